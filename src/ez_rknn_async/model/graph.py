@@ -1,0 +1,120 @@
+"""What a ``.rknn`` file says: the graph, as frozen values.
+
+Everything here is plain data that :func:`ez_rknn_async.model.load` has checked: indices are in range, sizes fit the
+file, names are text. Large data (weights) stays in the file until :meth:`Model.buffer` is called for it.
+
+The numbers of the fields, and how each fact was found, are in ``docs/reference/rknn-format.md``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class DType(enum.IntEnum):
+    """Element type of a tensor; the values are ONNX's ``TensorProto.DataType``, as in the file."""
+
+    OPAQUE = 0  # compressed by the compiler
+    FLOAT32 = 1
+    UINT8 = 2
+    INT8 = 3
+    UINT16 = 4
+    INT16 = 5
+    INT32 = 6
+    INT64 = 7
+    BOOL = 9
+    FLOAT16 = 10
+    FLOAT64 = 11
+    UINT32 = 12
+    UINT64 = 13
+    BFLOAT16 = 16
+    INT4 = 64
+
+
+class Layout(enum.IntEnum):
+    """How a tensor's bytes are arranged."""
+
+    PLAIN = 0  # row-major over the logical shape
+    NHWC = 1
+    NCHW = 2
+    NC1HWC2 = 64  # channels in blocks of C2 elements
+    PACKED_WEIGHT = 65  # convolution weights in cout/cin blocks
+
+
+class Kind(enum.IntEnum):
+    """What a tensor is for."""
+
+    DUMMY = 0
+    INPUT = 1
+    OUTPUT = 2
+    INTERMEDIATE = 3
+    WEIGHT = 4
+    CONSTANT = 5
+    LUT = 6
+    HELPER = 8  # made by the compiler for itself
+    REGISTER_COMMANDS = 9
+    TASKS = 10
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Affine quantisation: ``real = (quantised - zero_point) * scale``, per tensor (one value) or per channel."""
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of a graph; ``index`` is its place in :attr:`Graph.tensors`."""
+
+    index: int
+    name: str
+    dtype: DType
+    layout: Layout
+    kind: Kind
+    shape: tuple[int, ...]  # logical, in ONNX order
+    native_shape: tuple[int, ...]  # as stored: [N, C1, H, W, C2], or tuples of block sizes for packed weights
+    quantization: Quantization | None
+    size: int  # bytes allocated
+    buffer: int  # index for Model.buffer, 0: no data in the file
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator, in execution order; ``index`` is its place in :attr:`Graph.nodes`."""
+
+    index: int
+    op: str
+    name: str
+    on_npu: bool  # False: the runtime computes it on the CPU
+    inputs: tuple[int, ...]  # tensor indices
+    outputs: tuple[int, ...]
+    attributes: Mapping[str, Any]  # ONNX attributes (int, float, str, tuples of them) from wherever the file keeps them
+    tasks: tuple[int, ...]  # NPU tasks per core list (1 core; 2 cores: core 0, core 1; 3 cores: ...)
+    work: tuple[int, ...]  # elements written per core; index 0: 1 core, 3-4: 2 cores, 6-8: 3 cores
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What the runtime does to an input before quantising it: ``(x - mean) / std`` per channel."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One executable graph. A dynamic-shape model has one for each legal set of input shapes, largest first."""
+
+    tensors: tuple[Tensor, ...]
+    nodes: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    preprocessing: tuple[Preprocessing | None, ...]  # one for each input
+    core_modes: tuple[int, ...] = field(default=(1,))  # with how many cores it can run: (1,), (1, 2) or (1, 2, 3)
