@@ -73,11 +73,13 @@ typedef struct {
     const rknn_output *outputs;
     uint32_t input_count;
     uint32_t output_count;
+    uint64_t tag; /* the host's own; comes back in ezr_result */
 } ezr_task;
 
 /* How a task ended. Times are nanoseconds of CLOCK_MONOTONIC. */
 typedef struct {
     int64_t id;
+    uint64_t tag;
     int32_t code; /* RKNN_SUCC, or what the failing runtime call returned */
     int32_t call; /* EZR_CALL_* */
     uint32_t group;

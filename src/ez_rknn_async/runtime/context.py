@@ -1,0 +1,137 @@
+"""One context of the runtime: a loaded model that one thread at a time may run."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .abi import ffi
+
+if TYPE_CHECKING:
+    from .library import Library
+
+# The names of rknn_tensor_type and rknn_tensor_format, by value.
+TYPES = (
+    "float32",
+    "float16",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "bool",
+    "int4",
+    "bfloat16",
+)
+FORMATS = ("NCHW", "NHWC", "NC1HWC2", "UNDEFINED")
+
+
+@dataclass(frozen=True)
+class TensorAttribute:
+    """What the runtime says about one input or output (``rknn_tensor_attr``).
+
+    ``shape`` is in the order that ``format`` names; ``size`` is in bytes. ``scale`` and ``zero_point`` are those of an
+    affine quantisation; for a tensor that is not quantised they are 1 and 0.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    format: str
+    type: str
+    size: int
+    scale: float
+    zero_point: int
+
+    @property
+    def elements(self) -> int:
+        """How many elements the tensor has."""
+        return math.prod(self.shape)
+
+
+class Context:
+    """A handle of ``rknn_init`` or ``rknn_dup_context``; :meth:`destroy` must be called exactly once."""
+
+    def __init__(self, library: Library, handle: int) -> None:
+        self.library = library
+        self.handle = handle
+
+    @classmethod
+    def open(cls, library: Library, model: str | bytes, flags: int = 0) -> Context:
+        """Load a model: a path, or the file's bytes.
+
+        Raises:
+            RknnError: the runtime refuses the model.
+        """
+        handle = ffi.new("rknn_context *")
+        if isinstance(model, str):
+            # Size 0 says that the pointer is a path.
+            library.call("rknn_init", handle, ffi.new("char[]", model.encode()), 0, flags, ffi.NULL)
+        else:
+            library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, ffi.NULL)
+        # On failure the vendor may leave a number in the handle that is none: it is only read here, after success.
+        return cls(library, handle[0])
+
+    def duplicate(self) -> Context:
+        """A second context that shares this one's weights. The core mask is not inherited."""
+        source, handle = ffi.new("rknn_context *", self.handle), ffi.new("rknn_context *")
+        self.library.call("rknn_dup_context", source, handle)
+        return Context(self.library, handle[0])
+
+    def destroy(self) -> None:
+        """Give the context back. A failure is of no use to anyone and is ignored."""
+        self.library.function("rknn_destroy")(self.handle)
+
+    def set_core_mask(self, mask: int) -> None:
+        """Choose the cores that run this context: one bit a core."""
+        self.library.call("rknn_set_core_mask", self.handle, mask)
+
+    def counts(self) -> tuple[int, int]:
+        """How many inputs and outputs the model has."""
+        answer = ffi.new("rknn_input_output_num *")
+        self._query("RKNN_QUERY_IN_OUT_NUM", answer)
+        return answer.n_input, answer.n_output
+
+    def inputs(self) -> tuple[TensorAttribute, ...]:
+        """The inputs as ``rknn_inputs_set`` takes them."""
+        return tuple(self._attribute("RKNN_QUERY_INPUT_ATTR", i) for i in range(self.counts()[0]))
+
+    def outputs(self) -> tuple[TensorAttribute, ...]:
+        """The outputs as ``rknn_outputs_get`` gives them."""
+        return tuple(self._attribute("RKNN_QUERY_OUTPUT_ATTR", i) for i in range(self.counts()[1]))
+
+    def versions(self) -> tuple[str, str]:
+        """The versions of the runtime library and of the kernel driver, as texts."""
+        answer = ffi.new("rknn_sdk_version *")
+        self._query("RKNN_QUERY_SDK_VERSION", answer)
+        return _text(answer.api_version), _text(answer.drv_version)
+
+    def custom_string(self) -> str:
+        """What the model's author put into ``config(custom_string=...)``."""
+        answer = ffi.new("rknn_custom_string *")
+        self._query("RKNN_QUERY_CUSTOM_STRING", answer)
+        return _text(answer.string)
+
+    def _attribute(self, command: str, index: int) -> TensorAttribute:
+        answer = ffi.new("rknn_tensor_attr *", {"index": index})
+        self._query(command, answer)
+        return TensorAttribute(
+            name=_text(answer.name),
+            shape=tuple(answer.dims[i] for i in range(min(answer.n_dims, len(answer.dims)))),
+            format=FORMATS[answer.fmt],
+            type=TYPES[answer.type],
+            size=answer.size,
+            scale=answer.scale,
+            zero_point=answer.zp,
+        )
+
+    def _query(self, command: str, answer: Any) -> None:
+        size = ffi.sizeof(ffi.typeof(answer).item)
+        self.library.call("rknn_query", self.handle, ffi.typeof("rknn_query_cmd").relements[command], answer, size)
+
+
+def _text(characters: Any) -> str:
+    text: str = ffi.string(characters).decode("utf-8", "replace")
+    return text

@@ -1,0 +1,95 @@
+"""A runtime library, loaded.
+
+:class:`Library` is the only place that calls ``librknnrt.so`` from Python. Every call goes through
+:meth:`Library.call`, which turns a negative return code into the exception of :mod:`.status`.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from typing import Any
+
+from ..errors import RknnRuntimeNotFoundError
+from . import status
+from .abi import ffi
+
+logger = logging.getLogger("ez_rknn_async")
+
+# Without these nothing works; each has been in librknnrt.so since its first public version.
+REQUIRED = (
+    "rknn_init",
+    "rknn_dup_context",
+    "rknn_destroy",
+    "rknn_query",
+    "rknn_inputs_set",
+    "rknn_set_core_mask",
+    "rknn_run",
+    "rknn_outputs_get",
+    "rknn_outputs_release",
+)
+
+
+class Library:
+    """One loaded ``librknnrt.so``, whoever made it.
+
+    Attributes:
+        path: what it was loaded from.
+        simulated: whether it is the simulated NPU (it offers settings that no vendor library has).
+    """
+
+    def __init__(self, path: str) -> None:
+        """Load the library at ``path`` and check that it is one.
+
+        Raises:
+            RknnRuntimeNotFoundError: it is missing, does not load, or lacks a function.
+        """
+        self.path = path
+        try:
+            # Kept for the life of the process: unloading a driver library under running threads is asking for trouble.
+            self._lib = ffi.dlopen(path)
+        except OSError as error:
+            raise RknnRuntimeNotFoundError(str(error), tried=[(path, str(error))]) from None
+        missing = [name for name in REQUIRED if not self.has(name)]
+        if missing:
+            reason = f"it has no function {', '.join(missing)}: it is not an RKNPU2 runtime"
+            raise RknnRuntimeNotFoundError(f"{path}: {reason}", tried=[(path, reason)])
+        self.simulated = self.has("ez_rknn_simulator_configure")
+
+    def __repr__(self) -> str:
+        return f"<Library {self.path}>"
+
+    def has(self, function: str) -> bool:
+        """Whether the library exports ``function``: newer versions have more than older ones."""
+        return hasattr(self._lib, function)
+
+    def function(self, name: str) -> Any:
+        """The C function itself, for handing it to native code."""
+        return getattr(self._lib, name)
+
+    def call(self, name: str, *arguments: Any) -> None:
+        """Call a function that returns a status.
+
+        Raises:
+            RknnError: of the kind that fits the status, with its code, symbol and call.
+        """
+        code = self.function(name)(*arguments)
+        if code < 0:
+            raise self.error(code, name)
+
+    def error(self, code: int, call: str) -> Exception:
+        """The exception for a failed call, with the library's own explanation where it offers one."""
+        detail = ""
+        if self.has("ez_rknn_last_error"):
+            detail = ffi.string(self._lib.ez_rknn_last_error()).decode("utf-8", "replace")
+        return status.error(code, call, detail)
+
+    def configure_simulator(self, settings: str) -> None:
+        """Settings for the contexts that this thread creates next (only where :attr:`simulated`)."""
+        self.call("ez_rknn_simulator_configure", settings.encode())
+
+
+@functools.lru_cache(maxsize=None)
+def load(path: str) -> Library:
+    """The library at ``path``, loaded once a process."""
+    return Library(path)

@@ -1,0 +1,54 @@
+"""What the runtime's return codes mean, and which exception each becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import RknnDeviceError, RknnError, RknnModelError, RknnTimeoutError
+
+
+@dataclass(frozen=True)
+class Status:
+    """One return code of the runtime: its name, the exception it is raised as, and what the user can do."""
+
+    symbol: str
+    exception: type[RknnError]
+    hint: str | None = None
+
+
+STATUSES = {
+    -1: Status("RKNN_ERR_FAIL", RknnDeviceError, "the kernel log (dmesg) may say what the NPU's driver refused"),
+    -2: Status("RKNN_ERR_TIMEOUT", RknnTimeoutError, "the NPU did not finish in the driver's time"),
+    -3: Status("RKNN_ERR_DEVICE_UNAVAILABLE", RknnDeviceError, "the device is gone; create a new session"),
+    -4: Status("RKNN_ERR_MALLOC_FAIL", RknnError, "no memory that the NPU can reach is left; close other sessions"),
+    -5: Status("RKNN_ERR_PARAM_INVALID", RknnError),
+    -6: Status("RKNN_ERR_MODEL_INVALID", RknnModelError, "see `ezrknn info` for what the file contains"),
+    -7: Status("RKNN_ERR_CTX_INVALID", RknnError),
+    -8: Status("RKNN_ERR_INPUT_INVALID", RknnError),
+    -9: Status("RKNN_ERR_OUTPUT_INVALID", RknnError),
+    -10: Status("RKNN_ERR_DEVICE_UNMATCH", RknnModelError, "update the runtime library and the NPU's driver together"),
+    -11: Status("RKNN_ERR_INCOMPATILE_PRE_COMPILE_MODEL", RknnModelError, "compile the model again"),
+    -12: Status("RKNN_ERR_INCOMPATILE_OPTIMIZATION_LEVEL_VERSION", RknnModelError, "compile the model again"),
+    -13: Status("RKNN_ERR_TARGET_PLATFORM_UNMATCH", RknnModelError, "compile the model for this SoC"),
+}
+_UNKNOWN = Status("RKNN_ERR_UNKNOWN", RknnError)
+
+
+def error(code: int, call: str, detail: str = "") -> RknnError:
+    """The exception for a failed runtime call.
+
+    Args:
+        code: what the call returned (negative).
+        call: the function's name, such as ``"rknn_init"``.
+        detail: the reason in the library's own words, where it gives one.
+    """
+    status = STATUSES.get(code, _UNKNOWN)
+    message = f"{call} failed: {status.symbol} ({code})"
+    return status.exception(
+        f"{message}: {detail}" if detail else message,
+        code=code,
+        symbol=status.symbol,
+        call=call,
+        # The library's own words are more specific than ours.
+        hint=None if detail else status.hint,
+    )
