@@ -1,0 +1,222 @@
+"""The ONNX graphs behind ``tests/data``: small, of our own making, with seeded random weights.
+
+Each function returns a model whose every shape is fixed. Weights are scaled by fan-in so that activations keep unit
+variance: a quantised model is then a real test of its arithmetic and not of its clipping.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+OPSET = 13
+IR_VERSION = 8  # the newest that every toolkit from 1.6 on reads
+
+
+class GraphWriter:
+    """Appends operators to an ONNX graph; every method returns the name of the tensor that it made."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._random = np.random.default_rng(zlib.crc32(name.encode()))
+        self._nodes: list[onnx.NodeProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+        self._constants: list[onnx.TensorProto] = []
+        self._channels: dict[str, int] = {}
+
+    def input(self, name: str, shape: Sequence[int], dtype: int = TensorProto.FLOAT) -> str:
+        """A graph input."""
+        self._inputs.append(helper.make_tensor_value_info(name, dtype, list(shape)))
+        self._channels[name] = shape[1] if len(shape) > 1 else shape[0]
+        return name
+
+    def output(self, name: str, source: str) -> None:
+        """Makes the tensor ``source`` the graph output ``name``."""
+        producer = next(node for node in self._nodes if source in node.output)
+        producer.output[list(producer.output).index(source)] = name
+        for node in self._nodes:
+            for index, tensor in enumerate(node.input):
+                if tensor == source:
+                    node.input[index] = name
+        self._outputs.append(helper.make_empty_tensor_value_info(name))
+
+    def constant(self, value: NDArray[Any]) -> str:
+        """A tensor whose value is in the file."""
+        name = f"constant{len(self._constants)}"
+        self._constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    def weight(self, *shape: int, fan_in: int) -> str:
+        """Normally distributed weights with variance 1 / ``fan_in``."""
+        return self.constant((self._random.standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32))
+
+    def op(self, kind: str, *inputs: str, channels: int | None = None, **attributes: Any) -> str:
+        """Any operator with one output; its channel count is its first input's unless given."""
+        name = f"{kind.lower()}{len(self._nodes)}"
+        domain = "" if onnx.defs.has(kind) else "custom"
+        self._nodes.append(helper.make_node(kind, list(inputs), [name], name=name, domain=domain, **attributes))
+        self._channels[name] = channels if channels is not None else self._channels.get(inputs[0], 0)
+        return name
+
+    def conv(self, x: str, channels: int, kernel: int = 3, stride: int = 1, depthwise: bool = False) -> str:
+        """A convolution with bias, padded so that stride 1 keeps the size."""
+        inputs = self._channels[x]
+        group = inputs if depthwise else 1
+        weight = self.weight(channels, inputs // group, kernel, kernel, fan_in=inputs // group * kernel * kernel)
+        bias = self.constant(self._random.uniform(-0.5, 0.5, channels).astype(np.float32))
+        attributes = {"group": group, "strides": [stride] * 2, "pads": [kernel // 2] * 4, "kernel_shape": [kernel] * 2}
+        return self.op("Conv", x, weight, bias, channels=channels, **attributes)
+
+    def linear(self, x: str, inputs: int, outputs: int) -> str:
+        """A fully connected layer: [N, inputs] to [N, outputs]."""
+        bias = self.constant(self._random.uniform(-0.5, 0.5, outputs).astype(np.float32))
+        return self.op("Gemm", x, self.weight(inputs, outputs, fan_in=inputs), bias)
+
+    def model(self) -> onnx.ModelProto:
+        """The finished model, with inferred output shapes."""
+        graph = helper.make_graph(self._nodes, self._name, self._inputs, [], self._constants)
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("custom", 1)]
+        used = opsets if any(node.domain for node in self._nodes) else opsets[:1]
+        for value in self._outputs:
+            value.type.tensor_type.elem_type = TensorProto.FLOAT
+        graph.output.extend(self._outputs)
+        model = helper.make_model(graph, opset_imports=used, ir_version=IR_VERSION)
+        return onnx.shape_inference.infer_shapes(model)
+
+
+def tiny_conv(channels: int = 3, size: int = 16) -> onnx.ModelProto:
+    """One convolution with ReLU: [1, channels, size, size] to [1, 8, size, size]."""
+    g = GraphWriter(f"tiny_conv_{channels}")
+    g.output("y", g.op("Relu", g.conv(g.input("x", [1, channels, size, size]), 8)))
+    return g.model()
+
+
+def two_inputs() -> onnx.ModelProto:
+    """Two image inputs of different shapes and channel counts, two outputs in another order than the inputs."""
+    g = GraphWriter("two_inputs")
+    image, mask = g.input("image", [1, 3, 16, 16]), g.input("mask", [1, 8, 8, 4])
+    left = g.op("Relu", g.conv(image, 8, stride=2))  # [1, 8, 8, 8]
+    right = g.conv(mask, 5, kernel=1)  # [1, 5, 8, 4]
+    g.output("small", g.op("Sigmoid", right))
+    g.output("large", g.op("MaxPool", left, kernel_shape=[2, 2], strides=[2, 2]))
+    return g.model()
+
+
+def vector() -> onnx.ModelProto:
+    """A 2-D input and no image: [1, 20] to ten probabilities."""
+    g = GraphWriter("vector")
+    hidden = g.op("Relu", g.linear(g.input("features", [1, 20]), 20, 32))
+    g.output("probabilities", g.op("Softmax", g.linear(hidden, 32, 10), axis=1))
+    return g.model()
+
+
+def sequence() -> onnx.ModelProto:
+    """A 3-D input: [1, 6, 10] through two matrix products and a transpose to [1, 12, 6]."""
+    g = GraphWriter("sequence")
+    steps = g.input("steps", [1, 6, 10])
+    hidden = g.op("Relu", g.op("MatMul", steps, g.weight(10, 16, fan_in=10)))
+    mixed = g.op("MatMul", hidden, g.weight(16, 12, fan_in=16))
+    g.output("y", g.op("Transpose", mixed, perm=[0, 2, 1]))
+    return g.model()
+
+
+def residual() -> onnx.ModelProto:
+    """The operators of a small classification network: residual and depthwise blocks, pooling, gates, a head."""
+    g = GraphWriter("residual")
+    stem = g.op("Relu", g.conv(g.input("image", [1, 3, 16, 16]), 16))
+    block = g.op("Relu", g.op("Add", stem, g.conv(g.op("Relu", g.conv(stem, 16)), 16)))
+    pooled = g.op("MaxPool", block, kernel_shape=[2, 2], strides=[2, 2])
+    averaged = g.op("AveragePool", stem, kernel_shape=[2, 2], strides=[2, 2])
+    both = g.op("Concat", pooled, averaged, axis=1, channels=32)
+    depthwise = g.op("Clip", g.conv(both, 32, depthwise=True), *_bounds(g, 0.0, 6.0))
+    gated = g.op("Mul", depthwise, g.op("Sigmoid", g.conv(depthwise, 32, kernel=1)))
+    flat = g.op("Flatten", g.op("GlobalAveragePool", gated), axis=1)
+    g.output("features", gated)
+    g.output("probabilities", g.op("Softmax", g.linear(flat, 32, 10), axis=1))
+    return g.model()
+
+
+def block() -> onnx.ModelProto:
+    """A residual block with a depthwise convolution and pooling, small enough to compile for every SoC."""
+    g = GraphWriter("block")
+    stem = g.op("Relu", g.conv(g.input("x", [1, 3, 12, 12]), 16))
+    branch = g.conv(g.op("Relu", g.conv(stem, 16, depthwise=True)), 16, kernel=1)
+    g.output("y", g.op("MaxPool", g.op("Add", stem, branch), kernel_shape=[2, 2], strides=[2, 2]))
+    return g.model()
+
+
+def activations() -> onnx.ModelProto:
+    """Every activation that the compiler fuses behind a convolution and ONNX opset 13 can say, one output each."""
+    g = GraphWriter("activations")
+    x = g.input("x", [1, 8, 8, 8])
+    g.output("leaky", g.op("LeakyRelu", g.conv(x, 8, kernel=1), alpha=0.1))
+    g.output("clipped", g.op("Clip", g.conv(x, 8, kernel=1), *_bounds(g, -0.5, 1.0)))
+    g.output("sigmoid", g.op("Sigmoid", g.conv(x, 8, kernel=1)))
+    g.output("tanh", g.op("Tanh", g.conv(x, 8, kernel=1)))
+    gate = g.conv(x, 8, kernel=1)
+    g.output("silu", g.op("Mul", gate, g.op("Sigmoid", gate)))
+    hard = g.conv(x, 8, kernel=1)
+    g.output("hard_swish", g.op("Mul", hard, g.op("HardSigmoid", hard, alpha=1 / 6, beta=0.5)))
+    g.output("elu", g.op("Elu", g.conv(x, 8, kernel=1), alpha=1.0))
+    return g.model()
+
+
+def reshapes() -> onnx.ModelProto:
+    """Moves data without computing: reshape, transpose, slice and concatenation around one addition."""
+    g = GraphWriter("reshapes")
+    x = g.op("Relu", g.conv(g.input("x", [1, 4, 6, 8]), 12, kernel=1))
+    tall = g.op("Reshape", x, g.constant(np.array([1, 6, 12, 8])), channels=6)
+    turned = g.op("Transpose", tall, perm=[0, 3, 1, 2], channels=8)  # [1, 8, 6, 12]
+    bounds = (np.array([2]), np.array([6]), np.array([1]))
+    middle = g.op("Slice", turned, *map(g.constant, bounds), channels=4)  # [1, 4, 6, 12]
+    doubled = g.op("Add", middle, middle)
+    g.output("y", g.op("Concat", doubled, turned, axis=1, channels=12))
+    return g.model()
+
+
+def tokens() -> onnx.ModelProto:
+    """An int64 input: eight token ids, looked up in a table and mixed: [1, 8] to [1, 8, 16]."""
+    g = GraphWriter("tokens")
+    ids = g.input("ids", [1, 8], TensorProto.INT64)
+    embedded = g.op("Gather", g.weight(20, 24, fan_in=1), ids)
+    g.output("y", g.op("MatMul", embedded, g.weight(24, 16, fan_in=24)))
+    return g.model()
+
+
+def custom_operator() -> onnx.ModelProto:
+    """A convolution followed by an operator that only its author can execute."""
+    g = GraphWriter("custom_operator")
+    g.output("y", g.op("cstDouble", g.conv(g.input("x", [1, 3, 8, 8]), 8)))
+    model = g.model()
+    shape = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8, 8, 8])
+    model.graph.output[0].CopyFrom(shape)
+    return model
+
+
+def wide_conv() -> onnx.ModelProto:
+    """A convolution with enough weights for the compiler to think compressing them worth while."""
+    g = GraphWriter("wide_conv")
+    g.output("y", g.conv(g.input("x", [1, 32, 6, 6]), 32))
+    return g.model()
+
+
+def snippet() -> onnx.ModelProto:
+    """What the documentation's examples call ``model.rknn``: an input named ``input``, 1 x 3 x 224 x 224."""
+    g = GraphWriter("snippet")
+    x = g.op("Relu", g.conv(g.input("input", [1, 3, 224, 224]), 16, stride=4))
+    g.output("output", g.conv(x, 10, stride=7, kernel=7))  # [1, 10, 8, 8]
+    return g.model()
+
+
+def _bounds(g: GraphWriter, low: float, high: float) -> tuple[str, str]:
+    return g.constant(np.array(low, np.float32)), g.constant(np.array(high, np.float32))
