@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import functools
-import logging
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from ..errors import RknnRuntimeNotFoundError
+from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
 from . import status
 from .abi import ffi
 
-logger = logging.getLogger("ez_rknn_async")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Without these nothing works; each has been in librknnrt.so since its first public version.
 REQUIRED = (
@@ -77,16 +78,38 @@ class Library:
         if code < 0:
             raise self.error(code, name)
 
-    def error(self, code: int, call: str) -> Exception:
+    def error(self, code: int, call: str) -> RknnError:
         """The exception for a failed call, with the library's own explanation where it offers one."""
-        detail = ""
-        if self.has("ez_rknn_last_error"):
-            detail = ffi.string(self._lib.ez_rknn_last_error()).decode("utf-8", "replace")
-        return status.error(code, call, detail)
+        return status.error(code, call, self._last_error() if self.has("ez_rknn_last_error") else "")
 
-    def configure_simulator(self, settings: str) -> None:
-        """Settings for the contexts that this thread creates next (only where :attr:`simulated`)."""
-        self.call("ez_rknn_simulator_configure", settings.encode())
+    @contextmanager
+    def simulator_settings(self, settings: str | None) -> Iterator[None]:
+        """Settings of the simulated NPU for the contexts that this thread creates inside the ``with`` block.
+
+        Raises:
+            RknnValueError: they are wrong, or this library is not the simulated NPU.
+        """
+        if settings is None:
+            yield
+            return
+        if not self.simulated:
+            raise RknnValueError(
+                f"simulator={settings!r} is set, but the runtime library is {self.path}, which drives a real NPU; "
+                "leave it out, or set runtime_library='simulator'"
+            )
+        self._configure(settings)
+        try:
+            yield
+        finally:
+            self._configure("")
+
+    def _configure(self, settings: str) -> None:
+        if self.function("ez_rknn_simulator_configure")(settings.encode()) < 0:
+            raise RknnValueError(f"simulator={settings!r}: {self._last_error()}")
+
+    def _last_error(self) -> str:
+        text: str = ffi.string(self.function("ez_rknn_last_error")()).decode("utf-8", "replace")
+        return text
 
 
 @functools.lru_cache(maxsize=None)

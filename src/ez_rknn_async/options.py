@@ -1,0 +1,274 @@
+"""Provider options: how a session uses the NPU.
+
+Users write them as a dictionary (:func:`make_provider_options` makes one and knows every key). A session turns that
+dictionary into a :class:`ProviderOptions` once, and nothing below sees a dictionary or a string again.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Union
+
+from .errors import RknnTypeError, RknnValueError
+
+PathLike = Union[str, "os.PathLike[str]"]
+
+LAYOUTS = {
+    "nchw": "nchw",
+    "original": "nchw",
+    "nhwc": "nhwc",
+    "nchw_software": "nchw",
+    "original_software": "nchw",
+    "any": "any",
+}
+TP_MODES = ("auto", "all", "0", "1", "2", "0,1", "0,1,2")
+ALL_CORES = "all"
+
+# Each key's other name.
+ALIASES = {
+    "custom_op_paths": "custom_op_path",
+    "load_custom_ops_from_default_path": "custom_op_default_path",
+}
+# Keys that are understood and checked, but whose feature does not exist yet.
+NOT_YET = ("zero_copy_layout", "enable_pacing", "custom_op_path", "custom_op_default_path")
+
+
+@dataclass(frozen=True)
+class ProviderOptions:
+    """The options of one session, checked.
+
+    Attributes:
+        layout: what the user passes for 4-D inputs: ``"nchw"``, ``"nhwc"``, or ``"any"`` (NHWC, or NCHW where the shape
+            leaves no doubt). The runtime is handed NHWC in every case.
+        zero_copy_layout: ``"nhwc"`` or ``"native"``.
+        max_queue_size: how many tasks may wait for each core, at least 1.
+        threads_per_core: worker threads, each with its own context, for each core; at least 1.
+        submit_timeout_ms: how long a submission may wait for a place in the queue, at least 1.
+        sequential_callbacks: whether callbacks come in the order of submission.
+        schedule: the cores in rotation, ``"all"`` for every core of the SoC, or None.
+        tp_mode: the cores that work together on each inference, or None for the runtime's choice.
+        enable_pacing: whether to admit tasks only at the rate that the cores sustain.
+        disable_dup_context: whether each context loads the model anew instead of sharing the first one's weights.
+        custom_op_path: plug-ins with custom operators.
+        custom_op_default_path: whether to load the plug-ins of the system's directory.
+        runtime_library: the runtime library's path, ``"simulator"``, or None for the machine's own.
+        simulator: settings of the simulated NPU, as the text of ``EZ_RKNN_SIMULATOR``, or None.
+    """
+
+    layout: str = "nchw"
+    zero_copy_layout: str = "nhwc"
+    max_queue_size: int = 3
+    threads_per_core: int = 1
+    submit_timeout_ms: int = 10_000
+    sequential_callbacks: bool = True
+    schedule: tuple[int, ...] | str | None = None
+    tp_mode: str | None = None
+    enable_pacing: bool = False
+    disable_dup_context: bool = False
+    custom_op_path: tuple[str, ...] = field(default=())
+    custom_op_default_path: bool = False
+    runtime_library: str | None = None
+    simulator: str | None = None
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any]) -> ProviderOptions:
+        """Check a user's dictionary.
+
+        Raises:
+            RknnValueError, RknnTypeError: naming the option, what was given and what is possible.
+            NotImplementedError: an option is set whose feature does not exist yet.
+        """
+        values: dict[str, Any] = {}
+        for key, given in options.items():
+            name = ALIASES.get(key, key)
+            if name not in _PARSERS:
+                raise RknnValueError(_unknown(key))
+            value = _PARSERS[name](key, given)
+            values[name] = values.get(name, ()) + value if isinstance(value, tuple) and name != "schedule" else value
+        parsed = cls(**values)
+        _refuse_both(parsed.schedule, parsed.tp_mode)
+        for name in NOT_YET:
+            if getattr(parsed, name) != getattr(cls(), name):
+                raise NotImplementedError(f"provider option {name} is not implemented yet; leave it out")
+        return parsed
+
+
+def make_provider_options(
+    *,
+    layout: str | None = None,
+    zero_copy_layout: str | None = None,
+    max_queue_size: int | None = None,
+    threads_per_core: int | None = None,
+    submit_timeout_ms: int | None = None,
+    sequential_callbacks: bool | None = None,
+    schedule: int | str | Sequence[int] | None = None,
+    tp_mode: str | None = None,
+    enable_pacing: bool | None = None,
+    disable_dup_context: bool | None = None,
+    custom_op_path: PathLike | Sequence[PathLike] | None = None,
+    custom_op_paths: PathLike | Sequence[PathLike] | None = None,
+    custom_op_default_path: bool | None = None,
+    load_custom_ops_from_default_path: bool | None = None,
+    runtime_library: PathLike | None = None,
+    simulator: str | Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The dictionary for ``InferenceSession(..., provider_options=...)``; what is None is left out.
+
+    Args:
+        layout: what 4-D inputs look like: ``"nchw"`` (default; also ``"original"``), ``"nhwc"``, ``"any"``, or
+            ``"nchw_software"`` (also ``"original_software"``), which is the same as ``"nchw"`` here.
+        zero_copy_layout: ``"nhwc"`` (default) or ``"native"``.
+        max_queue_size: how many tasks may wait for each core (default 3).
+        threads_per_core: worker threads for each core (default 1).
+        submit_timeout_ms: how long a submission may wait for a place in the queue (default 10000).
+        sequential_callbacks: callbacks in the order of submission (default True) or as tasks finish.
+        schedule: data parallelism: one core, several in rotation (a core named twice gets twice the share), or
+            ``"all"``. Task *i* goes to ``schedule[i % len(schedule)]``.
+        tp_mode: tensor parallelism: ``"auto"`` (default), ``"all"``, ``"0"``, ``"1"``, ``"2"``, ``"0,1"``, ``"0,1,2"``.
+        enable_pacing: admit tasks only at the rate that the cores sustain (default False).
+        disable_dup_context: load the model for every context instead of sharing its weights (default False).
+        custom_op_path: a plug-in with custom operators, or several; ``custom_op_paths`` is the same.
+        custom_op_paths: see ``custom_op_path``.
+        custom_op_default_path: load the plug-ins of the system's directory (default False).
+        load_custom_ops_from_default_path: the same as ``custom_op_default_path``.
+        runtime_library: path of ``librknnrt.so``, or ``"simulator"``; default: the machine's own.
+        simulator: settings of the simulated NPU, such as ``{"timing": "fixed:2000", "compute": "off"}``; see
+            ``docs/reference/simulator.md``.
+
+    Raises:
+        ValueError: both ``schedule`` and ``tp_mode`` are given.
+    """
+    _refuse_both(schedule, tp_mode)
+    return {key: value for key, value in locals().items() if value is not None}
+
+
+def parse_settings(settings: str) -> dict[str, str]:
+    """The simulated NPU's settings, ``"key=value,key=value"``, as a dictionary."""
+    return dict(part.split("=", 1) for part in settings.split(",") if "=" in part)
+
+
+def _refuse_both(schedule: object, tp_mode: object) -> None:
+    if schedule is not None and tp_mode is not None:
+        raise RknnValueError(
+            f"schedule={schedule!r} and tp_mode={tp_mode!r} are both set, but a session spreads its work one way only; "
+            "use schedule for throughput (one inference a core) or tp_mode for latency (several cores an inference)"
+        )
+
+
+def _unknown(key: str) -> str:
+    names = [*(f.name for f in fields(ProviderOptions)), *ALIASES]
+    near = difflib.get_close_matches(str(key), names, n=1)
+    suggestion = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(names)}"
+    return f"unknown provider option {key!r}; {suggestion}"
+
+
+def _one_of(choices: Mapping[str, str]) -> Callable[[str, Any], str]:
+    def parse(key: str, given: Any) -> str:
+        if not isinstance(given, str):
+            raise RknnTypeError(f"{key} takes a string, not {given!r}; one of {', '.join(choices)}")
+        if given.lower() not in choices:
+            raise RknnValueError(f"{key}={given!r} is not one of {', '.join(choices)}")
+        return choices[given.lower()]
+
+    return parse
+
+
+def _positive(key: str, given: Any) -> int:
+    number = _integer(key, given)
+    if number < 1:
+        raise RknnValueError(f"{key}={given!r} must be at least 1")
+    if number > 2**31 - 1:
+        raise RknnValueError(f"{key}={given!r} must be below 2**31")
+    return number
+
+
+def _integer(key: str, given: Any) -> int:
+    if isinstance(given, str) and re.fullmatch(r"\s*[+-]?\d+\s*", given):
+        return int(given)
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise RknnTypeError(f"{key} takes an integer, not {given!r}") from None
+
+
+_SWITCHES = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
+
+
+def _switch(key: str, given: Any) -> bool:
+    if isinstance(given, str) and given.strip().lower() in _SWITCHES:
+        return _SWITCHES[given.strip().lower()]
+    try:
+        return bool(operator.index(given))
+    except TypeError:
+        raise RknnTypeError(f"{key} takes True or False (or one of {', '.join(_SWITCHES)}), not {given!r}") from None
+
+
+def _schedule(key: str, given: Any) -> tuple[int, ...] | str:
+    if isinstance(given, str):
+        if given.strip().lower() == ALL_CORES:
+            return ALL_CORES
+        parts: Sequence[Any] = re.sub(r"^\s*[\[(](.*)[\])]\s*$", r"\1", given).replace(",", " ").split()
+    elif isinstance(given, Mapping):
+        raise RknnTypeError(f"{key} takes a core, a sequence of cores or 'all', not {given!r}")
+    elif hasattr(given, "__iter__"):
+        parts = list(given)
+    else:
+        parts = [given]
+    cores = tuple(_integer(key, part) for part in parts)
+    if not cores:
+        raise RknnValueError(f"{key}={given!r} names no core; for example {key}=[0, 1, 2]")
+    if min(cores) < 0:
+        raise RknnValueError(f"{key}={given!r} names core {min(cores)}; cores are numbered from 0")
+    return cores
+
+
+def _tp_mode(key: str, given: Any) -> str:
+    choices = ", ".join(repr(mode) for mode in TP_MODES)
+    if not isinstance(given, str):
+        raise RknnTypeError(f"{key} takes a string, not {given!r}; one of {choices}")
+    mode = given.replace(" ", "").lower()
+    if mode not in TP_MODES:
+        raise RknnValueError(f"{key}={given!r} is not one of {choices}")
+    return mode
+
+
+def _paths(key: str, given: Any) -> tuple[str, ...]:
+    return tuple(_path(key, item) for item in ([given] if isinstance(given, (str, os.PathLike)) else given))
+
+
+def _path(key: str, given: Any) -> str:
+    path = os.fspath(given) if isinstance(given, os.PathLike) else given
+    if not isinstance(path, str):
+        raise RknnTypeError(f"{key} takes a path, not {given!r}")
+    return path
+
+
+def _simulator(key: str, given: Any) -> str:
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Mapping):
+        return ",".join(f"{name}={value}" for name, value in given.items())
+    raise RknnTypeError(f"{key} takes a dictionary or a string such as 'timing=fixed:2000,compute=off', not {given!r}")
+
+
+_PARSERS: dict[str, Callable[[str, Any], Any]] = {
+    "layout": _one_of(LAYOUTS),
+    "zero_copy_layout": _one_of({"nhwc": "nhwc", "native": "native"}),
+    "max_queue_size": _positive,
+    "threads_per_core": _positive,
+    "submit_timeout_ms": _positive,
+    "sequential_callbacks": _switch,
+    "schedule": _schedule,
+    "tp_mode": _tp_mode,
+    "enable_pacing": _switch,
+    "disable_dup_context": _switch,
+    "custom_op_path": _paths,
+    "custom_op_default_path": _switch,
+    "runtime_library": _path,
+    "simulator": _simulator,
+}

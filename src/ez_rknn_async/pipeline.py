@@ -1,0 +1,54 @@
+"""``run_pipeline``: a sliding window over a stream of frames."""
+
+from __future__ import annotations
+
+import collections
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Callable
+
+from .errors import RknnError, RknnValueError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Results = list[npt.NDArray[Any]]
+
+
+class Pipeline:
+    """Keeps up to ``depth`` frames under way; each call gives in the newest and takes out the oldest."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the two below
+        self._depth: int | None = None
+        self._frames: collections.deque[Future[Results]] = collections.deque()
+
+    def step(self, submit: Callable[[], Future[Results]], depth: int, reset: bool) -> Results | None:
+        """Submit one frame and return the results of the one that was submitted ``depth`` calls ago.
+
+        The first ``depth`` calls return None. A changed depth, like ``reset``, starts anew with this frame: the results
+        of older ones are dropped.
+
+        Raises:
+            RknnError: whatever went wrong with the frame whose results are due.
+        """
+        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+            raise RknnValueError(f"depth={depth!r} must be an integer of at least 1")
+        frame = submit()
+        with self._lock:
+            if reset or depth != self._depth:
+                self._frames.clear()
+                self._depth = depth
+            self._frames.append(frame)
+            if len(self._frames) <= depth:
+                return None
+            oldest = self._frames.popleft()
+        return oldest.result()
+
+
+def deliver(future: Future[Results], results: Results, error: RknnError | None) -> None:
+    """End a future one way or the other."""
+    if error is None:
+        future.set_result(results)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,70 @@
+"""The names of the execution providers, and what ``InferenceSession`` accepts as such."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .errors import RknnTypeError, RknnValueError
+
+RKNPU2 = "RKNPU2ExecutionProvider"
+RKNPU2_SIMULATOR = "RKNPU2SimulatorExecutionProvider"
+_ALIASES = {RKNPU2: RKNPU2, "RKNNExecutionProvider": RKNPU2, RKNPU2_SIMULATOR: RKNPU2_SIMULATOR}
+
+
+def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str, Any]]:
+    """The provider asked for, and its options as a dictionary.
+
+    Args:
+        providers: None, a name, or a sequence with one name or one ``(name, options)`` pair.
+        provider_options: None, a dictionary, or a sequence with one dictionary.
+
+    Returns:
+        The provider's name (None: whichever this machine has) and the options.
+
+    Raises:
+        RknnValueError, RknnTypeError: it is neither, or the options are given twice.
+    """
+    name, inline = _provider(providers)
+    options = _options(provider_options)
+    if inline and options:
+        raise RknnValueError("options are given both in providers and in provider_options; give them in one place")
+    return name, inline or options
+
+
+def _provider(providers: Any) -> tuple[str | None, dict[str, Any]]:
+    if providers is None:
+        return None, {}
+    entries = [providers] if isinstance(providers, str) else _sequence("providers", providers)
+    if len(entries) > 1:
+        raise RknnValueError(f"providers={providers!r} names {len(entries)} providers; a session runs on one")
+    if not entries:
+        return None, {}
+    entry = entries[0]
+    name, inline = (entry, {}) if isinstance(entry, str) else _pair(entry)
+    if name not in _ALIASES:
+        raise RknnValueError(f"there is no provider {name!r} here; the providers are {', '.join(_ALIASES)}")
+    return _ALIASES[name], inline
+
+
+def _pair(entry: Any) -> tuple[str, dict[str, Any]]:
+    if not (isinstance(entry, Sequence) and len(entry) == 2 and isinstance(entry[0], str)):
+        raise RknnTypeError(f"a provider is a name or a pair (name, options), not {entry!r}")
+    return entry[0], _options(entry[1])
+
+
+def _options(provider_options: Any) -> dict[str, Any]:
+    if provider_options is None:
+        return {}
+    if isinstance(provider_options, Mapping):
+        return dict(provider_options)
+    entries = _sequence("provider_options", provider_options)
+    if len(entries) != 1 or not isinstance(entries[0], Mapping):
+        raise RknnTypeError(f"provider_options takes a dictionary, or a sequence with one, not {provider_options!r}")
+    return dict(entries[0])
+
+
+def _sequence(argument: str, value: Any) -> Sequence[Any]:
+    if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+        raise RknnTypeError(f"{argument} has the wrong type: {value!r}")
+    return value
