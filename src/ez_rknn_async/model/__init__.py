@@ -1,0 +1,41 @@
+"""The ``.rknn`` file format: parse a model, inspect it, unpack its constants and weights.
+
+Needs no NPU, no runtime library and no ONNX.
+
+>>> with load("model.rknn") as model:                    # doctest: +SKIP
+...     print(model.target_platform, [tensor.shape for tensor in model.graphs[0].tensors])
+"""
+
+from .constants import constant, real_constant
+from .container import Header
+from .file import ApiTensor, Model, Source, load, read_header
+from .graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
+from .registers import LookupTable, RegisterFile, Task, lookup_table
+from .target import check_target
+from .weights import unpack, unpack_depthwise_with_zero_points
+
+__all__ = [
+    "load",
+    "read_header",
+    "check_target",
+    "Model",
+    "Header",
+    "ApiTensor",
+    "Source",
+    "Graph",
+    "Node",
+    "Tensor",
+    "DType",
+    "Layout",
+    "Kind",
+    "Quantization",
+    "Preprocessing",
+    "constant",
+    "real_constant",
+    "unpack",
+    "unpack_depthwise_with_zero_points",
+    "RegisterFile",
+    "Task",
+    "LookupTable",
+    "lookup_table",
+]

@@ -1,0 +1,130 @@
+"""From the tables of the file to the values of :mod:`~ez_rknn_async.model.graph`, checked on the way.
+
+What leaves this module can be used without another check: indices are in range, enumerations are known, shapes are
+not negative and their products fit 31 bits.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from typing import Any, TypeVar
+
+from . import bson
+from .flatbuffer import Reader
+from .graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
+from .schema import PARAMETERS, UNKNOWN_PARAMETERS
+
+_MAX_ELEMENTS = 2**31 - 1
+_NPU = 2  # Node field 3; 0: CPU
+
+_Enum = TypeVar("_Enum", bound=enum.IntEnum)
+
+
+def decode_graph(reader: Reader, table: dict[str, Any], buffers: int) -> Graph:
+    """The graph that ``table`` describes; the model has ``buffers`` buffers."""
+    tensors = tuple(_tensor(reader, index, entry, buffers) for index, entry in enumerate(table["tensors"]))
+    nodes = tuple(_node(reader, index, entry, len(tensors)) for index, entry in enumerate(table["nodes"]))
+    inputs = _indices(reader, table, "inputs", len(tensors))
+    preprocessing = tuple(_preprocessing(entry) for entry in table["preprocessing"][: len(inputs)])
+    return Graph(
+        tensors=tensors,
+        nodes=nodes,
+        inputs=inputs,
+        outputs=_indices(reader, table, "outputs", len(tensors)),
+        preprocessing=preprocessing + (None,) * (len(inputs) - len(preprocessing)),
+        core_modes=_core_modes(nodes),
+    )
+
+
+def _tensor(reader: Reader, index: int, table: dict[str, Any], buffers: int) -> Tensor:
+    where = table["@"]
+    for dims in (table["shape"], table["native_shape"]):
+        if dims and min(dims) < 0:
+            reader.fail(where, f"tensor {table['name']!r} has a negative size in {list(dims)}")
+    if math.prod(table["shape"]) > _MAX_ELEMENTS:
+        reader.fail(where, f"tensor {table['name']!r} has the impossible shape {list(table['shape'])}")
+    if table["buffer"] >= max(buffers, 1):
+        reader.fail(where, f"tensor {table['name']!r} names buffer {table['buffer']} of {buffers}")
+    return Tensor(
+        index=index,
+        name=table["name"],
+        dtype=_member(reader, table, DType, "dtype"),
+        layout=_member(reader, table, Layout, "layout"),
+        kind=_member(reader, table, Kind, "kind"),
+        shape=table["shape"],
+        native_shape=table["native_shape"],
+        quantization=_quantization(reader, table),
+        size=table["size"],
+        buffer=table["buffer"],
+    )
+
+
+def _member(reader: Reader, table: dict[str, Any], members: type[_Enum], field: str) -> _Enum:
+    try:
+        return members(table[field])
+    except ValueError:
+        reader.fail(table["@"], f"tensor {table['name']!r} has unknown {field} {table[field]}")
+
+
+def _quantization(reader: Reader, table: dict[str, Any]) -> Quantization | None:
+    scale, zero_point = table["scale"], table["zero_point"]
+    if not scale:
+        return None
+    if not all(map(math.isfinite, scale)):
+        reader.fail(table["@"], f"tensor {table['name']!r} has the impossible scale {scale[0]}")
+    if len(zero_point) not in (0, len(scale)):
+        reader.fail(table["@"], f"tensor {table['name']!r} has {len(scale)} scales and {len(zero_point)} zero points")
+    return Quantization(scale, zero_point or (0,) * len(scale))
+
+
+def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int) -> Node:
+    return Node(
+        index=index,
+        op=table["op"],
+        name=table["name"],
+        on_npu=table["target"] == _NPU,
+        inputs=_indices(reader, table, "inputs", tensors),
+        outputs=_indices(reader, table, "outputs", tensors),
+        attributes=_attributes(reader, table),
+        tasks=table["tasks"],
+        work=table["work"],
+    )
+
+
+def _indices(reader: Reader, table: dict[str, Any], field: str, tensors: int) -> tuple[int, ...]:
+    indices: tuple[int, ...] = table[field]
+    if indices and not (0 <= min(indices) and max(indices) < tensors):
+        reader.fail(table["@"], f"{field} {list(indices[:8])} name tensors that do not exist: there are {tensors}")
+    return indices
+
+
+def _attributes(reader: Reader, table: dict[str, Any]) -> dict[str, Any]:
+    """The ONNX attributes of a node: typed parameters first, then what the BSON document adds or repeats."""
+    attributes: dict[str, Any] = {}
+    if table["parameters"] is not None:
+        parameters = PARAMETERS.get(table["parameters_type"], UNKNOWN_PARAMETERS)
+        values = parameters.read(reader, table["parameters"])
+        # An empty text or vector is how the file says that the attribute is not given.
+        attributes = {name: value for name, value in values.items() if name != "@" and value not in ("", ())}
+    document, offset = table["bson"]
+    if bson.is_document(document):
+        reader.charge(table["@"], len(document))
+        for name, entry in bson.read_document(document, offset).items():
+            value = entry.get("value") if isinstance(entry, dict) else entry
+            attributes[name] = tuple(value) if isinstance(value, list) else value
+    return attributes
+
+
+def _preprocessing(table: dict[str, Any]) -> Preprocessing | None:
+    if not table["mean"] and not table["std"]:
+        return None
+    return Preprocessing(mean=table["mean"], std=table["std"])
+
+
+def _core_modes(nodes: tuple[Node, ...]) -> tuple[int, ...]:
+    """With how many cores a graph can run: for which of them the compiler made task lists."""
+    # Entry 0: one core; 1 and 2: two cores; 3 to 5: three cores.
+    two = any(any(node.tasks[1:3]) for node in nodes)
+    three = any(any(node.tasks[3:6]) for node in nodes)
+    return (1, *((2,) if two else ()), *((3,) if three else ()))
