@@ -1,0 +1,73 @@
+/* The C functions of ez_rknn_engine.h: each checks its arguments, calls the engine, and turns exceptions into codes. */
+#include <memory>
+#include <new>
+#include <system_error>
+
+#include "engine.h"
+#include "ez_rknn_engine.h"
+
+/* What the header calls an engine is one. */
+struct ezr_engine : ezr::Engine {
+    using ezr::Engine::Engine;
+};
+
+namespace {
+
+using ezr::Deadline;
+
+bool is_timeout(int32_t timeout_ms) {
+    return timeout_ms >= -1;
+}
+
+/* Calls `function`; running out of memory, the only thing that can go wrong unforeseen, becomes a code. */
+template <typename Function>
+auto guarded(Function function) noexcept -> decltype(function()) {
+    try {
+        return function();
+    } catch (const std::bad_alloc &) {
+        return EZR_NO_MEMORY;
+    } catch (const std::system_error &) {
+        return EZR_NO_THREAD;
+    }
+}
+
+}  // namespace
+
+#define EZR_EXPORT extern "C" __attribute__((visibility("default")))
+
+EZR_EXPORT int32_t ezr_create(const ezr_config *config, ezr_engine **engine) {
+    if (engine == nullptr) return EZR_INVALID;
+    *engine = nullptr;
+    return guarded([&]() -> int32_t {
+        if (!ezr::Engine::is_valid(config)) return EZR_INVALID;
+        *engine = std::make_unique<ezr_engine>(*config).release();  // ezr_destroy takes it back
+        return EZR_OK;
+    });
+}
+
+EZR_EXPORT int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms, ezr_result *result) {
+    if (engine == nullptr || result == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
+    return guarded([&] { return engine->run(task, Deadline::in_ms(timeout_ms), result); });
+}
+
+EZR_EXPORT int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms) {
+    if (engine == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
+    return guarded([&] { return engine->submit(task, Deadline::in_ms(timeout_ms)); });
+}
+
+EZR_EXPORT int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *result) {
+    if (engine == nullptr || result == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
+    return guarded([&] { return engine->next_completion(Deadline::in_ms(timeout_ms), result); });
+}
+
+EZR_EXPORT void ezr_close(ezr_engine *engine, uint8_t discard) {
+    if (engine != nullptr) engine->close(discard != 0);
+}
+
+EZR_EXPORT void ezr_destroy(ezr_engine *engine) {
+    const std::unique_ptr<ezr_engine> taken_back(engine);
+}
+
+EZR_EXPORT void ezr_stats(ezr_engine *engine, ezr_group_stats *stats) {
+    if (engine != nullptr && stats != nullptr) engine->stats(stats);
+}

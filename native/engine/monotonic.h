@@ -1,0 +1,81 @@
+/* Time and waiting by CLOCK_MONOTONIC.
+ *
+ * std::condition_variable is not used: with a steady clock it calls pthread_cond_clockwait, which the thread sanitizer
+ * of current compilers does not know, and with any other clock a change of the wall time would move the deadline. */
+#ifndef EZ_RKNN_MONOTONIC_H
+#define EZ_RKNN_MONOTONIC_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include <cstdint>
+#include <mutex>
+
+namespace ezr {
+
+/* Nanoseconds of CLOCK_MONOTONIC. */
+inline int64_t now_ns() {
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+/* The moment at which a wait gives up. */
+class Deadline {
+  public:
+    /* -1: never; 0: at once. */
+    static Deadline in_ms(int32_t timeout_ms) {
+        return Deadline(timeout_ms < 0 ? kNever : now_ns() + int64_t{timeout_ms} * 1'000'000);
+    }
+    static Deadline never() { return Deadline(kNever); }
+
+    bool is_never() const { return at_ns_ == kNever; }
+    timespec as_timespec() const {
+        timespec at;
+        at.tv_sec = static_cast<time_t>(at_ns_ / 1'000'000'000);
+        at.tv_nsec = static_cast<long>(at_ns_ % 1'000'000'000);
+        return at;
+    }
+
+  private:
+    static constexpr int64_t kNever = -1;
+    explicit Deadline(int64_t at_ns) : at_ns_(at_ns) {}
+    int64_t at_ns_;
+};
+
+/* A condition variable whose deadlines are monotonic. Like every one, it may wake for no reason: wait in a loop. */
+class MonotonicCondition {
+  public:
+    MonotonicCondition() {
+        pthread_condattr_t attributes;
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&condition_, &attributes);
+        pthread_condattr_destroy(&attributes);
+    }
+    ~MonotonicCondition() { pthread_cond_destroy(&condition_); }
+    MonotonicCondition(const MonotonicCondition &) = delete;
+    MonotonicCondition &operator=(const MonotonicCondition &) = delete;
+
+    void wait(std::unique_lock<std::mutex> &lock) { pthread_cond_wait(&condition_, lock.mutex()->native_handle()); }
+
+    /* Returns false when the deadline has passed; what was waited for may have happened all the same. */
+    bool wait_until(std::unique_lock<std::mutex> &lock, const Deadline &deadline) {
+        if (deadline.is_never()) {
+            wait(lock);
+            return true;
+        }
+        const timespec at = deadline.as_timespec();
+        return pthread_cond_timedwait(&condition_, lock.mutex()->native_handle(), &at) == 0;
+    }
+
+    void notify_one() { pthread_cond_signal(&condition_); }
+    void notify_all() { pthread_cond_broadcast(&condition_); }
+
+  private:
+    pthread_cond_t condition_;
+};
+
+}  // namespace ezr
+
+#endif

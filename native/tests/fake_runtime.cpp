@@ -1,0 +1,213 @@
+#include "fake_runtime.h"
+
+#include <pthread.h>
+
+#include <new>
+#include <stdexcept>
+
+#include "check.h"
+
+namespace {
+
+FakeRuntime *current = nullptr;
+
+std::string this_threads_name() {
+    char name[16] = "";
+    pthread_getname_np(pthread_self(), name, sizeof name);
+    return name;
+}
+
+int set_input_shapes(rknn_context context, uint32_t, rknn_tensor_attr[]) {
+    return current->called(EZR_CALL_SET_INPUT_SHAPES, context);
+}
+int inputs_set(rknn_context context, uint32_t, rknn_input inputs[]) {
+    return current->inputs_set(context, *static_cast<int32_t *>(inputs[0].buf));
+}
+int run(rknn_context context, rknn_run_extend *) {
+    return current->run(context);
+}
+int outputs_get(rknn_context context, uint32_t, rknn_output outputs[], rknn_output_extend *) {
+    return current->outputs_get(context, static_cast<int32_t *>(outputs[0].buf));
+}
+int outputs_release(rknn_context, uint32_t, rknn_output[]) {
+    return current->released();
+}
+
+}  // namespace
+
+/* Marks a context as used by this thread. The lock is held at both ends, not in between. */
+class FakeRuntime::InUse {
+  public:
+    InUse(FakeRuntime &runtime, Context &context) : context_(context) {
+        if (context.in_use) ++runtime.overlaps_;
+        context.in_use = true;
+    }
+    ~InUse() { context_.in_use = false; }
+    InUse(const InUse &) = delete;
+    InUse &operator=(const InUse &) = delete;
+
+  private:
+    Context &context_;
+};
+
+FakeRuntime::FakeRuntime() {
+    CHECK(current == nullptr);
+    current = this;
+}
+FakeRuntime::~FakeRuntime() {
+    current = nullptr;
+}
+
+ezr_runtime FakeRuntime::functions() {
+    return {set_input_shapes, ::inputs_set, ::run, ::outputs_get, outputs_release};
+}
+
+void FakeRuntime::hold(rknn_context context) {
+    std::lock_guard lock(mutex_);
+    contexts_[context].held = true;
+}
+
+void FakeRuntime::let_go(rknn_context context) {
+    std::lock_guard lock(mutex_);
+    contexts_[context].held = contexts_[context].standing = false;
+    changed_.notify_all();
+}
+
+void FakeRuntime::step(rknn_context context) {
+    std::lock_guard lock(mutex_);
+    contexts_[context].standing = false;
+    changed_.notify_all();
+}
+
+void FakeRuntime::wait_until_held(rknn_context context) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return contexts_[context].standing; });
+}
+
+void FakeRuntime::fail(int32_t call, Failure how, int code) {
+    std::lock_guard lock(mutex_);
+    failing_call_ = call;
+    failure_ = how;
+    failure_code_ = code;
+}
+
+std::vector<Run> FakeRuntime::runs() {
+    std::lock_guard lock(mutex_);
+    return runs_;
+}
+
+size_t FakeRuntime::run_count(rknn_context context) {
+    std::lock_guard lock(mutex_);
+    return contexts_[context].runs;
+}
+
+int FakeRuntime::calls(int32_t call) {
+    std::lock_guard lock(mutex_);
+    return calls_.at(static_cast<size_t>(call));
+}
+
+int FakeRuntime::releases() {
+    std::lock_guard lock(mutex_);
+    return releases_;
+}
+
+int FakeRuntime::overlaps() {
+    std::lock_guard lock(mutex_);
+    return overlaps_;
+}
+
+std::set<std::string> FakeRuntime::thread_names() {
+    std::lock_guard lock(mutex_);
+    return thread_names_;
+}
+
+int FakeRuntime::called(int32_t call, rknn_context context) {
+    std::lock_guard lock(mutex_);
+    const InUse in_use(*this, contexts_[context]);
+    ++calls_.at(static_cast<size_t>(call));
+    if (call != failing_call_) return RKNN_SUCC;
+    if (failure_ == Failure::kBadAlloc) throw std::bad_alloc();
+    if (failure_ == Failure::kException) throw std::runtime_error("a runtime written in C++ may do this");
+    return failure_code_;
+}
+
+int FakeRuntime::inputs_set(rknn_context context, int32_t number) {
+    {
+        std::lock_guard lock(mutex_);
+        contexts_[context].number = number;
+    }
+    return called(EZR_CALL_INPUTS_SET, context);
+}
+
+int FakeRuntime::run(rknn_context context) {
+    const int code = called(EZR_CALL_RUN, context);
+    std::unique_lock lock(mutex_);
+    Context &state = contexts_[context];
+    const InUse in_use(*this, state);
+    thread_names_.insert(this_threads_name());
+    runs_.push_back({context, state.number});
+    ++state.runs;
+    if (state.held) {
+        state.standing = true;
+        changed_.notify_all();
+        changed_.wait(lock, [&] { return !state.standing; });
+    }
+    return code;
+}
+
+int FakeRuntime::outputs_get(rknn_context context, int32_t *number) {
+    const int code = called(EZR_CALL_OUTPUTS_GET, context);
+    std::lock_guard lock(mutex_);
+    if (code == RKNN_SUCC) *number = contexts_[context].number + 1;
+    return code;
+}
+
+int FakeRuntime::released() {
+    std::lock_guard lock(mutex_);
+    ++releases_;
+    return RKNN_SUCC;
+}
+
+TestEngine::TestEngine(const Layout &layout) {
+    std::vector<ezr_worker> workers;
+    for (uint32_t core = 0; core < layout.cores; ++core) {
+        for (uint32_t index = 0; index < layout.contexts_per_core; ++index) {
+            workers.push_back({context_of(core, index), core});
+        }
+    }
+    ezr_config config{};
+    config.runtime = FakeRuntime::functions();
+    config.workers = workers.data();
+    config.worker_count = static_cast<uint32_t>(workers.size());
+    config.group_count = layout.cores;
+    config.routes = layout.routes.data();
+    config.route_count = static_cast<uint32_t>(layout.routes.size());
+    config.queue_capacity = layout.queue_capacity;
+    config.completion_capacity = layout.completion_capacity;
+    config.ordered = layout.ordered ? 1 : 0;
+    CHECK_EQ(ezr_create(&config, &engine_), EZR_OK);
+}
+
+void TestEngine::destroy() {
+    ezr_destroy(engine_);
+    engine_ = nullptr;
+}
+
+Job::Job(int32_t number) : in_(number) {
+    input_.buf = &in_;
+    input_.size = sizeof in_;
+    input_.type = RKNN_TENSOR_INT32;
+    input_.fmt = RKNN_TENSOR_UNDEFINED;
+    output_.is_prealloc = 1;
+    output_.buf = &out_;
+    output_.size = sizeof out_;
+    task.inputs = &input_;
+    task.outputs = &output_;
+    task.input_count = task.output_count = 1;
+}
+
+ezr_result next(ezr_engine *engine) {
+    ezr_result result{};
+    CHECK_EQ(ezr_next_completion(engine, -1, &result), EZR_OK);
+    return result;
+}

@@ -1,0 +1,132 @@
+/* An NPU runtime whose every step the test decides, and an engine on top of it.
+ *
+ * Nothing here takes time and nothing sleeps: a run ends at once, or stands still in its context until the test lets it
+ * go on. */
+#ifndef EZ_RKNN_TESTS_FAKE_RUNTIME_H
+#define EZ_RKNN_TESTS_FAKE_RUNTIME_H
+
+#include <array>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ez_rknn_engine.h"
+
+/* A run that reached a context, with the number that the task carried in its input. */
+struct Run {
+    rknn_context context;
+    int32_t number;
+};
+
+/* How a call is to fail. */
+enum class Failure { kNone, kCode, kBadAlloc, kException };
+
+/* There is one at a time: the table of functions carries no pointer to it. */
+class FakeRuntime {
+  public:
+    FakeRuntime();
+    ~FakeRuntime();
+
+    static ezr_runtime functions();
+
+    /* Runs on this context stand still from now on, until it is let go. */
+    void hold(rknn_context context);
+    void let_go(rknn_context context);
+    /* Lets the one run go that stands still on this context; the next one will stand still again. */
+    void step(rknn_context context);
+    /* Returns once a run stands still on this context. */
+    void wait_until_held(rknn_context context);
+
+    /* From now on the call (EZR_CALL_*) ends like this. */
+    void fail(int32_t call, Failure how, int code = 0);
+
+    std::vector<Run> runs();
+    size_t run_count(rknn_context context);
+    int calls(int32_t call);
+    int releases();
+    /* How often a call came to a context that another thread was using. */
+    int overlaps();
+    std::set<std::string> thread_names();
+
+    /* What the table's functions do; `numbers` are the inputs' or the outputs' buffers. */
+    int called(int32_t call, rknn_context context);
+    int run(rknn_context context);
+    int inputs_set(rknn_context context, int32_t number);
+    int outputs_get(rknn_context context, int32_t *number);
+    int released();
+
+  private:
+    struct Context {
+        bool in_use = false;
+        bool held = false;
+        bool standing = false;
+        int32_t number = 0;
+        size_t runs = 0;
+    };
+    class InUse;
+
+    std::mutex mutex_; /* guards everything below */
+    std::condition_variable changed_;
+    std::map<rknn_context, Context> contexts_;
+    std::vector<Run> runs_;
+    std::array<int, 5> calls_{};
+    int releases_ = 0;
+    int overlaps_ = 0;
+    int32_t failing_call_ = EZR_CALL_NONE;
+    Failure failure_ = Failure::kNone;
+    int failure_code_ = 0;
+    std::set<std::string> thread_names_;
+};
+
+/* The `index`-th context of a core. */
+constexpr rknn_context context_of(uint32_t core, uint32_t index = 0) {
+    return core * 100 + index + 1;
+}
+
+struct Layout {
+    uint32_t cores = 1;
+    uint32_t contexts_per_core = 1;
+    std::vector<uint32_t> routes = {0};
+    uint32_t queue_capacity = 8;
+    uint32_t completion_capacity = 64;
+    bool ordered = true;
+};
+
+class TestEngine {
+  public:
+    explicit TestEngine(const Layout &layout);
+    ~TestEngine() { destroy(); }
+    TestEngine(const TestEngine &) = delete;
+    TestEngine &operator=(const TestEngine &) = delete;
+    operator ezr_engine *() { return engine_; }
+    void destroy();
+
+  private:
+    ezr_engine *engine_ = nullptr;
+};
+
+/* A task that carries a number in and gets number + 1 out. Must outlive its completion. */
+class Job {
+  public:
+    explicit Job(int32_t number = 0);
+    Job(const Job &) = delete;
+    Job &operator=(const Job &) = delete;
+    operator const ezr_task *() const { return &task; }
+    bool is_done() const { return out_ == in_ + 1; }
+
+    ezr_task task{};
+
+  private:
+    int32_t in_;
+    int32_t out_ = INT32_MIN;
+    rknn_input input_{};
+    rknn_output output_{};
+};
+
+/* The next completion, which must exist. */
+ezr_result next(ezr_engine *engine);
+
+#endif

@@ -1,0 +1,15 @@
+# Proves that the engine's library exports the functions of its header, and nothing else.
+execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL " [A-Z] [^\n@]+" exported "${symbols}")
+list(TRANSFORM exported REPLACE "^ [A-Z] " "")
+
+file(STRINGS ${HEADER} lines REGEX "^[a-z].* \\*?ezr_[a-z_]+\\(")
+list(TRANSFORM lines REPLACE "^.* \\*?(ezr_[a-z_]+)\\(.*$" "\\1" OUTPUT_VARIABLE declared)
+
+list(SORT exported)
+list(SORT declared)
+list(LENGTH declared count)
+if(count EQUAL 0 OR NOT exported STREQUAL declared)
+  message(FATAL_ERROR "declared: ${declared}\nexported: ${exported}")
+endif()
+message(STATUS "${count} functions: ${exported}")
