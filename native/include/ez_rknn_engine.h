@@ -45,6 +45,7 @@ typedef struct {
     int (*run)(rknn_context ctx, rknn_run_extend *extend);
     int (*outputs_get)(rknn_context ctx, uint32_t n_outputs, rknn_output outputs[], rknn_output_extend *extend);
     int (*outputs_release)(rknn_context ctx, uint32_t n_outputs, rknn_output outputs[]);
+    const char *(*last_error)(void); /* optional: why the last call on this thread failed */
 } ezr_runtime;
 
 /* One context and the group that may use it. */
@@ -89,6 +90,7 @@ typedef struct {
     int64_t input_ns;   /* input shapes and inputs were set */
     int64_t npu_ns;     /* the run ended */
     int64_t finished_ns;
+    char message[256]; /* on failure, the runtime's own words, cut to fit; "" when it has none */
 } ezr_result;
 
 /* What an engine is doing now, for each group. */

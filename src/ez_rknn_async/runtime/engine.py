@@ -47,6 +47,7 @@ class Result:
     input_ns: int
     npu_ns: int
     finished_ns: int
+    message: str  # why it failed, in the runtime's own words; "" when it has none
 
 
 class Task:
@@ -109,6 +110,7 @@ class Engine:
                     "run": library.function("rknn_run"),
                     "outputs_get": library.function("rknn_outputs_get"),
                     "outputs_release": library.function("rknn_outputs_release"),
+                    "last_error": _optional(library, "ez_rknn_last_error"),
                 },
                 "workers": c_workers,
                 "worker_count": len(workers),
@@ -188,6 +190,7 @@ def _result(result: Any) -> Result:
         result.input_ns,
         result.npu_ns,
         result.finished_ns,
+        ffi.string(result.message).decode("utf-8", "replace"),
     )
 
 

@@ -1,0 +1,110 @@
+"""``ezrknn bench``: latency and throughput of a model, in one mode or in all of them side by side."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from .. import model as rknn_file
+from ..options import parse_settings
+from ..providers import RKNPU2_SIMULATOR
+from ..runtime.locate import locate
+from ..session import InferenceSession
+from ..soc import soc
+from .measurement import Measurement, measure
+from .progress import ProgressBar
+from .session_options import add_arguments, provider_options
+from .table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# Exploring schedules: the time is the NPU's, and this machine's processor is not in the way.
+MODELLED = "timing=modelled,compute=off"
+
+
+def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of this command."""
+    parser = subcommands.add_parser(
+        "bench",
+        help="measure latency and throughput",
+        description="Measure run() one call at a time, and run_async() with every worker busy. On the simulated NPU "
+        f"times are modelled unless --simulator says otherwise ({MODELLED}).",
+    )
+    parser.add_argument("model", help="the .rknn file")
+    parser.add_argument("--compare", action="store_true", help="one core, every core and tensor parallel, side by side")
+    parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="how long to measure each mode (2)")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_arguments(parser)
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    overrides = _simulator_settings(arguments)
+    modes = _modes(arguments) if arguments.compare else [{}]
+    results = [_measure(arguments, {**overrides, **mode}) for mode in modes]
+    source = _source_of_times(results[0]["provider"], overrides.get("simulator"))
+    if arguments.json:
+        print(json.dumps({"times": source, "modes": results}, indent=2))
+        return 0
+    table = Table(
+        ["mode", "latency p50 (ms)", "p90 (ms)", "p99 (ms)", "throughput (1/s)", "against the first", "runs"]
+    )
+    for result in results:
+        latency, rate = result["latency_ms"], result["throughput"]
+        runs = result["latency_runs"] + result["throughput_runs"]
+        ratio = f"{rate / results[0]['throughput']:.2f}x"
+        table.row(result["mode"], latency["p50"], latency["p90"], latency["p99"], rate, ratio, runs)
+    print(table.render())
+    print(f"Times: {source}.")
+    return 0
+
+
+def _measure(arguments: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
+    options = provider_options(arguments, **overrides)
+    label = _label(options)
+    with InferenceSession(arguments.model, provider_options=options) as session, ProgressBar(label) as bar:
+        measured: Measurement = measure(session, arguments.seconds, bar.update)
+        return {"mode": label, "provider": session.get_providers()[0], **asdict(measured)}
+
+
+def _label(options: dict[str, Any]) -> str:
+    threads = f", {options['threads_per_core']} threads a core" if options.get("threads_per_core", 1) != 1 else ""
+    if "schedule" in options:
+        return f"schedule={options['schedule']}{threads}"
+    return f"tp_mode={options.get('tp_mode', 'auto')}{threads}"
+
+
+def _modes(arguments: argparse.Namespace) -> Iterable[dict[str, Any]]:
+    """One core, every core, and each number of cores that can work together on this SoC."""
+    with rknn_file.load(arguments.model) as model:
+        cores = soc(locate(arguments.runtime_library).soc or model.target_platform).cores
+    modes: list[dict[str, Any]] = [{"schedule": "0", "tp_mode": None}]
+    if cores > 1:
+        modes.append({"schedule": "all", "tp_mode": None})
+    modes += [{"schedule": None, "tp_mode": ",".join(map(str, range(n)))} for n in range(2, cores + 1)]
+    return modes
+
+
+def _simulator_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """On the simulated NPU: the settings of this measurement, where the user has not chosen any."""
+    chosen = arguments.simulator or os.environ.get("EZ_RKNN_SIMULATOR")
+    if chosen is None and locate(arguments.runtime_library).library.simulated:
+        return {"simulator": MODELLED}
+    return {"simulator": arguments.simulator}
+
+
+def _source_of_times(provider: str, settings: str | None) -> str:
+    if provider != RKNPU2_SIMULATOR:
+        return "measured on this machine's NPU"
+    values = {**parse_settings(os.environ.get("EZ_RKNN_SIMULATOR", "")), **parse_settings(settings or "")}
+    timing = values.get("timing", "off")
+    if timing == "modelled":
+        return "modelled from the layers in the file; no NPU was involved"
+    if timing == "off":
+        return "those of this machine's processor, on which the NPU is simulated; they say nothing about an NPU"
+    return f"simulated ({timing}); no NPU was involved"

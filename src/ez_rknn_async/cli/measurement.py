@@ -1,0 +1,97 @@
+"""How fast a session is: latency of one inference at a time, throughput of as many as the cores take."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable
+
+import numpy as np
+
+from ..errors import RknnError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from ..session import InferenceSession
+
+    Progress = Callable[[float], None]
+
+WARM_UP_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What was measured; milliseconds, and inferences a second."""
+
+    latency_ms: dict[str, float]  # "p50", "p90", "p99", "min", "max"
+    latency_runs: int
+    throughput: float
+    throughput_runs: int
+
+
+def measure(session: InferenceSession, seconds: float, progress: Progress) -> Measurement:
+    """Measure a session for about ``seconds``, half of it each way.
+
+    Latency is the time of ``run()``, one call after the other. Throughput is the rate of ``run_async()`` called as fast
+    as its back-pressure allows.
+    """
+    feed = random_feed(session)
+    for _ in range(WARM_UP_RUNS):
+        session.run(None, feed)
+    latencies = _latencies(session, feed, seconds / 2, lambda share: progress(share / 2))
+    runs, rate = _throughput(session, feed, seconds / 2, lambda share: progress(0.5 + share / 2))
+    percentiles = {f"p{p}": float(np.percentile(latencies, p)) for p in (50, 90, 99)}
+    extremes = {"min": float(latencies.min()), "max": float(latencies.max())}
+    return Measurement({**percentiles, **extremes}, len(latencies), rate, runs)
+
+
+def random_feed(session: InferenceSession) -> dict[str, npt.NDArray[Any]]:
+    """Random values for every input: what they are does not change the time."""
+    generator = np.random.default_rng(0)
+    return {
+        i.name: np.zeros(i.shape, np.int64) if i.dtype == "int64" else generator.random(i.shape, np.float32)
+        for i in session.get_inputs()
+    }
+
+
+def _latencies(
+    session: InferenceSession, feed: dict[str, npt.NDArray[Any]], seconds: float, progress: Progress
+) -> npt.NDArray[np.float64]:
+    times: list[float] = []
+    start = time.perf_counter()
+    while (now := time.perf_counter()) < start + seconds or len(times) < WARM_UP_RUNS:
+        session.run(None, feed)
+        times.append((time.perf_counter() - now) * 1e3)
+        progress(min(1.0, (now - start) / seconds))
+    return np.array(times)
+
+
+def _throughput(
+    session: InferenceSession, feed: dict[str, npt.NDArray[Any]], seconds: float, progress: Progress
+) -> tuple[int, float]:
+    finished: list[float] = []
+    errors: list[str] = []
+    submitted = 0
+    all_back = threading.Event()
+    still_submitting = True
+
+    def callback(_results: object, _user_data: object, error: str) -> None:
+        finished.append(time.perf_counter())
+        if error:
+            errors.append(error)
+        if not still_submitting and len(finished) == submitted:
+            all_back.set()
+
+    start = time.perf_counter()
+    while (now := time.perf_counter()) < start + seconds or submitted < WARM_UP_RUNS:
+        session.run_async(None, feed, callback)
+        submitted += 1
+        progress(min(1.0, (now - start) / seconds))
+    still_submitting = False
+    if len(finished) < submitted:
+        all_back.wait()
+    if errors:
+        raise RknnError(f"{len(errors)} of {submitted} inferences failed; the first: {errors[0]}")
+    return submitted, submitted / (max(finished) - start)

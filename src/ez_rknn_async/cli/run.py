@@ -1,0 +1,80 @@
+"""``ezrknn run``: one inference on arrays from files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import RknnValueError
+from ..session import InferenceSession
+from .session_options import add_arguments, provider_options
+from .table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+
+def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of this command."""
+    parser = subcommands.add_parser(
+        "run",
+        help="run one inference on .npy files",
+        description="Run one inference and write each output to a .npy file.",
+    )
+    parser.add_argument("model", help="the .rknn file")
+    parser.add_argument(
+        "--input",
+        action="append",
+        default=[],
+        metavar="[NAME=]FILE",
+        help="a .npy file for an input; one for each, named or in the model's order",
+    )
+    parser.add_argument("--output-dir", type=Path, default=Path(), metavar="DIR", help="where outputs go (here)")
+    parser.add_argument("--json", action="store_true", help="describe the outputs as JSON")
+    add_arguments(parser)
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the model, write its outputs and say what they are."""
+    with InferenceSession(arguments.model, provider_options=provider_options(arguments)) as session:
+        outputs = session.run(None, _feed(arguments.input, session.input_names))
+        names, provider = session.output_names, session.get_providers()[0]
+    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    written = [_write(arguments.output_dir, name, output) for name, output in zip(names, outputs)]
+    if arguments.json:
+        print(json.dumps({"provider": provider, "outputs": written}, indent=2))
+        return 0
+    table = Table(["output", "shape", "dtype", "min", "max", "mean", "file"])
+    for entry in written:
+        table.row(*(str(entry[key]) if key in ("shape",) else entry[key] for key in entry))
+    print(table.render())
+    return 0
+
+
+def _feed(given: Sequence[str], names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of the command line by input name; what has no name takes the first input that is left."""
+    feed: dict[str, npt.NDArray[Any]] = {}
+    for argument in given:
+        name, separator, file = argument.partition("=")
+        if not separator:
+            left = [n for n in names if n not in feed]
+            if not left:
+                raise RknnValueError(f"--input {argument} is one too many; the model has {len(names)} input(s)")
+            name, file = left[0], argument
+        feed[name] = np.load(file, allow_pickle=False)
+    return feed
+
+
+def _write(folder: Path, name: str, output: npt.NDArray[Any]) -> dict[str, Any]:
+    # A tensor's name may hold a slash; a file's may not.
+    file = folder / f"{name.replace('/', '_')}.npy"
+    np.save(file, output)
+    statistics = {"min": float(output.min()), "max": float(output.max()), "mean": float(output.mean())}
+    return {"name": name, "shape": list(output.shape), "dtype": str(output.dtype), **statistics, "file": str(file)}

@@ -1,0 +1,27 @@
+"""The arguments that say how a session is to use the NPU, shared by the commands that open one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..options import make_provider_options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add ``--schedule`` and its like to a parser."""
+    group = parser.add_argument_group("session options")
+    group.add_argument("--schedule", metavar="CORES", help="one inference a core, such as 0,1,2 or all")
+    group.add_argument("--tp-mode", metavar="MODE", help="several cores an inference: auto, all, 0, 1, 2, 0,1 or 0,1,2")
+    group.add_argument("--threads-per-core", type=int, metavar="N", help="worker threads for each core (1)")
+    group.add_argument("--layout", metavar="LAYOUT", help="what 4-D inputs look like: nchw (default), nhwc or any")
+    group.add_argument("--runtime-library", metavar="PATH", help="path of librknnrt.so, or 'simulator'")
+    group.add_argument(
+        "--simulator", metavar="SETTINGS", help="settings of the simulated NPU, such as timing=modelled,compute=off"
+    )
+
+
+def provider_options(arguments: argparse.Namespace, **overrides: Any) -> dict[str, Any]:
+    """The provider options that the arguments ask for."""
+    names = ("schedule", "tp_mode", "threads_per_core", "layout", "runtime_library", "simulator")
+    return make_provider_options(**{**{name: getattr(arguments, name) for name in names}, **overrides})
