@@ -1,6 +1,7 @@
 #include "task.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <new>
 
 #include "monotonic.h"
@@ -56,7 +57,14 @@ class Execution {
 
     bool succeeded(int code) {
         task_.result.code = code;
+        if (code != RKNN_SUCC) keep_message();
         return code == RKNN_SUCC;
+    }
+
+    /* At once, on the same thread: the runtime's next call, the release of the outputs included, forgets the words. */
+    void keep_message() {
+        if (runtime_.last_error == nullptr) return;
+        std::snprintf(task_.result.message, sizeof task_.result.message, "%s", runtime_.last_error());
     }
 
     template <typename Element>
@@ -74,7 +82,9 @@ class Execution {
 Task::Task(const ezr_task &task)
     : shapes(copied(task.shapes, task.input_count)),
       inputs(copied(task.inputs, task.input_count)),
-      outputs(copied(task.outputs, task.output_count)) {}
+      outputs(copied(task.outputs, task.output_count)) {
+    result.tag = task.tag;
+}
 
 bool is_valid(const ezr_task *task, const ezr_runtime &runtime) {
     if (task == nullptr) return false;

@@ -35,7 +35,7 @@ using TaskList = std::list<Task>;
 bool is_valid(const ezr_task *task, const ezr_runtime &runtime);
 
 /* Runs a task on a context, which no other thread may be using, and fills in its result from started_ns on. Whatever
- * the runtime does, exceptions included, ends as a code in the result. */
+ * the runtime does, exceptions included, ends as a code in the result, with the runtime's own words if it has any. */
 void execute(Task &task, const ezr_runtime &runtime, rknn_context context) noexcept;
 
 }  // namespace ezr

@@ -1,6 +1,7 @@
 #include "fake_runtime.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include <new>
 #include <stdexcept>
@@ -15,6 +16,17 @@ std::string this_threads_name() {
     char name[16] = "";
     pthread_getname_np(pthread_self(), name, sizeof name);
     return name;
+}
+
+/* Of those that a program can block and that the threading library does not keep for itself. */
+int this_threads_unblocked_signals() {
+    sigset_t blocked;
+    pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
+    int count = 0;
+    for (int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGALRM, SIGCHLD, SIGUSR1, SIGUSR2, SIGPIPE, SIGPROF}) {
+        if (sigismember(&blocked, signal) == 0) ++count;
+    }
+    return count;
 }
 
 int set_input_shapes(rknn_context context, uint32_t, rknn_tensor_attr[]) {
@@ -59,7 +71,7 @@ FakeRuntime::~FakeRuntime() {
 }
 
 ezr_runtime FakeRuntime::functions() {
-    return {set_input_shapes, ::inputs_set, ::run, ::outputs_get, outputs_release};
+    return {set_input_shapes, ::inputs_set, ::run, ::outputs_get, outputs_release, ::last_error};
 }
 
 void FakeRuntime::hold(rknn_context context) {
@@ -121,11 +133,18 @@ std::set<std::string> FakeRuntime::thread_names() {
     return thread_names_;
 }
 
+int FakeRuntime::unblocked_signals() {
+    std::lock_guard lock(mutex_);
+    return unblocked_signals_;
+}
+
 int FakeRuntime::called(int32_t call, rknn_context context) {
     std::lock_guard lock(mutex_);
     const InUse in_use(*this, contexts_[context]);
     ++calls_.at(static_cast<size_t>(call));
+    words.clear();
     if (call != failing_call_) return RKNN_SUCC;
+    words = std::string(300, 'x');
     if (failure_ == Failure::kBadAlloc) throw std::bad_alloc();
     if (failure_ == Failure::kException) throw std::runtime_error("a runtime written in C++ may do this");
     return failure_code_;
@@ -145,6 +164,7 @@ int FakeRuntime::run(rknn_context context) {
     Context &state = contexts_[context];
     const InUse in_use(*this, state);
     thread_names_.insert(this_threads_name());
+    unblocked_signals_ = this_threads_unblocked_signals();
     runs_.push_back({context, state.number});
     ++state.runs;
     if (state.held) {
@@ -164,6 +184,7 @@ int FakeRuntime::outputs_get(rknn_context context, int32_t *number) {
 
 int FakeRuntime::released() {
     std::lock_guard lock(mutex_);
+    words.clear();
     ++releases_;
     return RKNN_SUCC;
 }

@@ -50,6 +50,8 @@ class FakeRuntime {
     /* How often a call came to a context that another thread was using. */
     int overlaps();
     std::set<std::string> thread_names();
+    /* How many signals the thread of the last run would have taken. */
+    int unblocked_signals();
 
     /* What the table's functions do; `numbers` are the inputs' or the outputs' buffers. */
     int called(int32_t call, rknn_context context);
@@ -79,6 +81,7 @@ class FakeRuntime {
     Failure failure_ = Failure::kNone;
     int failure_code_ = 0;
     std::set<std::string> thread_names_;
+    int unblocked_signals_ = 0;
 };
 
 /* The `index`-th context of a core. */

@@ -1,1 +1,185 @@
+/* What happens when a queue or the completions are full. */
+#include <thread>
+
 #include "check.h"
+#include "fake_runtime.h"
+
+namespace {
+
+/* Fills a core: one task on its context, which stands still, and `queued` behind it. */
+void fill(FakeRuntime &runtime, ezr_engine *engine, Job *jobs, uint32_t queued) {
+    runtime.hold(context_of(0));
+    CHECK_EQ(ezr_submit(engine, jobs[0], -1), int64_t{0});
+    runtime.wait_until_held(context_of(0));
+    for (uint32_t i = 1; i <= queued; ++i) CHECK_EQ(ezr_submit(engine, jobs[i], 0), int64_t{i});
+}
+
+}  // namespace
+
+/* The queue holds what it was told to hold besides what runs; then a submission times out, and later ones get in. */
+TEST(a_full_queue_refuses_and_recovers) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 2});
+    Job jobs[5];
+    fill(runtime, engine, jobs, 2);
+    CHECK_EQ(ezr_submit(engine, jobs[3], 0), int64_t{EZR_TIMEOUT});
+    CHECK_EQ(ezr_submit(engine, jobs[3], 1), int64_t{EZR_TIMEOUT});
+    runtime.let_go(context_of(0));
+    CHECK_EQ(ezr_submit(engine, jobs[4], -1), int64_t{3});
+    for (int64_t id = 0; id < 4; ++id) CHECK_EQ(next(engine).id, id);
+    CHECK(!jobs[3].is_done());
+    CHECK(jobs[4].is_done());
+}
+
+/* A submission that timed out has no id, so the schedule goes on where it was. */
+TEST(a_timed_out_submission_leaves_no_gap) {
+    FakeRuntime runtime;
+    TestEngine engine({2, 1, {0, 1}, 1});
+    Job jobs[8];
+    for (uint32_t core : {0U, 1U}) runtime.hold(context_of(core));
+    for (int64_t id : {0, 1}) CHECK_EQ(ezr_submit(engine, jobs[id], 0), id);
+    for (uint32_t core : {0U, 1U}) runtime.wait_until_held(context_of(core));
+    for (int64_t id : {2, 3}) CHECK_EQ(ezr_submit(engine, jobs[id], 0), id);
+    for (int attempt = 0; attempt < 3; ++attempt) CHECK_EQ(ezr_submit(engine, jobs[7], 0), int64_t{EZR_TIMEOUT});
+    for (uint32_t core : {0U, 1U}) runtime.let_go(context_of(core));
+    for (int64_t id : {4, 5}) CHECK_EQ(ezr_submit(engine, jobs[id], -1), id);
+    for (int64_t id = 0; id < 6; ++id) {
+        const ezr_result result = next(engine);
+        CHECK_EQ(result.id, id);
+        CHECK_EQ(result.group, static_cast<uint32_t>(id % 2));
+    }
+}
+
+/* The next task belongs to the full core, so submission waits for that one although the other is idle. */
+TEST(submission_waits_for_the_core_whose_turn_it_is) {
+    FakeRuntime runtime;
+    TestEngine engine({2, 1, {0, 0, 0, 1}, 1});
+    Job jobs[4];
+    fill(runtime, engine, jobs, 1);
+    CHECK_EQ(ezr_submit(engine, jobs[2], 0), int64_t{EZR_TIMEOUT});
+    runtime.let_go(context_of(0));
+    for (int64_t id : {2, 3}) CHECK_EQ(ezr_submit(engine, jobs[id], -1), id);
+    for (int64_t id = 0; id < 4; ++id) CHECK_EQ(next(engine).group, id == 3 ? 1U : 0U);
+}
+
+/* Finished tasks that nobody collects hold submission back, and one that is collected lets one more in. */
+TEST(uncollected_completions_hold_submission_back) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 8, 2});
+    Job jobs[4];
+    for (int64_t id : {0, 1}) CHECK_EQ(ezr_submit(engine, jobs[id], 0), id);
+    // The blocking run queues behind both: when it returns they have finished.
+    Job run;
+    ezr_result result{};
+    CHECK_EQ(ezr_run(engine, run, -1, &result), EZR_OK);
+    CHECK_EQ(ezr_submit(engine, jobs[2], 0), int64_t{EZR_TIMEOUT});
+    std::thread blocked([&] { CHECK_EQ(ezr_submit(engine, jobs[2], -1), int64_t{3}); });
+    CHECK_EQ(next(engine).id, int64_t{0});
+    blocked.join();
+    for (int64_t id : {1, 3}) CHECK_EQ(next(engine).id, id);
+}
+
+/* A blocking run needs no completion, so a collector may run a task while submitters wait for it to collect. */
+TEST(run_passes_submitters_who_wait_for_the_collector) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 8, 1});
+    Job jobs[2], run;
+    ezr_result result{};
+    CHECK_EQ(ezr_submit(engine, jobs[0], 0), int64_t{0});
+    CHECK_EQ(ezr_run(engine, run, -1, &result), EZR_OK);
+    std::thread submitter([&] { CHECK(ezr_submit(engine, jobs[1], -1) > 0); });
+    for (int i = 0; i < 100; ++i) CHECK_EQ(ezr_run(engine, run, -1, &result), EZR_OK);
+    for (size_t i = 0; i < 2; ++i) next(engine);
+    submitter.join();
+}
+
+/* With room for one completion only, tasks that finish early wait for an earlier one, and yet nothing is stuck: that
+ * one was accepted before them. */
+TEST(ordered_completions_cannot_deadlock_on_their_capacity) {
+    FakeRuntime runtime;
+    TestEngine engine({2, 1, {0, 1}, 1, 1, true});
+    Job jobs[5];
+    // Task 0 stands still; task 1 finishes, takes the only place, and cannot be given out before task 0.
+    runtime.hold(context_of(0));
+    for (int64_t id : {0, 1}) CHECK_EQ(ezr_submit(engine, jobs[id], 0), id);
+    runtime.wait_until_held(context_of(0));
+    ezr_group_stats stats[2]{};
+    while (stats[1].completed == 0) ezr_stats(engine, stats);
+    CHECK_EQ(ezr_submit(engine, jobs[2], 0), int64_t{EZR_TIMEOUT});
+    std::thread submitter([&] {
+        for (int64_t id : {2, 3, 4}) CHECK_EQ(ezr_submit(engine, jobs[id], -1), id);
+    });
+    runtime.let_go(context_of(0));
+    for (int64_t id = 0; id < 5; ++id) CHECK_EQ(next(engine).id, id);
+    submitter.join();
+}
+
+/* A run that no worker takes up in time is withdrawn: it never reaches the NPU, and what follows is not disturbed. */
+TEST(a_run_that_times_out_is_withdrawn) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 2});
+    Job jobs[3], late(7);
+    fill(runtime, engine, jobs, 1);
+    ezr_result result{};
+    CHECK_EQ(ezr_run(engine, late, 0, &result), EZR_TIMEOUT);
+    CHECK_EQ(ezr_run(engine, late, 1, &result), EZR_TIMEOUT);
+    runtime.let_go(context_of(0));
+    CHECK(ezr_submit(engine, jobs[2], -1) > 0);
+    for (size_t i = 0; i < 3; ++i) CHECK_EQ(next(engine).code, RKNN_SUCC);
+    for (const Run &run : runtime.runs()) CHECK(run.number != 7);
+    CHECK(!late.is_done());
+}
+
+/* A run that found the queue full waits for a place, and times out without an id. */
+TEST(a_run_waits_for_a_place_in_a_full_queue) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 1});
+    Job jobs[2], late;
+    fill(runtime, engine, jobs, 1);
+    ezr_result result{};
+    CHECK_EQ(ezr_run(engine, late, 0, &result), EZR_TIMEOUT);
+    std::thread waiting([&] { CHECK_EQ(ezr_run(engine, late, -1, &result), EZR_OK); });
+    runtime.let_go(context_of(0));
+    waiting.join();
+    CHECK_EQ(result.id, int64_t{2});
+    CHECK(late.is_done());
+}
+
+/* The timeout ends with the queue: a task that a worker has taken up is waited for, however long it runs. */
+TEST(a_run_that_was_taken_up_is_waited_for) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 2});
+    Job first, second(1);
+    runtime.hold(context_of(0));
+    ezr_submit(engine, first, -1);
+    runtime.wait_until_held(context_of(0));
+    ezr_result result{};
+    int32_t status = EZR_INVALID;
+    std::thread waiting([&] { status = ezr_run(engine, second, 60'000, &result); });
+    // Only a queued task shows in the statistics; then it is the next to be taken up.
+    ezr_group_stats stats{};
+    while (stats.queued == 0) ezr_stats(engine, &stats);
+    runtime.step(context_of(0));
+    runtime.wait_until_held(context_of(0));
+    runtime.let_go(context_of(0));
+    waiting.join();
+    CHECK_EQ(status, EZR_OK);
+    CHECK(second.is_done());
+}
+
+/* Many who wait at once all get in, each exactly once, and the ids of all are consecutive. */
+TEST(every_blocked_submitter_gets_its_turn) {
+    FakeRuntime runtime;
+    TestEngine engine({2, 1, {0, 1, 1}, 1, 4});
+    constexpr int kThreads = 8, kEach = 200;
+    std::vector<Job> jobs(kThreads * kEach);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < kEach; ++i) CHECK(ezr_submit(engine, jobs[t * kEach + i], -1) >= 0);
+        });
+    }
+    for (int64_t id = 0; id < kThreads * kEach; ++id) CHECK_EQ(next(engine).id, id);
+    for (std::thread &thread : threads) thread.join();
+    for (const Job &job : jobs) CHECK(job.is_done());
+}

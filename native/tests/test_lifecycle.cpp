@@ -1,1 +1,215 @@
+/* How engines begin and end. */
+#include <dirent.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <thread>
+
 #include "check.h"
+#include "fake_runtime.h"
+
+namespace {
+
+/* The threads of this process that belong to an engine. */
+int engine_threads() {
+    int count = 0;
+    DIR *tasks = opendir("/proc/self/task");
+    while (const dirent *task = readdir(tasks)) {
+        if (task->d_name[0] == '.') continue;
+        char name[32] = "";
+        if (FILE *file = std::fopen((std::string("/proc/self/task/") + task->d_name + "/comm").c_str(), "r")) {
+            if (std::fgets(name, sizeof name, file) && std::string(name).rfind("ezr-", 0) == 0) ++count;
+            std::fclose(file);
+        }
+    }
+    closedir(tasks);
+    return count;
+}
+
+/* A joined thread is on the kernel's list for a moment yet. One that is left behind makes the test run into its limit.
+ */
+void wait_until_no_engine_threads() {
+    while (engine_threads() > 0) std::this_thread::yield();
+}
+
+}  // namespace
+
+/* Closing without discarding: what was accepted is executed and given out, then comes the end. */
+TEST(close_drains) {
+    FakeRuntime runtime;
+    TestEngine engine({2, 1, {0, 1}});
+    std::vector<Job> jobs(10);
+    runtime.hold(context_of(0));
+    for (Job &job : jobs) ezr_submit(engine, job, -1);
+    ezr_close(engine, 0);
+    CHECK_EQ(ezr_submit(engine, jobs[0], -1), int64_t{EZR_CLOSED});
+    ezr_result result{};
+    CHECK_EQ(ezr_run(engine, jobs[0], -1, &result), EZR_CLOSED);
+    runtime.let_go(context_of(0));
+    for (int64_t id = 0; id < 10; ++id) {
+        result = next(engine);
+        CHECK_EQ(result.id, id);
+        CHECK_EQ(result.code, RKNN_SUCC);
+    }
+    for (int i = 0; i < 2; ++i) CHECK_EQ(ezr_next_completion(engine, -1, &result), EZR_CLOSED);
+    for (const Job &job : jobs) CHECK(job.is_done());
+}
+
+/* Closing with discarding: what runs ends as it would, what only waits ends with an error, and nothing is lost. */
+TEST(close_discards_what_waits) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}});
+    std::vector<Job> jobs(4);
+    runtime.hold(context_of(0));
+    for (Job &job : jobs) ezr_submit(engine, job, -1);
+    runtime.wait_until_held(context_of(0));
+    ezr_close(engine, 1);
+    runtime.let_go(context_of(0));
+    for (int64_t id = 0; id < 4; ++id) {
+        const ezr_result result = next(engine);
+        CHECK_EQ(result.id, id);
+        CHECK_EQ(result.code, id == 0 ? RKNN_SUCC : RKNN_ERR_FAIL);
+        CHECK_EQ(result.call, EZR_CALL_NONE);
+    }
+    ezr_result result{};
+    CHECK_EQ(ezr_next_completion(engine, 0, &result), EZR_CLOSED);
+    CHECK_EQ(runtime.run_count(context_of(0)), 1U);
+}
+
+/* Closing may be repeated; discarding after draining takes what still waits. */
+TEST(close_may_be_repeated) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}});
+    Job jobs[2];
+    runtime.hold(context_of(0));
+    for (Job &job : jobs) ezr_submit(engine, job, -1);
+    runtime.wait_until_held(context_of(0));
+    ezr_close(engine, 0);
+    ezr_close(engine, 1);
+    ezr_close(engine, 0);
+    runtime.let_go(context_of(0));
+    CHECK_EQ(next(engine).code, RKNN_SUCC);
+    CHECK_EQ(next(engine).code, RKNN_ERR_FAIL);
+}
+
+/* Everyone who waits learns of the end: submitters in both lines, a run in the queue, and the collectors. */
+TEST(close_wakes_everyone) {
+    for (int round = 0; round < 200; ++round) {
+        FakeRuntime runtime;
+        TestEngine engine({1, 1, {0}, 1, 1});
+        Job running, queued, collected;
+        // One finished and uncollected, one running, one queued: submission is blocked by both limits.
+        ezr_result result{};
+        ezr_submit(engine, collected, -1);
+        ezr_run(engine, running, -1, &result);
+        runtime.hold(context_of(0));
+        std::vector<std::thread> threads;
+        threads.emplace_back([&] {
+            ezr_result mine{};
+            CHECK_EQ(ezr_run(engine, running, -1, &mine), EZR_OK);
+            CHECK_EQ(mine.code, RKNN_SUCC);
+        });
+        runtime.wait_until_held(context_of(0));
+        threads.emplace_back([&] {
+            ezr_result mine{};
+            CHECK_EQ(ezr_run(engine, queued, -1, &mine), EZR_OK);
+            CHECK_EQ(mine.code, RKNN_ERR_FAIL);
+        });
+        ezr_group_stats stats{};
+        while (stats.queued == 0) ezr_stats(engine, &stats);
+        std::vector<Job> refused(6);
+        for (size_t i = 0; i < refused.size(); ++i) {
+            threads.emplace_back([&, i] {
+                ezr_result mine{};
+                if (i % 2 == 0) CHECK_EQ(ezr_submit(engine, refused[i], -1), int64_t{EZR_CLOSED});
+                if (i % 2 == 1) CHECK_EQ(ezr_run(engine, refused[i], -1, &mine), EZR_CLOSED);
+            });
+        }
+        ezr_close(engine, 1);
+        runtime.let_go(context_of(0));
+        for (std::thread &thread : threads) thread.join();
+        next(engine);
+        CHECK_EQ(ezr_next_completion(engine, -1, &result), EZR_CLOSED);
+    }
+}
+
+/* A collector that sleeps when the engine closes with nothing to give is woken. */
+TEST(close_wakes_a_waiting_collector) {
+    for (int round = 0; round < 500; ++round) {
+        FakeRuntime runtime;
+        TestEngine engine({1, 1, {0}});
+        std::thread collector([&] {
+            ezr_result result{};
+            CHECK_EQ(ezr_next_completion(engine, -1, &result), EZR_CLOSED);
+        });
+        ezr_close(engine, 0);
+        collector.join();
+    }
+}
+
+/* Destroying waits for what was accepted, collected or not, and leaves no thread. */
+TEST(destroy_finishes_and_joins) {
+    FakeRuntime runtime;
+    std::vector<Job> jobs(50);
+    TestEngine engine({3, 2, {0, 1, 2}, 50});
+    runtime.hold(context_of(0));
+    runtime.hold(context_of(0, 1));
+    for (Job &job : jobs) CHECK(ezr_submit(engine, job, -1) >= 0);
+    for (uint32_t i = 0; i < 2; ++i) runtime.wait_until_held(context_of(0, i));
+    CHECK(engine_threads() >= 2);
+    for (uint32_t i = 0; i < 2; ++i) runtime.let_go(context_of(0, i));
+    engine.destroy();
+    for (const Job &job : jobs) CHECK(job.is_done());
+    wait_until_no_engine_threads();
+}
+
+/* The smallest life, many times over: the race between a thread that falls asleep and the stop that should wake it. */
+TEST(twenty_thousand_lives) {
+    FakeRuntime runtime;
+    for (int i = 0; i < 20'000; ++i) {
+        TestEngine engine({2, 1, {0, 1}});
+        Job job;
+        if (i % 2 == 0) {
+            ezr_result result{};
+            CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+        } else {
+            CHECK_EQ(ezr_submit(engine, job, -1), int64_t{0});
+        }
+        engine.destroy();
+        CHECK(job.is_done());
+    }
+}
+
+/* Signals are for the host's threads: a worker that took one would interrupt a call into the driver. */
+TEST(workers_block_every_signal) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}});
+    Job job;
+    runtime.hold(context_of(0));
+    ezr_submit(engine, job, -1);
+    runtime.wait_until_held(context_of(0));
+    CHECK_EQ(runtime.unblocked_signals(), 0);
+    runtime.let_go(context_of(0));
+    next(engine);
+}
+
+/* When the system refuses the threads, creation says so, and nothing of the engine is left. */
+TEST(a_refused_thread_fails_the_creation) {
+    pthread_attr_t usual, impossible;
+    pthread_getattr_default_np(&usual);
+    pthread_attr_init(&impossible);
+    pthread_attr_setstacksize(&impossible, size_t{1} << 46);  // no address space has room for it
+    pthread_setattr_default_np(&impossible);
+
+    const ezr_worker workers[] = {{1, 0}};
+    const uint32_t routes[] = {0};
+    const ezr_config config{FakeRuntime::functions(), workers, 1, 1, routes, 1, 1, 1, 1};
+    ezr_engine *engine = reinterpret_cast<ezr_engine *>(1);
+    CHECK_EQ(ezr_create(&config, &engine), EZR_NO_THREAD);
+    CHECK(engine == nullptr);
+
+    pthread_setattr_default_np(&usual);
+    pthread_attr_destroy(&usual);
+    pthread_attr_destroy(&impossible);
+    wait_until_no_engine_threads();
+}

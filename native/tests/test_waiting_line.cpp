@@ -1,1 +1,91 @@
+/* The line in which submitters wait. A thread that enters it holds the mutex until it sleeps, so a test that sees,
+ * under the mutex, that a thread has entered knows that it sleeps in its place. */
+#include <thread>
+
 #include "check.h"
+#include "waiting_line.h"
+
+namespace {
+
+/* A counter with room for so many, and threads in line for it. */
+class Ticketed {
+  public:
+    /* Starts a thread that takes one place, and returns once it waits in line. */
+    std::thread enter(int number, ezr::Deadline deadline = ezr::Deadline::never()) {
+        std::thread thread([this, number, deadline] {
+            std::unique_lock lock(mutex_);
+            entered_.push_back(number);
+            arrived_.notify_one();
+            const bool admitted = line_.wait(lock, deadline, [this] { return places_ > 0; });
+            if (!admitted) {
+                gave_up_.push_back(number);
+                return;
+            }
+            --places_;
+            admitted_.push_back(number);
+            if (places_ > 0) line_.wake_first();
+        });
+        std::unique_lock lock(mutex_);
+        while (entered_.empty() || entered_.back() != number) arrived_.wait(lock);
+        return thread;
+    }
+
+    void add_places(int count) {
+        std::unique_lock lock(mutex_);
+        places_ += count;
+        line_.wake_first();
+    }
+
+    const std::vector<int> &admitted() const { return admitted_; }
+    const std::vector<int> &gave_up() const { return gave_up_; }
+
+  private:
+    std::mutex mutex_;
+    ezr::MonotonicCondition arrived_;
+    ezr::WaitingLine line_;
+    int places_ = 0;
+    std::vector<int> entered_;
+    std::vector<int> admitted_;
+    std::vector<int> gave_up_;
+};
+
+}  // namespace
+
+/* Those who wait are served in the order in which they came, not as the scheduler likes. */
+TEST(the_first_in_line_is_served_first) {
+    Ticketed ticketed;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 16; ++i) threads.push_back(ticketed.enter(i));
+    for (std::thread &thread : threads) {
+        ticketed.add_places(1);
+        thread.join();
+    }
+    for (int i = 0; i < 16; ++i) CHECK_EQ(ticketed.admitted().at(i), i);
+}
+
+/* Several places that come at once reach as many threads, in order, though one wake-up announces them. */
+TEST(several_places_at_once_serve_several) {
+    Ticketed ticketed;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 16; ++i) threads.push_back(ticketed.enter(i));
+    ticketed.add_places(16);
+    for (std::thread &thread : threads) thread.join();
+    for (int i = 0; i < 16; ++i) CHECK_EQ(ticketed.admitted().at(i), i);
+}
+
+/* One who gives up, at the front or in the middle, takes nothing and holds nobody up. */
+TEST(who_gives_up_leaves_no_hole) {
+    Ticketed ticketed;
+    std::vector<std::thread> threads;
+    threads.push_back(ticketed.enter(0, ezr::Deadline::in_ms(1)));
+    threads.push_back(ticketed.enter(1));
+    threads.push_back(ticketed.enter(2, ezr::Deadline::in_ms(1)));
+    threads.push_back(ticketed.enter(3));
+    threads[0].join();
+    threads[2].join();
+    ticketed.add_places(2);
+    threads[1].join();
+    threads[3].join();
+    CHECK(ticketed.admitted() == (std::vector<int>{1, 3}));
+    CHECK_EQ(ticketed.gave_up().size(), 2U);
+}
