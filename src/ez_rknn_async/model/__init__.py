@@ -12,7 +12,7 @@ from .file import ApiTensor, Model, Source, load, read_header
 from .graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
 from .registers import LookupTable, RegisterFile, Task, lookup_table
 from .target import check_target
-from .weights import unpack, unpack_depthwise_with_zero_points
+from .weights import has_zero_points, unpack, unpack_depthwise_with_zero_points
 
 __all__ = [
     "load",
@@ -33,6 +33,7 @@ __all__ = [
     "constant",
     "real_constant",
     "unpack",
+    "has_zero_points",
     "unpack_depthwise_with_zero_points",
     "RegisterFile",
     "Task",

@@ -8,7 +8,7 @@ is at ``((n * C1 + c // C2) * stride + h * W + w) * C2 + c % C2``.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +17,9 @@ from .elements import elements, item_size
 from .graph import DType, Layout
 
 if TYPE_CHECKING:
+    from .elements import Array
     from .file import Model
     from .graph import Graph, Tensor
-
-    Array = np.ndarray[Any, np.dtype[Any]]
 
 _SURFACE_ALIGNMENT = 4  # pixels
 _QUANTIZED = (DType.INT8, DType.UINT8, DType.INT16, DType.UINT16, DType.INT32)
@@ -49,7 +48,9 @@ def real_constant(model: Model, graph: Graph, tensor: Tensor) -> Array:
     quantization = tensor.quantization
     if quantization is not None and tensor.dtype in _QUANTIZED:
         if len(quantization.scale) != 1:
-            raise RknnModelError(f"constant {tensor.name!r} has {len(quantization.scale)} scales where one was expected")
+            raise RknnModelError(
+                f"constant {tensor.name!r} has {len(quantization.scale)} scales where one was expected"
+            )
         zero_point, scale = quantization.zero_point[0], quantization.scale[0]
         return ((values.astype(np.float64) - zero_point) * scale).astype(np.float32)
     return values.astype(np.float32) if tensor.dtype in _REAL else values
@@ -65,7 +66,8 @@ def _from_nc1hwc2(tensor: Tensor, data: memoryview) -> Array:
     stored = elements(tensor, data, batch * blocks * stride * block)
     pixels = stored.reshape(batch, blocks, stride, block)[:, :, :surface]
     planar = pixels.transpose(0, 1, 3, 2).reshape(batch, blocks * block, surface)
-    return planar[:, :channels].reshape(tensor.shape)
+    logical: Array = planar[:, :channels].reshape(tensor.shape)
+    return logical
 
 
 def _channels(tensor: Tensor) -> int:

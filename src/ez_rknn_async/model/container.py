@@ -102,9 +102,7 @@ def read_root(container: Container) -> Header:
             hint=_UPDATE,
         )
     if schema_version < 1 or toolkit < 0:
-        container.reader.fail(
-            container.root, f"it gives schema version {schema_version} and toolkit version {toolkit}"
-        )
+        container.reader.fail(container.root, f"it gives schema version {schema_version} and toolkit version {toolkit}")
     return Header(
         container_version=container.version,
         schema_version=schema_version,
@@ -122,7 +120,8 @@ def check_summary(container: Container, data: memoryview) -> None:
         raise RknnModelError("the model file is cut short: it ends before its summary", offset=start, hint=hint)
     (length,) = struct.unpack_from("<Q", data, start)
     if length > len(data) - start - 8:
-        message = f"the model file is cut short: its summary should have {length} bytes, but only {len(data) - start - 8} are there"
+        present = len(data) - start - 8
+        message = f"the model file is cut short: its summary should have {length} bytes, but only {present} are there"
         raise RknnModelError(message, offset=start, hint=hint)
     summary = decode_utf8(data[start + 8 : start + 8 + length], start + 8)
     if not isinstance(parse_text(summary, start + 8), dict):
@@ -159,10 +158,9 @@ def _check_version(version: int) -> None:
             offset=8,
             hint="compile the model again without mini_rknn=True",
         )
-    age = "too old" if version < CONTAINER_VERSION else "too new or damaged"
-    hint = "compile the model again with rknn-toolkit2 1.6 or later" if version < CONTAINER_VERSION else _UPDATE
-    raise RknnModelError(
-        f"the model file has container version {version:#x}, which is {age}: only version {CONTAINER_VERSION} can be read",
-        offset=8,
-        hint=hint,
-    )
+    if version < CONTAINER_VERSION:
+        what, hint = "too old", "compile the model again with rknn-toolkit2 1.6 or later"
+    else:
+        what, hint = "too new, or damaged", _UPDATE
+    message = f"the model file has container version {version:#x}, which is {what}: {CONTAINER_VERSION} can be read"
+    raise RknnModelError(message, offset=8, hint=hint)

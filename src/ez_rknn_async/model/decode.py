@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import enum
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import bson
-from .flatbuffer import Reader
 from .graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
 from .schema import PARAMETERS, UNKNOWN_PARAMETERS
+
+if TYPE_CHECKING:
+    from .flatbuffer import Reader
 
 _MAX_ELEMENTS = 2**31 - 1
 _NPU = 2  # Node field 3; 0: CPU
@@ -94,7 +96,7 @@ def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int) -> No
 
 def _indices(reader: Reader, table: dict[str, Any], field: str, tensors: int) -> tuple[int, ...]:
     indices: tuple[int, ...] = table[field]
-    if indices and not (0 <= min(indices) and max(indices) < tensors):
+    if indices and not (min(indices) >= 0 and max(indices) < tensors):
         reader.fail(table["@"], f"{field} {list(indices[:8])} name tensors that do not exist: there are {tensors}")
     return indices
 
@@ -124,7 +126,10 @@ def _preprocessing(table: dict[str, Any]) -> Preprocessing | None:
 
 def _core_modes(nodes: tuple[Node, ...]) -> tuple[int, ...]:
     """With how many cores a graph can run: for which of them the compiler made task lists."""
-    # Entry 0: one core; 1 and 2: two cores; 3 to 5: three cores.
-    two = any(any(node.tasks[1:3]) for node in nodes)
-    three = any(any(node.tasks[3:6]) for node in nodes)
+    # Entry 0: one core; 1 and 2: two cores; 3 to 5: three cores. A SoC with fewer cores has fewer entries.
+    lists = [node.tasks for node in nodes]
+    if not any(map(any, lists)):  # all of it runs on the CPU, so that every mode of the SoC does the same
+        lists = [(1,) * len(tasks) for tasks in lists]
+    two = any(any(tasks[1:3]) for tasks in lists)
+    three = any(any(tasks[3:6]) for tasks in lists)
     return (1, *((2,) if two else ()), *((3,) if three else ()))

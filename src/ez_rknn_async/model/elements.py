@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
-_NUMPY = {
+_NUMPY: dict[DType, np.dtype[Any]] = {
     DType.FLOAT32: np.dtype("<f4"),
     DType.UINT8: np.dtype("u1"),
     DType.INT8: np.dtype("i1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import stat
@@ -108,10 +109,8 @@ class Model:
         """Let go of the file. Arrays that still look into it keep it mapped until they are gone."""
         self._buffers.clear()
         if self._mapping is not None:
-            try:
+            with contextlib.suppress(BufferError):  # someone still has a view: the mapping goes with the last of them
                 self._mapping.close()
-            except BufferError:
-                pass  # someone still has a view: the mapping goes with the last of them
 
     def __enter__(self) -> Model:
         return self

@@ -163,14 +163,16 @@ class Raw:
         return reader.data[start : start + count * self._item_size]
 
 
-class Located(Raw):
-    """Like :class:`Raw`, with where the bytes lie in the file: ``(view, offset)``."""
+class Located:
+    """Bytes that another reader decodes: a view of them, and where they lie in the file."""
 
+    size = _OFFSET_SIZE
     default = (memoryview(b""), 0)
 
     def read(self, reader: Reader, position: int) -> tuple[memoryview, int]:
         """The vector's bytes, and the offset of the first."""
-        return super().read(reader, position), reader.base + reader.target(position) + _OFFSET_SIZE
+        start, count = reader.vector(position, 1)
+        return reader.data[start : start + count], reader.base + start
 
 
 class Text:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,10 +16,9 @@ from ..errors import RknnModelError
 from .graph import Kind
 
 if TYPE_CHECKING:
+    from .elements import Array
     from .file import Model
     from .graph import Graph, Node, Tensor
-
-    Array = np.ndarray[Any, np.dtype[Any]]
 
 _TASK = np.dtype(
     [
@@ -34,6 +33,7 @@ _TASK = np.dtype(
         ("address", "<u8"),
     ]
 )
+_MAX_SHARING = 16  # the task lists for one, two and three cores share commands: up to three times in real files
 _LUT_LOAD = 0x18  # enable_mask of a task that only loads a look-up table
 
 _LUT_ACCESS, _LUT_DATA = 0x4100, 0x4104
@@ -63,8 +63,12 @@ class RegisterFile:
 
     def __init__(self, model: Model, graph: Graph) -> None:
         self._tasks = _records(model, graph)
-        self._words = np.frombuffer(_data(model, graph, Kind.REGISTER_COMMANDS), "<u8", count=-1)
-        self._decoded: dict[int, tuple[Task, ...]] = {}
+        self._words = np.frombuffer(_data(model, graph, Kind.REGISTER_COMMANDS), "<u8")
+        amount = int(self._tasks["amount"].sum(dtype=np.uint64))
+        if amount > _MAX_SHARING * len(self._words):
+            raise RknnModelError(
+                f"the model file is damaged: tasks with {amount} register commands share {len(self._words)}"
+            )
 
     def first_compute(self, node: Node) -> dict[int, int]:
         """The registers of the node's first task that computes, in the one-core list; empty when it has none."""
@@ -74,7 +78,7 @@ class RegisterFile:
         return {}
 
     def tasks(self, node: Node) -> tuple[Task, ...]:
-        """Every task of the node: those of the one-core list, then of the two-core list, then of the three-core list."""
+        """Every task of the node: for one core, then for two cores, then for three."""
         return tuple(self._decode(index) for index in self._by_node.get(node.index, ()))
 
     @cached_property
@@ -102,7 +106,9 @@ class RegisterFile:
 def lookup_table(model: Model, graph: Graph, tensor: Tensor) -> LookupTable:
     """The tables in ``tensor``, whose kind is ``Kind.LUT``."""
     data = model.constant_bytes(graph, tensor)
-    words = np.frombuffer(data[: len(data) // 8 * 8], np.dtype([("zero", "<u2"), ("register", "<u2"), ("value", "<i4")]))
+    words = np.frombuffer(
+        data[: len(data) // 8 * 8], np.dtype([("zero", "<u2"), ("register", "<u2"), ("value", "<i4")])
+    )
     return LookupTable(le=_lut_part(tensor, words, _LE_TABLE), lo=_lut_part(tensor, words, _LO_TABLE))
 
 

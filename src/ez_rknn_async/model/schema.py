@@ -101,6 +101,9 @@ ROOT_HEADER = (
     (8, "target", _TEXT),
 )
 
+_SHAPE = TableType("Shape", ((0, "dims", _DIMS),))
+_INPUT_SHAPES = TableType("InputShapes", ((0, "shapes", NestedList(_SHAPE)),))
+
 # Enough to decide whether a session can use the model; reading it takes microseconds.
 HEADER = TableType("Root", ROOT_HEADER)
 
@@ -116,8 +119,8 @@ ROOT = TableType(
         (13, "output_types", Literal()),
         (14, "batch_size", _TEXT),
         (16, "shape_mode", _TEXT),
-        (17, "dynamic_inputs", NestedList(_ANY)),
-        (18, "dynamic_outputs", NestedList(_ANY)),
+        (17, "dynamic_shapes", NestedList(_INPUT_SHAPES)),
+        (18, "dynamic_inputs", Texts(limit=4096)),
         (19, "memory", Nested(MEMORY)),
         (20, "buffers", NestedList(BUFFER)),
     ),

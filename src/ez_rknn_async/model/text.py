@@ -2,7 +2,7 @@
 
 The compiler writes some metadata as JSON and some as the ``repr`` of a Python dict. The two differ only in how they
 spell strings and constants, so one reader serves both. It is not :func:`json.loads` or :func:`ast.literal_eval` because
-neither has bounds: a few hundred kilobytes of brackets or digits cost those the stack, seconds, or hundreds of megabytes.
+neither has bounds: a few hundred kilobytes of brackets or digits cost those the stack, or seconds, or a lot of memory.
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ def decode_utf8(data: memoryview, offset: int) -> str:
     try:
         return str(data, "utf-8")
     except UnicodeDecodeError as error:
-        raise RknnModelError(
-            "the model file is damaged: a text is not UTF-8", offset=offset + error.start
-        ) from None
+        raise RknnModelError("the model file is damaged: a text is not UTF-8", offset=offset + error.start) from None
 
 
 class _Parser:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -22,10 +22,9 @@ from .elements import elements
 from .graph import DType, Layout
 
 if TYPE_CHECKING:
+    from .elements import Array
     from .file import Model
     from .graph import Graph, Tensor
-
-    Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class _Part(NamedTuple):
@@ -48,10 +47,10 @@ def unpack(model: Model, graph: Graph, tensor: Tensor) -> Array:
 
 
 def unpack_depthwise_with_zero_points(model: Model, graph: Graph, tensor: Tensor) -> tuple[Array, Array]:
-    """An int8 depthwise weight of RK3562 or RK3576: the weights ``[1, C, kh, kw]`` and, for each channel, −zero point.
+    """An int8 depthwise weight of RK3562 or RK3576: the weights ``[1, C, kh, kw]`` and, for each channel, -zero point.
 
     These SoCs keep ``w0 w1 z0 z1 w2 w3 z2 z3 ...`` in a buffer of twice the size. The second array is int16, because
-    a stored −128 stands for +128; what is to be added to a weight is the value as returned.
+    a stored -128 stands for +128; what is to be added to a weight is the value as returned.
     """
     parts = _parts(tensor)
     if tensor.dtype is not DType.INT8:
@@ -111,6 +110,8 @@ def _unpack_group(group: list[_Part], blocks: Array) -> Array:
         size = math.prod(part[1:])
         packed = blocks[:, position : position + size].reshape(part)
         planar = packed.transpose(0, 4, 1, 5, 2, 3)  # block, cout, part's block, cin, y, x
-        columns.append(planar.reshape(part.cout_blocks * part.cout, part.cin_blocks * part.cin, part.height, part.width))
+        columns.append(
+            planar.reshape(part.cout_blocks * part.cout, part.cin_blocks * part.cin, part.height, part.width)
+        )
         position += size
     return columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1)
