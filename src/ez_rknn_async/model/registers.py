@@ -33,7 +33,7 @@ _TASK = np.dtype(
         ("address", "<u8"),
     ]
 )
-_MAX_SHARING = 16  # the task lists for one, two and three cores share commands: up to three times in real files
+_MAX_COMMANDS = 4096  # of one task; many tasks may point to the same ones
 _LUT_LOAD = 0x18  # enable_mask of a task that only loads a look-up table
 
 _LUT_ACCESS, _LUT_DATA = 0x4100, 0x4104
@@ -64,11 +64,6 @@ class RegisterFile:
     def __init__(self, model: Model, graph: Graph) -> None:
         self._tasks = _records(model, graph)
         self._words = np.frombuffer(_data(model, graph, Kind.REGISTER_COMMANDS), "<u8")
-        amount = int(self._tasks["amount"].sum(dtype=np.uint64))
-        if amount > _MAX_SHARING * len(self._words):
-            raise RknnModelError(
-                f"the model file is damaged: tasks with {amount} register commands share {len(self._words)}"
-            )
 
     def first_compute(self, node: Node) -> dict[int, int]:
         """The registers of the node's first task that computes, in the one-core list; empty when it has none."""
@@ -92,7 +87,7 @@ class RegisterFile:
         record = self._tasks[index]
         start, rest = divmod(int(record["address"]) + int(record["offset"]), 8)
         amount = int(record["amount"])
-        if rest or start + amount > len(self._words):
+        if rest or amount > _MAX_COMMANDS or start + amount > len(self._words):
             raise RknnModelError(
                 f"the model file is damaged: task {index} has {amount} register commands at word {start}, "
                 f"but there are {len(self._words)}"
