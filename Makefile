@@ -1,0 +1,62 @@
+# The only commands anyone has to know. Each makes the environment that it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# What an installation depends on: when any of it is newer, the package is installed anew.
+SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
+
+.PHONY: demo test test-python test-native test-zoo lint format clean
+
+## demo: classify the held-out images on one simulated core and on three, and compare the modes
+demo: $(VENV)/.demo
+	$(BIN)/python examples/digits/demo.py
+
+## test: the whole suite, Python and native
+test: test-native test-python
+
+test-python: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+test-native:
+	tools/native-tests.sh none
+	tools/native-tests.sh address
+	tools/native-tests.sh thread
+
+## test-zoo: every model of ../shared/zoo against the official simulator
+test-zoo: $(VENV)/.test
+	$(BIN)/python -m tests.simulator.zoo_report
+
+## lint: formatting, style, types
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	find native examples benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format --dry-run --Werror
+
+## format: put everything into the project's format
+format: $(VENV)/.lint
+	$(BIN)/ruff check --fix-only --quiet . || true
+	$(BIN)/ruff format .
+	find native examples benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format -i
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/.installed: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.installed pyproject.toml
+	$(PIP) install '.[test]'
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.installed pyproject.toml
+	$(PIP) install '.[test,lint]'
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.installed
+	touch $@

@@ -1,0 +1,30 @@
+"""Fixtures that every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The committed models and recordings; see tests/data/README.md."""
+    return ROOT / "tests" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The collection of models and recordings of the vendor's tools, where it lies beside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("the collection ../shared is not on this machine")
+    return SHARED

@@ -1,0 +1,61 @@
+"""The declarations of the vendor's interface against the recording of the real one."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ez_rknn_async.runtime.abi import ffi
+
+
+@pytest.fixture(scope="module")
+def recorded(shared: Path) -> Any:
+    return json.loads((shared / "facts" / "librknnrt-abi.json").read_text())
+
+
+def test_every_structure_has_the_recorded_size_and_offsets(recorded: Any) -> None:
+    """One byte of difference and the vendor's library reads garbage, so each field is checked."""
+    for name, struct in recorded["structs"].items():
+        assert ffi.sizeof(name) == struct["size"], name
+        for field in struct["fields"]:
+            member = re.sub(r"\[.*", "", field["name"])
+            assert ffi.offsetof(name, member) == field["offset"], f"{name}.{member}"
+            assert ffi.sizeof(dict(ffi.typeof(name).fields)[member].type) == field["size"], f"{name}.{member}"
+
+
+def test_no_structure_has_a_field_that_was_not_recorded(recorded: Any) -> None:
+    """Offsets alone would not notice a field too many at the end."""
+    for name, struct in recorded["structs"].items():
+        fields = [re.sub(r"\[.*", "", field["name"]) for field in struct["fields"]]
+        assert [field for field, _ in ffi.typeof(name).fields] == fields
+
+
+def test_every_enumerator_and_constant_has_the_recorded_value(recorded: Any) -> None:
+    """A wrong number here is a wrong question to the library."""
+    for name, values in recorded["enums"].items():
+        assert ffi.typeof(name).relements == values, name
+    library = ffi.dlopen(None)
+    for name, value in recorded["constants"].items():
+        assert getattr(library, name) == value, name
+
+
+def test_every_recorded_function_is_declared_with_its_parameters(recorded: Any, root: Path) -> None:
+    """A parameter missing or in another order would corrupt the call's stack or registers."""
+    header = " ".join((root / "native" / "include" / "rknn_abi.h").read_text().split())
+    for name, parameters in recorded["functions"].items():
+        declared = re.search(rf"\b{name}\(([^)]*)\)", header)
+        assert declared is not None, name
+        assert _types(declared[1]) == _types(parameters), name
+
+
+def _types(parameters: str) -> list[str]:
+    """The types of a parameter list: each parameter without its name, pointers and arrays alike."""
+    types = []
+    for parameter in parameters.split(","):
+        pointer = "*" if "*" in parameter or "[" in parameter else ""
+        types.append(re.findall(r"\w+", parameter)[0] + pointer)
+    return types

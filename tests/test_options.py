@@ -1,0 +1,163 @@
+"""Provider options: what is accepted, under which names, and what a wrong one is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ez_rknn_async import RknnError, make_provider_options
+from ez_rknn_async.options import ProviderOptions
+
+
+def test_the_defaults_are_the_documented_ones() -> None:
+    """Programs rely on them without saying so."""
+    assert ProviderOptions.parse({}) == ProviderOptions(
+        layout="nchw",
+        zero_copy_layout="nhwc",
+        max_queue_size=3,
+        threads_per_core=1,
+        submit_timeout_ms=10_000,
+        sequential_callbacks=True,
+        schedule=None,
+        tp_mode=None,
+        enable_pacing=False,
+        disable_dup_context=False,
+        custom_op_path=(),
+        custom_op_default_path=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "cores"),
+    [
+        (0, (0,)),
+        ([0, 0, 1], (0, 0, 1)),
+        ((2, "1"), (2, 1)),
+        ("0,1,2", (0, 1, 2)),
+        ("[0, 1]", (0, 1)),
+        ("0 1", (0, 1)),
+        (np.array([0, 2]), (0, 2)),
+        ("all", "all"),
+    ],
+)
+def test_a_schedule_may_be_a_core_a_sequence_or_a_string(given: Any, cores: Any) -> None:
+    """Each form that programs use means the same cores."""
+    assert ProviderOptions.parse({"schedule": given}).schedule == cores
+
+
+@pytest.mark.parametrize(
+    "given", [[], "", -1, [0, -1], "0;1", "0,1,x", None, 0.5, [0.5], {0: 1}], ids=lambda value: repr(value)
+)
+def test_a_schedule_that_means_no_cores_is_refused(given: Any) -> None:
+    """The library that this one replaces ignored what it did not understand, and ran something else."""
+    with pytest.raises((ValueError, TypeError), match="schedule"):
+        ProviderOptions.parse({"schedule": given})
+
+
+@pytest.mark.parametrize("mode", ["auto", "all", "0", "1", "2", "0,1", "0,1,2"])
+def test_each_documented_tp_mode_is_accepted(mode: str) -> None:
+    """The table of the documentation, row by row."""
+    assert ProviderOptions.parse({"tp_mode": mode}).tp_mode == mode
+
+
+@pytest.mark.parametrize("mode", ["1,2", "", "3", 0, None])
+def test_any_other_tp_mode_is_refused(mode: Any) -> None:
+    """The NPU has no such combination of cores."""
+    with pytest.raises((ValueError, TypeError), match="tp_mode"):
+        ProviderOptions.parse({"tp_mode": mode})
+
+
+def test_schedule_and_tp_mode_exclude_each_other() -> None:
+    """The helper and the session say so in the same words, as ValueError and as RuntimeError."""
+    with pytest.raises(ValueError, match="both set"):
+        make_provider_options(schedule=[0], tp_mode="all")
+    with pytest.raises(ValueError, match="both set") as caught:
+        ProviderOptions.parse({"schedule": [0], "tp_mode": "auto"})
+    assert isinstance(caught.value, RknnError)
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "value"),
+    [
+        ({"layout": "ORIGINAL"}, "layout", "nchw"),
+        ({"layout": "nchw_software"}, "layout", "nchw"),
+        ({"layout": "NHWC"}, "layout", "nhwc"),
+        ({"max_queue_size": " 7 "}, "max_queue_size", 7),
+        ({"threads_per_core": np.int64(2)}, "threads_per_core", 2),
+        ({"sequential_callbacks": "off"}, "sequential_callbacks", False),
+        ({"sequential_callbacks": 1}, "sequential_callbacks", True),
+        ({"disable_dup_context": "yes"}, "disable_dup_context", True),
+        ({"runtime_library": Path("lib.so")}, "runtime_library", "lib.so"),
+        ({"simulator": {"timing": "fixed:5", "compute": "off"}}, "simulator", "timing=fixed:5,compute=off"),
+    ],
+)
+def test_values_are_understood_in_the_forms_that_programs_use(options: Mapping[str, Any], name: str, value: Any) -> None:
+    """Strings come from configuration files, numbers from numpy."""
+    assert getattr(ProviderOptions.parse(options), name) == value
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"layout": "hwc"},
+        {"layout": 1},
+        {"max_queue_size": 0},
+        {"max_queue_size": -1},
+        {"max_queue_size": 2.5},
+        {"threads_per_core": 0},
+        {"submit_timeout_ms": "soon"},
+        {"sequential_callbacks": None},
+        {"sequential_callbacks": "perhaps"},
+        {"zero_copy_layout": "NC1HWC2"},
+        {"custom_op_path": b"bytes"},
+        {"simulator": 5},
+    ],
+    ids=repr,
+)
+def test_a_wrong_value_is_refused_by_name(options: Mapping[str, Any]) -> None:
+    """The message names the option, so that the user need not guess which one of ten it was."""
+    with pytest.raises((ValueError, TypeError), match=next(iter(options))):
+        ProviderOptions.parse(options)
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
+    """A misspelt option that is ignored costs an afternoon."""
+    with pytest.raises(ValueError, match="did you mean 'schedule'"):
+        ProviderOptions.parse({"shedule": [0]})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"enable_pacing": True},
+        {"zero_copy_layout": "native"},
+        {"custom_op_path": "plugin.so"},
+        {"custom_op_paths": ["a.so", "b.so"]},
+        {"custom_op_default_path": True},
+        {"load_custom_ops_from_default_path": "on"},
+    ],
+    ids=repr,
+)
+def test_what_does_not_exist_yet_is_refused_in_words(options: Mapping[str, Any]) -> None:
+    """An option that is accepted and does nothing would be a lie."""
+    with pytest.raises(NotImplementedError, match="not implemented yet"):
+        ProviderOptions.parse(options)
+
+
+def test_make_provider_options_gives_out_what_was_given_and_nothing_else() -> None:
+    """What is left out keeps its default, whatever that will be."""
+    assert make_provider_options(schedule=[0, 1], threads_per_core=2) == {"schedule": [0, 1], "threads_per_core": 2}
+    assert make_provider_options() == {}
+
+
+def test_make_provider_options_knows_every_option() -> None:
+    """A new option that the helper lacks could not be found by completion."""
+    import inspect
+
+    from ez_rknn_async.options import _PARSERS, ALIASES
+
+    assert set(inspect.signature(make_provider_options).parameters) == {*_PARSERS, *ALIASES}
