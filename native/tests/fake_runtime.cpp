@@ -45,6 +45,12 @@ int outputs_release(rknn_context, uint32_t, rknn_output[]) {
     return current->released();
 }
 
+/* As in the simulated runtime: of this thread's last call only. */
+thread_local std::string words;
+const char *last_error() {
+    return words.c_str();
+}
+
 }  // namespace
 
 /* Marks a context as used by this thread. The lock is held at both ends, not in between. */
