@@ -28,7 +28,9 @@ def decode_graph(reader: Reader, table: dict[str, Any], buffers: int) -> Graph:
     tensors = tuple(_tensor(reader, index, entry, buffers) for index, entry in enumerate(table["tensors"]))
     nodes = tuple(_node(reader, index, entry, len(tensors)) for index, entry in enumerate(table["nodes"]))
     inputs = _indices(reader, table, "inputs", len(tensors))
-    preprocessing = tuple(_preprocessing(entry) for entry in table["preprocessing"][: len(inputs)])
+    preprocessing = tuple(
+        _preprocessing(reader, entry, tensors[index]) for entry, index in zip(table["preprocessing"], inputs)
+    )
     return Graph(
         tensors=tensors,
         nodes=nodes,
@@ -118,10 +120,18 @@ def _attributes(reader: Reader, table: dict[str, Any]) -> dict[str, Any]:
     return attributes
 
 
-def _preprocessing(table: dict[str, Any]) -> Preprocessing | None:
-    if not table["mean"] and not table["std"]:
+def _preprocessing(reader: Reader, table: dict[str, Any], tensor: Tensor) -> Preprocessing | None:
+    """What is done to input ``tensor``, one value for each channel; None when it is nothing.
+
+    The file has four values or more, whatever the number of channels; those past the channels mean nothing.
+    """
+    channels = tensor.shape[1] if len(tensor.shape) > 1 else 1
+    mean, std = table["mean"][:channels], table["std"][:channels]
+    if not any(mean) and all(value == 1 for value in std):
         return None
-    return Preprocessing(mean=table["mean"], std=table["std"])
+    if not all(map(math.isfinite, mean)) or not all(math.isfinite(value) and value for value in std):
+        reader.fail(table["@"], f"input {tensor.name!r} has the impossible mean {mean} or standard deviation {std}")
+    return Preprocessing(mean, std)
 
 
 def _core_modes(nodes: tuple[Node, ...]) -> tuple[int, ...]:

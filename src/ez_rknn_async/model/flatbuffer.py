@@ -6,7 +6,7 @@ fault is an :class:`~ez_rknn_async.errors.RknnModelError` with the offset in the
 
 A FlatBuffer may point at the same bytes from many places, so a small hostile file could describe an enormous structure.
 The reader therefore has a *budget*: every byte that becomes a Python value is charged, and a file cannot say much more
-than it holds. Real files use about half of it.
+than it holds. Real files use at most nine tenths of it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,220 @@
+"""``ezrknn info``: what a model says about itself, without running it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ..model import Kind, load
+from .table import Table
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ..model import ApiTensor, Graph, Model, Node, Preprocessing, Tensor
+
+_MARKERS = ("InputOperator", "OutputOperator")  # they say where a graph begins and ends, and compute nothing
+
+
+def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of this command."""
+    parser = subcommands.add_parser(
+        "info",
+        help="say what is in a model",
+        description="Say what a .rknn model was compiled for, its inputs and outputs, its layers and its memory.",
+    )
+    parser.add_argument("model", help="the .rknn file")
+    parser.add_argument("--json", action="store_true", help="say it as JSON")
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the description of the model."""
+    with load(arguments.model) as model:
+        description = describe(model)
+    if arguments.json:
+        print(json.dumps(description, indent=2))
+    else:
+        print("\n\n".join(_sections(description)))
+    return 0
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """Everything that the command prints, as plain values; sizes are in bytes."""
+    graph = model.graphs[0]
+    layers = [_layer(graph, node) for node in graph.nodes if node.op not in _MARKERS]
+    return {
+        "target_platform": model.target_platform,
+        "toolkit_version": ".".join(map(str, model.toolkit_version)),
+        "compiler": model.compiler,
+        "schema_version": model.schema_version,
+        "framework": model.framework,
+        "custom_string": model.custom_string,
+        "batch_size": model.batch_size,
+        "core_modes": list(graph.core_modes),
+        "file_bytes": model.size,
+        "weight_bytes": model.weight_bytes,
+        "internal_bytes": model.internal_bytes,
+        "inputs": [
+            {**_border(tensor, described, model.batch_size), **_preprocessing(preprocessing)}
+            for tensor, described, preprocessing in zip(
+                _tensors(graph, graph.inputs), _described(graph, graph.inputs, model.inputs), graph.preprocessing
+            )
+        ],
+        "outputs": [
+            _border(tensor, described, model.batch_size)
+            for tensor, described in zip(
+                _tensors(graph, graph.outputs), _described(graph, graph.outputs, model.outputs)
+            )
+        ],
+        "dynamic_shapes": [_input_shapes(each) for each in model.graphs] if model.dynamic else [],
+        "operators": dict(Counter(layer["operator"] for layer in layers).most_common()),
+        "layers": layers,
+    }
+
+
+def _tensors(graph: Graph, indices: Sequence[int]) -> list[Tensor]:
+    return [graph.tensors[index] for index in indices]
+
+
+def _described(graph: Graph, indices: Sequence[int], described: Sequence[ApiTensor]) -> Iterator[ApiTensor | None]:
+    """For each tensor, how the API shows it; the file keeps that by name."""
+    by_name = {tensor.name: tensor for tensor in described}
+    return (by_name.get(tensor.name) for tensor in _tensors(graph, indices))
+
+
+def _border(tensor: Tensor, described: ApiTensor | None, batch: int) -> dict[str, Any]:
+    """An input or output. The shape is in ONNX order, with the batch of one call."""
+    quantization = tensor.quantization
+    return {
+        "name": tensor.name,
+        "dtype": described.dtype if described else tensor.dtype.name.lower(),
+        "layout": described.layout if described else "UNDEFINED",
+        "shape": [size * batch if axis == 0 else size for axis, size in enumerate(tensor.shape)],
+        "scale": quantization.scale[0] if quantization else None,
+        "zero_point": quantization.zero_point[0] if quantization else None,
+    }
+
+
+def _preprocessing(preprocessing: Preprocessing | None) -> dict[str, Any]:
+    if preprocessing is None:
+        return {"mean": None, "std": None}
+    return {"mean": list(preprocessing.mean), "std": list(preprocessing.std)}
+
+
+def _input_shapes(graph: Graph) -> dict[str, list[int]]:
+    return {tensor.name: list(tensor.shape) for tensor in _tensors(graph, graph.inputs)}
+
+
+def _layer(graph: Graph, node: Node) -> dict[str, Any]:
+    outputs = _tensors(graph, node.outputs)
+    constants = (tensor for tensor in _tensors(graph, node.inputs) if tensor.kind in (Kind.WEIGHT, Kind.CONSTANT))
+    return {
+        "operator": node.op,
+        "name": node.name,
+        "device": "NPU" if node.on_npu else "CPU",
+        "outputs": [tensor.name for tensor in outputs],
+        "shape": list(outputs[0].shape) if outputs else [],
+        "dtype": outputs[0].dtype.name.lower() if outputs else "",
+        "weight_bytes": sum(tensor.size for tensor in constants),
+    }
+
+
+def _sections(description: Mapping[str, Any]) -> Iterator[str]:
+    """The parts of the text, in the reader's order."""
+    yield _summary(description)
+    yield _inputs(description["inputs"])
+    yield _outputs(description["outputs"])
+    if description["dynamic_shapes"]:
+        yield _dynamic_shapes(description["dynamic_shapes"])
+    yield _operators(description["operators"])
+    yield _layers(description["layers"])
+    if description["core_modes"] == [1]:
+        yield "It runs on one core at a time (no tensor parallelism): use schedule= to spread runs over the cores."
+
+
+def _summary(description: Mapping[str, Any]) -> str:
+    rows = {
+        "target": description["target_platform"],
+        "toolkit": description["toolkit_version"],
+        "compiler": description["compiler"],
+        "framework": description["framework"],
+        "custom string": description["custom_string"],
+        "batch size": str(description["batch_size"]),
+        "cores for one run": " or ".join(map(str, description["core_modes"])),
+        "file": _kib(description["file_bytes"]),
+        "weights": _kib(description["weight_bytes"]),
+        "internal memory": _kib(description["internal_bytes"]),
+    }
+    width = max(map(len, rows))
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items() if value)
+
+
+def _inputs(inputs: Sequence[Mapping[str, Any]]) -> str:
+    table = Table(["input", "dtype", "layout", "shape", "scale", "zero point", "mean", "std"])
+    for entry in inputs:
+        table.row(*_border_cells(entry), _numbers(entry["mean"]), _numbers(entry["std"]))
+    return table.render()
+
+
+def _outputs(outputs: Sequence[Mapping[str, Any]]) -> str:
+    table = Table(["output", "dtype", "layout", "shape", "scale", "zero point"])
+    for entry in outputs:
+        table.row(*_border_cells(entry))
+    return table.render()
+
+
+def _border_cells(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        entry["name"],
+        entry["dtype"],
+        entry["layout"],
+        _shape(entry["shape"]),
+        entry["scale"],
+        entry["zero_point"],
+    )
+
+
+def _dynamic_shapes(shapes: Sequence[Mapping[str, Sequence[int]]]) -> str:
+    names = list(shapes[0])
+    table = Table([f"dynamic shape of {name}" for name in names])
+    for entry in shapes:
+        table.row(*(_shape(entry.get(name, ())) for name in names))
+    return table.render()
+
+
+def _operators(operators: Mapping[str, int]) -> str:
+    table = Table(["operator", "layers"])
+    for operator, count in operators.items():
+        table.row(operator, count)
+    return table.render()
+
+
+def _layers(layers: Sequence[Mapping[str, Any]]) -> str:
+    table = Table(["layer", "operator", "device", "output", "shape", "dtype", "weights (KiB)"])
+    for number, layer in enumerate(layers):
+        name = layer["outputs"][0] if layer["outputs"] else layer["name"]
+        table.row(
+            number,
+            layer["operator"],
+            layer["device"],
+            name,
+            _shape(layer["shape"]),
+            layer["dtype"],
+            layer["weight_bytes"] / 1024,
+        )
+    return table.render()
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape)) if shape else "scalar"
+
+
+def _numbers(values: Sequence[float] | None) -> str:
+    return "" if values is None else ", ".join(f"{value:g}" for value in values)
+
+
+def _kib(size: int) -> str:
+    return f"{size / 1024:.1f} KiB"
