@@ -6,3 +6,44 @@
 
 Where there is no NPU the same program runs on a simulated one.
 """
+
+import importlib.metadata as _metadata
+import logging as _logging
+
+from .errors import (
+    RknnClosedError,
+    RknnDeviceError,
+    RknnError,
+    RknnModelError,
+    RknnRuntimeNotFoundError,
+    RknnTimeoutError,
+    RknnTypeError,
+    RknnValueError,
+)
+from .metadata import ModelMetadata
+from .node_arg import NodeArg, Quantization
+from .options import make_provider_options
+from .session import InferenceSession
+
+__all__ = [
+    "InferenceSession",
+    "make_provider_options",
+    "NodeArg",
+    "Quantization",
+    "ModelMetadata",
+    "RknnError",
+    "RknnRuntimeNotFoundError",
+    "RknnModelError",
+    "RknnTimeoutError",
+    "RknnDeviceError",
+    "RknnClosedError",
+    "RknnValueError",
+    "RknnTypeError",
+]
+
+try:
+    __version__ = _metadata.version("ez-rknn-async")
+except _metadata.PackageNotFoundError:  # a source tree that was not installed
+    __version__ = "0+source"
+
+_logging.getLogger("ez_rknn_async").addHandler(_logging.NullHandler())

@@ -1,0 +1,53 @@
+"""Sessions on the simulated NPU, and what its own counters say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+from ez_rknn_async import InferenceSession, make_provider_options
+from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async.runtime.library import load
+from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+
+OpenSession = Callable[..., InferenceSession]
+
+
+@pytest.fixture
+def open_session(data: Path) -> Iterator[OpenSession]:
+    """Opens sessions on the simulated NPU by model name, and closes them after the test."""
+    sessions: list[InferenceSession] = []
+
+    def open_(model: str = "tiny_conv_int8", simulator: Any = "compute=off", **options: Any) -> InferenceSession:
+        provider_options = make_provider_options(runtime_library="simulator", simulator=simulator, **options)
+        sessions.append(InferenceSession(data / f"{model}.rknn", provider_options=provider_options))
+        return sessions[-1]
+
+    yield open_
+    for session in sessions:
+        session.close()
+
+
+@pytest.fixture
+def runs_by_core() -> Callable[[str], list[int]]:
+    """How many inferences each core of an SoC has run since the test began, counted by the simulated NPU."""
+    library = load(str(SIMULATOR_LIBRARY))
+    library.function("ez_rknn_simulator_reset_counters")()
+
+    def count(soc: str = "rk3588") -> list[int]:
+        counters, runs = ffi.new("ez_rknn_core_counters *"), []
+        while library.function("ez_rknn_simulator_counters")(soc.encode(), len(runs), counters) == 0:
+            runs.append(counters.runs)
+        return runs
+
+    return count
+
+
+def feed_of(session: InferenceSession, seed: int = 0) -> dict[str, Any]:
+    """Random inputs that fit a model."""
+    generator = np.random.default_rng(seed)
+    return {i.name: generator.random(i.shape, np.float32) for i in session.get_inputs()}

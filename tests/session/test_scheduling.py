@@ -1,0 +1,136 @@
+"""Which core runs which task, counted by the simulated NPU itself."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable
+
+import pytest
+
+from ez_rknn_async import InferenceSession, RknnError
+from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async.runtime.library import load
+from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+
+from .conftest import OpenSession, feed_of
+
+RunsByCore = Callable[..., list[int]]
+
+
+def run_async_and_wait(session: InferenceSession, tasks: int) -> list[int]:
+    """Submit tasks and return their numbers in the order in which their callbacks came."""
+    order: list[int] = []
+    done = threading.Event()
+
+    def callback(_results: Any, number: int, error: str) -> None:
+        assert error == ""
+        order.append(number)
+        if len(order) == tasks:
+            done.set()
+
+    feed = feed_of(session)
+    for number in range(tasks):
+        session.run_async(None, feed, callback, number)
+    assert done.wait(60)
+    return order
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares"),
+    [
+        ([0, 1, 2], [10, 10, 10]),
+        ([0, 0, 1], [20, 10, 0]),
+        ([2], [0, 0, 30]),
+        (1, [0, 30, 0]),
+        ("2,0", [15, 0, 15]),
+        ("all", [10, 10, 10]),
+    ],
+)
+def test_tasks_go_to_the_cores_by_the_modulo_rule(
+    schedule: Any, shares: list[int], open_session: OpenSession, runs_by_core: RunsByCore
+) -> None:
+    """coreId = schedule[taskId % len(schedule)]: a core named twice gets exactly twice the share."""
+    run_async_and_wait(open_session(schedule=schedule), 30)
+    assert runs_by_core() == shares
+
+
+def test_run_async_and_run_and_run_pipeline_count_as_one_sequence_of_tasks(
+    open_session: OpenSession, runs_by_core: RunsByCore
+) -> None:
+    """Task ids count accepted submissions, whichever way they came."""
+    session = open_session(schedule=[0, 1, 2])
+    feed = feed_of(session)
+    session.run(None, feed)  # core 0
+    run_async_and_wait(session, 1)  # core 1
+    session.run_pipeline(feed, depth=1)  # core 2
+    session.run_pipeline(feed, depth=1)  # core 0; takes out the one on core 2
+    session.run(None, feed)  # core 1
+    session.close()
+    assert runs_by_core() == [2, 2, 1]
+
+
+@pytest.mark.parametrize(("mode", "cores"), [("0", [1, 0, 0]), ("1", [0, 1, 0]), ("0,1", [1, 1, 0]), ("all", [1, 1, 1])])
+def test_tensor_parallel_runs_one_task_on_several_cores(
+    mode: str, cores: list[int], open_session: OpenSession, runs_by_core: RunsByCore
+) -> None:
+    """Every core of the mode takes part in the same inference."""
+    session = open_session("snippet", tp_mode=mode)
+    session.run(None, feed_of(session))
+    assert runs_by_core() == cores
+
+
+def test_the_default_uses_one_core_at_a_time(open_session: OpenSession, runs_by_core: RunsByCore) -> None:
+    """tp_mode='auto' leaves the choice of the core to the runtime."""
+    session = open_session()
+    session.run(None, feed_of(session))
+    assert sum(runs_by_core()) == 1
+
+
+def test_callbacks_come_in_the_order_of_submission(open_session: OpenSession) -> None:
+    """Also when an early task is on a slow core."""
+    session = open_session(schedule=[0, 1, 2], simulator="compute=off,timing=fixed:2000,slowdown=0:10")
+    assert run_async_and_wait(session, 12) == list(range(12))
+
+
+def test_a_slow_core_does_not_delay_the_others(open_session: OpenSession) -> None:
+    """With a queue each and callbacks as they finish, cores 1 and 2 are done before core 0's second task is."""
+    session = open_session(
+        schedule=[0, 1, 2],
+        simulator="compute=off,timing=fixed:5000,slowdown=0:20",
+        sequential_callbacks=False,
+        max_queue_size=10,
+    )
+    order = run_async_and_wait(session, 15)
+    assert [number for number in order if number % 3 == 0] == [0, 3, 6, 9, 12]
+    assert order[-4:] == [3, 6, 9, 12]
+
+
+def test_a_core_that_the_soc_lacks_is_refused_and_leaves_no_thread(open_session: OpenSession) -> None:
+    """The library that this one replaces hung here with the interpreter locked."""
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="rk3566 has core 0 only"):
+        open_session("rk3566_block_int8", schedule=[0, 1])
+    with pytest.raises(ValueError, match="rk3576 has cores 0 to 1"):
+        open_session("rk3576_block_int8", tp_mode="0,1,2")
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("options", [{}, {"schedule": 0}, {"schedule": "all"}, {"tp_mode": "all"}, {"tp_mode": "0"}])
+def test_a_single_core_soc_works_with_every_option_that_means_its_core(
+    options: dict[str, Any], open_session: OpenSession, runs_by_core: RunsByCore
+) -> None:
+    """Its runtime refuses every core mask, so none is sent."""
+    session = open_session("rk3566_block_int8", **options)
+    session.run(None, feed_of(session))
+    assert runs_by_core("rk3566") == [1]
+
+
+def test_a_context_that_fails_late_gives_the_earlier_ones_back(open_session: OpenSession) -> None:
+    """Construction that fails half way leaves nothing behind: the next session has the whole NPU."""
+    library = load(str(SIMULATOR_LIBRARY))
+    refused = ffi.new("rknn_context *", 12345)
+    assert library.function("rknn_dup_context")(refused, refused) < 0
+    with pytest.raises(RknnError):
+        open_session(simulator="soc=rk3566", schedule=[0])
+    session = open_session(schedule="all", threads_per_core=2)
+    assert len(run_async_and_wait(session, 6)) == 6

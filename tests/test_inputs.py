@@ -1,0 +1,179 @@
+"""From the user's arrays to what the runtime reads."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ez_rknn_async.inputs import Input, arrange, nchw_to_nhwc
+from ez_rknn_async.runtime.context import FORMATS, TYPES, TensorAttribute
+
+
+def image(type_: str = "int8", layout: str = "nchw") -> Input:
+    return Input(TensorAttribute("x", (1, 4, 5, 3), "NHWC", type_, 60, 0.5, -3), layout)
+
+
+def vector(type_: str = "int8") -> Input:
+    return Input(TensorAttribute("v", (2, 3), "UNDEFINED", type_, 6, 0.5, -3), "nchw")
+
+
+def nchw(dtype: Any = np.float32) -> Any:
+    return np.arange(60).reshape(1, 3, 4, 5).astype(dtype)
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "name"), [("nchw", [1, 3, 4, 5], "NCHW"), ("nhwc", [1, 4, 5, 3], "NHWC"), ("any", [1, 4, 5, 3], "NHWC")]
+)
+def test_the_shape_and_the_layout_that_are_reported_belong_together(layout: str, shape: list[int], name: str) -> None:
+    """The library that this one replaces turned the shape and left the layout."""
+    argument = image(layout=layout).node_arg
+    assert (argument.shape, argument.layout) == (shape, name)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8, np.int8])
+def test_nchw_reaches_the_runtime_as_nhwc(dtype: Any) -> None:
+    """The vendor's library silently ignores NCHW, so it never sees any."""
+    prepared = image().prepare(nchw(dtype), private=False)
+    assert np.array_equal(prepared.array, nchw(dtype).transpose(0, 2, 3, 1))
+    assert prepared.array.flags.c_contiguous
+    assert FORMATS[prepared.format] == "NHWC"
+    assert TYPES[prepared.type] == np.dtype(dtype).name
+
+
+@pytest.mark.parametrize("layout", ["nhwc", "any"])
+def test_nhwc_goes_through_without_a_copy(layout: str) -> None:
+    """What is right already costs nothing."""
+    array = np.ascontiguousarray(nchw().transpose(0, 2, 3, 1))
+    assert np.shares_memory(image(layout=layout).prepare(array, private=False).array, array)
+
+
+def test_any_also_takes_nchw_where_the_shape_tells_them_apart() -> None:
+    """That is what any means."""
+    prepared = image(layout="any").prepare(nchw(), private=False)
+    assert np.array_equal(prepared.array, nchw().transpose(0, 2, 3, 1))
+
+
+def test_an_nchw_view_of_nhwc_memory_is_not_moved() -> None:
+    """A camera's frame turned with transpose() is in the runtime's order already."""
+    frame = np.ascontiguousarray(nchw().transpose(0, 2, 3, 1))
+    assert np.shares_memory(nchw_to_nhwc(frame.transpose(0, 3, 1, 2)), frame)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 7, 9), (2, 1, 4, 4), (1, 16, 1, 1), (3, 5, 2, 8)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.int64])
+def test_the_transposition_is_numpys(shape: tuple[int, ...], dtype: Any) -> None:
+    """Every element size and channel count takes another path through the kernel."""
+    array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    assert np.array_equal(nchw_to_nhwc(array), array.transpose(0, 2, 3, 1))
+    assert np.array_equal(nchw_to_nhwc(array[:, :, ::-1]), array[:, :, ::-1].transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_private_inputs_share_nothing_with_the_callers(layout: str) -> None:
+    """After run_async the caller may overwrite the frame."""
+    array = nchw() if layout == "nchw" else np.ascontiguousarray(nchw().transpose(0, 2, 3, 1))
+    prepared = image(layout=layout).prepare(array, private=True)
+    assert not np.shares_memory(prepared.array, array)
+    assert np.array_equal(prepared.array, nchw().transpose(0, 2, 3, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64, np.bool_])
+@pytest.mark.parametrize("type_", ["int8", "float16"])
+def test_types_that_the_runtime_does_not_convert_become_float32(dtype: Any, type_: str) -> None:
+    """It would return success and leave the input as it was."""
+    prepared = image(type_).prepare(nchw(dtype), private=False)
+    assert prepared.array.dtype == np.float32
+    assert np.array_equal(prepared.array, nchw(dtype).transpose(0, 2, 3, 1).astype(np.float32))
+
+
+def test_int8_is_taken_as_quantised_only_by_a_quantised_input() -> None:
+    """A float16 input has no zero point, so there an int8 is just a number."""
+    assert image("int8").prepare(nchw(np.int8), private=False).array.dtype == np.int8
+    assert image("float16").prepare(nchw(np.int8), private=False).array.dtype == np.float32
+
+
+def test_quantised_data_for_an_input_that_is_no_image_passes_through() -> None:
+    """The runtime refuses int8 there, silently, unless it is told not to convert."""
+    prepared = vector().prepare(np.arange(6, dtype=np.int8).reshape(2, 3), private=False)
+    assert prepared.pass_through
+    assert TYPES[prepared.type] == "int8"
+
+
+def test_reals_for_a_quantised_input_that_is_no_image_are_saturated_before_they_can_wrap() -> None:
+    """The vendor's conversion wraps modulo 256 there: 1000.0 would arrive as some small number."""
+    prepared = vector().prepare([[1000.0, -1000.0, 0.0], [1.0, 2.0, 3.0]], private=False)
+    assert prepared.array.tolist() == [[65.0, -62.5, 0.0], [1.0, 2.0, 3.0]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8, np.bool_])
+def test_integer_inputs_get_integers(dtype: Any) -> None:
+    """Token ids beyond 2**24 would not survive float32."""
+    prepared = vector("int64").prepare(np.ones((2, 3), dtype), private=False)
+    assert prepared.array.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        nchw(">f4"),
+        np.asfortranarray(nchw()),
+        nchw()[:, ::-1],
+        np.frombuffer(nchw().tobytes(), np.float32).reshape(1, 3, 4, 5),
+    ],
+    ids=["big-endian", "Fortran order", "negative stride", "read-only"],
+)
+def test_any_arrangement_of_the_users_memory_is_understood(array: Any) -> None:
+    """Arrays come from files, from pickles, from slices."""
+    prepared = image().prepare(array, private=False)
+    assert np.array_equal(prepared.array, array.transpose(0, 2, 3, 1))
+    assert prepared.array.dtype.isnative
+
+
+def test_a_wrong_shape_is_refused_with_the_right_one() -> None:
+    """And where the order of the dimensions is the fault, the message says so."""
+    with pytest.raises(ValueError, match=r"'x' has shape \[1, 3, 4\], but the model takes \[1, 3, 4, 5\]"):
+        image().prepare(np.zeros((1, 3, 4), np.float32), private=False)
+    with pytest.raises(ValueError, match="set the provider option layout='nhwc'"):
+        image().prepare(np.zeros((1, 4, 5, 3), np.float32), private=False)
+    with pytest.raises(ValueError, match="set the provider option layout='nchw'"):
+        image(layout="nhwc").prepare(nchw(), private=False)
+
+
+@pytest.mark.parametrize("value", [np.zeros((2, 3), complex), np.array([["a", "b", "c"]] * 2), [[None] * 3] * 2])
+def test_what_holds_no_real_numbers_is_refused(value: Any) -> None:
+    """Dropping an imaginary part is not ours to decide."""
+    with pytest.raises(TypeError, match="'v' is of type"):
+        vector().prepare(value, private=False)
+
+
+def test_feeds_may_be_mappings_sequences_or_the_only_array() -> None:
+    """As in ONNX Runtime, and as in the library that this one replaces."""
+    assert arrange({"b": 2, "a": 1}, ["a", "b"]) == [1, 2]
+    assert arrange(UserDict(a=1), ["a"]) == [1]
+    assert arrange((1, 2), ["a", "b"]) == [1, 2]
+    array = np.zeros(3)
+    assert arrange(array, ["a"])[0] is array
+
+
+@pytest.mark.parametrize(
+    ("feed", "message"),
+    [
+        ({"a": 1}, "lacks input 'b'"),
+        ({"a": 1, "b": 2, "c": 3}, "has 'c'"),
+        ([1], r"1 value\(s\), but the model has 2 input\(s\)"),
+        (np.zeros(3), "1 value"),
+    ],
+)
+def test_a_feed_that_does_not_fit_is_refused_with_the_names(feed: Any, message: str) -> None:
+    """The names of the inputs are what the user needs to see."""
+    with pytest.raises(ValueError, match=message):
+        arrange(feed, ["a", "b"])
+
+
+def test_a_feed_that_is_no_feed_is_refused() -> None:
+    """A string is a sequence, but not of tensors."""
+    with pytest.raises(TypeError, match="pass a dict"):
+        arrange("ab", ["a", "b"])
