@@ -1,0 +1,162 @@
+"""How sessions end: closed, dropped, dropped in a callback, left open at exit, forked."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ez_rknn_async import InferenceSession, RknnClosedError, RknnError, make_provider_options
+
+from .conftest import OpenSession, feed_of
+from .test_running import Collector
+
+SLOW = "compute=off,timing=fixed:50000"
+
+
+def test_close_delivers_what_was_accepted(open_session: OpenSession) -> None:
+    """When close() returns, every callback has been called."""
+    session, collector = open_session(simulator=SLOW, schedule=[0, 1]), Collector(4)
+    for number in range(4):
+        session.run_async(None, feed_of(session), collector, number)
+    session.close()
+    assert [user_data for _, user_data, _ in collector.calls] == [0, 1, 2, 3]
+
+
+def test_a_closed_session_says_so(open_session: OpenSession) -> None:
+    """What the model is stays readable; what needs the NPU is refused."""
+    session = open_session()
+    feed = feed_of(session)
+    session.close()
+    session.close()
+    for call in (
+        lambda: session.run(None, feed),
+        lambda: session.run_async(None, feed, print),
+        lambda: session.run_pipeline(feed),
+    ):
+        with pytest.raises(RknnClosedError, match="closed"):
+            call()
+    assert session.get_inputs()
+
+
+def test_a_with_block_closes_the_session(open_session: OpenSession) -> None:
+    """As every Python user expects of one."""
+    with open_session() as session:
+        feed = feed_of(session)
+    with pytest.raises(RknnClosedError):
+        session.run(None, feed)
+
+
+def test_a_dropped_session_delivers_and_then_frees_everything(data: Path) -> None:
+    """No close(), no with: the last reference going is enough."""
+    before = threading.active_count()
+    options = make_provider_options(runtime_library="simulator", simulator=SLOW, schedule=[0, 1])
+    session = InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options)
+    collector = Collector(3)
+    for _ in range(3):
+        session.run_async(None, feed_of(session), collector)
+    gone = weakref.ref(session)
+    del session
+    gc.collect()
+    assert gone() is None
+    assert len(collector.calls) == 3
+    assert threading.active_count() == before
+
+
+def test_the_last_reference_may_go_inside_a_callback(data: Path) -> None:
+    """The library that this one replaces leaked its threads and contexts here for ever."""
+    options = make_provider_options(runtime_library="simulator", simulator=SLOW)
+    holder = [InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options)]
+    dispatcher: list[threading.Thread] = []
+
+    def drop(_results: Any, _user_data: Any, _error: str) -> None:
+        dispatcher.append(threading.current_thread())
+        holder.clear()
+
+    feed = feed_of(holder[0])
+    holder[0].run_async(None, feed, drop)
+    while not dispatcher:
+        gone = [t for t in threading.enumerate() if t.name == "ez-rknn-dispatch"]
+        for thread in gone:
+            thread.join(60)
+    dispatcher[0].join(60)
+    assert not dispatcher[0].is_alive()
+    for thread in threading.enumerate():
+        if thread.name == "ez-rknn-close":
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+SCRIPT = """
+import sys
+import numpy as np
+from ez_rknn_async import InferenceSession, make_provider_options
+options = make_provider_options(runtime_library="simulator", simulator="compute=off,timing=fixed:50000", schedule=0)
+session = InferenceSession(sys.argv[1], provider_options=options)
+feed = {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}
+for number in range(3):
+    session.run_async(None, feed, lambda results, user_data, error: print(user_data, flush=True), number)
+"""
+
+
+def test_a_program_that_ends_with_work_under_way_is_owed_it(data: Path) -> None:
+    """At interpreter exit what was accepted is delivered, and the process ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(data / "tiny_conv_int8.rknn")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["0", "1", "2"], "")
+
+
+def _in_child(session: InferenceSession, model: str, answers: Any) -> None:
+    try:
+        session.run(None, feed_of(session))
+    except RknnError as error:
+        answers.put(str(error))
+    options = make_provider_options(runtime_library="simulator", simulator="compute=off")
+    with InferenceSession(model, provider_options=options) as own:
+        answers.put(len(own.run(None, feed_of(own))))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_forked_child_is_refused_the_parents_session_and_may_open_its_own(
+    open_session: OpenSession, data: Path
+) -> None:
+    """Contexts do not survive fork(), so using one is an error in words and not a hang."""
+    session = open_session()
+    fork = multiprocessing.get_context("fork")
+    answers = fork.SimpleQueue()
+    child = fork.Process(target=_in_child, args=(session, os.fspath(data / "tiny_conv_int8.rknn"), answers))
+    child.start()
+    assert "before fork()" in answers.get()
+    assert answers.get() == 1
+    child.join(60)
+    assert child.exitcode == 0
+    assert session.run(None, feed_of(session))
+
+
+def test_sessions_may_come_and_go_by_the_hundred(data: Path) -> None:
+    """Nothing grows: not the threads, not the descriptors."""
+    options = make_provider_options(runtime_library="simulator", simulator="compute=off", schedule=[0, 1, 2])
+
+    def once() -> None:
+        with InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options) as session:
+            session.run_async(None, feed_of(session), lambda *_: None)
+
+    once()
+    threads, descriptors = threading.active_count(), len(os.listdir("/proc/self/fd"))
+    for _ in range(200):
+        once()
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/fd")) == descriptors
