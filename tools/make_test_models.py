@@ -122,7 +122,7 @@ ENTRIES: tuple[Entry, ...] = (
         "compressed_int8",
         graphs.wide_conv,
         int8=True,
-        config={"compress_weight": True},
+        config={**SMALLER, "compress_weight": True},
         note="entropy-coded weights",
     ),
     Entry(

@@ -206,7 +206,7 @@ def custom_operator() -> onnx.ModelProto:
 def wide_conv() -> onnx.ModelProto:
     """A convolution with enough weights for the compiler to think compressing them worth while."""
     g = GraphWriter("wide_conv")
-    g.output("y", g.conv(g.input("x", [1, 32, 6, 6]), 32))
+    g.output("y", g.conv(g.input("x", [1, 64, 4, 4]), 64))
     return g.model()
 
 
