@@ -1,0 +1,70 @@
+/* A square tile of elements, one 16-byte vector a row, and its transposition in registers.
+ *
+ * Written with the compiler's portable vectors: the interleaving below becomes punpckl/punpckh on x86 (SSE2, which
+ * every x86-64 has) and zip1/zip2 on Arm. */
+#ifndef EZ_RKNN_TILE_H
+#define EZ_RKNN_TILE_H
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <utility>
+
+#define EZR_INLINE __attribute__((always_inline)) inline
+
+namespace ezr {
+
+/* `Element` is an unsigned integer of 1, 2, 4 or 8 bytes. Nothing here needs more alignment than a byte. */
+template <typename Element>
+class Tile {
+  public:
+    /* Rows, and columns. */
+    static constexpr size_t kSide = 16 / sizeof(Element);
+
+    /* Reads the first `rows` rows, each `stride` elements after the one before; the others are zero. */
+    EZR_INLINE void load(const void *src, size_t stride, size_t rows = kSide) {
+        for (size_t i = 0; i < rows; ++i)
+            std::memcpy(&rows_[i], static_cast<const char *>(src) + i * stride * sizeof(Element), sizeof(Vector));
+        for (size_t i = rows; i < kSide; ++i) rows_[i] = Vector{};
+    }
+
+    /* Writes the first `rows` rows, in ascending order. */
+    EZR_INLINE void store(void *dst, size_t stride, size_t rows = kSide) const {
+        for (size_t i = 0; i < rows; ++i)
+            std::memcpy(static_cast<char *>(dst) + i * stride * sizeof(Element), &rows_[i], sizeof(Vector));
+    }
+
+    /* Each round interleaves the upper half of the rows with the lower half, which moves one bit of an element's row
+     * number into its column number and one back; after log2(kSide) rounds the two numbers have changed places. */
+    EZR_INLINE void transpose() {
+        for (size_t round = 1; round < kSide; round *= 2) {
+            Vector interleaved[kSide];
+            for (size_t i = 0; i < kSide / 2; ++i) {
+                interleaved[2 * i] = interleave<0>(rows_[i], rows_[i + kSide / 2], Lanes());
+                interleaved[2 * i + 1] = interleave<kSide / 2>(rows_[i], rows_[i + kSide / 2], Lanes());
+            }
+            for (size_t i = 0; i < kSide; ++i) rows_[i] = interleaved[i];
+        }
+    }
+
+  private:
+    typedef Element Vector __attribute__((vector_size(16)));
+    using Lanes = std::make_index_sequence<kSide>;
+
+    /* The elements of a and b in turn, from the element `First` on: a[First], b[First], a[First + 1], ... */
+    template <size_t First, size_t... Lane>
+    static EZR_INLINE Vector interleave(Vector a, Vector b, std::index_sequence<Lane...>) {
+#if defined(__clang__)
+        return __builtin_shufflevector(a, b, (First + Lane / 2 + Lane % 2 * kSide)...);
+#else
+        constexpr Vector order = {static_cast<Element>(First + Lane / 2 + Lane % 2 * kSide)...};
+        return __builtin_shuffle(a, b, order);
+#endif
+    }
+
+    Vector rows_[kSide];
+};
+
+}  // namespace ezr
+
+#endif

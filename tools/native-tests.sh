@@ -1,0 +1,23 @@
+#!/bin/sh
+# Configures, builds and runs the native tests: tools/native-tests.sh [none|address|thread]
+# With a sanitizer, the first thing that it finds fails the run. Everything is built in build/native-<sanitizer>.
+set -eu
+
+sanitizer=${1:-none}
+case $sanitizer in
+    none) option= ;;
+    address | thread) option=$sanitizer ;;
+    *)
+        echo "usage: $0 [none|address|thread]" >&2
+        exit 2
+        ;;
+esac
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=$root/build/native-$sanitizer
+jobs=$(getconf _NPROCESSORS_ONLN)
+
+cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_BUILD_TESTS=ON -DEZ_RKNN_SANITIZER="$option"
+cmake --build "$build" --parallel "$jobs"
+cd "$build"
+exec ctest --output-on-failure --no-tests=error
