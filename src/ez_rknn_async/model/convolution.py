@@ -1,0 +1,280 @@
+"""Convolutions as real numbers.
+
+A convolution's parameters are scattered over the file: geometry in the node (or in registers), weights in a packed
+tensor, and, where it is quantised, scales and zero points between the bias buffer and the commands for the NPU
+(:mod:`.dpu`). :func:`convolution` gathers them into what the operator means mathematically.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .constants import constant
+from .dpu import dpu
+from .graph import DType, Kind, Layout
+from .quantized_convolution import channel_parameters, to_real, unit_of_sum
+from .registers import lookup_table
+from .stages import BINARY, Activation, Binary, fused_functions
+from .unsupported import UnsupportedFormError
+from .weights import has_zero_points, unpack, unpack_depthwise_with_zero_points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .dpu import Dpu
+    from .file import Model
+    from .graph import Graph, Node, Tensor
+    from .registers import RegisterFile
+    from .stages import Stage
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution, plain or transposed, and what is fused behind it.
+
+    ``weight`` is float32 in ONNX order: [Cout, Cin / group, kh, kw], or [Cin, Cout / group, kh, kw] when transposed.
+    ``pads`` are (top, left, bottom, right).
+    """
+
+    weight: Array
+    bias: Array | None  # float32 [Cout]
+    strides: tuple[int, int]
+    pads: tuple[int, int, int, int]
+    dilations: tuple[int, int]
+    group: int
+    transposed: bool
+    output_padding: tuple[int, int]  # zero unless transposed
+    stages: tuple[Stage, ...]  # applied from left to right
+
+
+def convolution(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> Convolution:
+    """The convolution that ``node`` computes.
+
+    Raises:
+        UnsupportedFormError: it is stored in a way that is not understood.
+    """
+    return _Decoder(model, graph, node, registers).convolution()
+
+
+class _Decoder:
+    """Gathers one convolution; the tensors are told apart first, everything else is read when it is needed."""
+
+    def __init__(self, model: Model, graph: Graph, node: Node, registers: RegisterFile) -> None:
+        self._model = model
+        self._graph = graph
+        self._node = node
+        self._registers = registers
+        self._transposed = node.op.startswith("ConvTranspose")
+        self._functions = fused_functions(node.op[len("ConvTranspose" if self._transposed else "Conv") :])
+        self._source, self._weight = (graph.tensors[index] for index in node.inputs[:2])
+        self._result = graph.tensors[node.outputs[0]]
+        self._bias, self._fused = self._further_operands()
+        if len(self._source.shape) != 4 or len(self._result.shape) != 4:
+            raise UnsupportedFormError(f"its input has {len(self._source.shape)} dimensions instead of 4")
+
+    def convolution(self) -> Convolution:
+        """Everything together."""
+        weight, bias, unit = self._real_weight()
+        kernel = (weight.shape[2], weight.shape[3])
+        strides, pads, dilations = self._geometry(kernel)
+        if self._transposed:
+            weight = weight[:, :, ::-1, ::-1]  # stored turned by 180 degrees
+            if not self._depthwise:
+                weight = weight.transpose(1, 0, 2, 3)
+        return Convolution(
+            weight=np.ascontiguousarray(weight, np.float32),
+            bias=None if bias is None else bias.astype(np.float32),
+            strides=strides,
+            pads=pads,
+            dilations=dilations,
+            group=self._source.shape[1] if self._depthwise else 1,
+            transposed=self._transposed,
+            output_padding=self._output_padding(kernel, strides, pads, dilations) if self._transposed else (0, 0),
+            stages=tuple(self._stages(unit)),
+        )
+
+    # Operands
+
+    def _further_operands(self) -> tuple[Tensor | None, list[int]]:
+        """The bias, and what the fused operators take; the compiler's own helpers are left out."""
+        bias, fused = None, []
+        for index in self._node.inputs[2:]:
+            tensor = self._graph.tensors[index]
+            if tensor.kind is Kind.HELPER or tensor.name.startswith("temp"):
+                continue
+            if bias is None and tensor.kind is Kind.WEIGHT and len(tensor.shape) == 1:
+                bias = tensor
+            else:
+                fused.append(index)
+        return bias, fused
+
+    @cached_property
+    def _depthwise(self) -> bool:
+        """A packed depthwise weight has one block in place of the output channels."""
+        group, channels = int(self._node.attributes.get("group", 1)), self._source.shape[1]
+        if group > 1 and group != channels:
+            raise UnsupportedFormError(f"it has {group} groups for {channels} channels")
+        if group > 1:
+            return True
+        # A fused transposed convolution has no parameter table that would tell.
+        return (
+            self._transposed and channels > 1 and self._weight.shape[:2] == (channels, 1) == (self._result.shape[1], 1)
+        )
+
+    # Numbers
+
+    def _real_weight(self) -> tuple[Array, Array | None, float | None]:
+        """Weight with the output channels first, bias, and the unit of the sum where there is one."""
+        stored, offsets = self._stored_weight()
+        channels = self._result.shape[1]
+        if self._weight.dtype is DType.INT8:
+            data = None if self._bias is None else self._model.constant_bytes(self._graph, self._bias)
+            parameters = channel_parameters(self._dpu, data, channels, offsets)
+            unit = unit_of_sum(self._dpu, self._functions, self._result, self._factor(), parameters.multiplier)
+            real = to_real(stored, parameters, unit, self._source)
+            return real.weight, real.bias, unit
+        bias = None if self._bias is None else self._flat(self._bias, channels)
+        if self._weight.dtype is DType.INT4:
+            scale = self._four_bit_scale(channels)
+            return stored * scale[:, None, None, None], None if bias is None else bias * scale, None
+        if self._weight.dtype not in (DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32):
+            raise UnsupportedFormError(f"its weights are {self._weight.dtype.name}")
+        return stored, bias, None
+
+    def _stored_weight(self) -> tuple[Array, Array | None]:
+        """The numbers in the file, output channels first, without padding; and the offsets that lie among them."""
+        if self._weight.layout is not Layout.PACKED_WEIGHT:
+            if self._weight.dtype is DType.OPAQUE:
+                raise UnsupportedFormError("its weights are compressed; compile the model without compress_weight")
+            raise UnsupportedFormError(f"its weights are stored as {self._weight.layout.name}")
+        offsets = None
+        if self._depthwise and has_zero_points(self._model, self._graph, self._weight):
+            stored, offsets = unpack_depthwise_with_zero_points(self._model, self._graph, self._weight)
+            offsets = offsets[: self._source.shape[1]].astype(np.float64)
+        else:
+            stored = unpack(self._model, self._graph, self._weight)
+        channels, inputs = self._result.shape[1], self._source.shape[1]
+        if self._depthwise:
+            stored = stored.transpose(1, 0, 2, 3)
+            inputs = 1
+        if stored.shape[0] < channels or stored.shape[1] < inputs:
+            raise UnsupportedFormError(f"its weights are for {list(stored.shape[:2])} channels, not {channels, inputs}")
+        return stored[:channels, :inputs], offsets
+
+    def _factor(self) -> Tensor | None:
+        """The operand of a multiplication that directly follows."""
+        return self._graph.tensors[self._fused[0]] if self._functions[:1] == ("Mul",) and self._fused else None
+
+    def _four_bit_scale(self, channels: int) -> Array:
+        name = self._weight.name + "_w4a16_weight"
+        for tensor in self._graph.tensors:
+            if tensor.name == name:
+                data = self._model.constant_bytes(self._graph, tensor)
+                if len(data) >= 2 * channels:
+                    return np.frombuffer(data, "<f2", channels).astype(np.float64)
+        raise UnsupportedFormError("the scales of its 4-bit weights are missing")
+
+    def _flat(self, tensor: Tensor, count: int) -> Array:
+        """The first numbers of a vector that may be padded."""
+        numbers = constant(self._model, self._graph, tensor).reshape(-1)
+        if numbers.size < count:
+            raise UnsupportedFormError(f"its bias has {numbers.size} numbers for {count} channels")
+        return numbers[:count]
+
+    @cached_property
+    def _dpu(self) -> Dpu:
+        commands = self._registers.first_compute(self._node)
+        if not commands:
+            raise UnsupportedFormError("the commands for the NPU, which hold its scales, are missing")
+        return dpu(self._model, self._graph, commands, self._result)
+
+    # Geometry
+
+    def _geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
+        attributes = self._node.attributes
+        dilations = _pair(attributes.get("dilations", (1, 1)))
+        if self._transposed and "strides" not in attributes:
+            strides, pads = self._transposed_geometry(kernel)
+            return strides, pads, dilations
+        top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
+        return _pair(attributes.get("strides", (1, 1))), (top, left, bottom, right), dilations
+
+    def _transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+        """A fused transposed convolution has no parameters in the node; they are in registers, or follow from sizes."""
+        commands = self._dpu.transposed_geometry(kernel)
+        sizes = zip(self._source.shape[2:], self._result.shape[2:], kernel)
+        if commands is None:
+            strides, leading, trailing = zip(*(_usual_geometry(*size) for size in sizes))
+        else:
+            strides, leading = commands
+            trailing = tuple(
+                max(0, (source - 1) * stride + width - result - pad)
+                for (source, result, width), stride, pad in zip(sizes, strides, leading)
+            )
+        return _pair(strides), (leading[0], leading[1], trailing[0], trailing[1])
+
+    def _output_padding(
+        self,
+        kernel: tuple[int, int],
+        strides: tuple[int, int],
+        pads: tuple[int, int, int, int],
+        dilations: tuple[int, int],
+    ) -> tuple[int, int]:
+        """What the output's size leaves for it."""
+        sizes = zip(self._source.shape[2:], self._result.shape[2:], kernel, strides, dilations, pads[:2], pads[2:])
+        return _pair(
+            [
+                max(0, result - ((source - 1) * stride - head - tail + dilation * (width - 1) + 1))
+                for source, result, width, stride, dilation, head, tail in sizes
+            ]
+        )
+
+    # What is fused
+
+    def _stages(self, unit: float | None) -> Iterator[Stage]:
+        fused = iter(self._fused)
+        for function in self._functions:
+            if function not in BINARY:
+                yield Activation(function, self._parameters(function, unit))
+            elif (operand := next(fused, None)) is not None:
+                yield Binary(function, operand)
+            else:
+                raise UnsupportedFormError(f"the operand of its {function} is missing")
+
+    def _parameters(self, function: str, unit: float | None) -> dict[str, float]:
+        floating = unit is None
+        if function == "Clip":
+            low, high = self._dpu.clip_bounds(unit)
+            return {"min": low, "max": high}
+        if function == "LeakyRelu":
+            return {"alpha": self._dpu.leaky_slope(floating)}
+        if function == "HardSigmoid":
+            alpha, beta = self._dpu.hard_sigmoid(floating)
+            return {"alpha": alpha, "beta": beta}
+        return {"alpha": self._elu_alpha()} if function == "Elu" else {}
+
+    def _elu_alpha(self) -> float:
+        """From the model's one table for Elu: what it goes down to."""
+        for tensor in self._graph.tensors:
+            if tensor.kind is Kind.LUT and tensor.name == "Elu":
+                table = lookup_table(self._model, self._graph, tensor)
+                return float(int(table.lo[-1]) - int(table.le[0])) / 32766
+        raise UnsupportedFormError("its table for Elu is missing")
+
+
+def _usual_geometry(source: int, result: int, kernel: int) -> tuple[int, int, int]:
+    """Stride, leading and trailing pad along one axis, for a network that scales by about a whole number."""
+    stride = max(1, round(result / source))
+    pad = (source - 1) * stride + kernel - result
+    return (stride, 0, 0) if pad < 0 else (stride, -(-pad // 2), pad // 2)
+
+
+def _pair(numbers: tuple[int, ...] | list[int]) -> tuple[int, int]:
+    first, second = (int(number) for number in numbers)
+    return first, second

@@ -1,0 +1,250 @@
+"""What a convolution's accumulators go through on their way to memory, read from the commands for the NPU.
+
+A quantised convolution sums integers; one unit of the normalised sum stands for a real number that is in no table of
+the file. It follows from the factor by which the NPU multiplies the sum: before it stores it (``OUT_SCALE /
+2**OUT_SHIFT``), or before it looks up an activation (``BN multiplier / 2**BN shift``). The bounds of a fused clip and
+the slope of a fused leaky ReLU are in the same place.
+
+Where that place is differs between SoCs: registers on all but RK3576, which reads most of it from small constant
+tensors named after the output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .unsupported import UnsupportedFormError
+
+if TYPE_CHECKING:
+    from .file import Model
+    from .graph import Graph, Tensor
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+UNITY_SHIFT = 14  # the per-channel multipliers are fractions of 2**14
+
+BS_CFG, BS_MULTIPLIER, BN_CFG, BN_OFFSET, BN_MULTIPLIER, RELU_MAX = 0x4040, 0x4048, 0x4060, 0x4064, 0x4068, 0x406C
+BS_ZERO_POINT = 0x4054
+BS_MULTIPLIER_BYPASSED, BN_OFFSET_BYPASSED = 0x10, 0x02
+
+
+def half(bits: int) -> float:
+    """A float16 from its bits."""
+    return float(np.array(bits & 0xFFFF, np.uint16).view(np.float16))
+
+
+def single(bits: int) -> float:
+    """A float32 from its bits."""
+    return float(np.array(bits & 0xFFFFFFFF, np.uint32).view(np.float32))
+
+
+def signed(bits: int, width: int = 32) -> int:
+    """A two's complement integer from its bits."""
+    bits &= (1 << width) - 1
+    return bits - (1 << width) if bits >> (width - 1) else bits
+
+
+@dataclass(frozen=True)
+class BiasFormat:
+    """How the bias buffer of a quantised convolution is arranged."""
+
+    lanes: int  # channels in a block: their biases, then their zero points, then their multipliers
+    padding: int  # channels are padded to a multiple of this
+    depthwise_padding: int
+
+
+@dataclass(frozen=True)
+class Dpu:
+    """The settings of one convolution on RK3588, RK3566 and RK3568.
+
+    ``unit`` is the real value of one step of the normalised sum, None in a floating-point convolution.
+    """
+
+    registers: dict[int, int]
+    constants: dict[str, Array]  # of the compiler's own tensors for this output, as uint16, by what follows the name
+
+    bias_format = BiasFormat(lanes=8, padding=32, depthwise_padding=64)
+    out_scale, out_shift = 0x4084, 0x4088
+
+    def per_layer(self, bias_bytes: int, channels: int, depthwise: bool) -> bool:
+        """Whether all channels share one weight scale and zero point."""
+        return bool(self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED)
+
+    def layer_zero_point(self) -> int:
+        """What to add to each weight in per-layer mode."""
+        return signed(self._register(BS_ZERO_POINT), 16)
+
+    def multiplier_shift(self, multipliers: Array) -> int:
+        """By how many bits the per-channel product is shifted down."""
+        if self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED:
+            return UNITY_SHIFT
+        return (self._register(BS_MULTIPLIER) >> 8) & 63
+
+    def output_gain(self) -> float:
+        """From the normalised sum to the units of the output."""
+        if self.out_scale not in self.registers:
+            raise UnsupportedFormError("its output scale is not where it is expected")
+        return float(self.registers[self.out_scale] / 2.0 ** min(63, self._register(self.out_shift)))
+
+    def table_gain(self) -> float:
+        """From the normalised sum to the argument of an activation's look-up table."""
+        multiplier = self._register(BN_MULTIPLIER)
+        return float((multiplier >> 16) / 2.0 ** ((multiplier >> 8) & 63))
+
+    def leaky_slope(self, floating: bool) -> float:
+        """The slope of a fused leaky ReLU."""
+        bits = self._register(BN_MULTIPLIER) >> 16
+        return half(bits) if floating else bits / 2.0**UNITY_SHIFT
+
+    def clip_bounds(self, unit: float | None) -> tuple[float, float]:
+        """The bounds of a fused clip, as real numbers."""
+        low, high = self._real(BN_OFFSET, unit), self._real(RELU_MAX, unit)
+        if self._register(BN_CFG) & BN_OFFSET_BYPASSED:
+            low = 0.0
+        return -low, high - low
+
+    def hard_sigmoid(self, floating: bool) -> tuple[float, float]:
+        """Alpha and beta of a fused hard sigmoid: the table is 0.5 + t / 32768, and t = gain * x + offset."""
+        multiplier, offset = self._register(BN_MULTIPLIER), self._register(BN_OFFSET)
+        if floating:
+            return half(multiplier >> 16) / 32768, 0.5 + single(offset) / 32768
+        # Any alpha will do here as long as the unit is derived from the same gain.
+        return HARD_SIGMOID_GAIN / 32768, 0.5 + signed(offset) / 2.0 ** ((multiplier >> 8) & 63) / 32768
+
+    def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Strides and leading pads, both (y, x), of a transposed convolution that has no parameter table."""
+        strides, pads = self._register(0x1014), self._register(0x1068)
+        return (
+            (((strides >> 11) & 7) + 1, ((strides >> 8) & 7) + 1),
+            (kernel[0] - 1 - (pads & 15), kernel[1] - 1 - ((pads >> 4) & 15)),
+        )
+
+    def _register(self, address: int) -> int:
+        return self.registers.get(address, 0)
+
+    def _real(self, address: int, unit: float | None) -> float:
+        bits = self._register(address)
+        return single(bits) if unit is None else signed(bits) * unit
+
+
+HARD_SIGMOID_GAIN = 5461.0
+
+
+class Rk3566Dpu(Dpu):
+    """RK3566 and RK3568: half as many lanes."""
+
+    bias_format = BiasFormat(lanes=4, padding=16, depthwise_padding=16)
+
+
+class NewerDpu(Dpu):
+    """What RK3562 and RK3576 have in common: other places for the output's scale and for the bounds of a clip."""
+
+    out_scale, out_shift = 0x40B0, 0x40B4
+
+    def per_layer(self, bias_bytes: int, channels: int, depthwise: bool) -> bool:
+        """No flag says so; the bias buffer is shorter then."""
+        # A depthwise convolution keeps its zero points beside the weights, and only bias and multiplier here.
+        padding = self.bias_format.depthwise_padding if depthwise else self.bias_format.padding
+        return bias_bytes < (6 if depthwise else 8) * -(-channels // padding) * padding
+
+    def clip_bounds(self, unit: float | None) -> tuple[float, float]:
+        """Registers of their own for the bounds."""
+        if unit is None:
+            return self._real(0x4074, None), self._real(0x4078, None)
+        low = self._real(0x4090, unit)
+        return low, self._real(0x4078, unit) + low
+
+    def hard_sigmoid(self, floating: bool) -> tuple[float, float]:
+        """Not known."""
+        raise UnsupportedFormError("where this SoC keeps the parameters of a fused HardSigmoid is not known")
+
+    def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Not known; the caller goes by the sizes."""
+        return None
+
+
+class Rk3562Dpu(NewerDpu):
+    """RK3562."""
+
+    bias_format = BiasFormat(lanes=4, padding=16, depthwise_padding=16)
+
+    def multiplier_shift(self, multipliers: Array) -> int:
+        """Absent where nothing is to be shifted."""
+        return (self._register(0x4038) >> 8) & 63 or UNITY_SHIFT
+
+    def clip_bounds(self, unit: float | None) -> tuple[float, float]:
+        """As on the others, except that floating-point bounds are relative to an offset."""
+        if unit is not None:
+            return super().clip_bounds(unit)
+        low = self._real(BN_OFFSET, None)
+        return low, self._real(0x4078, None) + low
+
+
+class Rk3576Dpu(NewerDpu):
+    """RK3576: the multipliers are in constant tensors."""
+
+    bias_format = BiasFormat(lanes=8, padding=32, depthwise_padding=32)
+
+    def layer_zero_point(self) -> int:
+        """From the compiler's tensor."""
+        return signed(int(self._constant("_BScfgTensor")[0]), 16)
+
+    def multiplier_shift(self, multipliers: Array) -> int:
+        """From the compiler's tensor, where the channels differ at all."""
+        settings = self.constants.get("_BsCfg_BScfgTensor", self.constants.get("_BScfgTensor"))
+        if settings is None or len(np.unique(multipliers)) == 1:
+            return UNITY_SHIFT
+        return int(settings[0]) & 63
+
+    def table_gain(self) -> float:
+        """From the compiler's tensor; element 16 is the multiplier, element 24 the shift."""
+        settings = self.constants.get("_BnCfg_BNcfgTensor")
+        if settings is None or len(settings) <= 24 or not 0 < int(settings[24]) & 0xFF < 40:
+            return super().table_gain()
+        return float(int(settings[16]) / 2.0 ** (int(settings[24]) & 0xFF))
+
+    def leaky_slope(self, floating: bool) -> float:
+        """From the compiler's tensors, another one for each kind of convolution."""
+        if floating:
+            return half(int(self._constant("_BsCfg_BScfgTensor")[0]))
+        return int(self._constant("_BnCfg_BNcfgTensor")[0]) / 2.0**UNITY_SHIFT
+
+    def _constant(self, suffix: str) -> Array:
+        if suffix not in self.constants:
+            raise UnsupportedFormError(f"the compiler's tensor {suffix!r} for its output is missing")
+        return self.constants[suffix]
+
+
+DPUS: dict[str, type[Dpu]] = {
+    "rk3588": Dpu,
+    "rk3566": Rk3566Dpu,
+    "rk3568": Rk3566Dpu,
+    "rk3562": Rk3562Dpu,
+    "rk3576": Rk3576Dpu,
+}
+SETTINGS = ("_BsCfg_BScfgTensor", "_BScfgTensor", "_BnCfg_BNcfgTensor")
+
+
+def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor) -> Dpu:
+    """The settings of the convolution whose result is ``output``.
+
+    Raises:
+        UnsupportedFormError: nothing is known about this SoC's settings.
+    """
+    kind = DPUS.get(model.target_platform)
+    if kind is None:
+        raise UnsupportedFormError(f"the settings of its fused functions are not known for {model.target_platform}")
+    wanted = {output.name + suffix: suffix for suffix in SETTINGS} if kind is Rk3576Dpu else {}
+    constants = {
+        wanted[tensor.name]: np.frombuffer(_whole_words(model.constant_bytes(graph, tensor)), "<u2")
+        for tensor in graph.tensors
+        if tensor.name in wanted and model.has_data(graph, tensor)
+    }
+    return kind(registers, constants)
+
+
+def _whole_words(data: memoryview) -> memoryview:
+    return data[: len(data) // 2 * 2]

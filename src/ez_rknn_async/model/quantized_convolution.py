@@ -1,0 +1,112 @@
+"""From the integers of a quantised convolution to real numbers.
+
+The weights are asymmetric, per output channel: ``real = scale[c] * (stored + offset[c])``. The bias buffer holds, for
+blocks of channels, biases (in units of input scale times weight scale, less what the input's zero point adds),
+offsets, and multipliers: ``scale[c] = largest scale * multiplier[c] / 2**14``. The largest scale follows from the unit
+of the sum (:mod:`.dpu`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .dpu import UNITY_SHIFT
+from .stages import TABLE_GAINS
+from .unsupported import UnsupportedFormError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .dpu import Dpu
+    from .graph import Tensor
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+_UNITY = float(1 << UNITY_SHIFT)
+
+
+@dataclass(frozen=True)
+class ChannelParameters:
+    """What a bias buffer says about each output channel; arrays [channels] of float64."""
+
+    bias: Array  # integers
+    offset: Array  # minus the weights' zero point
+    multiplier: Array  # of 2**14
+
+
+@dataclass(frozen=True)
+class RealConvolution:
+    """The weights (as they were given) and the bias in real numbers, and the real value of one unit of the sum."""
+
+    weight: Array
+    bias: Array
+    unit: float
+
+
+def channel_parameters(dpu: Dpu, data: memoryview | None, channels: int, offsets: Array | None) -> ChannelParameters:
+    """Reads a bias buffer.
+
+    Args:
+        data: the buffer; None when the convolution has none.
+        offsets: of a depthwise weight that keeps them itself; then the buffer has none.
+    """
+    if data is None:
+        return ChannelParameters(np.zeros(channels), np.zeros(channels), np.full(channels, _UNITY))
+    if dpu.per_layer(len(data), channels, offsets is not None):
+        bias = _columns(data, np.dtype("<i4"), channels)
+        return ChannelParameters(bias, np.full(channels, float(dpu.layer_zero_point())), np.full(channels, _UNITY))
+    lanes = dpu.bias_format.lanes
+    fields: list[tuple[str, str, int]] = [("bias", "<i4", lanes)]
+    if offsets is None:
+        fields.append(("offset", "<i2", lanes))
+    fields.append(("multiplier", "<u2", lanes))
+    blocks = _blocks(data, np.dtype(fields), -(-channels // lanes))
+    columns: dict[str, Array] = {name: blocks[name].reshape(-1)[:channels].astype(np.float64) for name, _, _ in fields}
+    if offsets is not None:
+        columns["offset"] = offsets
+    return ChannelParameters(**columns)
+
+
+def _columns(data: memoryview, dtype: np.dtype[Any], count: int) -> Array:
+    return _blocks(data, dtype, count).astype(np.float64)
+
+
+def _blocks(data: memoryview, dtype: np.dtype[Any], count: int) -> Array:
+    if len(data) < count * dtype.itemsize:
+        raise UnsupportedFormError(f"its bias has {len(data)} bytes instead of {count * dtype.itemsize}")
+    return np.frombuffer(data, dtype, count)
+
+
+def unit_of_sum(dpu: Dpu, functions: Sequence[str], result: Tensor, factor: Tensor | None, multipliers: Array) -> float:
+    """The real value of one unit of the normalised sum.
+
+    Args:
+        functions: what is fused behind the convolution.
+        factor: the second operand of a multiplication that directly follows the convolution.
+    """
+    range_of_multipliers = 2.0 ** (UNITY_SHIFT - dpu.multiplier_shift(multipliers))
+    gain = next((TABLE_GAINS[function] for function in functions if function in TABLE_GAINS), None)
+    if gain is not None:
+        return dpu.table_gain() / gain * range_of_multipliers
+    unit = dpu.output_gain() * range_of_multipliers * _scale(result)
+    return unit / _scale(factor) if factor is not None and factor.quantization is not None else unit
+
+
+def to_real(stored: Array, parameters: ChannelParameters, unit: float, source: Tensor) -> RealConvolution:
+    """``stored`` has the output channels first; the result's weights too."""
+    scale = unit / _scale(source) * parameters.multiplier / _UNITY
+    shifted = stored.astype(np.float64) + parameters.offset[:, None, None, None]
+    assert source.quantization is not None  # _scale has looked
+    from_zero_point = source.quantization.zero_point[0] * shifted.sum(axis=(1, 2, 3))
+    bias = (parameters.bias + from_zero_point) * scale * _scale(source)
+    shifted *= scale[:, None, None, None]
+    return RealConvolution(shifted, bias, unit)
+
+
+def _scale(tensor: Tensor) -> float:
+    if tensor.quantization is None or len(tensor.quantization.scale) != 1 or not tensor.quantization.scale[0] > 0:
+        raise UnsupportedFormError(f"its weights are quantised, but not its operand {tensor.name!r} as a whole")
+    return tensor.quantization.scale[0]

@@ -1,0 +1,9 @@
+"""The simulated NPU: what it computes.
+
+* :mod:`.lowering` turns a parsed ``.rknn`` graph into an ONNX model (:func:`.lowering.lower`);
+* :mod:`.executable` runs that in ONNX Runtime;
+* :mod:`.device` is the device process, ``python -m ez_rknn_async.simulator``, which serves both to the simulated
+  runtime library over the wire of ``docs/explanation/device-process.md`` (:mod:`.wire`).
+
+Importing this package imports none of them: a program that only runs models on a board pays nothing for it.
+"""

@@ -1,0 +1,145 @@
+"""One attached context: its channel, its shared memory, and the thread that serves them."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import wire
+from .wire import RefusedError, Status
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from .executable import Binding, Executable
+    from .lowering import Port
+    from .wire import Extent, GraphExtents, Run
+
+log = logging.getLogger(__name__)
+
+MAX_CORES = 8  # more than any SoC has
+
+
+class Cores:
+    """The simulated cores: each runs one inference at a time.
+
+    A core is a lock and not a thread: the thread that has read the request computes, so that a request changes
+    threads only once on its way. The locks are not fair; which context comes first is decided before, by the library.
+    """
+
+    def __init__(self) -> None:
+        self._locks = tuple(threading.Lock() for _ in range(MAX_CORES))
+
+    def __getitem__(self, core: int) -> threading.Lock:
+        return self._locks[core]
+
+
+class SharedMemory:
+    """The mapped memory of one context, with the addresses of its tensors."""
+
+    def __init__(self, descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        if not size:
+            raise RefusedError(Status.PARAM_INVALID, "the shared memory is empty")
+        self._bytes = np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
+
+    def address(self, extent: Extent, port: Port) -> int:
+        """Where the tensor of ``port`` lies, having checked that it fits there."""
+        if extent.size != port.size:
+            raise RefusedError(
+                Status.PARAM_INVALID, f"tensor {port.name!r} has {port.size} bytes, the host gave it {extent.size}"
+            )
+        if extent.offset + extent.size > self._bytes.size:
+            raise RefusedError(Status.PARAM_INVALID, f"tensor {port.name!r} lies beyond the shared memory")
+        if extent.offset % port.alignment:
+            raise RefusedError(Status.PARAM_INVALID, f"tensor {port.name!r} is not aligned to {port.alignment} bytes")
+        return int(self._bytes.ctypes.data) + extent.offset
+
+
+class Context:
+    """One context of a model: where its tensors lie, and what runs them."""
+
+    def __init__(self, executable: Executable, memory: SharedMemory, extents: Sequence[GraphExtents]) -> None:
+        if len(extents) != len(executable.graphs):
+            raise RefusedError(
+                Status.PARAM_INVALID, f"the model has {len(executable.graphs)} graphs, the host attached {len(extents)}"
+            )
+        self._executable = executable
+        self._memory = memory  # keeps the addresses valid
+        self._addresses = tuple(
+            (_addresses(memory, at.inputs, graph.inputs), _addresses(memory, at.outputs, graph.outputs))
+            for at, graph in zip(extents, executable.graphs)
+        )
+        self._bindings: dict[tuple[int, int], Binding] = {}
+
+    def binding(self, graph: int, threads: int) -> Binding:
+        """What runs ``graph`` on the context's memory."""
+        key = (graph, threads)
+        if key not in self._bindings:
+            inputs, outputs = self._addresses[graph]
+            self._bindings[key] = self._executable.bind(graph, threads, inputs, outputs)
+        return self._bindings[key]
+
+    def check(self, request: Run) -> None:
+        """Refuses a run that names a graph or cores that do not exist."""
+        if request.graph >= len(self._addresses):
+            raise RefusedError(
+                Status.PARAM_INVALID, f"graph {request.graph} was asked for, the model has {len(self._addresses)}"
+            )
+        if not 1 <= request.cores <= MAX_CORES - request.core:
+            raise RefusedError(
+                Status.PARAM_INVALID, f"{request.cores} cores from core {request.core} were asked for, of {MAX_CORES}"
+            )
+
+
+def _addresses(memory: SharedMemory, extents: Sequence[Extent], ports: Sequence[Port]) -> tuple[int, ...]:
+    if len(extents) != len(ports):
+        raise RefusedError(
+            Status.PARAM_INVALID, f"the graph has {len(ports)} inputs or outputs, the host gave {len(extents)}"
+        )
+    return tuple(memory.address(extent, port) for extent, port in zip(extents, ports))
+
+
+class Channel:
+    """Serves the runs of one context until the host closes its end."""
+
+    def __init__(self, connection: socket.socket, context: Context, cores: Cores) -> None:
+        self._connection = connection
+        self._context = context
+        self._cores = cores
+
+    def start(self) -> None:
+        """Begins to serve, in a thread that ends with the channel."""
+        threading.Thread(target=self._serve, name="channel", daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._connection:
+            while (packet := wire.receive(self._connection)) is not None:
+                message, descriptors = packet
+                wire.close_all(descriptors)
+                try:
+                    self._connection.send(self._answer(message))
+                except OSError:
+                    return  # the host closed its end and waits for no answer
+
+    def _answer(self, message: bytes) -> bytes:
+        try:
+            self._run(wire.parse_channel(message))
+        except RefusedError as refused:
+            return wire.reply(refused.status, str(refused))
+        except Exception as error:  # one failed run must not take the other contexts with it
+            log.exception("run failed")
+            return wire.reply(Status.FAIL, f"the simulated NPU failed: {error}")
+        return wire.reply(Status.SUCC)
+
+    def _run(self, request: Run) -> None:
+        self._context.check(request)
+        binding = self._context.binding(request.graph, request.cores)
+        with self._cores[request.core]:
+            binding.run()

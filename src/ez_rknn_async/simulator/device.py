@@ -1,0 +1,103 @@
+"""The device process: loads models, serves contexts, and goes when the host goes.
+
+Three kinds of threads: the main thread reads the control socket, so that it notices at once when the host is gone; one
+thread answers control requests in order, because lowering a model takes seconds; and each attached context has a
+thread of its own (:mod:`.channel`), which neither of the others can hold up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import mmap
+import os
+import queue
+import socket
+import threading
+
+from ..errors import RknnModelError
+from ..model import load
+from . import wire
+from .channel import Channel, Context, Cores, SharedMemory
+from .executable import Executable
+from .wire import Attach, Load, RefusedError, Status, Unload
+
+log = logging.getLogger(__name__)
+
+
+class Device:
+    """What the host's control requests act on."""
+
+    def __init__(self) -> None:
+        self._models: dict[int, Executable] = {}
+        self._cores = Cores()
+
+    def answer(self, message: bytes, descriptors: tuple[int, ...]) -> bytes:
+        """The reply to one control request; never raises. Takes the descriptors."""
+        try:
+            self._perform(wire.parse_control(message), descriptors)
+        except RefusedError as refused:
+            return wire.reply(refused.status, str(refused))
+        except RknnModelError as error:
+            return wire.reply(Status.MODEL_INVALID, str(error))
+        except MemoryError:
+            return wire.reply(Status.MALLOC_FAIL, "the simulated NPU is out of memory")
+        except Exception as error:  # one failed request must not take the other contexts with it
+            log.exception("control request failed")
+            return wire.reply(Status.FAIL, f"the simulated NPU failed: {type(error).__name__}: {error}")
+        finally:
+            wire.close_all(descriptors)  # whoever needs one has made its own of it
+        return wire.reply(Status.SUCC)
+
+    def _perform(self, request: Load | Attach | Unload, descriptors: tuple[int, ...]) -> None:
+        if isinstance(request, Load):
+            self._load(request, *_expect(descriptors, 1))
+        elif isinstance(request, Attach):
+            self._attach(request, *_expect(descriptors, 2))
+        elif self._models.pop(request.model, None) is None:
+            raise _no_model(request.model)
+
+    def _load(self, request: Load, file: int) -> None:
+        if request.model in self._models:
+            raise RefusedError(Status.PARAM_INVALID, f"model {request.model} is already loaded")
+        if not os.fstat(file).st_size:
+            raise RefusedError(Status.MODEL_INVALID, "the model file is empty")
+        content = memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_READ))
+        with load(content) as model:
+            self._models[request.model] = Executable(model)
+
+    def _attach(self, request: Attach, channel: int, memory: int) -> None:
+        executable = self._models.get(request.model)
+        if executable is None:
+            raise _no_model(request.model)
+        context = Context(executable, SharedMemory(memory), request.graphs)
+        Channel(socket.socket(fileno=os.dup(channel)), context, self._cores).start()
+
+
+def _expect(descriptors: tuple[int, ...], count: int) -> tuple[int, ...]:
+    if len(descriptors) != count:
+        raise RefusedError(
+            Status.PARAM_INVALID, f"the request needs {count} file descriptors and came with {len(descriptors)}"
+        )
+    return descriptors
+
+
+def _no_model(model: int) -> RefusedError:
+    return RefusedError(Status.CTX_INVALID, f"model {model} is not loaded")
+
+
+def serve(control: socket.socket) -> None:
+    """Greets the host and serves it; returns when the control socket closes."""
+    requests: queue.SimpleQueue[tuple[bytes, tuple[int, ...]]] = queue.SimpleQueue()
+    device = Device()
+
+    def work() -> None:
+        while True:
+            answer = device.answer(*requests.get())
+            with contextlib.suppress(OSError):  # the host is gone, and the main thread knows
+                control.send(answer)
+
+    control.send(wire.GREETING)
+    threading.Thread(target=work, name="control", daemon=True).start()
+    while (packet := wire.receive(control)) is not None:
+        requests.put(packet)

@@ -1,0 +1,84 @@
+"""A loaded model, ready to run: its graphs as ONNX Runtime sessions.
+
+A session is safe to run from several threads at once and computes on the thread that calls it, so all cores share the
+one-thread session of a graph; when several cores work on one inference together, that is another session with as
+many threads. Sessions are made when first needed.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import onnxruntime as ort
+
+from .lowering import lower
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..model import Model
+    from .lowering import Lowered
+
+
+class Executable:
+    """All graphs of one model, lowered.
+
+    Raises:
+        RknnModelError: the model has something that cannot be executed; the text names it.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.graphs: tuple[Lowered, ...] = tuple(lower(model, index) for index in range(len(model.graphs)))
+        self._sessions: dict[tuple[int, int], ort.InferenceSession] = {}
+        self._lock = threading.Lock()  # guards _sessions
+        self.session(0, 1)  # what ONNX Runtime refuses is refused when the model is loaded, not when it is run
+
+    def session(self, graph: int, threads: int) -> ort.InferenceSession:
+        """The session that runs ``graph`` with ``threads`` threads."""
+        with self._lock:
+            key = (graph, threads)
+            if key not in self._sessions:
+                self._sessions[key] = open_session(self.graphs[graph], threads)
+            return self._sessions[key]
+
+    def bind(self, graph: int, threads: int, inputs: Sequence[int], outputs: Sequence[int]) -> Binding:
+        """Ties the session's inputs and outputs to memory addresses, so that a run copies nothing.
+
+        The memory must stay valid as long as the binding, and be as large as the graph's ports say.
+        """
+        session, lowered = self.session(graph, threads), self.graphs[graph]
+        binding = session.io_binding()
+        for port, address in zip(lowered.inputs, inputs):
+            binding.bind_input(port.name, "cpu", 0, port.element_type, port.shape, address)
+        for port, address in zip(lowered.outputs, outputs):
+            binding.bind_output(port.name, "cpu", 0, port.element_type, port.shape, address)
+        return Binding(session, binding)
+
+
+class Binding:
+    """A session with its inputs and outputs in place."""
+
+    def __init__(self, session: ort.InferenceSession, binding: Any) -> None:
+        self._session = session
+        self._binding = binding
+
+    def run(self) -> None:
+        """One inference, from the bound inputs to the bound outputs."""
+        self._session.run_with_iobinding(self._binding)
+
+
+def open_session(lowered: Lowered, threads: int = 1) -> ort.InferenceSession:
+    """An ONNX Runtime session with the numbers of the NPU: no fusion may skip a rounding to int8 or float16."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Without this, DequantizeLinear-op-QuantizeLinear becomes an integer kernel that rounds in other places.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    # Idle threads of a group would otherwise spin and take the processor from the other cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    names, arrays = list(lowered.weights), list(lowered.weights.values())
+    options.add_external_initializers(names, [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays])
+    return ort.InferenceSession(lowered.skeleton.SerializeToString(), options, providers=["CPUExecutionProvider"])

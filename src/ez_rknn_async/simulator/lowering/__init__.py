@@ -1,0 +1,89 @@
+"""From a parsed graph to an ONNX model.
+
+One function for each operator family, registered by the name in the file (:mod:`.registry`), writes into a
+:class:`.builder.GraphBuilder`. To add an operator, write its function in the module of its family.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...errors import RknnModelError
+from ...model.unsupported import UnsupportedFormError
+from . import borders, families
+from .builder import GraphBuilder
+from .errors import Problem, UnsupportedOperatorError
+from .lowered import Lowered, Port
+from .registry import lowering_of
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from ...model import Model
+    from ...model.graph import Node
+
+__all__ = ["Lowered", "Port", "Problem", "UnsupportedOperatorError", "lower"]
+
+assert families  # imported for what its modules register
+
+
+def lower(model: Model, graph_index: int = 0, *, io: Literal["native", "float"] = "native") -> Lowered:
+    """What the NPU computes for one graph of ``model``, as an ONNX model.
+
+    Args:
+        io: ``"native"``: inputs and outputs are dense tensors in logical (NCHW) order and the model's own types.
+            ``"float"``: real numbers as float32, with normalisation and quantisation of the inputs in the graph;
+            integer inputs and outputs keep their types.
+
+    Raises:
+        UnsupportedOperatorError: something in the graph cannot be executed; names all of it.
+    """
+    graph = model.graphs[graph_index]
+    to = GraphBuilder(model, graph)
+    inputs = [_input(to, place, io) for place in range(len(graph.inputs))]
+    problems = [problem for node in graph.nodes if (problem := _lower_node(node, to)) is not None]
+    if problems:
+        raise UnsupportedOperatorError(problems)
+    output = borders.native_output if io == "native" else borders.float_output
+    taken = {port.name for port in inputs}
+    outputs = [output(to, index, _free_name(to.tensor(index).name, taken)) for index in graph.outputs]
+    return to.finish(inputs, outputs)
+
+
+def _input(to: GraphBuilder, place: int, io: str) -> Port:
+    index = to.graph.inputs[place]
+    if io == "native":
+        return borders.native_input(to, index)
+    return borders.float_input(to, index, to.graph.preprocessing[place])
+
+
+def _lower_node(node: Node, to: GraphBuilder) -> Problem | None:
+    reason = _try_to_lower(node, to)
+    if reason is None:
+        return None
+    # Something must stand for the results, so that the nodes behind this one are looked at as well.
+    for output in node.outputs:
+        to.define(output, f"missing_{output}")
+    return Problem(node.op, node.name, reason)
+
+
+def _try_to_lower(node: Node, to: GraphBuilder) -> str | None:
+    lowering = lowering_of(node.op)
+    if lowering is None:
+        return "this operator is unknown"
+    try:
+        lowering(node, to)
+    except UnsupportedFormError as error:
+        return str(error)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # An attribute or operand is missing or out of range: the file is not what the compiler makes.
+        raise RknnModelError(f"node {node.name!r} ({node.op}) is damaged: {type(error).__name__}: {error}") from error
+    return None
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """``name``, or a name like it that no other input or output has."""
+    while name in taken:
+        name += "_out"
+    taken.add(name)
+    return name

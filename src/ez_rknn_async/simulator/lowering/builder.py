@@ -1,0 +1,195 @@
+"""The ONNX graph under construction.
+
+A lowering function asks for the *value* of a tensor, adds ONNX operators, and hands the *result* back for another
+tensor. The builder owns everything in between: names, weights, and the rounding of each result to the type that the
+tensor has in the file. Values of float and of quantised tensors are float32 real numbers; integers and booleans are
+themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from ...model.constants import constant, real_constant
+from ...model.graph import Kind
+from ...model.registers import RegisterFile
+from ...model.unsupported import UnsupportedFormError
+from .grid import grid_of, is_real
+from .lowered import Lowered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import onnx
+    from numpy.typing import NDArray
+
+    from ...model import Model
+    from ...model.graph import Graph, Node, Tensor
+    from .grid import Grid
+    from .lowered import Port
+
+OPSET = 17
+IR_VERSION = 8
+# Sizes and other small constants are embedded; anything larger is shared with ONNX Runtime instead of copied.
+EMBEDDED_BYTES = 1024
+NO_FILE = "weights"  # stands where external data has a file name; nothing reads it
+
+
+class GraphBuilder:
+    """Lowers one graph of ``model``; the operators are added by the functions in this package."""
+
+    def __init__(self, model: Model, graph: Graph) -> None:
+        self.model = model
+        self.graph = graph
+        self.registers = RegisterFile(model, graph)
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: list[TensorProto] = []
+        self._weights: dict[str, NDArray[Any]] = {}
+        self._values: dict[int, str] = {}  # tensor index: name of its value
+        self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
+        self._embedded: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # small constants by content
+        self._names = 0
+
+    # What a lowering function reads
+
+    def tensor(self, index: int) -> Tensor:
+        """The tensor with that index."""
+        return self.graph.tensors[index]
+
+    def shape(self, index: int) -> tuple[int, ...]:
+        """The logical shape of a tensor."""
+        return self.graph.tensors[index].shape
+
+    def value(self, index: int) -> str:
+        """The name of the tensor's value: a node's result, or a constant of the file."""
+        if index not in self._values:
+            self._values[index] = self.initializer(self.numbers(index))
+        return self._values[index]
+
+    def values(self, indices: Sequence[int]) -> tuple[str, ...]:
+        """The names of several tensors' values."""
+        return tuple(self.value(index) for index in indices)
+
+    def is_constant(self, index: int) -> bool:
+        """Whether the tensor's data is in the file."""
+        tensor = self.tensor(index)
+        return tensor.buffer > 0 and tensor.kind in (Kind.WEIGHT, Kind.CONSTANT, Kind.HELPER)
+
+    def numbers(self, index: int) -> NDArray[Any]:
+        """The data of a constant: real numbers as float32, integers and booleans as they are.
+
+        Raises:
+            UnsupportedFormError: the tensor is no constant.
+        """
+        tensor = self.tensor(index)
+        if not self.is_constant(index):
+            raise UnsupportedFormError(f"nothing computes its operand {tensor.name!r}")
+        if is_real(tensor):
+            return real_constant(self.model, self.graph, tensor)
+        return constant(self.model, self.graph, tensor)
+
+    def integers(self, index: int) -> tuple[int, ...]:
+        """The data of a constant that holds axes, sizes or indices."""
+        return tuple(int(number) for number in self.numbers(index).ravel())
+
+    def operands(self, node: Node) -> tuple[int, ...]:
+        """The node's inputs without the scratch space that the compiler appends for itself."""
+        return tuple(index for index in node.inputs if not self._is_scratch(index))
+
+    def _is_scratch(self, index: int) -> bool:
+        if index in self._values:
+            return False
+        return self.tensor(index).kind == Kind.HELPER or not self.is_constant(index)
+
+    # What a lowering function writes
+
+    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
+        """Adds an ONNX operator with one output; its name."""
+        return self.add_many(operator, 1, *inputs, **attributes)[0]
+
+    def add_many(self, operator: str, outputs: int, *inputs: str, **attributes: Any) -> tuple[str, ...]:
+        """Adds an ONNX operator with several outputs; their names."""
+        name = self._fresh(operator)
+        names = (name, *(f"{name}.{place}" for place in range(1, outputs)))
+        self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
+        return names
+
+    def initializer(self, array: NDArray[Any]) -> str:
+        """Adds a constant; its name."""
+        array = np.ascontiguousarray(array)
+        if array.nbytes > EMBEDDED_BYTES:
+            return self._weight(array)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._embedded:
+            self._embedded[key] = name = self._fresh("constant")
+            self._initializers.append(numpy_helper.from_array(array, name))
+        return self._embedded[key]
+
+    def floats(self, *numbers: float) -> str:
+        """A float32 constant: a scalar for one number, else a vector."""
+        return self.initializer(np.array(numbers if len(numbers) != 1 else numbers[0], np.float32))
+
+    def ints(self, numbers: Sequence[int]) -> str:
+        """An int64 vector."""
+        return self.initializer(np.array(numbers, np.int64))
+
+    def result(self, index: int, value: str) -> None:
+        """``value`` is what a node computes for the tensor; it is rounded to what the tensor can hold."""
+        grid = grid_of(self.tensor(index))
+        if grid is not None and self._grids.get(value) != grid:
+            value = grid.round(self, value)
+        self.define(index, value, grid)
+
+    def moved(self, index: int, value: str, *sources: str) -> None:
+        """Like :meth:`result`, for a node that only moves or selects elements of ``sources``.
+
+        Numbers that come from the tensor's grid need no rounding to it.
+        """
+        grids = {self._grids.get(source) for source in sources}
+        grid = grids.pop() if len(grids) == 1 else None
+        if grid is not None:
+            self._grids[value] = grid
+        self.result(index, value)
+
+    def define(self, index: int, value: str, grid: Grid | None = None) -> None:
+        """``value`` is the tensor's value as it stands, known to lie on ``grid``."""
+        self._values[index] = value
+        if grid is not None:
+            self._grids[value] = grid
+
+    def half(self, value: str) -> str:
+        """``value`` rounded to float16, as where the NPU hands it from one operator to the next."""
+        return self.add("Cast", self.add("Cast", value, to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
+
+    def name(self, value: str, name: str) -> None:
+        """Gives a value the name of a graph output."""
+        self._nodes.append(helper.make_node("Identity", [value], [name], name=name))
+
+    def finish(self, inputs: Sequence[Port], outputs: Sequence[Port]) -> Lowered:
+        """The graph that was built."""
+        graph = helper.make_graph(
+            self._nodes,
+            "rknn",
+            [helper.make_tensor_value_info(port.name, port.element_type, port.shape) for port in inputs],
+            [helper.make_tensor_value_info(port.name, port.element_type, port.shape) for port in outputs],
+            self._initializers,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+        return Lowered(model, self._weights, tuple(inputs), tuple(outputs))
+
+    def _weight(self, array: NDArray[Any]) -> str:
+        name = self._fresh("weight")
+        self._weights[name] = array
+        placeholder = TensorProto(name=name, data_location=TensorProto.EXTERNAL)
+        placeholder.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
+        placeholder.dims.extend(array.shape)
+        placeholder.external_data.add(key="location", value=NO_FILE)
+        self._initializers.append(placeholder)
+        return name
+
+    def _fresh(self, stem: str) -> str:
+        self._names += 1
+        return f"{stem}#{self._names}"  # no clash with names from the file

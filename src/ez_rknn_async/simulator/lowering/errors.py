@@ -1,0 +1,42 @@
+"""What the simulated NPU cannot execute.
+
+* RknnModelError
+  x UnsupportedOperatorError      .problems: every operator of the model that stands in the way
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...errors import RknnModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One node that cannot be executed."""
+
+    operator: str
+    node: str
+    reason: str
+
+
+class UnsupportedOperatorError(RknnModelError):
+    """The model has operators, or forms of operators, that the simulated NPU does not know.
+
+    Attributes:
+        problems: all of them, not only the first.
+    """
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        lines = [f"{problem.operator} ({problem.node or 'unnamed'}): {problem.reason}" for problem in problems]
+        operators = ", ".join(sorted({problem.operator for problem in problems}))
+        super().__init__(
+            f"the simulated NPU cannot execute {operators}: " + "; ".join(lines),
+            hint="run the model on a board, leave these operators out of the network when compiling, "
+            "or use simulator compute=off to work with schedules only",
+        )
+        self.problems = tuple(problems)

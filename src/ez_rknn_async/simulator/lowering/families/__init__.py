@@ -1,0 +1,31 @@
+"""The lowering functions, a module for each family of operators."""
+
+from . import (
+    activation,
+    attention,
+    conversion,
+    convolution,
+    elementwise,
+    matmul,
+    normalization,
+    pooling,
+    reduction,
+    resampling,
+    selection,
+    shape,
+)
+
+__all__ = [
+    "activation",
+    "attention",
+    "conversion",
+    "convolution",
+    "elementwise",
+    "matmul",
+    "normalization",
+    "pooling",
+    "reduction",
+    "resampling",
+    "selection",
+    "shape",
+]

@@ -1,0 +1,100 @@
+"""Functions of one value: alone, and behind a convolution or an elementwise operator.
+
+A convolution's activation is a table in the NPU. The official simulator computes the function itself, and so do we;
+they agree within one unit of an int8 output.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Callable
+
+from ....model.unsupported import UnsupportedFormError
+from ..registry import lowers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ....model.graph import Node
+    from ..builder import GraphBuilder
+
+PLAIN = (
+    "Abs", "Atan", "Ceil", "Cos", "Erf", "Exp", "Floor", "HardSwish", "Log", "Neg", "Reciprocal", "Relu", "Round",
+    "Sigmoid", "Sign", "Sin", "Softplus", "Softsign", "Sqrt", "Tanh",
+    "Acos", "Acosh", "Asin", "Asinh", "Atanh", "Cosh", "Sinh", "Tan",
+)  # fmt: skip
+
+PARAMETERS = {  # of the functions that have some: ONNX's names, with ONNX's defaults
+    "Celu": {"alpha": 1.0},
+    "Elu": {"alpha": 1.0},
+    "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
+    "LeakyRelu": {"alpha": 0.01},
+    "Selu": {"alpha": 1.67326319217681884765625, "gamma": 1.05070102214813232421875},
+    "ThresholdedRelu": {"alpha": 1.0},
+}
+
+SPELLINGS = {  # of the compiler's own functions, alone and as part of a longer name
+    "exSwish": "Swish",
+    "ExSwish": "Swish",
+    "exGelu": "Gelu",
+    "ExGelu": "Gelu",
+    "exMish": "Mish",
+    "ExMish": "Mish",
+}
+
+
+def activate(to: GraphBuilder, function: str, value: str, parameters: Mapping[str, float] | None = None) -> str:
+    """``function`` (ONNX's name, or Swish, Gelu, Mish) of a value."""
+    parameters = parameters or {}
+    if function in PLAIN:
+        return to.add(function, value)
+    if function in PARAMETERS:
+        known = {name: float(parameters.get(name, default)) for name, default in PARAMETERS[function].items()}
+        return to.add(function, value, **known)
+    if function in COMPOSED:
+        return COMPOSED[function](to, value)
+    if function == "Clip":
+        return to.add("Clip", value, to.floats(parameters["min"]), to.floats(parameters["max"]))
+    raise UnsupportedFormError(f"the activation {function} is unknown")
+
+
+def swish(to: GraphBuilder, value: str) -> str:
+    """``x * sigmoid(x)``."""
+    return to.add("Mul", value, to.add("Sigmoid", value))
+
+
+def gelu(to: GraphBuilder, value: str) -> str:
+    """``x / 2 * (1 + erf(x / sqrt(2)))``."""
+    erf = to.add("Erf", to.add("Mul", value, to.floats(1 / math.sqrt(2))))
+    return to.add("Mul", to.add("Mul", value, to.add("Add", erf, to.floats(1.0))), to.floats(0.5))
+
+
+def mish(to: GraphBuilder, value: str) -> str:
+    """``x * tanh(softplus(x))``."""
+    return to.add("Mul", value, to.add("Tanh", to.add("Softplus", value)))
+
+
+COMPOSED: dict[str, Callable[[GraphBuilder, str], str]] = {"Swish": swish, "Gelu": gelu, "Mish": mish}
+
+
+@lowers(*PLAIN, *PARAMETERS, *(name for name in SPELLINGS if name.startswith("ex")))
+def activation(node: Node, to: GraphBuilder) -> None:
+    """A function of every element."""
+    function = SPELLINGS.get(node.op, node.op)
+    to.result(node.outputs[0], activate(to, function, to.value(node.inputs[0]), node.attributes))
+
+
+@lowers("PRelu")
+def prelu(node: Node, to: GraphBuilder) -> None:
+    """A leaky ReLU whose slope is an operand."""
+    to.result(node.outputs[0], to.add("PRelu", *to.values(node.inputs[:2])))
+
+
+@lowers("Clip")
+def clip(node: Node, to: GraphBuilder) -> None:
+    """Bounds as constant operands or as attributes."""
+    bounds = [to.numbers(index).ravel()[0] for index in node.inputs[1:3] if to.is_constant(index)]
+    if len(bounds) != 2:
+        bounds = [node.attributes.get("min", -math.inf), node.attributes.get("max", math.inf)]
+    parameters = {"min": float(bounds[0]), "max": float(bounds[1])}
+    to.result(node.outputs[0], activate(to, "Clip", to.value(node.inputs[0]), parameters))

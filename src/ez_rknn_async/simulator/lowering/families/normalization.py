@@ -1,0 +1,64 @@
+"""Normalisation over some axes, or with constants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ....model.constants import constant
+from ....model.graph import DType, Kind
+from ....model.unsupported import UnsupportedFormError
+from ..grid import grid_of
+from ..registry import lowers
+
+if TYPE_CHECKING:
+    from ....model.graph import Node
+    from ..builder import GraphBuilder
+
+
+@lowers("exNorm")
+def norm(node: Node, to: GraphBuilder) -> None:
+    """Divides by the standard deviation (``layer``), the root mean square (``rms``) or the length (``l2``)."""
+    mode, axes = node.attributes["mode"], [int(axis) for axis in node.attributes["axes"]]
+    value = to.value(node.inputs[0])
+    if mode == "layer":
+        value = to.add("Sub", value, to.add("ReduceMean", value, axes=axes, keepdims=1))
+    elif mode not in ("rms", "l2"):
+        raise UnsupportedFormError(f"its mode {mode!r} is unknown")
+    square = to.add("Mul", value, value)
+    if mode == "l2":
+        spread = to.add("ReduceSum", square, to.ints(axes), keepdims=1)
+    else:
+        spread = to.add("ReduceMean", square, axes=axes, keepdims=1)
+    length = to.add("Sqrt", to.add("Add", spread, to.floats(float(node.attributes["eps"]))))
+    value = to.add("Div", value, length)
+    affine = [index for index in node.inputs[1:] if to.tensor(index).kind == Kind.CONSTANT]
+    for operator, index in zip(("Mul", "Add"), affine):
+        value = to.add(operator, value, to.value(index))
+    to.result(node.outputs[0], value)
+
+
+@lowers("BatchNormalization")
+def batch_normalization(node: Node, to: GraphBuilder) -> None:
+    """Scale and shift for each channel; what could be folded into a convolution is not here any more."""
+    if to.tensor(node.inputs[1]).dtype == DType.INT16:
+        return _quantized_batch_normalization(node, to)
+    epsilon = max(1e-9, float(node.attributes.get("epsilon", 0.0)))
+    value = to.add("BatchNormalization", *to.values(node.inputs[:5]), epsilon=epsilon)
+    to.result(node.outputs[0], value)
+
+
+def _quantized_batch_normalization(node: Node, to: GraphBuilder) -> None:
+    """int8: the bias is in units of input times scale, and has the input's zero point worked in."""
+    source, scale, bias = (to.tensor(index) for index in node.inputs[:3])
+    grid = grid_of(source)
+    if grid is None or scale.quantization is None:
+        raise UnsupportedFormError("its int16 scale comes without a quantised input")
+    weight = constant(to.model, to.graph, scale).ravel().astype(np.float64)
+    unit = scale.quantization.scale[0]
+    shift = constant(to.model, to.graph, bias).ravel().astype(np.float64) + grid.zero_point * weight
+    along_channels = (-1,) + (1,) * (len(source.shape) - 2)
+    factor = to.initializer((weight * unit).astype(np.float32).reshape(along_channels))
+    offset = to.initializer((shift * unit * grid.scale).astype(np.float32).reshape(along_channels))
+    to.result(node.outputs[0], to.add("Add", to.add("Mul", to.value(node.inputs[0]), factor), offset))

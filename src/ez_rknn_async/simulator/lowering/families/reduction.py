@@ -1,0 +1,51 @@
+"""Many elements to one: sums, extremes, softmax, the places of extremes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....model.graph import DType
+from ..registry import lowers
+
+if TYPE_CHECKING:
+    from ....model.graph import Node
+    from ..builder import GraphBuilder
+
+
+def _axes(node: Node, to: GraphBuilder) -> list[int]:
+    """From the second operand or the attribute; all axes when neither says."""
+    if len(node.inputs) > 1 and to.is_constant(node.inputs[1]) and to.tensor(node.inputs[1]).dtype == DType.INT64:
+        return list(to.integers(node.inputs[1]))
+    axes = node.attributes.get("axes")
+    return list(range(len(to.shape(node.inputs[0])))) if axes is None else [int(axis) for axis in axes]
+
+
+@lowers("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSumExp")
+def reduce(node: Node, to: GraphBuilder) -> None:
+    """Over some axes."""
+    keep = int(node.attributes.get("keepdims", 1))
+    to.result(node.outputs[0], to.add(node.op, to.value(node.inputs[0]), axes=_axes(node, to), keepdims=keep))
+
+
+@lowers("ReduceSum")
+def reduce_sum(node: Node, to: GraphBuilder) -> None:
+    """Over some axes, which ONNX takes as an operand for this one."""
+    keep = int(node.attributes.get("keepdims", 1))
+    total = to.add("ReduceSum", to.value(node.inputs[0]), to.ints(_axes(node, to)), keepdims=keep)
+    to.result(node.outputs[0], total)
+
+
+@lowers("Softmax", "exSoftmax13", "LogSoftmax")
+def softmax(node: Node, to: GraphBuilder) -> None:
+    """Along one axis."""
+    operator = "LogSoftmax" if node.op == "LogSoftmax" else "Softmax"
+    value = to.add(operator, to.value(node.inputs[0]), axis=int(node.attributes.get("axis", -1)))
+    to.result(node.outputs[0], value)
+
+
+@lowers("CumSum")
+def cumulative_sum(node: Node, to: GraphBuilder) -> None:
+    """Running totals along one axis."""
+    flags = {name: int(node.attributes.get(name, 0)) for name in ("exclusive", "reverse")}
+    axis = to.ints(to.integers(node.inputs[1])[:1])
+    to.result(node.outputs[0], to.add("CumSum", to.value(node.inputs[0]), axis, **flags))

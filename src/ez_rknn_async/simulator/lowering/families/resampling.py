@@ -1,0 +1,50 @@
+"""Other resolutions, and other places of the same pixels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..registry import lowers
+
+if TYPE_CHECKING:
+    from ....model.graph import Node
+    from ..builder import GraphBuilder
+
+MODES = ("mode", "coordinate_transformation_mode", "nearest_mode", "exclude_outside")
+NUMBERS = ("cubic_coeff_a", "extrapolation_value")
+
+
+def _given(node: Node, *names: str) -> dict[str, Any]:
+    return {name: node.attributes[name] for name in names if name in node.attributes}
+
+
+@lowers("Resize", "Upsample")
+def resize(node: Node, to: GraphBuilder) -> None:
+    """To the size of the output tensor."""
+    sizes = to.ints(to.shape(node.outputs[0]))
+    attributes = _given(node, *MODES)
+    if attributes.get("mode") == "cubic":
+        # The file may keep these as integers, and a coefficient of 0 where none was given.
+        attributes |= {name: float(value) for name, value in _given(node, *NUMBERS).items() if value}
+    to.result(node.outputs[0], to.add("Resize", to.value(node.inputs[0]), "", "", sizes, **attributes))
+
+
+@lowers("SpaceToDepth")
+def space_to_depth(node: Node, to: GraphBuilder) -> None:
+    """Blocks of pixels to channels."""
+    value = to.value(node.inputs[0])
+    to.moved(node.outputs[0], to.add("SpaceToDepth", value, **_given(node, "blocksize")), value)
+
+
+@lowers("DepthToSpace")
+def depth_to_space(node: Node, to: GraphBuilder) -> None:
+    """Channels to blocks of pixels."""
+    value = to.value(node.inputs[0])
+    to.moved(node.outputs[0], to.add("DepthToSpace", value, **_given(node, "blocksize", "mode")), value)
+
+
+@lowers("GridSample")
+def grid_sample(node: Node, to: GraphBuilder) -> None:
+    """Pixels at the places that the second operand gives."""
+    flags = _given(node, "mode", "padding_mode", "align_corners")
+    to.result(node.outputs[0], to.add("GridSample", *to.values(node.inputs[:2]), **flags))

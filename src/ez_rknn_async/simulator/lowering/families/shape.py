@@ -1,0 +1,110 @@
+"""Operators that move data and compute nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....model.graph import DType
+from ....model.unsupported import UnsupportedFormError
+from ..registry import lowers
+
+if TYPE_CHECKING:
+    from ....model.graph import Node
+    from ..builder import GraphBuilder
+
+
+@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze", "exReshape")
+def reshape(node: Node, to: GraphBuilder) -> None:
+    """The shape is that of the output tensor."""
+    value = to.value(node.inputs[0])
+    shaped = to.add("Reshape", value, to.ints(to.shape(node.outputs[0])))
+    to.moved(node.outputs[0], shaped, value)
+
+
+@lowers("Identity", "Dropout")
+def identity(node: Node, to: GraphBuilder) -> None:
+    """Nothing, at most another quantisation."""
+    value = to.value(node.inputs[0])
+    to.moved(node.outputs[0], value, value)
+
+
+@lowers("Transpose")
+def transpose(node: Node, to: GraphBuilder) -> None:
+    """Permutes the axes."""
+    value = to.value(node.inputs[0])
+    to.moved(node.outputs[0], to.add("Transpose", value, perm=list(node.attributes["perm"])), value)
+
+
+@lowers("Concat")
+def concat(node: Node, to: GraphBuilder) -> None:
+    """Joins tensors along an axis; scratch operands follow the real ones."""
+    output = node.outputs[0]
+    axis = int(node.attributes.get("axis", 0))
+    values, length = [], 0
+    for index in node.inputs:
+        if length < to.shape(output)[axis]:
+            values.append(to.value(index))
+            length += to.shape(index)[axis]
+    to.moved(output, to.add("Concat", *values, axis=axis), *values)
+
+
+@lowers("Split")
+def split(node: Node, to: GraphBuilder) -> None:
+    """The sizes are those of the output tensors."""
+    axis = int(node.attributes.get("axis", 0))
+    value = to.value(node.inputs[0])
+    sizes = to.ints([to.shape(output)[axis] for output in node.outputs])
+    parts = to.add_many("Split", len(node.outputs), value, sizes, axis=axis)
+    for output, part in zip(node.outputs, parts):
+        to.moved(output, part, value)
+
+
+@lowers("Slice")
+def slice_(node: Node, to: GraphBuilder) -> None:
+    """Starts, ends, axes and steps are constant operands."""
+    value = to.value(node.inputs[0])
+    bounds = [
+        to.ints(to.integers(index))
+        for index in node.inputs[1:]
+        if to.is_constant(index) and to.tensor(index).dtype in (DType.INT64, DType.INT32)
+    ]
+    to.moved(node.outputs[0], to.add("Slice", value, *bounds[:4]), value)
+
+
+@lowers("Pad")
+def pad(node: Node, to: GraphBuilder) -> None:
+    """By a constant, by reflection or by the edge."""
+    mode = node.attributes.get("mode", "constant")
+    operands = [to.value(node.inputs[0]), to.ints(to.integers(node.inputs[1]))]
+    if mode == "constant" and len(node.inputs) > 2 and to.is_constant(node.inputs[2]):
+        operands.append(to.initializer(to.numbers(node.inputs[2]).reshape(-1)[0]))
+    to.result(node.outputs[0], to.add("Pad", *operands, mode=mode))
+
+
+@lowers("Expand")
+def expand(node: Node, to: GraphBuilder) -> None:
+    """The shape is that of the output tensor."""
+    value = to.value(node.inputs[0])
+    to.moved(node.outputs[0], to.add("Expand", value, to.ints(to.shape(node.outputs[0]))), value)
+
+
+@lowers("Tile")
+def tile(node: Node, to: GraphBuilder) -> None:
+    """Repeats along each axis."""
+    value = to.value(node.inputs[0])
+    to.moved(node.outputs[0], to.add("Tile", value, to.ints(to.integers(node.inputs[1]))), value)
+
+
+@lowers("exWindow")
+def window(node: Node, to: GraphBuilder) -> None:
+    """Cuts a feature map into the windows of window attention."""
+    mode = node.attributes["mode"]
+    if mode != "partition_num_first":
+        raise UnsupportedFormError(f"its mode {mode!r} is unknown")
+    batch, channels = to.shape(node.inputs[0])[:2]
+    rows, columns = node.attributes["num_windows"]
+    height, width = node.attributes["window_sizes"]
+    value = to.value(node.inputs[0])
+    cut = to.add("Reshape", value, to.ints([batch, channels, height, rows, width, columns]))
+    grouped = to.add("Transpose", cut, perm=[0, 1, 3, 5, 2, 4])
+    to.moved(node.outputs[0], to.add("Reshape", grouped, to.ints(to.shape(node.outputs[0]))), value)

@@ -1,0 +1,80 @@
+"""The numbers that a tensor can hold, and rounding to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from onnx import TensorProto
+
+from ...model.graph import DType
+
+if TYPE_CHECKING:
+    from ...model.graph import Tensor
+    from .builder import GraphBuilder
+
+FLOATS = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BFLOAT16)
+QUANTIZED: dict[DType, Any] = {
+    DType.INT8: np.int8,
+    DType.UINT8: np.uint8,
+    DType.INT16: np.int16,
+    DType.UINT16: np.uint16,
+    DType.INT32: np.int32,
+}
+# The types that ONNX's own operators take in the opset that is used.
+_QUANTIZE_LINEAR = (DType.INT8, DType.UINT8)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Real numbers that are ``(integer - zero_point) * scale``."""
+
+    dtype: DType
+    scale: float
+    zero_point: int
+
+    def quantize(self, to: GraphBuilder, value: str) -> str:
+        """The integers nearest to real numbers, ties to even, saturated."""
+        if self.dtype in _QUANTIZE_LINEAR:
+            return to.add("QuantizeLinear", value, *self._parameters(to))
+        steps = to.add("Add", self._steps(to, value), to.floats(self.zero_point))
+        return to.add("Cast", steps, to=int(self.dtype))
+
+    def dequantize(self, to: GraphBuilder, integers: str) -> str:
+        """The real numbers that integers stand for."""
+        if self.dtype in _QUANTIZE_LINEAR:
+            return to.add("DequantizeLinear", integers, *self._parameters(to))
+        steps = to.add("Sub", to.add("Cast", integers, to=TensorProto.FLOAT), to.floats(self.zero_point))
+        return to.add("Mul", steps, to.floats(self.scale))
+
+    def round(self, to: GraphBuilder, value: str) -> str:
+        """The real numbers of the grid nearest to others."""
+        if self.dtype in _QUANTIZE_LINEAR:
+            return self.dequantize(to, self.quantize(to, value))
+        return to.add("Mul", self._steps(to, value), to.floats(self.scale))
+
+    def _steps(self, to: GraphBuilder, value: str) -> str:
+        bounds = np.iinfo(QUANTIZED[self.dtype])
+        steps = to.add("Round", to.add("Div", value, to.floats(self.scale)))
+        low, high = bounds.min - self.zero_point, bounds.max - self.zero_point
+        return to.add("Clip", steps, to.floats(low), to.floats(high))
+
+    def _parameters(self, to: GraphBuilder) -> tuple[str, str]:
+        zero_point = to.initializer(np.array(self.zero_point, QUANTIZED[self.dtype]))
+        return to.floats(self.scale), zero_point
+
+
+def grid_of(tensor: Tensor) -> Grid | None:
+    """The grid of a tensor that is quantised as a whole, else None."""
+    if tensor.quantization is None or tensor.dtype not in QUANTIZED:
+        return None
+    if len(tensor.quantization.scale) != 1:
+        return None
+    zero_points = tensor.quantization.zero_point
+    return Grid(tensor.dtype, tensor.quantization.scale[0], zero_points[0] if zero_points else 0)
+
+
+def is_real(tensor: Tensor) -> bool:
+    """Whether the tensor stands for real numbers, and not for integers or truth values."""
+    return tensor.dtype in FLOATS or (tensor.quantization is not None and tensor.dtype in QUANTIZED)

@@ -1,0 +1,59 @@
+"""The result of lowering."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import onnx
+from onnx import helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a lowered graph."""
+
+    name: str
+    element_type: int  # onnx.TensorProto.DataType
+    shape: tuple[int, ...]
+
+    @property
+    def alignment(self) -> int:
+        """Bytes of one element."""
+        if self.element_type == onnx.TensorProto.BFLOAT16:  # numpy has no such type
+            return 2
+        return int(helper.tensor_dtype_to_np_dtype(self.element_type).itemsize)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole tensor, dense."""
+        return math.prod(self.shape) * self.alignment
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """An ONNX model whose large weights lie beside it, so that they exist once in memory.
+
+    In ``skeleton`` each of ``weights`` is an initialiser with external data that no file holds; give ONNX Runtime the
+    arrays (``SessionOptions.add_external_initializers``), or ask for :meth:`to_onnx`.
+    """
+
+    skeleton: onnx.ModelProto
+    weights: Mapping[str, NDArray[Any]]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """The model as one self-contained ONNX file."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.skeleton)
+        for initializer in model.graph.initializer:
+            if initializer.name in self.weights:
+                initializer.CopyFrom(numpy_helper.from_array(self.weights[initializer.name], initializer.name))
+        return model
