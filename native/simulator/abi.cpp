@@ -1,0 +1,126 @@
+/* The vendor's interface: contexts, queries and runs. Each function checks what only it can know and passes on. */
+#include <cstdlib>
+#include <memory>
+
+#include "bytes.h"
+#include "export.h"
+#include "log.h"
+#include "pages.h"
+#include "process.h"
+#include "query.h"
+#include "rknn_abi.h"
+#include "status.h"
+
+using namespace ez_rknn::simulator;
+
+namespace {
+
+std::shared_ptr<Context> context_of(rknn_context handle) {
+    return process_state().contexts.find(handle);
+}
+
+/* A model that is given as bytes, or as a path when `size` is 0. */
+std::shared_ptr<const Model> load(const void *model, uint32_t size, const Settings &settings) {
+    Device &device = process_state().device;
+    if (size != 0) return load_model(Bytes(model, size), settings, FileDescriptor(), device);
+    const FileDescriptor file = FileDescriptor::open_readonly(static_cast<const char *>(model));
+    const Pages pages = Pages::readonly(file, file.size());
+    return load_model(Bytes(pages.data(), pages.size()), settings, file, device);
+}
+
+rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t flags) {
+    ProcessState &state = process_state();
+    return state.contexts.add(std::make_shared<Context>(model, state.boards.of(*model->soc), flags));
+}
+
+}  // namespace
+
+EZ_RKNN_EXPORT int rknn_init(rknn_context *context, void *model, uint32_t size, uint32_t flag,
+                             rknn_init_extend *extend) {
+    return guarded("rknn_init", [&] {
+        refresh_log_level();
+        if (context == nullptr) fail(RKNN_ERR_CTX_INVALID, "the place for the context is NULL");
+        *context = 0;  // the vendor's library may leave anything there when it fails
+        if (model == nullptr) fail(RKNN_ERR_MODEL_INVALID, "the model is NULL");
+        if ((flag & RKNN_FLAG_SHARE_WEIGHT_MEM) != 0) {
+            if (extend == nullptr) fail(RKNN_ERR_PARAM_INVALID, "rknn_init_extend is not set!");
+            context_of(extend->ctx);
+        }
+        *context = add_context(load(model, size, current_settings()), flag);
+        return RKNN_SUCC;
+    });
+}
+
+EZ_RKNN_EXPORT int rknn_dup_context(rknn_context *context_in, rknn_context *context_out) {
+    return guarded("rknn_dup_context", [&] {
+        if (context_in == nullptr || context_out == nullptr) fail(RKNN_ERR_CTX_INVALID, "a context's address is NULL");
+        const std::shared_ptr<Context> original = context_of(*context_in);
+        *context_out = add_context(original->model(), original->flags());
+        return RKNN_SUCC;
+    });
+}
+
+EZ_RKNN_EXPORT int rknn_destroy(rknn_context context) {
+    return guarded("rknn_destroy", [&] {
+        process_state().contexts.remove(context);
+        return RKNN_SUCC;
+    });
+}
+
+EZ_RKNN_EXPORT int rknn_query(rknn_context context, rknn_query_cmd cmd, void *info, uint32_t size) {
+    return guarded("rknn_query", [&] { return query(*context_of(context), cmd, info, size); });
+}
+
+EZ_RKNN_EXPORT int rknn_inputs_set(rknn_context context, uint32_t n_inputs, rknn_input inputs[]) {
+    return guarded("rknn_inputs_set", [&] { return context_of(context)->inputs_set(n_inputs, inputs); });
+}
+
+EZ_RKNN_EXPORT int rknn_set_core_mask(rknn_context context, rknn_core_mask core_mask) {
+    return guarded("rknn_set_core_mask",
+                   [&] { return context_of(context)->set_core_mask(static_cast<uint32_t>(core_mask)); });
+}
+
+EZ_RKNN_EXPORT int rknn_set_batch_core_num(rknn_context context, int) {
+    return guarded("rknn_set_batch_core_num", [&] {
+        context_of(context);  // as in the vendor's library, nothing comes of it
+        return RKNN_SUCC;
+    });
+}
+
+EZ_RKNN_EXPORT int rknn_run(rknn_context context, rknn_run_extend *) {
+    return guarded("rknn_run", [&] { return context_of(context)->run(); });
+}
+
+EZ_RKNN_EXPORT int rknn_wait(rknn_context context, rknn_run_extend *) {
+    return guarded("rknn_wait", [&] {
+        // A run has ended when rknn_run returns; only a context with a fence of its own has something to wait for.
+        if ((context_of(context)->flags() & RKNN_FLAG_FENCE_OUT_OUTSIDE) != 0) return RKNN_SUCC;
+        fail(RKNN_ERR_FAIL, "rknn_wait fence fd = -1 is invalid");
+    });
+}
+
+EZ_RKNN_EXPORT int rknn_outputs_get(rknn_context context, uint32_t n_outputs, rknn_output outputs[],
+                                    rknn_output_extend *) {
+    return guarded("rknn_outputs_get", [&] { return context_of(context)->outputs_get(n_outputs, outputs); });
+}
+
+EZ_RKNN_EXPORT int rknn_outputs_release(rknn_context context, uint32_t n_outputs, rknn_output outputs[]) {
+    return guarded("rknn_outputs_release", [&] {
+        context_of(context);
+        if (outputs == nullptr && n_outputs != 0) fail(RKNN_ERR_PARAM_INVALID, "the array of outputs is NULL");
+        for (uint32_t i = 0; i < n_outputs; ++i) {
+            if (outputs[i].is_prealloc != 0) continue;
+            std::free(outputs[i].buf);
+            outputs[i].buf = nullptr;  // released twice, the vendor's library aborts
+        }
+        return RKNN_SUCC;
+    });
+}
+
+EZ_RKNN_EXPORT int rknn_set_input_shape(rknn_context ctx, rknn_tensor_attr *attr) {
+    return guarded("rknn_set_input_shape", [&] { return context_of(ctx)->set_input_shapes(1, attr); });
+}
+
+EZ_RKNN_EXPORT int rknn_set_input_shapes(rknn_context ctx, uint32_t n_inputs, rknn_tensor_attr attr[]) {
+    return guarded("rknn_set_input_shapes", [&] { return context_of(ctx)->set_input_shapes(n_inputs, attr); });
+}

@@ -1,0 +1,83 @@
+#include "board.h"
+
+namespace ez_rknn::simulator {
+
+namespace {
+
+bool has(uint32_t mask, size_t core) {
+    return (mask >> core & 1U) != 0;
+}
+
+}  // namespace
+
+Board::Board(const Soc &soc) : cores_(soc.cores) {}
+
+Board::Lease Board::acquire(uint32_t mask) {
+    return Lease(*this, mask);
+}
+
+Board::Lease::Lease(Board &board, uint32_t mask) : board_(board) {
+    std::unique_lock<std::mutex> lock(board_.mutex_);
+    ticket_.mask = mask != 0 ? mask : 1U << board_.choose_core();
+    // All lines are joined under one lock, so two tasks meet in the same order at every core: no deadlock.
+    for (size_t core = 0; core < board_.cores_.size(); ++core) {
+        if (has(ticket_.mask, core)) board_.cores_[core].line.push_back(&ticket_);
+    }
+    ticket_.ready.wait(lock, [&] { return board_.is_first(ticket_); });
+}
+
+Board::Lease::~Lease() {
+    board_.release(ticket_, busy_ns_);
+}
+
+uint32_t Board::Lease::first_core() const {
+    uint32_t core = 0;
+    while (!has(ticket_.mask, core)) ++core;
+    return core;
+}
+
+uint32_t Board::Lease::core_count() const {
+    uint32_t count = 0;
+    for (uint32_t mask = ticket_.mask; mask != 0; mask &= mask - 1) ++count;
+    return count;
+}
+
+uint32_t Board::choose_core() const {
+    uint32_t chosen = 0;
+    for (uint32_t core = 1; core < cores_.size(); ++core) {
+        if (cores_[core].line.size() < cores_[chosen].line.size()) chosen = core;
+    }
+    return chosen;
+}
+
+bool Board::is_first(const Ticket &ticket) const {
+    for (size_t core = 0; core < cores_.size(); ++core) {
+        if (has(ticket.mask, core) && cores_[core].line.front() != &ticket) return false;
+    }
+    return true;
+}
+
+void Board::release(Ticket &ticket, int64_t busy_ns) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (size_t core = 0; core < cores_.size(); ++core) {
+        if (!has(ticket.mask, core)) continue;
+        cores_[core].line.pop_front();
+        cores_[core].counters.runs += 1;
+        cores_[core].counters.busy_ns += busy_ns;
+    }
+    for (Core &core : cores_) {
+        if (!core.line.empty() && is_first(*core.line.front())) core.line.front()->ready.notify_one();
+    }
+}
+
+CoreCounters Board::counters(uint32_t core) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return cores_[core].counters;
+}
+
+void Board::reset_counters() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (Core &core : cores_) core.counters = {};
+}
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,73 @@
+/* Who uses which simulated core, and when.
+ *
+ * There is one board for each SoC in a process, shared by all its contexts. A core runs one task at a time, first come,
+ * first served; a task that needs several cores waits until it is first in line at each of them. */
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "soc.h"
+
+namespace ez_rknn::simulator {
+
+/* What a core has done. */
+struct CoreCounters {
+    uint64_t runs = 0;
+    int64_t busy_ns = 0;
+};
+
+class Board {
+  public:
+    explicit Board(const Soc &soc);
+
+    class Lease;
+    /* Waits for all cores of `mask`; 0 means any one core: an idle one, else the one with the shortest line. */
+    Lease acquire(uint32_t mask);
+
+    CoreCounters counters(uint32_t core) const;
+    void reset_counters();
+
+  private:
+    struct Ticket {
+        uint32_t mask = 0;
+        std::condition_variable ready;
+    };
+    struct Core {
+        std::deque<Ticket *> line; /* the first one runs */
+        CoreCounters counters;
+    };
+
+    uint32_t choose_core() const;
+    bool is_first(const Ticket &ticket) const;
+    void release(Ticket &ticket, int64_t busy_ns);
+
+    mutable std::mutex mutex_; /* guards everything below, and the lines' order */
+    std::vector<Core> cores_;
+};
+
+/* Cores held by one task. Gives them back when it goes out of scope; set_busy says what their counters gain. */
+class Board::Lease {
+  public:
+    ~Lease();
+    Lease(const Lease &) = delete;
+    Lease &operator=(const Lease &) = delete;
+
+    uint32_t mask() const { return ticket_.mask; }
+    uint32_t first_core() const;
+    uint32_t core_count() const;
+    void set_busy(int64_t nanoseconds) { busy_ns_ = nanoseconds; }
+
+  private:
+    friend class Board;
+    Lease(Board &board, uint32_t mask);
+
+    Board &board_;
+    Ticket ticket_;
+    int64_t busy_ns_ = 0;
+};
+
+}  // namespace ez_rknn::simulator

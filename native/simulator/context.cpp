@@ -1,0 +1,227 @@
+#include "context.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "attributes.h"
+#include "convert_output.h"
+#include "log.h"
+#include "perf_detail.h"
+#include "status.h"
+#include "wait.h"
+
+namespace ez_rknn::simulator {
+
+Context::Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags)
+    : model_(std::move(model)), board_(board), flags_(flags) {
+    if (!model_->file.dynamic) graph_ = 0;
+    inputs_.resize(model_->graphs[0].inputs.size());
+    outputs_.resize(model_->graphs[0].outputs.size());
+    allocated_bytes_ = model_->file.weight_bytes + model_->file.internal_bytes;
+    if (model_->device != nullptr) attach();
+}
+
+void Context::attach() {
+    const FileDescriptor memory = FileDescriptor::memory("ez_rknn_tensors", model_->shared_bytes);
+    shared_ = Pages::shared(memory, model_->shared_bytes);
+    std::vector<GraphPlacement> placements;
+    for (const GraphPlan &graph : model_->graphs) placements.push_back(graph.placement);
+    channel_ = model_->device->process().attach(model_->device->id(), placements, memory);
+}
+
+const GraphPlan *Context::current_plan() const {
+    const int graph = graph_;
+    return graph < 0 ? nullptr : &model_->graphs[static_cast<size_t>(graph)];
+}
+
+size_t Context::graph_index() const {
+    return static_cast<size_t>(std::max(graph_.load(), 0));
+}
+
+const GraphPlan &Context::plan() const {
+    return model_->graphs[graph_index()];
+}
+
+const GraphPlan &Context::plan_to_run() const {
+    const GraphPlan *plan = current_plan();
+    if (plan == nullptr) {
+        fail(RKNN_ERR_FAIL,
+             "this model has dynamic shapes: call rknn_set_input_shapes before setting inputs or running");
+    }
+    return *plan;
+}
+
+/* As the vendor's library does, buffers are made when they are first needed; for the largest shapes. */
+void Context::allocate() {
+    const auto make = [&](Pages &pages, const std::vector<TensorPort> GraphPlan::*ports, size_t index) {
+        if (pages.data() != nullptr) return false;
+        size_t size = 0;
+        for (const GraphPlan &graph : model_->graphs) {
+            const TensorPort &port = (graph.*ports)[index];
+            size = std::max(size, static_cast<size_t>(std::max(port.stored_bytes, port.dense_bytes)) * port.batch);
+        }
+        pages = Pages(size);
+        allocated_bytes_ += size;
+        return true;
+    };
+    for (size_t i = 0; i < inputs_.size(); ++i) make(inputs_[i].buffer, &GraphPlan::inputs, i);
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+        if (make(outputs_[i], &GraphPlan::outputs, i) && model_->device == nullptr) {
+            const TensorPort &port = model_->graphs[0].outputs[i];
+            fill_with_zero(port, outputs_[i].size() / port.element_size, outputs_[i].data());
+        }
+    }
+}
+
+int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
+    const Use use(*this);
+    const GraphPlan &plan = plan_to_run();
+    if (count > plan.inputs.size()) {
+        fail(RKNN_ERR_PARAM_INVALID, count, " inputs given, but the model has ", plan.inputs.size());
+    }
+    if (inputs == nullptr && count != 0) fail(RKNN_ERR_PARAM_INVALID, "the array of inputs is NULL");
+    if (count < plan.inputs.size()) {
+        log_warning(
+            text_of("rknn_inputs_set, param input num(", count, ") != model input num(", plan.inputs.size(), ")"));
+    }
+    allocate();
+    for (uint32_t i = 0; i < count; ++i) {
+        Input &input = inputs_[i];
+        const auto reading = store_input(plan.inputs[i], inputs[i], i, input.buffer.data(), input.buffer.size());
+        if (reading) input.reading = *reading;
+    }
+    return RKNN_SUCC;
+}
+
+int Context::run() {
+    const Use use(*this);
+    const GraphPlan &plan = plan_to_run();
+    allocate();
+    const int64_t begin = now_ns();
+    const uint32_t batch = plan.outputs[0].batch;
+    for (uint32_t inference = 0; inference < batch; ++inference) run_once(inference);
+    last_run_us_ = (now_ns() - begin) / 1000;
+    has_run_ = true;
+    return RKNN_SUCC;
+}
+
+void Context::run_once(uint32_t inference) {
+    const GraphPlan &plan = plan_to_run();
+    if (model_->device != nullptr) {
+        for (size_t i = 0; i < inputs_.size(); ++i) {
+            const TensorPort &port = plan.inputs[i];
+            const size_t offset = static_cast<size_t>(inference) * port.stored_bytes;
+            load_input(port, inputs_[i].reading, inputs_[i].buffer.data() + offset,
+                       shared_.data() + plan.placement.inputs[i].offset);
+        }
+    }
+    {
+        Board::Lease lease = board_.acquire(core_mask_);
+        const int64_t begin = now_ns();
+        if (model_->device != nullptr) compute(lease);
+        double slowdown = 1;
+        for (uint32_t core = 0; core < max_cores; ++core) {
+            if ((lease.mask() >> core & 1U) != 0) slowdown = std::max(slowdown, model_->settings.slowdown[core]);
+        }
+        // Whichever takes longer, modelling or computing, is how long the core takes.
+        const int64_t needed = std::max(modelled_ns(lease), model_->device != nullptr ? now_ns() - begin : 0);
+        wait_until_ns(begin + static_cast<int64_t>(static_cast<double>(needed) * slowdown));
+        lease.set_busy(now_ns() - begin);
+    }
+    if (model_->device != nullptr) collect_outputs(inference);
+}
+
+void Context::compute(const Board::Lease &lease) {
+    Request request(Opcode::run);
+    request.u32(static_cast<uint32_t>(graph_index())).u32(lease.first_core()).u32(lease.core_count());
+    const std::optional<Reply> reply = channel_.request(request);
+    if (!reply) {
+        channel_.close();
+        model_->device->process().fail_as_lost();
+    }
+    if (reply->status != RKNN_SUCC) fail(reply->status, reply->text);
+}
+
+int64_t Context::modelled_ns(const Board::Lease &lease) const {
+    switch (model_->settings.timing) {
+        case Timing::fixed:
+            return model_->settings.fixed_ns;
+        case Timing::modelled:
+            return plan().modelled_ns[lease.core_count() - 1];
+        case Timing::off:
+            break;
+    }
+    return 0;
+}
+
+void Context::collect_outputs(uint32_t inference) {
+    const GraphPlan &plan = plan_to_run();
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+        const size_t size = plan.outputs[i].dense_bytes;
+        std::memcpy(outputs_[i].data() + inference * size, shared_.data() + plan.placement.outputs[i].offset, size);
+    }
+}
+
+int Context::outputs_get(uint32_t count, rknn_output *outputs) {
+    const Use use(*this);
+    const GraphPlan &plan = plan_to_run();
+    if (count > plan.outputs.size()) {
+        fail(RKNN_ERR_PARAM_INVALID, count, " outputs asked for, but the model has ", plan.outputs.size());
+    }
+    if (outputs == nullptr && count != 0) fail(RKNN_ERR_PARAM_INVALID, "the array of outputs is NULL");
+    if (count < plan.outputs.size()) {
+        log_warning(
+            text_of("rknn_outputs_get, param output num(", count, ") != model output num(", plan.outputs.size(), ")"));
+    }
+    allocate();
+    for (uint32_t i = 0; i < count; ++i) {
+        rknn_output &output = outputs[i];
+        const bool want_float = output.want_float != 0;
+        const size_t size = output_bytes(plan.outputs[i], want_float);
+        if (output.is_prealloc == 0) {
+            output.buf = std::malloc(std::max<size_t>(size, 1));
+            if (output.buf == nullptr) fail(RKNN_ERR_MALLOC_FAIL, "no memory for output ", i, ": ", size, " bytes");
+            output.size = static_cast<uint32_t>(size);
+        } else if (output.size < size) {
+            log_error(text_of("output[", i, "] buf size error, size = ", output.size, ", expected size = ", size,
+                              " if want_float = ", int{output.want_float}));
+            continue;
+        }
+        if (output.buf != nullptr) convert_output(plan.outputs[i], want_float, outputs_[i].data(), output.buf);
+    }
+    return RKNN_SUCC;
+}
+
+int Context::set_core_mask(uint32_t mask) {
+    const Use use(*this);
+    const uint32_t cores = model_->soc->cores;
+    if (cores == 1) {
+        fail(RKNN_ERR_TARGET_PLATFORM_UNMATCH, model_->soc->name, " has one core: there is no core mask to set");
+    }
+    const uint32_t all = (1U << cores) - 1;
+    const uint32_t wanted = mask == RKNN_NPU_CORE_ALL ? all : mask;
+    const uint32_t first_cores = wanted & (wanted + 1);  // 0 for 1, 3, 7
+    const bool one_core = wanted != 0 && (wanted & (wanted - 1)) == 0;
+    if (wanted > all || (wanted != 0 && !one_core && first_cores != 0)) {
+        core_mask_ = RKNN_NPU_CORE_AUTO;
+        fail(RKNN_ERR_FAIL, "Not support core mask: ", mask, ", fallback to single core auto mode; ", model_->soc->name,
+             " has ", cores, " cores");
+    }
+    core_mask_ = wanted;
+    if (wanted != 0 && !one_core && !model_->supports_cores(wanted == 3 ? 2 : 3)) {
+        log_warning("the model has not multicore config, fallback single core");
+        core_mask_ = RKNN_NPU_CORE_0;
+    }
+    return RKNN_SUCC;
+}
+
+const std::string &Context::perf_detail() {
+    const Use use(*this);
+    perf_detail_ =
+        has_run_ ? perf_detail_text(*model_, graph_index(), (flags_ & RKNN_FLAG_COLLECT_PERF_MASK) != 0) : "";
+    return perf_detail_;
+}
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,105 @@
+/* One rknn_context: the inputs and outputs of a model, and the run in between.
+ *
+ * A context belongs to one thread at a time. The vendor's library does not check that, and corrupts data silently; here
+ * a second thread is refused with RKNN_ERR_FAIL. */
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "board.h"
+#include "convert_input.h"
+#include "device_socket.h"
+#include "model.h"
+#include "pages.h"
+#include "status.h"
+
+namespace ez_rknn::simulator {
+
+class Context {
+  public:
+    /* With compute on, connects to the device process. */
+    Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags);
+
+    const std::shared_ptr<const Model> &model() const { return model_; }
+    uint32_t flags() const { return flags_; }
+
+    /* The functions of the interface, with their names and their return codes. */
+    int inputs_set(uint32_t count, const rknn_input *inputs);
+    int run();
+    int outputs_get(uint32_t count, rknn_output *outputs);
+    int set_core_mask(uint32_t mask);
+    int set_input_shapes(uint32_t count, const rknn_tensor_attr *attrs);
+
+    /* The graph whose shapes are in use; NULL for a dynamic model before its shapes were set. */
+    const GraphPlan *current_plan() const;
+    /* The one that unqualified queries speak of: the current one, else the largest. */
+    const GraphPlan &plan() const;
+    size_t graph_index() const;
+
+    int64_t last_run_us() const { return last_run_us_; }
+    uint64_t allocated_bytes() const { return allocated_bytes_; }
+    /* The text that RKNN_QUERY_PERF_DETAIL gives; "" before the first run. Valid until the next call. */
+    const std::string &perf_detail();
+
+    /* The NPU's own buffer of one input, for tests. */
+    const Pages &input_buffer(size_t index) const { return inputs_[index].buffer; }
+
+  private:
+    class Use;
+
+    struct Input {
+        Pages buffer;
+        InputReading reading;
+    };
+
+    const GraphPlan &plan_to_run() const;
+    void attach();
+    void allocate();
+    void run_once(uint32_t inference);
+    void compute(const Board::Lease &lease);
+    int64_t modelled_ns(const Board::Lease &lease) const;
+    void collect_outputs(uint32_t inference);
+
+    const std::shared_ptr<const Model> model_;
+    Board &board_;
+    const uint32_t flags_;
+    std::atomic<bool> in_use_{false};
+
+    /* Only touched by the thread that uses the context. */
+    std::vector<Input> inputs_;
+    std::vector<Pages> outputs_;
+    Pages shared_; /* with the device process */
+    DeviceSocket channel_;
+    uint32_t core_mask_ = 0;
+    std::string perf_detail_;
+
+    /* Also read by queries of other threads. */
+    std::atomic<int> graph_{-1}; /* -1: not chosen yet */
+    std::atomic<int64_t> last_run_us_{0};
+    std::atomic<bool> has_run_{false};
+    std::atomic<uint64_t> allocated_bytes_{0};
+};
+
+/* The context is in use by this thread while this lives. */
+class Context::Use {
+  public:
+    explicit Use(Context &context) : context_(context) {
+        if (context_.in_use_.exchange(true, std::memory_order_acquire)) {
+            fail(RKNN_ERR_FAIL, "another thread is using this context: a context belongs to one thread at a time; ",
+                 "give each thread its own (rknn_dup_context)");
+        }
+    }
+    ~Use() { context_.in_use_.store(false, std::memory_order_release); }
+    Use(const Use &) = delete;
+    Use &operator=(const Use &) = delete;
+
+  private:
+    Context &context_;
+};
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,84 @@
+#include "convert_output.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "half.h"
+
+namespace ez_rknn::simulator {
+
+namespace {
+
+template <typename Source, typename Convert>
+void write_floats(const uint8_t *source, size_t count, void *destination, Convert convert) {
+    auto *to = static_cast<uint8_t *>(destination);
+    for (size_t i = 0; i < count; ++i) {
+        Source value;
+        std::memcpy(&value, source + i * sizeof(Source), sizeof(Source));
+        const float result = convert(value);
+        std::memcpy(to + i * sizeof(float), &result, sizeof(float));
+    }
+}
+
+template <typename Source>
+void dequantise(const TensorPort &port, const uint8_t *source, void *destination) {
+    write_floats<Source>(source, port.total_elements(), destination, [&](Source value) {
+        return static_cast<float>(static_cast<int32_t>(value) - port.zero_point) * port.scale;
+    });
+}
+
+template <typename Source>
+void widen(const TensorPort &port, const uint8_t *source, void *destination) {
+    write_floats<Source>(source, port.total_elements(), destination,
+                         [](Source value) { return static_cast<float>(value); });
+}
+
+}  // namespace
+
+size_t output_bytes(const TensorPort &port, bool want_float) {
+    return static_cast<size_t>(port.total_elements()) * (want_float ? sizeof(float) : port.element_size);
+}
+
+void convert_output(const TensorPort &port, bool want_float, const uint8_t *source, void *destination) {
+    if (!want_float || port.type == DataType::float32) {
+        std::memcpy(destination, source, output_bytes(port, want_float));
+        return;
+    }
+    switch (port.type) {
+        case DataType::int8:
+            return dequantise<int8_t>(port, source, destination);
+        case DataType::uint8:
+            return dequantise<uint8_t>(port, source, destination);
+        case DataType::int16:
+            return dequantise<int16_t>(port, source, destination);
+        case DataType::float16:
+            return write_floats<uint16_t>(source, port.total_elements(), destination, float_from_half);
+        case DataType::bfloat16:
+            return write_floats<uint16_t>(source, port.total_elements(), destination, float_from_bfloat16);
+        case DataType::uint16:
+            return widen<uint16_t>(port, source, destination);
+        case DataType::int32:
+            return widen<int32_t>(port, source, destination);
+        case DataType::uint32:
+            return widen<uint32_t>(port, source, destination);
+        case DataType::uint64:
+            return widen<uint64_t>(port, source, destination);
+        case DataType::boolean:
+            return widen<uint8_t>(port, source, destination);
+        default:
+            return widen<int64_t>(port, source, destination);
+    }
+}
+
+void fill_with_zero(const TensorPort &port, size_t elements, uint8_t *destination) {
+    if (port.zero_point == 0) {
+        std::memset(destination, 0, elements * port.element_size);
+    } else if (port.element_size == 1) {
+        std::memset(destination, port.zero_point, elements);
+    } else {
+        const auto value = static_cast<int16_t>(port.zero_point);
+        for (size_t i = 0; i < elements; ++i) std::memcpy(destination + i * sizeof value, &value, sizeof value);
+    }
+}
+
+}  // namespace ez_rknn::simulator

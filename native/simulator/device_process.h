@@ -1,0 +1,66 @@
+/* One running device process: started, spoken to, and buried. */
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "device_socket.h"
+#include "file_descriptor.h"
+
+namespace ez_rknn::simulator {
+
+/* Where the tensors of one graph lie in the shared memory, inputs first. */
+struct GraphPlacement {
+    struct Place {
+        uint64_t offset;
+        uint64_t size;
+    };
+    std::vector<Place> inputs;
+    std::vector<Place> outputs;
+};
+
+class DeviceProcess {
+  public:
+    /* Starts a process and waits until it is ready. RKNN_ERR_DEVICE_UNAVAILABLE, with its last words, if it is not. */
+    DeviceProcess();
+    ~DeviceProcess();
+    DeviceProcess(const DeviceProcess &) = delete;
+    DeviceProcess &operator=(const DeviceProcess &) = delete;
+
+    pid_t pid() const { return pid_; }
+    /* Whether it can still be used; does not wait. */
+    bool alive() const;
+
+    /* Control requests: thread-safe, one after the other. A refusal fails with the device's code and text; a device
+     * that is gone with RKNN_ERR_DEVICE_UNAVAILABLE. */
+    void load(uint32_t model, const FileDescriptor &file);
+    DeviceSocket attach(uint32_t model, const std::vector<GraphPlacement> &graphs, const FileDescriptor &memory);
+    void unload(uint32_t model) noexcept;
+
+    /* Fails with RKNN_ERR_DEVICE_UNAVAILABLE after a connection broke; says how the process ended. */
+    [[noreturn]] void fail_as_lost();
+
+  private:
+    void spawn(const FileDescriptor &control_end);
+    void control_request(const Request &request);
+    /* Ends the process if it has not ended by itself, and collects it. */
+    void bury() noexcept;
+    std::string last_words() const;
+
+    FileDescriptor errors_; /* what the process writes to stderr */
+    DeviceSocket control_;
+    std::mutex control_mutex_; /* held from a request on the control connection to its reply */
+    std::atomic<bool> lost_{false};
+    pid_t pid_ = 0;
+    std::mutex burial_mutex_; /* guards the two below */
+    bool buried_ = false;
+    int exit_status_ = 0;
+};
+
+}  // namespace ez_rknn::simulator

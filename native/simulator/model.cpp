@@ -1,0 +1,96 @@
+#include "model.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+
+#include "rknn_abi.h"
+#include "status.h"
+
+namespace ez_rknn::simulator {
+
+namespace {
+
+constexpr uint64_t tensor_alignment = 64;
+
+std::string upper(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+    return text;
+}
+
+/* The SoC to be: the one asked for, if the model was compiled for it, else the model's own. */
+const Soc *soc_for(const ModelFile &file, const Settings &settings) {
+    const Soc *own = find_soc(file.target);
+    if (own == nullptr) {
+        fail(RKNN_ERR_MODEL_INVALID, "this rknn model is for '", file.target,
+             "', which the simulated NPU cannot be; it can be ", soc_names());
+    }
+    if (settings.soc == nullptr) return own;
+    if (std::strcmp(settings.soc->compiled_for, own->compiled_for) != 0) {
+        fail(RKNN_ERR_MODEL_INVALID, "This rknn model is for ", upper(own->name), ", but current platform is ",
+             upper(settings.soc->name));
+    }
+    return settings.soc;
+}
+
+uint64_t place(const std::vector<TensorPort> &ports, uint64_t offset, std::vector<GraphPlacement::Place> &places) {
+    for (const TensorPort &port : ports) {
+        places.push_back({offset, port.dense_bytes});
+        offset = aligned(offset + port.dense_bytes, tensor_alignment);
+    }
+    return offset;
+}
+
+GraphPlan plan(const ModelFile &file, const Graph &graph, const Soc &soc) {
+    GraphPlan result;
+    for (size_t i = 0; i < graph.inputs.size(); ++i) {
+        result.inputs.push_back(make_input_port(graph, i, file.batch, soc));
+    }
+    for (size_t i = 0; i < graph.outputs.size(); ++i) {
+        result.outputs.push_back(make_output_port(graph, i, file.batch, soc));
+    }
+    result.costs = layer_costs(graph, soc);
+    for (uint32_t cores = 1; cores <= max_cores; ++cores) {
+        result.modelled_ns[cores - 1] = graph_duration_ns(result.costs, cores, soc);
+    }
+    return result;
+}
+
+/* The model's bytes as a file that another process can map. */
+FileDescriptor as_file(const Bytes &bytes) {
+    FileDescriptor file = FileDescriptor::memory("ez_rknn_model", bytes.size());
+    const uint8_t *data = bytes.at(0, bytes.size(), "model");
+    size_t written = 0;
+    while (written < bytes.size()) {
+        const ssize_t now = pwrite(file.get(), data + written, bytes.size() - written, static_cast<off_t>(written));
+        if (now < 0 && errno == EINTR) continue;
+        if (now <= 0) fail(RKNN_ERR_MALLOC_FAIL, "copying the model for the device: ", std::strerror(errno));
+        written += static_cast<size_t>(now);
+    }
+    return file;
+}
+
+}  // namespace
+
+std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &settings, const FileDescriptor &file,
+                                        Device &device) {
+    auto model = std::make_shared<Model>();
+    model->file = parse_model(bytes);
+    model->settings = settings;
+    model->soc = soc_for(model->file, settings);
+    for (const Graph &graph : model->file.graphs) {
+        GraphPlan prepared = plan(model->file, graph, *model->soc);
+        const uint64_t inputs_end = place(prepared.inputs, 0, prepared.placement.inputs);
+        const uint64_t end = place(prepared.outputs, inputs_end, prepared.placement.outputs);
+        model->shared_bytes = std::max(model->shared_bytes, end);
+        model->graphs.push_back(std::move(prepared));
+    }
+    if (settings.compute) model->device = file ? device.load(file) : device.load(as_file(bytes));
+    return model;
+}
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,42 @@
+/* A model on the simulated NPU: what rknn_init makes of a file, shared by a context and its duplicates. */
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "bytes.h"
+#include "device.h"
+#include "model_file.h"
+#include "settings.h"
+#include "tensor_port.h"
+#include "timing.h"
+
+namespace ez_rknn::simulator {
+
+/* One graph, prepared for running. */
+struct GraphPlan {
+    std::vector<TensorPort> inputs;
+    std::vector<TensorPort> outputs;
+    std::vector<LayerCost> costs;
+    std::array<int64_t, max_cores> modelled_ns{}; /* with 1, 2, 3 cores */
+    GraphPlacement placement;                     /* in the memory shared with the device process */
+};
+
+struct Model {
+    ModelFile file;
+    Settings settings;
+    const Soc *soc = nullptr;
+    std::vector<GraphPlan> graphs;
+    uint64_t shared_bytes = 0;           /* that the largest graph's tensors need */
+    std::shared_ptr<DeviceModel> device; /* NULL when nothing is computed */
+
+    bool supports_cores(uint32_t cores) const { return simulator::supports_cores(file.graphs[0], cores); }
+};
+
+/* Reads a model and prepares it. `file` is given to the device process when there is something to compute. */
+std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &settings, const FileDescriptor &file,
+                                        Device &device);
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,49 @@
+#include "pages.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "rknn_abi.h"
+#include "status.h"
+
+namespace ez_rknn::simulator {
+
+Pages Pages::map(size_t size, int protection, int flags, int fd) {
+    Pages pages;
+    if (size == 0) return pages;
+    void *address = mmap(nullptr, size, protection, flags, fd, 0);
+    if (address == MAP_FAILED) fail(RKNN_ERR_MALLOC_FAIL, "mapping ", size, " bytes: ", std::strerror(errno));
+    pages.data_ = static_cast<uint8_t *>(address);
+    pages.size_ = size;
+    return pages;
+}
+
+Pages::Pages(size_t size) {
+    *this = map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+Pages Pages::shared(const FileDescriptor &file, size_t size) {
+    return map(size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get());
+}
+
+Pages Pages::readonly(const FileDescriptor &file, size_t size) {
+    return map(size, PROT_READ, MAP_PRIVATE, file.get());
+}
+
+Pages::~Pages() {
+    if (data_ != nullptr) munmap(data_, size_);
+}
+
+Pages::Pages(Pages &&other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+Pages &Pages::operator=(Pages &&other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+}  // namespace ez_rknn::simulator

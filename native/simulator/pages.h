@@ -1,0 +1,36 @@
+/* Zeroed memory straight from the system, which occupies nothing until it is written. */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "file_descriptor.h"
+
+namespace ez_rknn::simulator {
+
+class Pages {
+  public:
+    Pages() = default;
+    /* Private memory of this process. RKNN_ERR_MALLOC_FAIL when there is none. */
+    explicit Pages(size_t size);
+    /* A file's bytes: shared and writable, or private and read-only. */
+    static Pages shared(const FileDescriptor &file, size_t size);
+    static Pages readonly(const FileDescriptor &file, size_t size);
+
+    ~Pages();
+    Pages(Pages &&other) noexcept;
+    Pages &operator=(Pages &&other) noexcept;
+    Pages(const Pages &) = delete;
+    Pages &operator=(const Pages &) = delete;
+
+    uint8_t *data() const { return data_; }
+    size_t size() const { return size_; }
+
+  private:
+    static Pages map(size_t size, int protection, int flags, int fd);
+
+    uint8_t *data_ = nullptr;
+    size_t size_ = 0;
+};
+
+}  // namespace ez_rknn::simulator

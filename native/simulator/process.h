@@ -1,0 +1,52 @@
+/* What belongs to the whole process: its contexts, its boards, its device. */
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "board.h"
+#include "context.h"
+#include "device.h"
+
+namespace ez_rknn::simulator {
+
+/* Contexts by their handles. A handle is a number, never an address: one that was destroyed or made up is recognised.
+ */
+class ContextRegistry {
+  public:
+    rknn_context add(std::shared_ptr<Context> context);
+    /* RKNN_ERR_CTX_INVALID, saying what is wrong with the handle, when there is no such context. */
+    std::shared_ptr<Context> find(rknn_context handle);
+    std::shared_ptr<Context> remove(rknn_context handle);
+
+  private:
+    std::mutex mutex_; /* guards the map */
+    std::unordered_map<rknn_context, std::shared_ptr<Context>> contexts_;
+};
+
+/* One board for each SoC. */
+class Boards {
+  public:
+    Board &of(const Soc &soc);
+    void reset_counters();
+
+  private:
+    std::mutex mutex_; /* guards the map; boards themselves are thread-safe and stay where they are */
+    std::map<const Soc *, std::unique_ptr<Board>> boards_;
+};
+
+/* All of it in one object, because a forked child gets a new one: the old one's mutexes may be locked by threads that
+ * the child does not have, and its device belongs to the parent. */
+struct ProcessState {
+    ContextRegistry contexts;
+    Boards boards;
+    Device device;
+    const ProcessState *inherited = nullptr; /* from the process that this one was forked from; never used again */
+};
+
+ProcessState &process_state();
+
+}  // namespace ez_rknn::simulator

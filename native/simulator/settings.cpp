@@ -1,0 +1,128 @@
+#include "settings.h"
+
+#include <cerrno>
+#include <cmath>
+#include <cstdlib>
+
+#include "rknn_abi.h"
+#include "status.h"
+
+namespace ez_rknn::simulator {
+
+namespace {
+
+constexpr const char *variable = "EZ_RKNN_SIMULATOR";
+constexpr double longest_fixed_us = 3.6e9; /* an hour */
+constexpr double largest_slowdown = 1e6;
+
+thread_local std::string thread_text;
+
+std::string trimmed(const std::string &text) {
+    const size_t first = text.find_first_not_of(" \t");
+    if (first == std::string::npos) return "";
+    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/* A whole text as a number within a range. */
+double number(const std::string &text, double least, double most, const char *what) {
+    char *end = nullptr;
+    errno = 0;
+    const double value = std::strtod(text.c_str(), &end);
+    if (text.empty() || *end != '\0' || errno != 0 || !std::isfinite(value) || value < least || value > most) {
+        fail(RKNN_ERR_PARAM_INVALID, what, " '", text, "' is not a number from ", least, " to ", most);
+    }
+    return value;
+}
+
+void set_soc(Settings &settings, const std::string &value) {
+    settings.soc = find_soc(value);
+    if (settings.soc == nullptr) {
+        fail(RKNN_ERR_PARAM_INVALID, "there is no SoC '", value, "'; use one of ", soc_names());
+    }
+}
+
+void set_timing(Settings &settings, const std::string &value) {
+    const std::string fixed = "fixed:";
+    if (value == "off") {
+        settings.timing = Timing::off;
+    } else if (value == "modelled") {
+        settings.timing = Timing::modelled;
+    } else if (value.compare(0, fixed.size(), fixed) == 0) {
+        settings.timing = Timing::fixed;
+        settings.fixed_ns = std::llround(number(value.substr(fixed.size()), 0, longest_fixed_us, "timing") * 1e3);
+    } else {
+        fail(RKNN_ERR_PARAM_INVALID, "timing '", value, "' is not off, fixed:MICROSECONDS or modelled");
+    }
+}
+
+void set_compute(Settings &settings, const std::string &value) {
+    if (value != "on" && value != "off") fail(RKNN_ERR_PARAM_INVALID, "compute '", value, "' is not on or off");
+    settings.compute = value == "on";
+}
+
+void set_slowdown(Settings &settings, const std::string &value) {
+    const size_t colon = value.find(':');
+    if (colon == std::string::npos) fail(RKNN_ERR_PARAM_INVALID, "slowdown '", value, "' is not CORE:FACTOR");
+    const double core = number(value.substr(0, colon), 0, max_cores - 1, "slowdown's core");
+    if (core != std::floor(core)) fail(RKNN_ERR_PARAM_INVALID, "slowdown's core '", core, "' is not a whole number");
+    settings.slowdown[static_cast<size_t>(core)] =
+        number(value.substr(colon + 1), 1, largest_slowdown, "slowdown's factor");
+}
+
+/* The keys, and what reads their values. */
+struct Key {
+    const char *name;
+    void (*set)(Settings &, const std::string &);
+};
+constexpr Key keys[] = {
+    {"soc", set_soc},
+    {"timing", set_timing},
+    {"compute", set_compute},
+    {"slowdown", set_slowdown},
+};
+
+void set_one(Settings &settings, const std::string &item) {
+    const size_t equals = item.find('=');
+    const std::string name = trimmed(item.substr(0, equals));
+    for (const Key &key : keys) {
+        if (name != key.name) continue;
+        if (equals == std::string::npos) fail(RKNN_ERR_PARAM_INVALID, "setting '", name, "' has no value");
+        key.set(settings, trimmed(item.substr(equals + 1)));
+        return;
+    }
+    fail(RKNN_ERR_PARAM_INVALID, "there is no setting '", name, "'; use soc, timing, compute or slowdown");
+}
+
+}  // namespace
+
+Settings Settings::with(const std::string &text) const {
+    Settings result = *this;
+    size_t start = 0;
+    while (start <= text.size()) {
+        const size_t comma = std::min(text.find(',', start), text.size());
+        const std::string item = trimmed(text.substr(start, comma - start));
+        if (!item.empty()) set_one(result, item);
+        start = comma + 1;
+    }
+    return result;
+}
+
+Settings current_settings() {
+    const char *environment = std::getenv(variable);
+    Settings settings;
+    if (environment != nullptr) {
+        try {
+            settings = settings.with(environment);
+        } catch (const StatusError &error) {
+            fail(error.code(), "environment variable ", variable, ": ", error.text());
+        }
+    }
+    return settings.with(thread_text);
+}
+
+void configure_thread(const std::string &text) {
+    Settings().with(text);  // refuses what is wrong before anything changes
+    thread_text = text;
+}
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,155 @@
+#include "tensor_port.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "status.h"
+
+namespace ez_rknn::simulator {
+
+namespace {
+
+/* Sizes travel as 32-bit numbers in the interface, as float32 at most four times the elements. */
+constexpr uint64_t largest_tensor = 0x7FFFFFFF;
+
+uint32_t checked(uint64_t value, const std::string &name) {
+    if (value > largest_tensor) fail(RKNN_ERR_MODEL_INVALID, "tensor '", name, "' does not fit into 2 GiB");
+    return static_cast<uint32_t>(value);
+}
+
+uint32_t product(const std::vector<uint32_t> &dims, const std::string &name) {
+    uint64_t result = 1;
+    for (uint32_t dim : dims) result = checked(result * dim, name);
+    return static_cast<uint32_t>(result);
+}
+
+/* Surfaces begin at multiples of four pixels. */
+constexpr uint64_t surface_alignment = 4;
+
+void place_feature(TensorPort &port, const Tensor &tensor) {
+    port.storage = Storage::feature;
+    port.c1 = static_cast<uint32_t>(tensor.native_dims[1]);
+    port.c2 = static_cast<uint32_t>(tensor.native_dims[4]);
+    if (static_cast<uint64_t>(port.c1) * port.c2 < port.c) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", port.name, "' has ", port.c, " channels but stores ",
+             static_cast<uint64_t>(port.c1) * port.c2);
+    }
+    const uint64_t pixels = checked(static_cast<uint64_t>(port.h) * port.w, port.name);
+    port.surface = static_cast<uint32_t>(aligned(pixels, surface_alignment));
+    const uint64_t channels = checked(static_cast<uint64_t>(port.n) * port.c1 * port.c2, port.name);
+    port.stored_bytes = checked(checked(channels * port.surface, port.name) * uint64_t{port.element_size}, port.name);
+}
+
+void place_image(TensorPort &port) {
+    port.storage = Storage::image;
+    port.w_stride = static_cast<uint32_t>(aligned(port.w, port.atom));
+    const uint64_t rows = checked(static_cast<uint64_t>(port.n) * port.h, port.name);
+    port.stored_bytes = checked(
+        checked(checked(rows * port.w_stride, port.name) * uint64_t{port.c}, port.name) * port.element_size, port.name);
+}
+
+TensorPort make_port(const Graph &graph, uint32_t tensor_index, uint32_t batch, const Soc &soc) {
+    const Tensor &tensor = graph.tensors[tensor_index];
+    TensorPort port;
+    port.name = tensor.name;
+    port.type = tensor.type;
+    port.element_size = bits_of(tensor.type) / 8;
+    port.scale = port.quantised() ? tensor.scale : 1.0F;
+    port.zero_point = port.quantised() ? tensor.zero_point : 0;
+    port.dims.assign(tensor.dims.begin(), tensor.dims.end());
+    port.batch = batch;
+    port.elements = product(port.dims, port.name);
+    port.dense_bytes = checked(static_cast<uint64_t>(port.elements) * port.element_size, port.name);
+    port.stored_bytes = port.dense_bytes;
+    port.atom = std::max(1U, soc.atom_bytes / port.element_size);
+    checked(static_cast<uint64_t>(port.elements) * batch * sizeof(double), port.name);
+    if (!port.four_d()) return port;
+    port.n = port.dims[0];
+    port.c = port.dims[1];
+    port.h = port.dims[2];
+    port.w = port.dims[3];
+    if (tensor.layout == Layout::nc1hwc2 && tensor.native_dims.size() == 5) {
+        const bool image = tensor.kind == TensorKind::input && port.c <= 4 && tensor.native_dims[1] == 1 &&
+                           static_cast<uint32_t>(tensor.native_dims[4]) == port.c;
+        if (image) {
+            place_image(port);
+        } else {
+            place_feature(port, tensor);
+        }
+        checked(static_cast<uint64_t>(port.stored_bytes) * batch, port.name);
+    }
+    return port;
+}
+
+}  // namespace
+
+TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc) {
+    TensorPort port = make_port(graph, graph.inputs[index], batch, soc);
+    port.normalisation = graph.normalisations[index];
+    for (size_t i = 0; i < 4; ++i) {
+        const float deviation = port.normalisation.deviation[i];
+        if (!std::isfinite(port.normalisation.mean[i]) ||
+            !(std::fabs(deviation) > 1e-30F && std::isfinite(deviation))) {
+            fail(RKNN_ERR_MODEL_INVALID, "damaged model: input '", port.name, "' has mean ", port.normalisation.mean[i],
+                 " and standard deviation ", deviation);
+        }
+    }
+    return port;
+}
+
+TensorPort make_output_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc) {
+    return make_port(graph, graph.outputs[index], batch, soc);
+}
+
+rknn_tensor_type api_type(DataType type) {
+    switch (type) {
+        case DataType::float32:
+            return RKNN_TENSOR_FLOAT32;
+        case DataType::float16:
+            return RKNN_TENSOR_FLOAT16;
+        case DataType::int8:
+            return RKNN_TENSOR_INT8;
+        case DataType::uint8:
+            return RKNN_TENSOR_UINT8;
+        case DataType::int16:
+            return RKNN_TENSOR_INT16;
+        case DataType::uint16:
+            return RKNN_TENSOR_UINT16;
+        case DataType::int32:
+            return RKNN_TENSOR_INT32;
+        case DataType::uint32:
+            return RKNN_TENSOR_UINT32;
+        case DataType::int64:
+        case DataType::uint64:
+            return RKNN_TENSOR_INT64;
+        case DataType::boolean:
+            return RKNN_TENSOR_BOOL;
+        case DataType::int4:
+            return RKNN_TENSOR_INT4;
+        case DataType::bfloat16:
+            return RKNN_TENSOR_BFLOAT16;
+        case DataType::opaque:
+            break;
+    }
+    return RKNN_TENSOR_TYPE_MAX;
+}
+
+uint32_t input_element_size(rknn_tensor_type type) {
+    switch (type) {
+        case RKNN_TENSOR_INT8:
+        case RKNN_TENSOR_UINT8:
+        case RKNN_TENSOR_BOOL:
+            return 1;
+        case RKNN_TENSOR_FLOAT16:
+            return 2;
+        case RKNN_TENSOR_FLOAT32:
+        case RKNN_TENSOR_INT32:
+            return 4;
+        case RKNN_TENSOR_INT64:
+            return 8;
+        default:
+            return 0;
+    }
+}
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,62 @@
+/* An input or output of a model: what the interface says about it, and how the NPU stores it. */
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model_file.h"
+#include "rknn_abi.h"
+#include "soc.h"
+
+namespace ez_rknn::simulator {
+
+/* How the NPU keeps a tensor in memory. */
+enum class Storage {
+    image,   /* NHWC with rows of w_stride pixels: inputs of up to four channels */
+    feature, /* NC1HWC2: channels in c1 blocks of c2, each block a surface of `surface` pixels */
+    plain    /* as in the model's own order, without gaps */
+};
+
+struct TensorPort {
+    std::string name;
+    DataType type = DataType::opaque;
+    uint32_t element_size = 0;
+    float scale = 1.0F;
+    int32_t zero_point = 0;
+    Normalisation normalisation; /* inputs only */
+
+    std::vector<uint32_t> dims; /* one inference, in ONNX order */
+    uint32_t batch = 1;         /* inferences in one rknn_run */
+    uint32_t elements = 0;      /* of one inference */
+    uint32_t dense_bytes = 0;   /* of one inference, without gaps */
+
+    Storage storage = Storage::plain;
+    uint32_t stored_bytes = 0; /* of one inference, as stored */
+
+    /* Of 4-D tensors; 0 otherwise. */
+    uint32_t n = 0, c = 0, h = 0, w = 0;
+    uint32_t w_stride = 0;   /* image: pixels from one row to the next */
+    uint32_t c1 = 0, c2 = 0; /* feature: blocks of channels, channels in a block */
+    uint32_t surface = 0;    /* feature: pixels from one block to the next */
+    uint32_t atom = 0;       /* elements that rows and channels are aligned to */
+
+    bool four_d() const { return dims.size() == 4; }
+    /* Whether the interface speaks of it as NHWC; integers beyond 16 bits are indices, not images. */
+    bool api_is_nhwc() const { return four_d() && element_size <= 2; }
+    bool quantised() const { return type == DataType::int8 || type == DataType::uint8 || type == DataType::int16; }
+    uint32_t total_elements() const { return elements * batch; }
+};
+
+TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc);
+TensorPort make_output_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc);
+
+rknn_tensor_type api_type(DataType type);
+/* Bytes of an element of an interface type; 0 for one that rknn_inputs_set does not take. */
+uint32_t input_element_size(rknn_tensor_type type);
+
+constexpr uint64_t aligned(uint64_t value, uint64_t alignment) {
+    return alignment == 0 ? value : (value + alignment - 1) / alignment * alignment;
+}
+
+}  // namespace ez_rknn::simulator
