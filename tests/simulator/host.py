@@ -1,0 +1,163 @@
+"""The host's side of the wire: starts a device process and talks to it as the simulated runtime library does."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import socket
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ez_rknn_async.model import load
+from ez_rknn_async.model.graph import DType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from ez_rknn_async.model import Graph, Tensor
+
+LOAD, ATTACH, UNLOAD, RUN = 1, 2, 3, 16
+TIMEOUT = 60  # seconds; a device that does not answer fails the test and does not hang it
+NUMPY = {DType.INT8: np.int8, DType.FLOAT16: np.float16, DType.INT64: np.int64, DType.FLOAT32: np.float32}
+ALIGNMENT = 64
+
+
+class Reply(tuple[int, str]):
+    """A status and a text."""
+
+    def __new__(cls, packet: bytes) -> Reply:
+        return super().__new__(cls, (struct.unpack_from("<i", packet)[0], packet[4:].decode()))
+
+    @property
+    def status(self) -> int:
+        return self[0]
+
+    @property
+    def text(self) -> str:
+        return self[1]
+
+
+class Device:
+    """A device process."""
+
+    def __init__(self) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control.settimeout(TIMEOUT)
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ez_rknn_async.simulator", "--control-fd", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        self.greeting = self.control.recv(64)
+
+    def request(self, *words: int, descriptors: Sequence[int] = (), tail: bytes = b"") -> Reply:
+        socket.send_fds(self.control, [struct.pack(f"<{len(words)}I", *words) + tail], list(descriptors))
+        return Reply(self.control.recv(1 << 16))
+
+    def load(self, model: int, content: bytes) -> Reply:
+        file = os.memfd_create("model")
+        try:
+            os.write(file, content)
+            return self.request(LOAD, model, descriptors=[file])
+        finally:
+            os.close(file)
+
+    def close(self) -> None:
+        self.control.close()
+        self.process.communicate(timeout=TIMEOUT)
+
+
+class Context:
+    """A context of a model that the device has loaded under ``number``."""
+
+    def __init__(self, device: Device, number: int, path: Path) -> None:
+        with load(str(path)) as model:
+            self.graphs = model.graphs
+        self.memory = os.memfd_create("tensors")
+        position, extents = 0, b""
+        self.offsets: list[tuple[list[int], list[int]]] = []
+        for graph in self.graphs:
+            extents += struct.pack("<II", len(graph.inputs), len(graph.outputs))
+            offsets: list[int] = []
+            for index in (*graph.inputs, *graph.outputs):
+                extents += struct.pack("<QQ", position, size(graph.tensors[index]))
+                offsets.append(position)
+                position += -(-size(graph.tensors[index]) // ALIGNMENT) * ALIGNMENT
+            self.offsets.append((offsets[: len(graph.inputs)], offsets[len(graph.inputs) :]))
+        os.ftruncate(self.memory, position)
+        self.bytes = np.frombuffer(mmap.mmap(self.memory, position), np.uint8)
+        self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.channel.settimeout(TIMEOUT)
+        with theirs:
+            self.attached = device.request(
+                ATTACH, number, len(self.graphs), tail=extents, descriptors=[theirs.fileno(), self.memory]
+            )
+
+    def submit(self, graph: int = 0, core: int = 0, cores: int = 1) -> None:
+        self.channel.send(struct.pack("<IIII", RUN, graph, core, cores))
+
+    def wait(self) -> Reply:
+        return Reply(self.channel.recv(1 << 16))
+
+    def run(self, graph: int = 0, core: int = 0, cores: int = 1) -> Reply:
+        self.submit(graph, core, cores)
+        return self.wait()
+
+    def put(self, inputs: Sequence[NDArray[Any]], graph: int = 0) -> None:
+        """Writes inputs in real numbers, as what the model takes."""
+        of = self.graphs[graph]
+        for place, (index, values) in enumerate(zip(of.inputs, inputs)):
+            self.view(of, index, self.offsets[graph][0][place])[...] = native(of, place, values)
+
+    def get(self, graph: int = 0) -> list[NDArray[Any]]:
+        """The outputs in real numbers."""
+        of = self.graphs[graph]
+        return [
+            real(of.tensors[index], self.view(of, index, self.offsets[graph][1][place]))
+            for place, index in enumerate(of.outputs)
+        ]
+
+    def view(self, graph: Graph, index: int, offset: int) -> NDArray[Any]:
+        tensor = graph.tensors[index]
+        return self.bytes[offset : offset + size(tensor)].view(NUMPY[tensor.dtype]).reshape(tensor.shape)
+
+    def close(self) -> None:
+        self.channel.close()
+        os.close(self.memory)
+
+
+def size(tensor: Tensor) -> int:
+    return int(np.prod(tensor.shape)) * np.dtype(NUMPY[tensor.dtype]).itemsize
+
+
+def native(graph: Graph, place: int, values: NDArray[Any]) -> NDArray[Any]:
+    """What the runtime makes of an input: normalised, and quantised where the model is."""
+    tensor, preprocessing = graph.tensors[graph.inputs[place]], graph.preprocessing[place]
+    values = values.astype(np.float32).reshape(tensor.shape)
+    if preprocessing is not None and values.ndim > 1:
+        channels = (-1,) + (1,) * (values.ndim - 2)
+        mean, std = (
+            np.float32(numbers[: values.shape[1]]).reshape(channels)
+            for numbers in (preprocessing.mean, preprocessing.std)
+        )
+        values = (values - mean) / std
+    if tensor.quantization is None:
+        return values.astype(NUMPY[tensor.dtype])
+    scale, zero_point = tensor.quantization.scale[0], tensor.quantization.zero_point[0]
+    return np.clip(np.rint(values / np.float32(scale)) + zero_point, -128, 127).astype(np.int8)
+
+
+def real(tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
+    if tensor.quantization is None:
+        return values.astype(np.float32)
+    return (values.astype(np.float32) - tensor.quantization.zero_point[0]) * np.float32(tensor.quantization.scale[0])

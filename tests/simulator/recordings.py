@@ -1,0 +1,55 @@
+"""The committed models with what the official simulator computed for them (``tests/data``)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One model of ``tests/data``."""
+
+    entry: dict[str, Any]  # of the manifest
+
+    @property
+    def name(self) -> str:
+        return str(self.entry["name"])
+
+    @property
+    def path(self) -> Path:
+        return DATA / str(self.entry["file"])
+
+    @property
+    def cosine(self) -> float:
+        """How close we have to be."""
+        return 0.9999 if self.entry["precision"] == "fp16" else 0.999
+
+    def cases(self) -> list[tuple[list[NDArray[Any]], list[NDArray[Any]]]]:
+        """Inputs and outputs of each call."""
+        with np.load(DATA / self.entry["recording"]) as stored:
+            return [
+                (_numbered(stored, f"case{case}_input"), _numbered(stored, f"case{case}_output"))
+                for case in range(self.entry["cases"])
+            ]
+
+
+def _numbered(stored: Any, stem: str) -> list[NDArray[Any]]:
+    return [stored[f"{stem}{place}"] for place in range(sum(name.startswith(stem) for name in stored.files))]
+
+
+def recordings() -> list[Recording]:
+    """All of them, those included that are there to be refused."""
+    return [Recording(entry) for entry in json.loads((DATA / "manifest.json").read_text())["models"]]
+
+
+def recording(name: str) -> Recording:
+    """The model with that name."""
+    return next(one for one in recordings() if one.name == name)
