@@ -23,10 +23,10 @@ extern "C" {
 
 /* Status of a call into the engine. Runtime errors of a task are not here: they are in ezr_result. */
 #define EZR_OK 0
-#define EZR_TIMEOUT -101 /* nothing happened within the time given; nothing was accepted */
-#define EZR_CLOSED -102  /* the engine accepts no more work, or has no more completions to give */
-#define EZR_INVALID -103 /* an argument is out of range */
-#define EZR_NO_MEMORY -104
+#define EZR_TIMEOUT -101   /* nothing happened within the time given; nothing was accepted */
+#define EZR_CLOSED -102    /* the engine accepts no more work, or has no more completions to give */
+#define EZR_INVALID -103   /* an argument is out of range */
+#define EZR_NO_MEMORY -104 /* nothing was accepted */
 #define EZR_NO_THREAD -105 /* the system refused another thread */
 
 /* The call during which a task ended; EZR_CALL_NONE on success. */
@@ -67,7 +67,9 @@ typedef struct {
 } ezr_config;
 
 /* What to run. The arrays are copied at submission; the buffers that they point to are not: the engine reads the
- * inputs and writes the outputs until the task completes, and they must stay valid until then. */
+ * inputs and writes the outputs until the task completes, and they must stay valid until then. Every output must be
+ * preallocated (is_prealloc = 1): the engine hands no buffer of the runtime's on. A call whose array would be empty is
+ * left out. */
 typedef struct {
     const rknn_tensor_attr *shapes; /* for dynamic-shape models: one for each input; otherwise NULL */
     const rknn_input *inputs;
@@ -84,7 +86,7 @@ typedef struct {
     int32_t code; /* RKNN_SUCC, or what the failing runtime call returned */
     int32_t call; /* EZR_CALL_* */
     uint32_t group;
-    uint32_t worker; /* index into ezr_config.workers */
+    uint32_t worker; /* index into ezr_config.workers; UINT32_MAX when none took it up */
     int64_t submitted_ns;
     int64_t started_ns; /* a worker took it up */
     int64_t input_ns;   /* input shapes and inputs were set */
@@ -97,9 +99,9 @@ typedef struct {
 typedef struct {
     uint32_t queued;
     uint32_t running;
-    uint64_t completed;
-    uint64_t failed;
-    int64_t busy_ns; /* sum over the group's contexts */
+    uint64_t completed; /* ended with RKNN_SUCC */
+    uint64_t failed;    /* ended with anything else, discarded tasks included */
+    int64_t busy_ns;    /* sum over the group's contexts */
 } ezr_group_stats;
 
 /* Starts the worker threads. On failure *engine is NULL and no thread is left. Every context must be idle, and belongs
@@ -109,12 +111,14 @@ int32_t ezr_create(const ezr_config *config, ezr_engine **engine);
 /* Runs a task and returns when it has ended. Uses the calling thread when a context of the task's group is idle and no
  * task waits before it; otherwise waits in the group's queue like any other. timeout_ms (-1: forever) bounds the time
  * until a worker takes the task up; a task that was taken up is always waited for. Its completion is not queued.
- * Returns EZR_OK (then see result), EZR_TIMEOUT (the task was withdrawn), EZR_CLOSED, EZR_INVALID. Thread-safe. */
+ * Returns EZR_OK (then see result), EZR_TIMEOUT (it found no place in the queue, or was withdrawn from it; in the
+ * latter case its turn in the schedule, and its id, are spent), EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. Thread-safe.
+ */
 int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms, ezr_result *result);
 
 /* Submits a task whose completion ezr_next_completion will give out. Blocks while its group's queue is full or too many
  * completions wait to be collected, at most timeout_ms (-1: forever, 0: not at all).
- * Returns the task's id (>= 0), EZR_TIMEOUT, EZR_CLOSED or EZR_INVALID. Thread-safe. */
+ * Returns the task's id (>= 0), EZR_TIMEOUT, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. Thread-safe. */
 int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms);
 
 /* Waits for the next completion, at most timeout_ms (-1: forever).
@@ -137,7 +141,7 @@ void ezr_stats(ezr_engine *engine, ezr_group_stats *stats);
 
 /* Transposes `outer` matrices of `rows` x `columns` elements: dst[o][c][r] = src[o][r][c]. With rows = C and
  * columns = H*W this is NCHW to NHWC; with rows = H*W and columns = C it is NHWC to NCHW. src and dst are dense and
- * must not overlap; element_size is 1, 2, 4 or 8 bytes. Returns EZR_OK or EZR_INVALID. */
+ * must not overlap, but need no alignment; element_size is 1, 2, 4 or 8 bytes. Returns EZR_OK or EZR_INVALID. */
 int32_t ezr_transpose(const void *src, void *dst, size_t outer, size_t rows, size_t columns, uint32_t element_size);
 
 /* cffi: end */

@@ -1,6 +1,5 @@
 /* How engines begin and end. */
 #include <dirent.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <thread>
@@ -191,25 +190,4 @@ TEST(workers_block_every_signal) {
     CHECK_EQ(runtime.unblocked_signals(), 0);
     runtime.let_go(context_of(0));
     next(engine);
-}
-
-/* When the system refuses the threads, creation says so, and nothing of the engine is left. */
-TEST(a_refused_thread_fails_the_creation) {
-    pthread_attr_t usual, impossible;
-    pthread_getattr_default_np(&usual);
-    pthread_attr_init(&impossible);
-    pthread_attr_setstacksize(&impossible, size_t{1} << 46);  // no address space has room for it
-    pthread_setattr_default_np(&impossible);
-
-    const ezr_worker workers[] = {{1, 0}};
-    const uint32_t routes[] = {0};
-    const ezr_config config{FakeRuntime::functions(), workers, 1, 1, routes, 1, 1, 1, 1};
-    ezr_engine *engine = reinterpret_cast<ezr_engine *>(1);
-    CHECK_EQ(ezr_create(&config, &engine), EZR_NO_THREAD);
-    CHECK(engine == nullptr);
-
-    pthread_setattr_default_np(&usual);
-    pthread_attr_destroy(&usual);
-    pthread_attr_destroy(&impossible);
-    wait_until_no_engine_threads();
 }
