@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from ..errors import RknnModelError
 
-_MAX_SIZE = 4 * 1024 * 1024  # the largest seen has a few kilobytes
+_MAX_SIZE = 1024 * 1024  # the largest seen has three kilobytes
 _MAX_DEPTH = 32  # real texts nest five deep
 _MAX_DIGITS = 40
 

@@ -1,0 +1,76 @@
+"""Reading everything that the package can read in a model."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+
+from ez_rknn_async.cli.info import describe
+from ez_rknn_async.errors import RknnModelError
+from ez_rknn_async.model import (
+    Graph,
+    Kind,
+    Layout,
+    Model,
+    RegisterFile,
+    Tensor,
+    has_zero_points,
+    load,
+    lookup_table,
+    read_header,
+    real_constant,
+    unpack,
+    unpack_depthwise_with_zero_points,
+)
+
+
+def walk(data: bytes) -> bool:
+    """Load ``data``, describe it and decode every tensor; whether it loaded and all of it could be decoded.
+
+    Loading may raise ``RknnModelError``; afterwards a tensor may, each for itself.
+    """
+    header = read_header(data)
+    model = load(data)
+    assert model.header == header
+    json.dumps(describe(model))
+    whole = True
+    for graph in model.graphs:
+        whole &= _walk_registers(model, graph)
+        for tensor in graph.tensors:
+            whole &= decode(model, graph, tensor)
+    return whole
+
+
+def decode(model: Model, graph: Graph, tensor: Tensor) -> bool:
+    """Decode one tensor, if it has data; False when it is refused."""
+    if not model.has_data(graph, tensor) or tensor.kind is Kind.HELPER:
+        return True
+    try:
+        if tensor.kind is Kind.LUT:
+            lookup_table(model, graph, tensor)
+        elif tensor.layout is Layout.PACKED_WEIGHT:
+            _checked(unpack(model, graph, tensor))
+            if has_zero_points(model, graph, tensor):
+                unpack_depthwise_with_zero_points(model, graph, tensor)
+        elif tensor.kind in (Kind.WEIGHT, Kind.CONSTANT):
+            with np.errstate(all="ignore"):  # damaged numbers overflow, as they may
+                values = real_constant(model, graph, tensor)
+            assert values.shape == tensor.shape
+    except RknnModelError:
+        return False
+    return True
+
+
+def _walk_registers(model: Model, graph: Graph) -> bool:
+    try:
+        registers = RegisterFile(model, graph)
+        for node in graph.nodes:
+            registers.first_compute(node)
+    except RknnModelError:
+        return False
+    return True
+
+
+def _checked(array: np.ndarray) -> None:
+    assert array.ndim == 4
