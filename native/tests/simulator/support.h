@@ -1,0 +1,40 @@
+/* What the simulator's tests share: files, and contexts that destroy themselves. */
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "rknn_abi.h"
+
+std::string read_file(const std::string &path);
+std::vector<std::string> files_in(const std::string &directory, const std::string &prefix, const std::string &suffix);
+
+/* A model committed under tests/data. */
+std::string model_path(const std::string &name);
+
+/* The directory beside the project with recordings from the vendor's library; "" where it is not there, which is said
+ * on stdout. */
+std::string shared_directory();
+
+class TestContext {
+  public:
+    TestContext() = default;
+    /* rknn_init with the model of that path, with the settings given; `code` is what it returned. */
+    explicit TestContext(const std::string &path, const std::string &settings = "compute=off", uint32_t flags = 0);
+    ~TestContext();
+    TestContext(const TestContext &) = delete;
+    TestContext &operator=(const TestContext &) = delete;
+
+    operator rknn_context() const { return handle; }
+
+    rknn_context handle = 0;
+    int code = 0;
+};
+
+/* An input of uint8 pixels in NHWC. */
+rknn_input pixels(std::vector<uint8_t> &data);
+/* An output to be fetched as float32 into `data`. */
+rknn_output floats(std::vector<float> &data);
+
+rknn_tensor_attr attribute(rknn_context context, rknn_query_cmd command, uint32_t index = 0);
