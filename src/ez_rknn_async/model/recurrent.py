@@ -1,0 +1,178 @@
+"""LSTM and GRU layers as real numbers.
+
+The weights of all gates and directions are rows of one packed matrix, each gate padded to a whole number of blocks.
+Gates are in ONNX order (i, o, f, c; z, r, h). The bias has, for each direction, the gates' input biases and then
+their recurrent ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .constants import constant
+from .dpu import UNITY_SHIFT
+from .graph import DType
+from .unsupported import UnsupportedFormError
+from .weights import unpack
+
+if TYPE_CHECKING:
+    from .file import Model
+    from .graph import Graph, Node, Tensor
+    from .registers import RegisterFile
+
+    Array = np.ndarray[Any, np.dtype[Any]]
+
+GATES = {"LSTM": 4, "GRU": 3}
+_BLOCK = 16  # gates are padded to a multiple of this
+_STATE_SCALE = 1 / 128  # of the hidden state in a quantised LSTM; its zero point is 0
+_TABLE_RANGE = 32768.0
+_BS_CFG, _PER_CHANNEL = 0x4040, 0x20140
+_OUT_SCALE, _OUT_SHIFT = 0x4084, 0x4088
+_LANES = 8
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    """A recurrent layer with ONNX's operands, in float32."""
+
+    kind: str  # "LSTM" or "GRU"
+    weight: Array  # [directions, gates * hidden, inputs]
+    recurrence: Array  # [directions, gates * hidden, hidden]
+    bias: Array  # [directions, 2 * gates * hidden]
+    hidden_size: int
+    direction: str  # "forward", "reverse" or "bidirectional"
+    state: int  # tensor index of the initial hidden state [directions, batch, hidden]
+    cell: int | None  # tensor index of an LSTM's initial cell state
+
+
+def recurrent(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> Recurrent:
+    """The layer that ``node`` computes.
+
+    Raises:
+        UnsupportedFormError: it is stored in a way that is not understood.
+    """
+    return _Decoder(model, graph, node, registers).recurrent()
+
+
+class _Decoder:
+    def __init__(self, model: Model, graph: Graph, node: Node, registers: RegisterFile) -> None:
+        self._model = model
+        self._graph = graph
+        self._node = node
+        self._registers = registers
+        self._kind = node.op[-4:] if node.op.endswith("LSTM") else "GRU"
+        self._gates = GATES[self._kind]
+        self._source, self._weight, self._recurrence, self._bias = (graph.tensors[i] for i in node.inputs[:4])
+        self._directions, _, self._hidden = graph.tensors[node.inputs[5]].shape
+        if any(node.attributes.get("activations", ())):
+            raise UnsupportedFormError(f"it has other activations: {node.attributes['activations']}")
+
+    def recurrent(self) -> Recurrent:
+        """Everything together."""
+        if self._weight.dtype is DType.FLOAT16:
+            weight, recurrence, bias = self._floating()
+        elif self._weight.dtype is DType.INT8 and self._kind == "LSTM" and self._model.target_platform == "rk3588":
+            weight, recurrence, bias = self._quantized()
+        else:
+            raise UnsupportedFormError(f"its weights are {self._weight.dtype.name}, on {self._model.target_platform}")
+        lstm = self._kind == "LSTM"
+        state, cell = self._node.inputs[5], self._node.inputs[6] if lstm else None
+        return Recurrent(
+            kind=self._kind,
+            weight=np.ascontiguousarray(self._joined(weight), np.float32),
+            recurrence=np.ascontiguousarray(self._joined(recurrence), np.float32),
+            bias=np.ascontiguousarray(bias.reshape(self._directions, -1), np.float32),
+            hidden_size=self._hidden,
+            direction=self._direction(),
+            state=self._initial(state),
+            cell=None if cell is None else self._initial(cell),
+        )
+
+    def _direction(self) -> str:
+        if self._directions == 2:
+            return "bidirectional"
+        return str(self._node.attributes.get("direction") or "forward")
+
+    def _initial(self, index: int) -> int:
+        tensor = self._graph.tensors[index]
+        if tensor.dtype is DType.INT8 and tensor.quantization is None:
+            # Zeros are zeros in any scale.
+            if constant(self._model, self._graph, tensor).any():
+                raise UnsupportedFormError(f"the scale of its initial state {tensor.name!r} is not known")
+        return index
+
+    def _joined(self, gates: Array) -> Array:
+        """[directions, gates, hidden, columns] to ONNX's rows."""
+        return gates.reshape(self._directions, self._gates * self._hidden, -1)
+
+    def _rows(self, tensor: Tensor, columns: int) -> Array:
+        """The packed matrix as [directions, gates, hidden, columns]."""
+        stored = unpack(self._model, self._graph, tensor)[:, :columns, 0, 0]
+        padded = -(-self._hidden // _BLOCK) * _BLOCK
+        groups = self._directions * self._gates
+        if stored.shape[0] // groups < self._hidden or stored.shape[1] < columns:
+            raise UnsupportedFormError(f"its weights {tensor.name!r} are {list(stored.shape)}")
+        if tensor.dtype is DType.INT8:  # blocks of 32 from toolkit 2.3 on, of 16 before
+            padded = stored.shape[0] // groups
+        elif self._kind == "GRU" and tensor is self._recurrence:
+            padded = self._hidden  # only the end of the matrix is padded
+        rows = stored[: groups * padded].reshape(self._directions, self._gates, padded, columns)
+        return rows[:, :, : self._hidden]
+
+    def _floating(self) -> tuple[Array, Array, Array]:
+        # The tensor's shape does not count the padding, the buffer's length does.
+        data = self._model.constant_bytes(self._graph, self._bias)
+        bias = np.frombuffer(data[: len(data) // 4 * 4], "<f4")
+        groups = self._directions * 2 * self._gates
+        if self._bias.dtype is not DType.FLOAT32 or bias.size < groups * self._hidden:
+            raise UnsupportedFormError(f"its bias is {self._bias.dtype.name}, of {bias.size} numbers")
+        padded = -(-self._hidden // _BLOCK) * _BLOCK
+        width = padded if bias.size >= groups * padded else self._hidden
+        bias = bias[: groups * width].reshape(self._directions, 2 * self._gates, width)[:, :, : self._hidden]
+        inputs = self._source.shape[-1]
+        return self._rows(self._weight, inputs), self._rows(self._recurrence, self._hidden), bias
+
+    def _quantized(self) -> tuple[Array, Array, Array]:
+        """As in a quantised convolution; the accumulators go to the gates' tables, which take 32768 units for 1."""
+        if self._source.quantization is None:
+            raise UnsupportedFormError("its weights are quantised, but not its input")
+        scale, zero_point = self._source.quantization.scale[0], self._source.quantization.zero_point[0]
+        blocks = self._bias_blocks()
+        bias, offset, multiplier = (
+            blocks[name].reshape(self._directions, 2, self._gates, -1)[..., : self._hidden].astype(np.float64)
+            for name in ("bias", "offset", "multiplier")
+        )
+        units = self._units()
+        weight = self._rows(self._weight, self._source.shape[-1]) + offset[:, 0, :, :, None]
+        recurrence = self._rows(self._recurrence, self._hidden) + offset[:, 1, :, :, None]
+        of_weight, of_recurrence = (unit * multiplier[:, part] / (1 << UNITY_SHIFT) for part, unit in enumerate(units))
+        input_bias = (bias[:, 0] + zero_point * weight.sum(-1)) * of_weight
+        real_bias = np.concatenate([input_bias, bias[:, 1] * of_recurrence], axis=1)
+        return (
+            weight * (of_weight / scale)[..., None],
+            recurrence * (of_recurrence / _STATE_SCALE)[..., None],
+            real_bias,
+        )
+
+    def _bias_blocks(self) -> Array:
+        record = np.dtype([("bias", "<i4", _LANES), ("offset", "<i2", _LANES), ("multiplier", "<u2", _LANES)])
+        data = self._model.constant_bytes(self._graph, self._bias)
+        groups = self._directions * 2 * self._gates
+        count = len(data) // record.itemsize // groups * groups
+        if count * _LANES < groups * self._hidden:
+            raise UnsupportedFormError(f"its bias has {len(data)} bytes")
+        return np.frombuffer(data, record, count)
+
+    def _units(self) -> tuple[float, float]:
+        """The real values of one unit of the sums over the inputs and over the hidden state."""
+        gains = [
+            task.registers[_OUT_SCALE] / 2.0 ** min(63, task.registers.get(_OUT_SHIFT, 0))
+            for task in self._registers.tasks(self._node)
+            if task.registers.get(_BS_CFG) == _PER_CHANNEL and _OUT_SCALE in task.registers
+        ]
+        if not gains:
+            raise UnsupportedFormError("the commands for the NPU, which hold its scales, are missing")
+        return gains[0] / _TABLE_RANGE, gains[-1] / _TABLE_RANGE
