@@ -1,0 +1,165 @@
+"""Classifies handwritten digits on the NPU, in every way that the library offers.
+
+    python examples/digits/demo.py
+
+Where there is no NPU, the simulated one executes the same file. Its answers are those of the compiled model; its times
+are modelled from the layers in the file, and the table says so.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from data import HERE, TEST_SET, enlarge
+from ez_rknn_async import InferenceSession, make_provider_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Images = NDArray[np.uint8]  # [N, 1, 1, 48, 48]: one network input for each digit
+    Logits = NDArray[np.float32]  # [N, 10]
+
+MODEL = HERE / "digits_i8.rknn"
+SIMULATOR = "RKNPU2SimulatorExecutionProvider"
+DEPTH = 3  # frames under way in a pipeline
+LATENCY_RUNS = 200
+THROUGHPUT_RUNS = 1000
+
+
+def main() -> None:
+    """Prints the accuracy of every way to run, then what the cores are worth."""
+    test = np.load(TEST_SET)
+    images = enlarge(test["images"])[:, np.newaxis]
+    print(f"{len(images)} handwritten digits that the network has never seen; {MODEL.name} on {where()}\n")
+    show_accuracy(images, test)
+    print()
+    show_speed(images)
+
+
+def where() -> str:
+    """The device that a session without options uses."""
+    return "the simulated NPU" if simulated() else "the NPU"
+
+
+def simulated() -> bool:
+    """Whether a session without options uses the simulated NPU."""
+    with InferenceSession(MODEL) as session:
+        return session.get_providers()[0] == SIMULATOR
+
+
+# ---- The three ways to run ----
+
+
+def classify_one_by_one(session: InferenceSession, images: Images) -> Logits:
+    """``run``: give an image, wait for its logits."""
+    return np.concatenate([session.run(None, {"image": image})[0] for image in images])
+
+
+def classify_with_callbacks(session: InferenceSession, images: Images) -> Logits:
+    """``run_async``: give every image, be called with each result."""
+    logits = np.full((len(images), 10), np.nan, np.float32)
+    errors: list[str] = []
+    finished = threading.Semaphore(0)
+
+    def receive(results: list[NDArray[Any]] | None, index: int, error: str) -> None:
+        if results is None:
+            errors.append(error)
+        else:
+            logits[index] = results[0]
+        finished.release()
+
+    for index, image in enumerate(images):
+        session.run_async(None, {"image": image}, receive, index)
+    for _ in images:
+        finished.acquire()
+    if errors:
+        raise SystemExit(f"{len(errors)} inferences failed, the first one so: {errors[0]}")
+    return logits
+
+
+def classify_in_a_pipeline(session: InferenceSession, images: Images) -> Logits:
+    """``run_pipeline``: give an image, get the logits of the one given ``DEPTH`` calls before."""
+    flush = images[:DEPTH]  # the last frames come out as these go in
+    results = [session.run_pipeline({"image": image}, depth=DEPTH) for image in (*images, *flush)]
+    return np.concatenate([result[0] for result in results if result is not None])
+
+
+WAYS: dict[str, Callable[[InferenceSession, Images], Logits]] = {
+    "run": classify_one_by_one,
+    "run_async": classify_with_callbacks,
+    "run_pipeline": classify_in_a_pipeline,
+}
+SCHEDULES = {"core 0": [0], "cores 0, 1, 2": [0, 1, 2]}
+
+
+def show_accuracy(images: Images, test: Any) -> None:
+    """How many digits each way gets right, beside the network before it was compiled."""
+    labels = test["labels"]
+    print("                                   correct   as the float network")
+    for cores, schedule in SCHEDULES.items():
+        with InferenceSession(MODEL, provider_options=make_provider_options(schedule=schedule)) as session:
+            for way, classify in WAYS.items():
+                answers = classify(session, images).argmax(axis=1)
+                agreement = (answers == test["float_logits"].argmax(axis=1)).mean()
+                print(f"  int8   {way:13} {cores:13} {(answers == labels).mean():6.2%}   {agreement:6.2%}")
+    reference = (test["float_logits"].argmax(axis=1) == labels).mean()
+    print(f"  float  before compilation        {reference:6.2%}")
+
+
+# ---- What the cores are worth ----
+
+
+class Speed(NamedTuple):
+    """Images in a second with all workers busy, and the median time of one image alone in milliseconds."""
+
+    throughput: float
+    latency_ms: float
+
+
+MODES: dict[str, dict[str, Any]] = {
+    "one core": {"schedule": [0]},
+    "three cores, an image each": {"schedule": [0, 1, 2]},
+    "three cores on each image": {"tp_mode": "0,1,2"},
+}
+
+
+def show_speed(images: Images) -> None:
+    """One core, three cores and tensor parallelism side by side."""
+    modelled = simulated()
+    # The simulated NPU shall not wait for this machine's CPU: its time is modelled, and nothing is computed.
+    settings: dict[str, Any] = {"simulator": {"timing": "modelled", "compute": "off"}} if modelled else {}
+    speeds = {mode: measure(images, make_provider_options(**cores, **settings)) for mode, cores in MODES.items()}
+    alone = speeds["one core"]
+    kind = "modelled" if modelled else "measured"
+    print(f"  {kind + ' times':26}   images/s            latency")
+    for mode, speed in speeds.items():
+        faster = speed.throughput / alone.throughput
+        sooner = alone.latency_ms / speed.latency_ms
+        print(f"  {mode:26} {speed.throughput:10.0f}  {faster:5.2f}x  {speed.latency_ms:7.3f} ms  {sooner:5.2f}x")
+
+
+def measure(images: Images, options: dict[str, Any]) -> Speed:
+    """Latency of single runs, then throughput with full queues."""
+    with InferenceSession(MODEL, provider_options=options) as session:
+        latencies = [timed(lambda image=image: session.run(None, {"image": image})) for image in images[:LATENCY_RUNS]]
+        many = np.resize(images, (THROUGHPUT_RUNS, *images.shape[1:]))
+        seconds = timed(lambda: classify_with_callbacks(session, many))
+    return Speed(len(many) / seconds, statistics.median(latencies) * 1000)
+
+
+def timed(action: Callable[[], object]) -> float:
+    """How long ``action`` takes, in seconds."""
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
