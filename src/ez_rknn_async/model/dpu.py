@@ -87,7 +87,9 @@ class Dpu:
         """From the normalised sum to the units of the output."""
         if self.out_scale not in self.registers:
             raise UnsupportedFormError("its output scale is not where it is expected")
-        return float(self.registers[self.out_scale] / 2.0 ** min(63, self._register(self.out_shift)))
+        # The bit above the 16 of the scale is set where another operand is added; it is not part of the number.
+        scale = self.registers[self.out_scale] & 0xFFFF
+        return float(scale / 2.0 ** min(63, self._register(self.out_shift)))
 
     def table_gain(self) -> float:
         """From the normalised sum to the argument of an activation's look-up table."""

@@ -98,10 +98,9 @@ class _Decoder:
 
     def _initial(self, index: int) -> int:
         tensor = self._graph.tensors[index]
-        if tensor.dtype is DType.INT8 and tensor.quantization is None:
-            # Zeros are zeros in any scale.
-            if constant(self._model, self._graph, tensor).any():
-                raise UnsupportedFormError(f"the scale of its initial state {tensor.name!r} is not known")
+        without_scale = tensor.dtype is DType.INT8 and tensor.quantization is None
+        if without_scale and constant(self._model, self._graph, tensor).any():  # zeros are zeros in any scale
+            raise UnsupportedFormError(f"the scale of its initial state {tensor.name!r} is not known")
         return index
 
     def _joined(self, gates: Array) -> Array:

@@ -1,0 +1,158 @@
+"""What the simulated NPU computes, against what the official simulator computed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import pytest
+
+from ez_rknn_async.errors import RknnModelError
+from ez_rknn_async.model import load
+from ez_rknn_async.simulator.executable import open_session
+from ez_rknn_async.simulator.lowering import UnsupportedOperatorError, lower
+from ez_rknn_async.simulator.lowering.registry import lowering_of
+
+from .recordings import Recording, recording, recordings
+from .zoo import Case, cases, cosine, score
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TO_BE_REFUSED = ("custom_operator", "without_weights", "compressed", "mini")
+ZOO = Path(__file__).resolve().parents[3] / "shared" / "zoo"
+# Enough to see that the whole zoo is still well; all of it: EZ_RKNN_TEST_ZOO=all, or tests/simulator/zoo.py.
+SAMPLE = 1 if os.environ.get("EZ_RKNN_TEST_ZOO") == "all" else 8
+# What the whole zoo has below the line today; a model that leaves this list must be struck off.
+KNOWN_MISSES = {
+    ("conv_c64_64_k3", "mini"),  # another container
+    ("conv_c64_64_k3", "nowt_fp"),  # weights removed
+    ("conv_c64_64_k3", "nowt_i8"),
+}
+
+
+def executable() -> list[Recording]:
+    return [one for one in recordings() if not one.name.startswith(TO_BE_REFUSED)]
+
+
+def run(model: Recording, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """One call in real numbers; a batch is one inference after the other."""
+    with load(str(model.path)) as loaded:
+        graph = next(
+            place
+            for place, graph in enumerate(loaded.graphs)
+            if all(
+                graph.tensors[index].shape[1:] == values.shape[1:] or len(loaded.graphs) == 1
+                for index, values in zip(graph.inputs, inputs)
+            )
+        )
+        lowered = lower(loaded, graph, io="float")
+    session = open_session(lowered)
+    outputs = []
+    for sample in zip(*(np.split(values, model.entry["batch"]) for values in inputs)):
+        feeds = {
+            port.name: values.astype(onnx.helper.tensor_dtype_to_np_dtype(port.element_type)).reshape(port.shape)
+            for port, values in zip(lowered.inputs, sample)
+        }
+        outputs.append(session.run(None, feeds))
+    return [np.concatenate(parts) for parts in zip(*outputs)]
+
+
+@pytest.mark.parametrize("model", executable(), ids=lambda model: model.name)
+def test_a_model_computes_what_the_official_simulator_computes(model: Recording) -> None:
+    """Every committed model that can be executed, for every recorded call."""
+    for inputs, expected in model.cases():
+        outputs = run(model, inputs)
+        assert len(outputs) == len(expected)
+        for ours, theirs in zip(outputs, expected):
+            assert cosine(ours, theirs) >= model.cosine
+
+
+@pytest.mark.parametrize("model", executable(), ids=lambda model: model.name)
+def test_native_and_float_borders_compute_the_same(model: Recording) -> None:
+    """What the device process runs is what is exported, but for the conversions of the runtime around it."""
+    from .host import native, real
+
+    with load(str(model.path)) as loaded:
+        graph = loaded.graphs[0]
+        natively = lower(loaded, 0, io="native")
+        in_float = lower(loaded, 0, io="float")
+    rng = np.random.default_rng(7)
+    values = [
+        rng.uniform(0, 2, port.shape).astype(onnx.helper.tensor_dtype_to_np_dtype(port.element_type))
+        for port in in_float.inputs
+    ]
+    expected = open_session(in_float).run(None, {port.name: v for port, v in zip(in_float.inputs, values)})
+    converted = {port.name: native(graph, place, v) for place, (port, v) in enumerate(zip(natively.inputs, values))}
+    outputs = open_session(natively).run(None, converted)
+    for index, ours, theirs in zip(graph.outputs, outputs, expected):
+        quantization = graph.tensors[index].quantization
+        # A tie may fall on the other side: the mean is subtracted in another place.
+        step = quantization.scale[0] if quantization else float(np.abs(theirs).max()) * 2**-10
+        assert np.abs(real(graph.tensors[index], ours) - theirs).max() <= 1.01 * step
+
+
+@pytest.mark.parametrize("model", executable(), ids=lambda model: model.name)
+def test_the_lowered_model_is_valid_onnx(model: Recording) -> None:
+    """It can be saved, opened by other tools, and says the shapes of its inputs and outputs."""
+    with load(str(model.path)) as loaded:
+        lowered = lower(loaded, 0, io="float")
+        graph = loaded.graphs[0]
+    complete = lowered.to_onnx()
+    onnx.checker.check_model(complete, full_check=True)
+    assert [port.shape for port in lowered.outputs] == [graph.tensors[index].shape for index in graph.outputs]
+    assert [spec.name for spec in complete.graph.input] == [port.name for port in lowered.inputs]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("custom_operator_fp16", "cst"),
+        ("without_weights_fp16", "remove_weight"),
+        ("compressed_int8", "compress_weight"),
+        ("mini_int8", "mini_rknn"),
+    ],
+)
+def test_what_cannot_be_executed_is_refused_with_advice(name: str, word: str) -> None:
+    """The error names the operator or the option of the compiler that is in the way."""
+    with pytest.raises(RknnModelError, match=word), load(str(recording(name).path)) as model:
+        lower(model)
+
+
+def test_all_unknown_operators_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has to change a network wants the whole list, not one operator each time."""
+    monkeypatch.setattr(
+        "ez_rknn_async.simulator.lowering.lowering_of",
+        lambda operator: None if operator.startswith(("Conv", "MaxPool")) else lowering_of(operator),
+    )
+    with load(str(recording("block_int8").path)) as model, pytest.raises(UnsupportedOperatorError) as refused:
+        lower(model)
+    operators = {node.op for node in model.graphs[0].nodes if node.op.startswith(("Conv", "MaxPool"))}
+    assert {problem.operator for problem in refused.value.problems} == operators
+    assert len(operators) > 1
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the collection ../shared is not on this machine")
+@pytest.mark.parametrize("name", ["net_mbv2", "net_res18"])
+def test_networks_agree_with_the_official_simulator(name: str) -> None:
+    """The networks of the walking skeleton, in every variant for rk3588 that the zoo has."""
+    scores = [score(case) for case in cases(ZOO, ("fp", "i8"), name)]
+    assert scores
+    for one in scores:
+        assert one.passed, one
+
+
+def sample() -> list[Case]:
+    return list(cases(ZOO))[::SAMPLE] if ZOO.is_dir() else []
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the collection ../shared is not on this machine")
+@pytest.mark.parametrize("case", sample(), ids=lambda case: f"{case.model}-{case.variant}")
+def test_the_zoo_agrees_with_the_official_simulator(case: Case) -> None:
+    """Every n-th model of the zoo, or all of them where that is asked for."""
+    result = score(case)
+    known = (case.model, case.variant) in KNOWN_MISSES
+    assert result.passed != known, result
