@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo test test-python test-native test-zoo lint format clean
+.PHONY: demo test test-python test-native test-zoo test-peer bench lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.demo
@@ -29,6 +29,19 @@ test-native:
 test-zoo: $(VENV)/.test
 	$(BIN)/python -m tests.simulator.zoo_report
 
+## test-peer: the library that this one replaces, unmodified, on our simulated NPU
+test-peer: $(VENV)/.test $(VENV)-peer/.installed
+	EZ_RKNN_PEER_PYTHON=$(VENV)-peer/bin/python $(BIN)/python -m pytest tests/interop
+
+$(VENV)-peer/.installed:
+	$(PYTHON) -m venv $(VENV)-peer
+	$(VENV)-peer/bin/python -m pip --disable-pip-version-check --quiet install ztu-somemodelruntime-ez-rknn-async==0.11.0
+	touch $@
+
+## bench: our own cost, as ratios taken in one run on this machine
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/scaling.py
+
 ## lint: formatting, style, types
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -43,7 +56,7 @@ format: $(VENV)/.lint
 	find native examples benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format -i
 
 clean:
-	rm -rf $(VENV) build
+	rm -rf $(VENV) $(VENV)-peer build
 
 $(VENV)/.installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
