@@ -75,6 +75,11 @@ CoreCounters Board::counters(uint32_t core) const {
     return cores_[core].counters;
 }
 
+size_t Board::line_length(uint32_t core) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return cores_[core].line.size();
+}
+
 void Board::reset_counters() {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (Core &core : cores_) core.counters = {};

@@ -30,6 +30,8 @@ class Board {
 
     CoreCounters counters(uint32_t core) const;
     void reset_counters();
+    /* Tasks at one core: the running one and those that wait for it. */
+    size_t line_length(uint32_t core) const;
 
   private:
     struct Ticket {

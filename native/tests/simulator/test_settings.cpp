@@ -1,0 +1,65 @@
+/* EZ_RKNN_SIMULATOR and ez_rknn_simulator_configure. */
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+#include "check.h"
+#include "ez_rknn_simulator.h"
+#include "rknn_abi.h"
+#include "settings.h"
+#include "status.h"
+#include "support.h"
+
+using namespace ez_rknn::simulator;
+
+namespace {
+
+/* The environment variable, as long as this lives. */
+struct Environment {
+    explicit Environment(const char *value) { setenv("EZ_RKNN_SIMULATOR", value, 1); }
+    ~Environment() { unsetenv("EZ_RKNN_SIMULATOR"); }
+};
+
+}  // namespace
+
+TEST(every_setting_is_read) {
+    const Settings settings =
+        Settings().with(" soc=rk3576, timing = fixed:1500 ,compute=off,slowdown=0:10,slowdown=1:2.5,");
+    CHECK_EQ(std::string(settings.soc->name), "rk3576");
+    CHECK(settings.timing == Timing::fixed);
+    CHECK_EQ(settings.fixed_ns, 1500000);
+    CHECK(!settings.compute);
+    CHECK_EQ(settings.slowdown[0], 10);
+    CHECK_EQ(settings.slowdown[1], 2.5);
+    CHECK_EQ(settings.slowdown[2], 1);
+    CHECK(Settings().with("timing=modelled").timing == Timing::modelled);
+}
+
+TEST(what_is_wrong_is_named_and_changes_nothing) {
+    for (const char *wrong :
+         {"soc=rk9999", "timing=fast", "timing=fixed:", "timing=fixed:-1", "timing=fixed:nan", "timing=fixed:1e30",
+          "compute=maybe", "slowdown=3:2", "slowdown=0:0", "slowdown=0", "slowdown=0.5:2", "colour=red", "compute"}) {
+        CHECK_EQ(ez_rknn_simulator_configure(wrong), RKNN_ERR_PARAM_INVALID);
+        CHECK(std::string(ez_rknn_last_error()) != "");
+    }
+    CHECK(current_settings().compute);
+    CHECK_EQ(ez_rknn_simulator_configure(nullptr), RKNN_SUCC);
+    CHECK_EQ(std::string(ez_rknn_last_error()), "");
+}
+
+TEST(a_thread_s_settings_lie_on_top_of_the_environment_s) {
+    const Environment environment("compute=off,timing=fixed:10");
+    CHECK_EQ(ez_rknn_simulator_configure("timing=fixed:20"), RKNN_SUCC);
+    CHECK_EQ(current_settings().fixed_ns, 20000);
+    CHECK(!current_settings().compute);
+    std::thread([] { CHECK_EQ(current_settings().fixed_ns, 10000); }).join();
+    CHECK_EQ(ez_rknn_simulator_configure(""), RKNN_SUCC);
+    CHECK_EQ(current_settings().fixed_ns, 10000);
+}
+
+TEST(a_wrong_environment_fails_rknn_init_with_a_reason) {
+    const Environment environment("timing=never");
+    const TestContext context(model_path("tiny_conv_int8"), "");
+    CHECK_EQ(context.code, RKNN_ERR_PARAM_INVALID);
+    CHECK(std::string(ez_rknn_last_error()).find("EZ_RKNN_SIMULATOR") != std::string::npos);
+}

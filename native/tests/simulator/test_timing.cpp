@@ -1,0 +1,60 @@
+/* The timing model, against what the compiler prints for each layer of models in tests/data. */
+#include <cmath>
+
+#include "bytes.h"
+#include "check.h"
+#include "json.h"
+#include "support.h"
+#include "timing.h"
+
+using namespace ez_rknn::simulator;
+
+namespace {
+
+ModelFile parsed(const std::string &name) {
+    const std::string file = read_file(model_path(name));
+    return parse_model(Bytes(file.data(), file.size()));
+}
+
+double within(double ours, double theirs) {
+    return std::fabs(ours - theirs) <= std::max(2.0, 0.06 * theirs) ? theirs : ours;
+}
+
+}  // namespace
+
+TEST(cycles_are_those_that_the_compiler_prints) {
+    size_t compared = 0;
+    for (const std::string &name : files_in(EZ_RKNN_TEST_DATA, "", "_cycles.json")) {
+        const std::string model = name.substr(0, name.size() - 12);
+        if (model == "digits_i8") continue;  // the demo's model, which lies elsewhere
+        const ModelFile file = parsed(model);
+        const std::vector<LayerCost> costs = layer_costs(file.graphs[0], *find_soc(file.target));
+        const json::Value recorded = json::parse(read_file(std::string(EZ_RKNN_TEST_DATA) + "/" + name));
+        CHECK_EQ(costs.size(), recorded.array.size());
+        for (size_t i = 0; i < std::min(costs.size(), recorded.array.size()); ++i) {
+            const std::string where = model + " " + recorded[i]["name"].string + " ";
+            if (recorded[i]["total_cycles"].number == 0) continue;  // the compiler has no estimate
+            CHECK_EQ(where + std::to_string(costs[i].npu_cycles),
+                     where + std::to_string(static_cast<uint64_t>(recorded[i]["compute_cycles"].number)));
+            CHECK_EQ(where + std::to_string(
+                                 within(static_cast<double>(costs[i].ddr_cycles), recorded[i]["memory_cycles"].number)),
+                     where + std::to_string(recorded[i]["memory_cycles"].number));
+            ++compared;
+        }
+    }
+    std::printf("%zu layers\n", compared);
+    CHECK(compared >= 10);
+}
+
+TEST(more_cores_are_never_slower_and_single_core_models_gain_nothing) {
+    const Soc &rk3588 = *find_soc("rk3588");
+    const ModelFile several = parsed("block_int8");
+    const std::vector<LayerCost> costs = layer_costs(several.graphs[0], rk3588);
+    CHECK(supports_cores(several.graphs[0], 2));
+    CHECK(supports_cores(several.graphs[0], 3));
+    CHECK(graph_duration_ns(costs, 2, rk3588) < graph_duration_ns(costs, 1, rk3588));
+    CHECK(graph_duration_ns(costs, 3, rk3588) <= graph_duration_ns(costs, 2, rk3588));
+    const ModelFile single = parsed("single_core_int8");
+    CHECK(!supports_cores(single.graphs[0], 2));
+    CHECK(!supports_cores(single.graphs[0], 3));
+}
