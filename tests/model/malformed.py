@@ -1,7 +1,7 @@
 """Damaged and hostile variants of a real model file, the same every time.
 
-Blind damage rarely gets past the first check, so most variants are aimed: :func:`find_places` reads the real file once and
-notes where its offsets, lengths, field lists and texts are; a variant changes a few of those.
+Blind damage rarely gets past the first check, so most variants are aimed: :func:`find_places` reads the real file once
+and notes where its offsets, lengths, field lists and texts are; a variant changes a few of those.
 """
 
 from __future__ import annotations

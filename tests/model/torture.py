@@ -2,8 +2,8 @@
 
     python torture.py FIRST COUNT FILE...
 
-reads ``COUNT`` variants, spread over the files, and prints JSON: how many were accepted and refused, and each failure: an
-error that is not ``RknnModelError``, more than 2 seconds, or more than 200 MB.
+reads ``COUNT`` variants, spread over the files, and prints JSON: how many were accepted and refused, and each failure:
+an error that is not ``RknnModelError``, more than 2 seconds, or more than 200 MB.
 """
 
 from __future__ import annotations
@@ -20,17 +20,16 @@ if __name__ == "__main__":
     # As a script its own folder is first in the path, and not the folder that holds the tests.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from ez_rknn_async.errors import RknnModelError
 from tests.model.malformed import find_places, variant
 from tests.model.walk import walk
-
-from ez_rknn_async.errors import RknnModelError
 
 SECONDS = 2
 MEGABYTES = 200
 
 
-class TooSlow(BaseException):  # noqa: N818 (no handler of the code under test may catch it)
-    """A variant took too long."""
+class TooSlow(BaseException):
+    """A variant took too long; no handler in the code under test may catch it."""
 
 
 def limit_memory() -> None:

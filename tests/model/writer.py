@@ -18,8 +18,8 @@ class Reference:
 class Writer:
     """Writes what is pointed to after what points to it, as offsets are positive.
 
-    Everything is given before :meth:`finish` lays it out: a table as ``{slot: value}``, where a value is a 32-bit number
-    or a :class:`Reference`.
+    A table is given as ``{slot: value}``, where a value is a 32-bit number or a :class:`Reference`; :meth:`finish` puts
+    the positions of the references in place.
     """
 
     def __init__(self) -> None:

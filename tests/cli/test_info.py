@@ -1,0 +1,88 @@
+"""``ezrknn info``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ez_rknn_async.cli import info
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def ezrknn_info(capsys: pytest.CaptureFixture[str], data: Path) -> Callable[..., str]:
+    """Run the command on a committed model and return what it printed."""
+
+    def run(name: str, *options: str) -> str:
+        parser = argparse.ArgumentParser()
+        info.register(parser.add_subparsers())
+        arguments = parser.parse_args(["info", str(data / f"{name}.rknn"), *options])
+        assert arguments.handler(arguments) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def described(ezrknn_info: Callable[..., str], name: str) -> dict[str, Any]:
+    """The command's JSON."""
+    return json.loads(ezrknn_info(name, "--json"))
+
+
+def test_json_says_what_was_compiled(ezrknn_info: Callable[..., str]) -> None:
+    """Target, versions, inputs with their quantisation and preprocessing, outputs, layers."""
+    model = described(ezrknn_info, "mean_std_int8")
+    assert model["target_platform"] == "rk3588"
+    assert model["toolkit_version"] == "2.5.0"
+    assert model["core_modes"] == [1, 2, 3]
+    (source,) = model["inputs"]
+    assert (source["name"], source["dtype"], source["layout"], source["shape"]) == ("x", "int8", "NHWC", [1, 3, 16, 16])
+    assert source["mean"] == pytest.approx([123.675, 116.28, 103.53])
+    assert source["scale"] > 0
+    (target,) = model["outputs"]
+    assert (target["name"], target["layout"], target["shape"]) == ("y", "NCHW", [1, 8, 16, 16])
+    assert model["operators"] == {"ConvRelu": 1}
+    (layer,) = model["layers"]
+    assert layer["device"] == "NPU"
+    assert 0 < layer["weight_bytes"] <= model["weight_bytes"] <= model["file_bytes"]
+
+
+def test_the_batch_of_one_call_is_in_the_shapes(ezrknn_info: Callable[..., str]) -> None:
+    """The graph has batch 1 and runs four times; a program passes four images."""
+    model = described(ezrknn_info, "batch4_int8")
+    assert model["batch_size"] == 4
+    assert [each["shape"][0] for each in model["inputs"] + model["outputs"]] == [4, 4]
+
+
+def test_text_shows_every_layer_and_the_sizes(ezrknn_info: Callable[..., str]) -> None:
+    """A line for each layer, memory with its unit, and no line for what is empty."""
+    text = ezrknn_info("block_int8")
+    model = described(ezrknn_info, "block_int8")
+    for layer in model["layers"]:
+        assert layer["outputs"][0] in text
+    assert f"{model['weight_bytes'] / 1024:.1f} KiB" in text
+    assert "cores for one run  1 or 2 or 3" in text
+    assert "custom string" not in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_text_shows_what_only_some_models_have(ezrknn_info: Callable[..., str]) -> None:
+    """Dynamic shapes, the custom string, and advice for a model that runs on one core only."""
+    assert "dynamic shape of x" in ezrknn_info("dynamic_fp16")
+    assert "1x3x12x12" in ezrknn_info("dynamic_fp16")
+    text = ezrknn_info("custom_string_fp16")
+    assert '{"labels": ["zero", "one"]}' in text
+    assert "no tensor parallelism" in text
+
+
+def test_every_committed_model_can_be_described(ezrknn_info: Callable[..., str], data: Path) -> None:
+    """No operator, layout or missing part makes the command fail."""
+    for file in sorted(data.glob("*.rknn")):
+        if file.stem != "mini_int8":
+            assert ezrknn_info(file.stem)
+            assert described(ezrknn_info, file.stem)["layers"], file.stem

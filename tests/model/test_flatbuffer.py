@@ -1,0 +1,118 @@
+"""The reader of untrusted FlatBuffers: what it reads, and where it says a fault is."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from ez_rknn_async.errors import RknnModelError
+from ez_rknn_async.model.flatbuffer import Nested, NestedList, Raw, Reader, Scalar, TableType, Text, Texts, Vector
+
+from .writer import Reference, Writer
+
+BASE = 64
+INNER = TableType("Inner", ((0, "number", Scalar("i")),))
+OUTER = TableType(
+    "Outer",
+    (
+        (0, "number", Scalar("i", default=7)),
+        (1, "text", Text()),
+        (2, "numbers", Vector("i", limit=4)),
+        (3, "inner", Nested(INNER)),
+        (4, "list", NestedList(INNER)),
+        (5, "raw", Raw()),
+        (6, "texts", Texts(limit=2)),
+    ),
+)
+
+
+def reader(file: bytes) -> tuple[Reader, int]:
+    """A reader over the FlatBuffer of a file, and the position of its root."""
+    (length,) = struct.unpack_from("<Q", file, 16)
+    data = memoryview(file)[BASE : BASE + length]
+    return Reader(data, BASE), struct.unpack_from("<I", data)[0]
+
+
+def test_a_table_is_read_by_its_type() -> None:
+    """Numbers, texts, vectors, tables and lists of tables; what is absent has its default."""
+    writer = Writer()
+    text, numbers, inner, members, texts, word = (Reference() for _ in range(6))
+    root = writer.table({1: text, 2: numbers, 3: inner, 4: members, 6: texts})
+    writer.text("Ünïcode".encode(), text)
+    writer.numbers("i", [1, -2, 3], numbers)
+    writer.tables([inner, inner], members)
+    writer.tables([word], texts)
+    writer.text(b"word", word)
+    writer.table({0: 0xFFFFFFFF}, inner)
+    values = OUTER.read(*reader(writer.finish(root)))
+    assert (values["number"], values["text"], values["numbers"]) == (7, "Ünïcode", (1, -2, 3))
+    assert values["inner"]["number"] == -1
+    assert [member["number"] for member in values["list"]] == [-1, -1]
+    assert (bytes(values["raw"]), values["texts"]) == (b"", ("word",))
+
+
+def read_with(slots: dict[int, int], tail: bytes = b"") -> None:
+    """Read a root table with these raw values, and ``tail`` behind it."""
+    writer = Writer()
+    root = writer.table(slots)
+    writer.raw(tail, Reference())
+    OUTER.read(*reader(writer.finish(root)))
+
+
+@pytest.mark.parametrize("slot", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("offset", [0, 0x7FFFFFFF, 0xFFFFFFFF, 4096])
+def test_an_offset_out_of_the_data_is_refused_at_its_place(slot: int, offset: int) -> None:
+    """Whatever is pointed to, the error names the byte of the file where the wrong offset is."""
+    with pytest.raises(RknnModelError, match="outside the FlatBuffer") as caught:
+        read_with({slot: offset})
+    # The list of fields (4 bytes and 2 for each slot) lies behind 8 bytes of header, then the table, then its field.
+    size = -(-(4 + 2 * (slot + 1)) // 4) * 4
+    assert caught.value.offset == BASE + 8 + size + 4
+
+
+@pytest.mark.parametrize("slot", [1, 2, 4, 5, 6])
+@pytest.mark.parametrize("count", [9, 0x40000000, 0xFFFFFFFF])
+def test_a_vector_longer_than_the_data_is_refused(slot: int, count: int) -> None:
+    """Counts are compared with what is left of the data before anything is allocated."""
+    with pytest.raises(RknnModelError, match="ends outside"):
+        read_with({slot: 4}, struct.pack("<I", count) + b"\0\0\0\0")
+
+
+def test_a_vector_longer_than_makes_sense_is_refused() -> None:
+    """No shape has a thousand dimensions, even where the file is long enough for one."""
+    with pytest.raises(RknnModelError, match="5 items where at most 4"):
+        read_with({2: 4}, struct.pack("<6I", 5, 1, 2, 3, 4, 5))
+
+
+def test_texts_are_checked() -> None:
+    """A text is UTF-8 and ends with a zero byte, as programs in C rely on."""
+    with pytest.raises(RknnModelError, match="not UTF-8"):
+        read_with({1: 4}, struct.pack("<I", 2) + b"\xff\xfe\0\0")
+    with pytest.raises(RknnModelError, match="does not end with a zero byte"):
+        read_with({1: 4}, struct.pack("<I", 2) + b"abcd")
+
+
+@pytest.mark.parametrize(
+    ("field_list", "says"),
+    [
+        (struct.pack("<HH", 2, 8), "impossible size of 2"),
+        (struct.pack("<HH", 5, 8), "impossible size of 5"),
+        (struct.pack("<HH", 0xFFFE, 8), "ends outside"),
+        (struct.pack("<HH", 6, 3), "impossible size of 3"),
+        (struct.pack("<HH", 6, 0xFFFF), "ends outside"),
+        (struct.pack("<HHH", 6, 8, 6), "outside its Outer table"),
+        (struct.pack("<HHH", 6, 8, 2), "outside its Outer table"),
+    ],
+)
+def test_a_damaged_list_of_fields_is_refused(field_list: bytes, says: str) -> None:
+    """A table's own description is not believed either."""
+    data = field_list.ljust(8, b"\0") + struct.pack("<i", 8) + bytes(8)
+    with pytest.raises(RknnModelError, match=says):
+        OUTER.read(Reader(memoryview(data), BASE), 8)
+
+
+def test_a_list_of_fields_before_the_data_is_refused() -> None:
+    """A negative position is not a position from the end."""
+    with pytest.raises(RknnModelError, match="field list"):
+        OUTER.read(Reader(memoryview(struct.pack("<i", 100) + bytes(60)), BASE), 0)

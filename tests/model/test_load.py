@@ -1,0 +1,167 @@
+"""What a model says about itself, for models that were compiled to say it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ez_rknn_async.errors import RknnModelError
+from ez_rknn_async.model import DType, Kind, Layout, load, read_header
+
+from .walk import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ez_rknn_async.model import Model
+
+REFUSED = ("mini_int8",)
+
+
+def test_every_committed_model_says_what_it_was_compiled_with(data: Path, manifest: dict[str, Any]) -> None:
+    """Target, toolkit, batch, inputs and outputs are those of the compiler's arguments."""
+    for name, entry in manifest.items():
+        if name in REFUSED:
+            continue
+        with load(data / entry["file"]) as model:
+            assert model.target_platform == entry["target"], name
+            assert model.toolkit_version == (2, 5, 0)
+            assert model.schema_version == model.container_version == 6
+            assert model.batch_size == entry["batch"]
+            assert model.custom_string == entry["config"].get("custom_string", "")
+            assert model.dynamic == ("dynamic_input" in entry["config"])
+            graph = model.graphs[0]
+            assert [graph.tensors[i].name for i in graph.inputs] == [each["name"] for each in entry["inputs"]]
+            assert [list(graph.tensors[i].shape) for i in graph.inputs] == [each["shape"] for each in entry["inputs"]]
+            assert [graph.tensors[i].name for i in graph.outputs] == [each["name"] for each in entry["outputs"]]
+            assert [each.name for each in model.inputs] == [each["name"] for each in entry["inputs"]]
+
+
+def test_a_path_and_its_content_are_the_same_model(data: Path, tiny: bytes) -> None:
+    """Every kind of source gives the same graphs."""
+    path = data / "tiny_conv_int8.rknn"
+    sources = [path, str(path), tiny, bytearray(tiny), memoryview(tiny)]
+    models = [load(source) for source in sources]
+    assert all(model.graphs == models[0].graphs for model in models)
+    assert all(model.header == read_header(source) for model, source in zip(models, sources))
+    for model in models:
+        model.close()
+
+
+def test_an_int8_convolution_is_read_in_full(open_model: Callable[[str], Model]) -> None:
+    """The graph of the smallest model, tensor by tensor, is what was compiled: a 3x3 convolution with ReLU."""
+    graph = open_model("tiny_conv_int8").graphs[0]
+    (node,) = [node for node in graph.nodes if node.op.startswith("Conv")]
+    assert node.on_npu
+    assert node.attributes["kernel_shape"] == (3, 3)
+    assert node.attributes["pads"] == (1, 1, 1, 1)
+    assert node.attributes["group"] == 1
+    source, weight, bias = (graph.tensors[index] for index in node.inputs[:3])
+    assert (source.kind, source.dtype, source.shape) == (Kind.INPUT, DType.INT8, (1, 3, 16, 16))
+    assert (weight.kind, weight.layout, weight.shape) == (Kind.WEIGHT, Layout.PACKED_WEIGHT, (8, 3, 3, 3))
+    assert (bias.kind, bias.layout) == (Kind.WEIGHT, Layout.PLAIN)
+    (target,) = (graph.tensors[index] for index in node.outputs)
+    assert target.quantization is not None
+    assert target.quantization.zero_point == (-128,)  # nothing below zero comes out of a ReLU
+    assert graph.core_modes == (1, 2, 3)
+
+
+def test_core_modes_are_those_that_were_compiled(open_model: Callable[[str], Model]) -> None:
+    """Task lists for three cores on RK3588, two on RK3576, one on RK3566 and in single-core mode."""
+    modes = {
+        name: open_model(name).graphs[0].core_modes
+        for name in ("block_int8", "single_core_int8", "rk3576_block_int8", "rk3566_block_int8", "rk3562_conv_int8")
+    }
+    assert modes == {
+        "block_int8": (1, 2, 3),
+        "single_core_int8": (1,),
+        "rk3576_block_int8": (1, 2),
+        "rk3566_block_int8": (1,),
+        "rk3562_conv_int8": (1,),
+    }
+
+
+def test_preprocessing_has_one_value_for_each_channel(open_model: Callable[[str], Model]) -> None:
+    """The file has four values for three channels, and has them also where nothing is to be done."""
+    (preprocessing,) = open_model("mean_std_int8").graphs[0].preprocessing
+    assert preprocessing is not None
+    assert preprocessing.mean == pytest.approx((123.675, 116.28, 103.53))
+    assert preprocessing.std == pytest.approx((58.395, 57.12, 57.375))
+    assert open_model("tiny_conv_int8").graphs[0].preprocessing == (None,)
+
+
+def test_a_dynamic_model_has_a_graph_for_each_shape_and_one_set_of_weights(
+    open_model: Callable[[str], Model], manifest: dict[str, Any]
+) -> None:
+    """The largest shape comes first; the weights of the other graphs are found in the first by name."""
+    model = open_model("dynamic_fp16")
+    shapes = [graph.tensors[graph.inputs[0]].shape for graph in model.graphs]
+    compiled = [tuple(inputs[0]) for inputs in manifest["dynamic_fp16"]["config"]["dynamic_input"]]
+    assert shapes == sorted(compiled, reverse=True)
+    first, *others = ([t for t in graph.tensors if t.layout is Layout.PACKED_WEIGHT] for graph in model.graphs)
+    for graph, weights in zip(model.graphs[1:], others):
+        assert [len(model.buffer(weight.buffer)) for weight in weights] == [0] * len(first)
+        for weight, original in zip(weights, first):
+            found = model.constant_bytes(graph, weight)
+            assert found == model.constant_bytes(model.graphs[0], original)
+
+
+def test_a_model_without_its_weights_says_so(open_model: Callable[[str], Model]) -> None:
+    """Such a file loads, so that it can be looked at; asking for a weight names what was left out."""
+    model = open_model("without_weights_fp16")
+    graph = model.graphs[0]
+    (weight,) = [tensor for tensor in graph.tensors if tensor.layout is Layout.PACKED_WEIGHT]
+    assert not model.has_data(graph, weight)
+    with pytest.raises(RknnModelError, match="remove_weight"):
+        model.constant_bytes(graph, weight)
+
+
+def test_a_closed_model_keeps_its_graphs(data: Path) -> None:
+    """What is only text and numbers outlives the file."""
+    with load(data / "tiny_conv_int8.rknn") as model:
+        names = [tensor.name for tensor in model.graphs[0].tensors]
+    assert [tensor.name for tensor in model.graphs[0].tensors] == names
+    model.close()
+
+
+def test_closing_while_an_array_looks_into_the_file_is_harmless(data: Path) -> None:
+    """The mapping stays until the last view is gone."""
+    model = load(data / "tiny_conv_int8.rknn")
+    view = max((model.buffer(t.buffer) for t in model.graphs[0].tensors), key=len)
+    before = bytes(view)
+    model.close()
+    assert bytes(view) == before
+
+
+def test_every_model_of_the_collection_loads(shared: Path) -> None:
+    """Hundreds of models of five toolkits and four targets: all load, all constants decode, but for a stated reason."""
+    files = [*shared.glob("zoo/*/*.rknn"), *shared.glob("golden/models/*.rknn")]
+    assert len(files) > 500
+    refused = {}
+    for file in files:
+        try:
+            model = load(file)
+        except RknnModelError as error:
+            refused[file.stem] = error.hint
+            continue
+        with model:
+            failed = {
+                tensor.name for graph in model.graphs for tensor in graph.tensors if not decode(model, graph, tensor)
+            }
+            assert not failed, file
+    assert set(refused) <= {"mini"}
+    assert all("mini_rknn" in str(hint) for hint in refused.values())
+
+
+def test_loading_the_largest_model_of_the_collection_takes_milliseconds(shared: Path) -> None:
+    """Loading holds the interpreter's lock, so it must not take long even for networks of two hundred tensors."""
+    file = shared / "zoo" / "net_yolov8" / "fp.rknn"
+    seconds = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        load(file).close()
+        seconds.append(time.perf_counter() - begin)
+    assert min(seconds) < 0.1

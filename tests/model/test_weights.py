@@ -1,0 +1,151 @@
+"""Packed weights come out as plain arrays."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ez_rknn_async.errors import RknnModelError
+from ez_rknn_async.model import (
+    DType,
+    Kind,
+    Layout,
+    Tensor,
+    constant,
+    has_zero_points,
+    unpack,
+    unpack_depthwise_with_zero_points,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ez_rknn_async.model import Graph, Model
+
+    Holding = Callable[[Tensor, bytes], tuple[Model, Graph]]
+
+
+def weight(native: tuple[int, ...], dtype: DType = DType.INT16) -> Tensor:
+    """A packed weight."""
+    return Tensor(0, "w", dtype, Layout.PACKED_WEIGHT, Kind.WEIGHT, (), native, None, 0, 1)
+
+
+@st.composite
+def packings(draw: st.DrawFn) -> tuple[np.ndarray, list[int], list[np.ndarray]]:
+    """A weight, how it is divided, and its parts in the order of the format's definition."""
+    kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    rows = [(draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 16]))) for _ in range(draw(st.integers(1, 2)))]
+    if len(rows) == 2 and rows[0] == rows[1]:
+        rows = rows[:1]  # equal neighbours would be one group
+    columns = [(draw(st.integers(1, 2)), draw(st.sampled_from([4, 8]))) for _ in range(draw(st.integers(1, 2)))]
+    cout, cin = (sum(blocks * size for blocks, size in parts) for parts in (rows, columns))
+    values = np.arange(cout * cin * kernel[0] * kernel[1], dtype=np.int16).reshape(cout, cin, *kernel)
+    native: list[int] = []
+    stored: list[np.ndarray] = []
+    top = 0
+    for row_blocks, row_size in rows:
+        native += [n for blocks, size in columns for n in (row_blocks, blocks, *kernel, row_size, size)]
+        for _ in range(row_blocks):
+            left = 0
+            for blocks, size in columns:
+                for _ in range(blocks):
+                    block = values[top : top + row_size, left : left + size]
+                    stored.append(block.transpose(2, 3, 0, 1).reshape(-1))  # kh, kw, co, ci
+                    left += size
+            top += row_size
+    return values, native, stored
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(packing=packings())
+def test_what_was_packed_is_unpacked(holding: Holding, packing: tuple[np.ndarray, list[int], list[np.ndarray]]) -> None:
+    """Blocks of output channels, of input channels, remainders of both, and bytes of padding at the end."""
+    values, native, stored = packing
+    each = weight((*native, 0, 0, 0, 0, 0, 0))  # the compiler writes absent remainders as zeros
+    data = np.concatenate(stored).tobytes() + b"\xff" * 5
+    assert np.array_equal(unpack(*holding(each, data), each), values)
+
+
+def test_four_bit_numbers_are_signed_and_the_low_half_comes_first(holding: Holding) -> None:
+    """Two numbers to a byte."""
+    each = weight((1, 1, 1, 1, 1, 6), DType.INT4)
+    assert unpack(*holding(each, bytes([0x21, 0xF8, 0x7E])), each).ravel().tolist() == [1, 2, -8, -1, -2, 7]
+
+
+def test_depthwise_weights_with_their_zero_points(holding: Holding) -> None:
+    """RK3562 and RK3576 keep pairs of weights and pairs of negated zero points in turn; -128 stands for +128."""
+    each = weight((1, 1, 1, 2, 1, 4), DType.INT8)
+    pairs = [(1, 2, 10, -128), (3, 4, 30, 40), (5, 6, 10, -128), (7, 8, 30, 40)]
+    model, graph = holding(each, np.array(pairs, np.int8).tobytes())
+    assert has_zero_points(model, graph, each)
+    values, zero_points = unpack_depthwise_with_zero_points(model, graph, each)
+    assert values.tolist() == [[[[1, 5]], [[2, 6]], [[3, 7]], [[4, 8]]]]
+    assert zero_points.tolist() == [10, 128, 30, 40]
+    plain = weight((1, 1, 1, 2, 1, 8), DType.INT8)
+    assert not has_zero_points(*holding(plain, bytes(16)), plain)
+
+
+@pytest.mark.parametrize(
+    ("each", "says"),
+    [
+        (weight((1, 1, 3, 3, 16, 32)), "needs 9216 bytes, but its buffer has 64"),
+        (weight((1, 1, 3, 3, 16, 2**31 - 1)), "its buffer has 64"),
+        (weight((1, 1, 3, 3, 16)), "not a packed weight"),
+        (weight(()), "not a packed weight"),
+        (weight((0, 0, 0, 0, 0, 0)), "different sizes"),
+        (weight((1, 1, 1, 1, 1, 1, 1, 1, 2, 1, 1, 1)), "different sizes"),
+        (weight((1, 1, 1, 1, 2, 1, 1, 1, 1, 1, 1, 2)), "different lengths"),
+        (weight((1, 1, 1, 1, 1, 1), DType.OPAQUE), "compress_weight"),
+    ],
+)
+def test_what_does_not_fit_is_refused(holding: Holding, each: Tensor, says: str) -> None:
+    """A native shape is only believed as far as the buffer goes."""
+    with pytest.raises(RknnModelError, match=says):
+        unpack(*holding(each, bytes(64)), each)
+
+
+def test_compressed_weights_are_refused_with_advice(open_model: Callable[[str], Model]) -> None:
+    """Their coding is not known; the compiler's option is."""
+    model = open_model("compressed_int8")
+    graph = model.graphs[0]
+    compressed = [tensor for tensor in graph.tensors if tensor.dtype is DType.OPAQUE and tensor.buffer]
+    assert compressed
+    for tensor in compressed:
+        for read in (unpack, constant):
+            with pytest.raises(RknnModelError, match="without compress_weight"):
+                read(model, graph, tensor)
+
+
+def test_the_weights_of_a_compiled_model_are_those_of_its_onnx_graph(
+    root: Path, open_model: Callable[[str], Model]
+) -> None:
+    """The compiler only rounds them to fp16: packing and unpacking lose nothing."""
+    onnx = pytest.importorskip("onnx")
+    graphs = _import(root / "tools" / "test_graphs.py")
+    initializers = {each.name: onnx.numpy_helper.to_array(each) for each in graphs.tiny_conv().graph.initializer}
+    (original,) = [values for values in initializers.values() if values.ndim == 4]
+    (bias,) = [values for values in initializers.values() if values.ndim == 1]
+    model = open_model("tiny_conv_fp16")
+    graph = model.graphs[0]
+    (node,) = [node for node in graph.nodes if node.op.startswith("Conv")]
+    stored = unpack(model, graph, graph.tensors[node.inputs[1]])
+    cout, cin = original.shape[:2]
+    assert np.array_equal(stored[:cout, :cin], original.astype(np.float16))
+    # Read before anything is cut: the compiler pads channels, and what it pads with is arbitrary.
+    assert stored.shape[1] >= cin
+    assert constant(model, graph, graph.tensors[node.inputs[2]])[:cout] == pytest.approx(bias, rel=1e-3)
+
+
+def _import(file: Path) -> Any:
+    specification = importlib.util.spec_from_file_location(file.stem, file)
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
