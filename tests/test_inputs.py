@@ -25,7 +25,8 @@ def nchw(dtype: Any = np.float32) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("layout", "shape", "name"), [("nchw", [1, 3, 4, 5], "NCHW"), ("nhwc", [1, 4, 5, 3], "NHWC"), ("any", [1, 4, 5, 3], "NHWC")]
+    ("layout", "shape", "name"),
+    [("nchw", [1, 3, 4, 5], "NCHW"), ("nhwc", [1, 4, 5, 3], "NHWC"), ("any", [1, 4, 5, 3], "NHWC")],
 )
 def test_the_shape_and_the_layout_that_are_reported_belong_together(layout: str, shape: list[int], name: str) -> None:
     """The library that this one replaces turned the shape and left the layout."""

@@ -95,7 +95,9 @@ def test_schedule_and_tp_mode_exclude_each_other() -> None:
         ({"simulator": {"timing": "fixed:5", "compute": "off"}}, "simulator", "timing=fixed:5,compute=off"),
     ],
 )
-def test_values_are_understood_in_the_forms_that_programs_use(options: Mapping[str, Any], name: str, value: Any) -> None:
+def test_values_are_understood_in_the_forms_that_programs_use(
+    options: Mapping[str, Any], name: str, value: Any
+) -> None:
     """Strings come from configuration files, numbers from numpy."""
     assert getattr(ProviderOptions.parse(options), name) == value
 

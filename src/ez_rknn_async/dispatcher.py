@@ -84,6 +84,6 @@ class Dispatcher:
             try:
                 delivery.receive(delivery.outputs, result)
             except BaseException:
-                # Whatever a callback raises, SystemExit included, is its own business: the others are still owed theirs.
+                # Whatever a callback raises, SystemExit included, is its own business: the others are owed theirs.
                 logger.exception("a callback of task %d raised", result.id)
             del delivery

@@ -134,7 +134,9 @@ class Input:
         if self.attribute.type != "int8" or self.is_image:
             return array
         scale, zero_point = self.attribute.scale, self.attribute.zero_point
-        return np.clip(array.astype(np.float32), (-128 - zero_point) * scale, (127 - zero_point) * scale)
+        lowest, highest = (-128 - zero_point) * scale, (127 - zero_point) * scale
+        clipped: Array = np.clip(array.astype(np.float32), lowest, highest)
+        return clipped
 
     def _declare(self, array: Array) -> Prepared:
         if array.dtype.name == "int8" and not self.is_image and self.attribute.type == "int8":
@@ -150,7 +152,7 @@ def quantization(attribute: TensorAttribute) -> Quantization | None:
 
 def nchw_to_nhwc(array: Array) -> Array:
     """A C-contiguous NHWC array of an NCHW one; without a copy where the memory is in that order already."""
-    view = array.transpose(0, 2, 3, 1)
+    view: Array = array.transpose(0, 2, 3, 1)
     if view.flags.c_contiguous:
         return view
     n, c, h, w = array.shape

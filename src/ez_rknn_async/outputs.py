@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,8 @@ from .inputs import quantization
 from .node_arg import NodeArg
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     import numpy.typing as npt
 
     from .runtime.context import TensorAttribute
@@ -29,9 +30,7 @@ class Output:
     def node_arg(self) -> NodeArg:
         """This output as the user sees it."""
         attribute = self.attribute
-        return NodeArg(
-            attribute.name, list(attribute.shape), attribute.type, attribute.format, quantization(attribute)
-        )
+        return NodeArg(attribute.name, list(attribute.shape), attribute.type, attribute.format, quantization(attribute))
 
     @property
     def want_float(self) -> bool:
@@ -52,7 +51,9 @@ def select(requested: Iterable[str] | None, names: Sequence[str]) -> list[int]:
     if requested is None:
         return list(range(len(names)))
     if isinstance(requested, str):
-        raise RknnTypeError(f"output_names takes a sequence of names, not the string {requested!r}; use [{requested!r}]")
+        raise RknnTypeError(
+            f"output_names takes a sequence of names, not the string {requested!r}; use [{requested!r}]"
+        )
     return [_index(name, names) for name in requested] or list(range(len(names)))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import collections
 import threading
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
 from .errors import RknnError, RknnValueError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import numpy.typing as npt
 
     Results = list[npt.NDArray[Any]]

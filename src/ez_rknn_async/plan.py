@@ -73,7 +73,9 @@ def _tensor_parallel(mode: str, options: ProviderOptions, soc: Soc) -> Plan:
     cores = tuple(range(soc.cores)) if mode == "all" else tuple(int(core) for core in mode.split(","))
     if max(cores) >= soc.cores:
         possible = ", ".join(["'auto'", "'all'", *(repr(m) for m in _modes(soc))])
-        raise RknnValueError(f"tp_mode={mode!r} needs core {max(cores)}, but {soc.name} has {soc.core_names}; use {possible}")
+        raise RknnValueError(
+            f"tp_mode={mode!r} needs core {max(cores)}, but {soc.name} has {soc.core_names}; use {possible}"
+        )
     return _plan([",".join(map(str, cores))], [_mask(cores, soc)], (0,), options)
 
 

@@ -101,9 +101,7 @@ class InferenceSession:
 
     # ---- Running ----
 
-    def run(
-        self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None
-    ) -> list[Array]:
+    def run(self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None) -> list[Array]:
         """Run one inference and return its outputs.
 
         Args:

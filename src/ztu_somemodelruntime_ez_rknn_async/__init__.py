@@ -1,7 +1,6 @@
 """The documented import name of the API that this package implements: everything is ``ez_rknn_async``'s."""
 
-from ez_rknn_async import *
-from ez_rknn_async import __all__, __version__
-
-# What programs written for this import name may also ask for.
-make_rknpu2_provider_options = make_provider_options  # noqa: F405
+# Nothing of its own, on purpose: a name added there is a name here.
+from ez_rknn_async import *  # noqa: F403
+from ez_rknn_async import __all__ as __all__
+from ez_rknn_async import __version__ as __version__

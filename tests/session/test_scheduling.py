@@ -69,7 +69,9 @@ def test_run_async_and_run_and_run_pipeline_count_as_one_sequence_of_tasks(
     assert runs_by_core() == [2, 2, 1]
 
 
-@pytest.mark.parametrize(("mode", "cores"), [("0", [1, 0, 0]), ("1", [0, 1, 0]), ("0,1", [1, 1, 0]), ("all", [1, 1, 1])])
+@pytest.mark.parametrize(
+    ("mode", "cores"), [("0", [1, 0, 0]), ("1", [0, 1, 0]), ("0,1", [1, 1, 0]), ("all", [1, 1, 1])]
+)
 def test_tensor_parallel_runs_one_task_on_several_cores(
     mode: str, cores: list[int], open_session: OpenSession, runs_by_core: RunsByCore
 ) -> None:

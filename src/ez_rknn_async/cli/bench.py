@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from .session_options import add_arguments, provider_options
 from .table import Table
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Iterable
 
 # Exploring schedules: the time is the NPU's, and this machine's processor is not in the way.
@@ -51,9 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"times": source, "modes": results}, indent=2))
         return 0
-    table = Table(
-        ["mode", "latency p50 (ms)", "p90 (ms)", "p99 (ms)", "throughput (1/s)", "against the first", "runs"]
-    )
+    table = Table(["mode", "latency p50 (ms)", "p90 (ms)", "p99 (ms)", "throughput (1/s)", "against the first", "runs"])
     for result in results:
         latency, rate = result["latency_ms"], result["throughput"]
         runs = result["latency_runs"] + result["throughput_runs"]

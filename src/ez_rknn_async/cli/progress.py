@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 WIDTH = 30
 REFRESH_SECONDS = 0.1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from .session_options import add_arguments, provider_options
 from .table import Table
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     import numpy.typing as npt

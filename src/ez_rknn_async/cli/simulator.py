@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING
 
-from ..runtime.locate import NATIVE, SIMULATOR_LIBRARY
+from ..runtime.abi import NATIVE
+from ..runtime.locate import SIMULATOR_LIBRARY
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -7,6 +7,7 @@ cffi may read of them stands between two marker lines.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cffi
 
@@ -26,4 +27,5 @@ def _load() -> cffi.FFI:
     return ffi
 
 
-ffi = _load()
+# Not cffi.FFI to the type checker: the fields of C structures are known to cffi alone.
+ffi: Any = _load()

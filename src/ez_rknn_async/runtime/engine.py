@@ -27,7 +27,7 @@ CALLS = ("", "rknn_set_input_shapes", "rknn_inputs_set", "rknn_run", "rknn_outpu
 OK, TIMEOUT, CLOSED = 0, -101, -102
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def native() -> Any:
     """The engine's library, loaded once a process."""
     return ffi.dlopen(str(ENGINE_LIBRARY))
@@ -51,7 +51,7 @@ class Result:
 
 
 class Task:
-    """The C structures of one task. Whoever submits it keeps the arrays behind its pointers alive until it has ended."""
+    """The C structures of one task; whoever submits it keeps the arrays behind its pointers until it has ended."""
 
     __slots__ = ("inputs", "outputs", "result", "task")
 

@@ -112,7 +112,7 @@ class Library:
         return text
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def load(path: str) -> Library:
     """The library at ``path``, loaded once a process."""
     return Library(path)
