@@ -1,0 +1,143 @@
+"""A compiled model with what the official simulator computes for it: made, written and described in a manifest.
+
+Needs ``rknn-toolkit2``. What the files of such a folder contain is explained in ``tests/data/README.md``.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from official_compiler import Recipe, compile_model
+from onnx import TensorProto
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    import onnx
+    from numpy.typing import NDArray
+
+CALIBRATION_SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One compiled file: a graph and the compiler's options. ``int8`` asks for quantisation."""
+
+    name: str
+    graph: Callable[[], onnx.ModelProto]
+    int8: bool = False
+    target: str = "rk3588"
+    config: dict[str, Any] = field(default_factory=dict)
+    batch: int = 1
+    custom_operators: tuple[Any, ...] = ()
+    note: str = ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What went into the compiler's ``build``."""
+        options: dict[str, Any] = {"do_quantization": True} if self.int8 else {}
+        return {**options, "rknn_batch_size": self.batch} if self.batch > 1 else options
+
+
+def make(entry: Entry, folder: Path) -> dict[str, Any]:
+    """Compiles one model into ``folder``, records the official simulator's outputs, returns the manifest's entry."""
+    model = entry.graph()
+    cases = [inputs_for(entry, shapes, case) for case, shapes in enumerate(case_shapes(entry, model))]
+    calibration = [
+        inputs_for(entry, graph_shapes(model), 1000 + sample, batch=1) for sample in range(CALIBRATION_SAMPLES)
+    ]
+    recipe = Recipe(
+        {"target_platform": entry.target, **entry.config}, entry.options, entry.custom_operators, calibration
+    )
+    outputs = compile_model(model, recipe, folder / f"{entry.name}.rknn", cases)
+    record(folder / f"{entry.name}.npz", cases, outputs)
+    return describe(entry, model, outputs)
+
+
+def graph_shapes(model: onnx.ModelProto) -> list[tuple[list[int], int]]:
+    """Shape and ONNX element type of every input."""
+    types = [value.type.tensor_type for value in model.graph.input]
+    return [([dim.dim_value for dim in tensor.shape.dim], tensor.elem_type) for tensor in types]
+
+
+def case_shapes(entry: Entry, model: onnx.ModelProto) -> Iterable[list[tuple[list[int], int]]]:
+    """The input shapes to record outputs for: each legal set of a dynamic model, otherwise the graph's."""
+    fixed = graph_shapes(model)
+    for shapes in entry.config.get("dynamic_input", [[shape for shape, _ in fixed]]):
+        yield [(shape, dtype) for shape, (_, dtype) in zip(shapes, fixed)]
+
+
+def inputs_for(
+    entry: Entry, shapes: Sequence[tuple[list[int], int]], seed: int, batch: int | None = None
+) -> list[NDArray[Any]]:
+    """Random inputs: token ids, image values where the model subtracts a mean, otherwise a normal distribution."""
+    random = np.random.default_rng([zlib.crc32(entry.name.encode()), seed])
+    arrays: list[NDArray[Any]] = []
+    for shape, dtype in shapes:
+        size = [(batch or entry.batch) * shape[0], *shape[1:]]
+        if dtype == TensorProto.INT64:
+            arrays.append(random.integers(0, 20, size))
+        elif "mean_values" in entry.config:
+            arrays.append(random.integers(0, 256, size).astype(np.float32))
+        else:
+            arrays.append(noise(random, size))
+    return arrays
+
+
+def noise(random: np.random.Generator, size: Sequence[int]) -> NDArray[np.float32]:
+    """Normally distributed values; on a large image, squares of one value each, so that the recording stays small."""
+    square = 14 if size[-1] > 64 else 1
+    coarse = random.standard_normal([*size[:-2], *(-(-extent // square) for extent in size[-2:])])
+    fine = coarse.repeat(square, axis=-1)
+    fine = fine.repeat(square, axis=-2) if len(size) > 2 else fine
+    return fine.astype(np.float32)
+
+
+def record(path: Path, cases: Sequence[Sequence[NDArray[Any]]], outputs: Sequence[Sequence[NDArray[Any]]]) -> None:
+    """Writes ``case<i>_input<j>`` and ``case<i>_output<j>`` for every case."""
+    arrays = {}
+    for kind, recorded in (("input", cases), ("output", outputs)):
+        for case, values in enumerate(recorded):
+            arrays.update({f"case{case}_{kind}{index}": value for index, value in enumerate(values)})
+    np.savez_compressed(path, **arrays)
+
+
+def describe(entry: Entry, model: onnx.ModelProto, outputs: Sequence[Sequence[NDArray[Any]]]) -> dict[str, Any]:
+    """The manifest's entry; shapes are those of the uncompiled graph's inputs and of the first case's outputs."""
+    dtypes = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
+    return {
+        "name": entry.name,
+        "file": f"{entry.name}.rknn",
+        "recording": f"{entry.name}.npz",
+        "cases": len(outputs),
+        "target": entry.target,
+        "precision": "int8" if entry.int8 else "fp16",
+        "config": entry.config,
+        "build": entry.options,
+        "batch": entry.batch,
+        "inputs": [
+            {"name": value.name, "shape": shape, "dtype": dtypes[dtype]}
+            for value, (shape, dtype) in zip(model.graph.input, graph_shapes(model))
+        ],
+        "outputs": [
+            {"name": value.name, "shape": list(output.shape), "dtype": str(output.dtype)}
+            for value, output in zip(model.graph.output, outputs[0])
+        ],
+        "note": entry.note,
+    }
+
+
+def write_manifest(folder: Path, models: Sequence[dict[str, Any]]) -> None:
+    """Describes ``models`` in ``folder``."""
+    manifest = {
+        "compiler": f"rknn-toolkit2 {version('rknn-toolkit2')}",
+        "recorded_with": "the compiler's simulator (init_runtime without a target), inputs in NCHW",
+        "models": list(models),
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
