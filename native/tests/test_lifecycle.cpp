@@ -2,6 +2,7 @@
 #include <dirent.h>
 
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "check.h"
@@ -144,6 +145,84 @@ TEST(close_wakes_a_waiting_collector) {
         ezr_close(engine, 0);
         collector.join();
     }
+}
+
+/* The last completion after closing goes to one collector; the others, who sleep, learn that there will be no more. */
+TEST(the_last_completion_sends_every_collector_home) {
+    for (int round = 0; round < 200; ++round) {
+        FakeRuntime runtime;
+        TestEngine engine({1, 1, {0}});
+        Job job;
+        runtime.hold(context_of(0));
+        ezr_submit(engine, job, -1);
+        runtime.wait_until_held(context_of(0));
+        ezr_close(engine, 0);
+        std::atomic<int> asking{0}, given{0};
+        std::vector<std::thread> collectors;
+        for (int i = 0; i < 3; ++i) {
+            collectors.emplace_back([&] {
+                ezr_result result{};
+                ++asking;
+                while (ezr_next_completion(engine, -1, &result) == EZR_OK) ++given;
+            });
+        }
+        while (asking < 3) std::this_thread::yield();
+        runtime.let_go(context_of(0));
+        for (std::thread &collector : collectors) collector.join();
+        CHECK_EQ(given.load(), 1);
+    }
+}
+
+/* Blocking runs hold both contexts when the engine closes. One of the two threads takes up the task that waits; the
+ * other must not wait for a second one for ever. */
+TEST(destroy_ends_threads_that_wait_for_a_context) {
+    for (int round = 0; round < 50; ++round) {
+        FakeRuntime runtime;
+        TestEngine engine({1, 2, {0}});
+        Job runs[2], waiting;
+        std::vector<std::thread> callers;
+        for (uint32_t i = 0; i < 2; ++i) runtime.hold(context_of(0, i));
+        for (Job &job : runs) {
+            callers.emplace_back([&] {
+                ezr_result result{};
+                CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+            });
+        }
+        for (uint32_t i = 0; i < 2; ++i) runtime.wait_until_held(context_of(0, i));
+        CHECK(ezr_submit(engine, waiting, 0) >= 0);
+        ezr_close(engine, 0);
+        for (uint32_t i = 0; i < 2; ++i) runtime.let_go(context_of(0, i));
+        for (std::thread &caller : callers) caller.join();
+        engine.destroy();
+        CHECK(waiting.is_done());
+    }
+}
+
+/* A run may still be withdrawn after the engine was closed; then its queue is empty, and its threads must see that. */
+TEST(a_run_may_be_withdrawn_from_a_closed_engine) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}});
+    Job running, withdrawn;
+    runtime.hold(context_of(0));
+    std::thread caller([&] {
+        ezr_result result{};
+        CHECK_EQ(ezr_run(engine, running, -1, &result), EZR_OK);
+    });
+    runtime.wait_until_held(context_of(0));
+    std::atomic<bool> ended{false};
+    std::thread late([&] {
+        ezr_result result{};
+        CHECK_EQ(ezr_run(engine, withdrawn, 100, &result), EZR_TIMEOUT);
+        ended = true;
+    });
+    ezr_group_stats stats{};
+    while (stats.queued == 0 && !ended) ezr_stats(engine, &stats);
+    ezr_close(engine, 0);
+    late.join();
+    runtime.let_go(context_of(0));
+    caller.join();
+    engine.destroy();
+    CHECK(!withdrawn.is_done());
 }
 
 /* Destroying waits for what was accepted, collected or not, and leaves no thread. */
