@@ -21,9 +21,7 @@ from ez_rknn_async.runtime.machine import rockchip_soc
         (b"", None),
     ],
 )
-def test_the_soc_is_the_last_rockchip_name_of_the_root_node(
-    compatible: bytes, soc: str | None, tmp_path: Path
-) -> None:
+def test_the_soc_is_the_last_rockchip_name_of_the_root_node(compatible: bytes, soc: str | None, tmp_path: Path) -> None:
     """Boards name themselves first; the NPU is that of the SoC behind them."""
     (tmp_path / "compatible").write_bytes(compatible)
     assert rockchip_soc(tmp_path) == soc
