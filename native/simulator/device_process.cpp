@@ -94,7 +94,6 @@ DeviceProcess::DeviceProcess() : errors_(FileDescriptor::memory("ez_rknn_device_
 }
 
 DeviceProcess::~DeviceProcess() {
-    control_.close();
     bury();
 }
 
@@ -173,6 +172,7 @@ void DeviceProcess::bury() noexcept {
     const std::lock_guard<std::mutex> lock(burial_mutex_);
     if (buried_) return;
     buried_ = true;
+    control_.disconnect();
     // It ends by itself when its connections break; one that does not is ended. ECHILD: the program collects its
     // children itself, and then the pid may already be another process's: it is left alone.
     const int64_t deadline = now_ns() + farewell_ns;

@@ -96,6 +96,10 @@ std::optional<Reply> DeviceSocket::request(const Request &request) {
     return reply;
 }
 
+void DeviceSocket::disconnect() const {
+    shutdown(fd_.get(), SHUT_RDWR);
+}
+
 bool DeviceSocket::connected() const {
     pollfd state{fd_.get(), POLLIN, 0};
     if (poll(&state, 1, 0) <= 0) return true;

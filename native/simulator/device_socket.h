@@ -51,6 +51,8 @@ class DeviceSocket {
     /* Whether the other end is still there, without waiting. */
     bool connected() const;
     void close() { fd_.close(); }
+    /* Breaks the connection: both ends notice, also one that is waiting in another thread. */
+    void disconnect() const;
 
   private:
     bool send(const Request &request);

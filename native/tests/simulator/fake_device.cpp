@@ -1,0 +1,183 @@
+/* A device process that speaks the wire and computes nothing worth having: each output byte is the first input's first
+ * byte plus the number of the output. Started in place of Python (EZ_RKNN_PYTHON); the environment variable
+ * EZ_RKNN_FAKE_DEVICE makes it misbehave:
+ *
+ *   die_at_start    writes to stderr and exits before the greeting
+ *   other_protocol  greets with another version
+ *   refuse_load     answers every load with RKNN_ERR_MODEL_INVALID
+ *   die_in_load     kills itself when it is asked to load
+ *   die_in_run      kills itself when it is asked to run
+ *   fail_run        answers every run with RKNN_ERR_FAIL
+ *   close_channel   closes the context's channel instead of answering a run, and lives on */
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rknn_abi.h"
+
+namespace {
+
+constexpr int control_fd = 3;
+
+struct Place {
+    uint64_t offset;
+    uint64_t size;
+};
+struct Channel {
+    uint8_t *memory = nullptr;
+    std::vector<std::vector<Place>> inputs;
+    std::vector<std::vector<Place>> outputs;
+};
+
+std::string mode() {
+    const char *value = std::getenv("EZ_RKNN_FAKE_DEVICE");
+    return value == nullptr ? "" : value;
+}
+
+/* Reads a packet's fields one after the other. */
+class Fields {
+  public:
+    explicit Fields(const std::vector<uint8_t> &bytes) : bytes_(bytes) {}
+    uint32_t u32() { return static_cast<uint32_t>(number(4)); }
+    uint64_t u64() { return number(8); }
+
+  private:
+    uint64_t number(size_t size) {
+        uint64_t value = 0;
+        for (size_t i = 0; i < size; ++i) value |= static_cast<uint64_t>(bytes_.at(at_++)) << (8 * i);
+        return value;
+    }
+    const std::vector<uint8_t> &bytes_;
+    size_t at_ = 0;
+};
+
+/* False when the host is gone. */
+bool receive(int socket, std::vector<uint8_t> &packet, std::vector<int> &descriptors) {
+    packet.resize(65536);
+    descriptors.clear();
+    iovec part{packet.data(), packet.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t size = recvmsg(socket, &message, 0);
+    if (size <= 0) return false;
+    packet.resize(static_cast<size_t>(size));
+    if (const cmsghdr *header = CMSG_FIRSTHDR(&message)) {
+        descriptors.resize((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        std::memcpy(descriptors.data(), CMSG_DATA(header), descriptors.size() * sizeof(int));
+    }
+    return true;
+}
+
+void reply(int socket, int32_t status, const std::string &text = "") {
+    std::string packet(sizeof status, '\0');
+    std::memcpy(packet.data(), &status, sizeof status);
+    packet += text;
+    send(socket, packet.data(), packet.size(), MSG_NOSIGNAL);
+}
+
+Channel read_attachment(Fields &fields, int memory) {
+    Channel channel;
+    struct stat file{};
+    fstat(memory, &file);
+    channel.memory = static_cast<uint8_t *>(
+        mmap(nullptr, static_cast<size_t>(file.st_size), PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0));
+    close(memory);
+    fields.u32();  // the model
+    const uint32_t graphs = fields.u32();
+    for (uint32_t graph = 0; graph < graphs; ++graph) {
+        const uint32_t inputs = fields.u32();
+        const uint32_t outputs = fields.u32();
+        const auto places = [&](uint32_t count) {
+            std::vector<Place> result(count);
+            for (Place &place : result) place = {fields.u64(), fields.u64()};
+            return result;
+        };
+        channel.inputs.push_back(places(inputs));
+        channel.outputs.push_back(places(outputs));
+    }
+    return channel;
+}
+
+void compute(const Channel &channel, uint32_t graph) {
+    const uint8_t first = channel.memory[channel.inputs[graph][0].offset];
+    for (size_t i = 0; i < channel.outputs[graph].size(); ++i) {
+        const Place &place = channel.outputs[graph][i];
+        std::memset(channel.memory + place.offset, static_cast<int>(first + i), place.size);
+    }
+}
+
+void on_control(Fields &fields, const std::vector<int> &descriptors, std::map<int, Channel> &channels) {
+    switch (fields.u32()) {
+        case 1:
+            for (int descriptor : descriptors) close(descriptor);
+            if (mode() == "die_in_load") raise(SIGKILL);
+            if (mode() == "refuse_load") return reply(control_fd, RKNN_ERR_MODEL_INVALID, "cannot execute Frobnicate");
+            break;
+        case 2:
+            channels[descriptors.at(0)] = read_attachment(fields, descriptors.at(1));
+            break;
+        default:
+            break;
+    }
+    reply(control_fd, RKNN_SUCC);
+}
+
+/* False when the channel is to be closed. */
+bool on_run(int socket, Fields &fields, const Channel &channel) {
+    if (mode() == "die_in_run") raise(SIGKILL);
+    if (mode() == "close_channel") return false;
+    if (mode() == "fail_run") {
+        reply(socket, RKNN_ERR_FAIL, "the arithmetic went wrong");
+        return true;
+    }
+    fields.u32();
+    compute(channel, fields.u32());
+    reply(socket, RKNN_SUCC);
+    return true;
+}
+
+}  // namespace
+
+int main() {
+    if (mode() == "die_at_start") {
+        std::fputs("No module named ez_rknn_async\n", stderr);
+        return 1;
+    }
+    const uint32_t greeting[2] = {0x5A455A45, mode() == "other_protocol" ? 99U : 1U};
+    send(control_fd, greeting, sizeof greeting, MSG_NOSIGNAL);
+    std::map<int, Channel> channels;
+    std::vector<uint8_t> packet;
+    std::vector<int> descriptors;
+    for (;;) {
+        std::vector<pollfd> sockets = {{control_fd, POLLIN, 0}};
+        for (const auto &[socket, channel] : channels) sockets.push_back({socket, POLLIN, 0});
+        poll(sockets.data(), sockets.size(), -1);
+        for (const pollfd &ready : sockets) {
+            if (ready.revents == 0) continue;
+            const bool open = receive(ready.fd, packet, descriptors);
+            if (!open && ready.fd == control_fd) return 0;
+            Fields fields(packet);
+            if (ready.fd == control_fd) {
+                on_control(fields, descriptors, channels);
+            } else if (!open || !on_run(ready.fd, fields, channels.at(ready.fd))) {
+                close(ready.fd);
+                channels.erase(ready.fd);
+            }
+        }
+    }
+}
