@@ -13,6 +13,7 @@ from ez_rknn_async.model import (
     Kind,
     Layout,
     Model,
+    Node,
     RegisterFile,
     Tensor,
     has_zero_points,
@@ -23,6 +24,10 @@ from ez_rknn_async.model import (
     unpack,
     unpack_depthwise_with_zero_points,
 )
+from ez_rknn_async.model.convolution import convolution
+from ez_rknn_async.model.recurrent import recurrent
+
+RECURRENT = ("LSTM", "exLSTM", "GRU", "exGRU")
 
 
 def walk(data: bytes) -> bool:
@@ -36,7 +41,7 @@ def walk(data: bytes) -> bool:
     json.dumps(describe(model))
     whole = True
     for graph in model.graphs:
-        whole &= _walk_registers(model, graph)
+        whole &= _walk_nodes(model, graph)
         for tensor in graph.tensors:
             whole &= decode(model, graph, tensor)
     return whole
@@ -62,11 +67,26 @@ def decode(model: Model, graph: Graph, tensor: Tensor) -> bool:
     return True
 
 
-def _walk_registers(model: Model, graph: Graph) -> bool:
+def _walk_nodes(model: Model, graph: Graph) -> bool:
     try:
         registers = RegisterFile(model, graph)
-        for node in graph.nodes:
-            registers.first_compute(node)
+    except RknnModelError:
+        return False
+    whole = True
+    for node in graph.nodes:
+        whole &= _walk_node(model, graph, node, registers)
+    return whole
+
+
+def _walk_node(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> bool:
+    """Read what only the registers say, and the operands of the operators that are stored in a form of their own."""
+    try:
+        registers.first_compute(node)
+        with np.errstate(all="ignore"):
+            if node.op.startswith("Conv"):
+                convolution(model, graph, node, registers)
+            elif node.op in RECURRENT:
+                recurrent(model, graph, node, registers)
     except RknnModelError:
         return False
     return True

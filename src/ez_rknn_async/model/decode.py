@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 _MAX_ELEMENTS = 2**31 - 1
 _NPU = 2  # Node field 3; 0: CPU
 
+# The types of BSON values by what the compiler calls them; two letters are a list. Others are taken as they are.
+_BSON_TYPES = {"i": (int,), "f": (float, int), "s": (str,), "is": (int,), "fs": (float, int), "ss": (str,)}
+
 _Enum = TypeVar("_Enum", bound=enum.IntEnum)
 
 
@@ -83,17 +86,28 @@ def _quantization(reader: Reader, table: dict[str, Any]) -> Quantization | None:
 
 
 def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int) -> Node:
+    operator = table["op"]
+    inputs = _indices(reader, table, "inputs", tensors)
+    outputs = _indices(reader, table, "outputs", tensors)
+    if len(inputs) < _least_inputs(operator) or (not outputs and operator != "OutputOperator"):
+        reader.fail(table["@"], f"operator {operator!r} has {len(inputs)} inputs and {len(outputs)} outputs")
     return Node(
         index=index,
-        op=table["op"],
+        op=operator,
         name=table["name"],
         on_npu=table["target"] == _NPU,
-        inputs=_indices(reader, table, "inputs", tensors),
-        outputs=_indices(reader, table, "outputs", tensors),
+        inputs=inputs,
+        outputs=outputs,
         attributes=_attributes(reader, table),
         tasks=table["tasks"],
         work=table["work"],
     )
+
+
+def _least_inputs(operator: str) -> int:
+    if operator == "InputOperator":
+        return 0
+    return 2 if operator.startswith("Conv") else 1  # data and weight
 
 
 def _indices(reader: Reader, table: dict[str, Any], field: str, tensors: int) -> tuple[int, ...]:
@@ -115,9 +129,22 @@ def _attributes(reader: Reader, table: dict[str, Any]) -> dict[str, Any]:
     if bson.is_document(document):
         reader.charge(table["@"], len(document))
         for name, entry in bson.read_document(document, offset).items():
-            value = entry.get("value") if isinstance(entry, dict) else entry
-            attributes[name] = tuple(value) if isinstance(value, list) else value
+            # A typed text or vector was checked; a typed number may be a default, and the document knows better.
+            if not isinstance(attributes.get(name, 0), (str, tuple)):
+                attributes[name] = _value(reader, table, name, entry)
     return attributes
+
+
+def _value(reader: Reader, table: dict[str, Any], name: str, entry: Any) -> Any:
+    """The value of an attribute in a BSON document: ``{"dtype": ..., "value": ...}``."""
+    if not isinstance(entry, dict) or "value" not in entry:
+        reader.fail(table["@"], f"attribute {name!r} of operator {table['op']!r} has no value")
+    value, dtype = entry["value"], str(entry.get("dtype"))
+    items, plural = (value, True) if isinstance(value, list) else ([value], False)
+    expected = _BSON_TYPES.get(dtype)
+    if expected and not (all(type(item) in expected for item in items) and plural == (len(dtype) == 2)):
+        reader.fail(table["@"], f"attribute {name!r} of operator {table['op']!r} is not of type {dtype!r}")
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _preprocessing(reader: Reader, table: dict[str, Any], tensor: Tensor) -> Preprocessing | None:

@@ -131,19 +131,22 @@ class Scalar:
 
 
 class Vector:
-    """A vector of numbers, as a tuple; more than ``limit`` items are refused."""
+    """A vector of numbers, as a tuple, of at most ``limit`` items; with ``exactly``, of so many or none."""
 
     size = _OFFSET_SIZE
     default: tuple[Any, ...] = ()
 
-    def __init__(self, code: str, limit: int) -> None:
+    def __init__(self, code: str, limit: int, exactly: bool = False) -> None:
         self._code = code
         self._item_size = struct.calcsize("<" + code)
         self._limit = limit
+        self._exactly = exactly
 
     def read(self, reader: Reader, position: int) -> tuple[Any, ...]:
         """Every item of the vector."""
         start, count = reader.vector(position, self._item_size, self._limit)
+        if self._exactly and count not in (0, self._limit):
+            reader.fail(start, f"a vector has {count} items where {self._limit} are needed")
         reader.charge(start, _OFFSET_SIZE + count * self._item_size)
         return struct.unpack_from(f"<{count}{self._code}", reader.data, start)
 

@@ -130,6 +130,8 @@ ROOT = TableType(
 # An absent number is 0 unless another default is given; an absent text or vector is no attribute.
 _INTS = Vector("i", limit=4096)
 _FLOATS = Vector("f", limit=4096)
+_PAIR = Vector("i", limit=2, exactly=True)  # the NPU convolves in two dimensions; the compiler rewrites others
+_FOUR = Vector("i", limit=4, exactly=True)
 _REDUCE = ((0, "axes", _INTS), (1, "keepdims", _ONE))
 
 PARAMETERS: dict[int, TableType] = {
@@ -137,24 +139,24 @@ PARAMETERS: dict[int, TableType] = {
         "Conv",
         (
             (0, "auto_pad", _TEXT),
-            (1, "dilations", _INTS),
+            (1, "dilations", _PAIR),
             (2, "group", _ONE),
-            (3, "kernel_shape", _INTS),
-            (4, "pads", _INTS),
-            (5, "strides", _INTS),
+            (3, "kernel_shape", _PAIR),
+            (4, "pads", _FOUR),
+            (5, "strides", _PAIR),
         ),
     ),
     2: TableType(
         "ConvTranspose",
         (
             (0, "auto_pad", _TEXT),
-            (1, "dilations", _INTS),
+            (1, "dilations", _PAIR),
             (2, "group", _ONE),
-            (3, "kernel_shape", _INTS),
-            (4, "output_padding", _INTS),
-            (5, "output_shape", _INTS),
-            (6, "pads", _INTS),
-            (7, "strides", _INTS),
+            (3, "kernel_shape", _PAIR),
+            (4, "output_padding", _PAIR),
+            (5, "output_shape", _PAIR),
+            (6, "pads", _FOUR),
+            (7, "strides", _PAIR),
         ),
     ),
     3: TableType(
