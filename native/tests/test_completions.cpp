@@ -1,5 +1,6 @@
 /* In which order completions are given out, and to whom. */
 #include <algorithm>
+#include <atomic>
 #include <thread>
 
 #include "check.h"
@@ -85,4 +86,28 @@ TEST(every_completion_is_collected_once) {
     std::sort(all.begin(), all.end());
     CHECK_EQ(all.size(), size_t{kTasks});
     for (int64_t id = 0; id < kTasks; ++id) CHECK_EQ(all.at(static_cast<size_t>(id)), id);
+}
+
+/* The end of one task may free several completions, which reach as many collectors, though each takes only one. */
+TEST(several_completions_at_once_wake_several_collectors) {
+    for (int round = 0; round < 200; ++round) {
+        FakeRuntime runtime;
+        TestEngine engine({2, 1, {0, 1, 1}});
+        Job jobs[3];
+        runtime.hold(context_of(0));
+        for (Job &job : jobs) ezr_submit(engine, job, -1);
+        ezr_group_stats stats[2]{};
+        while (stats[1].completed < 2) ezr_stats(engine, stats);
+        std::atomic<int> asking{0};
+        std::vector<std::thread> collectors;
+        for (int i = 0; i < 3; ++i) {
+            collectors.emplace_back([&] {
+                ++asking;
+                next(engine);
+            });
+        }
+        while (asking < 3) std::this_thread::yield();
+        runtime.let_go(context_of(0));
+        for (std::thread &collector : collectors) collector.join();
+    }
 }

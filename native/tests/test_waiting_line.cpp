@@ -36,6 +36,14 @@ class Ticketed {
         line_.wake_first();
     }
 
+    /* Adds a place and, before the thread that it is for can wake, asks for it as a newcomer. */
+    bool newcomer_takes_an_added_place() {
+        std::unique_lock lock(mutex_);
+        ++places_;
+        line_.wake_first();
+        return line_.wait(lock, ezr::Deadline::in_ms(0), [this] { return places_ > 0; });
+    }
+
     const std::vector<int> &admitted() const { return admitted_; }
     const std::vector<int> &gave_up() const { return gave_up_; }
 
@@ -88,4 +96,13 @@ TEST(who_gives_up_leaves_no_hole) {
     threads[3].join();
     CHECK(ticketed.admitted() == (std::vector<int>{1, 3}));
     CHECK_EQ(ticketed.gave_up().size(), 2U);
+}
+
+/* A newcomer does not overtake those who wait, not even while the place is free and the first is still waking up. */
+TEST(a_newcomer_does_not_overtake) {
+    Ticketed ticketed;
+    std::thread first = ticketed.enter(0);
+    CHECK(!ticketed.newcomer_takes_an_added_place());
+    first.join();
+    CHECK(ticketed.admitted() == std::vector<int>{0});
 }
