@@ -135,7 +135,7 @@ class _Decoder:
         channels = self._result.shape[1]
         if self._weight.dtype is DType.INT8:
             data = None if self._bias is None else self._model.constant_bytes(self._graph, self._bias)
-            parameters = channel_parameters(self._dpu, data, channels, offsets)
+            parameters = channel_parameters(self._dpu, data, channels, self._depthwise, offsets)
             unit = unit_of_sum(self._dpu, self._functions, self._result, self._factor(), parameters.multiplier)
             real = to_real(stored, parameters, unit, self._source)
             return real.weight, real.bias, unit

@@ -28,7 +28,8 @@ UNITY_SHIFT = 14  # the per-channel multipliers are fractions of 2**14
 
 BS_CFG, BS_MULTIPLIER, BN_CFG, BN_OFFSET, BN_MULTIPLIER, RELU_MAX = 0x4040, 0x4048, 0x4060, 0x4064, 0x4068, 0x406C
 BS_ZERO_POINT = 0x4054
-BS_MULTIPLIER_BYPASSED, BN_OFFSET_BYPASSED = 0x10, 0x02
+NEWER_BS_CFG, NEWER_BS_MODE, PER_LAYER = 0x4038, 0x4050, 2
+BS_MULTIPLIER_BYPASSED, BS_MULTIPLIER_FROM_MEMORY, BN_OFFSET_BYPASSED = 0x10, 0x01, 0x02
 
 
 def half(bits: int) -> float:
@@ -48,15 +49,6 @@ def signed(bits: int, width: int = 32) -> int:
 
 
 @dataclass(frozen=True)
-class BiasFormat:
-    """How the bias buffer of a quantised convolution is arranged."""
-
-    lanes: int  # channels in a block: their biases, then their zero points, then their multipliers
-    padding: int  # channels are padded to a multiple of this
-    depthwise_padding: int
-
-
-@dataclass(frozen=True)
 class Dpu:
     """The settings of one convolution on RK3588, RK3566 and RK3568.
 
@@ -66,12 +58,17 @@ class Dpu:
     registers: dict[int, int]
     constants: dict[str, Array]  # of the compiler's own tensors for this output, as uint16, by what follows the name
 
-    bias_format = BiasFormat(lanes=8, padding=32, depthwise_padding=64)
+    lanes = 8  # channels in a block of the bias buffer
     out_scale, out_shift = 0x4084, 0x4088
 
-    def per_layer(self, bias_bytes: int, channels: int, depthwise: bool) -> bool:
-        """Whether all channels share one weight scale and zero point."""
-        return bool(self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED)
+    def per_layer(self, interleaved: bool | None) -> bool:
+        """Whether all channels share one weight scale and zero point.
+
+        Args:
+            interleaved: whether a depthwise weight has its zero points among the weights; None for other weights.
+        """
+        multiplied = not self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED
+        return not (multiplied and self._register(BS_MULTIPLIER) & BS_MULTIPLIER_FROM_MEMORY)
 
     def layer_zero_point(self) -> int:
         """What to add to each weight in per-layer mode."""
@@ -138,19 +135,20 @@ HARD_SIGMOID_GAIN = 5461.0
 class Rk3566Dpu(Dpu):
     """RK3566 and RK3568: half as many lanes."""
 
-    bias_format = BiasFormat(lanes=4, padding=16, depthwise_padding=16)
+    lanes = 4
 
 
 class NewerDpu(Dpu):
     """What RK3562 and RK3576 have in common: other places for the output's scale and for the bounds of a clip."""
 
     out_scale, out_shift = 0x40B0, 0x40B4
+    mode_shift = 0
 
-    def per_layer(self, bias_bytes: int, channels: int, depthwise: bool) -> bool:
-        """No flag says so; the bias buffer is shorter then."""
-        # A depthwise convolution keeps its zero points beside the weights, and only bias and multiplier here.
-        padding = self.bias_format.depthwise_padding if depthwise else self.bias_format.padding
-        return bias_bytes < (6 if depthwise else 8) * -(-channels // padding) * padding
+    def per_layer(self, interleaved: bool | None) -> bool:
+        """The mode does not count for depthwise weights, whose zero points are elsewhere."""
+        if interleaved is not None:
+            return not interleaved
+        return (self._register(NEWER_BS_MODE) >> self.mode_shift) & 3 == PER_LAYER
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
         """Registers of their own for the bounds."""
@@ -158,10 +156,6 @@ class NewerDpu(Dpu):
             return self._real(0x4074, None), self._real(0x4078, None)
         low = self._real(0x4090, unit)
         return low, self._real(0x4078, unit) + low
-
-    def hard_sigmoid(self, floating: bool) -> tuple[float, float]:
-        """Not known."""
-        raise UnsupportedFormError("where this SoC keeps the parameters of a fused HardSigmoid is not known")
 
     def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Not known; the caller goes by the sizes."""
@@ -171,11 +165,11 @@ class NewerDpu(Dpu):
 class Rk3562Dpu(NewerDpu):
     """RK3562."""
 
-    bias_format = BiasFormat(lanes=4, padding=16, depthwise_padding=16)
+    lanes = 4
 
     def multiplier_shift(self, multipliers: Array) -> int:
         """Absent where nothing is to be shifted."""
-        return (self._register(0x4038) >> 8) & 63 or UNITY_SHIFT
+        return (self._register(NEWER_BS_CFG) >> 8) & 63 or UNITY_SHIFT
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
         """As on the others, except that floating-point bounds are relative to an offset."""
@@ -188,7 +182,7 @@ class Rk3562Dpu(NewerDpu):
 class Rk3576Dpu(NewerDpu):
     """RK3576: the multipliers are in constant tensors."""
 
-    bias_format = BiasFormat(lanes=8, padding=32, depthwise_padding=32)
+    mode_shift = 16
 
     def layer_zero_point(self) -> int:
         """From the compiler's tensor."""

@@ -46,7 +46,9 @@ class RealConvolution:
     unit: float
 
 
-def channel_parameters(dpu: Dpu, data: memoryview | None, channels: int, offsets: Array | None) -> ChannelParameters:
+def channel_parameters(
+    dpu: Dpu, data: memoryview | None, channels: int, depthwise: bool, offsets: Array | None
+) -> ChannelParameters:
     """Reads a bias buffer.
 
     Args:
@@ -55,10 +57,10 @@ def channel_parameters(dpu: Dpu, data: memoryview | None, channels: int, offsets
     """
     if data is None:
         return ChannelParameters(np.zeros(channels), np.zeros(channels), np.full(channels, _UNITY))
-    if dpu.per_layer(len(data), channels, offsets is not None):
+    if dpu.per_layer((offsets is not None) if depthwise else None):
         bias = _columns(data, np.dtype("<i4"), channels)
         return ChannelParameters(bias, np.full(channels, float(dpu.layer_zero_point())), np.full(channels, _UNITY))
-    lanes = dpu.bias_format.lanes
+    lanes = dpu.lanes
     fields: list[tuple[str, str, int]] = [("bias", "<i4", lanes)]
     if offsets is None:
         fields.append(("offset", "<i2", lanes))
