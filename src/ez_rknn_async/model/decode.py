@@ -156,6 +156,8 @@ def _preprocessing(reader: Reader, table: dict[str, Any], tensor: Tensor) -> Pre
     mean, std = table["mean"][:channels], table["std"][:channels]
     if not any(mean) and all(value == 1 for value in std):
         return None
+    if len(mean) != channels or len(std) != channels:
+        reader.fail(table["@"], f"input {tensor.name!r} has {len(mean)} means for {channels} channels")
     if not all(map(math.isfinite, mean)) or not all(math.isfinite(value) and value for value in std):
         reader.fail(table["@"], f"input {tensor.name!r} has the impossible mean {mean} or standard deviation {std}")
     return Preprocessing(mean, std)
