@@ -136,7 +136,7 @@ class _Decoder:
         if self._weight.dtype is DType.INT8:
             data = None if self._bias is None else self._model.constant_bytes(self._graph, self._bias)
             parameters = channel_parameters(self._dpu, data, channels, self._depthwise, offsets)
-            unit = unit_of_sum(self._dpu, self._functions, self._result, self._factor(), parameters.multiplier)
+            unit = unit_of_sum(self._dpu, self._functions, self._result, self._factor(), parameters.per_layer)
             real = to_real(stored, parameters, unit, self._source)
             return real.weight, real.bias, unit
         bias = None if self._bias is None else self._flat(self._bias, channels)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .stages import TABLE_GAINS
 from .unsupported import UnsupportedFormError
 
 if TYPE_CHECKING:
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 UNITY_SHIFT = 14  # the per-channel multipliers are fractions of 2**14
+TABLE_RANGE = 32768.0  # the tables' entries for 0 to 1
 
 BS_CFG, BS_MULTIPLIER, BN_CFG, BN_OFFSET, BN_MULTIPLIER, RELU_MAX = 0x4040, 0x4048, 0x4060, 0x4064, 0x4068, 0x406C
 BS_ZERO_POINT = 0x4054
-NEWER_BS_CFG, NEWER_BS_MODE, PER_LAYER = 0x4038, 0x4050, 2
+NEWER_BS_CFG, NEWER_BS_MULTIPLIER = 0x4038, 0x4044
+KERNEL_PADDING = 0x1074
 BS_MULTIPLIER_BYPASSED, BS_MULTIPLIER_FROM_MEMORY, BN_OFFSET_BYPASSED = 0x10, 0x01, 0x02
 
 
@@ -40,6 +43,12 @@ def half(bits: int) -> float:
 def single(bits: int) -> float:
     """A float32 from its bits."""
     return float(np.array(bits & 0xFFFFFFFF, np.uint32).view(np.float32))
+
+
+def weight_offset(bits: int) -> int:
+    """Minus the zero point of weights, of which a byte is kept: -128 does not occur, and stands for +128."""
+    offset = signed(bits, 8)
+    return 128 if offset == -128 else offset
 
 
 def signed(bits: int, width: int = 32) -> int:
@@ -70,12 +79,12 @@ class Dpu:
         multiplied = not self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED
         return not (multiplied and self._register(BS_MULTIPLIER) & BS_MULTIPLIER_FROM_MEMORY)
 
-    def layer_zero_point(self) -> int:
+    def layer_zero_point(self, depthwise: bool) -> int:
         """What to add to each weight in per-layer mode."""
         return signed(self._register(BS_ZERO_POINT), 16)
 
-    def multiplier_shift(self, multipliers: Array) -> int:
-        """By how many bits the per-channel product is shifted down."""
+    def multiplier_shift(self, per_layer: bool) -> int:
+        """By how many bits the product with the multiplier is shifted down."""
         if self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED:
             return UNITY_SHIFT
         return (self._register(BS_MULTIPLIER) >> 8) & 63
@@ -107,11 +116,16 @@ class Dpu:
 
     def hard_sigmoid(self, floating: bool) -> tuple[float, float]:
         """Alpha and beta of a fused hard sigmoid: the table is 0.5 + t / 32768, and t = gain * x + offset."""
+        gain, offset = self._table_argument(floating)
+        # In integers any alpha will do, as long as the unit of the sum is derived from the same gain.
+        return (gain if floating else TABLE_GAINS["HardSigmoid"]) / TABLE_RANGE, 0.5 + offset / TABLE_RANGE
+
+    def _table_argument(self, floating: bool) -> tuple[float, float]:
+        """Gain and offset of what is looked up."""
         multiplier, offset = self._register(BN_MULTIPLIER), self._register(BN_OFFSET)
         if floating:
-            return half(multiplier >> 16) / 32768, 0.5 + single(offset) / 32768
-        # Any alpha will do here as long as the unit is derived from the same gain.
-        return HARD_SIGMOID_GAIN / 32768, 0.5 + signed(offset) / 2.0 ** ((multiplier >> 8) & 63) / 32768
+            return half(multiplier >> 16), single(offset)
+        return self.table_gain(), signed(offset) / 2.0 ** ((multiplier >> 8) & 63)
 
     def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Strides and leading pads, both (y, x), of a transposed convolution that has no parameter table."""
@@ -129,9 +143,6 @@ class Dpu:
         return single(bits) if unit is None else signed(bits) * unit
 
 
-HARD_SIGMOID_GAIN = 5461.0
-
-
 class Rk3566Dpu(Dpu):
     """RK3566 and RK3568: half as many lanes."""
 
@@ -142,13 +153,18 @@ class NewerDpu(Dpu):
     """What RK3562 and RK3576 have in common: other places for the output's scale and for the bounds of a clip."""
 
     out_scale, out_shift = 0x40B0, 0x40B4
-    mode_shift = 0
 
     def per_layer(self, interleaved: bool | None) -> bool:
-        """The mode does not count for depthwise weights, whose zero points are elsewhere."""
+        """A depthwise weight has its zero points beside it, or there is one for all of it."""
         if interleaved is not None:
             return not interleaved
-        return (self._register(NEWER_BS_MODE) >> self.mode_shift) & 3 == PER_LAYER
+        return not self._register(NEWER_BS_MULTIPLIER) & BS_MULTIPLIER_FROM_MEMORY
+
+    def layer_zero_point(self, depthwise: bool) -> int:
+        """A depthwise weight's is what the kernel's padding is filled with."""
+        if depthwise:
+            return weight_offset(self._register(KERNEL_PADDING))
+        return super().layer_zero_point(depthwise)
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
         """Registers of their own for the bounds."""
@@ -156,6 +172,13 @@ class NewerDpu(Dpu):
             return self._real(0x4074, None), self._real(0x4078, None)
         low = self._real(0x4090, unit)
         return low, self._real(0x4078, unit) + low
+
+    def _table_argument(self, floating: bool) -> tuple[float, float]:
+        """The offset is added before the multiplication."""
+        multiplier, offset = self._register(BN_MULTIPLIER), self._register(BN_OFFSET)
+        if floating:
+            return half(multiplier >> 16), half(multiplier >> 16) * single(offset)
+        return self.table_gain(), self.table_gain() * signed(offset)
 
     def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Not known; the caller goes by the sizes."""
@@ -167,7 +190,7 @@ class Rk3562Dpu(NewerDpu):
 
     lanes = 4
 
-    def multiplier_shift(self, multipliers: Array) -> int:
+    def multiplier_shift(self, per_layer: bool) -> int:
         """Absent where nothing is to be shifted."""
         return (self._register(NEWER_BS_CFG) >> 8) & 63 or UNITY_SHIFT
 
@@ -182,18 +205,27 @@ class Rk3562Dpu(NewerDpu):
 class Rk3576Dpu(NewerDpu):
     """RK3576: the multipliers are in constant tensors."""
 
-    mode_shift = 16
-
-    def layer_zero_point(self) -> int:
+    def layer_zero_point(self, depthwise: bool) -> int:
         """From the compiler's tensor."""
+        if depthwise:
+            return super().layer_zero_point(depthwise)
         return signed(int(self._constant("_BScfgTensor")[0]), 16)
 
-    def multiplier_shift(self, multipliers: Array) -> int:
-        """From the compiler's tensor, where the channels differ at all."""
+    def multiplier_shift(self, per_layer: bool) -> int:
+        """From the compiler's tensors: element 0, or 16 behind what else a whole layer has in common."""
+        if per_layer:
+            settings = self.constants.get("_BsCfg_BScfgTensor")
+            return UNITY_SHIFT if settings is None or len(settings) < 24 else int(settings[16]) & 63
         settings = self.constants.get("_BsCfg_BScfgTensor", self.constants.get("_BScfgTensor"))
-        if settings is None or len(np.unique(multipliers)) == 1:
-            return UNITY_SHIFT
-        return int(settings[0]) & 63
+        return UNITY_SHIFT if settings is None else int(settings[0]) & 63
+
+    def _table_argument(self, floating: bool) -> tuple[float, float]:
+        """From the compiler's tensor; elements 0 and 1 are the offset."""
+        settings = self._constant("_BnCfg_BNcfgTensor")
+        offset = int(settings[0]) | int(settings[1]) << 16
+        if floating:
+            return half(int(settings[16])), half(int(settings[16])) * single(offset)
+        return self.table_gain(), self.table_gain() * signed(offset)
 
     def table_gain(self) -> float:
         """From the compiler's tensor; element 16 is the multiplier, element 24 the shift."""

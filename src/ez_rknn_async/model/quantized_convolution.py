@@ -35,6 +35,7 @@ class ChannelParameters:
     bias: Array  # integers
     offset: Array  # minus the weights' zero point
     multiplier: Array  # of 2**14
+    per_layer: bool = False  # all channels have the same offset and multiplier
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,11 @@ def channel_parameters(
         offsets: of a depthwise weight that keeps them itself; then the buffer has none.
     """
     if data is None:
-        return ChannelParameters(np.zeros(channels), np.zeros(channels), np.full(channels, _UNITY))
+        return ChannelParameters(np.zeros(channels), np.zeros(channels), np.full(channels, _UNITY), per_layer=True)
     if dpu.per_layer((offsets is not None) if depthwise else None):
         bias = _columns(data, np.dtype("<i4"), channels)
-        return ChannelParameters(bias, np.full(channels, float(dpu.layer_zero_point())), np.full(channels, _UNITY))
+        offset = np.full(channels, float(dpu.layer_zero_point(depthwise)))
+        return ChannelParameters(bias, offset, np.full(channels, _UNITY), per_layer=True)
     lanes = dpu.lanes
     fields: list[tuple[str, str, int]] = [("bias", "<i4", lanes)]
     if offsets is None:
@@ -82,14 +84,14 @@ def _blocks(data: memoryview, dtype: np.dtype[Any], count: int) -> Array:
     return np.frombuffer(data, dtype, count)
 
 
-def unit_of_sum(dpu: Dpu, functions: Sequence[str], result: Tensor, factor: Tensor | None, multipliers: Array) -> float:
+def unit_of_sum(dpu: Dpu, functions: Sequence[str], result: Tensor, factor: Tensor | None, per_layer: bool) -> float:
     """The real value of one unit of the normalised sum.
 
     Args:
         functions: what is fused behind the convolution.
         factor: the second operand of a multiplication that directly follows the convolution.
     """
-    range_of_multipliers = 2.0 ** (UNITY_SHIFT - dpu.multiplier_shift(multipliers))
+    range_of_multipliers = 2.0 ** (UNITY_SHIFT - dpu.multiplier_shift(per_layer))
     gain = next((TABLE_GAINS[function] for function in functions if function in TABLE_GAINS), None)
     if gain is not None:
         return dpu.table_gain() / gain * range_of_multipliers
