@@ -121,6 +121,8 @@ def test_quantised_constants_become_real(holding: Holding) -> None:
         (tensor((1, 9, 1, 1), DType.INT8, (1, 1, 1, 1, 8)), "cannot be stored"),
         (tensor((1, 1, 1, 1), DType.INT8, (0, 1, 1, 1, 8)), "cannot be stored"),
         (tensor((3,), DType.OPAQUE), "OPAQUE"),
+        (tensor((3,), DType.UNKNOWN), "UNKNOWN"),
+        (tensor((3,), DType.INT8, layout=Layout.UNKNOWN), "layout that is not known"),
         (tensor((3,), DType.INT8, layout=Layout.PACKED_WEIGHT), "packed weight"),
     ],
 )

@@ -11,6 +11,7 @@ from ez_rknn_async.errors import RknnModelError
 from ez_rknn_async.model import DType, Kind, Layout, load, read_header
 
 from .walk import decode
+from .writer import Reference, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,10 +120,24 @@ def test_a_model_without_its_weights_says_so(open_model: Callable[[str], Model])
         model.constant_bytes(graph, weight)
 
 
+def test_numbers_without_a_name_do_not_stop_a_model_from_loading() -> None:
+    """A newer compiler may write kinds, layouts and element types that a board's runtime knows, though we do not."""
+    writer, graphs, graph, tensors, tensor = Writer(), Reference(), Reference(), Reference(), Reference()
+    root = writer.table({0: 6, 2: graphs})
+    writer.tables([graph], graphs)
+    writer.table({0: tensors}, graph)
+    writer.tables([tensor], tensors)
+    writer.table({0: 200, 1: 201, 2: 202}, tensor)
+    (read,) = load(writer.finish(root)).graphs[0].tensors
+    assert (read.dtype, read.layout, read.kind) == (DType.UNKNOWN, Layout.UNKNOWN, Kind.UNKNOWN)
+
+
 def test_a_closed_model_keeps_its_graphs(data: Path) -> None:
     """What is only text and numbers outlives the file."""
     with load(data / "tiny_conv_int8.rknn") as model:
         names = [tensor.name for tensor in model.graphs[0].tensors]
+    assert model._mapping is not None
+    assert model._mapping.closed
     assert [tensor.name for tensor in model.graphs[0].tensors] == names
     model.close()
 

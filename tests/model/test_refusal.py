@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         (b"RK", "only 2 bytes (52 4b)", "copy"),
         (b"RKNN" + bytes(20), "24 bytes, less than its header of 64", "copy"),
         (b"\x7fELF" + bytes(100), "7f 45 4c 46 00 00 00 00", "export_rknn"),
+        (b"RKNN\1\0\0\0" + bytes(100), "followed by 01 00 00 00", "copy"),
         (b"RKNX" + bytes(100), "RKNPU3", "target_platform='rk3588'"),
         (b"RKCE" + bytes(100), "encrypted", "without encryption"),
         (b"version https://git-lfs.github.com/spec/v1\n" + bytes(80), "Git LFS pointer", "git lfs pull"),

@@ -135,6 +135,9 @@ def _check_magic(data: memoryview) -> None:
         if size < FLATBUFFER:
             message = f"the model file is cut short: it has {size} bytes, less than its header of {FLATBUFFER}"
             raise RknnModelError(message, offset=size, hint=COPY_AGAIN)
+        if any(magic[4:]):
+            message = f"the model file is damaged: 'RKNN' is followed by {magic[4:].hex(' ')} instead of zeros"
+            raise RknnModelError(message, offset=4, hint=COPY_AGAIN)
         return
     if size < 4:
         what = "is empty" if size == 0 else f"has only {size} bytes ({magic.hex(' ')})"

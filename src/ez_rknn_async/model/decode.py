@@ -1,14 +1,13 @@
 """From the tables of the file to the values of :mod:`~ez_rknn_async.model.graph`, checked on the way.
 
-What leaves this module can be used without another check: indices are in range, enumerations are known, shapes are
-not negative and their products fit 31 bits.
+What leaves this module can be used without another check: indices are in range, shapes are not negative and their
+products fit 31 bits.
 """
 
 from __future__ import annotations
 
-import enum
 import math
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from . import bson
 from .graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
@@ -22,8 +21,6 @@ _NPU = 2  # Node field 3; 0: CPU
 
 # The types of BSON values by what the compiler calls them; two letters are a list. Others are taken as they are.
 _BSON_TYPES = {"i": (int,), "f": (float, int), "s": (str,), "is": (int,), "fs": (float, int), "ss": (str,)}
-
-_Enum = TypeVar("_Enum", bound=enum.IntEnum)
 
 
 def decode_graph(reader: Reader, table: dict[str, Any], buffers: int) -> Graph:
@@ -56,22 +53,15 @@ def _tensor(reader: Reader, index: int, table: dict[str, Any], buffers: int) -> 
     return Tensor(
         index=index,
         name=table["name"],
-        dtype=_member(reader, table, DType, "dtype"),
-        layout=_member(reader, table, Layout, "layout"),
-        kind=_member(reader, table, Kind, "kind"),
+        dtype=DType(table["dtype"]),
+        layout=Layout(table["layout"]),
+        kind=Kind(table["kind"]),
         shape=table["shape"],
         native_shape=table["native_shape"],
         quantization=_quantization(reader, table),
         size=table["size"],
         buffer=table["buffer"],
     )
-
-
-def _member(reader: Reader, table: dict[str, Any], members: type[_Enum], field: str) -> _Enum:
-    try:
-        return members(table[field])
-    except ValueError:
-        reader.fail(table["@"], f"tensor {table['name']!r} has unknown {field} {table[field]}")
 
 
 def _quantization(reader: Reader, table: dict[str, Any]) -> Quantization | None:

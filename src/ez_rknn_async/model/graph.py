@@ -16,9 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class DType(enum.IntEnum):
+class _Open(enum.IntEnum):
+    """An enumeration of a format that others extend: a number that has no name yet is ``UNKNOWN``.
+
+    A runtime may well know it, so a model that has one can be loaded; only who needs its meaning refuses it.
+    """
+
+    @classmethod
+    def _missing_(cls, value: object) -> _Open | None:
+        return cls.__members__.get("UNKNOWN")
+
+
+class DType(_Open):
     """Element type of a tensor; the values are ONNX's ``TensorProto.DataType``, as in the file."""
 
+    UNKNOWN = -1
     OPAQUE = 0  # compressed by the compiler
     FLOAT32 = 1
     UINT8 = 2
@@ -36,9 +48,10 @@ class DType(enum.IntEnum):
     INT4 = 64
 
 
-class Layout(enum.IntEnum):
+class Layout(_Open):
     """How a tensor's bytes are arranged."""
 
+    UNKNOWN = -1
     PLAIN = 0  # row-major over the logical shape
     NHWC = 1
     NCHW = 2
@@ -46,9 +59,10 @@ class Layout(enum.IntEnum):
     PACKED_WEIGHT = 65  # convolution weights in cout/cin blocks
 
 
-class Kind(enum.IntEnum):
+class Kind(_Open):
     """What a tensor is for."""
 
+    UNKNOWN = -1
     DUMMY = 0
     INPUT = 1
     OUTPUT = 2
