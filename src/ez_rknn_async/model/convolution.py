@@ -16,6 +16,7 @@ import numpy as np
 from .constants import constant
 from .dpu import dpu
 from .graph import DType, Kind, Layout
+from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, to_real, unit_of_sum
 from .registers import lookup_table
 from .stages import BINARY, Activation, Binary, fused_functions
@@ -157,6 +158,8 @@ class _Decoder:
         if self._depthwise and has_zero_points(self._model, self._graph, self._weight):
             stored, offsets = unpack_depthwise_with_zero_points(self._model, self._graph, self._weight)
             offsets = offsets[: self._source.shape[1]].astype(np.float64)
+        elif is_image_weight(self._model, self._graph, self._weight):
+            stored = unpack_image_weight(self._model, self._graph, self._weight)
         else:
             stored = unpack(self._model, self._graph, self._weight)
         channels, inputs = self._result.shape[1], self._source.shape[1]

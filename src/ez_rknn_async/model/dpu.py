@@ -30,9 +30,9 @@ TABLE_RANGE = 32768.0  # the tables' entries for 0 to 1
 
 BS_CFG, BS_MULTIPLIER, BN_CFG, BN_OFFSET, BN_MULTIPLIER, RELU_MAX = 0x4040, 0x4048, 0x4060, 0x4064, 0x4068, 0x406C
 BS_ZERO_POINT = 0x4054
-NEWER_BS_CFG, NEWER_BS_MULTIPLIER = 0x4038, 0x4044
+BS_OPERANDS, NEWER_BS_CFG = 0x4050, 0x4038
 KERNEL_PADDING = 0x1074
-BS_MULTIPLIER_BYPASSED, BS_MULTIPLIER_FROM_MEMORY, BN_OFFSET_BYPASSED = 0x10, 0x01, 0x02
+BS_MULTIPLIER_BYPASSED, BN_OFFSET_BYPASSED = 0x10, 0x02
 
 
 def half(bits: int) -> float:
@@ -69,25 +69,20 @@ class Dpu:
 
     lanes = 8  # channels in a block of the bias buffer
     out_scale, out_shift = 0x4084, 0x4088
+    operands_shift = 0
 
-    def per_layer(self, interleaved: bool | None) -> bool:
-        """Whether all channels share one weight scale and zero point.
-
-        Args:
-            interleaved: whether a depthwise weight has its zero points among the weights; None for other weights.
-        """
-        multiplied = not self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED
-        return not (multiplied and self._register(BS_MULTIPLIER) & BS_MULTIPLIER_FROM_MEMORY)
+    def per_layer(self) -> bool:
+        """Whether all channels share one weight scale and zero point: then neither is read from memory."""
+        return not (self._register(BS_OPERANDS) >> self.operands_shift) & 1
 
     def layer_zero_point(self, depthwise: bool) -> int:
         """What to add to each weight in per-layer mode."""
         return signed(self._register(BS_ZERO_POINT), 16)
 
     def multiplier_shift(self, per_layer: bool) -> int:
-        """By how many bits the product with the multiplier is shifted down."""
-        if self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED:
-            return UNITY_SHIFT
-        return (self._register(BS_MULTIPLIER) >> 8) & 63
+        """By how many bits the product with the multiplier is shifted down; without a multiplier, as if it were 1.0."""
+        shift = (self._register(BS_MULTIPLIER) >> 8) & 63
+        return shift + UNITY_SHIFT if self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED else shift
 
     def output_gain(self) -> float:
         """From the normalised sum to the units of the output."""
@@ -154,12 +149,6 @@ class NewerDpu(Dpu):
 
     out_scale, out_shift = 0x40B0, 0x40B4
 
-    def per_layer(self, interleaved: bool | None) -> bool:
-        """A depthwise weight has its zero points beside it, or there is one for all of it."""
-        if interleaved is not None:
-            return not interleaved
-        return not self._register(NEWER_BS_MULTIPLIER) & BS_MULTIPLIER_FROM_MEMORY
-
     def layer_zero_point(self, depthwise: bool) -> int:
         """A depthwise weight's is what the kernel's padding is filled with."""
         if depthwise:
@@ -191,8 +180,9 @@ class Rk3562Dpu(NewerDpu):
     lanes = 4
 
     def multiplier_shift(self, per_layer: bool) -> int:
-        """Absent where nothing is to be shifted."""
-        return (self._register(NEWER_BS_CFG) >> 8) & 63 or UNITY_SHIFT
+        """Where the multiplication is bypassed, for a whole layer, nothing is given."""
+        shift = (self._register(NEWER_BS_CFG) >> 8) & 63
+        return UNITY_SHIFT if per_layer and not shift else shift
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
         """As on the others, except that floating-point bounds are relative to an offset."""
@@ -204,6 +194,8 @@ class Rk3562Dpu(NewerDpu):
 
 class Rk3576Dpu(NewerDpu):
     """RK3576: the multipliers are in constant tensors."""
+
+    operands_shift = 16
 
     def layer_zero_point(self, depthwise: bool) -> int:
         """From the compiler's tensor."""

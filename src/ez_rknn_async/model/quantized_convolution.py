@@ -58,7 +58,7 @@ def channel_parameters(
     """
     if data is None:
         return ChannelParameters(np.zeros(channels), np.zeros(channels), np.full(channels, _UNITY), per_layer=True)
-    if dpu.per_layer((offsets is not None) if depthwise else None):
+    if dpu.per_layer():
         bias = _columns(data, np.dtype("<i4"), channels)
         offset = np.full(channels, float(dpu.layer_zero_point(depthwise)))
         return ChannelParameters(bias, offset, np.full(channels, _UNITY), per_layer=True)
