@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 GATES = {"LSTM": 4, "GRU": 3}
-_BLOCK = 16  # gates are padded to a multiple of this
 _STATE_SCALE = 1 / 128  # of the hidden state in a quantised LSTM; its zero point is 0
 _TABLE_RANGE = 32768.0
 _BS_CFG, _PER_CHANNEL = 0x4040, 0x20140
@@ -110,16 +109,16 @@ class _Decoder:
     def _rows(self, tensor: Tensor, columns: int) -> Array:
         """The packed matrix as [directions, gates, hidden, columns]."""
         stored = unpack(self._model, self._graph, tensor)[:, :columns, 0, 0]
-        padded = -(-self._hidden // _BLOCK) * _BLOCK
-        groups = self._directions * self._gates
-        if stored.shape[0] // groups < self._hidden or stored.shape[1] < columns:
+        padded, groups = self._rows_of_a_gate(tensor, len(stored)), self._directions * self._gates
+        if len(stored) < groups * padded or stored.shape[1] < columns:
             raise UnsupportedFormError(f"its weights {tensor.name!r} are {list(stored.shape)}")
-        if tensor.dtype is DType.INT8:  # blocks of 32 from toolkit 2.3 on, of 16 before
-            padded = stored.shape[0] // groups
-        elif self._kind == "GRU" and tensor is self._recurrence:
-            padded = self._hidden  # only the end of the matrix is padded
         rows = stored[: groups * padded].reshape(self._directions, self._gates, padded, columns)
         return rows[:, :, : self._hidden]
+
+    def _rows_of_a_gate(self, tensor: Tensor, stored: int) -> int:
+        """The tensor's shape counts the rows of one gate, or of all of them; these are padded only at the end."""
+        rows = tensor.shape[0]
+        return rows if self._hidden <= rows <= stored // (self._directions * self._gates) else self._hidden
 
     def _floating(self) -> tuple[Array, Array, Array]:
         # The tensor's shape does not count the padding, the buffer's length does.
@@ -128,8 +127,8 @@ class _Decoder:
         groups = self._directions * 2 * self._gates
         if self._bias.dtype is not DType.FLOAT32 or bias.size < groups * self._hidden:
             raise UnsupportedFormError(f"its bias is {self._bias.dtype.name}, of {bias.size} numbers")
-        padded = -(-self._hidden // _BLOCK) * _BLOCK
-        width = padded if bias.size >= groups * padded else self._hidden
+        padded = self._weight.shape[0]
+        width = padded if bias.size >= groups * padded > groups * self._hidden else self._hidden
         bias = bias[: groups * width].reshape(self._directions, 2 * self._gates, width)[:, :, : self._hidden]
         inputs = self._source.shape[-1]
         return self._rows(self._weight, inputs), self._rows(self._recurrence, self._hidden), bias

@@ -20,9 +20,12 @@ def graph_input(node: Node, to: GraphBuilder) -> None:
     _pass_on(node, to)
 
 
-@lowers("OutputOperator")
+@lowers("OutputOperator", "")
 def graph_output(node: Node, to: GraphBuilder) -> None:
-    """Marks a graph output; a copy under another tensor keeps its value."""
+    """Marks a graph output; a copy under another tensor keeps its value.
+
+    Behind operators of the CPU, RK3562 and RK3566 models have a node without name or tensors instead.
+    """
     _pass_on(node, to)
 
 
