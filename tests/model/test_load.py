@@ -132,6 +132,20 @@ def test_numbers_without_a_name_do_not_stop_a_model_from_loading() -> None:
     assert (read.dtype, read.layout, read.kind) == (DType.UNKNOWN, Layout.UNKNOWN, Kind.UNKNOWN)
 
 
+@pytest.mark.parametrize("shape", [(-1, 3), (2**16, 2**16), (0, 2**30, 2**30, 2**30)])
+def test_impossible_shapes_are_refused(shape: tuple[int, ...]) -> None:
+    """Also that of an empty tensor: numpy cannot make an array of it."""
+    writer, graphs, graph, tensors, tensor, dims = Writer(), *(Reference() for _ in range(5))
+    root = writer.table({0: 6, 2: graphs})
+    writer.tables([graph], graphs)
+    writer.table({0: tensors}, graph)
+    writer.tables([tensor], tensors)
+    writer.table({4: dims}, tensor)
+    writer.numbers("i", shape, dims)
+    with pytest.raises(RknnModelError, match=r"negative size|impossible shape"):
+        load(writer.finish(root))
+
+
 def test_a_closed_model_keeps_its_graphs(data: Path) -> None:
     """What is only text and numbers outlives the file."""
     with load(data / "tiny_conv_int8.rknn") as model:

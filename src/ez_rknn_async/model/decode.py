@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .flatbuffer import Reader
 
 _MAX_ELEMENTS = 2**31 - 1
+_MAX_NATIVE_RANK = 5  # NC1HWC2
 _NPU = 2  # Node field 3; 0: CPU
 
 # The types of BSON values by what the compiler calls them; two letters are a list. Others are taken as they are.
@@ -43,11 +44,10 @@ def decode_graph(reader: Reader, table: dict[str, Any], buffers: int) -> Graph:
 
 def _tensor(reader: Reader, index: int, table: dict[str, Any], buffers: int) -> Tensor:
     where = table["@"]
-    for dims in (table["shape"], table["native_shape"]):
-        if dims and min(dims) < 0:
-            reader.fail(where, f"tensor {table['name']!r} has a negative size in {list(dims)}")
-    if math.prod(table["shape"]) > _MAX_ELEMENTS:
-        reader.fail(where, f"tensor {table['name']!r} has the impossible shape {list(table['shape'])}")
+    shape, native = table["shape"], table["native_shape"]
+    _check_sizes(reader, table, shape)
+    # That of a packed weight is several block sizes in a row, which whoever unpacks it compares with the data.
+    _check_sizes(reader, table, native if len(native) <= _MAX_NATIVE_RANK else ())
     if table["buffer"] >= max(buffers, 1):
         reader.fail(where, f"tensor {table['name']!r} names buffer {table['buffer']} of {buffers}")
     return Tensor(
@@ -62,6 +62,14 @@ def _tensor(reader: Reader, index: int, table: dict[str, Any], buffers: int) -> 
         size=table["size"],
         buffer=table["buffer"],
     )
+
+
+def _check_sizes(reader: Reader, table: dict[str, Any], dims: tuple[int, ...]) -> None:
+    if dims and min(dims) < 0:
+        reader.fail(table["@"], f"tensor {table['name']!r} has a negative size in {list(dims)}")
+    # An empty tensor is legal, but its other sizes must make sense too: numpy refuses to count 0 x 2**31 x 2**31.
+    if math.prod(size or 1 for size in dims) > _MAX_ELEMENTS:
+        reader.fail(table["@"], f"tensor {table['name']!r} has the impossible shape {list(dims)}")
 
 
 def _quantization(reader: Reader, table: dict[str, Any]) -> Quantization | None:

@@ -79,7 +79,7 @@ def _parts(tensor: Tensor) -> list[_Part]:
             hint="compile the model without compress_weight" if tensor.dtype is DType.OPAQUE else None,
         )
     parts = [_Part(*native[index : index + 6]) for index in range(0, len(native), 6)]
-    parts = [part for part in parts if 0 not in part]  # an absent remainder
+    parts = [part for part in parts if min(part) > 0]  # an absent remainder
     if not parts or len({(part.height, part.width) for part in parts}) != 1:
         raise RknnModelError(f"the model file is damaged: weight {tensor.name!r} has kernels of different sizes")
     return parts
