@@ -1,5 +1,9 @@
 #include "board.h"
 
+#include <algorithm>
+
+#include "wait.h"
+
 namespace ez_rknn::simulator {
 
 namespace {
@@ -16,7 +20,7 @@ Board::Lease Board::acquire(uint32_t mask) {
     return Lease(*this, mask);
 }
 
-Board::Lease::Lease(Board &board, uint32_t mask) : board_(board) {
+Board::Lease::Lease(Board &board, uint32_t mask) : board_(board), start_ns_(now_ns()) {
     std::unique_lock<std::mutex> lock(board_.mutex_);
     ticket_.mask = mask != 0 ? mask : 1U << board_.choose_core();
     // All lines are joined under one lock, so two tasks meet in the same order at every core: no deadlock.
@@ -24,10 +28,12 @@ Board::Lease::Lease(Board &board, uint32_t mask) : board_(board) {
         if (has(ticket_.mask, core)) board_.cores_[core].line.push_back(&ticket_);
     }
     ticket_.ready.wait(lock, [&] { return board_.is_first(ticket_); });
+    start_ns_ = std::max(start_ns_, board_.free_since(ticket_));
+    end_ns_ = start_ns_;
 }
 
 Board::Lease::~Lease() {
-    board_.release(ticket_, busy_ns_);
+    board_.release(ticket_, start_ns_, end_ns_);
 }
 
 uint32_t Board::Lease::first_core() const {
@@ -57,13 +63,22 @@ bool Board::is_first(const Ticket &ticket) const {
     return true;
 }
 
-void Board::release(Ticket &ticket, int64_t busy_ns) {
+int64_t Board::free_since(const Ticket &ticket) const {
+    int64_t time = 0;
+    for (size_t core = 0; core < cores_.size(); ++core) {
+        if (has(ticket.mask, core)) time = std::max(time, cores_[core].free_since_ns);
+    }
+    return time;
+}
+
+void Board::release(Ticket &ticket, int64_t start_ns, int64_t end_ns) {
     const std::lock_guard<std::mutex> lock(mutex_);
     for (size_t core = 0; core < cores_.size(); ++core) {
         if (!has(ticket.mask, core)) continue;
         cores_[core].line.pop_front();
         cores_[core].counters.runs += 1;
-        cores_[core].counters.busy_ns += busy_ns;
+        cores_[core].counters.busy_ns += end_ns - start_ns;
+        cores_[core].free_since_ns = end_ns;
     }
     for (Core &core : cores_) {
         if (!core.line.empty() && is_first(*core.line.front())) core.line.front()->ready.notify_one();

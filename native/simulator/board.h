@@ -40,18 +40,23 @@ class Board {
     };
     struct Core {
         std::deque<Ticket *> line; /* the first one runs */
+        int64_t free_since_ns = 0; /* when the last task ended */
         CoreCounters counters;
     };
 
     uint32_t choose_core() const;
     bool is_first(const Ticket &ticket) const;
-    void release(Ticket &ticket, int64_t busy_ns);
+    int64_t free_since(const Ticket &ticket) const;
+    void release(Ticket &ticket, int64_t start_ns, int64_t end_ns);
 
     mutable std::mutex mutex_; /* guards everything below, and the lines' order */
     std::vector<Core> cores_;
 };
 
-/* Cores held by one task. Gives them back when it goes out of scope; set_busy says what their counters gain. */
+/* Cores held by one task, given back when it goes out of scope.
+ *
+ * A task begins when it arrives or, if it had to wait, when the cores' last task ended by the model. That the waiting
+ * thread is woken some microseconds after that is this machine's business and does not slow the simulated cores. */
 class Board::Lease {
   public:
     ~Lease();
@@ -61,7 +66,9 @@ class Board::Lease {
     uint32_t mask() const { return ticket_.mask; }
     uint32_t first_core() const;
     uint32_t core_count() const;
-    void set_busy(int64_t nanoseconds) { busy_ns_ = nanoseconds; }
+    int64_t start_ns() const { return start_ns_; }
+    /* When the task ends by the model; until this is called it takes no time. */
+    void set_end(int64_t end_ns) { end_ns_ = end_ns; }
 
   private:
     friend class Board;
@@ -69,7 +76,8 @@ class Board::Lease {
 
     Board &board_;
     Ticket ticket_;
-    int64_t busy_ns_ = 0;
+    int64_t start_ns_ = 0;
+    int64_t end_ns_ = 0;
 };
 
 }  // namespace ez_rknn::simulator

@@ -117,20 +117,30 @@ void Context::run_once(uint32_t inference) {
                        shared_.data() + plan.placement.inputs[i].offset);
         }
     }
-    {
-        Board::Lease lease = board_.acquire(core_mask_);
-        const int64_t begin = now_ns();
-        if (model_->device != nullptr) compute(lease);
-        double slowdown = 1;
-        for (uint32_t core = 0; core < max_cores; ++core) {
-            if ((lease.mask() >> core & 1U) != 0) slowdown = std::max(slowdown, model_->settings.slowdown[core]);
-        }
-        // Whichever takes longer, modelling or computing, is how long the core takes.
-        const int64_t needed = std::max(modelled_ns(lease), model_->device != nullptr ? now_ns() - begin : 0);
-        wait_until_ns(begin + static_cast<int64_t>(static_cast<double>(needed) * slowdown));
-        lease.set_busy(now_ns() - begin);
-    }
+    occupy_cores();
     if (model_->device != nullptr) collect_outputs(inference);
+}
+
+/* Holds the cores for as long as the inference takes: by the model, or by computing if that takes longer. */
+void Context::occupy_cores() {
+    Board::Lease lease = board_.acquire(core_mask_);
+    const int64_t begin = now_ns();
+    if (model_->device != nullptr) compute(lease);
+    const int64_t computed = model_->device != nullptr ? now_ns() - begin : 0;
+    const int64_t modelled = modelled_ns(lease);
+    const double factor = slowdown(lease);
+    const auto end =
+        lease.start_ns() + static_cast<int64_t>(static_cast<double>(std::max(modelled, computed)) * factor);
+    wait_until_ns(end);
+    lease.set_end(modelled > computed ? end : now_ns());
+}
+
+double Context::slowdown(const Board::Lease &lease) const {
+    double slowest = 1;
+    for (uint32_t core = 0; core < max_cores; ++core) {
+        if ((lease.mask() >> core & 1U) != 0) slowest = std::max(slowest, model_->settings.slowdown[core]);
+    }
+    return slowest;
 }
 
 void Context::compute(const Board::Lease &lease) {

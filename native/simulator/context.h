@@ -61,6 +61,8 @@ class Context {
     void attach();
     void allocate();
     void run_once(uint32_t inference);
+    void occupy_cores();
+    double slowdown(const Board::Lease &lease) const;
     void compute(const Board::Lease &lease);
     int64_t modelled_ns(const Board::Lease &lease) const;
     void collect_outputs(uint32_t inference);

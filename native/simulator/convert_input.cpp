@@ -294,11 +294,18 @@ std::string refusal(const TensorPort &port, const rknn_input &input) {
 
 /* Pixels go to the NPU as they are; the gap at the end of a row holds what becomes zero after normalisation. */
 InputReading store_pixels(const TensorPort &port, const void *source, uint8_t *stored) {
-    std::vector<uint8_t> padding(port.c);
-    for (uint32_t channel = 0; channel < port.c; ++channel) {
-        padding[channel] = static_cast<uint8_t>(std::clamp(round_half_even(mean_of(port, channel)), 0.0, 255.0));
+    std::vector<uint8_t> gap(static_cast<size_t>(port.w_stride - port.w) * port.c);
+    for (size_t i = 0; i < gap.size(); ++i) {
+        const double mean = round_half_even(mean_of(port, static_cast<uint32_t>(i % port.c)));
+        gap[i] = static_cast<uint8_t>(std::clamp(mean, 0.0, 255.0));
     }
-    write_image<uint8_t, uint8_t>(port, source, stored, padding, [](uint8_t value, uint32_t) { return value; });
+    const size_t row_bytes = static_cast<size_t>(port.w) * port.c;
+    const size_t rows = static_cast<size_t>(port.n) * port.batch * port.h;
+    for (size_t row = 0; row < rows; ++row) {
+        uint8_t *to = stored + row * (row_bytes + gap.size());
+        std::memcpy(to, static_cast<const uint8_t *>(source) + row * row_bytes, row_bytes);
+        std::copy(gap.begin(), gap.end(), to + row_bytes);
+    }
     return {true, false};
 }
 

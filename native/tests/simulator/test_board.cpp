@@ -106,6 +106,23 @@ TEST(a_task_on_several_cores_waits_for_all_of_them) {
     CHECK(ran);
 }
 
+TEST(a_task_that_waited_begins_when_the_one_before_it_ended) {
+    Board board(rk3588());
+    std::thread waiting;
+    int64_t start = 0;
+    int64_t end = 0;
+    {
+        Board::Lease held = board.acquire(1);
+        waiting = std::thread([&] { start = board.acquire(1).start_ns(); });
+        wait_for_line(board, 0, 2);
+        end = held.start_ns() + 3600000000000;  // an hour: as if the thread were woken an hour too early
+        held.set_end(end);
+    }
+    waiting.join();
+    CHECK_EQ(start, end);
+    CHECK(board.acquire(2).start_ns() < end);  // another core is not concerned
+}
+
 TEST(any_mixture_of_masks_ends_and_no_core_ever_has_two_tasks) {
     Board board(rk3588());
     Occupancy occupancy;
@@ -116,7 +133,7 @@ TEST(any_mixture_of_masks_ends_and_no_core_ever_has_two_tasks) {
             for (uint64_t round = 0; round < rounds; ++round) {
                 Board::Lease lease = board.acquire(mask);
                 occupancy.enter(lease.mask());
-                lease.set_busy(1);
+                lease.set_end(lease.start_ns() + 1);
                 occupancy.leave(lease.mask());
             }
         });
