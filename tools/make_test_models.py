@@ -79,6 +79,10 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("custom_string_fp16", graphs.vector, config={**SMALLER, "custom_string": '{"labels": ["zero", "one"]}'}),
     *both("rk3566_block", graphs.block, target="rk3566"),
     *both("rk3576_block", graphs.block, target="rk3576"),
+    Entry("gates_int8", graphs.gates, int8=True, config=SMALLER),
+    Entry("rk3562_gates_int8", graphs.gates, int8=True, target="rk3562"),
+    Entry("rk3576_gates_int8", graphs.gates, int8=True, target="rk3576"),
+    Entry("rk3576_image_int8", graphs.image, int8=True, target="rk3576", note="the rows of the kernel are padded"),
     Entry("rk3562_conv_int8", graphs.tiny_conv, int8=True, target="rk3562"),
     Entry(
         "custom_operator_fp16",

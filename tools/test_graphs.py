@@ -171,6 +171,23 @@ def activations() -> onnx.ModelProto:
     return g.model()
 
 
+def gates() -> onnx.ModelProto:
+    """Products and leaky activations behind convolutions, which share the multipliers of the NPU's output stage."""
+    g = GraphWriter("gates")
+    stem = g.op("LeakyRelu", g.conv(g.input("x", [1, 8, 8, 8]), 16), alpha=0.1)
+    deep = g.op("LeakyRelu", g.conv(stem, 16, depthwise=True), alpha=0.1)
+    first = g.op("Mul", stem, g.op("LeakyRelu", g.conv(deep, 16, kernel=1), alpha=0.1))
+    g.output("y", g.op("Mul", deep, g.op("Relu", g.conv(first, 16, kernel=1))))
+    return g.model()
+
+
+def image() -> onnx.ModelProto:
+    """An image of a width that is a multiple of 16, more output channels than a block has: [1, 40, 16, 16]."""
+    g = GraphWriter("image")
+    g.output("y", g.op("Relu", g.conv(g.input("image", [1, 3, 16, 16]), 40)))
+    return g.model()
+
+
 def reshapes() -> onnx.ModelProto:
     """Moves data without computing: reshape, transpose, slice and concatenation around one addition."""
     g = GraphWriter("reshapes")
