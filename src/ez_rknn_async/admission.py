@@ -1,0 +1,92 @@
+"""Coroutines in line for a place in the queue, without a thread and without polling.
+
+A coroutine must not block its event loop, so it asks the engine for a place without waiting. Where there is none it
+lines up here, and the engine is asked to say when there is room; that word arrives on the dispatcher's thread, which
+wakes the first in line. Coroutines of several loops in several threads may stand in one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import threading
+from typing import Callable
+
+from .errors import RknnTimeoutError
+
+
+class Admission:
+    """The line in front of one engine."""
+
+    def __init__(self, notify_room: Callable[[], None]) -> None:
+        """``notify_room`` asks for one call of :meth:`room` as soon as a submission may succeed."""
+        self._notify_room = notify_room
+        self._lock = threading.Lock()  # guards _line
+        self._line: collections.deque[_Place] = collections.deque()
+
+    async def submit(self, try_submit: Callable[[], int], timeout: float) -> int:
+        """Call ``try_submit`` until it no longer raises for want of room, and return what it returns.
+
+        Raises:
+            RknnTimeoutError: there was no room for ``timeout`` seconds.
+        """
+        if not self._line:
+            try:
+                return try_submit()
+            except RknnTimeoutError:
+                pass
+        place = _Place()
+        try:
+            return await asyncio.wait_for(self._in_line(place, try_submit), timeout)
+        except asyncio.TimeoutError:
+            raise RknnTimeoutError(
+                f"run submit timed out: no worker was free within {timeout * 1000:.0f} ms",
+                hint="raise submit_timeout_ms or max_queue_size, or submit less",
+            ) from None
+        finally:
+            self._leave(place)
+
+    def room(self) -> None:
+        """There may be room: the first in line shall try. Called on the dispatcher's thread."""
+        with self._lock:
+            first = self._line[0] if self._line else None
+        if first is not None:
+            first.wake()
+
+    async def _in_line(self, place: _Place, try_submit: Callable[[], int]) -> int:
+        with self._lock:
+            self._line.append(place)
+        while True:
+            self._notify_room()
+            await place.woken()
+            try:
+                return try_submit()
+            except RknnTimeoutError:
+                continue  # someone else was faster; still the first in line
+
+    def _leave(self, place: _Place) -> None:
+        with self._lock:
+            if place in self._line:
+                self._line.remove(place)
+            waiting = bool(self._line)
+        if waiting:
+            # The word that there is room may have been for the one who leaves.
+            self._notify_room()
+
+
+class _Place:
+    """One coroutine's place in the line."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:
+            pass  # the loop was closed with this coroutine in it
+
+    async def woken(self) -> None:
+        await self._event.wait()
+        self._event.clear()
