@@ -22,7 +22,7 @@ from .pipeline import Pipeline, deliver
 from .plan import plan
 from .providers import RKNPU2, RKNPU2_SIMULATOR, choose
 from .runtime.locate import SIMULATOR, Located, locate
-from .soc import soc
+from .soc import SOCS, soc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -256,7 +256,10 @@ def _soc_of(located: Located, options: ProviderOptions) -> str | None:
     if not located.library.simulated:
         return located.soc
     settings = {**parse_settings(os.environ.get("EZ_RKNN_SIMULATOR", "")), **parse_settings(options.simulator or "")}
-    return settings.get("soc")
+    name = settings.get("soc")
+    if name is not None and name not in SOCS:
+        raise RknnValueError(f"the simulator setting soc={name} is no SoC that it can be; it can be {', '.join(SOCS)}")
+    return name
 
 
 def _warn_about_cores(groups: Sequence[str], model: rknn_file.Model) -> None:
