@@ -47,21 +47,21 @@ def both(name: str, graph: Callable[[], onnx.ModelProto], **fields: Any) -> list
     return [Entry(f"{name}_fp16", graph, **fields), Entry(f"{name}_int8", graph, int8=True, **fields)]
 
 
-PER_CHANNEL = {"mean_values": [[123.675, 116.28, 103.53]], "std_values": [[58.395, 57.12, 57.375]]}
 SMALLER = {"single_core_mode": True}  # leaves out the command lists for two and three cores
+PER_CHANNEL = {**SMALLER, "mean_values": [[123.675, 116.28, 103.53]], "std_values": [[58.395, 57.12, 57.375]]}
 DYNAMIC_SHAPES = [[[1, 3, 8, 8]], [[1, 3, 12, 12]], [[1, 3, 16, 16]]]
 
 ENTRIES: tuple[Entry, ...] = (
     *both("tiny_conv", graphs.tiny_conv),
-    *both("conv_c1", lambda: graphs.tiny_conv(1)),
-    *both("conv_c4", lambda: graphs.tiny_conv(4)),
-    *both("conv_c5", lambda: graphs.tiny_conv(5)),
-    *both("conv_c16", lambda: graphs.tiny_conv(16)),
+    *both("conv_c1", lambda: graphs.tiny_conv(1), config=SMALLER),
+    *both("conv_c4", lambda: graphs.tiny_conv(4), config=SMALLER),
+    *both("conv_c5", lambda: graphs.tiny_conv(5), config=SMALLER),
+    *both("conv_c16", lambda: graphs.tiny_conv(16), config=SMALLER),
     *both("odd_size", lambda: graphs.tiny_conv(3, size=7), note="7 x 7: surfaces are padded to four pixels"),
     *both("two_inputs", graphs.two_inputs),
     *both("vector", graphs.vector),
     *both("sequence", graphs.sequence),
-    *both("residual", graphs.residual),
+    *both("residual", graphs.residual, config=SMALLER),
     *both("block", graphs.block),
     *both("activations", graphs.activations, config=SMALLER),
     *both("reshapes", graphs.reshapes, config=SMALLER),
@@ -71,11 +71,11 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(
         "dynamic_fp16",
         graphs.tiny_conv,
-        config={"dynamic_input": DYNAMIC_SHAPES},
+        config={**SMALLER, "dynamic_input": DYNAMIC_SHAPES},
         note="one case for each of the shapes",
     ),
     Entry("single_core_int8", graphs.tiny_conv, int8=True, config=SMALLER),
-    Entry("per_layer_int8", graphs.tiny_conv, int8=True, config={"quantized_method": "layer"}),
+    Entry("per_layer_int8", graphs.tiny_conv, int8=True, config={**SMALLER, "quantized_method": "layer"}),
     Entry("custom_string_fp16", graphs.vector, config={**SMALLER, "custom_string": '{"labels": ["zero", "one"]}'}),
     *both("rk3566_block", graphs.block, target="rk3566"),
     *both("rk3576_block", graphs.block, target="rk3576"),
