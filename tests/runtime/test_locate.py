@@ -69,7 +69,7 @@ def test_the_first_variable_goes_before_the_second(monkeypatch: pytest.MonkeyPat
 def test_a_library_that_is_missing_is_named(data: Path) -> None:
     """The session passes the error on as it is."""
     options = make_provider_options(runtime_library="/nowhere/librknnrt.so")
-    with pytest.raises(RknnRuntimeNotFoundError, match="/nowhere/librknnrt.so"):
+    with pytest.raises(RknnRuntimeNotFoundError, match=r"/nowhere/librknnrt\.so"):
         InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options)
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_no_library_is_refused_in_words(tmp_path: Path) -> None:
     """As the loader says it."""
     file = tmp_path / "librknnrt.so"
     file.write_text("not a library")
-    with pytest.raises(RknnRuntimeNotFoundError, match="invalid ELF header|file too short"):
+    with pytest.raises(RknnRuntimeNotFoundError, match=r"invalid ELF header|file too short"):
         locate(str(file))
 
 
