@@ -227,10 +227,11 @@ class Rk3576Dpu(NewerDpu):
         return float(int(settings[16]) / 2.0 ** (int(settings[24]) & 0xFF))
 
     def leaky_slope(self, floating: bool) -> float:
-        """From the compiler's tensors, another one for each kind of convolution."""
-        if floating:
+        """From the compiler's tensors; depthwise convolutions have only the second one."""
+        if floating and "_BsCfg_BScfgTensor" in self.constants:
             return half(int(self._constant("_BsCfg_BScfgTensor")[0]))
-        return int(self._constant("_BnCfg_BNcfgTensor")[0]) / 2.0**UNITY_SHIFT
+        bits = int(self._constant("_BnCfg_BNcfgTensor")[0])
+        return half(bits) if floating else bits / 2.0**UNITY_SHIFT
 
     def _constant(self, suffix: str) -> Array:
         if suffix not in self.constants:
