@@ -28,14 +28,4 @@ std::optional<InputReading> store_input(const TensorPort &port, const rknn_input
 /* Reads one inference's input: dense, in ONNX order, in the model's type. `stored` and `dense` are the inference's. */
 void load_input(const TensorPort &port, InputReading reading, const uint8_t *stored, uint8_t *dense);
 
-/* The multiplier, shift and offset with which the NPU turns a pixel of one channel into int8:
- * q = pixel * multiplier / 2^shift + offset. */
-struct PixelScaling {
-    int32_t multiplier;
-    int32_t shift;
-    int32_t offset;
-    double factor() const;
-};
-PixelScaling pixel_scaling(const TensorPort &port, uint32_t channel);
-
 }  // namespace ez_rknn::simulator
