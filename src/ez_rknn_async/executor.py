@@ -16,22 +16,23 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from .dispatcher import Delivery, Dispatcher
 from .errors import RknnClosedError, RknnError
-from .inputs import Input
-from .outputs import Output
+from .interface import Interface
 from .runtime import status
 from .runtime.context import Context
 from .runtime.engine import Engine, Result, Task
+from .shapes import shape_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
-    from .inputs import Prepared
+    from .interface import Request
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.context import TensorAttribute
     from .runtime.library import Library
+    from .shapes import GraphShapes
 
     Array = npt.NDArray[Any]
 
@@ -40,17 +41,24 @@ class Executor:
     """Runs one model on the contexts of a plan.
 
     Attributes:
-        inputs, outputs: the model's, in its order.
+        interface: the model's inputs and outputs; it makes the requests that this executor runs.
     """
 
-    def __init__(self, library: Library, model: str | bytes, plan: Plan, options: ProviderOptions) -> None:
+    def __init__(
+        self,
+        library: Library,
+        model: str | bytes,
+        graphs: Sequence[GraphShapes],
+        plan: Plan,
+        options: ProviderOptions,
+    ) -> None:
         """Create the contexts and start the threads; when something fails, what was made before is given back."""
         self._pid = os.getpid()
         self._timeout_ms = options.submit_timeout_ms
         with ExitStack() as undo:
             contexts = _open_contexts(library, model, plan, options, undo)
-            self.inputs = tuple(Input(a, options.layout) for a in _named(contexts[0].inputs(), "input"))
-            self.outputs = tuple(Output(a) for a in _named(contexts[0].outputs(), "output"))
+            inputs, outputs = _named(contexts[0].inputs(), "input"), _named(contexts[0].outputs(), "output")
+            self.interface = Interface(shape_sets(inputs, outputs, graphs), options.layout)
             self.versions = contexts[0].versions()
             self._engine = Engine(
                 library,
@@ -65,7 +73,7 @@ class Executor:
         self._tasks: collections.deque[Task] = collections.deque()
         self._gate = _Gate()
 
-    def run(self, prepared: Sequence[Prepared]) -> list[Array]:
+    def run(self, request: Request) -> list[Array]:
         """Run one inference and return all outputs.
 
         Raises:
@@ -73,21 +81,21 @@ class Executor:
             RknnError: the runtime refused or failed.
         """
         with self._entered() as task:
-            outputs = self._fill(task, prepared)
+            _fill(task, request)
             result = self._engine.run(task, self._timeout_ms)
             if result.code < 0:
                 raise failure(result)
-        return outputs
+        return request.arrays
 
-    def submit(self, prepared: Sequence[Prepared], receive: Callable[[list[Array], Result], None]) -> int:
+    def submit(self, request: Request, receive: Callable[[list[Array], Result], None]) -> int:
         """Queue one inference; ``receive`` gets its outputs and its result on the dispatcher's thread.
 
         Raises:
             RknnTimeoutError: the queue stayed full; ``receive`` will not be called.
         """
         with self._entered() as task:
-            outputs = self._fill(task, prepared)
-            delivery = Delivery([p.array for p in prepared], outputs, receive)
+            _fill(task, request)
+            delivery = Delivery([p.array for p in request.inputs], request.arrays, receive)
             return self._dispatcher.submit(task, delivery, self._timeout_ms)
 
     def is_delivering(self) -> bool:
@@ -125,19 +133,11 @@ class Executor:
             )
         with self._gate:
             # A pool and not a thread's own: a signal handler may call run() while run() is under way.
-            task = self._tasks.pop() if self._tasks else Task(len(self.inputs), len(self.outputs))
+            task = self._tasks.pop() if self._tasks else Task(len(self.interface.inputs), len(self.interface.outputs))
             try:
                 yield task
             finally:
                 self._tasks.append(task)
-
-    def _fill(self, task: Task, prepared: Sequence[Prepared]) -> list[Array]:
-        for index, item in enumerate(prepared):
-            task.set_input(index, item.array, item.type, item.format, item.pass_through)
-        outputs = [output.allocate() for output in self.outputs]
-        for index, (output, array) in enumerate(zip(self.outputs, outputs)):
-            task.set_output(index, array, output.want_float)
-        return outputs
 
 
 class _Gate:
@@ -174,6 +174,14 @@ class _Gate:
 def failure(result: Result) -> RknnError:
     """The exception for a task that failed."""
     return status.error(result.code, result.call, result.message)
+
+
+def _fill(task: Task, request: Request) -> None:
+    for index, item in enumerate(request.inputs):
+        task.set_input(index, item.array, item.type, item.format, item.pass_through)
+    for index, receiver in enumerate(request.outputs):
+        task.set_output(index, receiver.array, receiver.want_float)
+    task.set_shapes(request.shapes)
 
 
 def _open_contexts(

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .arrays import as_array
+from .casting import cast
 from .errors import RknnTypeError, RknnValueError
-from .node_arg import NodeArg, Quantization
+from .node_arg import NodeArg, quantization
 from .runtime.context import FORMATS, TYPES
 from .runtime.engine import transpose
+from .shapes import listing, to_nchw
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,9 +28,7 @@ if TYPE_CHECKING:
     from .runtime.context import TensorAttribute
 
     Array = npt.NDArray[Any]
-
-# The types that the runtime converts to a float16 or a quantised input by itself.
-_CONVERTED = ("float32", "float16", "uint8")
+    Shape = tuple[int, ...]
 
 
 class Prepared(NamedTuple):
@@ -41,10 +42,14 @@ class Prepared(NamedTuple):
 
 @dataclass(frozen=True)
 class Input:
-    """One input of the model: its attribute in the runtime, and the layout that the user chose."""
+    """One input of the model: its attribute in the runtime, and the layout that the user chose.
+
+    ``shapes`` are the legal ones in the runtime's order of dimensions, where there are others than the attribute's own.
+    """
 
     attribute: TensorAttribute
     layout: str  # "nchw", "nhwc" or "any"
+    shapes: tuple[Shape, ...] = ()
 
     @property
     def is_image(self) -> bool:
@@ -55,83 +60,82 @@ class Input:
     def node_arg(self) -> NodeArg:
         """This input as the user sees it."""
         attribute = self.attribute
-        nchw = self.is_image and self.layout == "nchw"
         return NodeArg(
             name=attribute.name,
-            shape=list(_to_nchw(attribute.shape) if nchw else attribute.shape),
+            shape=list(self.for_user(attribute.shape)),
             dtype=attribute.type,
-            layout="NCHW" if nchw else attribute.format,
+            layout="NCHW" if self.is_image and self.layout == "nchw" else attribute.format,
             quantization=quantization(attribute),
+            shapes=[list(self.for_user(shape)) for shape in self._legal],
         )
+
+    def for_user(self, shape: Shape) -> Shape:
+        """A shape in the runtime's order, in the order that the user chose."""
+        return to_nchw(shape) if self.is_image and self.layout == "nchw" else shape
 
     def prepare(self, value: Any, *, private: bool) -> Prepared:
         """Check and convert one value.
 
         Args:
-            value: an array, or anything that numpy makes one of.
+            value: anything that :func:`~.arrays.as_array` takes; a single number where the input has one element.
             private: whether the result must not share memory with ``value``, because the caller may change it while the
                 task is still under way.
 
         Raises:
             RknnTypeError: it holds no real numbers.
-            RknnValueError: its shape is not the model's.
+            RknnValueError: its shape is not the model's, or an integer would not survive.
         """
-        given = np.asarray(value)
-        self._check(given)
+        given = self._shaped(as_array(value, self.attribute.name))
+        ready = cast(given, self.attribute.type, self.attribute.name)
         if self.is_image and not self._is_nhwc(given.shape):
-            array = nchw_to_nhwc(self._cast(given))
+            array = nchw_to_nhwc(self._saturate(ready))
         else:
-            array = np.ascontiguousarray(self._cast(given)).reshape(given.shape)
+            array = np.ascontiguousarray(self._saturate(ready)).reshape(given.shape)
         if private and np.may_share_memory(array, given):
             array = array.copy()
         return self._declare(array)
 
-    def _check(self, given: Array) -> None:
-        if given.dtype.kind not in "fiub":
-            raise RknnTypeError(
-                f"input {self.attribute.name!r} is of type {given.dtype}, which holds no real numbers; "
-                f"pass any float, integer or bool array"
-            )
-        if given.shape not in self._shapes():
-            expected = " or ".join(str(list(shape)) for shape in self._shapes())
-            raise RknnValueError(
-                f"input {self.attribute.name!r} has shape {list(given.shape)}, but the model takes {expected}"
-                + self._advice(given.shape)
-            )
+    @property
+    def _legal(self) -> tuple[Shape, ...]:
+        return self.shapes or (self.attribute.shape,)
 
-    def _shapes(self) -> tuple[tuple[int, ...], ...]:
-        nhwc = self.attribute.shape
+    def _shaped(self, given: Array) -> Array:
+        accepted = self._accepted()
+        if given.shape in accepted:
+            return given
+        if given.ndim == 0:
+            for shape in accepted:
+                if math.prod(shape) == 1:
+                    return given.reshape(shape)
+        raise RknnValueError(
+            f"input {self.attribute.name!r} has shape {list(given.shape)}, but the model takes {listing(accepted)}"
+            + self._advice(given.shape)
+        )
+
+    def _accepted(self) -> tuple[Shape, ...]:
         if not self.is_image or self.layout == "nhwc":
-            return (nhwc,)
-        return (_to_nchw(nhwc),) if self.layout == "nchw" else (nhwc, _to_nchw(nhwc))
+            return self._legal
+        turned = tuple(map(to_nchw, self._legal))
+        return turned if self.layout == "nchw" else self._legal + turned
 
-    def _is_nhwc(self, shape: tuple[int, ...]) -> bool:
+    def _is_nhwc(self, shape: Shape) -> bool:
         # With "any", a shape that fits both orders is taken for the runtime's own.
-        return self.layout != "nchw" and shape == self.attribute.shape
+        return self.layout != "nchw" and shape in self._legal
 
-    def _advice(self, shape: tuple[int, ...]) -> str:
-        if self.is_image and self.layout == "nchw" and shape == self.attribute.shape:
+    def _advice(self, shape: Shape) -> str:
+        if self.is_image and self.layout == "nchw" and shape in self._legal:
             return "; it is in NHWC order: set the provider option layout='nhwc', or transpose it"
-        if self.is_image and self.layout == "nhwc" and shape == _to_nchw(self.attribute.shape):
+        if self.is_image and self.layout == "nhwc" and shape in map(to_nchw, self._legal):
             return "; it is in NCHW order: set the provider option layout='nchw', or transpose it"
-        if math.prod(shape) == self.attribute.elements:
+        if math.prod(shape) in map(math.prod, self._legal):
             return "; it has the right number of elements: reshape it"
+        if len(shape) == len(self.attribute.shape) and shape[1:] in [legal[1:] for legal in self._accepted()]:
+            return "; to run each sample on its own, set the run option ztu_modelrt_dispatch_batch"
         return ""
-
-    def _cast(self, given: Array) -> Array:
-        array = given if given.dtype.isnative else given.astype(given.dtype.newbyteorder("="))
-        wanted = self.attribute.type
-        if wanted not in ("int8", "float16", "float32"):
-            return array.astype(wanted, copy=False)
-        if array.dtype.name in _CONVERTED:
-            return self._saturate(array)
-        if array.dtype.name == "int8" and wanted == "int8":
-            return array  # already quantised
-        return self._saturate(array.astype(np.float32))
 
     def _saturate(self, array: Array) -> Array:
         """Keep the runtime from wrapping: it saturates what it quantises for 4-D inputs, but not for others."""
-        if self.attribute.type != "int8" or self.is_image:
+        if self.attribute.type != "int8" or self.is_image or array.dtype.name == "int8":
             return array
         scale, zero_point = self.attribute.scale, self.attribute.zero_point
         lowest, highest = (-128 - zero_point) * scale, (127 - zero_point) * scale
@@ -143,11 +147,6 @@ class Input:
             # The runtime converts int8 for 4-D inputs only; elsewhere quantised data goes through as it is.
             return Prepared(array, TYPES.index("int8"), FORMATS.index("UNDEFINED"), True)
         return Prepared(array, TYPES.index(array.dtype.name), FORMATS.index(self.attribute.format), False)
-
-
-def quantization(attribute: TensorAttribute) -> Quantization | None:
-    """The quantisation of a tensor; None where its type is not a quantised one."""
-    return Quantization(attribute.scale, attribute.zero_point) if attribute.type in ("int8", "uint8") else None
 
 
 def nchw_to_nhwc(array: Array) -> Array:
@@ -194,8 +193,3 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
             f"{', '.join(map(repr, names))}"
         )
     return values
-
-
-def _to_nchw(nhwc: tuple[int, ...]) -> tuple[int, ...]:
-    n, h, w, c = nhwc
-    return (n, c, h, w)

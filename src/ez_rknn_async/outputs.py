@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .errors import RknnTypeError, RknnValueError
-from .inputs import quantization
-from .node_arg import NodeArg
+from .node_arg import NodeArg, quantization
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +18,21 @@ if TYPE_CHECKING:
 
     from .runtime.context import TensorAttribute
 
+    Array = npt.NDArray[Any]
+    Shape = tuple[int, ...]
+
+# The types of outputs that hold plain integers: float32 could not hold each of them exactly.
+_INTEGERS = ("int32", "uint32", "int64", "bool")
+# Those that numpy has no type for are always converted.
+_FOREIGN = ("int4", "bfloat16")
+
+
+class Receiver(NamedTuple):
+    """An array that receives one output, and what the runtime shall write into it."""
+
+    array: Array  # C-contiguous, in the output's shape
+    want_float: bool  # whether the runtime converts to float32
+
 
 @dataclass(frozen=True)
 class Output:
@@ -26,20 +40,61 @@ class Output:
 
     attribute: TensorAttribute
 
-    @property
-    def node_arg(self) -> NodeArg:
-        """This output as the user sees it."""
+    def node_arg(self, shapes: Sequence[Shape] = ()) -> NodeArg:
+        """This output as the user sees it; ``shapes`` are all that it can have."""
         attribute = self.attribute
-        return NodeArg(attribute.name, list(attribute.shape), attribute.type, attribute.format, quantization(attribute))
+        return NodeArg(
+            attribute.name,
+            list(attribute.shape),
+            attribute.type,
+            attribute.format,
+            quantization(attribute),
+            [list(shape) for shape in shapes or (attribute.shape,)],
+        )
 
-    @property
-    def want_float(self) -> bool:
-        """Whether the runtime shall convert to float32: not for true integers, which float32 cannot hold exactly."""
-        return self.attribute.type in ("int8", "uint8", "float16", "float32", "bfloat16")
+    def allocate(self, shape: Shape, *, native: bool = False) -> Receiver:
+        """A new array for one inference's result: float32, or with ``native`` the type that it has inside the NPU.
 
-    def allocate(self) -> npt.NDArray[Any]:
-        """A new array for one inference's result."""
-        return np.empty(self.attribute.shape, np.float32 if self.want_float else self.attribute.type)
+        A plain integer has that type in any case.
+        """
+        dtypes = self._dtypes()
+        dtype = dtypes[-1] if native else dtypes[0]
+        return Receiver(np.empty(shape, dtype), self._wants_float(dtype))
+
+    def receive_in(self, array: Any, shape: Shape) -> Receiver:
+        """The user's own array, which is written in place; its type says whether the runtime converts.
+
+        Raises:
+            RknnTypeError: it is not a numpy array.
+            RknnValueError: it is not one that this output can be written into.
+        """
+        name = self.attribute.name
+        if not isinstance(array, np.ndarray):
+            raise RknnTypeError(f"outputs[{name!r}] must be a numpy array, not {type(array).__name__}")
+        dtypes = self._dtypes()
+        if array.shape != shape or array.dtype not in dtypes:
+            possible = " or ".join(dtype.name for dtype in dtypes)
+            raise RknnValueError(
+                f"outputs[{name!r}] is of type {array.dtype} and shape {list(array.shape)}, but this output needs "
+                f"{possible} and {list(shape)}"
+            )
+        if not (array.flags.c_contiguous and array.flags.writeable):
+            raise RknnValueError(
+                f"outputs[{name!r}] cannot be written in place: it must be C-contiguous and writable; "
+                "make it with numpy.empty"
+            )
+        return Receiver(array, self._wants_float(array.dtype))
+
+    def _dtypes(self) -> tuple[np.dtype[Any], ...]:
+        """The types in which this output can be had: by default the first, natively the last."""
+        if self.attribute.type in _INTEGERS:
+            return (np.dtype(self.attribute.type),)
+        if self.attribute.type in ("float32", *_FOREIGN):
+            return (np.dtype(np.float32),)
+        return (np.dtype(np.float32), np.dtype(self.attribute.type))
+
+    def _wants_float(self, dtype: np.dtype[Any]) -> bool:
+        return dtype == np.float32
 
 
 def select(requested: Iterable[str] | None, names: Sequence[str]) -> list[int]:
@@ -57,9 +112,14 @@ def select(requested: Iterable[str] | None, names: Sequence[str]) -> list[int]:
     return [_index(name, names) for name in requested] or list(range(len(names)))
 
 
+def nearest(name: object, names: Sequence[str]) -> str:
+    """What to say about a name that is not among the model's outputs."""
+    near = difflib.get_close_matches(str(name), names, n=1)
+    suggestion = f"did you mean {near[0]!r}?" if near else f"the outputs are {', '.join(map(repr, names))}"
+    return f"the model has no output {name!r}; {suggestion}"
+
+
 def _index(name: str, names: Sequence[str]) -> int:
     if name in names:
         return names.index(name)
-    near = difflib.get_close_matches(str(name), names, n=1)
-    suggestion = f"did you mean {near[0]!r}?" if near else f"the outputs are {', '.join(map(repr, names))}"
-    raise RknnValueError(f"the model has no output {name!r}; {suggestion}")
+    raise RknnValueError(nearest(name, names))

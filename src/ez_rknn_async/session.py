@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import model as rknn_file
 from .errors import RknnError, RknnTypeError, RknnValueError
 from .executor import Executor, failure
-from .inputs import arrange
 from .metadata import ModelMetadata
 from .options import ProviderOptions, parse_settings
 from .outputs import select
@@ -22,6 +21,7 @@ from .pipeline import Pipeline, deliver
 from .plan import plan
 from .providers import RKNPU2, RKNPU2_SIMULATOR, choose
 from .runtime.locate import SIMULATOR, Located, locate
+from .shapes import graph_shapes
 from .soc import SOCS, soc
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .inputs import Prepared
+    from .interface import Request
     from .node_arg import NodeArg
     from .runtime.engine import Result
 
@@ -85,7 +85,7 @@ class InferenceSession:
                 rknn_file.check_target(model, target)
             chosen = plan(options, soc(target or model.target_platform))
             _warn_about_cores(chosen.groups, model)
-            self._executor = Executor(located.library, source, chosen, options)
+            self._executor = Executor(located.library, source, graph_shapes(model), chosen, options)
             self._modelmeta = _metadata(model)
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
         self._finalizer = weakref.finalize(self, self._executor.close)
@@ -178,29 +178,32 @@ class InferenceSession:
         self._executor.submit(self._prepare(input_feed, private=True), receive)
         return future
 
-    def _prepare(self, input_feed: Any, *, private: bool) -> list[Prepared]:
-        values = arrange(input_feed, self.input_names)
-        return [i.prepare(value, private=private) for i, value in zip(self._executor.inputs, values)]
+    def _prepare(self, input_feed: Any, *, private: bool) -> Request:
+        return self._executor.interface.request(input_feed, private=private)
 
     # ---- What the model is ----
 
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs, in the model's order."""
-        return [i.attribute.name for i in self._executor.inputs]
+        return self._executor.interface.input_names
 
     @property
     def output_names(self) -> list[str]:
         """The names of the outputs, in the model's order."""
-        return [o.attribute.name for o in self._executor.outputs]
+        return self._executor.interface.output_names
 
     def get_inputs(self) -> list[NodeArg]:
         """The inputs: names, shapes in the layout that the user chose, types, quantisation."""
-        return [i.node_arg for i in self._executor.inputs]
+        return self._executor.interface.node_args()[0]
+
+    def get_input_shapes(self) -> list[dict[str, list[int]]]:
+        """Each legal set of input shapes, ``{name: shape}``, largest first: one, or several for a dynamic model."""
+        return self._executor.interface.input_shapes()
 
     def get_outputs(self) -> list[NodeArg]:
         """The outputs: names, shapes, types, quantisation."""
-        return [o.node_arg for o in self._executor.outputs]
+        return self._executor.interface.node_args()[1]
 
     def get_modelmeta(self) -> ModelMetadata:
         """What the model's author and the compiler wrote into the file."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .abi import ffi
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .library import Library
 
 # The names of rknn_tensor_type and rknn_tensor_format, by value.
@@ -130,6 +132,19 @@ class Context:
     def _query(self, command: str, answer: Any) -> None:
         size = ffi.sizeof(ffi.typeof(answer).item)
         self.library.call("rknn_query", self.handle, ffi.typeof("rknn_query_cmd").relements[command], answer, size)
+
+
+def describe(attributes: Sequence[TensorAttribute]) -> Any:
+    """A C array ``rknn_tensor_attr[]``, as ``rknn_set_input_shapes`` takes it; it owns its memory."""
+    array = ffi.new("rknn_tensor_attr[]", len(attributes))
+    for index, attribute in enumerate(attributes):
+        entry = array[index]
+        entry.index, entry.name, entry.dims = index, attribute.name.encode(), attribute.shape
+        entry.n_dims, entry.n_elems, entry.size = len(attribute.shape), attribute.elements, attribute.size
+        entry.fmt, entry.type = FORMATS.index(attribute.format), TYPES.index(attribute.type)
+        entry.qnt_type = ffi.typeof("rknn_tensor_qnt_type").relements["RKNN_TENSOR_QNT_AFFINE_ASYMMETRIC"]
+        entry.scale, entry.zp = attribute.scale, attribute.zero_point
+    return array
 
 
 def _text(characters: Any) -> str:

@@ -68,6 +68,10 @@ class Task:
         entry.index, entry.buf, entry.size = index, ffi.from_buffer(array), array.nbytes
         entry.type, entry.fmt, entry.pass_through = type_, format_, pass_through
 
+    def set_shapes(self, attributes: Any) -> None:
+        """Which of its shapes a dynamic model runs with: ``rknn_tensor_attr[]``, one for each input; None otherwise."""
+        self.task.shapes = ffi.NULL if attributes is None else attributes
+
     def set_output(self, index: int, array: Any, want_float: bool) -> None:
         """Point output ``index`` to the contiguous array that receives it."""
         entry = self.outputs[index]

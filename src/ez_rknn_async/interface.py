@@ -1,0 +1,132 @@
+"""What goes into a model and what comes out: from a feed to a request that the engine can run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .errors import RknnTypeError, RknnValueError
+from .inputs import Input, arrange
+from .outputs import Output, Receiver, nearest
+from .runtime.context import describe
+from .shapes import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+
+    from .inputs import Prepared
+    from .node_arg import NodeArg
+    from .runtime.context import TensorAttribute
+    from .shapes import ShapeSet
+
+    Array = npt.NDArray[Any]
+
+
+class Request(NamedTuple):
+    """One inference, checked and converted: nothing about it can be refused for the user's fault any more."""
+
+    inputs: tuple[Prepared, ...]
+    outputs: tuple[Receiver, ...]
+    shapes: Any  # rknn_tensor_attr[], one for each input; None for a model with one set of shapes
+
+    @property
+    def arrays(self) -> list[Array]:
+        """The arrays that the outputs will be in."""
+        return [receiver.array for receiver in self.outputs]
+
+
+class Interface:
+    """The inputs and outputs of one model, in its order.
+
+    Attributes:
+        inputs, outputs: each on its own.
+        sets: the sets of shapes with which the model can run.
+    """
+
+    def __init__(self, sets: Sequence[ShapeSet], layout: str, native_outputs: bool = False) -> None:
+        """Describe a model.
+
+        Args:
+            sets: the sets of shapes; the first is the one to report.
+            layout: what the user passes for images: ``"nchw"``, ``"nhwc"`` or ``"any"``.
+            native_outputs: whether outputs keep the element type that they have inside the NPU.
+        """
+        self.sets = tuple(sets)
+        self._native_outputs = native_outputs
+        self.inputs = tuple(
+            Input(a, layout, _distinct([s.inputs[i].shape for s in sets])) for i, a in enumerate(sets[0].inputs)
+        )
+        self.outputs = tuple(Output(a) for a in sets[0].outputs)
+        # Made once: every task of a dynamic model tells the runtime its shapes.
+        self._descriptions = [describe(_for_setting(s)) if len(sets) > 1 else None for s in sets]
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return [i.attribute.name for i in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the outputs."""
+        return [o.attribute.name for o in self.outputs]
+
+    def node_args(self) -> tuple[list[NodeArg], list[NodeArg]]:
+        """The inputs and the outputs as the user sees them."""
+        outputs = [o.node_arg(_distinct([s.outputs[i].shape for s in self.sets])) for i, o in enumerate(self.outputs)]
+        return [i.node_arg for i in self.inputs], outputs
+
+    def input_shapes(self) -> list[dict[str, list[int]]]:
+        """Each legal set of input shapes, in the layout that the user chose."""
+        return [{i.attribute.name: list(i.for_user(a.shape)) for i, a in zip(self.inputs, s.inputs)} for s in self.sets]
+
+    def request(
+        self,
+        feed: Any,
+        *,
+        private: bool,
+        outputs: Mapping[str, Any] | None = None,
+        native_outputs: bool | None = None,
+    ) -> Request:
+        """Check and convert a feed, and make room for what will come out.
+
+        Args:
+            feed: ``{name: array}``, a sequence of arrays, or one array.
+            private: whether the request must not share memory with the feed.
+            outputs: arrays to receive outputs, by name; the others are allocated.
+            native_outputs: whether allocated outputs keep their own element type; None: as the session does.
+
+        Raises:
+            RknnValueError, RknnTypeError: the feed or the arrays do not fit the model.
+        """
+        values = arrange(feed, self.input_names)
+        inputs = tuple(i.prepare(value, private=private) for i, value in zip(self.inputs, values))
+        chosen = choose(self.sets, [p.array.shape for p in inputs])
+        native = self._native_outputs if native_outputs is None else native_outputs
+        receivers = self._receivers(self.sets[chosen], outputs, native)
+        return Request(inputs, receivers, self._descriptions[chosen])
+
+    def _receivers(self, shapes: ShapeSet, given: Mapping[str, Any] | None, native: bool) -> tuple[Receiver, ...]:
+        given = {} if given is None else given
+        if not hasattr(given, "items"):
+            raise RknnTypeError(f"outputs takes a dictionary {{name: array}}, not {given!r}")
+        names = self.output_names
+        for name in given:
+            if name not in names:
+                raise RknnValueError(nearest(name, names))
+        return tuple(
+            output.receive_in(given[output.attribute.name], a.shape)
+            if output.attribute.name in given
+            else output.allocate(a.shape, native=native)
+            for output, a in zip(self.outputs, shapes.outputs)
+        )
+
+
+def _distinct(shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(dict.fromkeys(shapes))
+
+
+def _for_setting(shapes: ShapeSet) -> list[TensorAttribute]:
+    # rknn_set_input_shapes refuses NCHW with -5, but compares a shape without a layout in just that order.
+    return [replace(a, format="UNDEFINED") if a.format == "NCHW" else a for a in shapes.inputs]
