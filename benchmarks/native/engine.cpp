@@ -65,12 +65,12 @@ int main() {
 
     ezr_engine *engine = create({{1, 0}}, {0});
     std::printf("ezr_run, idle context            %8.0f ns\n",
-                nanoseconds_per_call([&] { ezr_run(engine, &task, -1, &result); }));
+                nanoseconds_per_call([&] { ezr_run(engine, &task, -1, 0, &result); }));
     std::printf("ezr_submit + ezr_next_completion %8.0f ns, one at a time\n", nanoseconds_per_call([&] {
                     ezr_submit(engine, &task, -1);
                     ezr_next_completion(engine, -1, &result);
                 }));
-    ezr_destroy(engine);
+    ezr_destroy(engine, -1, nullptr, 0);
 
     engine = create({{1, 0}, {2, 1}, {3, 2}}, {0, 1, 2});
     std::thread collector([engine] {
@@ -81,5 +81,5 @@ int main() {
                 nanoseconds_per_call([&] { ezr_submit(engine, &task, -1); }));
     ezr_close(engine, 0);
     collector.join();
-    ezr_destroy(engine);
+    ezr_destroy(engine, -1, nullptr, 0);
 }

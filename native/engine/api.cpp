@@ -1,4 +1,5 @@
 /* The C functions of ez_rknn_engine.h: each checks its arguments, calls the engine, and turns exceptions into codes. */
+#include <algorithm>
 #include <memory>
 #include <new>
 #include <system_error>
@@ -45,8 +46,9 @@ EZR_EXPORT int32_t ezr_create(const ezr_config *config, ezr_engine **engine) {
     });
 }
 
-EZR_EXPORT int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms, ezr_result *result) {
-    if (engine == nullptr || result == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
+EZR_EXPORT int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms, uint32_t flags,
+                           ezr_result *result) {
+    if (engine == nullptr || result == nullptr || !is_timeout(timeout_ms) || flags != 0) return EZR_INVALID;
     return guarded([&] { return engine->run(task, Deadline::in_ms(timeout_ms), result); });
 }
 
@@ -64,10 +66,28 @@ EZR_EXPORT void ezr_close(ezr_engine *engine, uint8_t discard) {
     if (engine != nullptr) engine->close(discard != 0);
 }
 
-EZR_EXPORT void ezr_destroy(ezr_engine *engine) {
+EZR_EXPORT uint32_t ezr_destroy(ezr_engine *engine, int32_t, rknn_context *, uint32_t) {
     const std::unique_ptr<ezr_engine> taken_back(engine);
+    return 0;
 }
 
-EZR_EXPORT void ezr_stats(ezr_engine *engine, ezr_group_stats *stats) {
-    if (engine != nullptr && stats != nullptr) engine->stats(stats);
+EZR_EXPORT void ezr_stats(ezr_engine *engine, ezr_group_stats *groups, ezr_stage_stats *stages) {
+    if (engine != nullptr && groups != nullptr) engine->stats(groups);
+    if (stages != nullptr) std::fill_n(stages, EZR_STAGES, ezr_stage_stats{});
 }
+
+/* Not there yet: refused, so that nobody relies on them. */
+EZR_EXPORT int32_t ezr_resume(ezr_engine *, int64_t, ezr_result *) {
+    return EZR_INVALID;
+}
+EZR_EXPORT int32_t ezr_leave(ezr_engine *, int64_t) {
+    return EZR_INVALID;
+}
+EZR_EXPORT int32_t ezr_cancel(ezr_engine *, int64_t) {
+    return EZR_INVALID;
+}
+EZR_EXPORT void ezr_notify_room(ezr_engine *) {}
+EZR_EXPORT int32_t ezr_replace_worker(ezr_engine *, uint32_t, rknn_context) {
+    return EZR_INVALID;
+}
+EZR_EXPORT void ezr_reset_stats(ezr_engine *) {}

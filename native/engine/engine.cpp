@@ -21,6 +21,7 @@ bool Engine::is_valid(const ezr_config *config) {
     if (config->worker_count == 0 || config->group_count == 0 || config->route_count == 0) return false;
     if (config->group_count > config->worker_count) return false;
     if (config->queue_capacity == 0 || config->completion_capacity == 0) return false;
+    if (config->dispatch != 0 || config->pacing != 0 || config->run_timeout_ms != 0) return false;
     const ezr_runtime &runtime = config->runtime;  // the other two are optional
     if (!runtime.inputs_set || !runtime.run || !runtime.outputs_get || !runtime.outputs_release) return false;
 

@@ -2,11 +2,17 @@
  *
  * An engine is given contexts of an NPU runtime (the vendor's, the simulated one, anything with that ABI) in *groups*,
  * one group a core. Each group has its own bounded queue and as many worker threads as it has contexts; a context is
- * used by one thread at a time. A task goes to the group that the route names: routes[id % route_count].
+ * used by one thread at a time. Which group runs a task is the business of ezr_config.dispatch.
  *
  * The engine never allocates tensors, never converts them and never calls back into its host: a task carries the very
  * structures that rknn_inputs_set and rknn_outputs_get receive, and its completion is collected by calling
  * ezr_next_completion. Creating and destroying the contexts is the host's business.
+ *
+ * Buffers. The engine reads a task's inputs and writes its outputs until the task has *ended*: until its completion was
+ * given out, or ezr_run or ezr_resume returned its result, or ezr_cancel's or ezr_leave's description says so. There is
+ * one exception, and it concerns only engines with a run_timeout_ms: a task that the watchdog ended (code
+ * RKNN_ERR_TIMEOUT) is still inside a call of the runtime, and its buffers and its context stay in use until
+ * EZR_RELEASED comes with its tag.
  *
  * Like rknn_abi.h, this file is read by C, by C++ and by Python's cffi (between the marker lines).
  */
@@ -23,11 +29,39 @@ extern "C" {
 
 /* Status of a call into the engine. Runtime errors of a task are not here: they are in ezr_result. */
 #define EZR_OK 0
-#define EZR_TIMEOUT -101   /* nothing happened within the time given; nothing was accepted */
-#define EZR_CLOSED -102    /* the engine accepts no more work, or has no more completions to give */
-#define EZR_INVALID -103   /* an argument is out of range */
-#define EZR_NO_MEMORY -104 /* nothing was accepted */
-#define EZR_NO_THREAD -105 /* the system refused another thread */
+#define EZR_TIMEOUT -101     /* nothing happened within the time given; nothing was accepted */
+#define EZR_CLOSED -102      /* the engine accepts no more work, or has no more completions to give */
+#define EZR_INVALID -103     /* an argument is out of range */
+#define EZR_NO_MEMORY -104   /* nothing was accepted */
+#define EZR_NO_THREAD -105   /* the system refused another thread */
+#define EZR_INTERRUPTED -106 /* a signal handler ran on the calling thread: see EZR_RUN_INTERRUPTIBLE */
+#define EZR_BUSY -107        /* the task's buffers are still in use; EZR_RELEASED will come */
+
+/* ezr_result.code of a task that ezr_cancel withdrew. */
+#define EZR_CANCELLED -108
+
+/* What else ezr_next_completion tells, besides completions (EZR_OK). */
+#define EZR_ROOM 1     /* after ezr_notify_room: a submission may succeed now */
+#define EZR_STALLED 2  /* the watchdog set a worker aside; the host may replace it */
+#define EZR_RELEASED 3 /* a call of the runtime came back at last: buffers and context are free */
+
+/* ezr_config.dispatch: which group runs a task. */
+#define EZR_DISPATCH_MODULO 0       /* task i goes to routes[i % route_count], whatever the groups are doing */
+#define EZR_DISPATCH_LEAST_LOADED 1 /* to the first group with an idle context; else whichever has one first */
+
+/* Flags of ezr_run. */
+#define EZR_RUN_INTERRUPTIBLE 1
+
+/* With EZR_RUN_INTERRUPTIBLE, runs longer than this are left to the workers. */
+#define EZR_INLINE_LIMIT_NS 5000000
+
+/* The parts of a task's time, as ezr_stats reports them. */
+#define EZR_STAGE_QUEUE 0  /* submitted_ns to started_ns */
+#define EZR_STAGE_INPUT 1  /* started_ns to input_ns */
+#define EZR_STAGE_NPU 2    /* input_ns to npu_ns */
+#define EZR_STAGE_OUTPUT 3 /* npu_ns to finished_ns */
+#define EZR_STAGE_TOTAL 4  /* submitted_ns to finished_ns */
+#define EZR_STAGES 5
 
 /* The call during which a task ended; EZR_CALL_NONE on success. */
 #define EZR_CALL_NONE 0
@@ -59,33 +93,50 @@ typedef struct {
     const ezr_worker *workers; /* copied */
     uint32_t worker_count;
     uint32_t group_count;
-    const uint32_t *routes; /* copied; task i goes to group routes[i % route_count] */
+    const uint32_t *routes; /* copied; groups, in the order in which tasks are given to them */
     uint32_t route_count;
     uint32_t queue_capacity;      /* tasks that may wait in each group's queue, at least 1 */
     uint32_t completion_capacity; /* finished but uncollected tasks at which submission waits, at least 1 */
     uint8_t ordered;              /* 1: completions are given out in the order of submission; 0: as tasks finish */
+
+    /* EZR_DISPATCH_*. With EZR_DISPATCH_LEAST_LOADED the next task goes to the first group with an idle context, in the
+     * order in which the routes first name the groups. While none is idle, tasks wait in one common queue, of capacity
+     * queue_capacity * group_count; the context that is free first takes the next. Groups that no route names get no
+     * task. */
+    uint8_t dispatch;
+
+    /* 1: tasks are admitted no faster than the contexts sustain: a submission or run waits, besides for room, until the
+     * last admission is as long ago as a context was lately occupied by a task (moving average over the successful
+     * tasks of all groups), divided by the number of contexts. Until the first task has ended nothing is known, and
+     * nothing waits for it. */
+    uint8_t pacing;
+
+    /* More than 0: the watchdog ends a task that its worker has had for longer, counted from started_ns. Then ezr_run
+     * never uses the calling thread, so that it can return; and there is one thread more. See "The watchdog". 0: none.
+     */
+    int32_t run_timeout_ms;
 } ezr_config;
 
-/* What to run. The arrays are copied at submission; the buffers that they point to are not: the engine reads the
- * inputs and writes the outputs until the task completes, and they must stay valid until then. Every output must be
- * preallocated (is_prealloc = 1): the engine hands no buffer of the runtime's on. A call whose array would be empty is
- * left out. */
+/* What to run. The arrays are copied at submission; the buffers that they point to are not, and must stay valid as long
+ * as they are in use (see "Buffers"). Every output must be preallocated (is_prealloc = 1): the engine hands no buffer
+ * of the runtime's on. A call whose array would be empty is left out. */
 typedef struct {
     const rknn_tensor_attr *shapes; /* for dynamic-shape models: one for each input; otherwise NULL */
     const rknn_input *inputs;
     const rknn_output *outputs;
     uint32_t input_count;
     uint32_t output_count;
-    uint64_t tag; /* the host's own; comes back in ezr_result */
+    uint64_t tag;      /* the host's own; comes back in ezr_result */
+    uint8_t unordered; /* 1: its completion takes no place in the order, and is given out as soon as the task ends */
 } ezr_task;
 
 /* How a task ended. Times are nanoseconds of CLOCK_MONOTONIC. */
 typedef struct {
     int64_t id;
     uint64_t tag;
-    int32_t code; /* RKNN_SUCC, or what the failing runtime call returned */
+    int32_t code; /* RKNN_SUCC; what the failing runtime call returned; RKNN_ERR_TIMEOUT: the watchdog; EZR_CANCELLED */
     int32_t call; /* EZR_CALL_* */
-    uint32_t group;
+    uint32_t group;  /* UINT32_MAX when it left the common queue of EZR_DISPATCH_LEAST_LOADED for none */
     uint32_t worker; /* index into ezr_config.workers; UINT32_MAX when none took it up */
     int64_t submitted_ns;
     int64_t started_ns; /* a worker took it up */
@@ -95,35 +146,116 @@ typedef struct {
     char message[256]; /* on failure, the runtime's own words, cut to fit; "" when it has none */
 } ezr_result;
 
-/* What an engine is doing now, for each group. */
+/* What a group is doing now, and what it has done since the engine was created or the statistics were reset. Tasks in
+ * the common queue of EZR_DISPATCH_LEAST_LOADED count with the group that the routes name first. */
 typedef struct {
     uint32_t queued;
-    uint32_t running;
+    uint32_t running;   /* on a context that has not been set aside */
     uint64_t completed; /* ended with RKNN_SUCC */
-    uint64_t failed;    /* ended with anything else, discarded tasks included */
-    int64_t busy_ns;    /* sum over the group's contexts */
+    uint64_t failed;    /* ended with anything else but EZR_CANCELLED; discarded and stalled tasks are included */
+    uint64_t cancelled; /* ended with EZR_CANCELLED, or withdrawn by ezr_leave or by ezr_run's timeout */
+    uint64_t stalled;   /* how often the watchdog set a worker aside */
+    int64_t busy_ns;    /* started_ns to finished_ns, summed over the tasks that ran */
 } ezr_group_stats;
 
-/* Starts the worker threads. On failure *engine is NULL and no thread is left. Every context must be idle, and belongs
- * to the engine until ezr_destroy returns. Returns EZR_OK, EZR_INVALID, EZR_NO_MEMORY or EZR_NO_THREAD. */
+/* How long one stage took, over the successful tasks of all groups. Percentiles are true to 5 %. All 0 while count is.
+ */
+typedef struct {
+    uint64_t count;
+    int64_t sum_ns;
+    int64_t max_ns;
+    int64_t p50_ns;
+    int64_t p90_ns;
+    int64_t p99_ns;
+} ezr_stage_stats;
+
+/* Starts the threads. On failure *engine is NULL and no thread is left. Every context must be idle, and belongs to the
+ * engine until ezr_destroy returns. Returns EZR_OK, EZR_INVALID, EZR_NO_MEMORY or EZR_NO_THREAD. */
 int32_t ezr_create(const ezr_config *config, ezr_engine **engine);
 
-/* Runs a task and returns when it has ended. Uses the calling thread when a context of the task's group is idle and no
- * task waits before it; otherwise waits in the group's queue like any other. timeout_ms (-1: forever) bounds the time
- * until a worker takes the task up; a task that was taken up is always waited for. Its completion is not queued.
- * Returns EZR_OK (then see result), EZR_TIMEOUT (it found no place in the queue, or was withdrawn from it; in the
- * latter case its turn in the schedule, and its id, are spent), EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. Thread-safe.
- */
-int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms, ezr_result *result);
+/* ---- Running ---- */
 
-/* Submits a task whose completion ezr_next_completion will give out. Blocks while its group's queue is full or too many
- * completions wait to be collected, at most timeout_ms (-1: forever, 0: not at all).
+/* Runs a task and returns when it has ended. Uses the calling thread when a context of the task's group is idle, no
+ * task waits before it and there is no run_timeout_ms; otherwise waits in the group's queue like any other. timeout_ms
+ * (-1: forever) bounds the time until a worker takes the task up; a task that was taken up is always waited for. Its
+ * completion is not queued. Thread-safe.
+ *
+ * With EZR_RUN_INTERRUPTIBLE among the flags the call returns EZR_INTERRUPTED when a signal handler, installed without
+ * SA_RESTART, has run on the calling thread while it waited. The task goes on meanwhile; the host lets its own handlers
+ * run, and then calls either ezr_resume or ezr_leave with result->id, exactly one of them and on any thread. (That id
+ * is negative while the task waits for a place in the queue: it has no turn in the schedule yet.) The calling thread is
+ * then used only if the recent runs of the group (moving average) took less than EZR_INLINE_LIMIT_NS, and not while
+ * nothing is known of them: inside a call of the runtime nothing can be interrupted.
+ *
+ * Returns EZR_OK (then see result), EZR_TIMEOUT (it found no place in the queue, or was withdrawn from it; in the
+ * latter case its turn in the schedule, and its id, are spent), EZR_INTERRUPTED, EZR_CLOSED, EZR_INVALID or
+ * EZR_NO_MEMORY. */
+int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms, uint32_t flags, ezr_result *result);
+
+/* Goes on waiting for an interrupted run, within the timeout_ms that it was begun with, and in its old place if it
+ * waits in line. Returns what ezr_run would, EZR_INTERRUPTED included; EZR_INVALID when no interrupted run has this id.
+ */
+int32_t ezr_resume(ezr_engine *engine, int64_t id, ezr_result *result);
+
+/* Gives an interrupted run up; its result is lost. Returns EZR_OK when the engine is done with its buffers: no worker
+ * had taken it up, and none will, or it has ended; EZR_BUSY when a worker is at it: then EZR_RELEASED will come with
+ * its tag once it has ended. EZR_INVALID when no interrupted run has this id. Does not wait. */
+int32_t ezr_leave(ezr_engine *engine, int64_t id);
+
+/* Submits a task whose completion ezr_next_completion will give out. Blocks while its queue is full or too many
+ * completions wait to be collected, at most timeout_ms (-1: forever, 0: not at all); those who wait are served in the
+ * order in which they came.
  * Returns the task's id (>= 0), EZR_TIMEOUT, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. Thread-safe. */
 int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms);
 
-/* Waits for the next completion, at most timeout_ms (-1: forever).
- * Returns EZR_OK, EZR_TIMEOUT, or EZR_CLOSED once the engine is closed and everything accepted was given out. */
+/* Withdraws a submitted task that no worker has taken up, in a time that does not depend on how many wait. Its
+ * completion comes with call EZR_CALL_NONE and code EZR_CANCELLED, in its place in the order. Returns EZR_OK, or
+ * EZR_INVALID when it was taken up, has ended or is unknown. Thread-safe. */
+int32_t ezr_cancel(ezr_engine *engine, int64_t id);
+
+/* For a host that must not block and got EZR_TIMEOUT from ezr_submit with timeout_ms 0: ezr_next_completion will return
+ * EZR_ROOM once, as soon as there is room and everyone who waited in line at the time of this call was served; at once
+ * if that is so already; and at once when the engine is closed. The next ezr_submit with timeout_ms 0, from whichever
+ * thread, then passes those who wait in line and is accepted, even if they took the room in the meantime: a queue may
+ * so hold one task more than its capacity. A request is neither queued nor counted: asking again before EZR_ROOM came
+ * changes nothing. Thread-safe. */
+void ezr_notify_room(ezr_engine *engine);
+
+/* Waits for the next completion, or for what else there is to tell, at most timeout_ms (-1: forever). Returns
+ *   EZR_OK        a task ended: see result;
+ *   EZR_ROOM      see ezr_notify_room; result is left as it was;
+ *   EZR_STALLED   the watchdog set worker result->worker aside; id, tag and group are those of the task that it has;
+ *   EZR_RELEASED  the buffers of the task with result->tag are free, and so is its context if that was set aside (it
+ *                 was the context of result->worker); comes after EZR_STALLED or after EZR_BUSY, never otherwise;
+ *   EZR_TIMEOUT, EZR_INVALID;
+ *   EZR_CLOSED    the engine is closed, and everything else was given out; but for the EZR_RELEASED of workers that are
+ *                 set aside, which may yet come, or never.
+ * Thread-safe. */
 int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *result);
+
+/* ---- The watchdog ----
+ *
+ * When a worker has had a task for longer than run_timeout_ms, the task ends: its completion (or ezr_run's result) has
+ * code RKNN_ERR_TIMEOUT and, as call, the one that does not come back. The worker's thread, which is inside that call,
+ * and its context are set aside: the engine uses neither again, and ezr_next_completion returns EZR_STALLED. All other
+ * workers go on.
+ *
+ * When the call comes back after all, the thread makes no further call that touches the task's buffers (outputs are not
+ * fetched), ends, and ezr_next_completion returns EZR_RELEASED. Until then the host may neither free the buffers nor
+ * destroy the context: rknn_inputs_set may still be reading the inputs, rknn_outputs_get writing the outputs.
+ *
+ * Tasks queued in a group whose workers are all set aside wait for a replacement. When there will be none, because the
+ * host says so or because the engine is closed, they end with code RKNN_ERR_DEVICE_UNAVAILABLE and call EZR_CALL_NONE.
+ */
+
+/* Puts a fresh context, and a new thread, in the place of a worker that was set aside and not replaced yet. With
+ * context 0 the host says that there will be none: a group that has lost its last worker so gets no more tasks, its
+ * turns in the schedule go to the next group that has one, and an engine that has lost its last group is closed.
+ * Returns EZR_OK, EZR_INVALID (the worker is not set aside), EZR_CLOSED, EZR_NO_MEMORY or EZR_NO_THREAD; the context is
+ * the engine's only after EZR_OK. Thread-safe. */
+int32_t ezr_replace_worker(ezr_engine *engine, uint32_t worker, rknn_context context);
+
+/* ---- The end ---- */
 
 /* Accepts no more work from now on and wakes everyone who waits to submit; does not wait. With discard = 0 what was
  * accepted is still executed; with discard = 1 what no worker has taken up ends with code RKNN_ERR_FAIL and call
@@ -131,11 +263,23 @@ int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *
 void ezr_close(ezr_engine *engine, uint8_t discard);
 
 /* Closes, waits until everything accepted has ended, joins the threads and frees the engine. Uncollected completions
- * are gone. No other call may be under way or follow. */
-void ezr_destroy(ezr_engine *engine);
+ * are gone. No other call may be under way or follow.
+ *
+ * Threads that are set aside are waited for at most timeout_ms (-1: forever) after everything else has ended. If some
+ * are then still inside the runtime, they and the engine's memory are left behind for good (they are freed by a later
+ * ezr_destroy that finds them returned). Returns how many; their contexts are stored in left[0 .. capacity - 1], as far
+ * as they fit. These must never be destroyed, nor the buffers of their tasks freed, nor the runtime's library unloaded.
+ * Returns 0 always when there is no run_timeout_ms. */
+uint32_t ezr_destroy(ezr_engine *engine, int32_t timeout_ms, rknn_context *left, uint32_t capacity);
 
-/* Fills stats[0 .. group_count - 1]. Thread-safe. */
-void ezr_stats(ezr_engine *engine, ezr_group_stats *stats);
+/* ---- Statistics ---- */
+
+/* Fills groups[0 .. group_count - 1] and stages[0 .. EZR_STAGES - 1]; either may be NULL. Always on: a task costs some
+ * ten nanoseconds. Thread-safe. */
+void ezr_stats(ezr_engine *engine, ezr_group_stats *groups, ezr_stage_stats *stages);
+
+/* Forgets what was counted and measured; what is queued and running remains so. Thread-safe. */
+void ezr_reset_stats(ezr_engine *engine);
 
 /* ---- Kernels ---- */
 

@@ -216,7 +216,7 @@ TestEngine::TestEngine(const Layout &layout) {
 }
 
 void TestEngine::destroy() {
-    ezr_destroy(engine_);
+    ezr_destroy(engine_, -1, nullptr, 0);
     engine_ = nullptr;
 }
 

@@ -71,7 +71,7 @@ TEST(uncollected_completions_hold_submission_back) {
     // The blocking run queues behind both: when it returns they have finished.
     Job run;
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, run, -1, &result), EZR_OK);
+    CHECK_EQ(ezr_run(engine, run, -1, 0, &result), EZR_OK);
     CHECK_EQ(ezr_submit(engine, jobs[2], 0), int64_t{EZR_TIMEOUT});
     std::thread blocked([&] { CHECK_EQ(ezr_submit(engine, jobs[2], -1), int64_t{3}); });
     CHECK_EQ(next(engine).id, int64_t{0});
@@ -86,9 +86,9 @@ TEST(run_passes_submitters_who_wait_for_the_collector) {
     Job jobs[2], run;
     ezr_result result{};
     CHECK_EQ(ezr_submit(engine, jobs[0], 0), int64_t{0});
-    CHECK_EQ(ezr_run(engine, run, -1, &result), EZR_OK);
+    CHECK_EQ(ezr_run(engine, run, -1, 0, &result), EZR_OK);
     std::thread submitter([&] { CHECK(ezr_submit(engine, jobs[1], -1) > 0); });
-    for (int i = 0; i < 100; ++i) CHECK_EQ(ezr_run(engine, run, -1, &result), EZR_OK);
+    for (int i = 0; i < 100; ++i) CHECK_EQ(ezr_run(engine, run, -1, 0, &result), EZR_OK);
     for (size_t i = 0; i < 2; ++i) next(engine);
     submitter.join();
 }
@@ -104,7 +104,7 @@ TEST(ordered_completions_cannot_deadlock_on_their_capacity) {
     for (int64_t id : {0, 1}) CHECK_EQ(ezr_submit(engine, jobs[id], 0), id);
     runtime.wait_until_held(context_of(0));
     ezr_group_stats stats[2]{};
-    while (stats[1].completed == 0) ezr_stats(engine, stats);
+    while (stats[1].completed == 0) ezr_stats(engine, stats, nullptr);
     CHECK_EQ(ezr_submit(engine, jobs[2], 0), int64_t{EZR_TIMEOUT});
     std::thread submitter([&] {
         for (int64_t id : {2, 3, 4}) CHECK_EQ(ezr_submit(engine, jobs[id], -1), id);
@@ -121,8 +121,8 @@ TEST(a_run_that_times_out_is_withdrawn) {
     Job jobs[3], late(7);
     fill(runtime, engine, jobs, 1);
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, late, 0, &result), EZR_TIMEOUT);
-    CHECK_EQ(ezr_run(engine, late, 1, &result), EZR_TIMEOUT);
+    CHECK_EQ(ezr_run(engine, late, 0, 0, &result), EZR_TIMEOUT);
+    CHECK_EQ(ezr_run(engine, late, 1, 0, &result), EZR_TIMEOUT);
     runtime.let_go(context_of(0));
     CHECK(ezr_submit(engine, jobs[2], -1) > 0);
     for (size_t i = 0; i < 3; ++i) CHECK_EQ(next(engine).code, RKNN_SUCC);
@@ -137,8 +137,8 @@ TEST(a_run_waits_for_a_place_in_a_full_queue) {
     Job jobs[2], late;
     fill(runtime, engine, jobs, 1);
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, late, 0, &result), EZR_TIMEOUT);
-    std::thread waiting([&] { CHECK_EQ(ezr_run(engine, late, -1, &result), EZR_OK); });
+    CHECK_EQ(ezr_run(engine, late, 0, 0, &result), EZR_TIMEOUT);
+    std::thread waiting([&] { CHECK_EQ(ezr_run(engine, late, -1, 0, &result), EZR_OK); });
     runtime.let_go(context_of(0));
     waiting.join();
     CHECK_EQ(result.id, int64_t{2});
@@ -155,10 +155,10 @@ TEST(a_run_that_was_taken_up_is_waited_for) {
     runtime.wait_until_held(context_of(0));
     ezr_result result{};
     int32_t status = EZR_INVALID;
-    std::thread waiting([&] { status = ezr_run(engine, second, 60'000, &result); });
+    std::thread waiting([&] { status = ezr_run(engine, second, 60'000, 0, &result); });
     // Only a queued task shows in the statistics; then it is the next to be taken up.
     ezr_group_stats stats{};
-    while (stats.queued == 0) ezr_stats(engine, &stats);
+    while (stats.queued == 0) ezr_stats(engine, &stats, nullptr);
     runtime.step(context_of(0));
     runtime.wait_until_held(context_of(0));
     runtime.let_go(context_of(0));

@@ -14,7 +14,7 @@ TEST(ordered_completions_wait_for_earlier_tasks) {
     runtime.hold(context_of(0));
     for (Job &job : jobs) ezr_submit(engine, job, -1);
     ezr_group_stats stats[2]{};
-    while (stats[1].completed < 2) ezr_stats(engine, stats);
+    while (stats[1].completed < 2) ezr_stats(engine, stats, nullptr);
     ezr_result result{};
     CHECK_EQ(ezr_next_completion(engine, 0, &result), EZR_TIMEOUT);
     runtime.let_go(context_of(0));
@@ -41,7 +41,7 @@ TEST(runs_take_no_part_in_the_order) {
     ezr_result result{};
     for (int64_t i = 0; i < 3; ++i) {
         CHECK_EQ(ezr_submit(engine, jobs[i], -1), 2 * i);
-        CHECK_EQ(ezr_run(engine, run, -1, &result), EZR_OK);
+        CHECK_EQ(ezr_run(engine, run, -1, 0, &result), EZR_OK);
         CHECK_EQ(result.id, 2 * i + 1);
     }
     for (int64_t id : {0, 2, 4}) CHECK_EQ(next(engine).id, id);
@@ -57,7 +57,7 @@ TEST(the_tag_comes_back) {
     ezr_submit(engine, job, -1);
     CHECK_EQ(next(engine).tag, UINT64_MAX);
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+    CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
     CHECK_EQ(result.tag, UINT64_MAX);
 }
 
@@ -97,7 +97,7 @@ TEST(several_completions_at_once_wake_several_collectors) {
         runtime.hold(context_of(0));
         for (Job &job : jobs) ezr_submit(engine, job, -1);
         ezr_group_stats stats[2]{};
-        while (stats[1].completed < 2) ezr_stats(engine, stats);
+        while (stats[1].completed < 2) ezr_stats(engine, stats, nullptr);
         std::atomic<int> asking{0};
         std::vector<std::thread> collectors;
         for (int i = 0; i < 3; ++i) {

@@ -38,12 +38,12 @@ TEST(a_submitted_task_follows_an_inline_run) {
     runtime.hold(context_of(0));
     std::thread caller([&] {
         ezr_result result{};
-        CHECK_EQ(ezr_run(engine, run, -1, &result), EZR_OK);
+        CHECK_EQ(ezr_run(engine, run, -1, 0, &result), EZR_OK);
     });
     runtime.wait_until_held(context_of(0));
     CHECK_EQ(ezr_submit(engine, submitted, 0), int64_t{1});
     ezr_group_stats stats{};
-    ezr_stats(engine, &stats);
+    ezr_stats(engine, &stats, nullptr);
     CHECK_EQ(stats.queued, 1U);
     CHECK_EQ(stats.running, 1U);
     runtime.let_go(context_of(0));
@@ -62,7 +62,7 @@ TEST(a_context_is_never_used_by_two_threads) {
         clients.emplace_back([&, t] {
             Job job(t);
             ezr_result result{};
-            for (int i = 0; i < 500; ++i) CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+            for (int i = 0; i < 500; ++i) CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
         });
     }
     clients.emplace_back([&] {
@@ -85,7 +85,7 @@ TEST(eight_clients_share_a_core) {
             for (int i = 0; i < kEach; ++i) {
                 Job job(t * kEach + i);
                 ezr_result result{};
-                CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+                CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
                 CHECK(job.is_done());
                 sum_of_ids += result.id;
             }
@@ -111,7 +111,7 @@ TEST(accepted_equals_completed_under_stress) {
                 Job &job = jobs[t * kEach + i];
                 if (i % 3 == 0) {
                     ezr_result result{};
-                    ++(ezr_run(engine, job, i % 2 - 1, &result) == EZR_OK ? ran : refused);
+                    ++(ezr_run(engine, job, i % 2 - 1, 0, &result) == EZR_OK ? ran : refused);
                 } else {
                     ++(ezr_submit(engine, job, i % 5 == 0 ? 0 : -1) >= 0 ? submitted : refused);
                 }
@@ -135,7 +135,7 @@ TEST(accepted_equals_completed_under_stress) {
     collector.join();
     CHECK_EQ(submitted + ran + refused, kThreads * kEach);
     ezr_group_stats stats[3]{};
-    ezr_stats(engine, stats);
+    ezr_stats(engine, stats, nullptr);
     CHECK_EQ(stats[0].completed + stats[1].completed + stats[2].completed, static_cast<uint64_t>(submitted + ran));
     CHECK_EQ(runtime.overlaps(), 0);
 }

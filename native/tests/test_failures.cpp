@@ -16,7 +16,7 @@ void check_failure(int32_t call, Failure how, int code, int expected) {
     ezr_submit(engine, failing, -1);
     const ezr_result submitted = next(engine);
     ezr_result ran{};
-    CHECK_EQ(ezr_run(engine, failing, -1, &ran), EZR_OK);
+    CHECK_EQ(ezr_run(engine, failing, -1, 0, &ran), EZR_OK);
     for (const ezr_result &result : {submitted, ran}) {
         CHECK_EQ(result.code, expected);
         CHECK_EQ(result.call, call);
@@ -27,7 +27,7 @@ void check_failure(int32_t call, Failure how, int code, int expected) {
     ezr_submit(engine, healthy, -1);
     CHECK_EQ(next(engine).code, RKNN_SUCC);
     ezr_group_stats stats{};
-    ezr_stats(engine, &stats);
+    ezr_stats(engine, &stats, nullptr);
     CHECK_EQ(stats.failed, 2U);
     CHECK_EQ(stats.completed, 1U);
 }
@@ -51,12 +51,12 @@ TEST(the_words_of_the_runtime_are_kept) {
         if (call == EZR_CALL_SET_INPUT_SHAPES) continue;
         runtime.fail(call, Failure::kCode, RKNN_ERR_FAIL);
         ezr_result result{};
-        CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+        CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
         CHECK_EQ(std::string(result.message), std::string(sizeof result.message - 1, 'x'));
     }
     runtime.fail(EZR_CALL_NONE, Failure::kNone);
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+    CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
     CHECK_EQ(std::string(result.message), "");
 }
 
@@ -89,9 +89,9 @@ TEST(outputs_are_released_after_a_failed_get) {
     TestEngine engine({1, 1, {0}});
     Job job;
     ezr_result result{};
-    ezr_run(engine, job, -1, &result);
+    ezr_run(engine, job, -1, 0, &result);
     runtime.fail(EZR_CALL_OUTPUTS_GET, Failure::kCode, RKNN_ERR_FAIL);
-    ezr_run(engine, job, -1, &result);
+    ezr_run(engine, job, -1, 0, &result);
     CHECK_EQ(runtime.releases(), 2);
 }
 
@@ -103,9 +103,9 @@ TEST(shapes_are_set_only_where_given) {
     rknn_tensor_attr shape{};
     dynamic.task.shapes = &shape;
     ezr_result result{};
-    ezr_run(engine, fixed, -1, &result);
+    ezr_run(engine, fixed, -1, 0, &result);
     CHECK_EQ(runtime.calls(EZR_CALL_SET_INPUT_SHAPES), 0);
-    ezr_run(engine, dynamic, -1, &result);
+    ezr_run(engine, dynamic, -1, 0, &result);
     CHECK_EQ(runtime.calls(EZR_CALL_SET_INPUT_SHAPES), 1);
 }
 
@@ -120,7 +120,7 @@ TEST(the_arrays_of_a_task_are_copied) {
     {
         rknn_input input = second.task.inputs[0];
         rknn_output output = second.task.outputs[0];
-        const ezr_task task{nullptr, &input, &output, 1, 1, 0};
+        const ezr_task task{nullptr, &input, &output, 1, 1, 0, 0};
         ezr_submit(engine, &task, -1);
         input.buf = output.buf = nullptr;
     }
@@ -143,7 +143,7 @@ TEST(an_impossible_task_is_refused) {
     not_preallocated.task.outputs = &output;
     for (const ezr_task *task : {&no_inputs.task, &no_outputs.task, &not_preallocated.task}) {
         CHECK_EQ(ezr_submit(engine, task, 0), int64_t{EZR_INVALID});
-        CHECK_EQ(ezr_run(engine, task, 0, &result), EZR_INVALID);
+        CHECK_EQ(ezr_run(engine, task, 0, 0, &result), EZR_INVALID);
     }
     CHECK_EQ(ezr_submit(engine, job, -2), int64_t{EZR_INVALID});
     CHECK_EQ(ezr_next_completion(engine, 0, nullptr), EZR_INVALID);
@@ -154,7 +154,7 @@ TEST(an_impossible_task_is_refused) {
 TEST(an_impossible_configuration_is_refused) {
     const ezr_worker workers[] = {{1, 0}, {2, 1}};
     const uint32_t routes[] = {0, 1};
-    const ezr_config good{FakeRuntime::functions(), workers, 2, 2, routes, 2, 1, 1, 1};
+    const ezr_config good{FakeRuntime::functions(), workers, 2, 2, routes, 2, 1, 1, 1, EZR_DISPATCH_MODULO, 0, 0};
     const auto refused = [&](auto change) {
         ezr_config config = good;
         change(config);

@@ -44,7 +44,7 @@ TEST(close_drains) {
     ezr_close(engine, 0);
     CHECK_EQ(ezr_submit(engine, jobs[0], -1), int64_t{EZR_CLOSED});
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, jobs[0], -1, &result), EZR_CLOSED);
+    CHECK_EQ(ezr_run(engine, jobs[0], -1, 0, &result), EZR_CLOSED);
     runtime.let_go(context_of(0));
     for (int64_t id = 0; id < 10; ++id) {
         result = next(engine);
@@ -101,28 +101,28 @@ TEST(close_wakes_everyone) {
         // One finished and uncollected, one running, one queued: submission is blocked by both limits.
         ezr_result result{};
         ezr_submit(engine, collected, -1);
-        ezr_run(engine, running, -1, &result);
+        ezr_run(engine, running, -1, 0, &result);
         runtime.hold(context_of(0));
         std::vector<std::thread> threads;
         threads.emplace_back([&] {
             ezr_result mine{};
-            CHECK_EQ(ezr_run(engine, running, -1, &mine), EZR_OK);
+            CHECK_EQ(ezr_run(engine, running, -1, 0, &mine), EZR_OK);
             CHECK_EQ(mine.code, RKNN_SUCC);
         });
         runtime.wait_until_held(context_of(0));
         threads.emplace_back([&] {
             ezr_result mine{};
-            CHECK_EQ(ezr_run(engine, queued, -1, &mine), EZR_OK);
+            CHECK_EQ(ezr_run(engine, queued, -1, 0, &mine), EZR_OK);
             CHECK_EQ(mine.code, RKNN_ERR_FAIL);
         });
         ezr_group_stats stats{};
-        while (stats.queued == 0) ezr_stats(engine, &stats);
+        while (stats.queued == 0) ezr_stats(engine, &stats, nullptr);
         std::vector<Job> refused(6);
         for (size_t i = 0; i < refused.size(); ++i) {
             threads.emplace_back([&, i] {
                 ezr_result mine{};
                 if (i % 2 == 0) CHECK_EQ(ezr_submit(engine, refused[i], -1), int64_t{EZR_CLOSED});
-                if (i % 2 == 1) CHECK_EQ(ezr_run(engine, refused[i], -1, &mine), EZR_CLOSED);
+                if (i % 2 == 1) CHECK_EQ(ezr_run(engine, refused[i], -1, 0, &mine), EZR_CLOSED);
             });
         }
         ezr_close(engine, 1);
@@ -185,7 +185,7 @@ TEST(destroy_ends_threads_that_wait_for_a_context) {
         for (Job &job : runs) {
             callers.emplace_back([&] {
                 ezr_result result{};
-                CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+                CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
             });
         }
         for (uint32_t i = 0; i < 2; ++i) runtime.wait_until_held(context_of(0, i));
@@ -206,17 +206,17 @@ TEST(a_run_may_be_withdrawn_from_a_closed_engine) {
     runtime.hold(context_of(0));
     std::thread caller([&] {
         ezr_result result{};
-        CHECK_EQ(ezr_run(engine, running, -1, &result), EZR_OK);
+        CHECK_EQ(ezr_run(engine, running, -1, 0, &result), EZR_OK);
     });
     runtime.wait_until_held(context_of(0));
     std::atomic<bool> ended{false};
     std::thread late([&] {
         ezr_result result{};
-        CHECK_EQ(ezr_run(engine, withdrawn, 100, &result), EZR_TIMEOUT);
+        CHECK_EQ(ezr_run(engine, withdrawn, 100, 0, &result), EZR_TIMEOUT);
         ended = true;
     });
     ezr_group_stats stats{};
-    while (stats.queued == 0 && !ended) ezr_stats(engine, &stats);
+    while (stats.queued == 0 && !ended) ezr_stats(engine, &stats, nullptr);
     ezr_close(engine, 0);
     late.join();
     runtime.let_go(context_of(0));
@@ -249,7 +249,7 @@ TEST(twenty_thousand_lives) {
         Job job;
         if (i % 2 == 0) {
             ezr_result result{};
-            CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+            CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
         } else {
             CHECK_EQ(ezr_submit(engine, job, -1), int64_t{0});
         }

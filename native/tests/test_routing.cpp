@@ -36,7 +36,7 @@ TEST(run_and_submit_share_the_ids) {
         Job job;
         ezr_result result{};
         if (id % 2 == 0) {
-            CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+            CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
         } else {
             CHECK_EQ(ezr_submit(engine, job, -1), id);
             result = next(engine);
@@ -53,7 +53,7 @@ TEST(the_result_names_the_worker) {
     TestEngine engine({2, 2, {1}});
     Job job;
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+    CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
     CHECK(result.worker == 2 || result.worker == 3);
     CHECK_EQ(runtime.runs().at(0).context, context_of(1, result.worker - 2));
 }
@@ -76,7 +76,7 @@ TEST(an_idle_core_runs_on_the_calling_thread) {
     TestEngine engine({1, 1, {0}});
     Job job;
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, job, -1, &result), EZR_OK);
+    CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
     for (const std::string &name : runtime.thread_names()) CHECK(name.rfind("ezr-", 0) != 0);
 }
 

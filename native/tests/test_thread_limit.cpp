@@ -31,7 +31,8 @@ TEST(a_refused_thread_fails_the_creation) {
     std::vector<ezr_worker> workers;
     for (uint32_t i = 0; i < kContexts; ++i) workers.push_back({context_of(i % 3, i / 3), i % 3});
     const uint32_t routes[] = {0, 1, 2};
-    const ezr_config config{FakeRuntime::functions(), workers.data(), kContexts, 3, routes, 3, 1, 1, 1};
+    const ezr_config config{
+        FakeRuntime::functions(), workers.data(), kContexts, 3, routes, 3, 1, 1, 1, EZR_DISPATCH_MODULO, 0, 0};
     for (uint32_t threads = 0; threads < kContexts; ++threads) {
         granted = static_cast<int>(threads);
         ezr_engine *engine = reinterpret_cast<ezr_engine *>(1);

@@ -139,7 +139,7 @@ class Engine:
             RknnTimeoutError: no worker took it up in time; it was withdrawn.
             RknnClosedError: the engine is closed.
         """
-        status = self._native.ezr_run(self._engine, task.task, timeout_ms, task.result)
+        status = self._native.ezr_run(self._engine, task.task, timeout_ms, 0, task.result)
         if status != OK:
             raise _refusal(status, timeout_ms)
         return _result(task.result)
@@ -168,7 +168,7 @@ class Engine:
 
     def destroy(self) -> None:
         """Wait for the accepted work and end the threads. No other call may be under way or follow."""
-        self._native.ezr_destroy(self._engine)
+        self._native.ezr_destroy(self._engine, -1, ffi.NULL, 0)
 
 
 def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int) -> None:
