@@ -18,12 +18,11 @@ float float_of_bits(uint32_t bits) {
     return value;
 }
 
-/* value >> shift, rounded to nearest even; shift is 1 to 31. */
+/* value >> shift, rounded to nearest even; shift is 1 to 31. Without a branch: which way numbers round is anybody's
+ * guess, the processor's too. */
 uint32_t shift_right_rounding(uint32_t value, uint32_t shift) {
-    const uint32_t kept = value >> shift;
-    const uint32_t rest = value & ((1U << shift) - 1);
-    const uint32_t middle = 1U << (shift - 1);
-    return kept + (rest > middle || (rest == middle && (kept & 1U) != 0) ? 1U : 0U);
+    const uint32_t odd = value >> shift & 1U;
+    return (value + (1U << (shift - 1)) - 1 + odd) >> shift;
 }
 
 }  // namespace
