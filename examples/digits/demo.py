@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 MODEL = HERE / "digits_i8.rknn"
 SIMULATOR = "RKNPU2SimulatorExecutionProvider"
 DEPTH = 3  # frames under way in a pipeline
-LATENCY_RUNS = 200
-THROUGHPUT_RUNS = 1000
+LATENCY_RUNS = 400
+THROUGHPUT_RUNS = 3000
 
 
 def main() -> None:

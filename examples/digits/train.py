@@ -23,15 +23,16 @@ LARGEST_SHIFT = 4  # pixels of the enlarged image
 SEED = 0
 
 
-def block(inputs: int, outputs: int) -> nn.Sequential:
-    """A 3 x 3 convolution that keeps the size, normalised (the compiler folds that into the convolution)."""
-    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
+def block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
+    """A convolution that keeps the size, normalised (the compiler folds that into the convolution)."""
+    convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 def network() -> nn.Sequential:
     """The classifier; its input is pixels divided by their largest value."""
     return nn.Sequential(
-        *(block(1, 32), block(32, 32), nn.MaxPool2d(2)),
+        *(block(1, 32, kernel=7), block(32, 32), nn.MaxPool2d(2)),  # 7 x 7: a square of 6 x 6 and its neighbours
         *(block(32, 32), nn.MaxPool2d(2)),
         *(block(32, 64), nn.AvgPool2d(4)),  # 3 x 3 regions: enough to tell where a stroke is
         *(nn.Flatten(), nn.Linear(64 * 3 * 3, 10)),
