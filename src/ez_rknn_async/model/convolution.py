@@ -137,7 +137,9 @@ class _Decoder:
         if self._weight.dtype is DType.INT8:
             data = None if self._bias is None else self._model.constant_bytes(self._graph, self._bias)
             parameters = channel_parameters(self._dpu, data, channels, self._depthwise, offsets)
-            unit = unit_of_sum(self._dpu, self._functions, self._result, self._factor(), parameters.per_layer)
+            unit = unit_of_sum(
+                self._dpu, self._functions, self._result, self._factors(), parameters.per_layer, self._depthwise
+            )
             real = to_real(stored, parameters, unit, self._source)
             return real.weight, real.bias, unit
         bias = None if self._bias is None else self._flat(self._bias, channels)
@@ -170,9 +172,10 @@ class _Decoder:
             raise UnsupportedFormError(f"its weights are for {list(stored.shape[:2])} channels, not {channels, inputs}")
         return stored[:channels, :inputs], offsets
 
-    def _factor(self) -> Tensor | None:
-        """The operand of a multiplication that directly follows."""
-        return self._graph.tensors[self._fused[0]] if self._functions[:1] == ("Mul",) and self._fused else None
+    def _factors(self) -> list[Tensor]:
+        """The operands of the multiplications that follow."""
+        binary = [function for function in self._functions if function in BINARY]
+        return [self._graph.tensors[index] for function, index in zip(binary, self._fused) if function == "Mul"]
 
     def _four_bit_scale(self, channels: int) -> Array:
         name = self._weight.name + "_w4a16_weight"

@@ -30,7 +30,7 @@ TABLE_RANGE = 32768.0  # the tables' entries for 0 to 1
 
 BS_CFG, BS_MULTIPLIER, BN_CFG, BN_OFFSET, BN_MULTIPLIER, RELU_MAX = 0x4040, 0x4048, 0x4060, 0x4064, 0x4068, 0x406C
 BS_ZERO_POINT = 0x4054
-BS_OPERANDS, NEWER_BS_CFG = 0x4050, 0x4038
+BS_OPERANDS, NEWER_BS_CFG, NEWER_BS_MULTIPLIER = 0x4050, 0x4038, 0x4044
 KERNEL_PADDING = 0x1074
 BS_MULTIPLIER_BYPASSED, BN_OFFSET_BYPASSED = 0x10, 0x02
 
@@ -79,7 +79,7 @@ class Dpu:
         """What to add to each weight in per-layer mode."""
         return signed(self._register(BS_ZERO_POINT), 16)
 
-    def multiplier_shift(self, per_layer: bool) -> int:
+    def multiplier_shift(self, per_layer: bool, depthwise: bool) -> int:
         """By how many bits the product with the multiplier is shifted down; without a multiplier, as if it were 1.0."""
         shift = (self._register(BS_MULTIPLIER) >> 8) & 63
         return shift + UNITY_SHIFT if self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED else shift
@@ -179,10 +179,10 @@ class Rk3562Dpu(NewerDpu):
 
     lanes = 4
 
-    def multiplier_shift(self, per_layer: bool) -> int:
-        """Where the multiplication is bypassed, for a whole layer, nothing is given."""
+    def multiplier_shift(self, per_layer: bool, depthwise: bool) -> int:
+        """A whole layer's multiplier is in a register, if there is one."""
         shift = (self._register(NEWER_BS_CFG) >> 8) & 63
-        return UNITY_SHIFT if per_layer and not shift else shift
+        return shift + UNITY_SHIFT if per_layer and not self._register(NEWER_BS_MULTIPLIER) >> 16 else shift
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
         """As on the others, except that floating-point bounds are relative to an offset."""
@@ -203,12 +203,13 @@ class Rk3576Dpu(NewerDpu):
             return super().layer_zero_point(depthwise)
         return signed(int(self._constant("_BScfgTensor")[0]), 16)
 
-    def multiplier_shift(self, per_layer: bool) -> int:
-        """From the compiler's tensors: element 0, or 16 behind what else a whole layer has in common."""
+    def multiplier_shift(self, per_layer: bool, depthwise: bool) -> int:
+        """From the compiler's tensors; a whole layer has offset, multiplier and shift there, each in eight elements."""
+        settings = self.constants.get("_BsCfg_BScfgTensor")
         if per_layer:
-            settings = self.constants.get("_BsCfg_BScfgTensor")
-            return UNITY_SHIFT if settings is None or len(settings) < 24 else int(settings[16]) & 63
-        settings = self.constants.get("_BsCfg_BScfgTensor", self.constants.get("_BScfgTensor"))
+            place = 8 if depthwise else 16  # depthwise weights have their offset elsewhere
+            return UNITY_SHIFT if settings is None or len(settings) <= place else int(settings[place]) & 63
+        settings = self.constants.get("_BScfgTensor") if settings is None else settings
         return UNITY_SHIFT if settings is None else int(settings[0]) & 63
 
     def _table_argument(self, floating: bool) -> tuple[float, float]:

@@ -8,6 +8,7 @@ of the sum (:mod:`.dpu`).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -84,19 +85,21 @@ def _blocks(data: memoryview, dtype: np.dtype[Any], count: int) -> Array:
     return np.frombuffer(data, dtype, count)
 
 
-def unit_of_sum(dpu: Dpu, functions: Sequence[str], result: Tensor, factor: Tensor | None, per_layer: bool) -> float:
+def unit_of_sum(
+    dpu: Dpu, functions: Sequence[str], result: Tensor, factors: Sequence[Tensor], per_layer: bool, depthwise: bool
+) -> float:
     """The real value of one unit of the normalised sum.
 
     Args:
         functions: what is fused behind the convolution.
-        factor: the second operand of a multiplication that directly follows the convolution.
+        factors: the second operands of the multiplications among them.
     """
-    range_of_multipliers = 2.0 ** (UNITY_SHIFT - dpu.multiplier_shift(per_layer))
+    range_of_multipliers = 2.0 ** (UNITY_SHIFT - dpu.multiplier_shift(per_layer, depthwise))
     gain = next((TABLE_GAINS[function] for function in functions if function in TABLE_GAINS), None)
     if gain is not None:
         return dpu.table_gain() / gain * range_of_multipliers
     unit = dpu.output_gain() * range_of_multipliers * _scale(result)
-    return unit / _scale(factor) if factor is not None and factor.quantization is not None else unit
+    return unit / math.prod(_scale(factor) for factor in factors if factor.quantization is not None)
 
 
 def to_real(stored: Array, parameters: ChannelParameters, unit: float, source: Tensor) -> RealConvolution:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ....model.graph import DType
 from ....model.unsupported import UnsupportedFormError
 from ..registry import lowers
@@ -93,6 +95,22 @@ def tile(node: Node, to: GraphBuilder) -> None:
     """Repeats along each axis."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], to.add("Tile", value, to.ints(to.integers(node.inputs[1]))), value)
+
+
+@lowers("exConvTransposePad")
+def spread(node: Node, to: GraphBuilder) -> None:
+    """Puts zeros between and around pixels: what is left of a transposed convolution is then a plain one.
+
+    The attributes are the transposed convolution's. A kernel of ones over each channel puts the pixels in their places.
+    """
+    height, width = node.attributes["strides"]
+    ones = to.initializer(np.ones((to.shape(node.inputs[0])[1], 1, 1, 1), np.float32))
+    value = to.value(node.inputs[0])
+    apart = to.add("ConvTranspose", value, ones, group=to.shape(node.inputs[0])[1], strides=[height, width])
+    before = [size - 1 - pad for size, pad in zip(node.attributes["kernel_shape"], node.attributes["pads"])]
+    inner = [(size - 1) * stride + 1 for size, stride in zip(to.shape(node.inputs[0])[2:], (height, width))]
+    after = [total - size - pad for total, size, pad in zip(to.shape(node.outputs[0])[2:], inner, before)]
+    to.moved(node.outputs[0], to.add("Pad", apart, to.ints([0, 0, *before, 0, 0, *after])), value)
 
 
 @lowers("exWindow")
