@@ -1,6 +1,11 @@
 #include "device.h"
 
+#include <string>
 #include <utility>
+
+#include "interpreter.h"
+#include "rknn_abi.h"
+#include "status.h"
 
 namespace ez_rknn::simulator {
 
@@ -13,10 +18,24 @@ DeviceModel::~DeviceModel() {
     if (process_->alive()) process_->unload(id_);
 }
 
+/* With the first interpreter that has the package. */
+std::shared_ptr<DeviceProcess> Device::start() {
+    std::string reasons;
+    for (const std::string &interpreter : interpreters()) {
+        try {
+            return std::make_shared<DeviceProcess>(interpreter);
+        } catch (const StatusError &error) {
+            reasons += error.text() + "\n";
+        }
+    }
+    fail(RKNN_ERR_DEVICE_UNAVAILABLE, reasons,
+         "EZ_RKNN_PYTHON names the Python interpreter that has the package ez_rknn_async");
+}
+
 std::shared_ptr<DeviceProcess> Device::running() {
     if (process_ == nullptr || !process_->alive()) {
         process_.reset();
-        process_ = std::make_shared<DeviceProcess>();
+        process_ = start();
     }
     return process_;
 }

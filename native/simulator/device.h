@@ -34,6 +34,7 @@ class Device {
 
   private:
     std::shared_ptr<DeviceProcess> running();
+    static std::shared_ptr<DeviceProcess> start();
 
     std::mutex mutex_; /* guards the two below, and is held while a process is being started */
     std::shared_ptr<DeviceProcess> process_;

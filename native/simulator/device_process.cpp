@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 
 #include "bytes.h"
@@ -30,11 +29,6 @@ constexpr uint32_t protocol = 1;
 constexpr int greeting_timeout_ms = 60000; /* a cold import of a Python package on a slow disk */
 constexpr int64_t farewell_ns = 2000000000;
 constexpr size_t most_last_words = 2000;
-
-const char *interpreter() {
-    const char *chosen = std::getenv("EZ_RKNN_PYTHON");
-    return chosen != nullptr && *chosen != '\0' ? chosen : "python3";
-}
 
 /* posix_spawn's two lists of things to do, destroyed with the scope. */
 struct SpawnActions {
@@ -72,32 +66,35 @@ std::string ending(int status) {
 
 }  // namespace
 
-DeviceProcess::DeviceProcess() : errors_(FileDescriptor::memory("ez_rknn_device_stderr", 0)) {
+DeviceProcess::DeviceProcess(const std::string &interpreter)
+    : errors_(FileDescriptor::memory("ez_rknn_device_stderr", 0)) {
     auto [near, far] = DeviceSocket::pair();
     control_ = std::move(near);
-    spawn(far);
+    spawn(interpreter, far);
     far.close();  // so that the connection breaks when the process ends
     const auto greeting = control_.receive(greeting_timeout_ms);
     if (!greeting) {
+        const bool silent = control_.connected();
         bury();
-        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (", interpreter(), " -m ez_rknn_async.simulator) ",
-             ending(exit_status_), " before it was ready", last_words(),
-             "\nEZ_RKNN_PYTHON names the Python interpreter that has the package ez_rknn_async");
+        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (", interpreter, " -m ez_rknn_async.simulator) ",
+             silent ? text_of("said nothing for ", greeting_timeout_ms / 1000, " s")
+                    : ending(exit_status_) + " before it was ready",
+             last_words());
     }
     const Bytes bytes(greeting->data(), greeting->size());
     if (bytes.size() < 8 || bytes.u32(0, "greeting") != greeting_magic || bytes.u32(4, "greeting") != protocol) {
         bury();
-        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process speaks another protocol: ", interpreter(),
+        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process speaks another protocol: ", interpreter,
              " has another version of ez_rknn_async");
     }
-    log_info(text_of("device process ", pid_, " started: ", interpreter(), " -m ez_rknn_async.simulator"));
+    log_info(text_of("device process ", pid_, " started: ", interpreter, " -m ez_rknn_async.simulator"));
 }
 
 DeviceProcess::~DeviceProcess() {
     bury();
 }
 
-void DeviceProcess::spawn(const FileDescriptor &control_end) {
+void DeviceProcess::spawn(const std::string &interpreter, const FileDescriptor &control_end) {
     // Out of the way of the numbers that the child gets: dup2 onto itself would leave close-on-exec set.
     const FileDescriptor control(fcntl(control_end.get(), F_DUPFD_CLOEXEC, 10));
     const FileDescriptor errors(fcntl(errors_.get(), F_DUPFD_CLOEXEC, 10));
@@ -107,7 +104,7 @@ void DeviceProcess::spawn(const FileDescriptor &control_end) {
     posix_spawn_file_actions_adddup2(&actions.value, errors.get(), STDERR_FILENO);
     posix_spawn_file_actions_adddup2(&actions.value, control.get(), control_fd_in_child);
     const SpawnAttributes attributes;
-    std::vector<std::string> words = {interpreter(), "-m", "ez_rknn_async.simulator", "--control-fd",
+    std::vector<std::string> words = {interpreter, "-m", "ez_rknn_async.simulator", "--control-fd",
                                       std::to_string(control_fd_in_child)};
     std::vector<char *> arguments;
     for (std::string &word : words) arguments.push_back(word.data());
@@ -115,8 +112,7 @@ void DeviceProcess::spawn(const FileDescriptor &control_end) {
     const int error = posix_spawnp(&pid_, arguments[0], &actions.value, &attributes.value, arguments.data(), environ);
     if (error != 0) {
         buried_ = true;
-        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "cannot start the device process '", interpreter(),
-             "': ", std::strerror(error), "; EZ_RKNN_PYTHON names the Python interpreter that has ez_rknn_async");
+        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "cannot start '", interpreter, "': ", std::strerror(error));
     }
 }
 

@@ -27,8 +27,9 @@ struct GraphPlacement {
 
 class DeviceProcess {
   public:
-    /* Starts a process and waits until it is ready. RKNN_ERR_DEVICE_UNAVAILABLE, with its last words, if it is not. */
-    DeviceProcess();
+    /* Starts a process with that Python and waits until it is ready. RKNN_ERR_DEVICE_UNAVAILABLE, with its last words,
+     * if it never is. */
+    explicit DeviceProcess(const std::string &interpreter);
     ~DeviceProcess();
     DeviceProcess(const DeviceProcess &) = delete;
     DeviceProcess &operator=(const DeviceProcess &) = delete;
@@ -47,7 +48,7 @@ class DeviceProcess {
     [[noreturn]] void fail_as_lost();
 
   private:
-    void spawn(const FileDescriptor &control_end);
+    void spawn(const std::string &interpreter, const FileDescriptor &control_end);
     void control_request(const Request &request);
     /* Ends the process if it has not ended by itself, and collects it. */
     void bury() noexcept;
