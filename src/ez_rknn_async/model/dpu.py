@@ -11,6 +11,7 @@ tensors named after the output.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,10 @@ class Dpu:
         """From the normalised sum to the argument of an activation's look-up table."""
         multiplier = self._register(BN_MULTIPLIER)
         return float((multiplier >> 16) / 2.0 ** ((multiplier >> 8) & 63))
+
+    def slope_shift(self) -> int:
+        """By how many bits a leaky ReLU shifts the sum down before the next fused operator."""
+        return (self._register(BN_MULTIPLIER) >> 8) & 63
 
     def leaky_slope(self, floating: bool) -> float:
         """The slope of a fused leaky ReLU."""
@@ -227,6 +232,11 @@ class Rk3576Dpu(NewerDpu):
             return super().table_gain()
         return float(int(settings[16]) / 2.0 ** (int(settings[24]) & 0xFF))
 
+    def slope_shift(self) -> int:
+        """From the compiler's tensor: behind the slope, or in its place where that is an operand."""
+        settings = self._constant("_BnCfg_BNcfgTensor")
+        return int(settings[8 if len(settings) > 8 else 0]) & 63
+
     def leaky_slope(self, floating: bool) -> float:
         """From the compiler's tensors; depthwise convolutions have only the second one."""
         if floating and "_BsCfg_BScfgTensor" in self.constants:
@@ -261,12 +271,14 @@ def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor) -
         raise UnsupportedFormError(f"the settings of its fused functions are not known for {model.target_platform}")
     wanted = {output.name + suffix: suffix for suffix in SETTINGS} if kind is Rk3576Dpu else {}
     constants = {
-        wanted[tensor.name]: np.frombuffer(_whole_words(model.constant_bytes(graph, tensor)), "<u2")
+        wanted[tensor.name]: _settings(model, graph, tensor)
         for tensor in graph.tensors
         if tensor.name in wanted and model.has_data(graph, tensor)
     }
     return kind(registers, constants)
 
 
-def _whole_words(data: memoryview) -> memoryview:
-    return data[: len(data) // 2 * 2]
+def _settings(model: Model, graph: Graph, tensor: Tensor) -> Array:
+    """The tensor's numbers; what is behind them in the buffer is garbage."""
+    data = model.constant_bytes(graph, tensor)
+    return np.frombuffer(data[: len(data) // 2 * 2], "<u2")[: math.prod(tensor.shape)]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .dpu import UNITY_SHIFT
-from .stages import TABLE_GAINS
+from .stages import LEAKY, TABLE_GAINS
 from .unsupported import UnsupportedFormError
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ def unit_of_sum(
     if gain is not None:
         return dpu.table_gain() / gain * range_of_multipliers
     unit = dpu.output_gain() * range_of_multipliers * _scale(result)
+    if any(function in LEAKY for function in functions):
+        unit /= 2.0 ** dpu.slope_shift()
     return unit / math.prod(_scale(factor) for factor in factors if factor.quantization is not None)
 
 

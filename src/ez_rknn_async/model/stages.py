@@ -34,6 +34,7 @@ class Activation:
 Stage = Union[Binary, Activation]
 
 BINARY = ("Add", "Sub", "Mul", "Max", "PRelu")
+LEAKY = ("LeakyRelu", "PRelu")
 FUNCTIONS = {  # the compiler's spelling: the function's
     **{name: name for name in ("Clip", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid")},
     **{name: name for name in ("Softplus", "Tanh")},
