@@ -69,6 +69,11 @@ class Input:
             shapes=[list(self.for_user(shape)) for shape in self._legal],
         )
 
+    @property
+    def batch(self) -> int:
+        """How many samples one inference takes: the first dimension, in any layout; 1 for a single number."""
+        return min(shape[0] for shape in self._legal) if self.attribute.shape else 1
+
     def for_user(self, shape: Shape) -> Shape:
         """A shape in the runtime's order, in the order that the user chose."""
         return to_nchw(shape) if self.is_image and self.layout == "nchw" else shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from .runtime.context import describe
 from .shapes import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -100,27 +101,36 @@ class Interface:
         Raises:
             RknnValueError, RknnTypeError: the feed or the arrays do not fit the model.
         """
+        request, shapes = self.prepare(feed, private=private)
+        return request._replace(outputs=self.receivers([a.shape for a in shapes.outputs], outputs, native_outputs))
+
+    def prepare(self, feed: Any, *, private: bool) -> tuple[Request, ShapeSet]:
+        """The first half of :meth:`request`: one without outputs, and the shapes that its inputs have chosen."""
         values = arrange(feed, self.input_names)
         inputs = tuple(i.prepare(value, private=private) for i, value in zip(self.inputs, values))
         chosen = choose(self.sets, [p.array.shape for p in inputs])
-        native = self._native_outputs if native_outputs is None else native_outputs
-        receivers = self._receivers(self.sets[chosen], outputs, native)
-        return Request(inputs, receivers, self._descriptions[chosen])
+        return Request(inputs, (), self._descriptions[chosen]), self.sets[chosen]
 
-    def _receivers(self, shapes: ShapeSet, given: Mapping[str, Any] | None, native: bool) -> tuple[Receiver, ...]:
-        given = {} if given is None else given
-        if not hasattr(given, "items"):
-            raise RknnTypeError(f"outputs takes a dictionary {{name: array}}, not {given!r}")
-        names = self.output_names
-        for name in given:
-            if name not in names:
-                raise RknnValueError(nearest(name, names))
+    def receivers(
+        self, shapes: Sequence[tuple[int, ...]], given: Mapping[str, Any] | None = None, native: bool | None = None
+    ) -> tuple[Receiver, ...]:
+        """Arrays for outputs of these shapes: those given by name, and new ones; see :meth:`request`."""
+        given = self._checked(given)
+        native = self._native_outputs if native is None else native
         return tuple(
-            output.receive_in(given[output.attribute.name], a.shape)
-            if output.attribute.name in given
-            else output.allocate(a.shape, native=native)
-            for output, a in zip(self.outputs, shapes.outputs)
+            output.receive_in(given[name], shape) if name in given else output.allocate(shape, native=native)
+            for output, name, shape in zip(self.outputs, self.output_names, shapes)
         )
+
+    def _checked(self, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            raise RknnTypeError(f"outputs takes a dictionary {{name: array}}, not {given!r}")
+        for name in given:
+            if name not in self.output_names:
+                raise RknnValueError(nearest(name, self.output_names))
+        return given
 
 
 def _distinct(shapes: Sequence[tuple[int, ...]]) -> tuple[tuple[int, ...], ...]:

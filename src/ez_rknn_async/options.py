@@ -35,7 +35,7 @@ ALIASES = {
     "load_custom_ops_from_default_path": "custom_op_default_path",
 }
 # Keys that are understood and checked, but whose feature does not exist yet.
-NOT_YET = ("zero_copy_layout", "enable_pacing", "custom_op_path", "custom_op_default_path")
+NOT_YET = ("zero_copy_layout", "custom_op_path", "custom_op_default_path")
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,15 @@ class ProviderOptions:
         sequential_callbacks: whether callbacks come in the order of submission.
         schedule: the cores in rotation, ``"all"`` for every core of the SoC, or None.
         tp_mode: the cores that work together on each inference, or None for the runtime's choice.
+        dispatch: ``"modulo"`` (the rule of ``schedule``), or ``"least_loaded"`` (the scheduled core that is free
+            first).
+        run_timeout_ms: how long one inference may take before it fails and its worker is replaced; 0: for ever.
         enable_pacing: whether to admit tasks only at the rate that the cores sustain.
         disable_dup_context: whether each context loads the model anew instead of sharing the first one's weights.
         custom_op_path: plug-ins with custom operators.
         custom_op_default_path: whether to load the plug-ins of the system's directory.
+        output_dtype: ``"float32"``, or ``"native"`` for the element types that outputs have inside the NPU.
+        collect_perf: whether the runtime measures each layer.
         runtime_library: the runtime library's path, ``"simulator"``, or None for the machine's own.
         simulator: settings of the simulated NPU, as the text of ``EZ_RKNN_SIMULATOR``, or None.
     """
@@ -68,10 +73,14 @@ class ProviderOptions:
     sequential_callbacks: bool = True
     schedule: tuple[int, ...] | str | None = None
     tp_mode: str | None = None
+    dispatch: str = "modulo"
+    run_timeout_ms: int = 0
     enable_pacing: bool = False
     disable_dup_context: bool = False
     custom_op_path: tuple[str, ...] = field(default=())
     custom_op_default_path: bool = False
+    output_dtype: str = "float32"
+    collect_perf: bool = False
     runtime_library: str | None = None
     simulator: str | None = None
 
@@ -108,12 +117,16 @@ def make_provider_options(
     sequential_callbacks: bool | None = None,
     schedule: int | str | Sequence[int] | None = None,
     tp_mode: str | None = None,
+    dispatch: str | None = None,
+    run_timeout_ms: int | None = None,
     enable_pacing: bool | None = None,
     disable_dup_context: bool | None = None,
     custom_op_path: PathLike | Sequence[PathLike] | None = None,
     custom_op_paths: PathLike | Sequence[PathLike] | None = None,
     custom_op_default_path: bool | None = None,
     load_custom_ops_from_default_path: bool | None = None,
+    output_dtype: str | None = None,
+    collect_perf: bool | None = None,
     runtime_library: PathLike | None = None,
     simulator: str | Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -130,12 +143,19 @@ def make_provider_options(
         schedule: data parallelism: one core, several in rotation (a core named twice gets twice the share), or
             ``"all"``. Task *i* goes to ``schedule[i % len(schedule)]``.
         tp_mode: tensor parallelism: ``"auto"`` (default), ``"all"``, ``"0"``, ``"1"``, ``"2"``, ``"0,1"``, ``"0,1,2"``.
+        dispatch: ``"modulo"`` (default): tasks follow ``schedule``; ``"least_loaded"``: the next task goes to the
+            scheduled core that is free first.
+        run_timeout_ms: fail an inference that takes longer, and replace its worker (default 0: never).
         enable_pacing: admit tasks only at the rate that the cores sustain (default False).
         disable_dup_context: load the model for every context instead of sharing its weights (default False).
         custom_op_path: a plug-in with custom operators, or several; ``custom_op_paths`` is the same.
         custom_op_paths: see ``custom_op_path``.
         custom_op_default_path: load the plug-ins of the system's directory (default False).
         load_custom_ops_from_default_path: the same as ``custom_op_default_path``.
+        output_dtype: ``"float32"`` (default), or ``"native"``: outputs as the model has them, int8 for example, to be
+            read with the scale and zero point of ``get_outputs()``.
+        collect_perf: measure each layer (default False): the profile of ``end_profiling()`` then has the runtime's own
+            table. Layers are submitted one by one, so inferences take longer.
         runtime_library: path of ``librknnrt.so``, or ``"simulator"``; default: the machine's own.
         simulator: settings of the simulated NPU, such as ``{"timing": "fixed:2000", "compute": "off"}``; see
             ``docs/reference/simulator.md``.
@@ -187,6 +207,10 @@ def _positive(key: str, given: Any) -> int:
     return number
 
 
+def _not_negative(key: str, given: Any) -> int:
+    return 0 if _integer(key, given) == 0 else _positive(key, given)
+
+
 def _integer(key: str, given: Any) -> int:
     if isinstance(given, str) and re.fullmatch(r"\s*[+-]?\d+\s*", given):
         return int(given)
@@ -196,10 +220,13 @@ def _integer(key: str, given: Any) -> int:
         raise RknnTypeError(f"{key} takes an integer, not {given!r}") from None
 
 
+OUTPUT_DTYPES = _one_of({"float32": "float32", "native": "native"})
+
 _SWITCHES = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
 
 
-def _switch(key: str, given: Any) -> bool:
+def switch(key: str, given: Any) -> bool:
+    """A truth value, written in one of the ways that options may be written in."""
     if isinstance(given, str) and given.strip().lower() in _SWITCHES:
         return _SWITCHES[given.strip().lower()]
     try:
@@ -262,13 +289,17 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "max_queue_size": _positive,
     "threads_per_core": _positive,
     "submit_timeout_ms": _positive,
-    "sequential_callbacks": _switch,
+    "sequential_callbacks": switch,
     "schedule": _schedule,
     "tp_mode": _tp_mode,
-    "enable_pacing": _switch,
-    "disable_dup_context": _switch,
+    "dispatch": _one_of({"modulo": "modulo", "least_loaded": "least_loaded"}),
+    "run_timeout_ms": _not_negative,
+    "enable_pacing": switch,
+    "disable_dup_context": switch,
     "custom_op_path": _paths,
-    "custom_op_default_path": _switch,
+    "custom_op_default_path": switch,
+    "output_dtype": OUTPUT_DTYPES,
+    "collect_perf": switch,
     "runtime_library": _path,
     "simulator": _simulator,
 }

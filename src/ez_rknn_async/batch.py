@@ -1,0 +1,123 @@
+"""Batch dispatch: the samples of a batch as tasks of their own, spread over the cores.
+
+The results of all samples stand in one array for each output, made before the first sample runs: each task writes
+into its own part of it, so nothing is joined, copied or cut off afterwards.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import wait
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Callable
+
+from .arrays import as_array
+from .errors import RknnError, RknnValueError
+from .inputs import arrange
+from .outputs import Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+
+    import numpy.typing as npt
+
+    from .inputs import Input
+    from .interface import Interface, Request
+
+    Array = npt.NDArray[Any]
+    Shape = tuple[int, ...]
+
+
+def run_batch(
+    interface: Interface,
+    feed: Any,
+    submit: Callable[[Request], Future[list[Array]]],
+    *,
+    outputs: Mapping[str, Any] | None = None,
+    native_outputs: bool | None = None,
+) -> list[Array]:
+    """Run every sample of a feed, and return the outputs of all.
+
+    Args:
+        interface: the model's inputs and outputs.
+        feed: as for one inference, but the first dimension of each input is a multiple of the model's own.
+        submit: queues one inference.
+        outputs: arrays to receive outputs, by name, in the shapes of all samples together.
+        native_outputs: as for :meth:`.Interface.request`.
+
+    Returns:
+        For each output, the samples' results one after the other along the first dimension: of a model that gives
+        [6, 4], two samples give [12, 4].
+
+    Raises:
+        RknnError: what went wrong with the first sample that failed, with its number; all others have ended by then.
+    """
+    samples = _samples(interface.inputs, arrange(feed, interface.input_names))
+    count = len(samples)
+    whole: tuple[Receiver, ...] = ()
+    pending: list[Future[list[Array]]] = []
+    try:
+        for number, sample in enumerate(samples):
+            with _naming(number, count):
+                request, shapes = interface.prepare(sample, private=False)
+                if number == 0:
+                    joined = [_joined(a.shape, count) for a in shapes.outputs]
+                    whole = interface.receivers(joined, outputs, native_outputs)
+                parts = [
+                    Receiver(_part(r.array, number, count).reshape(a.shape), r.want_float)
+                    for r, a in zip(whole, shapes.outputs)
+                ]
+                pending.append(submit(request._replace(outputs=tuple(parts))))
+    finally:
+        # Whatever happened: nothing writes into the caller's arrays once this call has ended.
+        wait(pending)
+    for number, future in enumerate(pending):
+        with _naming(number, count):
+            future.result()
+    return [receiver.array for receiver in whole]
+
+
+def _samples(inputs: Sequence[Input], values: Sequence[Any]) -> list[list[Array]]:
+    """The feed of each sample, as views."""
+    arrays = [as_array(value, i.attribute.name) for i, value in zip(inputs, values)]
+    counts = {i.attribute.name: _count(i, array) for i, array in zip(inputs, arrays)}
+    if len(set(counts.values())) != 1:
+        listed = ", ".join(f"{count} of {name!r}" for name, count in counts.items())
+        raise RknnValueError(f"the inputs have different numbers of samples: {listed}")
+    (count,) = set(counts.values())
+    return [[_sample(i, array, number, count) for i, array in zip(inputs, arrays)] for number in range(count)]
+
+
+def _sample(of: Input, array: Array, number: int, count: int) -> Array:
+    part = _part(array, number, count)
+    return part if of.attribute.shape else part.reshape(array.shape[1:])
+
+
+def _count(of: Input, array: Array) -> int:
+    """How many samples an array holds: each is as long as the model's own first dimension."""
+    if array.ndim == 0 or len(array) == 0 or len(array) % of.batch:
+        raise RknnValueError(
+            f"input {of.attribute.name!r} has shape {list(array.shape)}: dispatching a batch needs a first dimension "
+            f"that is a multiple of {of.batch}, and not 0"
+        )
+    return len(array) // of.batch
+
+
+def _joined(shape: Shape, count: int) -> Shape:
+    return (count * shape[0], *shape[1:]) if shape else (count,)
+
+
+def _part(array: Array, number: int, count: int) -> Array:
+    """The part of one sample, as a view."""
+    length = len(array) // count
+    return array[number * length : (number + 1) * length]
+
+
+@contextmanager
+def _naming(number: int, count: int) -> Iterator[None]:
+    """Says of which sample an error is."""
+    try:
+        yield
+    except RknnError as error:
+        error.args = (f"sample {number} of {count} (counted from 0): {error}",)
+        raise

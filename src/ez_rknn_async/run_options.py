@@ -1,0 +1,110 @@
+"""Options of one call of ``run``: a dictionary, or ``RunOptions`` as ONNX Runtime has it."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .attributes import Attributes
+from .errors import RknnError, RknnTypeError, RknnValueError
+from .options import OUTPUT_DTYPES, switch
+
+logger = logging.getLogger("ez_rknn_async")
+
+DISPATCH_BATCH = "ztu_modelrt_dispatch_batch"
+OUTPUT_DTYPE = "output_dtype"
+ENTRIES = (DISPATCH_BATCH, OUTPUT_DTYPE)
+
+
+class RunOptions(Attributes):
+    """Options for ``session.run(names, feed, run_options=...)``.
+
+    What has an effect is given with :meth:`add_run_config_entry`; the attributes are ONNX Runtime's and have none.
+    """
+
+    log_severity_level: int = -1
+    log_verbosity_level: int = 0
+    logid: str = ""
+    only_execute_path_to_fetches: bool = False
+    terminate: bool = False
+    training_mode: bool = False
+
+    def __init__(self) -> None:
+        self._entries: dict[str, str] = {}
+
+    def add_run_config_entry(self, key: str, value: str) -> None:
+        """Set an entry.
+
+        Args:
+            key: ``"ztu_modelrt_dispatch_batch"`` (run each sample of a batch on its own, over the cores) or
+                ``"output_dtype"`` (``"float32"`` or ``"native"``). Others are kept and have no effect.
+            value: its text, such as ``"1"``.
+
+        Raises:
+            RknnValueError: the key is nearly one of these, so probably misspelt.
+        """
+        _check_key(key)
+        self._entries[key] = value
+
+    def get_run_config_entry(self, key: str) -> str:
+        """An entry that was set; :class:`RknnError`, a RuntimeError as in ONNX Runtime, where it was not."""
+        if key not in self._entries:
+            raise RknnError(f"RunOptions does not have configuration with key: {key}")
+        return self._entries[key]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What the options of one call mean.
+
+    Attributes:
+        dispatch_batch: whether each sample is a task of its own.
+        native_outputs: whether outputs keep their own element type; None: as the session does.
+    """
+
+    dispatch_batch: bool = False
+    native_outputs: bool | None = None
+
+    @classmethod
+    def of(cls, run_options: Any) -> RunSettings:
+        """Read a dictionary, a :class:`RunOptions`, one of ONNX Runtime's own, or None.
+
+        Raises:
+            RknnValueError, RknnTypeError: an entry is misspelt or has a wrong value, or this is none of them.
+        """
+        if run_options is None:
+            return _DEFAULT
+        batch, dtype = _entry(run_options, DISPATCH_BATCH), _entry(run_options, OUTPUT_DTYPE)
+        if isinstance(run_options, Mapping):
+            for key in run_options:
+                _check_key(key)
+        return cls(
+            dispatch_batch=batch is not None and switch(DISPATCH_BATCH, batch),
+            native_outputs=None if dtype is None else OUTPUT_DTYPES(OUTPUT_DTYPE, dtype) == "native",
+        )
+
+
+_DEFAULT = RunSettings()
+
+
+def _entry(run_options: Any, key: str) -> Any:
+    if isinstance(run_options, Mapping):
+        return run_options.get(key)
+    if not hasattr(run_options, "get_run_config_entry"):
+        raise RknnTypeError(f"run_options takes a dictionary or a RunOptions, not {run_options!r}")
+    try:
+        return run_options.get_run_config_entry(key)
+    except RuntimeError:  # it has no such entry
+        return None
+
+
+def _check_key(key: Any) -> None:
+    if key in ENTRIES:
+        return
+    near = difflib.get_close_matches(str(key), ENTRIES, n=1)
+    if near:
+        raise RknnValueError(f"there is no run option {key!r}; did you mean {near[0]!r}?")
+    logger.debug("the run option %s means nothing on an NPU", key)
