@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from dataclasses import dataclass
 
 from ..errors import RknnRuntimeNotFoundError
@@ -86,8 +85,6 @@ def _named(name: str, reason: str, soc: str | None) -> Located:
 
 
 def _simulator(reason: str) -> Located:
-    # The device process needs a Python that can import this package; the one that is running can.
-    os.environ.setdefault("EZ_RKNN_PYTHON", sys.executable)
     return Located(load(str(SIMULATOR_LIBRARY)), f"simulated NPU: {reason}", None)
 
 
