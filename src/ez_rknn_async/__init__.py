@@ -23,11 +23,25 @@ from .errors import (
 from .metadata import ModelMetadata
 from .node_arg import NodeArg, Quantization
 from .options import make_provider_options
+from .providers import get_all_providers, get_available_providers, get_device
+from .run_options import RunOptions
 from .session import InferenceSession
+from .session_options import ExecutionMode, ExecutionOrder, GraphOptimizationLevel, SessionOptions
+from .severity import set_default_logger_severity
 
 __all__ = [
     "InferenceSession",
     "make_provider_options",
+    "make_rknpu2_provider_options",
+    "SessionOptions",
+    "RunOptions",
+    "GraphOptimizationLevel",
+    "ExecutionMode",
+    "ExecutionOrder",
+    "get_available_providers",
+    "get_all_providers",
+    "get_device",
+    "set_default_logger_severity",
     "NodeArg",
     "Quantization",
     "ModelMetadata",
@@ -40,6 +54,9 @@ __all__ = [
     "RknnValueError",
     "RknnTypeError",
 ]
+
+# The documented other name.
+make_rknpu2_provider_options = make_provider_options
 
 try:
     __version__ = _metadata.version("ez-rknn-async")

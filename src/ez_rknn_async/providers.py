@@ -5,18 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .errors import RknnTypeError, RknnValueError
+from .errors import RknnRuntimeNotFoundError, RknnTypeError, RknnValueError
+from .runtime.locate import locate
 
 RKNPU2 = "RKNPU2ExecutionProvider"
 RKNPU2_SIMULATOR = "RKNPU2SimulatorExecutionProvider"
 _ALIASES = {RKNPU2: RKNPU2, "RKNNExecutionProvider": RKNPU2, RKNPU2_SIMULATOR: RKNPU2_SIMULATOR}
 
 
+def get_all_providers() -> list[str]:
+    """The providers that this package knows, whatever this machine has."""
+    return [RKNPU2, RKNPU2_SIMULATOR]
+
+
+def get_available_providers() -> list[str]:
+    """The providers that this machine has, the best first: the NPU, where there is one, and the simulated NPU."""
+    return get_all_providers() if _has_npu() else [RKNPU2_SIMULATOR]
+
+
+def get_device() -> str:
+    """What computes by default on this machine: ``"NPU"``, or ``"CPU"`` where the NPU is simulated."""
+    return "NPU" if _has_npu() else "CPU"
+
+
+def _has_npu() -> bool:
+    try:
+        return not locate().library.simulated
+    except RknnRuntimeNotFoundError:
+        return False
+
+
 def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str, Any]]:
     """The provider asked for, and its options as a dictionary.
 
     Args:
-        providers: None, a name, or a sequence with one name or one ``(name, options)`` pair.
+        providers: None, a name, or a sequence of names or ``(name, options)`` pairs: the one to use, or several that
+            differ, as :func:`get_available_providers` gives them, of which the first is used.
         provider_options: None, a dictionary, or a sequence with one dictionary.
 
     Returns:
@@ -36,11 +60,13 @@ def _provider(providers: Any) -> tuple[str | None, dict[str, Any]]:
     if providers is None:
         return None, {}
     entries = [providers] if isinstance(providers, str) else _sequence("providers", providers)
-    if len(entries) > 1:
-        raise RknnValueError(f"providers={providers!r} names {len(entries)} providers; a session runs on one")
-    if not entries:
-        return None, {}
-    entry = entries[0]
+    named = [_named(entry) for entry in entries]
+    if len({name for name, _ in named}) < len(named):
+        raise RknnValueError(f"providers={providers!r} names one provider twice; a session runs on one")
+    return named[0] if named else (None, {})
+
+
+def _named(entry: Any) -> tuple[str, dict[str, Any]]:
     name, inline = (entry, {}) if isinstance(entry, str) else _pair(entry)
     if name not in _ALIASES:
         raise RknnValueError(f"there is no provider {name!r} here; the providers are {', '.join(_ALIASES)}")

@@ -1,0 +1,87 @@
+"""The profile: a Chrome trace of what each worker did when."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ez_rknn_async import profiling
+from ez_rknn_async.profiling import Profiler
+from ez_rknn_async.runtime.engine import Result
+
+
+def result(task: int, worker: int, code: int = 0, times: tuple[int, ...] = (1000, 3000, 4000, 9000, 9500)) -> Result:
+    return Result(task, task, code, "", worker, *times, "")
+
+
+def events(path: str, **wanted: Any) -> list[dict[str, Any]]:
+    content = json.loads(Path(path).read_text())
+    return [e for e in content["traceEvents"] if all(e.get(key) == value for key, value in wanted.items())]
+
+
+@pytest.fixture
+def profiler(tmp_path: Path) -> Profiler:
+    return Profiler(str(tmp_path / "profile_"), ["0", "1", "0", "1"])
+
+
+def test_each_worker_has_a_row_with_the_stages_of_its_tasks(profiler: Profiler) -> None:
+    """In microseconds, as the format wants; the wait in the queue is apart, because waits overlap."""
+    profiler.task(result(7, worker=2))
+    path = profiler.end()
+    (row,) = [e["tid"] for e in events(path, ph="M") if e["args"]["name"] == "core 0, context 1"]
+    assert [(e["name"], e["ts"], e["dur"]) for e in events(path, ph="X", tid=row)] == [
+        ("input conversion", 3.0, 1.0),
+        ("NPU", 4.0, 5.0),
+        ("output conversion", 9.0, 0.5),
+    ]
+    assert [(e["ph"], e["ts"], e["id"]) for e in events(path, cat="queue")] == [("b", 1.0, 7), ("e", 3.0, 7)]
+
+
+def test_callbacks_have_a_row_of_their_own(profiler: Profiler) -> None:
+    """A slow callback is a common reason why cores idle."""
+    profiler.callback(7, profiler.start_ns)
+    path = profiler.end()
+    (span,) = events(path, name="callback")
+    (row,) = [e for e in events(path, ph="M") if e["args"]["name"] == "callbacks"]
+    assert span["tid"] == row["tid"]
+    assert span["args"]["task"] == 7
+
+
+def test_a_task_that_failed_shows_how_far_it_came_and_one_that_was_withdrawn_is_left_out(profiler: Profiler) -> None:
+    """No worker took that one up, so it has no times."""
+    profiler.task(result(1, worker=0, code=-1, times=(1000, 2000, 3000, 0, 0)))
+    profiler.task(result(2, worker=2**32 - 1, code=-108, times=(1000, 0, 0, 0, 0)))
+    path = profiler.end()
+    assert [(e["name"], e["args"]) for e in events(path, ph="X")] == [("input conversion", {"task": 1, "code": -1})]
+
+
+def test_the_runtimes_table_of_layers_is_kept_by_worker(profiler: Profiler) -> None:
+    """As it is: a text."""
+    content = json.loads(Path(profiler.end(["table of worker 0", ""])).read_text())
+    assert content["otherData"]["layers"] == {"core 0, context 0": "table of worker 0"}
+
+
+def test_ending_twice_gives_the_same_file(profiler: Profiler) -> None:
+    """close() ends a profile that nobody ended; afterwards nothing is recorded."""
+    path = profiler.end()
+    profiler.task(result(1, worker=0))
+    assert profiler.end() == path
+    assert not events(path, ph="X")
+
+
+def test_two_profiles_of_one_second_are_two_files(tmp_path: Path) -> None:
+    """The date in the name has no fractions."""
+    paths = {Profiler(str(tmp_path / "profile_"), ["0"]).end() for _ in range(20)}
+    assert len(paths) == 20
+
+
+def test_a_profile_has_an_end(profiler: Profiler, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    """A session that runs for weeks with profiling on must not fill the memory."""
+    monkeypatch.setattr(profiling, "MOST_RECORDS", 3)
+    for task in range(5):
+        profiler.task(result(task, worker=0))
+    assert len(events(profiler.end(), name="NPU")) == 3
+    assert "full after 3 tasks" in caplog.text

@@ -1,0 +1,72 @@
+"""Which provider a session runs on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ez_rknn_async import get_all_providers, get_available_providers, get_device
+from ez_rknn_async.errors import RknnRuntimeNotFoundError
+from ez_rknn_async.providers import RKNPU2, RKNPU2_SIMULATOR, choose
+
+
+def test_a_machine_without_an_npu_has_the_simulated_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says that the CPU computes."""
+    monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
+    assert get_available_providers() == ["RKNPU2SimulatorExecutionProvider"]
+    assert get_device() == "CPU"
+    assert get_all_providers() == ["RKNPU2ExecutionProvider", "RKNPU2SimulatorExecutionProvider"]
+
+
+def test_a_machine_whose_runtime_does_not_load_still_has_the_simulated_npu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking what there is never raises."""
+    monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "/nowhere/librknnrt.so")
+    assert get_available_providers() == [RKNPU2_SIMULATOR]
+
+
+def test_a_board_has_both_the_npu_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What get_available_providers() says can be given to a session as it is: the first is used."""
+    monkeypatch.setattr("ez_rknn_async.providers._has_npu", lambda: True)
+    assert get_device() == "NPU"
+    assert choose(get_available_providers(), None) == (RKNPU2, {})
+
+
+@pytest.mark.parametrize(
+    ("providers", "name", "options"),
+    [
+        (None, None, {}),
+        ([], None, {}),
+        ("RKNPU2ExecutionProvider", RKNPU2, {}),
+        (["RKNNExecutionProvider"], RKNPU2, {}),
+        ([("RKNPU2ExecutionProvider", {"schedule": 0})], RKNPU2, {"schedule": 0}),
+    ],
+)
+def test_a_provider_may_be_named_in_every_documented_way(
+    providers: Any, name: str | None, options: dict[str, Any]
+) -> None:
+    """As ONNX Runtime takes them."""
+    assert choose(providers, None) == (name, options)
+
+
+@pytest.mark.parametrize(
+    ("providers", "options", "message"),
+    [
+        (["CPUExecutionProvider"], None, "there is no provider 'CPUExecutionProvider'"),
+        (["RKNPU2ExecutionProvider", "RKNNExecutionProvider"], None, "twice"),
+        ([("RKNPU2ExecutionProvider", {"schedule": 0})], {"layout": "nhwc"}, "in one place"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(providers: Any, options: Any, message: str) -> None:
+    """A session that silently ran elsewhere would be worse."""
+    with pytest.raises(ValueError, match=message):
+        choose(providers, options)
+
+
+def test_no_runtime_is_not_hidden_from_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the question is harmless; running on another device than asked for is not."""
+    from ez_rknn_async.runtime.locate import locate
+
+    monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "/nowhere/librknnrt.so")
+    with pytest.raises(RknnRuntimeNotFoundError, match="nowhere"):
+        locate()

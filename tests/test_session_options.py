@@ -1,0 +1,198 @@
+"""SessionOptions and RunOptions: ONNX Runtime's names, and what a wrong one is told."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ez_rknn_async import (
+    ExecutionMode,
+    GraphOptimizationLevel,
+    RknnError,
+    RunOptions,
+    SessionOptions,
+    set_default_logger_severity,
+)
+from ez_rknn_async.run_options import RunSettings
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+# What ONNX Runtime offers for the graph before it is compiled, which for an .rknn file is over.
+COMPILATION = {
+    "add_external_initializers",
+    "add_external_initializers_from_files_in_memory",
+    "add_initializer",
+    "add_provider",
+    "add_provider_for_devices",
+    "clear_ep_context_data_read_func",
+    "has_providers",
+    "set_ep_context_data_read_func",
+    "set_load_cancellation_flag",
+    "set_provider_selection_policy",
+    "set_provider_selection_policy_delegate",
+}
+
+
+@pytest.fixture
+def logger() -> Iterator[logging.Logger]:
+    """The package's logger, with its level as it was afterwards."""
+    package = logging.getLogger("ez_rknn_async")
+    level = package.level
+    yield package
+    package.setLevel(level)
+
+
+def public(class_: type) -> set[str]:
+    return {name for name in dir(class_) if not name.startswith("_")}
+
+
+def test_every_option_of_onnx_runtime_has_its_name_here() -> None:
+    """But for what takes part in compiling a graph, and LoRA adapters."""
+    assert public(onnxruntime.SessionOptions) - public(SessionOptions) <= COMPILATION
+    assert public(onnxruntime.RunOptions) - public(RunOptions) <= {"add_active_adapter"}
+
+
+@pytest.mark.parametrize("class_", [SessionOptions, RunOptions])
+def test_the_defaults_are_onnx_runtimes(class_: Any) -> None:
+    """Except the name of the profile, which says who wrote it."""
+    theirs = getattr(onnxruntime, class_.__name__)()
+    for name in set(class_.names()) & public(type(theirs)) - {"profile_file_prefix"}:
+        assert int(getattr(class_(), name) or 0) == int(getattr(theirs, name) or 0), name
+
+
+def test_what_means_nothing_on_an_npu_is_kept_and_noted(caplog: pytest.LogCaptureFixture) -> None:
+    """At debug level: programs set these out of habit."""
+    options = SessionOptions()
+    with caplog.at_level(logging.DEBUG, "ez_rknn_async"):
+        options.intra_op_num_threads = 4
+        options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL
+    assert options.intra_op_num_threads == 4
+    assert options.execution_mode is ExecutionMode.ORT_PARALLEL
+    assert [r.levelno for r in caplog.records] == [logging.DEBUG] * 3
+    assert "SessionOptions.intra_op_num_threads=4 means nothing on an NPU" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "name", "meant"),
+    [
+        (SessionOptions(), "enable_profilling", "enable_profiling"),
+        (SessionOptions(), "intra_op_threads", "intra_op_num_threads"),
+        (RunOptions(), "log_severity", "log_severity_level"),
+    ],
+)
+def test_an_unknown_attribute_is_refused_with_the_nearest_name(options: Any, name: str, meant: str) -> None:
+    """Set or read: on a plain object it would be lost without a word."""
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'; did you mean '{meant}'"):
+        setattr(options, name, 1)
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
+        getattr(options, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("enable_profiling", "yes", TypeError),
+        ("profile_file_prefix", 3, TypeError),
+        ("intra_op_num_threads", "4", TypeError),
+        ("graph_optimization_level", 7, ValueError),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused(name: str, value: Any, error: type[Exception]) -> None:
+    """At once, where the mistake is."""
+    with pytest.raises(error, match=f"SessionOptions.{name}"):
+        setattr(SessionOptions(), name, value)
+
+
+def test_onnx_runtimes_own_options_are_understood() -> None:
+    """A program may pass the objects that it has."""
+    theirs = onnxruntime.SessionOptions()
+    theirs.enable_profiling, theirs.logid = True, "mine"
+    options = SessionOptions.of(theirs)
+    assert (options.enable_profiling, options.logid) == (True, "mine")
+    mine = SessionOptions()
+    assert SessionOptions.of(mine) is mine
+    with pytest.raises(TypeError, match="takes a SessionOptions"):
+        SessionOptions.of({"enable_profiling": True})
+
+
+def test_config_entries_are_kept() -> None:
+    """And one that is not there is a RuntimeError, as in ONNX Runtime."""
+    options = SessionOptions()
+    options.add_session_config_entry("session.load_model_format", "ORT")
+    options.add_free_dimension_override_by_name("batch", 1)
+    options.add_free_dimension_override_by_denotation("DATA_BATCH", 1)
+    assert options.get_session_config_entry("session.load_model_format") == "ORT"
+    for missing in (options.get_session_config_entry, RunOptions().get_run_config_entry):
+        with pytest.raises(RuntimeError, match="does not have configuration with key: other"):
+            missing("other")
+
+
+def test_operators_of_onnx_runtime_are_refused_with_the_right_option() -> None:
+    """A plug-in for the NPU's runtime is something else."""
+    with pytest.raises(RknnError, match="custom_op_path"):
+        SessionOptions().register_custom_ops_library("ops.so")
+
+
+@pytest.mark.parametrize("value", [True, 1, "1", "true", "ON", " yes "])
+def test_batch_dispatch_may_be_asked_for_in_every_documented_way(value: Any) -> None:
+    """A dictionary, RunOptions, ONNX Runtime's RunOptions."""
+    assert RunSettings.of({"ztu_modelrt_dispatch_batch": value}).dispatch_batch
+    for options in (RunOptions(), onnxruntime.RunOptions()):
+        options.add_run_config_entry("ztu_modelrt_dispatch_batch", str(value))
+        assert RunSettings.of(options).dispatch_batch
+
+
+@pytest.mark.parametrize(
+    "options", [None, {}, RunOptions(), onnxruntime.RunOptions(), {"ztu_modelrt_dispatch_batch": "off"}]
+)
+def test_without_run_options_the_session_decides(options: Any) -> None:
+    """No batch dispatch, and outputs as its own options say."""
+    assert RunSettings.of(options) == RunSettings(dispatch_batch=False, native_outputs=None)
+
+
+@pytest.mark.parametrize(("value", "native"), [("native", True), ("float32", False)])
+def test_the_type_of_the_outputs_may_be_chosen_for_one_call(value: str, native: bool) -> None:
+    """The session's option is only the default."""
+    options = RunOptions()
+    options.add_run_config_entry("output_dtype", value)
+    assert RunSettings.of(options).native_outputs is native
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ztu_modelrt_dispatch_batc": 1}, "did you mean 'ztu_modelrt_dispatch_batch'"),
+        ({"output_type": "native"}, "did you mean 'output_dtype'"),
+        ({"output_dtype": "int8"}, "'int8' is not one of float32, native"),
+        ({"ztu_modelrt_dispatch_batch": "maybe"}, "True or False"),
+        ([], "takes a dictionary or a RunOptions"),
+    ],
+)
+def test_a_wrong_run_option_is_refused_in_words(options: Any, message: str) -> None:
+    """Before the feed is looked at."""
+    with pytest.raises((ValueError, TypeError), match=message):
+        RunSettings.of(options)
+
+
+def test_entries_for_another_provider_are_noted(caplog: pytest.LogCaptureFixture) -> None:
+    """Programs that run on several keep theirs."""
+    with caplog.at_level(logging.DEBUG, "ez_rknn_async"):
+        assert RunSettings.of({"memory.enable_memory_arena_shrinkage": "cpu:0"}) == RunSettings()
+    assert "memory.enable_memory_arena_shrinkage means nothing on an NPU" in caplog.text
+
+
+@pytest.mark.parametrize(("severity", "level"), list(enumerate(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])))
+def test_onnx_runtimes_severities_are_levels_of_logging(severity: int, level: str, logger: logging.Logger) -> None:
+    """From 0, everything, to 4, fatal only."""
+    set_default_logger_severity(severity)
+    assert logging.getLevelName(logger.level) == level
+
+
+def test_a_severity_that_does_not_exist_is_refused(logger: logging.Logger) -> None:
+    """With those that do."""
+    with pytest.raises(ValueError, match=r"0 \(verbose\)"):
+        set_default_logger_severity(5)
