@@ -69,10 +69,9 @@ def channel_parameters(
         fields.append(("offset", "<i2", lanes))
     fields.append(("multiplier", "<u2", lanes))
     blocks = _blocks(data, np.dtype(fields), -(-channels // lanes))
-    columns: dict[str, Array] = {name: blocks[name].reshape(-1)[:channels].astype(np.float64) for name, _, _ in fields}
-    if offsets is not None:
-        columns["offset"] = offsets
-    return ChannelParameters(**columns)
+    columns = {name: blocks[name].reshape(-1)[:channels].astype(np.float64) for name, _, _ in fields}
+    offset = columns["offset"] if offsets is None else offsets
+    return ChannelParameters(columns["bias"], offset, columns["multiplier"])
 
 
 def _columns(data: memoryview, dtype: np.dtype[Any], count: int) -> Array:

@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import socket
+import sys
 
 
 def main() -> None:
@@ -15,6 +16,8 @@ def main() -> None:
     arguments = parser.parse_args()
     # Ctrl-C reaches the whole foreground group; whether the device goes is for the host to decide, by closing.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # While a model is lowered, the threads that run others get the interpreter back soon (seconds).
+    sys.setswitchinterval(0.0005)
     # The host's standard output is not ours to write to, whatever a library below may print.
     os.dup2(2, 1)
     control = socket.socket(fileno=arguments.control_fd)
