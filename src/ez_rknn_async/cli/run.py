@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import RknnValueError
 from ..session import InferenceSession
+from .array_files import read_arrays
 from .session_options import add_arguments, provider_options
 from .table import Table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -33,7 +32,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         action="append",
         default=[],
         metavar="[NAME=]FILE",
-        help="a .npy file for an input; one for each, named or in the model's order",
+        help="a .npy file for an input, one for each, named or in the model's order; or an .npz file with all of them",
     )
     parser.add_argument("--output-dir", type=Path, default=Path(), metavar="DIR", help="where outputs go (here)")
     parser.add_argument("--json", action="store_true", help="describe the outputs as JSON")
@@ -44,7 +43,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     """Run the model, write its outputs and say what they are."""
     with InferenceSession(arguments.model, provider_options=provider_options(arguments)) as session:
-        outputs = session.run(None, _feed(arguments.input, session.input_names))
+        outputs = session.run(None, read_arrays(arguments.input, session.input_names))
         names, provider = session.output_names, session.get_providers()[0]
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     written = [_write(arguments.output_dir, name, output) for name, output in zip(names, outputs)]
@@ -56,20 +55,6 @@ def run(arguments: argparse.Namespace) -> int:
         table.row(*(str(entry[key]) if key in ("shape",) else entry[key] for key in entry))
     print(table.render())
     return 0
-
-
-def _feed(given: Sequence[str], names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of the command line by input name; what has no name takes the first input that is left."""
-    feed: dict[str, npt.NDArray[Any]] = {}
-    for argument in given:
-        name, separator, file = argument.partition("=")
-        if not separator:
-            left = [n for n in names if n not in feed]
-            if not left:
-                raise RknnValueError(f"--input {argument} is one too many; the model has {len(names)} input(s)")
-            name, file = left[0], argument
-        feed[name] = np.load(file, allow_pickle=False)
-    return feed
 
 
 def _write(folder: Path, name: str, output: npt.NDArray[Any]) -> dict[str, Any]:

@@ -27,34 +27,43 @@ __all__ = ["Lowered", "Port", "Problem", "UnsupportedOperatorError", "lower"]
 assert families  # imported for what its modules register
 
 
-def lower(model: Model, graph_index: int = 0, *, io: Literal["native", "float"] = "native") -> Lowered:
+def lower(
+    model: Model, graph_index: int = 0, *, io: Literal["native", "float"] = "native", rounding: bool = True
+) -> Lowered:
     """What the NPU computes for one graph of ``model``, as an ONNX model.
 
     Args:
         io: ``"native"``: inputs and outputs are dense tensors in logical (NCHW) order and the model's own types.
             ``"float"``: real numbers as float32, with normalisation and quantisation of the inputs in the graph;
             integer inputs and outputs keep their types.
+        rounding: whether each result is rounded to what its tensor can hold, as on the NPU. Without it, and with
+            ``io="float"``, the graph computes in float32 with the weights of the file.
 
     Raises:
         UnsupportedOperatorError: something in the graph cannot be executed; names all of it.
     """
     graph = model.graphs[graph_index]
-    to = GraphBuilder(model, graph)
+    to = GraphBuilder(model, graph, rounding=rounding)
     inputs = [_input(to, place, io) for place in range(len(graph.inputs))]
     problems = [problem for node in graph.nodes if (problem := _lower_node(node, to)) is not None]
     if problems:
         raise UnsupportedOperatorError(problems)
-    output = borders.native_output if io == "native" else borders.float_output
     taken = {port.name for port in inputs}
-    outputs = [output(to, index, _free_name(to.tensor(index).name, taken)) for index in graph.outputs]
+    outputs = [_output(to, index, _free_name(to.tensor(index).name, taken), io) for index in graph.outputs]
     return to.finish(inputs, outputs)
 
 
 def _input(to: GraphBuilder, place: int, io: str) -> Port:
     index = to.graph.inputs[place]
+    to.begin(to.tensor(index).name)
     if io == "native":
         return borders.native_input(to, index)
     return borders.float_input(to, index, to.graph.preprocessing[place])
+
+
+def _output(to: GraphBuilder, index: int, name: str, io: str) -> Port:
+    to.begin(name)
+    return borders.native_output(to, index, name) if io == "native" else borders.float_output(to, index, name)
 
 
 def _lower_node(node: Node, to: GraphBuilder) -> Problem | None:
@@ -71,6 +80,7 @@ def _try_to_lower(node: Node, to: GraphBuilder) -> str | None:
     lowering = lowering_of(node.op)
     if lowering is None:
         return "this operator is unknown"
+    to.begin(node.name or node.op)
     try:
         lowering(node, to)
     except UnsupportedFormError as error:

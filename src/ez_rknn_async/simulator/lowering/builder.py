@@ -39,11 +39,16 @@ NO_FILE = "weights"  # stands where external data has a file name; nothing reads
 
 
 class GraphBuilder:
-    """Lowers one graph of ``model``; the operators are added by the functions in this package."""
+    """Lowers one graph of ``model``; the operators are added by the functions in this package.
 
-    def __init__(self, model: Model, graph: Graph) -> None:
+    Without ``rounding`` results stay as they are computed, in float32.
+    """
+
+    def __init__(self, model: Model, graph: Graph, *, rounding: bool = True) -> None:
         self.model = model
         self.graph = graph
+        self._rounding = rounding
+        self._stem = ""  # what the names of operators begin with
         self.registers = RegisterFile(model, graph)
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[TensorProto] = []
@@ -106,6 +111,10 @@ class GraphBuilder:
 
     # What a lowering function writes
 
+    def begin(self, name: str) -> None:
+        """What is added from now on belongs to ``name``, a node or tensor of the file."""
+        self._stem = name
+
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Adds an ONNX operator with one output; its name."""
         return self.add_many(operator, 1, *inputs, **attributes)[0]
@@ -139,7 +148,7 @@ class GraphBuilder:
     def result(self, index: int, value: str) -> None:
         """``value`` is what a node computes for the tensor; it is rounded to what the tensor can hold."""
         grid = grid_of(self.tensor(index))
-        if grid is not None and self._grids.get(value) != grid:
+        if grid is not None and self._rounding and self._grids.get(value) != grid:
             value = grid.round(self, value)
         self.define(index, value, grid)
 
@@ -162,6 +171,8 @@ class GraphBuilder:
 
     def half(self, value: str) -> str:
         """``value`` rounded to float16, as where the NPU hands it from one operator to the next."""
+        if not self._rounding:
+            return value
         return self.add("Cast", self.add("Cast", value, to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
 
     def name(self, value: str, name: str) -> None:
@@ -178,7 +189,7 @@ class GraphBuilder:
             self._initializers,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        return Lowered(model, self._weights, tuple(inputs), tuple(outputs))
+        return Lowered(model, self._weights, tuple(inputs), tuple(outputs), dict(self._values))
 
     def _weight(self, array: NDArray[Any]) -> str:
         name = self._fresh("weight")
@@ -192,4 +203,4 @@ class GraphBuilder:
 
     def _fresh(self, stem: str) -> str:
         self._names += 1
-        return f"{stem}#{self._names}"  # no clash with names from the file
+        return f"{self._stem}/{stem}#{self._names}"  # no clash with names from the file

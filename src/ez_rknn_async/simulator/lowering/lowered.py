@@ -48,6 +48,7 @@ class Lowered:
     weights: Mapping[str, NDArray[Any]]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    values: Mapping[int, str]  # index of a tensor in the file's graph: name of its value
 
     def to_onnx(self) -> onnx.ModelProto:
         """The model as one self-contained ONNX file."""

@@ -1,0 +1,103 @@
+"""Where a compiled model loses precision: its tensors beside those of a reference.
+
+Noise is the power of the error relative to the power of the signal. What a layer hands on has the noise that it was
+given and its own; the difference is what the layer *adds*. (A layer may also take noise away, as an average does.)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .error_measures import Difference, Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..model import Graph, Node
+    from .references import Network
+    from .samples import Sample
+
+INPUT = "(input)"  # stands for an operator: the conversion of an input
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """How far the result of a layer is from the reference."""
+
+    number: int  # of the layer, in the order of execution, as ``ezrknn info`` counts; -1: an input
+    operator: str
+    tensor: int  # index
+    difference: Difference
+    added: float  # noise that was not in the layer's inputs
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All tensors that both networks have, in the order of execution."""
+
+    layers: tuple[LayerError, ...]
+    outputs: tuple[tuple[int, Difference], ...]  # by tensor index
+    missing: int  # layers whose result the reference does not have
+
+    @property
+    def total_added(self) -> float:
+        """The noise that all layers add."""
+        return sum(layer.added for layer in self.layers)
+
+    def worst(self, count: int = 1) -> list[LayerError]:
+        """The layers that add most noise, the worst first; none that adds nothing."""
+        adding = [layer for layer in self.layers if layer.added > 0]
+        return sorted(adding, key=lambda layer: layer.added, reverse=True)[:count]
+
+
+def compare(graph: Graph, compiled: Network, reference: Network, samples: Iterable[Sample]) -> Comparison:
+    """Runs both networks on the samples.
+
+    Args:
+        graph: of the compiled model; the tensors are its.
+    """
+    differences = _differences(graph, compiled, reference, samples)
+    layers = tuple(_layers(graph, differences))
+    outputs = tuple((index, differences[index]) for index in graph.outputs if index in differences)
+    computing = sum(1 for _ in _computing(graph))
+    return Comparison(layers, outputs, missing=computing - sum(layer.number >= 0 for layer in layers))
+
+
+def _differences(
+    graph: Graph, compiled: Network, reference: Network, samples: Iterable[Sample]
+) -> dict[int, Difference]:
+    tallies: dict[int, Tally] = defaultdict(Tally)
+    for sample in samples:
+        ours, theirs = compiled.run(sample), reference.run(sample)
+        for index in ours.keys() & theirs.keys():
+            # The compiler adds and removes dimensions of size 1; where it changes more, elements have other places.
+            if _essential(ours[index].shape) == _essential(theirs[index].shape):
+                tallies[index].add(ours[index], theirs[index])
+    return {index: tally.difference() for index, tally in tallies.items()}
+
+
+def _essential(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(size for size in shape if size != 1)
+
+
+def _layers(graph: Graph, differences: dict[int, Difference]) -> Iterator[LayerError]:
+    noise: dict[int, float] = {}  # of each tensor; of one that the reference does not have, that of its inputs
+    for index in graph.inputs:
+        if index in differences:
+            noise[index] = differences[index].noise
+            yield LayerError(-1, INPUT, index, differences[index], added=noise[index])
+    for number, node in _computing(graph):
+        given = max((noise.get(index, 0.0) for index in node.inputs), default=0.0)
+        known = [index for index in node.outputs if index in differences]
+        noise.update((index, differences[index].noise if index in differences else given) for index in node.outputs)
+        if known:
+            worst = max(known, key=lambda index: differences[index].noise)
+            added = max(0.0, noise[worst] - given)
+            yield LayerError(number, node.op, worst, differences[worst], added)
+
+
+def _computing(graph: Graph) -> Iterator[tuple[int, Node]]:
+    """The layers, numbered without the markers of inputs and outputs."""
+    return enumerate(node for node in graph.nodes if node.op not in ("InputOperator", "OutputOperator"))
