@@ -1,14 +1,15 @@
 /* The C functions of ez_rknn_engine.h: each checks its arguments, calls the engine, and turns exceptions into codes. */
-#include <algorithm>
 #include <memory>
 #include <new>
 #include <system_error>
+#include <utility>
 
 #include "engine.h"
 #include "ez_rknn_engine.h"
+#include "left_behind.h"
 
 /* What the header calls an engine is one. */
-struct ezr_engine : ezr::Engine {
+struct ezr_engine final : ezr::Engine {
     using ezr::Engine::Engine;
 };
 
@@ -48,13 +49,32 @@ EZR_EXPORT int32_t ezr_create(const ezr_config *config, ezr_engine **engine) {
 
 EZR_EXPORT int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms, uint32_t flags,
                            ezr_result *result) {
-    if (engine == nullptr || result == nullptr || !is_timeout(timeout_ms) || flags != 0) return EZR_INVALID;
-    return guarded([&] { return engine->run(task, Deadline::in_ms(timeout_ms), result); });
+    if (engine == nullptr || result == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
+    if ((flags & ~uint32_t{EZR_RUN_INTERRUPTIBLE}) != 0) return EZR_INVALID;
+    const bool is_interruptible = (flags & EZR_RUN_INTERRUPTIBLE) != 0;
+    return guarded([&] { return engine->run(task, Deadline::in_ms(timeout_ms), is_interruptible, result); });
+}
+
+EZR_EXPORT int32_t ezr_resume(ezr_engine *engine, int64_t id, ezr_result *result) {
+    if (engine == nullptr || result == nullptr) return EZR_INVALID;
+    return guarded([&] { return engine->resume(id, result); });
+}
+
+EZR_EXPORT int32_t ezr_leave(ezr_engine *engine, int64_t id) {
+    return engine == nullptr ? EZR_INVALID : engine->leave(id);
 }
 
 EZR_EXPORT int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms) {
     if (engine == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
-    return guarded([&] { return engine->submit(task, Deadline::in_ms(timeout_ms)); });
+    return guarded([&] { return engine->submit(task, timeout_ms); });
+}
+
+EZR_EXPORT int32_t ezr_cancel(ezr_engine *engine, int64_t id) {
+    return engine == nullptr ? EZR_INVALID : engine->cancel(id);
+}
+
+EZR_EXPORT void ezr_notify_room(ezr_engine *engine) {
+    if (engine != nullptr) engine->notify_room();
 }
 
 EZR_EXPORT int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *result) {
@@ -62,32 +82,28 @@ EZR_EXPORT int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, e
     return guarded([&] { return engine->next_completion(Deadline::in_ms(timeout_ms), result); });
 }
 
+EZR_EXPORT int32_t ezr_replace_worker(ezr_engine *engine, uint32_t worker, rknn_context context) {
+    if (engine == nullptr) return EZR_INVALID;
+    return guarded([&] { return engine->replace_worker(worker, context); });
+}
+
 EZR_EXPORT void ezr_close(ezr_engine *engine, uint8_t discard) {
     if (engine != nullptr) engine->close(discard != 0);
 }
 
-EZR_EXPORT uint32_t ezr_destroy(ezr_engine *engine, int32_t, rknn_context *, uint32_t) {
-    const std::unique_ptr<ezr_engine> taken_back(engine);
-    return 0;
+EZR_EXPORT uint32_t ezr_destroy(ezr_engine *engine, int32_t timeout_ms, rknn_context *left, uint32_t capacity) {
+    if (engine == nullptr) return 0;
+    std::unique_ptr<ezr::Engine> ended(engine);
+    const uint32_t count = ended->end(timeout_ms, left, left == nullptr ? 0 : capacity);
+    ezr::free_returned_engines();
+    if (count > 0) ezr::leave_behind(std::move(ended));
+    return count;
 }
 
 EZR_EXPORT void ezr_stats(ezr_engine *engine, ezr_group_stats *groups, ezr_stage_stats *stages) {
-    if (engine != nullptr && groups != nullptr) engine->stats(groups);
-    if (stages != nullptr) std::fill_n(stages, EZR_STAGES, ezr_stage_stats{});
+    if (engine != nullptr) engine->stats(groups, stages);
 }
 
-/* Not there yet: refused, so that nobody relies on them. */
-EZR_EXPORT int32_t ezr_resume(ezr_engine *, int64_t, ezr_result *) {
-    return EZR_INVALID;
+EZR_EXPORT void ezr_reset_stats(ezr_engine *engine) {
+    if (engine != nullptr) engine->reset_stats();
 }
-EZR_EXPORT int32_t ezr_leave(ezr_engine *, int64_t) {
-    return EZR_INVALID;
-}
-EZR_EXPORT int32_t ezr_cancel(ezr_engine *, int64_t) {
-    return EZR_INVALID;
-}
-EZR_EXPORT void ezr_notify_room(ezr_engine *) {}
-EZR_EXPORT int32_t ezr_replace_worker(ezr_engine *, uint32_t, rknn_context) {
-    return EZR_INVALID;
-}
-EZR_EXPORT void ezr_reset_stats(ezr_engine *) {}

@@ -4,25 +4,68 @@
 
 namespace ezr {
 
+void Completions::expect(Task &task) {
+    ++owed_;
+    if (is_in_order(task)) task.sequence = expected_in_order_++;
+}
+
+void Completions::disown(const Task &task) {
+    --owed_;
+    if (is_in_order(task)) --expected_in_order_;
+}
+
 void Completions::finish(TaskList &task) {
-    TaskList::iterator place = finished_.end();
-    if (ordered_) {
+    if (is_in_order(task.front())) {
         // From the back: tasks finish nearly in order, so this is a step or two.
-        while (place != finished_.begin() && std::prev(place)->sequence > task.front().sequence) --place;
+        TaskList::iterator place = in_order_.end();
+        while (place != in_order_.begin() && std::prev(place)->sequence > task.front().sequence) --place;
+        in_order_.splice(place, task, task.begin());
+    } else {
+        as_finished_.splice(as_finished_.end(), task, task.begin());
     }
-    finished_.splice(place, task, task.begin());
     if (has_next()) ready.notify_one();
+}
+
+void Completions::tell(TaskList &notice) {
+    notices_.splice(notices_.end(), notice, notice.begin());
+    ready.notify_one();
+}
+
+void Completions::tell_room() {
+    has_room_to_tell_ = true;
+    ready.notify_one();
 }
 
 bool Completions::has_next() const {
-    return !finished_.empty() && (!ordered_ || finished_.front().sequence == collected_);
+    return has_room_to_tell_ || !notices_.empty() || !as_finished_.empty() || has_next_in_order();
 }
 
-void Completions::collect(TaskList &to) {
-    to.splice(to.end(), finished_, finished_.begin());
-    ++collected_;
+/* The list at whose front the next completion is. When both have one, that which finished first, so that neither can
+ * keep the other waiting for ever. */
+TaskList &Completions::next_list() {
+    if (!has_next_in_order()) return as_finished_;
+    if (as_finished_.empty()) return in_order_;
+    const bool in_order_first = in_order_.front().result.finished_ns < as_finished_.front().result.finished_ns;
+    return in_order_first ? in_order_ : as_finished_;
+}
+
+int32_t Completions::collect(TaskList &to) {
+    int32_t status = EZR_OK;
+    if (!notices_.empty()) {
+        status = notices_.front().status;
+        to.splice(to.end(), notices_, notices_.begin());
+    } else if (has_room_to_tell_) {
+        status = EZR_ROOM;
+        has_room_to_tell_ = false;
+    } else {
+        TaskList &from = next_list();
+        if (&from == &in_order_) ++collected_in_order_;
+        --owed_;
+        to.splice(to.end(), from, from.begin());
+    }
     // A task that others waited for frees several at once, but notified only one collector.
     if (has_next()) ready.notify_one();
+    return status;
 }
 
 }  // namespace ezr

@@ -1,4 +1,5 @@
-/* Finished tasks on their way to whoever collects them, in the order of submission or as they finish. */
+/* Finished tasks on their way to whoever collects them, in the order of submission or as they finish; and what else
+ * there is to tell. */
 #ifndef EZ_RKNN_COMPLETIONS_H
 #define EZ_RKNN_COMPLETIONS_H
 
@@ -20,28 +21,47 @@ class Completions {
 
     /* Whether fewer tasks than the capacity are finished and uncollected, those that wait for an earlier one included.
      */
-    bool has_room() const { return finished_.size() < capacity_; }
+    bool has_room() const { return in_order_.size() + as_finished_.size() < capacity_; }
 
-    /* Announces an accepted task, whose completion will be given out after those announced before it. */
-    void expect(Task &task) { task.sequence = expected_++; }
+    /* Announces an accepted task, whose completion will be given out after those in order announced before it. */
+    void expect(Task &task);
+    /* Takes the last announcement back: the task was not accepted after all. */
+    void disown(const Task &task);
     /* Takes the finished task at the front of `task` over, and wakes one collector if there is something for it. */
     void finish(TaskList &task);
 
+    /* Takes a task over whose status is not EZR_OK, and tells it before all completions. */
+    void tell(TaskList &notice);
+    /* The same for EZR_ROOM. */
+    void tell_room();
+    /* Announces that a notice will come, or that one announced came or will not. */
+    void expect_notice() { ++owed_; }
+    void settle_notice() { --owed_; }
+
     bool has_next() const;
-    /* Moves the next completion to the end of `to`, and wakes another collector if there is one more. */
-    void collect(TaskList &to);
+    /* Moves what is next to the end of `to`, and wakes another collector if there is one more. Returns its status; with
+     * EZR_ROOM nothing is moved. */
+    int32_t collect(TaskList &to);
     /* Whether everything announced was given out. */
-    bool is_drained() const { return collected_ == expected_; }
+    bool is_drained() const { return owed_ == 0 && !has_next(); }
 
     /* Collectors sleep here until has_next(), or until there will never be a next one. */
     MonotonicCondition ready;
 
   private:
+    bool is_in_order(const Task &task) const { return ordered_ && !task.is_unordered; }
+    bool has_next_in_order() const { return !in_order_.empty() && in_order_.front().sequence == collected_in_order_; }
+    TaskList &next_list();
+
     const bool ordered_;
     const size_t capacity_;
-    uint64_t expected_ = 0;
-    uint64_t collected_ = 0;
-    TaskList finished_; /* sorted by sequence where the order matters */
+    uint64_t owed_ = 0; /* announced and not given out */
+    uint64_t expected_in_order_ = 0;
+    uint64_t collected_in_order_ = 0;
+    TaskList in_order_; /* sorted by sequence */
+    TaskList as_finished_;
+    TaskList notices_;
+    bool has_room_to_tell_ = false;
 };
 
 }  // namespace ezr

@@ -4,24 +4,12 @@
 
 namespace ezr {
 
-namespace {
-
-/* The result of a task that no worker has taken up and none will. */
-void mark_discarded(ezr_result &result) {
-    result.code = RKNN_ERR_FAIL;
-    result.call = EZR_CALL_NONE;
-    result.worker = UINT32_MAX;
-    result.started_ns = result.input_ns = result.npu_ns = result.finished_ns = now_ns();
-}
-
-}  // namespace
-
 bool Engine::is_valid(const ezr_config *config) {
     if (config == nullptr || config->workers == nullptr || config->routes == nullptr) return false;
     if (config->worker_count == 0 || config->group_count == 0 || config->route_count == 0) return false;
     if (config->group_count > config->worker_count) return false;
     if (config->queue_capacity == 0 || config->completion_capacity == 0) return false;
-    if (config->dispatch != 0 || config->pacing != 0 || config->run_timeout_ms != 0) return false;
+    if (config->dispatch > EZR_DISPATCH_LEAST_LOADED || config->pacing > 1 || config->run_timeout_ms < 0) return false;
     const ezr_runtime &runtime = config->runtime;  // the other two are optional
     if (!runtime.inputs_set || !runtime.run || !runtime.outputs_get || !runtime.outputs_release) return false;
 
@@ -37,179 +25,193 @@ bool Engine::is_valid(const ezr_config *config) {
 
 Engine::Engine(const ezr_config &config)
     : runtime_(config.runtime),
-      workers_(config.workers, config.workers + config.worker_count),
-      routes_(config.routes, config.routes + config.route_count),
-      completions_(config.ordered != 0, config.completion_capacity) {
-    for (uint32_t i = 0; i < config.group_count; ++i) groups_.emplace_back(config.queue_capacity);
-    for (uint32_t i = 0; i < config.worker_count; ++i) groups_[workers_[i].group].add_worker(i);
+      run_timeout_ns_(int64_t{config.run_timeout_ms} * 1'000'000),
+      workers_(config.worker_count),
+      dispatch_(config),
+      completions_(config.ordered != 0, config.completion_capacity),
+      pace_(config.pacing != 0) {
+    for (uint32_t i = 0; i < config.worker_count; ++i) {
+        workers_[i].context = config.workers[i].context;
+        workers_[i].group = config.workers[i].group;
+        if (has_watchdog()) workers_[i].spare.resize(2);
+    }
     start_threads();
 }
 
 Engine::~Engine() {
-    close(false);
-    join_threads();
+    for (Thread &thread : threads_) thread.thread.join();
 }
 
 /* ---- Admission ---- */
 
-int32_t Engine::wait_for_completions(Lock &lock, const Deadline &deadline) {
+int32_t Engine::wait_for_completions(Lock &lock, Turn &turn) {
     const auto ready = [this] { return closed_ || completions_.has_room(); };
-    if (!submitters_.wait(lock, deadline, ready)) return EZR_TIMEOUT;
+    if (submitters_.wait(lock, turn, ready) != Wake::kSet) return EZR_TIMEOUT;
     submitters_.wake_first();  // the answer is still yes: room is taken by finishing, not by submitting
     return closed_ ? EZR_CLOSED : EZR_OK;
 }
 
-int32_t Engine::wait_for_queue(Lock &lock, const Deadline &deadline) {
+int32_t Engine::wait_for_queue(Lock &lock, Turn &turn) {
     // Which queue is asked anew each time: the id, and with it the group, belongs to whoever is first in line.
-    const auto ready = [this] { return closed_ || next_group().has_room(); };
-    if (!admission_.wait(lock, deadline, ready)) return EZR_TIMEOUT;
+    const auto ready = [this] {
+        grant_room();  // before anyone who came later takes the room
+        return closed_ || may_admit();
+    };
+    const auto due = [this] { return dispatch_.has_room() ? pace_due() : Deadline::never(); };
+    const Wake wake = admission_.wait(lock, turn, ready, due);
+    if (wake != Wake::kSet) return wake == Wake::kTimeout ? EZR_TIMEOUT : EZR_INTERRUPTED;
     if (!closed_) return EZR_OK;
     admission_.wake_first();  // one after the other they all leave
     return EZR_CLOSED;
 }
 
-Group &Engine::accept(Task &task) {
-    Group &group = next_group();
-    task.result.group = routes_[next_id_ % routes_.size()];
-    task.result.id = next_id_++;
-    task.result.submitted_ns = now_ns();
-    return group;
+Deadline Engine::pace_due() const {
+    return pace_.due(dispatch_.worker_count());
 }
 
 void Engine::admit_next() {
-    if (next_group().has_room()) admission_.wake_first();
+    grant_room();
+    // Nobody waits in line for the request's sake, so a collector has to watch the clock for it.
+    if (could_grant_room_but_for_pace()) completions_.ready.notify_one();
+    if (dispatch_.has_room()) admission_.wake_first();
 }
 
-void Engine::after_leaving_queue(Group &group) {
+void Engine::after_leaving_queue() {
     admit_next();
-    if (closed_ && group.is_empty()) group.work.notify_all();  // its threads have nothing to wait for any more
+    if (!closed_) return;
+    for (Group &group : dispatch_.groups()) {
+        // Its threads have nothing to wait for any more.
+        if (dispatch_.has_nothing_for(group)) group.work.notify_all();
+    }
 }
 
-int64_t Engine::submit(const ezr_task *task, const Deadline &deadline) {
+int64_t Engine::submit(const ezr_task *task, int32_t timeout_ms) {
     if (!ezr::is_valid(task, runtime_)) return EZR_INVALID;
     TaskList accepted;
     accepted.emplace_back(*task);
+    Turn in_submitters{Deadline::in_ms(timeout_ms)};
+    Turn in_admission = in_submitters;
 
     Lock lock(mutex_);
-    int32_t status = wait_for_completions(lock, deadline);
-    if (status == EZR_OK) status = wait_for_queue(lock, deadline);
-    if (status != EZR_OK) return status;
+    const bool passes_the_lines = timeout_ms == 0 && room_.is_granted && !closed_;
+    if (timeout_ms == 0) room_.is_granted = false;
+    if (!passes_the_lines) {
+        int32_t status = wait_for_completions(lock, in_submitters);
+        if (status == EZR_OK) status = wait_for_queue(lock, in_admission);
+        if (status != EZR_OK) return status;
+    }
 
-    Group &group = accept(accepted.front());
-    const int64_t id = accepted.front().result.id;
-    completions_.expect(accepted.front());
-    group.enqueue(accepted);
+    Task &front = accepted.front();
+    completions_.expect(front);
+    try {
+        dispatch_.enqueue(accepted);
+    } catch (...) {
+        completions_.disown(front);
+        throw;
+    }
+    const int64_t id = front.result.id;
+    pace_.admitted(front.result.submitted_ns);
     admit_next();
     return id;
 }
 
-/* ---- Running and waiting ---- */
-
-int32_t Engine::run(const ezr_task *task, const Deadline &deadline, ezr_result *result) {
-    if (!ezr::is_valid(task, runtime_)) return EZR_INVALID;
-    TaskList own;
-    own.emplace_back(*task);
-
+int32_t Engine::cancel(int64_t id) {
+    TaskList withdrawn;
     Lock lock(mutex_);
-    int32_t status = wait_for_queue(lock, deadline);
-    if (status != EZR_OK) return status;
-    Group &group = accept(own.front());
-    if (group.can_start_at_once()) {
-        run_here(lock, own.front(), group);
-    } else {
-        status = run_queued(lock, own, group, deadline);
-    }
-    if (status == EZR_OK) *result = own.front().result;
-    return status;
-}
-
-void Engine::run_here(Lock &lock, Task &task, Group &group) {
-    admit_next();
-    run_on_context(lock, task, group);
-    // The context was missing to the group's threads, none of which is on its way to look at the queue.
-    if (group.can_start()) group.work.notify_one();
-}
-
-int32_t Engine::run_queued(Lock &lock, TaskList &task, Group &group, const Deadline &deadline) {
-    Caller self;
-    task.front().caller = &self;
-    const TaskList::iterator place = group.enqueue(task);
-    admit_next();
-
-    bool in_time = true;
-    while (in_time && self.ended.empty()) in_time = self.changed.wait_until(lock, deadline);
-    if (self.ended.empty() && !self.taken_up) {
-        group.withdraw(place, task);
-        after_leaving_queue(group);
-        return EZR_TIMEOUT;
-    }
-    while (self.ended.empty()) self.changed.wait(lock);
-    task.splice(task.end(), self.ended);
+    const Task *task = dispatch_.find(id);
+    if (task == nullptr || task->caller != nullptr) return EZR_INVALID;
+    dispatch_.withdraw(id, withdrawn);
+    end_unstarted(withdrawn, EZR_CANCELLED);
+    after_leaving_queue();
     return EZR_OK;
 }
 
-void Engine::run_on_context(Lock &lock, Task &task, Group &group) {
-    const uint32_t worker = group.take_context();
-    task.result.worker = worker;
-    lock.unlock();
-    execute(task, runtime_, workers_[worker].context);
-    lock.lock();
-    group.give_back_context(worker);
-    group.count(task.result);
+void Engine::notify_room() {
+    Lock lock(mutex_);
+    if (room_.is_pending) return;
+    room_ = {true, false, submitters_.last_number(), admission_.last_number()};
+    admit_next();
+}
+
+bool Engine::could_grant_room_but_for_pace() const {
+    return room_.is_pending && submitters_.has_passed(room_.after_submitter) &&
+           admission_.has_passed(room_.after_admission) && completions_.has_room() && dispatch_.has_room();
+}
+
+void Engine::grant_room() {
+    if (!room_.is_pending) return;
+    if (!closed_ && !(could_grant_room_but_for_pace() && is_pace_due())) return;
+    room_.is_pending = false;
+    room_.is_granted = true;
+    completions_.tell_room();
+}
+
+/* ---- Ended tasks ---- */
+
+void Engine::count(const ezr_result &result) {
+    dispatch_.count(result);
+    if (result.code != RKNN_SUCC) return;
+    stages_.add(result);
+    pace_.occupied(result.finished_ns - result.started_ns);
 }
 
 void Engine::deliver(TaskList &task) {
     if (Caller *caller = task.front().caller) {
-        caller->ended.splice(caller->ended.end(), task, task.begin());
-        caller->changed.notify_one();
-    } else {
+        caller->task.splice(caller->task.end(), task, task.begin());
+        caller->changed.set();
+    } else if (task.front().status == EZR_OK) {
         completions_.finish(task);
+    } else {
+        completions_.settle_notice();  // its caller left, and is told that its buffers are free
+        completions_.tell(task);
+    }
+}
+
+void Engine::end_unstarted(TaskList &tasks, int32_t code) {
+    while (!tasks.empty()) {
+        ezr_result &result = tasks.front().result;
+        result.code = code;
+        result.call = EZR_CALL_NONE;
+        result.worker = UINT32_MAX;
+        result.started_ns = result.input_ns = result.npu_ns = result.finished_ns = now_ns();
+        dispatch_.count(result);
+        deliver(tasks);
     }
 }
 
 int32_t Engine::next_completion(const Deadline &deadline, ezr_result *result) {
     TaskList collected;  // declared before the lock: the task is freed after it is released
     Lock lock(mutex_);
-    bool in_time = true;
+    bool is_late = false;
     while (!completions_.has_next()) {
         if (closed_ && completions_.is_drained()) return EZR_CLOSED;
-        if (!in_time) return EZR_TIMEOUT;
-        in_time = completions_.ready.wait_until(lock, deadline);
+        if (is_late) return EZR_TIMEOUT;
+        const bool watches_pace = could_grant_room_but_for_pace();
+        const bool in_time =
+            completions_.ready.wait_until(lock, watches_pace ? std::min(deadline, pace_due()) : deadline);
+        is_late = !in_time && deadline.has_passed();
+        grant_room();
     }
-    completions_.collect(collected);
+    const int32_t status = completions_.collect(collected);
     if (completions_.has_room()) submitters_.wake_first();
+    admit_next();
     if (closed_ && completions_.is_drained()) completions_.ready.notify_all();
-    *result = collected.front().result;
-    return EZR_OK;
+    if (status != EZR_ROOM) *result = collected.front().result;
+    return status;
 }
 
-/* ---- The end ---- */
-
-void Engine::close(bool discard) {
+void Engine::stats(ezr_group_stats *groups, ezr_stage_stats *stages) {
     Lock lock(mutex_);
-    closed_ = true;
-    for (Group &group : groups_) {
-        if (discard) discard_queue(group);
-        group.work.notify_all();
+    if (groups != nullptr) {
+        for (const Group &group : dispatch_.groups()) *groups++ = dispatch_.stats(group.index());
     }
-    submitters_.wake_first();
-    admission_.wake_first();
-    if (completions_.is_drained()) completions_.ready.notify_all();
+    if (stages != nullptr) stages_.summarise(stages);
 }
 
-void Engine::discard_queue(Group &group) {
-    TaskList discarded;
-    group.dequeue_all(discarded);
-    while (!discarded.empty()) {
-        mark_discarded(discarded.front().result);
-        group.count(discarded.front().result);
-        deliver(discarded);
-    }
-}
-
-void Engine::stats(ezr_group_stats *stats) {
+void Engine::reset_stats() {
     Lock lock(mutex_);
-    for (const Group &group : groups_) *stats++ = group.stats();
+    for (Group &group : dispatch_.groups()) group.reset_stats();
+    stages_ = Stages();
 }
 
 }  // namespace ezr

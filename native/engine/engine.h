@@ -1,4 +1,4 @@
-/* The engine behind ez_rknn_engine.h: admission, the worker threads, and the end.
+/* The engine behind ez_rknn_engine.h: admission, the worker threads, the watchdog, and the end.
  *
  * One lock guards all of it. It is held for the few list operations that a task's passage takes, never during a call
  * into the runtime; and because every question that a thread sleeps on is answered under it, and every change of an
@@ -6,90 +6,173 @@
 #ifndef EZ_RKNN_ENGINE_IMPL_H
 #define EZ_RKNN_ENGINE_IMPL_H
 
-#include <deque>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "caller.h"
 #include "completions.h"
-#include "group.h"
+#include "dispatch.h"
 #include "monotonic.h"
+#include "pace.h"
+#include "stages.h"
 #include "task.h"
 #include "waiting_line.h"
 
 namespace ezr {
 
-/* A thread that waits in run() for a task that a worker will run. Lives on that thread's stack; the engine's lock
- * guards it, and nobody touches it after the task was put into `ended`. */
-struct Caller {
-    MonotonicCondition changed;
-    TaskList ended;
-    bool taken_up = false;
-};
-
 class Engine {
   public:
     /* Throws std::bad_alloc, or std::system_error when the system refuses a thread. `config` must be valid. */
     explicit Engine(const ezr_config &config);
-    /* Finishes what was accepted, and joins the threads. */
-    ~Engine();
+    /* Only after end(), and when no thread is left behind. */
+    virtual ~Engine(); /* virtual, because api.cpp gives it its name in C by inheritance */
     Engine(const Engine &) = delete;
     Engine &operator=(const Engine &) = delete;
 
     static bool is_valid(const ezr_config *config);
 
     /* As in ez_rknn_engine.h; all may throw std::bad_alloc before the task is accepted, and nothing else. */
-    int32_t run(const ezr_task *task, const Deadline &deadline, ezr_result *result);
-    int64_t submit(const ezr_task *task, const Deadline &deadline);
+    int32_t run(const ezr_task *task, const Deadline &deadline, bool is_interruptible, ezr_result *result);
+    int32_t resume(int64_t id, ezr_result *result);
+    int32_t leave(int64_t id);
+    int64_t submit(const ezr_task *task, int32_t timeout_ms);
+    int32_t cancel(int64_t id);
+    void notify_room();
     int32_t next_completion(const Deadline &deadline, ezr_result *result);
+    /* May throw std::system_error too, and then nothing has happened. */
+    int32_t replace_worker(uint32_t worker, rknn_context context);
     void close(bool discard);
-    void stats(ezr_group_stats *stats);
+    void stats(ezr_group_stats *groups, ezr_stage_stats *stages);
+    void reset_stats();
+
+    /* Closes, finishes what was accepted, and joins the threads; returns the number of those that are left behind. */
+    uint32_t end(int32_t timeout_ms, rknn_context *left, uint32_t capacity);
+    /* Whether all that were left behind have come back. */
+    bool is_complete();
+    /* Engines that were left behind form a chain: keeping one must not need memory. */
+    Engine *next_left_behind = nullptr;
 
   private:
     using Lock = std::unique_lock<std::mutex>;
 
-    /* Waits for the turn of a task that needs a place in a queue: EZR_OK, EZR_TIMEOUT or EZR_CLOSED. */
-    int32_t wait_for_queue(Lock &lock, const Deadline &deadline);
-    int32_t wait_for_completions(Lock &lock, const Deadline &deadline);
-    /* The group of the next task to be accepted. */
-    Group &next_group() { return groups_[routes_[next_id_ % routes_.size()]]; }
-    /* Accepts a task into next_group(): from here on it has an id and will end. Returns the group. */
-    Group &accept(Task &task);
-    /* To be called when next_group() may have got room. */
-    void admit_next();
-    /* To be called when a task left the queue of a group, for a context or because it was withdrawn. */
-    void after_leaving_queue(Group &group);
+    /* What the host calls a worker: a context and its place in a group. */
+    struct Worker {
+        rknn_context context;
+        uint32_t group;
+        bool awaits_replacement = false;
+        /* Two tasks with nothing but a result: for the completion of a task that is set aside while its own node is in
+         * use, and for the notice. Where there is no watchdog, none. */
+        TaskList spare;
+    };
+    struct Thread {
+        std::thread thread;
+        uint32_t group;
+        uint32_t number; /* among those of its group */
+        bool has_ended = false;
+    };
+    using ThreadList = std::list<Thread>;
 
-    void run_here(Lock &lock, Task &task, Group &group);
-    int32_t run_queued(Lock &lock, TaskList &task, Group &group, const Deadline &deadline);
-    /* Runs a task on an idle context of its group, without the lock. */
-    void run_on_context(Lock &lock, Task &task, Group &group);
+    /* ---- Admission: engine.cpp ---- */
+
+    /* Waits for the turn of a task that needs a place in a queue: EZR_OK, _TIMEOUT, _INTERRUPTED or _CLOSED. */
+    int32_t wait_for_queue(Lock &lock, Turn &turn);
+    int32_t wait_for_completions(Lock &lock, Turn &turn);
+    /* From when on, and whether, the next task may be admitted. */
+    Deadline pace_due() const;
+    bool is_pace_due() const { return !pace_.is_kept() || pace_due().has_passed(); }
+    bool may_admit() const { return dispatch_.has_room() && is_pace_due(); }
+    /* To be called when the next task may have got room. */
+    void admit_next();
+    /* To be called when tasks left a queue, for a context or because they were withdrawn. */
+    void after_leaving_queue();
+    /* Serves the request of notify_room(), if its turn has come. */
+    void grant_room();
+    bool could_grant_room_but_for_pace() const;
+
+    /* ---- Running and waiting: run.cpp ---- */
+
+    Group *group_for_caller(bool is_interruptible);
+    int32_t run_here(Lock &lock, TaskList &task, Group &group, ezr_result *result);
+    int32_t attend(Lock &lock, CallerList &caller, ezr_result *result);
+    int32_t wait_until_ended(Lock &lock, CallerList &caller, ezr_result *result);
+    int32_t park(CallerList &caller, int64_t id, ezr_result *result);
+    CallerList taken_from_away(int64_t id);
+    void forget_queued(int64_t id);
+
+    /* ---- Ended tasks: engine.cpp ---- */
+
+    /* Counts a task that ran. */
+    void count(const ezr_result &result);
     /* Hands the ended task at the front of `task` to whoever waits for it. */
     void deliver(TaskList &task);
-    void discard_queue(Group &group);
+    /* Ends tasks that no worker has taken up and none will. */
+    void end_unstarted(TaskList &tasks, int32_t code);
+
+    /* ---- Threads: worker.cpp ---- */
 
     void start_threads();
-    void join_threads();
-    void work(uint32_t group_index, uint32_t thread_index);
+    void start_thread(uint32_t group);
+    void work(Thread &self);
     bool wait_for_work(Lock &lock, Group &group);
+    /* Runs the task of `task` on an idle context of the group, without the lock. False if it was set aside meanwhile:
+     * then `task` is empty and the calling thread has no business here any more. */
+    bool run_on_context(Lock &lock, TaskList &task, Group &group, int64_t started_ns);
+
+    /* ---- The watchdog: watchdog.cpp ---- */
+
+    bool has_watchdog() const { return run_timeout_ns_ > 0; }
+    void watch_over();
+    void watch(TaskList &task);
+    bool unwatch(TaskList::iterator place, TaskList &task);
+    void set_aside_first();
+    void give_up(Worker &worker);
+    void end_hopeless();
+
+    /* ---- The end: ending.cpp ---- */
+
+    void close_locked(bool discard);
+    void move_ended_threads(ThreadList &to);
 
     const ezr_runtime runtime_;
-    const std::vector<ezr_worker> workers_;
-    const std::vector<uint32_t> routes_;
+    const int64_t run_timeout_ns_;
 
-    std::mutex mutex_; /* guards everything below except threads_ */
-    std::deque<Group> groups_;
+    std::mutex mutex_; /* guards everything below */
+    std::vector<Worker> workers_;
+    Dispatch dispatch_;
     Completions completions_;
-    int64_t next_id_ = 0;
+    Pace pace_;
+    Stages stages_;
     bool closed_ = false;
 
-    /* Who waits for room among the completions, and who waits for a place in the queue of next_group(). They are two
+    /* Who waits for room among the completions, and who waits for a place in the queue of the next task. They are two
      * lines because ezr_run passes by the first: a host that collects completions may run a task before it collects
      * the next one, and must not wait behind a submitter that waits for it to collect. */
     WaitingLine submitters_;
     WaitingLine admission_;
 
-    std::vector<std::thread> threads_; /* only the creating and the destroying thread touch it */
+    /* A request for EZR_ROOM. It has a turn like one who waits, but holds nobody up: when its turn comes it is granted,
+     * which lets one submission pass; whether that ever comes is the host's business. */
+    struct RoomRequest {
+        bool is_pending = false;
+        bool is_granted = false;
+        uint64_t after_submitter = 0; /* who came before, in either line */
+        uint64_t after_admission = 0;
+    } room_;
+
+    CallerList away_;              /* interrupted, and neither resumed nor left */
+    int64_t next_id_in_line_ = -2; /* for those of them that have no id of a task yet */
+
+    TaskList running_;           /* what the watchdog watches, in the order of started_ns */
+    TaskList stuck_;             /* what it set aside, while the call is under way */
+    MonotonicCondition started_; /* the watchdog sleeps here while nothing is running */
+    bool is_stopping_ = false;
+
+    ThreadList threads_;
+    uint32_t working_threads_ = 0; /* neither ended nor set aside */
+    MonotonicCondition thread_ended_;
+    std::thread watchdog_; /* only the creating and the destroying thread touch it */
 };
 
 }  // namespace ezr

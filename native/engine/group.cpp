@@ -3,16 +3,15 @@
 namespace ezr {
 
 void Group::add_worker(uint32_t worker) {
-    idle_.push_back(worker);  // the only time that it grows: giving a context back cannot fail
+    // It grows only while the engine is being built: later on neither giving a context back nor replacing it can fail.
+    idle_.push_back(worker);
     ++worker_count_;
 }
 
-TaskList::iterator Group::enqueue(TaskList &task) {
-    const TaskList::iterator place = task.begin();
-    queue_.splice(queue_.end(), task, place);
+void Group::enqueue(TaskList &from, bool wake) {
+    queue_.splice(queue_.end(), from, from.begin());
     // With no idle context there is nothing to wake for: whoever gives one back looks at the queue.
-    if (can_start()) work.notify_one();
-    return place;
+    if (wake && can_start()) work.notify_one();
 }
 
 uint32_t Group::take_context() {
@@ -25,9 +24,24 @@ void Group::give_back_context(uint32_t worker) {
     idle_.push_back(worker);
 }
 
+void Group::lose_context() {
+    --worker_count_;
+    ++awaited_replacements_;
+    ++stats_.stalled;
+}
+
 void Group::count(const ezr_result &result) {
-    uint64_t &ended = result.code == RKNN_SUCC ? stats_.completed : stats_.failed;
-    ++ended;
+    switch (result.code) {
+        case RKNN_SUCC:
+            ++stats_.completed;
+            recent_ns_.add(result.finished_ns - result.started_ns);
+            break;
+        case EZR_CANCELLED:
+            ++stats_.cancelled;
+            break;
+        default:
+            ++stats_.failed;
+    }
     stats_.busy_ns += result.finished_ns - result.started_ns;
 }
 

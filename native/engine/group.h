@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "monotonic.h"
+#include "moving_average.h"
 #include "task.h"
 
 namespace ezr {
@@ -13,9 +14,11 @@ namespace ezr {
 /* Everything here is guarded by the engine's lock, and `work` is notified under it. */
 class Group {
   public:
-    explicit Group(uint32_t queue_capacity) : queue_capacity_(queue_capacity) {}
+    Group(uint32_t index, uint32_t queue_capacity) : index_(index), queue_capacity_(queue_capacity) {}
 
-    /* Adds a context, by its index into ezr_config.workers. Only while the engine is being built. */
+    uint32_t index() const { return index_; }
+
+    /* Adds a context, by its index into ezr_config.workers. */
     void add_worker(uint32_t worker);
     uint32_t worker_count() const { return worker_count_; }
 
@@ -23,32 +26,41 @@ class Group {
     bool is_empty() const { return queue_.empty(); }
     /* Whether a queued task can be taken up now. */
     bool can_start() const { return !queue_.empty() && !idle_.empty(); }
-    /* Whether a task that comes now need not queue. */
-    bool can_start_at_once() const { return queue_.empty() && !idle_.empty(); }
+    /* Whether there is an idle context for which no task waits, so that one that comes now need not queue. */
+    bool has_spare_context() const { return queue_.size() < idle_.size(); }
 
-    /* Puts the one task of `task` into the queue and wakes one worker if it can start. Returns its place. */
-    TaskList::iterator enqueue(TaskList &task);
-    /* Moves the first task, all of them, or the one at `place`, to the end of `to`. */
-    void dequeue(TaskList &to) { to.splice(to.end(), queue_, queue_.begin()); }
-    void dequeue_all(TaskList &to) { to.splice(to.end(), queue_); }
-    void withdraw(TaskList::iterator place, TaskList &to) { to.splice(to.end(), queue_, place); }
+    /* Puts the task at the front of `from` into the queue. With `wake`, wakes one worker if it can start. */
+    void enqueue(TaskList &from, bool wake = true);
+    TaskList &queue() { return queue_; }
 
-    /* Takes an idle context. Its user gives it back when the task that it ran has ended. */
+    /* Takes an idle context. Its user gives it back when the task that it ran has ended, or loses it. */
     uint32_t take_context();
     void give_back_context(uint32_t worker);
+    void lose_context();
+    /* The replacement of a lost context came, or will not. */
+    void settle_replacement() { --awaited_replacements_; }
+
+    /* Whether no context is left, and none is awaited. */
+    bool is_retired() const { return worker_count_ == 0 && awaited_replacements_ == 0; }
 
     void count(const ezr_result &result);
+    void reset_stats() { stats_ = ezr_group_stats{}; }
     ezr_group_stats stats() const;
+    /* How long tasks of this group lately took from their start to their end. */
+    const MovingAverage &recent_ns() const { return recent_ns_; }
 
     /* Worker threads sleep here until can_start(), or until there will never be anything to start. */
     MonotonicCondition work;
 
   private:
+    const uint32_t index_;
     const uint32_t queue_capacity_;
     uint32_t worker_count_ = 0;
+    uint32_t awaited_replacements_ = 0;
     TaskList queue_;
     std::vector<uint32_t> idle_; /* the one used last is used next: its buffers are warm */
     ezr_group_stats stats_{};
+    MovingAverage recent_ns_;
 };
 
 }  // namespace ezr

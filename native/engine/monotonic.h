@@ -25,20 +25,23 @@ class Deadline {
   public:
     /* -1: never; 0: at once. */
     static Deadline in_ms(int32_t timeout_ms) {
-        return Deadline(timeout_ms < 0 ? kNever : now_ns() + int64_t{timeout_ms} * 1'000'000);
+        return timeout_ms < 0 ? never() : at(now_ns() + int64_t{timeout_ms} * 1'000'000);
     }
+    static Deadline at(int64_t at_ns) { return Deadline(at_ns); }
     static Deadline never() { return Deadline(kNever); }
 
     bool is_never() const { return at_ns_ == kNever; }
+    bool has_passed() const { return !is_never() && at_ns_ <= now_ns(); }
     timespec as_timespec() const {
         timespec at;
         at.tv_sec = static_cast<time_t>(at_ns_ / 1'000'000'000);
         at.tv_nsec = static_cast<long>(at_ns_ % 1'000'000'000);
         return at;
     }
+    friend bool operator<(const Deadline &left, const Deadline &right) { return left.at_ns_ < right.at_ns_; }
 
   private:
-    static constexpr int64_t kNever = -1;
+    static constexpr int64_t kNever = INT64_MAX;
     explicit Deadline(int64_t at_ns) : at_ns_(at_ns) {}
     int64_t at_ns_;
 };

@@ -18,8 +18,7 @@ std::vector<Element> copied(const Element *first, uint32_t count) {
  * follows the pointer before it looks at the count. */
 class Execution {
   public:
-    Execution(Task &task, const ezr_runtime &runtime, rknn_context context)
-        : task_(task), runtime_(runtime), context_(context) {}
+    Execution(Task &task, const ezr_runtime &runtime) : task_(task), runtime_(runtime), context_(task.context) {}
 
     /* Each step returns whether to go on. */
     bool run() { return set_input_shapes() && set_inputs() && infer() && get_outputs(); }
@@ -27,12 +26,12 @@ class Execution {
   private:
     bool set_input_shapes() {
         if (task_.shapes.empty()) return true;
-        task_.result.call = EZR_CALL_SET_INPUT_SHAPES;
-        return succeeded(runtime_.set_input_shapes(context_, size(task_.shapes), task_.shapes.data()));
+        return enter(EZR_CALL_SET_INPUT_SHAPES) &&
+               succeeded(runtime_.set_input_shapes(context_, size(task_.shapes), task_.shapes.data()));
     }
 
     bool set_inputs() {
-        task_.result.call = EZR_CALL_INPUTS_SET;
+        if (!enter(EZR_CALL_INPUTS_SET)) return false;
         const bool done =
             task_.inputs.empty() || succeeded(runtime_.inputs_set(context_, size(task_.inputs), task_.inputs.data()));
         task_.result.input_ns = now_ns();
@@ -40,7 +39,7 @@ class Execution {
     }
 
     bool infer() {
-        task_.result.call = EZR_CALL_RUN;
+        if (!enter(EZR_CALL_RUN)) return false;
         const bool done = succeeded(runtime_.run(context_, nullptr));
         task_.result.npu_ns = now_ns();
         return done;
@@ -48,11 +47,16 @@ class Execution {
 
     bool get_outputs() {
         if (task_.outputs.empty()) return true;
-        task_.result.call = EZR_CALL_OUTPUTS_GET;
+        if (!enter(EZR_CALL_OUTPUTS_GET)) return false;
         const bool done = succeeded(runtime_.outputs_get(context_, size(task_.outputs), task_.outputs.data(), nullptr));
         // Released after a failed call too: only the runtime knows how far it came. Its answer changes nothing.
         runtime_.outputs_release(context_, size(task_.outputs), task_.outputs.data());
         return done;
+    }
+
+    bool enter(int32_t call) {
+        task_.result.call = call;
+        return !task_.is_watched || task_.progress.enter(call);
     }
 
     bool succeeded(int code) {
@@ -82,7 +86,8 @@ class Execution {
 Task::Task(const ezr_task &task)
     : shapes(copied(task.shapes, task.input_count)),
       inputs(copied(task.inputs, task.input_count)),
-      outputs(copied(task.outputs, task.output_count)) {
+      outputs(copied(task.outputs, task.output_count)),
+      is_unordered(task.unordered != 0) {
     result.tag = task.tag;
 }
 
@@ -95,11 +100,10 @@ bool is_valid(const ezr_task *task, const ezr_runtime &runtime) {
                        [](const rknn_output &output) { return output.is_prealloc != 0; });
 }
 
-void execute(Task &task, const ezr_runtime &runtime, rknn_context context) noexcept {
+void execute(Task &task, const ezr_runtime &runtime) noexcept {
     ezr_result &result = task.result;
-    result.started_ns = now_ns();
     try {
-        if (Execution(task, runtime, context).run()) result.call = EZR_CALL_NONE;
+        if (Execution(task, runtime).run()) result.call = EZR_CALL_NONE;
     } catch (const std::bad_alloc &) {
         result.code = RKNN_ERR_MALLOC_FAIL;
     } catch (...) {

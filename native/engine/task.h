@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ez_rknn_engine.h"
+#include "progress.h"
 
 namespace ezr {
 
@@ -17,6 +18,8 @@ struct Caller;
  * Tasks live in the nodes of lists and go from one to the next by splice(): nothing is allocated once a task is
  * accepted, so nothing can fail between acceptance and completion. */
 struct Task {
+    /* One that only has a result. */
+    Task() = default;
     /* Copies the arrays of `task`, which must be valid (see is_valid). */
     explicit Task(const ezr_task &task);
 
@@ -24,8 +27,13 @@ struct Task {
     std::vector<rknn_input> inputs;
     std::vector<rknn_output> outputs;
     ezr_result result{};
-    uint64_t sequence = 0;    /* the how-manieth of those whose completions are queued */
-    Caller *caller = nullptr; /* who waits for it; NULL: its completion is queued */
+    int32_t status = EZR_OK; /* what ezr_next_completion returns with this result */
+    bool is_unordered = false;
+    uint64_t sequence = 0;    /* the how-manieth of those that complete in order */
+    Caller *caller = nullptr; /* who waits for it; NULL: ezr_next_completion gives it out */
+    rknn_context context = 0; /* on which it runs */
+    bool is_watched = false;
+    Progress progress; /* kept only where the task is watched */
 };
 
 using TaskList = std::list<Task>;
@@ -34,9 +42,10 @@ using TaskList = std::list<Task>;
  * preallocated outputs, since the engine hands no buffer of the runtime's on. */
 bool is_valid(const ezr_task *task, const ezr_runtime &runtime);
 
-/* Runs a task on a context, which no other thread may be using, and fills in its result from started_ns on. Whatever
- * the runtime does, exceptions included, ends as a code in the result, with the runtime's own words if it has any. */
-void execute(Task &task, const ezr_runtime &runtime, rknn_context context) noexcept;
+/* Runs a task on its context, which no other thread may be using, and fills in its result after started_ns. Whatever
+ * the runtime does, exceptions included, ends as a code in the result, with the runtime's own words if it has any. When
+ * the watchdog sets the task aside meanwhile, no further call is made, and the result means nothing. */
+void execute(Task &task, const ezr_runtime &runtime) noexcept;
 
 }  // namespace ezr
 

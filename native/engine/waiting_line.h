@@ -1,59 +1,106 @@
 /* A line of threads that are served strictly in the order in which they came.
  *
  * A plain condition variable wakes whomever it likes, and lets a newcomer overtake those who sleep. Here each thread
- * sleeps on a condition of its own, so that exactly the first one is woken, and only when it can go on. */
+ * sleeps on an event of its own, so that exactly the first one is woken, and only when it can go on. */
 #ifndef EZ_RKNN_WAITING_LINE_H
 #define EZ_RKNN_WAITING_LINE_H
 
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <list>
 
+#include "event.h"
 #include "monotonic.h"
 
 namespace ezr {
+
+/* How somebody waits, and how-manieth he came. */
+struct Turn {
+    Deadline deadline;
+    bool is_interruptible = false;
+    uint64_t number = 0; /* 0: not come yet. Kept when a wait is interrupted, so that he returns to his place */
+};
 
 /* Guarded by one mutex, the one that `lock` holds; what `ready` reads must be guarded by it too.
  *
  * `ready` must be the same question for everyone in a line. Then only two things can let a sleeper go on: the answer
  * turns to yes, or the one before it went on and the answer is still yes. Whoever brings about either calls
- * wake_first(). One who gives up need not: if it was first, the answer was no, and it is no for its successor. */
+ * wake_first(). Time alone may turn the answer too, from the moment that `due` names on: only the first in line looks
+ * at the clock, and whoever leaves the first place unserved wakes the next to do so. */
 class WaitingLine {
   public:
-    /* Waits until the caller is first in line and ready(). Returns false if the deadline passed before. */
-    template <typename Ready>
-    bool wait(std::unique_lock<std::mutex> &lock, const Deadline &deadline, Ready ready) {
-        if (sleepers_.empty() && ready()) return true;
-        Place place(sleepers_);
-        bool in_time = true;
+    /* Waits until the caller is first in line and ready(), which is Wake::kSet, or gives up. */
+    template <typename Ready, typename Due>
+    Wake wait(std::unique_lock<std::mutex> &lock, Turn &turn, Ready ready, Due due) {
+        if (is_empty() && ready()) return Wake::kSet;
+        const Place place(*this, turn);
+        Wake wake = Wake::kSet;
         while (!(place.is_first() && ready())) {
-            if (!in_time) return false;
-            in_time = place.condition().wait_until(lock, deadline);
+            if (wake == Wake::kTimeout || wake == Wake::kInterrupted) {
+                place.wake_second();
+                return wake;
+            }
+            wake = place.sleep(lock, turn, place.is_first() ? due() : Deadline::never());
         }
-        return true;
+        return Wake::kSet;
+    }
+    /* The same for an answer on which the time has no influence. */
+    template <typename Ready>
+    Wake wait(std::unique_lock<std::mutex> &lock, Turn &turn, Ready ready) {
+        return wait(lock, turn, ready, [] { return Deadline::never(); });
     }
 
+    bool is_empty() const { return sleepers_.empty(); }
     void wake_first() {
-        if (!sleepers_.empty()) sleepers_.front().notify_one();
+        if (!sleepers_.empty()) sleepers_.front().event.set();
     }
+
+    /* The number of the last who came, and whether everyone up to a number was served or gave up. */
+    uint64_t last_number() const { return last_number_; }
+    bool has_passed(uint64_t number) const { return sleepers_.empty() || sleepers_.front().number > number; }
 
   private:
-    using Sleepers = std::list<MonotonicCondition>;
+    struct Sleeper {
+        explicit Sleeper(uint64_t arrival) : number(arrival) {}
+        const uint64_t number;
+        Event event;
+    };
+    using Sleepers = std::list<Sleeper>; /* sorted by number */
 
     /* One thread's place, held as long as it waits. */
     class Place {
       public:
-        explicit Place(Sleepers &sleepers) : sleepers_(sleepers), self_(sleepers.emplace(sleepers.end())) {}
+        Place(WaitingLine &line, Turn &turn) : sleepers_(line.sleepers_), self_(line.enter(turn)) {}
         ~Place() { sleepers_.erase(self_); }
         Place(const Place &) = delete;
         Place &operator=(const Place &) = delete;
+
         bool is_first() const { return self_ == sleepers_.begin(); }
-        MonotonicCondition &condition() { return *self_; }
+        void wake_second() const {
+            if (is_first() && std::next(self_) != sleepers_.end()) std::next(self_)->event.set();
+        }
+        Wake sleep(std::unique_lock<std::mutex> &lock, const Turn &turn, const Deadline &due) const {
+            const Wake wake = self_->event.wait_until(lock, std::min(turn.deadline, due));
+            if (wake == Wake::kTimeout && !turn.deadline.has_passed()) return Wake::kSet;
+            if (wake == Wake::kInterrupted && !turn.is_interruptible) return Wake::kSet;
+            return wake;
+        }
 
       private:
         Sleepers &sleepers_;
-        Sleepers::iterator self_;
+        const Sleepers::iterator self_;
     };
 
+    Sleepers::iterator enter(Turn &turn) {
+        if (turn.number == 0) turn.number = ++last_number_;
+        const auto after = std::find_if(sleepers_.rbegin(), sleepers_.rend(),
+                                        [&](const Sleeper &s) { return s.number < turn.number; });
+        return sleepers_.emplace(after.base(), turn.number);
+    }
+
     Sleepers sleepers_;
+    uint64_t last_number_ = 0;
 };
 
 }  // namespace ezr

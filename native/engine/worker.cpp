@@ -1,7 +1,8 @@
-/* The threads of the engine: as many in each group as it has contexts. */
+/* The threads of the engine: as many in each group as it has contexts, and the watchdog. */
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "engine.h"
@@ -37,44 +38,77 @@ void name_this_thread(uint32_t group, uint32_t thread) {
 }  // namespace
 
 void Engine::start_threads() {
-    const SignalsBlocked signals_blocked;
-    threads_.reserve(workers_.size());
     try {
-        for (uint32_t group = 0; group < groups_.size(); ++group) {
-            for (uint32_t thread = 0; thread < groups_[group].worker_count(); ++thread) {
-                threads_.emplace_back([this, group, thread] { work(group, thread); });
-            }
+        Lock lock(mutex_);
+        for (const Group &group : dispatch_.groups()) {
+            for (uint32_t i = 0; i < group.worker_count(); ++i) start_thread(group.index());
         }
+        const SignalsBlocked signals_blocked;
+        if (has_watchdog()) watchdog_ = std::thread([this] { watch_over(); });
     } catch (...) {
-        close(true);
-        join_threads();
+        end(0, nullptr, 0);
         throw;
     }
 }
 
-void Engine::join_threads() {
-    for (std::thread &thread : threads_) thread.join();
+void Engine::start_thread(uint32_t group) {
+    const SignalsBlocked signals_blocked;
+    const auto is_of_group = [group](const Thread &thread) { return thread.group == group; };
+    const auto number = static_cast<uint32_t>(std::count_if(threads_.begin(), threads_.end(), is_of_group));
+    threads_.push_back({std::thread(), group, number});
+    Thread &self = threads_.back();
+    try {
+        self.thread = std::thread([this, &self] { work(self); });
+    } catch (...) {
+        threads_.pop_back();
+        throw;
+    }
+    ++working_threads_;
 }
 
-void Engine::work(uint32_t group_index, uint32_t thread_index) {
-    name_this_thread(group_index, thread_index);
-    Group &group = groups_[group_index];
+void Engine::work(Thread &self) {
+    name_this_thread(self.group, self.number);
+    Group &group = dispatch_.group(self.group);
     Lock lock(mutex_);
     while (wait_for_work(lock, group)) {
         TaskList task;
-        group.dequeue(task);
-        if (Caller *caller = task.front().caller) caller->taken_up = true;
-        after_leaving_queue(group);
-        run_on_context(lock, task.front(), group);
+        dispatch_.take_up(group, task);
+        if (Caller *caller = task.front().caller) caller->taken_up = &task.front();
+        after_leaving_queue();
+        if (!run_on_context(lock, task, group, now_ns())) {
+            self.has_ended = true;
+            thread_ended_.notify_all();
+            return;
+        }
+        dispatch_.distribute(&group);
         deliver(task);
     }
+    self.has_ended = true;
+    --working_threads_;
+    thread_ended_.notify_all();
 }
 
 bool Engine::wait_for_work(Lock &lock, Group &group) {
     while (!group.can_start()) {
-        if (closed_ && group.is_empty()) return false;
+        if (closed_ && dispatch_.has_nothing_for(group)) return false;
         group.work.wait(lock);
     }
+    return true;
+}
+
+bool Engine::run_on_context(Lock &lock, TaskList &task, Group &group, int64_t started_ns) {
+    const TaskList::iterator place = task.begin();
+    Task &running = task.front();
+    const uint32_t worker = running.result.worker = group.take_context();
+    running.result.started_ns = started_ns;
+    running.context = workers_[worker].context;
+    if (has_watchdog()) watch(task);
+    lock.unlock();
+    execute(running, runtime_);
+    lock.lock();
+    if (has_watchdog() && !unwatch(place, task)) return false;
+    group.give_back_context(worker);
+    count(running.result);
     return true;
 }
 

@@ -16,8 +16,8 @@ class Ticketed {
             std::unique_lock lock(mutex_);
             entered_.push_back(number);
             arrived_.notify_one();
-            const bool admitted = line_.wait(lock, deadline, [this] { return places_ > 0; });
-            if (!admitted) {
+            ezr::Turn turn{deadline};
+            if (line_.wait(lock, turn, [this] { return places_ > 0; }) != ezr::Wake::kSet) {
                 gave_up_.push_back(number);
                 return;
             }
@@ -41,7 +41,8 @@ class Ticketed {
         std::unique_lock lock(mutex_);
         ++places_;
         line_.wake_first();
-        return line_.wait(lock, ezr::Deadline::in_ms(0), [this] { return places_ > 0; });
+        ezr::Turn turn{ezr::Deadline::in_ms(0)};
+        return line_.wait(lock, turn, [this] { return places_ > 0; }) == ezr::Wake::kSet;
     }
 
     const std::vector<int> &admitted() const { return admitted_; }

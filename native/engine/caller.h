@@ -1,0 +1,32 @@
+/* A thread that waits in ezr_run for a task that a worker will run. */
+#ifndef EZ_RKNN_CALLER_H
+#define EZ_RKNN_CALLER_H
+
+#include <list>
+
+#include "event.h"
+#include "task.h"
+#include "waiting_line.h"
+
+namespace ezr {
+
+/* Guarded by the engine's lock. Its address is what the task knows it by, so it lives in the node of a list, which goes
+ * into the engine's keeping while the thread is away to run its signal handlers. */
+struct Caller {
+    Caller(TaskList &own, const Turn &how) : turn(how) { task.splice(task.end(), own); }
+
+    Turn turn;
+    TaskList task; /* until it is queued, and once it has ended */
+    int64_t id = -1;
+    bool is_queued = false;
+    Task *taken_up = nullptr; /* the task, once a worker has it */
+    Event changed;
+
+    bool has_ended() const { return is_queued && !task.empty(); }
+};
+
+using CallerList = std::list<Caller>;
+
+}  // namespace ezr
+
+#endif

@@ -1,0 +1,61 @@
+/* How an engine ends. */
+#include <algorithm>
+
+#include "engine.h"
+
+namespace ezr {
+
+void Engine::close(bool discard) {
+    Lock lock(mutex_);
+    close_locked(discard);
+}
+
+void Engine::close_locked(bool discard) {
+    closed_ = true;
+    if (discard) {
+        TaskList discarded;
+        dispatch_.withdraw_all(discarded);
+        end_unstarted(discarded, RKNN_ERR_FAIL);
+    }
+    end_hopeless();
+    submitters_.wake_first();
+    admission_.wake_first();
+    if (completions_.is_drained()) completions_.ready.notify_all();
+}
+
+void Engine::move_ended_threads(ThreadList &to) {
+    for (auto thread = threads_.begin(); thread != threads_.end();) {
+        const auto next = std::next(thread);
+        if (thread->has_ended) to.splice(to.end(), threads_, thread);
+        thread = next;
+    }
+}
+
+uint32_t Engine::end(int32_t timeout_ms, rknn_context *left, uint32_t capacity) {
+    ThreadList ended;
+    uint32_t count = 0;
+    {
+        Lock lock(mutex_);
+        close_locked(false);
+        while (working_threads_ > 0) thread_ended_.wait(lock);
+        const Deadline deadline = Deadline::in_ms(timeout_ms);
+        while (!stuck_.empty() && thread_ended_.wait_until(lock, deadline)) continue;
+        for (const Task &task : stuck_) {
+            if (count < capacity) left[count] = task.context;
+            ++count;
+        }
+        is_stopping_ = true;
+        started_.notify_one();
+        move_ended_threads(ended);
+    }
+    for (Thread &thread : ended) thread.thread.join();
+    if (watchdog_.joinable()) watchdog_.join();
+    return count;
+}
+
+bool Engine::is_complete() {
+    Lock lock(mutex_);
+    return stuck_.empty();
+}
+
+}  // namespace ezr

@@ -1,0 +1,71 @@
+/* What one thread sleeps on that waits for something of its own, and that a signal can interrupt. */
+#ifndef EZ_RKNN_EVENT_H
+#define EZ_RKNN_EVENT_H
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <mutex>
+
+#include "monotonic.h"
+
+namespace ezr {
+
+/* Why a wait ended. What was waited for may have happened all the same: look first, then at this. */
+enum class Wake { kSet, kTimeout, kInterrupted };
+
+/* An event with one waiter, used like a condition variable under one mutex.
+ *
+ * A condition variable would not do: it goes on sleeping when a signal arrives. A POSIX semaphore does not, but the one
+ * whose deadline is monotonic, sem_clockwait, is too new for the systems that we run on. Both are this system call. */
+class Event {
+  public:
+    Event() = default;
+    Event(const Event &) = delete;
+    Event &operator=(const Event &) = delete;
+
+    /* Wakes the waiter, or lets its next wait return at once. The caller holds the mutex, so the waiter cannot leave
+     * and take the event with it before this is done. */
+    void set() {
+        if (state_.exchange(kSet) == kAsleep) futex(FUTEX_WAKE_PRIVATE, 1, nullptr);
+    }
+
+    /* Releases the mutex, sleeps until set(), the deadline or a signal, and takes the mutex again. A signal counts only
+     * if it has a handler, which was installed without SA_RESTART when there is no deadline. */
+    Wake wait_until(std::unique_lock<std::mutex> &lock, const Deadline &deadline) {
+        int nothing = kNothing;
+        if (!state_.compare_exchange_strong(nothing, kAsleep)) {
+            state_ = kNothing;
+            return Wake::kSet;
+        }
+        lock.unlock();
+        const int error = sleep(deadline);
+        lock.lock();
+        state_ = kNothing;
+        return error == ETIMEDOUT ? Wake::kTimeout : error == EINTR ? Wake::kInterrupted : Wake::kSet;
+    }
+
+  private:
+    static constexpr int kNothing = 0, kSet = 1, kAsleep = 2;
+
+    int sleep(const Deadline &deadline) {
+        const timespec at = deadline.as_timespec();
+        // Unlike FUTEX_WAIT, this takes a moment of CLOCK_MONOTONIC and not a duration.
+        const bool woken = futex(FUTEX_WAIT_BITSET_PRIVATE, kAsleep, deadline.is_never() ? nullptr : &at) == 0;
+        return woken ? 0 : errno;
+    }
+
+    long futex(int operation, int value, const timespec *timeout) {
+        static_assert(sizeof state_ == sizeof(int), "the kernel looks at a plain word");
+        return syscall(SYS_futex, &state_, operation, value, timeout, nullptr, FUTEX_BITSET_MATCH_ANY);
+    }
+
+    std::atomic<int> state_{kNothing};
+};
+
+}  // namespace ezr
+
+#endif

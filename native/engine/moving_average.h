@@ -1,0 +1,26 @@
+/* An exponential moving average: what was lately, in the time of some ten values. */
+#ifndef EZ_RKNN_MOVING_AVERAGE_H
+#define EZ_RKNN_MOVING_AVERAGE_H
+
+#include <cstdint>
+
+namespace ezr {
+
+class MovingAverage {
+  public:
+    void add(int64_t value) {
+        // The first value is all that is known, and counts in full.
+        average_ = is_known_ ? average_ + (value - average_) / 8 : value;
+        is_known_ = true;
+    }
+    bool is_known() const { return is_known_; }
+    int64_t value() const { return average_; }
+
+  private:
+    int64_t average_ = 0;
+    bool is_known_ = false;
+};
+
+}  // namespace ezr
+
+#endif

@@ -1,0 +1,36 @@
+/* When the next task may be admitted, so that tasks come no faster than the contexts get rid of them. */
+#ifndef EZ_RKNN_PACE_H
+#define EZ_RKNN_PACE_H
+
+#include <cstdint>
+
+#include "monotonic.h"
+#include "moving_average.h"
+
+namespace ezr {
+
+/* With n contexts that a task occupies for a time t each, one is free every t / n on average. Guarded by the engine's
+ * lock. */
+class Pace {
+  public:
+    explicit Pace(bool is_kept) : is_kept_(is_kept) {}
+
+    bool is_kept() const { return is_kept_; }
+    void admitted(int64_t at_ns) { last_ns_ = at_ns; }
+    void occupied(int64_t ns) { occupied_.add(ns); }
+
+    /* From when on the next task may be admitted; without pacing, and while nothing is known, from ever on. */
+    Deadline due(uint32_t contexts) const {
+        if (!is_kept_ || !occupied_.is_known() || contexts == 0) return Deadline::at(0);
+        return Deadline::at(last_ns_ + occupied_.value() / contexts);
+    }
+
+  private:
+    const bool is_kept_;
+    int64_t last_ns_ = 0;
+    MovingAverage occupied_;
+};
+
+}  // namespace ezr
+
+#endif

@@ -1,0 +1,31 @@
+/* How long the stages of successful tasks take. */
+#ifndef EZ_RKNN_STAGES_H
+#define EZ_RKNN_STAGES_H
+
+#include <array>
+
+#include "histogram.h"
+
+namespace ezr {
+
+/* Guarded by the engine's lock. */
+class Stages {
+  public:
+    void add(const ezr_result &result) {
+        stages_[EZR_STAGE_QUEUE].add(result.started_ns - result.submitted_ns);
+        stages_[EZR_STAGE_INPUT].add(result.input_ns - result.started_ns);
+        stages_[EZR_STAGE_NPU].add(result.npu_ns - result.input_ns);
+        stages_[EZR_STAGE_OUTPUT].add(result.finished_ns - result.npu_ns);
+        stages_[EZR_STAGE_TOTAL].add(result.finished_ns - result.submitted_ns);
+    }
+    void summarise(ezr_stage_stats *stages) const {
+        for (const Histogram &stage : stages_) *stages++ = stage.summary();
+    }
+
+  private:
+    std::array<Histogram, EZR_STAGES> stages_;
+};
+
+}  // namespace ezr
+
+#endif

@@ -1,0 +1,134 @@
+/* The watchdog: what happens to a task whose call into the runtime does not come back. */
+#include <pthread.h>
+
+#include <utility>
+
+#include "engine.h"
+
+namespace ezr {
+
+void Engine::watch_over() {
+    pthread_setname_np(pthread_self(), "ezr-watchdog");
+    Lock lock(mutex_);
+    while (!is_stopping_) {
+        if (running_.empty()) {
+            started_.wait(lock);
+            continue;
+        }
+        // The timeout is the same for all, so the first that was started is the first to be late. That it ends in time
+        // does not wake this thread; at worst it wakes once a timeout for nothing.
+        const Deadline deadline = Deadline::at(running_.front().result.started_ns + run_timeout_ns_);
+        if (deadline.has_passed()) {
+            set_aside_first();
+        } else {
+            started_.wait_until(lock, deadline);
+        }
+    }
+}
+
+void Engine::watch(TaskList &task) {
+    task.front().is_watched = true;
+    // While something is running the watchdog sleeps to a deadline, which cannot be later than this one's.
+    if (running_.empty()) started_.notify_one();
+    running_.splice(running_.end(), task, task.begin());
+}
+
+/* Takes the task at `place` back into `task`. False if the watchdog has set it aside: then the host is told that its
+ * buffers and its context are free. */
+bool Engine::unwatch(TaskList::iterator place, TaskList &task) {
+    if (!place->progress.is_set_aside()) {
+        task.splice(task.end(), running_, place);
+        return true;
+    }
+    TaskList notice;
+    notice.splice(notice.end(), stuck_, place);
+    notice.front().status = EZR_RELEASED;
+    completions_.tell(notice);
+    return false;
+}
+
+void Engine::set_aside_first() {
+    Task &task = running_.front();
+    stuck_.splice(stuck_.end(), running_, running_.begin());
+    const int32_t call = task.progress.set_aside();
+    Worker &worker = workers_[task.result.worker];
+    TaskList completion, notice;
+    completion.splice(completion.end(), worker.spare, worker.spare.begin());
+    notice.splice(notice.end(), worker.spare, worker.spare.begin());
+
+    // Only what the task's thread does not write from now on. It writes a time when its call has come back.
+    Task &ended = completion.front();
+    ended.result.id = task.result.id;
+    ended.result.tag = task.result.tag;
+    ended.result.group = task.result.group;
+    ended.result.worker = task.result.worker;
+    ended.result.submitted_ns = task.result.submitted_ns;
+    ended.result.started_ns = task.result.started_ns;
+    notice.front().result = ended.result;
+    notice.front().status = EZR_STALLED;
+    ended.result.code = RKNN_ERR_TIMEOUT;
+    ended.result.call = call;
+    ended.result.finished_ns = now_ns();
+    ended.result.input_ns = call >= EZR_CALL_RUN ? task.result.input_ns : ended.result.finished_ns;
+    ended.result.npu_ns = call > EZR_CALL_RUN ? task.result.npu_ns : ended.result.finished_ns;
+    ended.sequence = task.sequence;
+    ended.is_unordered = task.is_unordered;
+    ended.caller = std::exchange(task.caller, nullptr);
+
+    worker.awaits_replacement = true;
+    dispatch_.group(worker.group).lose_context();
+    --working_threads_;
+    thread_ended_.notify_all();
+    completions_.tell(notice);
+    count(ended.result);
+    if (task.status == EZR_RELEASED) {
+        completions_.settle_notice();  // its caller left; the notice comes when the thread comes back, if ever
+    } else {
+        deliver(completion);
+    }
+    end_hopeless();
+}
+
+/* Ends the tasks that wait for contexts that will never come. */
+void Engine::end_hopeless() {
+    TaskList hopeless;
+    dispatch_.withdraw_hopeless(closed_, hopeless);
+    end_unstarted(hopeless, RKNN_ERR_DEVICE_UNAVAILABLE);
+    after_leaving_queue();
+}
+
+int32_t Engine::replace_worker(uint32_t index, rknn_context context) {
+    TaskList spare(context == 0 ? 0 : 2);
+    ThreadList ended;
+    {
+        Lock lock(mutex_);
+        if (index >= workers_.size() || !workers_[index].awaits_replacement) return EZR_INVALID;
+        if (closed_) return EZR_CLOSED;
+        Worker &worker = workers_[index];
+        if (context == 0) {
+            give_up(worker);
+            return EZR_OK;
+        }
+        start_thread(worker.group);
+        worker.context = context;
+        worker.spare.swap(spare);
+        worker.awaits_replacement = false;
+        Group &group = dispatch_.group(worker.group);
+        group.settle_replacement();
+        group.add_worker(index);
+        dispatch_.distribute(&group);  // the new thread looks for itself
+        admit_next();
+        move_ended_threads(ended);
+    }
+    for (Thread &thread : ended) thread.thread.join();
+    return EZR_OK;
+}
+
+void Engine::give_up(Worker &worker) {
+    worker.awaits_replacement = false;
+    dispatch_.group(worker.group).settle_replacement();
+    end_hopeless();
+    if (dispatch_.is_retired()) close_locked(true);
+}
+
+}  // namespace ezr
