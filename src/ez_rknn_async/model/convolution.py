@@ -212,18 +212,13 @@ class _Decoder:
         return _pair(attributes.get("strides", (1, 1))), (top, left, bottom, right), dilations
 
     def _transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
-        """A fused transposed convolution has no parameters in the node; they are in registers, or follow from sizes."""
-        commands = self._dpu.transposed_geometry(kernel)
-        sizes = zip(self._source.shape[2:], self._result.shape[2:], kernel)
-        if commands is None:
-            strides, leading, trailing = zip(*(_usual_geometry(*size) for size in sizes))
-        else:
-            strides, leading = commands
-            trailing = tuple(
-                max(0, (source - 1) * stride + width - result - pad)
-                for (source, result, width), stride, pad in zip(sizes, strides, leading)
-            )
-        return _pair(strides), (leading[0], leading[1], trailing[0], trailing[1])
+        """A fused transposed convolution may have no parameters in the node; they are in registers then."""
+        strides, leading = self._dpu.transposed_geometry(kernel)
+        sizes = zip(self._source.shape[2:], self._result.shape[2:], kernel, strides, leading)
+        bottom, right = (
+            max(0, (source - 1) * stride + width - result - pad) for source, result, width, stride, pad in sizes
+        )
+        return strides, (leading[0], leading[1], bottom, right)
 
     def _output_padding(
         self,
@@ -272,13 +267,6 @@ class _Decoder:
                 table = lookup_table(self._model, self._graph, tensor)
                 return float(int(table.lo[-1]) - int(table.le[0])) / 32766
         raise UnsupportedFormError("its table for Elu is missing")
-
-
-def _usual_geometry(source: int, result: int, kernel: int) -> tuple[int, int, int]:
-    """Stride, leading and trailing pad along one axis, for a network that scales by about a whole number."""
-    stride = max(1, round(result / source))
-    pad = (source - 1) * stride + kernel - result
-    return (stride, 0, 0) if pad < 0 else (stride, -(-pad // 2), pad // 2)
 
 
 def _pair(numbers: tuple[int, ...] | list[int]) -> tuple[int, int]:

@@ -32,7 +32,7 @@ TABLE_RANGE = 32768.0  # the tables' entries for 0 to 1
 BS_CFG, BS_MULTIPLIER, BN_CFG, BN_OFFSET, BN_MULTIPLIER, RELU_MAX = 0x4040, 0x4048, 0x4060, 0x4064, 0x4068, 0x406C
 BS_ZERO_POINT = 0x4054
 BS_OPERANDS, NEWER_BS_CFG, NEWER_BS_MULTIPLIER = 0x4050, 0x4038, 0x4044
-KERNEL_PADDING = 0x1074
+KERNEL_PADDING, TRANSPOSED_STRIDES = 0x1074, 0x1014
 BS_MULTIPLIER_BYPASSED, BN_OFFSET_BYPASSED = 0x10, 0x02
 
 
@@ -127,13 +127,20 @@ class Dpu:
             return half(multiplier >> 16), single(offset)
         return self.table_gain(), signed(offset) / 2.0 ** ((multiplier >> 8) & 63)
 
-    def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """Strides and leading pads, both (y, x), of a transposed convolution that has no parameter table."""
-        strides, pads = self._register(0x1014), self._register(0x1068)
+    def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Strides and leading pads, both (y, x), of a transposed convolution that has no parameter table.
+
+        Seen as a plain convolution of the spread-out input, it is padded by what the kernel reaches beyond the pads.
+        """
+        strides, (top, left) = self._register(TRANSPOSED_STRIDES), self._reach()
         return (
             (((strides >> 11) & 7) + 1, ((strides >> 8) & 7) + 1),
-            (kernel[0] - 1 - (pads & 15), kernel[1] - 1 - ((pads >> 4) & 15)),
+            (kernel[0] - 1 - top, kernel[1] - 1 - left),
         )
+
+    def _reach(self) -> tuple[int, int]:
+        pads = self._register(0x1068)
+        return pads & 15, (pads >> 4) & 15
 
     def _register(self, address: int) -> int:
         return self.registers.get(address, 0)
@@ -174,9 +181,9 @@ class NewerDpu(Dpu):
             return half(multiplier >> 16), half(multiplier >> 16) * single(offset)
         return self.table_gain(), self.table_gain() * signed(offset)
 
-    def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]] | None:
-        """Not known; the caller goes by the sizes."""
-        return None
+    def _reach(self) -> tuple[int, int]:
+        pads = self._register(0x1080)
+        return pads & 0xFF, (pads >> 8) & 0xFF
 
 
 class Rk3562Dpu(NewerDpu):
