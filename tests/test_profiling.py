@@ -58,10 +58,22 @@ def test_a_task_that_failed_shows_how_far_it_came_and_one_that_was_withdrawn_is_
     assert [(e["name"], e["args"]) for e in events(path, ph="X")] == [("input conversion", {"task": 1, "code": -1})]
 
 
-def test_the_runtimes_table_of_layers_is_kept_by_worker(profiler: Profiler) -> None:
-    """As it is: a text."""
-    content = json.loads(Path(profiler.end(["table of worker 0", ""])).read_text())
-    assert content["otherData"]["layers"] == {"core 0, context 0": "table of worker 0"}
+def test_the_runtimes_table_of_layers_is_kept_as_it_is(profiler: Profiler) -> None:
+    """A text, beside the events."""
+    content = json.loads(Path(profiler.end("the table")).read_text())
+    assert content["otherData"]["layers"] == "the table"
+
+
+def test_who_receives_results_is_watched_without_noticing(profiler: Profiler) -> None:
+    """What it raises goes on to the dispatcher, and its time is recorded all the same."""
+
+    def receive(request: Any, result: Result) -> None:
+        raise KeyError(request)
+
+    with pytest.raises(KeyError, match="the request"):
+        profiler.watching(receive)("the request", result(7, worker=0))  # type: ignore[arg-type]
+    path = profiler.end()
+    assert [e["args"]["task"] for e in (*events(path, name="NPU"), *events(path, name="callback"))] == [7, 7]
 
 
 def test_ending_twice_gives_the_same_file(profiler: Profiler) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .inputs import Prepared
     from .node_arg import NodeArg
     from .runtime.context import TensorAttribute
+    from .runtime.engine import Task
     from .shapes import ShapeSet
 
     Array = npt.NDArray[Any]
@@ -31,6 +32,14 @@ class Request(NamedTuple):
     inputs: tuple[Prepared, ...]
     outputs: tuple[Receiver, ...]
     shapes: Any  # rknn_tensor_attr[], one for each input; None for a model with one set of shapes
+
+    def fill(self, task: Task) -> None:
+        """Write this request into the structures of a task."""
+        for index, item in enumerate(self.inputs):
+            task.set_input(index, item.array, item.type, item.format, item.pass_through)
+        for index, receiver in enumerate(self.outputs):
+            task.set_output(index, receiver.array, receiver.want_float)
+        task.set_shapes(self.shapes)
 
     @property
     def arrays(self) -> list[Array]:

@@ -13,11 +13,12 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from .interface import Request
     from .runtime.engine import Result
 
 logger = logging.getLogger("ez_rknn_async")
@@ -55,15 +56,33 @@ class Profiler:
         """A task has ended."""
         self._record(self._results, result)
 
+    def watching(self, receive: Callable[[Request, Result], None]) -> Callable[[Request, Result], None]:
+        """The same receiver of a task's results, recording the task and how long receiving takes."""
+
+        def watched(request: Request, result: Result) -> None:
+            self.task(result)
+            began_ns = time.monotonic_ns()
+            try:
+                receive(request, result)
+            finally:
+                self.callback(result.id, began_ns)
+
+        return watched
+
     def callback(self, task: int, began_ns: int) -> None:
         """Delivering that task's results began then and has just ended."""
         self._record(self._callbacks, _Callback(task, began_ns, time.monotonic_ns()))
 
-    def end(self, layers: Sequence[str] = ()) -> str:
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        return self._path is not None
+
+    def end(self, layers: str = "") -> str:
         """Write the file and return its path; at a second call, only the latter.
 
         Args:
-            layers: for each worker the runtime's table of layers, where it was collected.
+            layers: the runtime's table of layers, where it was collected.
         """
         with self._lock:
             if self._path is None:
@@ -81,10 +100,9 @@ class Profiler:
             if len(records) == MOST_RECORDS:
                 logger.warning("the profile is full after %d tasks; what follows is not in it", MOST_RECORDS)
 
-    def _write(self, layers: Sequence[str]) -> str:
+    def _write(self, layers: str) -> str:
         events = [*self._rows(), *self._spans()]
-        tables = {self._row_name(worker): table for worker, table in enumerate(layers) if table}
-        text = json.dumps({"traceEvents": events, "displayTimeUnit": "ms", "otherData": {"layers": tables}})
+        text = json.dumps({"traceEvents": events, "displayTimeUnit": "ms", "otherData": {"layers": layers}})
         stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         for number in itertools.count():
             path = f"{self._prefix}{stamp}{f'_{number}' * bool(number)}.json"

@@ -11,6 +11,7 @@ from .abi import ffi
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .engine import Task
     from .library import Library
 
 # The names of rknn_tensor_type and rknn_tensor_format, by value.
@@ -28,6 +29,8 @@ TYPES = (
     "int4",
     "bfloat16",
 )
+# The flag of rknn_init (RKNN_FLAG_COLLECT_PERF_MASK) that makes the runtime measure each layer.
+COLLECT_PERF = 8
 FORMATS = ("NCHW", "NHWC", "NC1HWC2", "UNDEFINED")
 
 
@@ -109,6 +112,32 @@ class Context:
         answer = ffi.new("rknn_sdk_version *")
         self._query("RKNN_QUERY_SDK_VERSION", answer)
         return _text(answer.api_version), _text(answer.drv_version)
+
+    def memory(self) -> dict[str, int]:
+        """What the context takes, in bytes: weights, internal feature maps, and all memory that the NPU can reach."""
+        answer = ffi.new("rknn_mem_size *")
+        self._query("RKNN_QUERY_MEM_SIZE", answer)
+        return {
+            "weights": answer.total_weight_size,
+            "internal": answer.total_internal_size,
+            "dma": answer.total_dma_allocated_size,
+        }
+
+    def run(self, task: Task) -> None:
+        """Run one inference on the calling thread, without fetching its outputs."""
+        structure = task.task
+        if structure.shapes != ffi.NULL:
+            self.library.call("rknn_set_input_shapes", self.handle, structure.input_count, structure.shapes)
+        self.library.call("rknn_inputs_set", self.handle, structure.input_count, task.inputs)
+        self.library.call("rknn_run", self.handle, ffi.NULL)
+
+    def perf_detail(self) -> str:
+        """What the runtime measured in the last run: a table of layers, if opened with :data:`COLLECT_PERF`."""
+        answer = ffi.new("rknn_perf_detail *")
+        self._query("RKNN_QUERY_PERF_DETAIL", answer)
+        if answer.perf_data == ffi.NULL:
+            return ""
+        return bytes(ffi.buffer(answer.perf_data, answer.data_len)).decode("utf-8", "replace").rstrip("\0")
 
     def custom_string(self) -> str:
         """What the model's author put into ``config(custom_string=...)``."""

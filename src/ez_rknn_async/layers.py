@@ -1,0 +1,44 @@
+"""The runtime's own table of how long each layer takes.
+
+For this table the runtime submits every layer on its own, which makes inferences slower and their timeline another.
+So it is not collected while a session works: a context of its own runs once, and is asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .runtime.context import COLLECT_PERF, Context
+from .runtime.engine import Task
+
+if TYPE_CHECKING:
+    from .interface import Interface
+    from .options import ProviderOptions
+    from .plan import Plan
+    from .runtime.library import Library
+
+
+def layer_table(
+    library: Library, model: str | bytes, options: ProviderOptions, plan: Plan, interface: Interface
+) -> str:
+    """Run the model once, with zeros and on the cores of the first worker, and return the runtime's table.
+
+    Raises:
+        RknnError: the runtime refuses another context, or fails.
+    """
+    with library.simulator_settings(options.simulator):
+        context = Context.open(library, model, COLLECT_PERF)
+    try:
+        mask = plan.workers[0].core_mask
+        if mask is not None:
+            context.set_core_mask(mask)
+        shapes = interface.input_shapes()[0]
+        request = interface.request({name: np.zeros(shape, np.uint8) for name, shape in shapes.items()}, private=False)
+        task = Task(len(request.inputs), len(request.outputs))
+        request.fill(task)
+        context.run(task)
+        return context.perf_detail()
+    finally:
+        context.destroy()
