@@ -24,6 +24,8 @@ def test_the_defaults_are_the_documented_ones() -> None:
         sequential_callbacks=True,
         schedule=None,
         tp_mode=None,
+        dispatch="modulo",
+        run_timeout_ms=0,
         enable_pacing=False,
         disable_dup_context=False,
         custom_op_path=(),
@@ -135,7 +137,6 @@ def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"enable_pacing": True},
         {"zero_copy_layout": "native"},
         {"custom_op_path": "plugin.so"},
         {"custom_op_paths": ["a.so", "b.so"]},

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import threading
 from typing import Callable
 
@@ -82,10 +83,9 @@ class _Place:
         self._event = asyncio.Event()
 
     def wake(self) -> None:
-        try:
+        # A loop that was closed with this coroutine in it refuses the call.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._event.set)
-        except RuntimeError:
-            pass  # the loop was closed with this coroutine in it
 
     async def woken(self) -> None:
         await self._event.wait()

@@ -9,55 +9,74 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Callable, NamedTuple
+
+from .runtime.engine import CLOSED, OK, ROOM, RUN_TIMEOUT, STALLED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
-    import numpy.typing as npt
-
+    from .interface import Request
     from .runtime.engine import Engine, Result, Task
-
-    Array = npt.NDArray[Any]
 
 logger = logging.getLogger("ez_rknn_async")
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """Who waits for a task, and the arrays that the task needs alive until it has ended."""
+class Delivery(NamedTuple):
+    """A task under way: the request, whose arrays it needs alive, and who waits for its result."""
 
-    inputs: Sequence[Array]
-    outputs: list[Array]
-    receive: Callable[[list[Array], Result], None]
+    request: Request
+    receive: Callable[[Request, Result], None]
+
+
+class Listener(NamedTuple):
+    """Who is told what is not a completion. All are called on the dispatcher's thread."""
+
+    room: Callable[[], None]  # a submission may succeed
+    stalled: Callable[[int, int], None]  # the worker of that index hangs inside the runtime, with the task of that tag
+    released: Callable[[int], None]  # the call that hung with the task of that tag has come back
 
 
 class Dispatcher:
-    """Delivers the completions of one engine, on a thread of its own."""
+    """Delivers the events of one engine, on a thread of its own."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, listener: Listener) -> None:
         self._engine = engine
+        self._listener = listener
         self._tags = itertools.count()
         self._deliveries: dict[int, Delivery] = {}
+        self._held: dict[int, Request] = {}  # whose arrays a call of the runtime may be using, but nobody waits
+        self._stalled: set[int] = set()  # tags of tasks that hang inside the runtime
         self._starting = threading.Lock()  # guards _thread
         self._thread: threading.Thread | None = None
 
-    def submit(self, task: Task, delivery: Delivery, timeout_ms: int) -> int:
+    def submit(self, task: Task, delivery: Delivery, timeout_ms: int, *, unordered: bool) -> int:
         """Queue a task whose result shall be delivered, and return its id.
 
         Raises:
             RknnTimeoutError, RknnClosedError: it was not accepted, and nothing will be delivered.
         """
-        self._start()
+        self.start()
         tag = next(self._tags)
         # Known before the engine is: the result may be back before the submission returns.
         self._deliveries[tag] = delivery
         try:
-            return self._engine.submit(task, tag, timeout_ms)
+            return self._engine.submit(task, tag, timeout_ms, unordered=unordered)
         except BaseException:
             del self._deliveries[tag]
             raise
+
+    @contextmanager
+    def holding(self, request: Request) -> Iterator[Hold]:
+        """Hold the arrays of a run for the ``with`` block, and beyond it if it is told to."""
+        hold = Hold(next(self._tags), self)
+        self._held[hold.tag] = request
+        try:
+            yield hold
+        finally:
+            if not hold.kept:
+                self._held.pop(hold.tag, None)
 
     def is_current_thread(self) -> bool:
         """Whether the caller runs inside a delivery."""
@@ -70,20 +89,57 @@ class Dispatcher:
         if thread is not None:
             thread.join()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
         with self._starting:
             if self._thread is None:
                 # Daemon: a program that ends without closing its session must not wait for this thread for ever; the
                 # session's finalizer has drained it before the interpreter goes.
-                self._thread = threading.Thread(target=self._deliver_all, name="ez-rknn-dispatch", daemon=True)
+                self._thread = threading.Thread(target=self._dispatch, name="ez-rknn-dispatch", daemon=True)
                 self._thread.start()
 
-    def _deliver_all(self) -> None:
-        while (result := self._engine.next_completion()) is not None:
-            delivery = self._deliveries.pop(result.tag)
+    def _dispatch(self) -> None:
+        while True:
+            event, result = self._engine.next_event()
+            if event == CLOSED:
+                return
             try:
-                delivery.receive(delivery.outputs, result)
+                self._handle(event, result)
             except BaseException:
                 # Whatever a callback raises, SystemExit included, is its own business: the others are owed theirs.
-                logger.exception("a callback of task %d raised", result.id)
-            del delivery
+                logger.exception("a callback raised")
+
+    def _handle(self, event: int, result: Result | None) -> None:
+        if result is None:
+            assert event == ROOM
+            self._listener.room()
+        elif event == OK:
+            self._deliver(result)
+        elif event == STALLED:
+            self._stalled.add(result.tag)
+            self._listener.stalled(result.worker, result.tag)
+        else:
+            self._held.pop(result.tag, None)
+            if result.tag in self._stalled:
+                self._stalled.remove(result.tag)
+                self._listener.released(result.tag)
+
+    def _deliver(self, result: Result) -> None:
+        delivery = self._deliveries.pop(result.tag)
+        if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
+            self._held[result.tag] = delivery.request
+        delivery.receive(delivery.request, result)
+
+
+class Hold:
+    """The arrays of one run."""
+
+    def __init__(self, tag: int, dispatcher: Dispatcher) -> None:
+        self.tag = tag
+        self.kept = False
+        self._dispatcher = dispatcher
+
+    def keep(self) -> None:
+        """A call of the runtime is still using them: hold them until the engine says that it came back."""
+        self.kept = True
+        self._dispatcher.start()

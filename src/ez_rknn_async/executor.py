@@ -8,19 +8,22 @@ delivered, threads joined, contexts given back.
 from __future__ import annotations
 
 import collections
+import logging
 import os
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable
 
-from .dispatcher import Delivery, Dispatcher
+from .admission import Admission
+from .contexts import Contexts
+from .dispatcher import Delivery, Dispatcher, Listener
 from .errors import RknnClosedError, RknnError
 from .interface import Interface
 from .runtime import status
-from .runtime.context import Context
-from .runtime.engine import Engine, Result, Task
+from .runtime.engine import RUN_TIMEOUT, Engine, Result, Task
 from .shapes import shape_sets
+from .stats import StatsReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,11 +40,22 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
+logger = logging.getLogger("ez_rknn_async")
+
+# How long the end of a session waits for threads that are stuck inside the runtime.
+STUCK_WAIT_MS = 1000
+# What such threads may still read and write: kept for the life of the process.
+_LOST: list[Dispatcher] = []
+
+
 class Executor:
     """Runs one model on the contexts of a plan.
 
     Attributes:
         interface: the model's inputs and outputs; it makes the requests that this executor runs.
+        versions: of the runtime library and of the driver.
+        depth: how many tasks under way keep every worker busy.
+        stats: what was done, and how long it took.
     """
 
     def __init__(
@@ -56,47 +70,92 @@ class Executor:
         self._pid = os.getpid()
         self._timeout_ms = options.submit_timeout_ms
         with ExitStack() as undo:
-            contexts = _open_contexts(library, model, plan, options, undo)
-            inputs, outputs = _named(contexts[0].inputs(), "input"), _named(contexts[0].outputs(), "output")
+            self._contexts = Contexts(library, model, plan, options)
+            undo.callback(self._contexts.close)
+            first = self._contexts[0]
+            inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
             self.interface = Interface(shape_sets(inputs, outputs, graphs), options.layout)
-            self.versions = contexts[0].versions()
+            self.versions, memory = first.versions(), first.memory()
             self._engine = Engine(
                 library,
-                [(context, worker.group) for context, worker in zip(contexts, plan.workers)],
+                [(context, worker.group) for context, worker in zip(self._contexts, plan.workers)],
                 plan.routes,
                 queue_capacity=plan.queue_capacity,
                 completion_capacity=plan.completion_capacity,
                 ordered=options.sequential_callbacks,
+                least_loaded=options.dispatch == "least_loaded",
+                pacing=options.enable_pacing,
+                run_timeout_ms=options.run_timeout_ms,
             )
-            self._contexts = undo.pop_all()
-        self._dispatcher = Dispatcher(self._engine)
+            undo.pop_all()
+        self._admission = Admission(self._engine.notify_room)
+        self._dispatcher = Dispatcher(
+            self._engine, Listener(self._admission.room, self._replace_worker, self._contexts.release)
+        )
+        if self._engine.has_watchdog:
+            self._dispatcher.start()
+        # Every worker has a task, and one more waits for it.
+        self.depth = 2 * len(plan.workers)
+        self.stats = StatsReader(self._engine, plan.groups, memory)
         self._tasks: collections.deque[Task] = collections.deque()
         self._gate = _Gate()
 
     def run(self, request: Request) -> list[Array]:
         """Run one inference and return all outputs.
 
+        On the main thread it can be interrupted: a signal handler that raises ends it.
+
         Raises:
-            RknnTimeoutError: no worker was free in time.
+            RknnTimeoutError: no worker was free in time, or the run took too long.
             RknnError: the runtime refused or failed.
         """
-        with self._entered() as task:
+        interruptible = threading.current_thread() is threading.main_thread()
+        with self._entered() as task, self._dispatcher.holding(request) as hold:
             _fill(task, request)
-            result = self._engine.run(task, self._timeout_ms)
+            result = self._engine.run(task, hold.tag, self._timeout_ms, interruptible=interruptible, on_busy=hold.keep)
             if result.code < 0:
+                if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
+                    hold.keep()
                 raise failure(result)
         return request.arrays
 
-    def submit(self, request: Request, receive: Callable[[list[Array], Result], None]) -> int:
-        """Queue one inference; ``receive`` gets its outputs and its result on the dispatcher's thread.
+    def submit(
+        self,
+        request: Request,
+        receive: Callable[[Request, Result], None],
+        *,
+        unordered: bool = False,
+        timeout_ms: int | None = None,
+    ) -> int:
+        """Queue one inference and return its id; ``receive`` gets its result on the dispatcher's thread.
+
+        Args:
+            request: what to run.
+            receive: is called with the request and the result once the task has ended, however it ended.
+            unordered: as soon as it has ended; otherwise in the order of submission, if the session is so.
+            timeout_ms: how long to wait for a place in the queue; None: as the session's options say.
 
         Raises:
             RknnTimeoutError: the queue stayed full; ``receive`` will not be called.
         """
         with self._entered() as task:
             _fill(task, request)
-            delivery = Delivery([p.array for p in request.inputs], request.arrays, receive)
-            return self._dispatcher.submit(task, delivery, self._timeout_ms)
+            timeout = self._timeout_ms if timeout_ms is None else timeout_ms
+            return self._dispatcher.submit(task, Delivery(request, receive), timeout, unordered=unordered)
+
+    async def submit_awaitable(self, request: Request, receive: Callable[[Request, Result], None]) -> int:
+        """:meth:`submit`, unordered, for a coroutine: while the queue is full the event loop goes on."""
+        return await self._admission.submit(
+            lambda: self.submit(request, receive, unordered=True, timeout_ms=0), self._timeout_ms / 1000
+        )
+
+    def cancel(self, identifier: int) -> bool:
+        """Withdraw a submitted task; False if a worker has taken it up or the session is closed."""
+        try:
+            with self._gate:
+                return self._engine.cancel(identifier)
+        except RknnClosedError:
+            return False
 
     def is_delivering(self) -> bool:
         """Whether the caller runs inside a callback of this executor."""
@@ -121,8 +180,22 @@ class Executor:
     def _finish(self) -> None:
         self._gate.wait_until_empty()
         self._dispatcher.join()
-        self._engine.destroy()
-        self._contexts.close()
+        self.stats.freeze()
+        lost = self._engine.destroy(STUCK_WAIT_MS)
+        if lost:
+            logger.error("%d contexts are lost: their threads are stuck inside the runtime", len(lost))
+            _LOST.append(self._dispatcher)
+        self._contexts.close(lost)
+
+    def _replace_worker(self, worker: int, tag: int) -> None:
+        logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
+        try:
+            fresh = self._contexts.replace(worker, tag)
+        except RknnError:
+            logger.exception("worker %d has no successor", worker)
+            self._engine.replace_worker(worker, None)
+        else:
+            self._engine.replace_worker(worker, fresh)
 
     @contextmanager
     def _entered(self) -> Iterator[Task]:
@@ -182,21 +255,6 @@ def _fill(task: Task, request: Request) -> None:
     for index, receiver in enumerate(request.outputs):
         task.set_output(index, receiver.array, receiver.want_float)
     task.set_shapes(request.shapes)
-
-
-def _open_contexts(
-    library: Library, model: str | bytes, plan: Plan, options: ProviderOptions, undo: ExitStack
-) -> list[Context]:
-    contexts: list[Context] = []
-    with library.simulator_settings(options.simulator):
-        for worker in plan.workers:
-            share = contexts and not options.disable_dup_context
-            context = contexts[0].duplicate() if share else Context.open(library, model)
-            undo.callback(context.destroy)
-            contexts.append(context)
-            if worker.core_mask is not None:
-                context.set_core_mask(worker.core_mask)
-    return contexts
 
 
 def _named(attributes: Sequence[TensorAttribute], kind: str) -> list[TensorAttribute]:

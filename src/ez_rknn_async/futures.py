@@ -5,11 +5,24 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
+from .executor import failure
+from .runtime.engine import CANCELLED
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
+    from .executor import Executor
+    from .interface import Request
+    from .runtime.engine import Result
 
-class RunFuture(Future["list[npt.NDArray[Any]]"]):
+    _Future = Future[list[npt.NDArray[Any]]]
+else:
+    _Future = Future
+
+
+class RunFuture(_Future):
     """What ``InferenceSession.submit()`` returns: a standard future of a list of arrays.
 
     It can be cancelled until a worker takes up its task; then :meth:`cancel` returns False, as for a running future.
@@ -30,3 +43,25 @@ class RunFuture(Future["list[npt.NDArray[Any]]"]):
             # Says so to concurrent.futures.wait() and as_completed() too.
             self.set_running_or_notify_cancel()
         return self.cancelled()
+
+
+def submit(executor: Executor, request: Request, wanted: Sequence[int], timeout_ms: int | None = None) -> RunFuture:
+    """Queue a request and return the future of its outputs with the indices ``wanted``.
+
+    Raises:
+        RknnTimeoutError: the queue stayed full.
+    """
+    future = RunFuture()
+
+    def receive(request: Request, result: Result) -> None:
+        if result.code == CANCELLED:
+            return  # by the future's own cancel(), which has told everyone
+        future.set_running_or_notify_cancel()
+        if result.code < 0:
+            future.set_exception(failure(result))
+        else:
+            outputs = request.arrays
+            future.set_result([outputs[index] for index in wanted])
+
+    identifier = executor.submit(request, receive, unordered=True, timeout_ms=timeout_ms)
+    return future.accepted(lambda: executor.cancel(identifier))

@@ -6,7 +6,7 @@ import collections
 import threading
 from typing import TYPE_CHECKING, Any, Callable
 
-from .errors import RknnError, RknnValueError
+from .errors import RknnValueError
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -46,10 +46,12 @@ class Pipeline:
             oldest = self._frames.popleft()
         return oldest.result()
 
+    def drain(self) -> list[Results]:
+        """The results of all frames under way, oldest first; the pipeline is empty afterwards.
 
-def deliver(future: Future[Results], results: Results, error: RknnError | None) -> None:
-    """End a future one way or the other."""
-    if error is None:
-        future.set_result(results)
-    else:
-        future.set_exception(error)
+        Raises:
+            RknnError: a frame failed; the results of the others are lost.
+        """
+        with self._lock:
+            frames, self._frames = self._frames, collections.deque()
+        return [frame.result() for frame in frames]

@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import difflib
-import logging
-import os
 import weakref
 from collections.abc import Mapping
-from concurrent.futures import Future
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import model as rknn_file
+from . import awaitable
 from .errors import RknnError, RknnTypeError, RknnValueError
-from .executor import Executor, failure
-from .metadata import ModelMetadata
-from .options import ProviderOptions, parse_settings
+from .executor import failure
+from .futures import submit
+from .opening import open_model
+from .options import ProviderOptions
 from .outputs import select
-from .pipeline import Pipeline, deliver
-from .plan import plan
-from .providers import RKNPU2, RKNPU2_SIMULATOR, choose
-from .runtime.locate import SIMULATOR, Located, locate
-from .shapes import graph_shapes
-from .soc import SOCS, soc
+from .pipeline import Pipeline
+from .providers import choose
+from .streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import os
+    from collections.abc import AsyncIterable, Iterable, Sequence
     from types import TracebackType
 
     import numpy.typing as npt
 
+    from .futures import RunFuture
     from .interface import Request
+    from .metadata import ModelMetadata
     from .node_arg import NodeArg
     from .runtime.engine import Result
+    from .stats import SessionStats
 
     Array = npt.NDArray[Any]
     Callback = Callable[[list[Array] | None, Any, str], object]
-
-logger = logging.getLogger("ez_rknn_async")
 
 _DISPATCH_BATCH = "ztu_modelrt_dispatch_batch"
 _KEYWORDS = ("use_weight_from",)
@@ -76,28 +73,12 @@ class InferenceSession:
         """
         _refuse_unknown(kwargs)
         provider, given = choose(providers, provider_options)
-        options = ProviderOptions.parse(given)
-        source = _source(path_or_bytes)
-        with rknn_file.load(source) as model:
-            located = _locate(provider, options)
-            target = _soc_of(located, options)
-            if target is not None:
-                rknn_file.check_target(model, target)
-            chosen = plan(options, soc(target or model.target_platform))
-            _warn_about_cores(chosen.groups, model)
-            self._executor = Executor(located.library, source, graph_shapes(model), chosen, options)
-            self._modelmeta = _metadata(model)
+        self._options = ProviderOptions.parse(given)
+        opened = open_model(path_or_bytes, provider, self._options)
+        self._executor, self._provider, self._modelmeta = opened
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
         self._finalizer = weakref.finalize(self, self._executor.close)
-        self._options = options
-        self._provider = RKNPU2_SIMULATOR if located.library.simulated else RKNPU2
         self._pipeline = Pipeline()
-        logger.info(
-            "session on %s: runtime %s, driver %s, cores %s",
-            located.library.path,
-            *self._executor.versions,
-            " ".join(chosen.groups),
-        )
 
     # ---- Running ----
 
@@ -146,40 +127,131 @@ class InferenceSession:
         _refuse_batch(run_options)
         wanted = select(output_names, self.output_names)
 
-        def receive(outputs: list[Array], result: Result) -> None:
+        def receive(request: Request, result: Result) -> None:
             if result.code < 0:
                 callback(None, user_data, str(failure(result)))
             else:
+                outputs = request.arrays
                 callback([outputs[index] for index in wanted], user_data, "")
 
         self._executor.submit(self._prepare(input_feed, private=True), receive)
 
-    def run_pipeline(self, input_feed: Any, depth: int = 3, reset: bool = False) -> list[Array] | None:
+    def submit(
+        self, input_feed: Any, output_names: Sequence[str] | None = None, *, timeout: float | None = None
+    ) -> RunFuture:
+        """Queue one inference and return its future, which is one of the standard library's.
+
+        It can be cancelled until a worker takes it up. Futures end as their tasks do, in no particular order; what
+        ``add_done_callback`` adds is called on the session's own thread.
+
+        Args:
+            input_feed: as for :meth:`run`; it is copied before this returns.
+            output_names: which outputs, in which order; None or empty for all.
+            timeout: how many seconds to wait for a place in the queue; None: ``submit_timeout_ms``.
+
+        Raises:
+            RknnValueError, RknnTypeError: the feed does not fit the model.
+            RknnTimeoutError: the queue stayed full.
+        """
+        wanted = select(output_names, self.output_names)
+        timeout_ms = None if timeout is None else max(0, round(timeout * 1000))
+        return submit(self._executor, self._prepare(input_feed, private=True), wanted, timeout_ms)
+
+    async def run_awaitable(
+        self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None
+    ) -> list[Array]:
+        """:meth:`run` for asyncio: ``outputs = await session.run_awaitable(None, feed)``.
+
+        No thread is used per call and nothing polls; while the queue is full the event loop goes on. Cancelling
+        withdraws the task if no worker has taken it up. Sessions may be shared by loops in several threads.
+
+        Args, raises: as :meth:`run`; the feed is copied before the first await.
+        """
+        _refuse_batch(run_options)
+        wanted = select(output_names, self.output_names)
+        outputs = await awaitable.run(self._executor, self._prepare(input_feed, private=True))
+        return [outputs[index] for index in wanted]
+
+    def map(
+        self,
+        feeds: Iterable[Any],
+        *,
+        depth: int | None = None,
+        ordered: bool = True,
+        output_names: Sequence[str] | None = None,
+    ) -> Stream:
+        """Run a stream of feeds: ``for outputs in session.map(frames): ...``.
+
+        Lazy and bounded: at most ``depth`` feeds are taken ahead. An inference that fails raises at its own item; the
+        iteration can go on after it. Closing the stream (or dropping it) cancels what is queued.
+
+        Args:
+            feeds: an iterable of feeds, each as for :meth:`run`.
+            depth: how many are under way at once, at least 1; None: enough to keep every worker busy.
+            ordered: results in the order of the feeds; otherwise as they finish.
+            output_names: which outputs, in which order; None or empty for all.
+        """
+        select(output_names, self.output_names)
+        return Stream(feeds, lambda feed: self.submit(feed, output_names), depth=self._depth(depth), ordered=ordered)
+
+    def map_awaitable(
+        self,
+        feeds: Iterable[Any] | AsyncIterable[Any],
+        *,
+        depth: int | None = None,
+        ordered: bool = True,
+        output_names: Sequence[str] | None = None,
+    ) -> AsyncStream:
+        """:meth:`map` for asyncio: ``async for outputs in session.map_awaitable(frames): ...``.
+
+        ``feeds`` may be an asynchronous iterable. Leaving the loop early: ``await stream.aclose()``, or use the stream
+        in an ``async with`` block.
+        """
+        select(output_names, self.output_names)
+        return AsyncStream(
+            feeds, lambda feed: self.run_awaitable(output_names, feed), depth=self._depth(depth), ordered=ordered
+        )
+
+    def run_pipeline(
+        self,
+        input_feed: Any,
+        depth: int = 3,
+        reset: bool = False,
+        output_names: Sequence[str] | None = None,
+    ) -> list[Array] | None:
         """Give in a frame and take out the outputs of the frame given in ``depth`` calls ago.
 
         Args:
             input_feed: as for :meth:`run`; it is copied before this returns.
             depth: how many frames are under way; the first ``depth`` calls return None.
             reset: start anew with this frame, dropping the results of those under way. So does another depth.
+            output_names: which outputs of this frame, in which order; None or empty for all.
 
         Raises:
             RknnError: as :meth:`run`; an error of an older frame is raised when its results are due.
         """
         if self._executor.is_delivering():
             raise RknnError("run_pipeline() would wait for this callback's own thread; use run() in a callback")
-        return self._pipeline.step(lambda: self._submit(input_feed), depth, bool(reset))
+        return self._pipeline.step(lambda: self.submit(input_feed, output_names), depth, bool(reset))
 
-    def _submit(self, input_feed: Any) -> Future[list[Array]]:
-        future: Future[list[Array]] = Future()
+    def drain_pipeline(self) -> list[list[Array]]:
+        """The outputs of the frames that :meth:`run_pipeline` has under way, oldest first; it is empty afterwards."""
+        return self._pipeline.drain()
 
-        def receive(outputs: list[Array], result: Result) -> None:
-            deliver(future, outputs, failure(result) if result.code < 0 else None)
-
-        self._executor.submit(self._prepare(input_feed, private=True), receive)
-        return future
+    def _depth(self, depth: int | None) -> int:
+        if depth is None:
+            return self._executor.depth
+        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+            raise RknnValueError(f"depth={depth!r} must be an integer of at least 1")
+        return depth
 
     def _prepare(self, input_feed: Any, *, private: bool) -> Request:
         return self._executor.interface.request(input_feed, private=private)
+
+    @property
+    def stats(self) -> SessionStats:
+        """What the session has done so far: tasks and load of each core, latency percentiles, memory."""
+        return self._executor.stats.read()
 
     # ---- What the model is ----
 
@@ -233,58 +305,6 @@ class InferenceSession:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _source(path_or_bytes: Any) -> str | bytes:
-    if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
-        return bytes(path_or_bytes)
-    try:
-        path = os.fspath(path_or_bytes)
-    except TypeError:
-        raise RknnTypeError(f"path_or_bytes takes a path or the file's bytes, not {path_or_bytes!r}") from None
-    return os.fsdecode(path)
-
-
-def _locate(provider: str | None, options: ProviderOptions) -> Located:
-    library = options.runtime_library
-    if provider == RKNPU2_SIMULATOR:
-        if library not in (None, SIMULATOR):
-            raise RknnValueError(f"provider {provider} runs on the simulated NPU, but runtime_library={library!r}")
-        library = SIMULATOR
-    return locate(library)
-
-
-def _soc_of(located: Located, options: ProviderOptions) -> str | None:
-    """The SoC that the runtime drives; None where it will be the one that the model is for."""
-    if not located.library.simulated:
-        return located.soc
-    settings = {**parse_settings(os.environ.get("EZ_RKNN_SIMULATOR", "")), **parse_settings(options.simulator or "")}
-    name = settings.get("soc")
-    if name is not None and name not in SOCS:
-        raise RknnValueError(f"the simulator setting soc={name} is no SoC that it can be; it can be {', '.join(SOCS)}")
-    return name
-
-
-def _warn_about_cores(groups: Sequence[str], model: rknn_file.Model) -> None:
-    most = max(1 + group.count(",") for group in groups)
-    if most not in model.graphs[0].core_modes and most > 1:
-        logger.warning(
-            "tp_mode uses %d cores, but the model was compiled for one: the runtime will use core 0 alone; "
-            "compile it without single_core_mode",
-            most,
-        )
-
-
-def _metadata(model: rknn_file.Model) -> ModelMetadata:
-    custom = {"rknn_custom_string": model.custom_string} if model.custom_string else {}
-    return ModelMetadata(
-        producer_name="rknn-toolkit2",
-        producer_version=model.compiler,
-        graph_name=model.target_platform,
-        domain=model.framework,
-        version=model.schema_version,
-        custom_metadata_map={**custom, "target_platform": model.target_platform},
-    )
 
 
 def _refuse_unknown(kwargs: Mapping[str, Any]) -> None:

@@ -71,7 +71,9 @@ class Stream:
         self.close()
 
     def _has_result(self) -> bool:
-        return self._window[0].done() if self._finished is None else not self._finished.empty()
+        if self._finished is not None:
+            return not self._finished.empty()
+        return bool(self._window) and self._window[0].done()
 
     def _feed_one(self) -> None:
         try:

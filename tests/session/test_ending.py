@@ -136,11 +136,11 @@ def test_a_forked_child_is_refused_the_parents_session_and_may_open_its_own(
     """Contexts do not survive fork(), so using one is an error in words and not a hang."""
     session = open_session()
     fork = multiprocessing.get_context("fork")
-    answers = fork.SimpleQueue()
+    answers = fork.Queue()
     child = fork.Process(target=_in_child, args=(session, os.fspath(data / "tiny_conv_int8.rknn"), answers))
     child.start()
-    assert "before fork()" in answers.get()
-    assert answers.get() == 1
+    assert "before fork()" in answers.get(timeout=60)
+    assert answers.get(timeout=60) == 1
     child.join(60)
     assert child.exitcode == 0
     assert session.run(None, feed_of(session))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
 from .abi import NATIVE, ffi
@@ -24,7 +24,13 @@ ENGINE_LIBRARY = NATIVE / "libez_rknn_engine.so"
 # The runtime function during which a task failed, by EZR_CALL_*.
 CALLS = ("", "rknn_set_input_shapes", "rknn_inputs_set", "rknn_run", "rknn_outputs_get")
 
-OK, TIMEOUT, CLOSED = 0, -101, -102
+OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
+ROOM, STALLED, RELEASED = 1, 2, 3  # what next_event() tells besides completions, which are OK
+CANCELLED = -108  # Result.code of a task that was withdrawn
+RUN_TIMEOUT = -2  # Result.code of a task that the watchdog ended (RKNN_ERR_TIMEOUT)
+INTERRUPTIBLE = 1
+_NO_ID = 2**63 - 1
+STAGES = ("queue", "input", "npu", "output", "total")
 
 
 @functools.cache
@@ -48,6 +54,31 @@ class Result:
     npu_ns: int
     finished_ns: int
     message: str  # why it failed, in the runtime's own words; "" when it has none
+
+
+@dataclass(frozen=True)
+class GroupStats:
+    """What one group of workers is doing, and has done since the engine was created."""
+
+    queued: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
+    stalled: int
+    busy_ns: int
+
+
+@dataclass(frozen=True)
+class StageStats:
+    """How long one stage of the tasks took, in nanoseconds; percentiles are true to 5 %."""
+
+    count: int
+    sum_ns: int
+    max_ns: int
+    p50_ns: int
+    p90_ns: int
+    p99_ns: int
 
 
 class Task:
@@ -91,6 +122,9 @@ class Engine:
         queue_capacity: int,
         completion_capacity: int,
         ordered: bool,
+        least_loaded: bool = False,
+        pacing: bool = False,
+        run_timeout_ms: int = 0,
     ) -> None:
         """Start the threads.
 
@@ -101,8 +135,14 @@ class Engine:
             queue_capacity: how many tasks may wait in each group's queue.
             completion_capacity: how many finished tasks may wait to be collected.
             ordered: whether completions come in the order of submission.
+            least_loaded: whether tasks go to whichever routed group is free first, instead of by the rule above.
+            pacing: whether tasks are admitted no faster than the contexts sustain.
+            run_timeout_ms: how long a worker may have a task before it is set aside; 0: for ever.
         """
         self._native = native()
+        self._groups = max(group for _, group in workers) + 1
+        self._workers = len(workers)
+        self.has_watchdog = run_timeout_ms > 0
         c_workers = ffi.new("ezr_worker[]", [(context.handle, group) for context, group in workers])
         c_routes = ffi.new("uint32_t[]", list(routes))
         config = ffi.new(
@@ -118,12 +158,15 @@ class Engine:
                 },
                 "workers": c_workers,
                 "worker_count": len(workers),
-                "group_count": max(group for _, group in workers) + 1,
+                "group_count": self._groups,
                 "routes": c_routes,
                 "route_count": len(routes),
                 "queue_capacity": queue_capacity,
                 "completion_capacity": completion_capacity,
                 "ordered": ordered,
+                "dispatch": int(least_loaded),
+                "pacing": pacing,
+                "run_timeout_ms": run_timeout_ms,
             },
         )
         handle = ffi.new("ezr_engine **")
@@ -132,43 +175,100 @@ class Engine:
             raise RknnError(f"the engine could not start {len(workers)} worker threads (status {status})")
         self._engine = handle[0]
 
-    def run(self, task: Task, timeout_ms: int) -> Result:
+    def run(self, task: Task, tag: int, timeout_ms: int, *, interruptible: bool, on_busy: Callable[[], None]) -> Result:
         """Run a task and wait until it has ended.
+
+        Args:
+            task: what to run.
+            tag: comes back in the result, and in a RELEASED event.
+            timeout_ms: how long to wait for a worker.
+            interruptible: whether Python's signal handlers are to run while this waits. When one raises, the task is
+                given up.
+            on_busy: called in that case if a worker is at the task: its arrays are in use until a RELEASED event with
+                its tag.
 
         Raises:
             RknnTimeoutError: no worker took it up in time; it was withdrawn.
             RknnClosedError: the engine is closed.
         """
-        status = self._native.ezr_run(self._engine, task.task, timeout_ms, 0, task.result)
+        flags = INTERRUPTIBLE if interruptible else 0
+        task.task.tag, task.result.id = tag, _NO_ID
+        try:
+            status = self._native.ezr_run(self._engine, task.task, timeout_ms, flags, task.result)
+            while status == INTERRUPTED:
+                # The interpreter has run the signal handlers since the last call.
+                status = self._native.ezr_resume(self._engine, task.result.id, task.result)
+        except BaseException:
+            # A handler raised, perhaps before the status above was stored: only the result tells which run it was.
+            if self._native.ezr_leave(self._engine, task.result.id) == BUSY:
+                on_busy()
+            raise
         if status != OK:
             raise _refusal(status, timeout_ms)
         return _result(task.result)
 
-    def submit(self, task: Task, tag: int, timeout_ms: int) -> int:
-        """Queue a task and return its id; :meth:`next_completion` will give out a result with this ``tag``.
+    def submit(self, task: Task, tag: int, timeout_ms: int, *, unordered: bool) -> int:
+        """Queue a task and return its id; :meth:`next_event` will give out a result with this ``tag``.
 
         Raises:
             RknnTimeoutError: the queue stayed full; nothing was accepted.
             RknnClosedError: the engine is closed.
         """
-        task.task.tag = tag
+        task.task.tag, task.task.unordered = tag, unordered
         identifier: int = self._native.ezr_submit(self._engine, task.task, timeout_ms)
         if identifier < 0:
             raise _refusal(identifier, timeout_ms)
         return identifier
 
-    def next_completion(self) -> Result | None:
-        """Wait for the next completion; None once the engine is closed and all were given out."""
+    def cancel(self, identifier: int) -> bool:
+        """Withdraw a submitted task; False if a worker has taken it up. Its result, CANCELLED, is still given out."""
+        withdrawn: bool = self._native.ezr_cancel(self._engine, identifier) == OK
+        return withdrawn
+
+    def notify_room(self) -> None:
+        """Ask for a ROOM event as soon as a submission may succeed."""
+        self._native.ezr_notify_room(self._engine)
+
+    def next_event(self) -> tuple[int, Result | None]:
+        """Wait for the next completion (OK) or ROOM, STALLED, RELEASED; CLOSED once all were given out.
+
+        Every event but ROOM and CLOSED has a result; that of STALLED and RELEASED says only which task and worker.
+        """
         result = ffi.new("ezr_result *")
-        return _result(result) if self._native.ezr_next_completion(self._engine, -1, result) == OK else None
+        event: int = self._native.ezr_next_completion(self._engine, -1, result)
+        return event, _result(result) if event in (OK, STALLED, RELEASED) else None
+
+    def replace_worker(self, worker: int, context: Context | None) -> bool:
+        """Put a fresh context in the place of one that was set aside; None: there will be none. False: too late."""
+        handle = context.handle if context is not None else 0
+        replaced: bool = self._native.ezr_replace_worker(self._engine, worker, handle) == OK
+        return replaced
+
+    def stats(self) -> tuple[list[GroupStats], dict[str, StageStats]]:
+        """What each group did, and how long each stage took."""
+        groups, stages = ffi.new("ezr_group_stats[]", self._groups), ffi.new("ezr_stage_stats[]", len(STAGES))
+        self._native.ezr_stats(self._engine, groups, stages)
+        return (
+            [GroupStats(*(getattr(g, name) for name in GroupStats.__dataclass_fields__)) for g in groups],
+            {
+                stage: StageStats(*(getattr(s, name) for name in StageStats.__dataclass_fields__))
+                for stage, s in zip(STAGES, stages)
+            },
+        )
 
     def close(self) -> None:
         """Accept no more work; what was accepted is still executed."""
         self._native.ezr_close(self._engine, 0)
 
-    def destroy(self) -> None:
-        """Wait for the accepted work and end the threads. No other call may be under way or follow."""
-        self._native.ezr_destroy(self._engine, -1, ffi.NULL, 0)
+    def destroy(self, timeout_ms: int) -> set[int]:
+        """Wait for the accepted work and end the threads. No other call may be under way or follow.
+
+        Threads that were set aside are waited for at most ``timeout_ms``; the handles of the contexts that are then
+        still inside the runtime are returned, and must never be destroyed.
+        """
+        left = ffi.new("rknn_context[]", self._workers)
+        count = self._native.ezr_destroy(self._engine, timeout_ms, left, self._workers)
+        return {left[i] for i in range(min(count, self._workers))}
 
 
 def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int) -> None:

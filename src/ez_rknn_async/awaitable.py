@@ -1,0 +1,47 @@
+"""One inference for a coroutine: no thread of its own, no polling, and cancelling cancels."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+from .executor import failure
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from .executor import Executor
+    from .interface import Request
+    from .runtime.engine import Result
+
+
+async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
+    """Run a request and return all outputs; other coroutines go on meanwhile.
+
+    Raises:
+        RknnTimeoutError: no place in the queue in time, or the run took too long.
+        RknnError: the runtime failed.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[Result] = loop.create_future()
+
+    def receive(_: Request, result: Result) -> None:
+        # A loop that was closed meanwhile refuses the call, and nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_settle, ended, result)
+
+    identifier = await executor.submit_awaitable(request, receive)
+    try:
+        result = await ended
+    except asyncio.CancelledError:
+        executor.cancel(identifier)
+        raise
+    if result.code < 0:
+        raise failure(result)
+    return request.arrays
+
+
+def _settle(ended: asyncio.Future[Result], result: Result) -> None:
+    if not ended.done():
+        ended.set_result(result)

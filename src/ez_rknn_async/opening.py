@@ -1,0 +1,117 @@
+"""From a file and options to a model that runs: what happens once, when a session is made."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import model as rknn_file
+from .errors import RknnTypeError, RknnValueError
+from .executor import Executor
+from .metadata import ModelMetadata
+from .options import parse_settings
+from .plan import plan
+from .providers import RKNPU2, RKNPU2_SIMULATOR
+from .runtime.locate import SIMULATOR, Located, locate
+from .shapes import graph_shapes
+from .soc import SOCS, soc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .options import ProviderOptions
+
+logger = logging.getLogger("ez_rknn_async")
+
+
+class Opened(NamedTuple):
+    """A model on an NPU."""
+
+    executor: Executor
+    provider: str
+    metadata: ModelMetadata
+
+
+def open_model(path_or_bytes: Any, provider: str | None, options: ProviderOptions) -> Opened:
+    """Check a model, find the runtime, and make the model ready on the cores that the options name.
+
+    Args:
+        path_or_bytes: the file's path, or its content.
+        provider: the provider that was asked for, or None.
+        options: the session's.
+
+    Raises:
+        RknnModelError: the file is damaged, or not for this SoC or runtime.
+        RknnRuntimeNotFoundError: no runtime library could be loaded.
+        RknnValueError: the options name what the SoC does not have.
+    """
+    source = _source(path_or_bytes)
+    with rknn_file.load(source) as model:
+        located = _locate(provider, options)
+        target = _soc_of(located, options)
+        if target is not None:
+            rknn_file.check_target(model, target)
+        chosen = plan(options, soc(target or model.target_platform))
+        _warn_about_cores(chosen.groups, model)
+        executor = Executor(located.library, source, graph_shapes(model), chosen, options)
+        metadata = _metadata(model)
+    logger.info(
+        "session on %s: runtime %s, driver %s, cores %s",
+        located.library.path,
+        *executor.versions,
+        " ".join(chosen.groups),
+    )
+    return Opened(executor, RKNPU2_SIMULATOR if located.library.simulated else RKNPU2, metadata)
+
+
+def _source(path_or_bytes: Any) -> str | bytes:
+    if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
+        return bytes(path_or_bytes)
+    try:
+        path = os.fspath(path_or_bytes)
+    except TypeError:
+        raise RknnTypeError(f"path_or_bytes takes a path or the file's bytes, not {path_or_bytes!r}") from None
+    return os.fsdecode(path)
+
+
+def _locate(provider: str | None, options: ProviderOptions) -> Located:
+    library = options.runtime_library
+    if provider == RKNPU2_SIMULATOR:
+        if library not in (None, SIMULATOR):
+            raise RknnValueError(f"provider {provider} runs on the simulated NPU, but runtime_library={library!r}")
+        library = SIMULATOR
+    return locate(library)
+
+
+def _soc_of(located: Located, options: ProviderOptions) -> str | None:
+    """The SoC that the runtime drives; None where it will be the one that the model is for."""
+    if not located.library.simulated:
+        return located.soc
+    settings = {**parse_settings(os.environ.get("EZ_RKNN_SIMULATOR", "")), **parse_settings(options.simulator or "")}
+    name = settings.get("soc")
+    if name is not None and name not in SOCS:
+        raise RknnValueError(f"the simulator setting soc={name} is no SoC that it can be; it can be {', '.join(SOCS)}")
+    return name
+
+
+def _warn_about_cores(groups: Sequence[str], model: rknn_file.Model) -> None:
+    most = max(1 + group.count(",") for group in groups)
+    if most not in model.graphs[0].core_modes and most > 1:
+        logger.warning(
+            "tp_mode uses %d cores, but the model was compiled for one: the runtime will use core 0 alone; "
+            "compile it without single_core_mode",
+            most,
+        )
+
+
+def _metadata(model: rknn_file.Model) -> ModelMetadata:
+    custom = {"rknn_custom_string": model.custom_string} if model.custom_string else {}
+    return ModelMetadata(
+        producer_name="rknn-toolkit2",
+        producer_version=model.compiler,
+        graph_name=model.target_platform,
+        domain=model.framework,
+        version=model.schema_version,
+        custom_metadata_map={**custom, "target_platform": model.target_platform},
+    )

@@ -1,0 +1,122 @@
+"""map(): a bounded, lazy stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ez_rknn_async import InferenceSession
+
+from .conftest import OpenSession, feed_of
+
+
+class Source:
+    """Gives out feeds and counts them."""
+
+    def __init__(self, session: InferenceSession, count: int) -> None:
+        self._feed = feed_of(session)
+        self._left = count
+        self.taken = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if self._left == 0:
+            raise StopIteration
+        self._left -= 1
+        self.taken += 1
+        return self._feed
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_every_feed_gives_one_result(ordered: bool, open_session: OpenSession) -> None:
+    """None is lost and none comes twice."""
+    session = open_session(schedule=[0, 1, 2])
+    assert len(list(session.map(Source(session, 50), ordered=ordered))) == 50
+
+
+def test_ordered_results_are_those_of_their_feeds(open_session: OpenSession) -> None:
+    """Also where cores differ in speed."""
+    session = open_session("tiny_conv_fp16", simulator="timing=fixed:100,slowdown=0:50", schedule=[0, 1, 2])
+    feeds = [feed_of(session, seed) for seed in range(12)]
+    expected = [session.run(None, feed)[0] for feed in feeds]
+    for (output,), wanted in zip(session.map(feeds), expected):
+        assert (output == wanted).all()
+
+
+def test_the_stream_takes_no_more_than_its_depth_ahead(open_session: OpenSession) -> None:
+    """Lazy: a camera's frames are not read before there is room for them."""
+    session = open_session(schedule=0, simulator="compute=off,timing=fixed:20000", max_queue_size=10)
+    source = Source(session, 100)
+    stream = session.map(source, depth=4)
+    assert source.taken == 0
+    next(stream)
+    assert source.taken <= 4
+    stream.close()
+
+
+def test_a_wrong_feed_raises_at_its_own_item_and_the_stream_goes_on(open_session: OpenSession) -> None:
+    """What came before it is delivered first, what comes after it is not lost."""
+    session = open_session()
+    feed = feed_of(session)
+    stream = session.map([feed, feed, {"wrong": 1}, feed])
+    assert len(next(stream)) == 1
+    assert len(next(stream)) == 1
+    with pytest.raises(ValueError, match="wrong"):
+        next(stream)
+    assert len(next(stream)) == 1
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_a_source_that_breaks_raises_after_what_it_gave(open_session: OpenSession) -> None:
+    """And then the stream is over."""
+    session = open_session()
+
+    def broken() -> Iterator[Any]:
+        yield feed_of(session)
+        raise OSError("the camera is gone")
+
+    stream = session.map(broken())
+    assert len(next(stream)) == 1
+    with pytest.raises(OSError, match="camera"):
+        next(stream)
+    assert list(stream) == []
+
+
+def test_closing_cancels_what_is_queued_and_leaves_the_session_usable(open_session: OpenSession) -> None:
+    """Only what a worker had taken up still runs."""
+    session = open_session(schedule=0, simulator="compute=off,timing=fixed:50000", max_queue_size=10)
+    with session.map([feed_of(session)] * 100, depth=8) as stream:
+        next(stream)
+    assert len(session.run(None, feed_of(session))) == 1
+    session.close()
+    assert session.stats.cores["0"].completed <= 4
+
+
+def test_dropping_the_stream_closes_it(open_session: OpenSession) -> None:
+    """A for loop that is left by break or return drops it."""
+    session = open_session(schedule=0, simulator="compute=off,timing=fixed:50000", max_queue_size=10)
+    for _ in session.map([feed_of(session)] * 100, depth=8):
+        break
+    session.close()
+    assert session.stats.cores["0"].completed <= 3
+
+
+def test_output_names_are_checked_before_anything_runs(open_session: OpenSession) -> None:
+    """And chosen as in run()."""
+    session = open_session("two_inputs_int8")
+    with pytest.raises(ValueError, match="no output 'x'"):
+        session.map([], output_names=["x"])
+    (result,) = session.map([feed_of(session)], output_names=[session.output_names[1]])
+    assert [list(result[0].shape)] == [session.get_outputs()[1].shape]
+
+
+@pytest.mark.parametrize("depth", [0, -1, True, 1.5])
+def test_a_depth_that_is_no_depth_is_refused(depth: Any, open_session: OpenSession) -> None:
+    """Before anything is taken from the source."""
+    with pytest.raises(ValueError, match="depth"):
+        open_session().map([], depth=depth)
