@@ -1,0 +1,230 @@
+"""``ezrknn export``: what it writes, run in plain ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+from numpy.typing import NDArray
+
+from ez_rknn_async import InferenceSession, make_provider_options
+from ez_rknn_async.cli import export as command
+from ez_rknn_async.model import Graph, load
+
+from ..simulator.recordings import Recording, recording, recordings
+from ..simulator.zoo import cosine
+from .conftest import Ezrknn
+
+TO_BE_REFUSED = ("custom_operator", "without_weights", "compressed", "mini")
+EXECUTABLE = [one for one in recordings() if not one.name.startswith(TO_BE_REFUSED)]
+
+
+def run_plainly(file: Path, arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """As anybody would: ONNX Runtime with its own settings, arrays in the order of the inputs."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(str(file), options)
+    types = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+    feed = {
+        spec.name: array.astype(types[spec.type]).reshape(spec.shape)
+        for spec, array in zip(session.get_inputs(), arrays)
+    }
+    outputs: list[NDArray[Any]] = session.run(None, feed)
+    return outputs
+
+
+def first_inference(model: Recording) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
+    """Of a batch, the first of its inferences."""
+    inputs, outputs = model.cases()[0]
+    batch = model.entry["batch"]
+    return ([np.split(array, batch)[0] for array in arrays] for arrays in (inputs, outputs))  # type: ignore[return-value]
+
+
+def first_graph(model: Recording) -> Graph:
+    with load(str(model.path)) as loaded:
+        return loaded.graphs[0]
+
+
+@pytest.mark.parametrize("model", EXECUTABLE, ids=lambda model: model.name)
+def test_the_exported_model_computes_what_the_official_simulator_computes(
+    model: Recording, ezrknn: Ezrknn, tmp_path: Path
+) -> None:
+    """In plain ONNX Runtime, whose fusions the file has to withstand."""
+    file = tmp_path / "model.onnx"
+    inputs, expected = first_inference(model)
+    with load(str(model.path)) as loaded:
+        shapes = [[g.tensors[i].shape[1:] for i in g.inputs] for g in loaded.graphs]
+    graph = shapes.index([a.shape[1:] for a in inputs]) if len(shapes) > 1 else 0
+    ezrknn("export", model.path, "-o", file, "--graph", graph)
+    outputs = run_plainly(file, inputs)
+    assert len(outputs) == len(expected)
+    for ours, theirs in zip(outputs, expected):
+        assert cosine(ours, theirs) >= model.cosine
+
+
+@pytest.mark.parametrize("name", ["residual_int8", "mean_std_fp16", "two_inputs_int8", "block_fp16", "tokens_fp16"])
+def test_the_exported_model_computes_what_a_session_computes(name: str, ezrknn: Ezrknn, tmp_path: Path) -> None:
+    """Within one unit of a quantised output's scale: other threads and kernels may break a tie the other way.
+
+    Not for int8 models with a mean: a board's fixed-point conversion of images cuts off where ONNX rounds.
+    """
+    model, file = recording(name), tmp_path / "model.onnx"
+    ezrknn("export", model.path, "-o", file)
+    inputs, _ = first_inference(model)
+    with InferenceSession(model.path, provider_options=make_provider_options(runtime_library="simulator")) as session:
+        expected = session.run(None, inputs)
+        names = session.output_names
+    assert [value.name for value in onnx.load(file).graph.output] == names
+    graph = first_graph(model)
+    for index, ours, theirs in zip(graph.outputs, run_plainly(file, inputs), expected):
+        quantization = graph.tensors[index].quantization
+        step = quantization.scale[0] if quantization else float(np.abs(theirs).max()) * 2**-8
+        assert np.abs(ours - theirs).max() <= 1.01 * step
+
+
+@pytest.mark.parametrize("options", [[], ["--float"]], ids=["quantised", "float"])
+@pytest.mark.parametrize("model", EXECUTABLE, ids=lambda model: model.name)
+def test_the_exported_model_is_valid_and_readable(
+    model: Recording, options: list[str], ezrknn: Ezrknn, tmp_path: Path
+) -> None:
+    """It passes the checker with inferred shapes, tensors and nodes keep their names, and no name is used twice."""
+    file = tmp_path / "model.onnx"
+    ezrknn("export", model.path, "-o", file, *options)
+    exported, graph = onnx.load(file), first_graph(model)
+    onnx.checker.check_model(exported, full_check=True)
+    assert [value.name for value in exported.graph.input] == [graph.tensors[index].name for index in graph.inputs]
+    made = [name for node in exported.graph.node for name in node.output]
+    names = [*made, *(value.name for value in (*exported.graph.input, *exported.graph.initializer))]
+    assert Counter(names).most_common(1)[0][1] == 1
+    assert Counter(node.name for node in exported.graph.node).most_common(1)[0][1] == 1
+    assert not [name for name in names if "@" in name]
+    (last,) = graph.nodes[-1].inputs[:1]
+    assert graph.tensors[last].name in made
+    stems = {node.name for node in graph.nodes}
+    assert any(node.name.startswith(tuple(stems)) for node in exported.graph.node)
+    described = {value.name for value in (*exported.graph.value_info, *exported.graph.output)}
+    assert set(made) <= described, "Netron shows the shape of every value"
+
+
+def test_a_quantised_model_has_qdq_and_its_float_version_has_none(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """Neither quantisation nor rounding to float16 is left with --float; the weights are the same numbers."""
+    operators, weights = [], []
+    for options in ([], ["--float"]):
+        ezrknn("export", data / "residual_int8.rknn", "-o", tmp_path / "model.onnx", *options)
+        graph = onnx.load(tmp_path / "model.onnx").graph
+        operators.append(Counter(node.op_type for node in graph.node))
+        weights.append({t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer if t.name.endswith("/W")})
+    assert operators[0]["QuantizeLinear"] == operators[0]["DequantizeLinear"] > 5
+    assert not {"QuantizeLinear", "DequantizeLinear", "Cast"} & set(operators[1])
+    assert len(weights[0]) > 5
+    for name, values in weights[0].items():
+        np.testing.assert_array_equal(values, weights[1][name])
+
+
+def test_mean_and_standard_deviation_are_in_the_graph(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """The input is the user's image, not what the network makes of it."""
+    ezrknn("export", data / "mean_std_fp16.rknn", "-o", tmp_path / "model.onnx")
+    nodes = onnx.load(tmp_path / "model.onnx").graph.node
+    assert [node.op_type for node in nodes][:2] == ["Sub", "Div"]
+    assert nodes[0].input[0] == "x"
+
+
+def test_the_largest_shapes_are_exported_unless_others_are_chosen(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """And the command says which it took."""
+    file, sizes = tmp_path / "model.onnx", []
+    text = ezrknn("export", data / "dynamic_fp16.rknn", "-o", file)
+    assert "graph 0 of 3 (x 1x3x16x16)" in text
+    for number in ("0", "1", "2"):
+        ezrknn("export", data / "dynamic_fp16.rknn", "-o", file, "--graph", number)
+        sizes.append([d.dim_value for d in onnx.load(file).graph.input[0].type.tensor_type.shape.dim])
+    assert sizes == [[1, 3, 16, 16], [1, 3, 12, 12], [1, 3, 8, 8]]
+
+
+def test_the_file_says_where_it_comes_from(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """Metadata that Netron shows, the same as in the command's JSON."""
+    file = tmp_path / "model.onnx"
+    description = json.loads(ezrknn("export", data / "rk3566_block_int8.rknn", "-o", file, "--json"))
+    exported = onnx.load(file)
+    metadata = {entry.key: entry.value for entry in exported.metadata_props}
+    assert metadata == description["metadata"]
+    assert metadata["rknn_file"] == "rk3566_block_int8.rknn"
+    assert metadata["rknn_target_platform"] == "rk3566"
+    assert metadata["rknn_toolkit_version"] == "2.5.0"
+    assert exported.producer_name == "ez-rknn-async"
+    assert description["quantized"]
+    assert description["bytes"] == file.stat().st_size
+
+
+def test_without_o_the_file_is_beside_the_model(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """MODEL.onnx for MODEL.rknn."""
+    copy = tmp_path / "mine.rknn"
+    copy.write_bytes((data / "batch4_int8.rknn").read_bytes())
+    assert "one of the 4 inferences" in ezrknn("export", copy)
+    onnx.checker.check_model(onnx.load(tmp_path / "mine.onnx"))
+
+
+def test_the_model_itself_is_never_overwritten(ezrknn_refuses: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """Whatever -o says."""
+    copy = tmp_path / "mine.rknn"
+    content = (data / "block_int8.rknn").read_bytes()
+    copy.write_bytes(content)
+    assert "is the model itself" in ezrknn_refuses("export", copy, "-o", copy)
+    assert copy.read_bytes() == content
+
+
+def test_weights_too_large_for_one_message_go_to_a_file_of_their_own(
+    ezrknn: Ezrknn, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ONNX's own way around the limit of protobuf; exporting again does not append to it."""
+    monkeypatch.setattr(command, "_LARGEST_MESSAGE", 1000)
+    file = tmp_path / "model.onnx"
+    inputs, expected = first_inference(recording("residual_int8"))
+    for _ in range(2):
+        ezrknn("export", data / "residual_int8.rknn", "-o", file)
+        sizes = [(tmp_path / name).stat().st_size for name in ("model.onnx", "model.onnx.data")]
+    assert sizes[0] + sizes[1] < 100_000
+    assert sizes[1] > 10_000
+    for ours, theirs in zip(run_plainly(file, inputs), expected):
+        assert cosine(ours, theirs) >= 0.999
+
+
+def test_errors_are_one_line(ezrknn_refuses: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """A graph that does not exist, a model that cannot be executed, a place that cannot be written to."""
+    file = tmp_path / "model.onnx"
+    assert "no graph 3; it has 3" in ezrknn_refuses("export", data / "dynamic_fp16.rknn", "-o", file, "--graph", 3)
+    assert "cstDouble" in ezrknn_refuses("export", data / "custom_operator_fp16.rknn", "-o", file)
+    assert not file.exists()
+    nowhere = tmp_path / "nowhere" / "model.onnx"
+    assert "cannot be written" in ezrknn_refuses("export", data / "block_int8.rknn", "-o", nowhere)
+
+
+@pytest.mark.parametrize("arguments", [["export", "-o", "model.onnx"], ["compare"]], ids=["export", "compare"])
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    arguments: list[str], package: str, data: Path, tmp_path: Path
+) -> None:
+    """On a board neither is installed; export works without ONNX Runtime."""
+    script = f"import sys; sys.modules[{package!r}] = None; from ez_rknn_async.cli import main; sys.exit(main())"
+    command, *options = arguments
+    done = subprocess.run(
+        [sys.executable, "-c", script, command, str(data / "block_int8.rknn"), *options],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if (command, package) == ("export", "onnxruntime"):
+        assert done.returncode == 0
+        return
+    assert done.returncode == 1
+    assert f"needs the package {package}" in done.stderr
+    assert "pip install 'ez-rknn-async[simulator]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
