@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ez_rknn_async import profiling
+from ez_rknn_async import RknnError, profiling
 from ez_rknn_async.profiling import Profiler
 from ez_rknn_async.runtime.engine import Result
 
@@ -60,8 +60,31 @@ def test_a_task_that_failed_shows_how_far_it_came_and_one_that_was_withdrawn_is_
 
 def test_the_runtimes_table_of_layers_is_kept_as_it_is(profiler: Profiler) -> None:
     """A text, beside the events."""
-    content = json.loads(Path(profiler.end("the table")).read_text())
+    profiler.measure_layers = lambda: "the table"
+    content = json.loads(Path(profiler.end()).read_text())
     assert content["otherData"]["layers"] == "the table"
+
+
+def test_a_table_that_cannot_be_measured_does_not_lose_the_profile(profiler: Profiler, caplog: Any) -> None:
+    """The NPU's memory may be full, the model's file gone."""
+
+    def fail() -> str:
+        raise RknnError("no memory")
+
+    profiler.measure_layers = fail
+    profiler.task(result(7, worker=0))
+    assert len(events(profiler.end(), name="NPU")) == 1
+    assert "no memory" in caplog.text
+
+
+def test_a_file_that_cannot_be_written_keeps_what_was_recorded(tmp_path: Path) -> None:
+    """Make the directory and end it again."""
+    profiler = Profiler(str(tmp_path / "missing" / "profile_"), ["0"])
+    profiler.task(result(7, worker=0))
+    with pytest.raises(FileNotFoundError):
+        profiler.end()
+    (tmp_path / "missing").mkdir()
+    assert len(events(profiler.end(), name="NPU")) == 1
 
 
 def test_who_receives_results_is_watched_without_noticing(profiler: Profiler) -> None:

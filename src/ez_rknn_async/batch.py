@@ -6,21 +6,22 @@ into its own part of it, so nothing is joined, copied or cut off afterwards.
 
 from __future__ import annotations
 
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 
 from .arrays import as_array
 from .errors import RknnError, RknnValueError
+from .futures import submit
 from .inputs import arrange
 from .outputs import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from concurrent.futures import Future
 
     import numpy.typing as npt
 
+    from .executor import Executor
     from .inputs import Input
     from .interface import Interface, Request
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def run_batch(
     interface: Interface,
     feed: Any,
-    submit: Callable[[Request], Future[list[Array]]],
+    queue: Callable[[Request], Future[list[Array]]],
     *,
     outputs: Mapping[str, Any] | None = None,
     native_outputs: bool | None = None,
@@ -41,7 +42,7 @@ def run_batch(
     Args:
         interface: the model's inputs and outputs.
         feed: as for one inference, but the first dimension of each input is a multiple of the model's own.
-        submit: queues one inference.
+        queue: queues one inference; see :func:`submitter`.
         outputs: arrays to receive outputs, by name, in the shapes of all samples together.
         native_outputs: as for :meth:`.Interface.request`.
 
@@ -67,7 +68,7 @@ def run_batch(
                     Receiver(_part(r.array, number, count).reshape(a.shape), r.want_float)
                     for r, a in zip(whole, shapes.outputs)
                 ]
-                pending.append(submit(request._replace(outputs=tuple(parts))))
+                pending.append(queue(request._replace(outputs=tuple(parts))))
     finally:
         # Whatever happened: nothing writes into the caller's arrays once this call has ended.
         wait(pending)
@@ -75,6 +76,26 @@ def run_batch(
         with _naming(number, count):
             future.result()
     return [receiver.array for receiver in whole]
+
+
+def submitter(executor: Executor) -> Callable[[Request], Future[list[Array]]]:
+    """How to queue a sample on an executor.
+
+    Inside a callback, whose thread would have to deliver the results, a sample is run at once instead.
+    """
+    everything = range(len(executor.interface.outputs))
+    if executor.is_delivering():
+        return lambda request: _run_now(executor, request)
+    return lambda request: submit(executor, request, everything)
+
+
+def _run_now(executor: Executor, request: Request) -> Future[list[Array]]:
+    future: Future[list[Array]] = Future()
+    try:
+        future.set_result(executor.run(request))
+    except RknnError as error:
+        future.set_exception(error)
+    return future
 
 
 def _samples(inputs: Sequence[Input], values: Sequence[Any]) -> list[list[Array]]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .interface import Request
     from .options import ProviderOptions
     from .plan import Plan
+    from .profiling import Profiler
     from .runtime.context import TensorAttribute
     from .runtime.library import Library
     from .shapes import GraphShapes
@@ -65,16 +66,20 @@ class Executor:
         graphs: Sequence[GraphShapes],
         plan: Plan,
         options: ProviderOptions,
+        profiler: Profiler | None = None,
     ) -> None:
         """Create the contexts and start the threads; when something fails, what was made before is given back."""
         self._pid = os.getpid()
         self._timeout_ms = options.submit_timeout_ms
+        self._profiler = profiler
         with ExitStack() as undo:
             self._contexts = Contexts(library, model, plan, options)
             undo.callback(self._contexts.close)
             first = self._contexts[0]
             inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
-            self.interface = Interface(shape_sets(inputs, outputs, graphs), options.layout)
+            self.interface = Interface(
+                shape_sets(inputs, outputs, graphs), options.layout, options.output_dtype == "native"
+            )
             self.versions, memory = first.versions(), first.memory()
             self._engine = Engine(
                 library,
@@ -111,8 +116,10 @@ class Executor:
         """
         interruptible = threading.current_thread() is threading.main_thread()
         with self._entered() as task, self._dispatcher.holding(request) as hold:
-            _fill(task, request)
+            request.fill(task)
             result = self._engine.run(task, hold.tag, self._timeout_ms, interruptible=interruptible, on_busy=hold.keep)
+            if self._profiler is not None:
+                self._profiler.task(result)
             if result.code < 0:
                 if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
                     hold.keep()
@@ -139,7 +146,9 @@ class Executor:
             RknnTimeoutError: the queue stayed full; ``receive`` will not be called.
         """
         with self._entered() as task:
-            _fill(task, request)
+            request.fill(task)
+            if self._profiler is not None:
+                receive = self._profiler.watching(receive)
             timeout = self._timeout_ms if timeout_ms is None else timeout_ms
             return self._dispatcher.submit(task, Delivery(request, receive), timeout, unordered=unordered)
 
@@ -247,14 +256,6 @@ class _Gate:
 def failure(result: Result) -> RknnError:
     """The exception for a task that failed."""
     return status.error(result.code, result.call, result.message)
-
-
-def _fill(task: Task, request: Request) -> None:
-    for index, item in enumerate(request.inputs):
-        task.set_input(index, item.array, item.type, item.format, item.pass_through)
-    for index, receiver in enumerate(request.outputs):
-        task.set_output(index, receiver.array, receiver.want_float)
-    task.set_shapes(request.shapes)
 
 
 def _named(attributes: Sequence[TensorAttribute], kind: str) -> list[TensorAttribute]:

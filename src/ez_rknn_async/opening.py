@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import model as rknn_file
 from .errors import RknnTypeError, RknnValueError
 from .executor import Executor
+from .layers import layer_table
 from .metadata import ModelMetadata
 from .options import parse_settings
-from .plan import plan
+from .plan import Plan, plan
+from .profiling import Profiler
 from .providers import RKNPU2, RKNPU2_SIMULATOR
 from .runtime.locate import SIMULATOR, Located, locate
 from .shapes import graph_shapes
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .options import ProviderOptions
+    from .session_options import SessionOptions
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -31,15 +35,19 @@ class Opened(NamedTuple):
     executor: Executor
     provider: str
     metadata: ModelMetadata
+    profiler: Profiler | None
 
 
-def open_model(path_or_bytes: Any, provider: str | None, options: ProviderOptions) -> Opened:
+def open_model(
+    path_or_bytes: Any, provider: str | None, options: ProviderOptions, session_options: SessionOptions
+) -> Opened:
     """Check a model, find the runtime, and make the model ready on the cores that the options name.
 
     Args:
         path_or_bytes: the file's path, or its content.
         provider: the provider that was asked for, or None.
         options: the session's.
+        session_options: whether to record a profile, and where.
 
     Raises:
         RknnModelError: the file is damaged, or not for this SoC or runtime.
@@ -54,7 +62,8 @@ def open_model(path_or_bytes: Any, provider: str | None, options: ProviderOption
             rknn_file.check_target(model, target)
         chosen = plan(options, soc(target or model.target_platform))
         _warn_about_cores(chosen.groups, model)
-        executor = Executor(located.library, source, graph_shapes(model), chosen, options)
+        profiler = _profiler(session_options, chosen)
+        executor = Executor(located.library, source, graph_shapes(model), chosen, options, profiler)
         metadata = _metadata(model)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",
@@ -62,7 +71,17 @@ def open_model(path_or_bytes: Any, provider: str | None, options: ProviderOption
         *executor.versions,
         " ".join(chosen.groups),
     )
-    return Opened(executor, RKNPU2_SIMULATOR if located.library.simulated else RKNPU2, metadata)
+    if profiler is not None and options.collect_perf:
+        profiler.measure_layers = functools.partial(
+            layer_table, located.library, source, options, chosen, executor.interface
+        )
+    return Opened(executor, RKNPU2_SIMULATOR if located.library.simulated else RKNPU2, metadata, profiler)
+
+
+def _profiler(session_options: SessionOptions, chosen: Plan) -> Profiler | None:
+    if not session_options.enable_profiling:
+        return None
+    return Profiler(session_options.profile_file_prefix, [chosen.groups[worker.group] for worker in chosen.workers])
 
 
 def _source(path_or_bytes: Any) -> str | bytes:

@@ -15,6 +15,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from .errors import RknnError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -47,6 +49,9 @@ class Profiler:
         self.start_ns = time.monotonic_ns()
         self._prefix = prefix
         self._workers = tuple(workers)
+        self.measure_layers: Callable[[], str] | None = None  # the runtime's table, for the end
+        self._pid = os.getpid()
+        self._ending = threading.Lock()  # one end at a time
         self._lock = threading.Lock()  # guards what follows
         self._results: list[Result] = []
         self._callbacks: list[_Callback] = []
@@ -73,22 +78,30 @@ class Profiler:
         """Delivering that task's results began then and has just ended."""
         self._record(self._callbacks, _Callback(task, began_ns, time.monotonic_ns()))
 
-    @property
-    def is_over(self) -> bool:
-        """Whether it has ended."""
-        return self._path is not None
-
-    def end(self, layers: str = "") -> str:
+    def end(self) -> str:
         """Write the file and return its path; at a second call, only the latter.
 
-        Args:
-            layers: the runtime's table of layers, where it was collected.
+        In a forked child it does nothing and returns ``""``: what was recorded is the parent's to write.
+
+        Raises:
+            OSError: the file cannot be written; what was recorded is kept.
         """
-        with self._lock:
+        if os.getpid() != self._pid:
+            return ""
+        with self._ending:
             if self._path is None:
-                self._path = self._write(layers)
-                self._results, self._callbacks = [], []
+                layers = self._layers()
+                with self._lock:
+                    self._path = self._write(layers)
+                    self._results, self._callbacks = [], []
             return self._path
+
+    def _layers(self) -> str:
+        try:
+            return self.measure_layers() if self.measure_layers is not None else ""
+        except RknnError:
+            logger.exception("the profile has no table of layers")
+            return ""
 
     def _record(self, records: list[Any], record: object) -> None:
         with self._lock:

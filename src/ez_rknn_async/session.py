@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import weakref
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import awaitable
+from .batch import run_batch, submitter
 from .errors import RknnError, RknnTypeError, RknnValueError
 from .executor import failure
 from .futures import submit
@@ -17,26 +18,32 @@ from .options import ProviderOptions
 from .outputs import select
 from .pipeline import Pipeline
 from .providers import choose
+from .run_options import DISPATCH_BATCH, RunSettings
+from .session_options import SessionOptions
+from .severity import DEFAULT, set_default_logger_severity
 from .streams import AsyncStream, Stream
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterable, Iterable, Sequence
+    from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     import numpy.typing as npt
 
+    from .executor import Executor
     from .futures import RunFuture
     from .interface import Request
     from .metadata import ModelMetadata
     from .node_arg import NodeArg
+    from .profiling import Profiler
     from .runtime.engine import Result
     from .stats import SessionStats
 
     Array = npt.NDArray[Any]
     Callback = Callable[[list[Array] | None, Any, str], object]
 
-_DISPATCH_BATCH = "ztu_modelrt_dispatch_batch"
+logger = logging.getLogger("ez_rknn_async")
+
 _KEYWORDS = ("use_weight_from",)
 
 
@@ -59,7 +66,7 @@ class InferenceSession:
 
         Args:
             path_or_bytes: the ``.rknn`` file's path, or its content.
-            sess_options: accepted for programs written for ONNX Runtime; nothing in it applies to an NPU.
+            sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
             providers: None, or ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), or
                 ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
@@ -74,35 +81,55 @@ class InferenceSession:
         _refuse_unknown(kwargs)
         provider, given = choose(providers, provider_options)
         self._options = ProviderOptions.parse(given)
-        opened = open_model(path_or_bytes, provider, self._options)
-        self._executor, self._provider, self._modelmeta = opened
+        self._session_options = SessionOptions.of(sess_options)
+        if self._session_options.log_severity_level != DEFAULT:
+            set_default_logger_severity(self._session_options.log_severity_level)
+        opened = open_model(path_or_bytes, provider, self._options, self._session_options)
+        self._executor, self._provider, self._modelmeta, self._profiler = opened
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
-        self._finalizer = weakref.finalize(self, self._executor.close)
+        self._finalizer = weakref.finalize(self, _end, self._executor, self._profiler)
         self._pipeline = Pipeline()
 
     # ---- Running ----
 
-    def run(self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None) -> list[Array]:
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        input_feed: Any,
+        run_options: Any = None,
+        *,
+        outputs: Mapping[str, Array] | None = None,
+    ) -> list[Array]:
         """Run one inference and return its outputs.
 
         Args:
             output_names: which outputs, in which order; None or empty for all.
             input_feed: ``{name: array}``, a sequence of arrays in the model's order, or one array for the only input.
                 Any real dtype; shapes as :meth:`get_inputs` says.
-            run_options: accepted for programs written for ONNX Runtime.
+            run_options: a dictionary or a :class:`RunOptions` with ``ztu_modelrt_dispatch_batch`` (run each sample of a
+                batch on its own, spread over the cores) or ``output_dtype``.
+            outputs: arrays to write outputs into, by name: C-contiguous, of the output's shape, float32 or of the
+                output's own type. The results are then these very arrays.
 
         Returns:
-            New C-contiguous arrays, float32 unless the output is of an integer type without quantisation.
+            C-contiguous arrays, new ones but for those in ``outputs``: float32 unless the output is of an integer type
+            without quantisation or ``output_dtype`` is ``"native"``.
 
         Raises:
             RknnValueError, RknnTypeError: the feed does not fit the model; nothing reached the NPU.
             RknnTimeoutError: no worker was free within ``submit_timeout_ms``.
             RknnDeviceError: the NPU failed.
         """
-        _refuse_batch(run_options)
+        settings = RunSettings.of(run_options)
         wanted = select(output_names, self.output_names)
-        outputs = self._executor.run(self._prepare(input_feed, private=False))
-        return [outputs[index] for index in wanted]
+        native, interface = settings.native_outputs, self._executor.interface
+        if settings.dispatch_batch:
+            queue = submitter(self._executor)
+            results = run_batch(interface, input_feed, queue, outputs=outputs, native_outputs=native)
+        else:
+            request = interface.request(input_feed, private=False, outputs=outputs, native_outputs=native)
+            results = self._executor.run(request)
+        return [results[index] for index in wanted]
 
     def run_async(
         self,
@@ -124,7 +151,7 @@ class InferenceSession:
         """
         if not callable(callback):
             raise RknnTypeError(f"callback must be callable, not {callback!r}")
-        _refuse_batch(run_options)
+        settings = _of_one(run_options, "run_async")
         wanted = select(output_names, self.output_names)
 
         def receive(request: Request, result: Result) -> None:
@@ -134,7 +161,7 @@ class InferenceSession:
                 outputs = request.arrays
                 callback([outputs[index] for index in wanted], user_data, "")
 
-        self._executor.submit(self._prepare(input_feed, private=True), receive)
+        self._executor.submit(self._prepare(input_feed, settings.native_outputs), receive)
 
     def submit(
         self, input_feed: Any, output_names: Sequence[str] | None = None, *, timeout: float | None = None
@@ -155,7 +182,7 @@ class InferenceSession:
         """
         wanted = select(output_names, self.output_names)
         timeout_ms = None if timeout is None else max(0, round(timeout * 1000))
-        return submit(self._executor, self._prepare(input_feed, private=True), wanted, timeout_ms)
+        return submit(self._executor, self._prepare(input_feed), wanted, timeout_ms)
 
     async def run_awaitable(
         self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None
@@ -167,9 +194,9 @@ class InferenceSession:
 
         Args, raises: as :meth:`run`; the feed is copied before the first await.
         """
-        _refuse_batch(run_options)
+        settings = _of_one(run_options, "run_awaitable")
         wanted = select(output_names, self.output_names)
-        outputs = await awaitable.run(self._executor, self._prepare(input_feed, private=True))
+        outputs = await awaitable.run(self._executor, self._prepare(input_feed, settings.native_outputs))
         return [outputs[index] for index in wanted]
 
     def map(
@@ -245,8 +272,8 @@ class InferenceSession:
             raise RknnValueError(f"depth={depth!r} must be an integer of at least 1")
         return depth
 
-    def _prepare(self, input_feed: Any, *, private: bool) -> Request:
-        return self._executor.interface.request(input_feed, private=private)
+    def _prepare(self, input_feed: Any, native_outputs: bool | None = None) -> Request:
+        return self._executor.interface.request(input_feed, private=True, native_outputs=native_outputs)
 
     @property
     def stats(self) -> SessionStats:
@@ -285,9 +312,31 @@ class InferenceSession:
         """Where this session runs: ``["RKNPU2ExecutionProvider"]``, or ``["RKNPU2SimulatorExecutionProvider"]``."""
         return [self._provider]
 
+    def get_session_options(self) -> SessionOptions:
+        """The session options in force."""
+        return self._session_options
+
     def get_provider_options(self) -> dict[str, dict[str, Any]]:
         """The options in force, by provider, defaults included."""
         return {self._provider: asdict(self._options)}
+
+    # ---- Profiling ----
+
+    def end_profiling(self) -> str:
+        """Write the profile that ``SessionOptions.enable_profiling`` began, and return the file's path.
+
+        It is a Chrome trace: open it in ``chrome://tracing`` or https://ui.perfetto.dev. With the provider option
+        ``collect_perf`` it has the runtime's table of layers too, measured now on a context of its own. Recording ends
+        here; :meth:`close` does the same where it was not called. Without ``enable_profiling`` it returns ``""``.
+
+        Raises:
+            OSError: the file cannot be written; it may be tried again.
+        """
+        return self._profiler.end() if self._profiler is not None else ""
+
+    def get_profiling_start_time_ns(self) -> int:
+        """When the profile began, in nanoseconds of ``CLOCK_MONOTONIC``; 0 without one."""
+        return self._profiler.start_ns if self._profiler is not None else 0
 
     # ---- Ending ----
 
@@ -318,6 +367,17 @@ def _refuse_unknown(kwargs: Mapping[str, Any]) -> None:
             raise NotImplementedError(f"{name} is not implemented yet; leave it out")
 
 
-def _refuse_batch(run_options: Any) -> None:
-    if isinstance(run_options, Mapping) and run_options.get(_DISPATCH_BATCH):
-        raise NotImplementedError(f"run option {_DISPATCH_BATCH} is not implemented yet; run the samples one by one")
+def _of_one(run_options: Any, caller: str) -> RunSettings:
+    settings = RunSettings.of(run_options)
+    if settings.dispatch_batch:
+        raise RknnError(f"{caller}() runs one inference, but run option {DISPATCH_BATCH} is set; use it with run()")
+    return settings
+
+
+def _end(executor: Executor, profiler: Profiler | None) -> None:
+    executor.close()
+    if profiler is not None:
+        try:
+            profiler.end()
+        except OSError:
+            logger.exception("the profile could not be written")

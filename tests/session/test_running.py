@@ -185,10 +185,3 @@ def test_many_threads_may_run_one_session(open_session: OpenSession) -> None:
     for thread in threads:
         thread.join()
     assert len(shapes) == 400
-
-
-def test_batch_dispatch_is_refused_in_words(open_session: OpenSession) -> None:
-    """Ignoring it would run one sample of the batch, or none."""
-    session = open_session()
-    with pytest.raises(NotImplementedError, match="ztu_modelrt_dispatch_batch"):
-        session.run(None, feed_of(session), {"ztu_modelrt_dispatch_batch": True})
