@@ -80,14 +80,15 @@ ezr_runtime FakeRuntime::functions() {
     return {set_input_shapes, ::inputs_set, ::run, ::outputs_get, outputs_release, ::last_error};
 }
 
-void FakeRuntime::hold(rknn_context context) {
+void FakeRuntime::hold(rknn_context context, int32_t call) {
     std::lock_guard lock(mutex_);
-    contexts_[context].held = true;
+    contexts_[context].held_call = call;
 }
 
 void FakeRuntime::let_go(rknn_context context) {
     std::lock_guard lock(mutex_);
-    contexts_[context].held = contexts_[context].standing = false;
+    contexts_[context].held_call = EZR_CALL_NONE;
+    contexts_[context].standing = false;
     changed_.notify_all();
 }
 
@@ -157,11 +158,13 @@ int FakeRuntime::called(int32_t call, rknn_context context) {
 }
 
 int FakeRuntime::inputs_set(rknn_context context, int32_t number) {
-    {
-        std::lock_guard lock(mutex_);
-        contexts_[context].number = number;
-    }
-    return called(EZR_CALL_INPUTS_SET, context);
+    const int code = called(EZR_CALL_INPUTS_SET, context);
+    std::unique_lock lock(mutex_);
+    Context &state = contexts_[context];
+    const InUse in_use(*this, state);
+    state.number = number;
+    stand(lock, state, EZR_CALL_INPUTS_SET);
+    return code;
 }
 
 int FakeRuntime::run(rknn_context context) {
@@ -173,19 +176,25 @@ int FakeRuntime::run(rknn_context context) {
     unblocked_signals_ = this_threads_unblocked_signals();
     runs_.push_back({context, state.number});
     ++state.runs;
-    if (state.held) {
-        state.standing = true;
-        changed_.notify_all();
-        changed_.wait(lock, [&] { return !state.standing; });
-    }
+    stand(lock, state, EZR_CALL_RUN);
     return code;
 }
 
 int FakeRuntime::outputs_get(rknn_context context, int32_t *number) {
     const int code = called(EZR_CALL_OUTPUTS_GET, context);
-    std::lock_guard lock(mutex_);
-    if (code == RKNN_SUCC) *number = contexts_[context].number + 1;
+    std::unique_lock lock(mutex_);
+    Context &state = contexts_[context];
+    const InUse in_use(*this, state);
+    stand(lock, state, EZR_CALL_OUTPUTS_GET);
+    if (code == RKNN_SUCC) *number = state.number + 1;
     return code;
+}
+
+void FakeRuntime::stand(std::unique_lock<std::mutex> &lock, Context &context, int32_t call) {
+    if (context.held_call != call) return;
+    context.standing = true;
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return !context.standing; });
 }
 
 int FakeRuntime::released() {
@@ -212,12 +221,17 @@ TestEngine::TestEngine(const Layout &layout) {
     config.queue_capacity = layout.queue_capacity;
     config.completion_capacity = layout.completion_capacity;
     config.ordered = layout.ordered ? 1 : 0;
+    config.dispatch = layout.dispatch;
+    config.pacing = layout.pacing ? 1 : 0;
+    config.run_timeout_ms = layout.run_timeout_ms;
     CHECK_EQ(ezr_create(&config, &engine_), EZR_OK);
 }
 
-void TestEngine::destroy() {
-    ezr_destroy(engine_, -1, nullptr, 0);
+std::vector<rknn_context> TestEngine::destroy(int32_t timeout_ms) {
+    std::vector<rknn_context> left(16);
+    left.resize(ezr_destroy(engine_, timeout_ms, left.data(), static_cast<uint32_t>(left.size())));
     engine_ = nullptr;
+    return left;
 }
 
 Job::Job(int32_t number) : in_(number) {
@@ -233,8 +247,18 @@ Job::Job(int32_t number) : in_(number) {
     task.input_count = task.output_count = 1;
 }
 
-ezr_result next(ezr_engine *engine) {
+ezr_result next(ezr_engine *engine, int32_t status) {
     ezr_result result{};
-    CHECK_EQ(ezr_next_completion(engine, -1, &result), EZR_OK);
+    CHECK_EQ(ezr_next_completion(engine, -1, &result), status);
     return result;
+}
+
+ezr_group_stats stats_of(ezr_engine *engine) {
+    std::vector<ezr_group_stats> stats(8);
+    ezr_stats(engine, stats.data(), nullptr);
+    return stats[0];
+}
+
+void wait_until_queued(ezr_engine *engine, uint32_t count) {
+    while (stats_of(engine).queued < count) continue;
 }

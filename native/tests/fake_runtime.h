@@ -32,12 +32,12 @@ class FakeRuntime {
 
     static ezr_runtime functions();
 
-    /* Runs on this context stand still from now on, until it is let go. */
-    void hold(rknn_context context);
+    /* Runs on this context, or other calls (EZR_CALL_*), stand still from now on, until it is let go. */
+    void hold(rknn_context context, int32_t call = EZR_CALL_RUN);
     void let_go(rknn_context context);
-    /* Lets the one run go that stands still on this context; the next one will stand still again. */
+    /* Lets the one call go that stands still on this context; the next one will stand still again. */
     void step(rknn_context context);
-    /* Returns once a run stands still on this context. */
+    /* Returns once a call stands still on this context. */
     void wait_until_held(rknn_context context);
 
     /* From now on the call (EZR_CALL_*) ends like this. */
@@ -63,12 +63,15 @@ class FakeRuntime {
   private:
     struct Context {
         bool in_use = false;
-        bool held = false;
+        int32_t held_call = EZR_CALL_NONE;
         bool standing = false;
         int32_t number = 0;
         size_t runs = 0;
     };
     class InUse;
+
+    /* Stands still if the context is held in this call. */
+    void stand(std::unique_lock<std::mutex> &lock, Context &context, int32_t call);
 
     std::mutex mutex_; /* guards everything below */
     std::condition_variable changed_;
@@ -96,6 +99,9 @@ struct Layout {
     uint32_t queue_capacity = 8;
     uint32_t completion_capacity = 64;
     bool ordered = true;
+    uint8_t dispatch = EZR_DISPATCH_MODULO;
+    bool pacing = false;
+    int32_t run_timeout_ms = 0;
 };
 
 class TestEngine {
@@ -105,7 +111,8 @@ class TestEngine {
     TestEngine(const TestEngine &) = delete;
     TestEngine &operator=(const TestEngine &) = delete;
     operator ezr_engine *() { return engine_; }
-    void destroy();
+    /* Returns the contexts that were left behind. */
+    std::vector<rknn_context> destroy(int32_t timeout_ms = -1);
 
   private:
     ezr_engine *engine_ = nullptr;
@@ -129,7 +136,12 @@ class Job {
     rknn_output output_{};
 };
 
-/* The next completion, which must exist. */
-ezr_result next(ezr_engine *engine);
+/* The next completion, or what else is to be told next (EZR_STALLED, ...), which must come. */
+ezr_result next(ezr_engine *engine, int32_t status = EZR_OK);
+
+/* What the engine says of its first group. */
+ezr_group_stats stats_of(ezr_engine *engine);
+/* Returns once so many tasks wait in the queue of that group. */
+void wait_until_queued(ezr_engine *engine, uint32_t count);
 
 #endif

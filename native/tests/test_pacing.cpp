@@ -1,0 +1,133 @@
+/* Pacing: tasks are admitted at the rate at which the contexts get rid of them. Its subject is time, so here a run
+ * takes some: a test holds the context for as long as it likes. */
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "check.h"
+#include "fake_runtime.h"
+#include "pace.h"
+
+namespace {
+
+Layout paced(uint32_t cores = 1, std::vector<uint32_t> routes = {0}) {
+    Layout layout;
+    layout.cores = cores;
+    layout.routes = std::move(routes);
+    layout.pacing = true;
+    return layout;
+}
+
+/* Runs one task that occupies its context for at least so long. Returns when it was admitted and for how long it ran.
+ */
+ezr_result run_for(FakeRuntime &runtime, ezr_engine *engine, std::chrono::milliseconds duration) {
+    Job job;
+    runtime.hold(context_of(0));
+    ezr_submit(engine, job, -1);
+    runtime.wait_until_held(context_of(0));
+    std::this_thread::sleep_for(duration);
+    runtime.let_go(context_of(0));
+    return next(engine);
+}
+
+constexpr std::chrono::milliseconds kRun{200};
+constexpr int64_t kRunNs = 200'000'000;
+
+}  // namespace
+
+/* The rule itself: a context is occupied for t, so n of them are ready for a task every t / n. */
+TEST(the_pace_is_the_time_of_a_task_over_the_number_of_contexts) {
+    ezr::Pace pace(true);
+    pace.admitted(1'000);
+    CHECK(!(ezr::Deadline::at(0) < pace.due(4)));  // nothing is known
+    pace.occupied(800);
+    CHECK(!(pace.due(4) < ezr::Deadline::at(1'200)) && !(ezr::Deadline::at(1'200) < pace.due(4)));
+    pace.occupied(1'600);  // the average follows: 900
+    CHECK(!(pace.due(1) < ezr::Deadline::at(1'900)) && !(ezr::Deadline::at(1'900) < pace.due(1)));
+    ezr::Pace none(false);
+    none.admitted(1'000);
+    none.occupied(800);
+    CHECK(!(ezr::Deadline::at(0) < none.due(1)));
+}
+
+/* The second submission after a long task waits until the first is as long ago as that task took. */
+TEST(a_submission_waits_for_its_pace) {
+    FakeRuntime runtime;
+    TestEngine engine(paced());
+    CHECK(run_for(runtime, engine, kRun).finished_ns > 0);
+    Job jobs[2];
+    for (Job &job : jobs) CHECK(ezr_submit(engine, job, -1) > 0);
+    const ezr_result first = next(engine), second = next(engine);
+    // The first of the two was short, and has lowered the average by an eighth at most.
+    CHECK(second.submitted_ns - first.submitted_ns >= kRunNs * 7 / 8);
+}
+
+/* More contexts sustain a higher rate. */
+TEST(more_contexts_are_paced_faster) {
+    FakeRuntime runtime;
+    TestEngine engine(paced(4, {0, 0, 0, 0, 0, 1, 2, 3}));
+    run_for(runtime, engine, kRun);
+    Job jobs[2];
+    for (Job &job : jobs) CHECK(ezr_submit(engine, job, -1) > 0);
+    const ezr_result first = next(engine), second = next(engine);
+    CHECK(second.submitted_ns - first.submitted_ns >= kRunNs / 4 * 7 / 8);
+    CHECK(second.submitted_ns - first.submitted_ns < kRunNs);
+}
+
+/* Waiting for the pace ends with the submission's timeout, for a blocking run too. */
+TEST(pacing_keeps_the_timeout) {
+    FakeRuntime runtime;
+    TestEngine engine(paced());
+    run_for(runtime, engine, kRun);
+    Job jobs[2];
+    ezr_result result{};
+    CHECK(ezr_submit(engine, jobs[0], -1) > 0);
+    CHECK_EQ(ezr_submit(engine, jobs[1], 0), int64_t{EZR_TIMEOUT});
+    CHECK_EQ(ezr_submit(engine, jobs[1], 1), int64_t{EZR_TIMEOUT});
+    CHECK_EQ(ezr_run(engine, jobs[1], 1, 0, &result), EZR_TIMEOUT);
+    next(engine);
+}
+
+/* One in line who gives up has watched the clock for all; the next one takes over. */
+TEST(who_gives_up_leaves_the_clock_to_the_next) {
+    FakeRuntime runtime;
+    TestEngine engine(paced());
+    run_for(runtime, engine, kRun);
+    Job jobs[3];
+    CHECK(ezr_submit(engine, jobs[0], -1) > 0);
+    std::atomic<bool> is_waiting{false};
+    std::thread impatient([&] {
+        is_waiting = true;
+        CHECK_EQ(ezr_submit(engine, jobs[1], 50), int64_t{EZR_TIMEOUT});
+    });
+    while (!is_waiting) std::this_thread::yield();
+    CHECK(ezr_submit(engine, jobs[2], -1) > 0);
+    impatient.join();
+    for (size_t i = 0; i < 2; ++i) next(engine);
+}
+
+/* Without pacing the rate is not limited. */
+TEST(without_pacing_nothing_waits) {
+    FakeRuntime runtime;
+    TestEngine engine(Layout{});
+    run_for(runtime, engine, kRun);
+    Job jobs[2];
+    for (Job &job : jobs) CHECK(ezr_submit(engine, job, 0) > 0);
+    for (size_t i = 0; i < 2; ++i) next(engine);
+}
+
+/* A host that does not block is told when its pace is due; nobody else is there to watch the clock. */
+TEST(room_is_told_when_the_pace_is_due) {
+    FakeRuntime runtime;
+    TestEngine engine(paced());
+    run_for(runtime, engine, kRun);
+    Job jobs[2];
+    CHECK(ezr_submit(engine, jobs[0], -1) > 0);
+    const ezr_result first = next(engine);
+    CHECK_EQ(ezr_submit(engine, jobs[1], 0), int64_t{EZR_TIMEOUT});
+    std::thread collector([&] { next(engine, EZR_ROOM); });  // asleep or not when the request comes
+    ezr_notify_room(engine);
+    collector.join();
+    CHECK(ezr_submit(engine, jobs[1], 0) > 0);
+    CHECK(next(engine).submitted_ns - first.submitted_ns >= kRunNs * 7 / 8);
+}

@@ -1,0 +1,298 @@
+/* The watchdog: tasks whose call into the runtime does not come back. */
+#include <atomic>
+#include <thread>
+
+#include "check.h"
+#include "fake_runtime.h"
+
+namespace {
+
+/* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
+constexpr int32_t kTimeoutMs = 150;
+
+Layout watched(uint32_t cores, std::vector<uint32_t> routes, uint32_t contexts_per_core = 1) {
+    Layout layout;
+    layout.cores = cores;
+    layout.contexts_per_core = contexts_per_core;
+    layout.routes = std::move(routes);
+    layout.run_timeout_ms = kTimeoutMs;
+    return layout;
+}
+
+constexpr rknn_context kFresh = 5000;
+
+}  // namespace
+
+/* A task that stands still ends with the call that it stands in, whichever that is; then its worker comes back, touches
+ * nothing that it need not, and the host is told that all is free. */
+TEST(a_task_that_stands_still_is_ended) {
+    for (int32_t call : {EZR_CALL_INPUTS_SET, EZR_CALL_RUN, EZR_CALL_OUTPUTS_GET}) {
+        FakeRuntime runtime;
+        TestEngine engine(watched(1, {0}));
+        Job job;
+        job.task.tag = 42;
+        runtime.hold(context_of(0), call);
+        CHECK_EQ(ezr_submit(engine, job, 0), int64_t{0});
+
+        const ezr_result stalled = next(engine, EZR_STALLED);
+        CHECK_EQ(stalled.worker, 0U);
+        CHECK_EQ(stalled.tag, 42U);
+        const ezr_result ended = next(engine);
+        CHECK_EQ(ended.id, int64_t{0});
+        CHECK_EQ(ended.tag, 42U);
+        CHECK_EQ(ended.code, RKNN_ERR_TIMEOUT);
+        CHECK_EQ(ended.call, call);
+        CHECK(ended.finished_ns - ended.started_ns >= int64_t{kTimeoutMs} * 1'000'000);
+        CHECK(ended.started_ns <= ended.input_ns && ended.input_ns <= ended.npu_ns);
+        CHECK(ended.npu_ns <= ended.finished_ns);
+        ezr_result result{};
+        CHECK_EQ(ezr_next_completion(engine, 0, &result), EZR_TIMEOUT);
+
+        runtime.let_go(context_of(0));
+        const ezr_result released = next(engine, EZR_RELEASED);
+        CHECK_EQ(released.tag, 42U);
+        CHECK_EQ(released.worker, 0U);
+        CHECK_EQ(runtime.calls(EZR_CALL_RUN), call == EZR_CALL_INPUTS_SET ? 0 : 1);
+        CHECK_EQ(runtime.calls(EZR_CALL_OUTPUTS_GET), call == EZR_CALL_OUTPUTS_GET ? 1 : 0);
+        CHECK_EQ(job.is_done(), call == EZR_CALL_OUTPUTS_GET);
+        CHECK_EQ(stats_of(engine).stalled, 1U);
+        CHECK_EQ(stats_of(engine).failed, 1U);
+        CHECK_EQ(stats_of(engine).running, 0U);
+    }
+}
+
+/* ezr_run must be able to return, so under a watchdog it never runs on the calling thread. */
+TEST(a_run_that_stands_still_returns) {
+    FakeRuntime runtime;
+    TestEngine engine(watched(1, {0}));
+    Job job;
+    ezr_result result{};
+    CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
+    CHECK_EQ(result.code, RKNN_SUCC);
+    for (const std::string &name : runtime.thread_names()) CHECK_EQ(name, "ezr-g0-0");
+    runtime.hold(context_of(0));
+    CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
+    CHECK_EQ(result.code, RKNN_ERR_TIMEOUT);
+    CHECK_EQ(result.call, EZR_CALL_RUN);
+    next(engine, EZR_STALLED);
+    runtime.let_go(context_of(0));
+    next(engine, EZR_RELEASED);
+}
+
+/* The other workers go on: those of other groups, and those of the same. */
+TEST(the_other_workers_go_on) {
+    FakeRuntime runtime;
+    TestEngine engine(watched(2, {0, 1}, 2));
+    Job stuck;
+    runtime.hold(context_of(0, 0));
+    runtime.hold(context_of(0, 1));
+    ezr_submit(engine, stuck, 0);
+    const uint32_t worker = next(engine, EZR_STALLED).worker;
+    CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
+    runtime.let_go(context_of(0, 1 - worker));
+    std::vector<Job> jobs(20);
+    for (Job &job : jobs) {
+        CHECK(ezr_submit(engine, job, -1) > 0);
+        const ezr_result result = next(engine);
+        CHECK_EQ(result.code, RKNN_SUCC);
+        CHECK(result.worker != worker);
+    }
+    runtime.let_go(context_of(0, worker));
+    next(engine, EZR_RELEASED);
+    CHECK_EQ(runtime.overlaps(), 0);
+}
+
+/* A fresh context takes the place of the one that was set aside, and serves what waits; the old one is never used
+ * again, not even when its call comes back. */
+TEST(a_fresh_context_takes_the_place) {
+    FakeRuntime runtime;
+    TestEngine engine(watched(1, {0}));
+    Job stuck, waiting, later;
+    runtime.hold(context_of(0));
+    ezr_submit(engine, stuck, 0);
+    runtime.wait_until_held(context_of(0));
+    ezr_submit(engine, waiting, 0);
+    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_INVALID);
+    next(engine, EZR_STALLED);
+    CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
+    CHECK_EQ(ezr_replace_worker(engine, 1, kFresh), EZR_INVALID);
+    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_OK);
+    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_INVALID);
+    const ezr_result served = next(engine);
+    CHECK_EQ(served.code, RKNN_SUCC);
+    CHECK_EQ(served.worker, 0U);
+    runtime.let_go(context_of(0));
+    next(engine, EZR_RELEASED);
+    ezr_submit(engine, later, 0);
+    CHECK_EQ(next(engine).code, RKNN_SUCC);
+    CHECK_EQ(runtime.run_count(context_of(0)), 1U);
+    CHECK_EQ(runtime.run_count(kFresh), 2U);
+}
+
+/* The replacement may stand still too, before the first has come back; the notices name the tasks apart. */
+TEST(a_replacement_may_stand_still_too) {
+    FakeRuntime runtime;
+    TestEngine engine(watched(1, {0}));
+    Job jobs[3];
+    runtime.hold(context_of(0));
+    runtime.hold(kFresh);
+    for (uint64_t i = 0; i < 2; ++i) {
+        jobs[i].task.tag = i;
+        ezr_submit(engine, jobs[i], 0);
+        CHECK_EQ(next(engine, EZR_STALLED).tag, i);
+        CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
+        CHECK_EQ(ezr_replace_worker(engine, 0, kFresh + i), EZR_OK);
+    }
+    runtime.let_go(kFresh);
+    CHECK_EQ(next(engine, EZR_RELEASED).tag, 1U);
+    runtime.let_go(context_of(0));
+    CHECK_EQ(next(engine, EZR_RELEASED).tag, 0U);
+    ezr_submit(engine, jobs[2], 0);
+    CHECK_EQ(next(engine).code, RKNN_SUCC);
+    CHECK_EQ(stats_of(engine).stalled, 2U);
+}
+
+/* In order: the completion of a task that stands still comes in its place, and holds up nothing after that. */
+TEST(the_order_survives_a_task_that_stands_still) {
+    FakeRuntime runtime;
+    TestEngine engine(watched(2, {0, 1}));
+    Job jobs[4];
+    runtime.hold(context_of(0));
+    for (int i = 0; i < 2; ++i) ezr_submit(engine, jobs[i], 0);
+    next(engine, EZR_STALLED);
+    for (int64_t id : {0, 1}) {
+        const ezr_result result = next(engine);
+        CHECK_EQ(result.id, id);
+        CHECK_EQ(result.code, id == 0 ? RKNN_ERR_TIMEOUT : RKNN_SUCC);
+    }
+    runtime.let_go(context_of(0));
+    next(engine, EZR_RELEASED);
+}
+
+/* When the host has no other context, what waits for the group ends, and the others take over its turns. */
+TEST(a_group_without_replacement_is_passed_by) {
+    FakeRuntime runtime;
+    TestEngine engine(watched(2, {0, 1}));
+    Job stuck, other, waiting;
+    runtime.hold(context_of(0));
+    ezr_submit(engine, stuck, 0);
+    runtime.wait_until_held(context_of(0));
+    ezr_submit(engine, other, 0);
+    ezr_submit(engine, waiting, 0);
+    next(engine, EZR_STALLED);
+    CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
+    CHECK_EQ(next(engine).code, RKNN_SUCC);
+    CHECK_EQ(ezr_replace_worker(engine, 0, 0), EZR_OK);
+    const ezr_result hopeless = next(engine);
+    CHECK_EQ(hopeless.id, int64_t{2});
+    CHECK_EQ(hopeless.code, RKNN_ERR_DEVICE_UNAVAILABLE);
+    CHECK_EQ(hopeless.call, EZR_CALL_NONE);
+    std::vector<Job> jobs(10);
+    for (Job &job : jobs) ezr_submit(engine, job, -1);
+    for (size_t i = 0; i < jobs.size(); ++i) CHECK_EQ(next(engine).group, 1U);
+    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_INVALID);
+    runtime.let_go(context_of(0));
+    next(engine, EZR_RELEASED);
+}
+
+/* With the last group the engine is at its end: what waits ends, in the common queue too, and it says that it is
+ * closed. */
+TEST(an_engine_without_any_group_is_closed) {
+    for (uint8_t dispatch : {uint8_t{EZR_DISPATCH_MODULO}, uint8_t{EZR_DISPATCH_LEAST_LOADED}}) {
+        FakeRuntime runtime;
+        Layout layout = watched(1, {0});
+        layout.dispatch = dispatch;
+        TestEngine engine(layout);
+        Job stuck, waiting;
+        runtime.hold(context_of(0));
+        ezr_submit(engine, stuck, 0);
+        runtime.wait_until_held(context_of(0));
+        ezr_submit(engine, waiting, 0);
+        next(engine, EZR_STALLED);
+        CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
+        CHECK_EQ(ezr_replace_worker(engine, 0, 0), EZR_OK);
+        CHECK_EQ(next(engine).code, RKNN_ERR_DEVICE_UNAVAILABLE);
+        CHECK_EQ(ezr_submit(engine, waiting, -1), int64_t{EZR_CLOSED});
+        next(engine, EZR_CLOSED);
+        runtime.let_go(context_of(0));
+        engine.destroy();
+    }
+}
+
+/* Closing an engine whose only worker stands still leaves nothing to wait for. */
+TEST(closing_does_not_wait_for_a_replacement) {
+    FakeRuntime runtime;
+    TestEngine engine(watched(1, {0}));
+    Job stuck, waiting;
+    runtime.hold(context_of(0));
+    ezr_submit(engine, stuck, 0);
+    runtime.wait_until_held(context_of(0));
+    ezr_submit(engine, waiting, 0);
+    ezr_close(engine, 0);
+    next(engine, EZR_STALLED);
+    CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
+    CHECK_EQ(next(engine).code, RKNN_ERR_DEVICE_UNAVAILABLE);
+    next(engine, EZR_CLOSED);
+    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_CLOSED);
+    runtime.let_go(context_of(0));
+    engine.destroy();
+}
+
+/* A task that ends just as its time is up either succeeds or is released, and its outputs are whole or untouched. */
+TEST(a_task_ends_or_is_set_aside_but_not_both) {
+    FakeRuntime runtime;
+    Layout layout = watched(2, {0, 1});
+    layout.run_timeout_ms = 1;
+    layout.ordered = false;
+    TestEngine engine(layout);
+    constexpr uint64_t kTasks = 60;
+    std::vector<Job> jobs(kTasks);
+    std::atomic<rknn_context> held[2] = {{context_of(0)}, {context_of(1)}};
+    std::atomic<bool> is_over{false};
+    for (const auto &context : held) runtime.hold(context);
+    // Lets every call go as soon as it can, which is about when its time is up.
+    std::vector<std::thread> releasers;
+    for (auto &context : held) {
+        releasers.emplace_back([&] {
+            while (!is_over) {
+                runtime.step(context);
+                std::this_thread::yield();
+            }
+        });
+    }
+    rknn_context fresh = kFresh;
+    std::vector<rknn_context> all = {context_of(0), context_of(1)};
+    uint64_t submitted = 0, ended = 0, stalled = 0, released = 0;
+    while (ended < kTasks || released < stalled) {
+        while (submitted < kTasks && submitted < ended + 4) {
+            jobs[submitted].task.tag = submitted;
+            CHECK(ezr_submit(engine, jobs[submitted++], -1) >= 0);
+        }
+        ezr_result result{};
+        switch (ezr_next_completion(engine, -1, &result)) {
+            case EZR_OK:
+                ++ended;
+                if (result.code == RKNN_SUCC) CHECK(jobs[result.tag].is_done());
+                break;
+            case EZR_STALLED:
+                ++stalled;
+                runtime.hold(++fresh);
+                held[result.worker] = fresh;
+                CHECK_EQ(ezr_replace_worker(engine, result.worker, fresh), EZR_OK);
+                for (rknn_context old : all) runtime.let_go(old);
+                all.push_back(fresh);
+                runtime.hold(fresh);
+                break;
+            case EZR_RELEASED:
+                ++released;
+                break;
+            default:
+                CHECK(false);
+        }
+    }
+    is_over = true;
+    for (std::thread &releaser : releasers) releaser.join();
+    for (rknn_context context : all) runtime.let_go(context);
+    engine.destroy();
+    CHECK_EQ(runtime.overlaps(), 0);
+}
