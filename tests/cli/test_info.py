@@ -39,7 +39,7 @@ def test_json_says_what_was_compiled(ezrknn_info: Callable[..., str]) -> None:
     model = described(ezrknn_info, "mean_std_int8")
     assert model["target_platform"] == "rk3588"
     assert model["toolkit_version"] == "2.5.0"
-    assert model["core_modes"] == [1, 2, 3]
+    assert model["core_modes"] == [1]
     (source,) = model["inputs"]
     assert (source["name"], source["dtype"], source["layout"], source["shape"]) == ("x", "int8", "NHWC", [1, 3, 16, 16])
     assert source["mean"] == pytest.approx([123.675, 116.28, 103.53])
@@ -50,6 +50,11 @@ def test_json_says_what_was_compiled(ezrknn_info: Callable[..., str]) -> None:
     (layer,) = model["layers"]
     assert layer["device"] == "NPU"
     assert 0 < layer["weight_bytes"] <= model["weight_bytes"] <= model["file_bytes"]
+
+
+def test_json_says_with_how_many_cores_a_model_can_run(ezrknn_info: Callable[..., str]) -> None:
+    """What tensor parallelism needs to know."""
+    assert described(ezrknn_info, "snippet")["core_modes"] == [1, 2, 3]
 
 
 def test_the_batch_of_one_call_is_in_the_shapes(ezrknn_info: Callable[..., str]) -> None:
