@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 # The types that the runtime converts to a float16 or a quantised input by itself.
-_CONVERTED = ("float32", "float16", "uint8")
+_CONVERTED = (np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.float16))
 # The types of inputs that hold plain integers: their values must arrive as they are.
 _INTEGERS = ("int32", "uint32", "int64", "bool")
 # float32 holds every integer up to here, and not every one beyond.
@@ -36,9 +36,9 @@ def cast(array: Array, wanted: str, name: str) -> Array:
         array = array.astype(array.dtype.newbyteorder("="))
     if wanted in _INTEGERS:
         return _to_integers(array, np.dtype(wanted), name)
-    if array.dtype.name in _CONVERTED:
+    if array.dtype in _CONVERTED:
         return array
-    if array.dtype.name == "int8" and wanted == "int8":
+    if array.dtype == np.int8 and wanted == "int8":
         return array  # already quantised
     return _to_float32(array, name)
 

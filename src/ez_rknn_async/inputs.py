@@ -7,6 +7,7 @@ here, before it is called: what leaves this module is dense, in the runtime's or
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .arrays import as_array
 from .casting import cast
 from .errors import RknnTypeError, RknnValueError
 from .node_arg import NodeArg, quantization
-from .runtime.context import FORMATS, TYPES
+from .runtime.context import FOREIGN, FORMATS, TYPES
 from .runtime.engine import transpose
 from .shapes import listing, to_nchw
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
+
+# The runtime's numbers of numpy's types; a dictionary because a dtype takes its time to say its name.
+_TYPES = {np.dtype(name): number for number, name in enumerate(TYPES) if name not in FOREIGN}
 
 
 class Prepared(NamedTuple):
@@ -51,7 +55,7 @@ class Input:
     layout: str  # "nchw", "nhwc" or "any"
     shapes: tuple[Shape, ...] = ()
 
-    @property
+    @functools.cached_property
     def is_image(self) -> bool:
         """Whether the runtime wants NHWC, so that the user's layout matters."""
         return len(self.attribute.shape) == 4 and self.attribute.format == "NHWC"
@@ -100,12 +104,12 @@ class Input:
             array = array.copy()
         return self._declare(array)
 
-    @property
+    @functools.cached_property
     def _legal(self) -> tuple[Shape, ...]:
         return self.shapes or (self.attribute.shape,)
 
     def _shaped(self, given: Array) -> Array:
-        accepted = self._accepted()
+        accepted = self._accepted
         if given.shape in accepted:
             return given
         if given.ndim == 0:
@@ -117,6 +121,7 @@ class Input:
             + self._advice(given.shape)
         )
 
+    @functools.cached_property
     def _accepted(self) -> tuple[Shape, ...]:
         if not self.is_image or self.layout == "nhwc":
             return self._legal
@@ -134,13 +139,13 @@ class Input:
             return "; it is in NCHW order: set the provider option layout='nchw', or transpose it"
         if math.prod(shape) in map(math.prod, self._legal):
             return "; it has the right number of elements: reshape it"
-        if len(shape) == len(self.attribute.shape) and shape[1:] in [legal[1:] for legal in self._accepted()]:
+        if len(shape) == len(self.attribute.shape) and shape[1:] in [legal[1:] for legal in self._accepted]:
             return "; to run each sample on its own, set the run option ztu_modelrt_dispatch_batch"
         return ""
 
     def _saturate(self, array: Array) -> Array:
         """Keep the runtime from wrapping: it saturates what it quantises for 4-D inputs, but not for others."""
-        if self.attribute.type != "int8" or self.is_image or array.dtype.name == "int8":
+        if self.attribute.type != "int8" or self.is_image or array.dtype == np.int8:
             return array
         scale, zero_point = self.attribute.scale, self.attribute.zero_point
         lowest, highest = (-128 - zero_point) * scale, (127 - zero_point) * scale
@@ -148,10 +153,10 @@ class Input:
         return clipped
 
     def _declare(self, array: Array) -> Prepared:
-        if array.dtype.name == "int8" and not self.is_image and self.attribute.type == "int8":
+        if array.dtype == np.int8 and not self.is_image and self.attribute.type == "int8":
             # The runtime converts int8 for 4-D inputs only; elsewhere quantised data goes through as it is.
             return Prepared(array, TYPES.index("int8"), FORMATS.index("UNDEFINED"), True)
-        return Prepared(array, TYPES.index(array.dtype.name), FORMATS.index(self.attribute.format), False)
+        return Prepared(array, _TYPES[array.dtype], FORMATS.index(self.attribute.format), False)
 
 
 def nchw_to_nhwc(array: Array) -> Array:

@@ -52,6 +52,7 @@ class Interface:
 
     Attributes:
         inputs, outputs: each on its own.
+        input_names, output_names: their names.
         sets: the sets of shapes with which the model can run.
     """
 
@@ -69,18 +70,10 @@ class Interface:
             Input(a, layout, _distinct([s.inputs[i].shape for s in sets])) for i, a in enumerate(sets[0].inputs)
         )
         self.outputs = tuple(Output(a) for a in sets[0].outputs)
+        self.input_names = [i.attribute.name for i in self.inputs]
+        self.output_names = [o.attribute.name for o in self.outputs]
         # Made once: every task of a dynamic model tells the runtime its shapes.
         self._descriptions = [describe(_for_setting(s)) if len(sets) > 1 else None for s in sets]
-
-    @property
-    def input_names(self) -> list[str]:
-        """The names of the inputs."""
-        return [i.attribute.name for i in self.inputs]
-
-    @property
-    def output_names(self) -> list[str]:
-        """The names of the outputs."""
-        return [o.attribute.name for o in self.outputs]
 
     def node_args(self) -> tuple[list[NodeArg], list[NodeArg]]:
         """The inputs and the outputs as the user sees them."""

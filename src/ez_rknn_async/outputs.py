@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from .errors import RknnTypeError, RknnValueError
 from .node_arg import NodeArg, quantization
+from .runtime.context import FOREIGN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 # The types of outputs that hold plain integers: float32 could not hold each of them exactly.
 _INTEGERS = ("int32", "uint32", "int64", "bool")
-# Those that numpy has no type for are always converted.
-_FOREIGN = ("int4", "bfloat16")
 
 
 class Receiver(NamedTuple):
@@ -57,7 +57,7 @@ class Output:
 
         A plain integer has that type in any case.
         """
-        dtypes = self._dtypes()
+        dtypes = self._dtypes
         dtype = dtypes[-1] if native else dtypes[0]
         return Receiver(np.empty(shape, dtype), self._wants_float(dtype))
 
@@ -71,7 +71,7 @@ class Output:
         name = self.attribute.name
         if not isinstance(array, np.ndarray):
             raise RknnTypeError(f"outputs[{name!r}] must be a numpy array, not {type(array).__name__}")
-        dtypes = self._dtypes()
+        dtypes = self._dtypes
         if array.shape != shape or array.dtype not in dtypes:
             possible = " or ".join(dtype.name for dtype in dtypes)
             raise RknnValueError(
@@ -85,11 +85,12 @@ class Output:
             )
         return Receiver(array, self._wants_float(array.dtype))
 
+    @functools.cached_property
     def _dtypes(self) -> tuple[np.dtype[Any], ...]:
         """The types in which this output can be had: by default the first, natively the last."""
         if self.attribute.type in _INTEGERS:
             return (np.dtype(self.attribute.type),)
-        if self.attribute.type in ("float32", *_FOREIGN):
+        if self.attribute.type in ("float32", *FOREIGN):
             return (np.dtype(np.float32),)
         return (np.dtype(np.float32), np.dtype(self.attribute.type))
 

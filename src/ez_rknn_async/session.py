@@ -285,12 +285,12 @@ class InferenceSession:
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs, in the model's order."""
-        return self._executor.interface.input_names
+        return list(self._executor.interface.input_names)
 
     @property
     def output_names(self) -> list[str]:
         """The names of the outputs, in the model's order."""
-        return self._executor.interface.output_names
+        return list(self._executor.interface.output_names)
 
     def get_inputs(self) -> list[NodeArg]:
         """The inputs: names, shapes in the layout that the user chose, types, quantisation."""

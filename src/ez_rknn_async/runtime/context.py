@@ -29,9 +29,11 @@ TYPES = (
     "int4",
     "bfloat16",
 )
+FORMATS = ("NCHW", "NHWC", "NC1HWC2", "UNDEFINED")
+# The types among them that numpy does not have.
+FOREIGN = ("int4", "bfloat16")
 # The flag of rknn_init (RKNN_FLAG_COLLECT_PERF_MASK) that makes the runtime measure each layer.
 COLLECT_PERF = 8
-FORMATS = ("NCHW", "NHWC", "NC1HWC2", "UNDEFINED")
 
 
 @dataclass(frozen=True)
