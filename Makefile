@@ -11,7 +11,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -p
 .PHONY: demo test test-python test-native test-zoo test-peer bench lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
-demo: $(VENV)/.demo
+demo: $(VENV)/.installed
 	$(BIN)/python examples/digits/demo.py
 
 ## test: the whole suite, Python and native
@@ -58,18 +58,22 @@ format: $(VENV)/.lint
 clean:
 	rm -rf $(VENV) $(VENV)-peer build
 
-$(VENV)/.installed: $(SOURCES)
+# Built once, and installed with whatever else a target needs.
+$(VENV)/.wheel: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install .
+	rm -rf build/wheel
+	$(PIP) wheel --no-deps --wheel-dir build/wheel .
 	touch $@
 
-$(VENV)/.test: $(VENV)/.installed pyproject.toml
-	$(PIP) install '.[test]'
+$(VENV)/.installed: $(VENV)/.wheel
+	$(PIP) install --force-reinstall --no-deps build/wheel/*.whl
+	$(PIP) install build/wheel/*.whl
 	touch $@
 
-$(VENV)/.lint: $(VENV)/.installed pyproject.toml
-	$(PIP) install '.[test,lint]'
+$(VENV)/.test: $(VENV)/.installed
+	$(PIP) install "$$(ls build/wheel/*.whl)[test]"
 	touch $@
 
-$(VENV)/.demo: $(VENV)/.installed
+$(VENV)/.lint: $(VENV)/.installed
+	$(PIP) install "$$(ls build/wheel/*.whl)[test,lint]"
 	touch $@
