@@ -144,4 +144,9 @@ ezr_group_stats stats_of(ezr_engine *engine);
 /* Returns once so many tasks wait in the queue of that group. */
 void wait_until_queued(ezr_engine *engine, uint32_t count);
 
+/* The threads of this process that belong to an engine. */
+int engine_threads();
+/* An ended thread is on the kernel's list for a moment yet. One that does not end makes the test run into its limit. */
+void wait_until_no_engine_threads();
+
 #endif

@@ -1,38 +1,10 @@
 /* How engines begin and end. */
-#include <dirent.h>
-
 #include <algorithm>
 #include <atomic>
 #include <thread>
 
 #include "check.h"
 #include "fake_runtime.h"
-
-namespace {
-
-/* The threads of this process that belong to an engine. */
-int engine_threads() {
-    int count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    while (const dirent *task = readdir(tasks)) {
-        if (task->d_name[0] == '.') continue;
-        char name[32] = "";
-        if (FILE *file = std::fopen((std::string("/proc/self/task/") + task->d_name + "/comm").c_str(), "r")) {
-            if (std::fgets(name, sizeof name, file) && std::string(name).rfind("ezr-", 0) == 0) ++count;
-            std::fclose(file);
-        }
-    }
-    closedir(tasks);
-    return count;
-}
-
-/* A joined thread is on the kernel's list for a moment yet. One that is left behind makes the test run into its limit.
- */
-void wait_until_no_engine_threads() {
-    while (engine_threads() > 0) std::this_thread::yield();
-}
-
-}  // namespace
 
 /* Closing without discarding: what was accepted is executed and given out, then comes the end. */
 TEST(close_drains) {
