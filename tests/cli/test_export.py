@@ -129,6 +129,15 @@ def test_a_quantised_model_has_qdq_and_its_float_version_has_none(ezrknn: Ezrknn
         np.testing.assert_array_equal(values, weights[1][name])
 
 
+def test_scales_and_bounds_are_scalars(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """ONNX wants it so; ONNX Runtime refuses some quantised operators otherwise."""
+    ezrknn("export", data / "residual_int8.rknn", "-o", tmp_path / "model.onnx")
+    constants = onnx.load(tmp_path / "model.onnx").graph.initializer
+    scalars = [t for t in constants if t.name.endswith(("_scale", "_zero_point", "/min", "/max"))]
+    assert len(scalars) > 20
+    assert [t.name for t in scalars if t.dims] == []
+
+
 def test_mean_and_standard_deviation_are_in_the_graph(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
     """The input is the user's image, not what the network makes of it."""
     ezrknn("export", data / "mean_std_fp16.rknn", "-o", tmp_path / "model.onnx")

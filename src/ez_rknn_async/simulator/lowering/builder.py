@@ -128,7 +128,7 @@ class GraphBuilder:
 
     def initializer(self, array: NDArray[Any]) -> str:
         """Adds a constant; its name."""
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array, order="C")  # unlike ascontiguousarray, this leaves a scalar a scalar
         if array.nbytes > EMBEDDED_BYTES:
             return self._weight(array)
         key = (array.dtype.str, array.shape, array.tobytes())
