@@ -1,0 +1,84 @@
+"""ezrknn run, bench and simulator."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ez_rknn_async.cli import main
+from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+
+
+def test_run_writes_each_output_to_a_file(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And says what is in it."""
+    recording = np.load(data / "two_inputs_int8.npz")
+    files = []
+    for index in range(2):
+        files.append(tmp_path / f"{index}.npy")
+        np.save(files[-1], recording[f"case0_input{index}"])
+    arguments = ["run", str(data / "two_inputs_int8.rknn"), "--runtime-library", "simulator", "--json"]
+    arguments += ["--input", str(files[0]), "--input", str(files[1]), "--output-dir", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["provider"] == "RKNPU2SimulatorExecutionProvider"
+    for index, output in enumerate(described["outputs"]):
+        written, recorded = np.load(output["file"]), recording[f"case0_output{index}"]
+        assert list(written.shape) == output["shape"]
+        assert np.corrcoef(written.ravel(), recorded.ravel())[0, 1] > 0.99
+
+
+def test_run_takes_inputs_by_name(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the order is not remembered."""
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 16, 16), np.float32))
+    arguments = ["run", str(data / "tiny_conv_fp16.rknn"), "--input", f"x={tmp_path / 'x.npy'}"]
+    assert main([*arguments, "--runtime-library", "simulator", "--output-dir", str(tmp_path)]) == 0
+    assert "y.npy" in capsys.readouterr().out
+
+
+def test_a_mistake_is_one_line_on_standard_error(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a status that scripts can test; a traceback only with --debug."""
+    assert main(["run", str(data / "tiny_conv_fp16.rknn"), "--runtime-library", "simulator"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("ezrknn: the feed lacks input 'x'")
+    assert captured.err.count("\n") == 1
+    with pytest.raises(ValueError, match="lacks input"):
+        main(["--debug", "run", str(data / "tiny_conv_fp16.rknn"), "--runtime-library", "simulator"])
+
+
+def test_bench_compares_the_modes_and_says_where_the_times_are_from(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One core, every core, and each number of cores that can work together on this SoC."""
+    arguments = ["bench", str(data / "snippet.rknn"), "--compare", "--seconds", "0.2", "--json"]
+    assert main([*arguments, "--runtime-library", "simulator"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    modes = [mode["mode"] for mode in described["modes"]]
+    assert modes == ["schedule=0", "schedule=all", "tp_mode=0,1", "tp_mode=0,1,2"]
+    assert described["times"].startswith("modelled")
+    for mode in described["modes"]:
+        assert mode["throughput"] > 0
+        assert 0 < mode["latency_ms"]["p50"] <= mode["latency_ms"]["p99"]
+
+
+def test_bench_prints_a_table_without_a_progress_bar_when_piped(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a file receives is text without control characters."""
+    arguments = ["bench", str(data / "tiny_conv_int8.rknn"), "--seconds", "0.1", "--schedule", "0,1"]
+    assert main([*arguments, "--simulator", "timing=fixed:1000,compute=off", "--runtime-library", "simulator"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "throughput (1/s)" in captured.out
+    assert "simulated (fixed:1000); no NPU was involved" in captured.out
+
+
+def test_simulator_prints_paths_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    """For command substitution: nothing but the path."""
+    assert main(["simulator", "--library"]) == 0
+    assert capsys.readouterr().out == f"{SIMULATOR_LIBRARY}\n"
+    assert main(["simulator", "--include"]) == 0
+    assert (Path(capsys.readouterr().out.strip()) / "rknn_abi.h").is_file()
