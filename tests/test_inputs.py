@@ -157,6 +157,8 @@ def test_feeds_may_be_mappings_sequences_or_the_only_array() -> None:
     assert arrange((1, 2), ["a", "b"]) == [1, 2]
     array = np.zeros(3)
     assert arrange(array, ["a"])[0] is array
+    tensor = type("Tensor", (), {"__dlpack__": lambda self: None})()
+    assert arrange(tensor, ["a"])[0] is tensor
 
 
 @pytest.mark.parametrize(

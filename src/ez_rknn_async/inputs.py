@@ -194,7 +194,7 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
         return [feed[name] for name in names]
     values = list(feed) if isinstance(feed, Sequence) and not isinstance(feed, (str, bytes)) else None
     if values is None:
-        if not hasattr(feed, "__array__"):
+        if not (hasattr(feed, "__array__") or hasattr(feed, "__dlpack__")):
             raise RknnTypeError(f"the feed is of type {type(feed).__name__}; pass a dict, a sequence or one array")
         values = [feed]
     if len(values) != len(names):
