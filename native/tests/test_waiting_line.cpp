@@ -17,7 +17,8 @@ class Ticketed {
             entered_.push_back(number);
             arrived_.notify_one();
             ezr::Turn turn{deadline};
-            if (line_.wait(lock, turn, [this] { return places_ > 0; }) != ezr::Wake::kSet) {
+            const auto ready = [this] { return places_ > 0; };
+            if (line_.wait(lock, turn, ready, [this] { return due_; }) != ezr::Wake::kSet) {
                 gave_up_.push_back(number);
                 return;
             }
@@ -45,6 +46,29 @@ class Ticketed {
         return line_.wait(lock, turn, [this] { return places_ > 0; }) == ezr::Wake::kSet;
     }
 
+    /* Who waits up to now, and whether all of them have gone. */
+    uint64_t last_number() {
+        std::unique_lock lock(mutex_);
+        return line_.last_number();
+    }
+    bool has_passed(uint64_t number) {
+        std::unique_lock lock(mutex_);
+        return line_.has_passed(number);
+    }
+
+    /* Adds places of which nobody is told: only one who looks for himself at that time finds them. */
+    void add_places_silently(int count, ezr::Deadline due) {
+        std::unique_lock lock(mutex_);
+        places_ += count;
+        due_ = due;
+    }
+
+    /* Waits as somebody who was in line before, and whose number is already given. */
+    ezr::Wake wait_again(ezr::Turn &turn) {
+        std::unique_lock lock(mutex_);
+        return line_.wait(lock, turn, [this] { return places_ > 0; });
+    }
+
     const std::vector<int> &admitted() const { return admitted_; }
     const std::vector<int> &gave_up() const { return gave_up_; }
 
@@ -53,6 +77,7 @@ class Ticketed {
     ezr::MonotonicCondition arrived_;
     ezr::WaitingLine line_;
     int places_ = 0;
+    ezr::Deadline due_ = ezr::Deadline::never();
     std::vector<int> entered_;
     std::vector<int> admitted_;
     std::vector<int> gave_up_;
@@ -106,4 +131,48 @@ TEST(a_newcomer_does_not_overtake) {
     CHECK(!ticketed.newcomer_takes_an_added_place());
     first.join();
     CHECK(ticketed.admitted() == std::vector<int>{0});
+}
+
+/* A number has passed when everyone up to it was served or gave up, whoever came later. */
+TEST(a_number_passes_with_those_up_to_it) {
+    Ticketed ticketed;
+    CHECK(ticketed.has_passed(ticketed.last_number()));
+    std::thread first = ticketed.enter(0);
+    const uint64_t number = ticketed.last_number();
+    std::thread second = ticketed.enter(1);
+    CHECK(!ticketed.has_passed(number));
+    ticketed.add_places(1);
+    first.join();
+    CHECK(ticketed.has_passed(number));
+    CHECK(!ticketed.has_passed(ticketed.last_number()));
+    ticketed.add_places(1);
+    second.join();
+}
+
+/* Who returns to the line with a number is first before all who came later: he is served although they wait. */
+TEST(who_returns_finds_his_place) {
+    Ticketed ticketed;
+    ezr::Turn turn{ezr::Deadline::in_ms(0)}, newcomer = turn;
+    CHECK(ticketed.wait_again(turn) == ezr::Wake::kTimeout);  // came, got a number, and went
+    std::thread later = ticketed.enter(0);
+    ticketed.add_places_silently(1, ezr::Deadline::never());
+    CHECK(ticketed.wait_again(newcomer) == ezr::Wake::kTimeout);
+    CHECK(ticketed.wait_again(turn) == ezr::Wake::kSet);
+    ticketed.add_places(0);
+    later.join();
+}
+
+/* Time alone may open the way; the first in line looks when it is time, and when he gave up before, the next one does.
+ */
+TEST(the_first_in_line_watches_the_clock) {
+    Ticketed ticketed;
+    const ezr::Deadline due = ezr::Deadline::in_ms(100);
+    ticketed.add_places_silently(0, due);
+    std::thread impatient = ticketed.enter(0, ezr::Deadline::in_ms(10));
+    std::thread next = ticketed.enter(1);
+    impatient.join();
+    ticketed.add_places_silently(1, due);
+    next.join();
+    CHECK(ticketed.gave_up() == std::vector<int>{0});
+    CHECK(ticketed.admitted() == std::vector<int>{1});
 }
