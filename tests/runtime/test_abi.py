@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async.runtime.context import COLLECT_PERF
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +42,11 @@ def test_every_enumerator_and_constant_has_the_recorded_value(recorded: Any) -> 
     library = ffi.dlopen(None)
     for name, value in recorded["constants"].items():
         assert getattr(library, name) == value, name
+
+
+def test_the_flag_that_python_uses_is_the_headers() -> None:
+    """It is written down a second time, because constants need a loaded library."""
+    assert ffi.dlopen(None).RKNN_FLAG_COLLECT_PERF_MASK == COLLECT_PERF
 
 
 def test_every_recorded_function_is_declared_with_its_parameters(recorded: Any, root: Path) -> None:
