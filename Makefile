@@ -1,6 +1,8 @@
 # The only commands anyone has to know. Each makes the environment that it needs.
 
 PYTHON ?= python3
+# The interpreters of `make test-all`; those that are not found are skipped.
+PYTHONS ?= python3.9 python3.11 python3.13
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -8,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo test test-python test-native test-zoo test-peer bench lint format clean
+.PHONY: demo test test-all test-python test-native test-zoo test-peer bench soak lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -19,6 +21,10 @@ test: test-native test-python
 
 test-python: $(VENV)/.test
 	$(BIN)/python -m pytest
+
+## test-all: the Python suite under each of PYTHONS, each in an environment of its own
+test-all: $(VENV)/.wheel
+	tools/test-pythons.sh $(VENV) $(PYTHONS)
 
 test-native:
 	tools/native-tests.sh none
@@ -42,6 +48,10 @@ $(VENV)-peer/.installed:
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/scaling.py
 
+## soak: a million inferences in every way to run and 100,000 sessions: nothing may grow
+soak: $(VENV)/.installed
+	$(BIN)/python benchmarks/soak.py --cycles 100000
+
 ## lint: formatting, style, types
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -56,7 +66,7 @@ format: $(VENV)/.lint
 	find native examples benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format -i
 
 clean:
-	rm -rf $(VENV) $(VENV)-peer build
+	rm -rf $(VENV) $(VENV)-* build
 
 # Built once, and installed with whatever else a target needs.
 $(VENV)/.wheel: $(SOURCES)

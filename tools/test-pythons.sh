@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# The Python suite under several interpreters, each in an environment of its own beside the main one.
+#
+#     tools/test-pythons.sh .venv python3.9 python3.13
+#
+# The wheel in build/wheel is the same for all of them. An interpreter is looked for on the path and among pyenv's versions; one
+# that is not found is skipped with a notice. The status is 0 if at least one was found and the suite passed under each.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+venv=$1
+shift
+
+# The interpreter's path; a name on the path may be pyenv's, which is there even where that version is not selected.
+find_python() {
+    local candidate
+    for candidate in "$(command -v "$1")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"${1#python}".*/bin/"$1"; do
+        if [ -n "$candidate" ] && "$candidate" -c '' 2> /dev/null; then
+            echo "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+suite() {
+    local bin=$venv-$1/bin
+    test -x "$bin/python" || "$2" -m venv "$venv-$1" || return
+    local pip=("$bin/python" -m pip --disable-pip-version-check --quiet)
+    "${pip[@]}" install --force-reinstall --no-deps build/wheel/*.whl || return
+    "${pip[@]}" install "$(ls build/wheel/*.whl)[test]" || return
+    "$bin/python" -m pytest -q -p no:cacheprovider
+}
+
+failed=() passed=() skipped=()
+for name in "$@"; do
+    if ! interpreter=$(find_python "$name"); then
+        echo "== $name: not found, skipped"
+        skipped+=("$name")
+        continue
+    fi
+    echo "== $name: $("$interpreter" -V)"
+    if suite "$name" "$interpreter"; then passed+=("$name"); else failed+=("$name"); fi
+done
+
+echo "== passed: ${passed[*]:-none}; failed: ${failed[*]:-none}; not found: ${skipped[*]:-none}"
+[ ${#failed[@]} -eq 0 ] && [ ${#passed[@]} -gt 0 ]
