@@ -20,17 +20,25 @@ std::shared_ptr<Context> context_of(rknn_context handle) {
 }
 
 /* A model that is given as bytes, or as a path when `size` is 0. */
-std::shared_ptr<const Model> load(const void *model, uint32_t size, const Settings &settings) {
+std::shared_ptr<const Model> load(const void *model, uint32_t size, const Settings &settings,
+                                  const std::shared_ptr<const Model> &master) {
     Device &device = process_state().device;
-    if (size != 0) return load_model(Bytes(model, size), settings, FileDescriptor(), device);
+    if (size != 0) return load_model(Bytes(model, size), settings, FileDescriptor(), device, master);
     const FileDescriptor file = FileDescriptor::open_readonly(static_cast<const char *>(model));
     const Pages pages = Pages::readonly(file, file.size());
-    return load_model(Bytes(pages.data(), pages.size()), settings, file, device);
+    return load_model(Bytes(pages.data(), pages.size()), settings, file, device, master);
 }
 
-rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t flags) {
+/* The model whose weights the new one is to use; NULL when it is to have its own. */
+std::shared_ptr<const Model> master_of(uint32_t flag, const rknn_init_extend *extend) {
+    if ((flag & RKNN_FLAG_SHARE_WEIGHT_MEM) == 0) return nullptr;
+    if (extend == nullptr) fail(RKNN_ERR_PARAM_INVALID, "rknn_init_extend is not set!");
+    return context_of(extend->ctx)->model();
+}
+
+rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t flags, WeightMemory weights) {
     ProcessState &state = process_state();
-    return state.contexts.add(std::make_shared<Context>(model, state.boards.of(*model->soc), flags));
+    return state.contexts.add(std::make_shared<Context>(model, state.boards.of(*model->soc), flags, weights));
 }
 
 }  // namespace
@@ -42,11 +50,9 @@ EZ_RKNN_EXPORT int rknn_init(rknn_context *context, void *model, uint32_t size, 
         if (context == nullptr) fail(RKNN_ERR_CTX_INVALID, "the place for the context is NULL");
         *context = 0;  // the vendor's library may leave anything there when it fails
         if (model == nullptr) fail(RKNN_ERR_MODEL_INVALID, "the model is NULL");
-        if ((flag & RKNN_FLAG_SHARE_WEIGHT_MEM) != 0) {
-            if (extend == nullptr) fail(RKNN_ERR_PARAM_INVALID, "rknn_init_extend is not set!");
-            context_of(extend->ctx);
-        }
-        *context = add_context(load(model, size, current_settings()), flag);
+        const std::shared_ptr<const Model> master = master_of(flag, extend);
+        *context = add_context(load(model, size, current_settings(), master), flag,
+                               master != nullptr ? WeightMemory::shared : WeightMemory::own);
         return RKNN_SUCC;
     });
 }
@@ -55,14 +61,19 @@ EZ_RKNN_EXPORT int rknn_dup_context(rknn_context *context_in, rknn_context *cont
     return guarded("rknn_dup_context", [&] {
         if (context_in == nullptr || context_out == nullptr) fail(RKNN_ERR_CTX_INVALID, "a context's address is NULL");
         const std::shared_ptr<Context> original = context_of(*context_in);
-        *context_out = add_context(original->model(), original->flags());
+        *context_out = add_context(original->model(), original->flags(), WeightMemory::shared);
         return RKNN_SUCC;
     });
 }
 
 EZ_RKNN_EXPORT int rknn_destroy(rknn_context context) {
     return guarded("rknn_destroy", [&] {
-        process_state().contexts.remove(context);
+        ContextRegistry &contexts = process_state().contexts;
+        const std::shared_ptr<const Model> model = contexts.remove(context)->model();
+        if (contexts.weights_are_orphaned(*model)) {
+            fail(RKNN_ERR_FAIL, "the context is destroyed, but others still use its weights, which a board would have ",
+                 "freed: destroy those first");
+        }
         return RKNN_SUCC;
     });
 }

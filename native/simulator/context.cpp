@@ -14,12 +14,13 @@
 
 namespace ez_rknn::simulator {
 
-Context::Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags)
+Context::Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights)
     : model_(std::move(model)), board_(board), flags_(flags) {
     if (!model_->file.dynamic) graph_ = 0;
     inputs_.resize(model_->graphs[0].inputs.size());
     outputs_.resize(model_->graphs[0].outputs.size());
-    allocated_bytes_ = model_->file.weight_bytes + model_->file.internal_bytes;
+    allocated_bytes_ = model_->file.internal_bytes;
+    if (weights == WeightMemory::own) allocated_bytes_ += model_->file.weight_bytes;
     if (model_->device != nullptr) attach();
 }
 
@@ -28,7 +29,7 @@ void Context::attach() {
     shared_ = Pages::shared(memory, model_->shared_bytes);
     std::vector<GraphPlacement> placements;
     for (const GraphPlan &graph : model_->graphs) placements.push_back(graph.placement);
-    channel_ = model_->device->process().attach(model_->device->id(), placements, memory);
+    channel_ = model_->device->process()->attach(model_->device->id(), placements, memory);
 }
 
 const GraphPlan *Context::current_plan() const {
@@ -149,7 +150,7 @@ void Context::compute(const Board::Lease &lease) {
     const std::optional<Reply> reply = channel_.request(request);
     if (!reply) {
         channel_.close();
-        model_->device->process().fail_as_lost();
+        model_->device->process()->fail_as_lost();
     }
     if (reply->status != RKNN_SUCC) fail(reply->status, reply->text);
 }

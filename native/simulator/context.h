@@ -20,10 +20,13 @@
 
 namespace ez_rknn::simulator {
 
+/* Whether a context has weights of its own in memory, or uses those of another one. */
+enum class WeightMemory { own, shared };
+
 class Context {
   public:
     /* With compute on, connects to the device process. */
-    Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags);
+    Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights);
 
     const std::shared_ptr<const Model> &model() const { return model_; }
     uint32_t flags() const { return flags_; }

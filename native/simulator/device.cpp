@@ -9,9 +9,10 @@
 
 namespace ez_rknn::simulator {
 
-DeviceModel::DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file)
-    : process_(std::move(process)), id_(id) {
-    process_->load(id_, file);
+DeviceModel::DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
+                         std::shared_ptr<DeviceModel> master)
+    : process_(std::move(process)), master_(std::move(master)), id_(id) {
+    process_->load(id_, master_ != nullptr ? master_->id() : 0, file);
 }
 
 DeviceModel::~DeviceModel() {
@@ -40,15 +41,16 @@ std::shared_ptr<DeviceProcess> Device::running() {
     return process_;
 }
 
-std::shared_ptr<DeviceModel> Device::load(const FileDescriptor &file) {
+std::shared_ptr<DeviceModel> Device::load(const FileDescriptor &file, const std::shared_ptr<DeviceModel> &master) {
+    if (master != nullptr && !master->process()->alive()) master->process()->fail_as_lost();
     std::shared_ptr<DeviceProcess> process;
     uint32_t id = 0;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
-        process = running();
+        process = master != nullptr ? master->process() : running();
         id = next_model_++;
     }
-    return std::make_shared<DeviceModel>(std::move(process), id, file);
+    return std::make_shared<DeviceModel>(std::move(process), id, file, master);
 }
 
 pid_t Device::pid() {

@@ -10,25 +10,29 @@
 
 namespace ez_rknn::simulator {
 
-/* A model in the device process; unloaded when its last user lets go of it. */
+/* A model in the device process; unloaded when its last user lets go of it. Weights that its file leaves out are those
+ * of `master`, which stays loaded for as long. */
 class DeviceModel {
   public:
-    DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file);
+    DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
+                std::shared_ptr<DeviceModel> master);
     ~DeviceModel();
     DeviceModel(const DeviceModel &) = delete;
     DeviceModel &operator=(const DeviceModel &) = delete;
 
-    DeviceProcess &process() const { return *process_; }
+    const std::shared_ptr<DeviceProcess> &process() const { return process_; }
     uint32_t id() const { return id_; }
 
   private:
     std::shared_ptr<DeviceProcess> process_;
+    std::shared_ptr<DeviceModel> master_; /* may be NULL */
     uint32_t id_;
 };
 
 class Device {
   public:
-    std::shared_ptr<DeviceModel> load(const FileDescriptor &file);
+    /* `master` may be NULL; otherwise the model is loaded into the process that has it. */
+    std::shared_ptr<DeviceModel> load(const FileDescriptor &file, const std::shared_ptr<DeviceModel> &master);
     /* The process that runs now, or 0. */
     pid_t pid();
 

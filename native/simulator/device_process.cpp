@@ -25,7 +25,7 @@ namespace {
 
 constexpr int control_fd_in_child = 3;
 constexpr uint32_t greeting_magic = 0x5A455A45;
-constexpr uint32_t protocol = 1;
+constexpr uint32_t protocol = 2;
 constexpr int greeting_timeout_ms = 60000; /* a cold import of a Python package on a slow disk */
 constexpr int64_t farewell_ns = 2000000000;
 constexpr size_t most_last_words = 2000;
@@ -130,8 +130,8 @@ void DeviceProcess::control_request(const Request &request) {
     if (reply->status != RKNN_SUCC) fail(reply->status, reply->text);
 }
 
-void DeviceProcess::load(uint32_t model, const FileDescriptor &file) {
-    control_request(Request(Opcode::load).u32(model).descriptor(file.get()));
+void DeviceProcess::load(uint32_t model, uint32_t master, const FileDescriptor &file) {
+    control_request(Request(Opcode::load).u32(model).u32(master).descriptor(file.get()));
 }
 
 DeviceSocket DeviceProcess::attach(uint32_t model, const std::vector<GraphPlacement> &graphs,

@@ -40,7 +40,7 @@ class DeviceProcess {
 
     /* Control requests: thread-safe, one after the other. A refusal fails with the device's code and text; a device
      * that is gone with RKNN_ERR_DEVICE_UNAVAILABLE. */
-    void load(uint32_t model, const FileDescriptor &file);
+    void load(uint32_t model, uint32_t master, const FileDescriptor &file); /* master: 0, or whose weights to use */
     DeviceSocket attach(uint32_t model, const std::vector<GraphPlacement> &graphs, const FileDescriptor &memory);
     void unload(uint32_t model) noexcept;
 

@@ -74,14 +74,28 @@ FileDescriptor as_file(const Bytes &bytes) {
     return file;
 }
 
+/* Whether a model can use another's weights; that they fit is found out where they are read. */
+void check_master(const Model &model, const Model &master) {
+    if (model.file.target != master.file.target) {
+        fail(RKNN_ERR_MODEL_INVALID, "this rknn model is for ", upper(model.file.target),
+             ", but the context whose weights it is to use has one for ", upper(master.file.target));
+    }
+    if (model.settings.compute && master.device == nullptr) {
+        fail(RKNN_ERR_PARAM_INVALID,
+             "the context whose weights are to be used was made with compute=off: its weights were not loaded");
+    }
+}
+
 }  // namespace
 
 std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &settings, const FileDescriptor &file,
-                                        Device &device) {
+                                        Device &device, const std::shared_ptr<const Model> &master) {
     auto model = std::make_shared<Model>();
     model->file = parse_model(bytes);
     model->settings = settings;
     model->soc = soc_for(model->file, settings);
+    model->master = master;
+    if (master != nullptr) check_master(*model, *master);
     for (const Graph &graph : model->file.graphs) {
         GraphPlan prepared = plan(model->file, graph, *model->soc);
         const uint64_t inputs_end = place(prepared.inputs, 0, prepared.placement.inputs);
@@ -89,7 +103,10 @@ std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &sett
         model->shared_bytes = std::max(model->shared_bytes, end);
         model->graphs.push_back(std::move(prepared));
     }
-    if (settings.compute) model->device = file ? device.load(file) : device.load(as_file(bytes));
+    if (settings.compute) {
+        const std::shared_ptr<DeviceModel> weights = master != nullptr ? master->device : nullptr;
+        model->device = file ? device.load(file, weights) : device.load(as_file(bytes), weights);
+    }
     return model;
 }
 

@@ -31,12 +31,14 @@ struct Model {
     std::vector<GraphPlan> graphs;
     uint64_t shared_bytes = 0;           /* that the largest graph's tensors need */
     std::shared_ptr<DeviceModel> device; /* NULL when nothing is computed */
+    std::shared_ptr<const Model> master; /* whose weights it uses; NULL: it has its own */
 
     bool supports_cores(uint32_t cores) const { return simulator::supports_cores(file.graphs[0], cores); }
 };
 
-/* Reads a model and prepares it. `file` is given to the device process when there is something to compute. */
+/* Reads a model and prepares it. `file` is given to the device process when there is something to compute. Weights that
+ * it leaves out are those of `master`, which may be NULL. */
 std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &settings, const FileDescriptor &file,
-                                        Device &device);
+                                        Device &device, const std::shared_ptr<const Model> &master);
 
 }  // namespace ez_rknn::simulator

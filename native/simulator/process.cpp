@@ -83,6 +83,16 @@ std::shared_ptr<Context> ContextRegistry::remove(rknn_context handle) {
     return context;
 }
 
+bool ContextRegistry::weights_are_orphaned(const Model &model) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    bool used = false;
+    for (const auto &[handle, context] : contexts_) {
+        if (context->model().get() == &model) return false;
+        used = used || context->model()->master.get() == &model;
+    }
+    return used;
+}
+
 Board &Boards::of(const Soc &soc) {
     const std::lock_guard<std::mutex> lock(mutex_);
     std::unique_ptr<Board> &board = boards_[&soc];

@@ -21,6 +21,8 @@ class ContextRegistry {
     /* RKNN_ERR_CTX_INVALID, saying what is wrong with the handle, when there is no such context. */
     std::shared_ptr<Context> find(rknn_context handle);
     std::shared_ptr<Context> remove(rknn_context handle);
+    /* Whether a context uses the weights of `model`, and none of the model itself is left. */
+    bool weights_are_orphaned(const Model &model);
 
   private:
     std::mutex mutex_; /* guards the map */

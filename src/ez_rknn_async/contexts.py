@@ -1,33 +1,62 @@
-"""The contexts of a session: one for each worker of its plan."""
+"""The contexts of a session: one for each worker of its plan.
+
+A session may use the weights of another one. Then each of its contexts is made from the first context of that *lender*,
+which must not be destroyed before them: while a :class:`Loan` lasts, the lender destroys nothing.
+"""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING
 
+from .errors import RknnClosedError
 from .runtime.context import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.library import Library
 
 
+class Loan:
+    """The use of a lender's weights, until :meth:`end`."""
+
+    def __init__(self, lender: Contexts, context: Context) -> None:
+        self.context = context
+        self._lender = lender
+
+    def end(self) -> None:
+        """Call once, when no context that uses the weights is left."""
+        self._lender.take_back()
+
+
 class Contexts:
     """Opens them all or none, replaces one that hangs, and gives them back."""
 
-    def __init__(self, library: Library, model: str | bytes, plan: Plan, options: ProviderOptions) -> None:
-        """Open a context for every worker.
+    def __init__(
+        self,
+        library: Library,
+        model: str | bytes,
+        plan: Plan,
+        options: ProviderOptions,
+        lender: Contexts | None = None,
+    ) -> None:
+        """Open a context for every worker; ``lender`` has the weights that the model leaves out.
 
         Raises:
+            RknnClosedError: the lender is closed.
             RknnError: the runtime refuses the model or a core mask; those that were open already are given back.
         """
         self._library, self._model, self._plan, self._options = library, model, plan, options
-        self._lock = threading.Lock()  # guards the two below
+        self._lock = threading.Lock()  # guards what follows
         self._current: list[Context] = []
         self._set_aside: dict[int, Context] = {}  # by the tag of the task that hangs in it
+        self._closed = False
+        self._loans = 0
+        self._doomed: list[Context] = []  # to be destroyed when the last loan ends
+        self._loan = None if lender is None else lender.lend()
         try:
             for worker in range(len(plan.workers)):
                 self._current.append(self._open(worker))
@@ -59,21 +88,59 @@ class Contexts:
         with self._lock:
             context = self._set_aside.pop(tag, None)
         if context is not None:
-            context.destroy()
+            self._destroy([context])
 
     def close(self, lost: Collection[int] = ()) -> None:
-        """Give all contexts back, but for those with the handles ``lost``: they are still inside the runtime."""
+        """Give all contexts back, but for those with the handles ``lost``: they are still inside the runtime.
+
+        While others use the weights, that waits for the last of them.
+        """
         with self._lock:
             contexts = [*self._current, *self._set_aside.values()]
-            self._current, self._set_aside = [], {}
-        for context in contexts:
-            if context.handle not in lost:
-                context.destroy()
+            self._current, self._set_aside, self._closed = [], {}, True
+        if any(context.handle in lost for context in contexts):
+            self._loan = None  # never ends: a lost context may still read the weights
+        self._destroy([context for context in contexts if context.handle not in lost])
+
+    def lend(self) -> Loan:
+        """Let another session use these weights.
+
+        Raises:
+            RknnClosedError: these contexts are closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise RknnClosedError("the session given as use_weight_from is closed")
+            self._loans += 1
+            return Loan(self, self._current[0])
+
+    def take_back(self) -> None:
+        """A loan has ended."""
+        with self._lock:
+            self._loans -= 1
+        self._destroy([])
+
+    def _destroy(self, contexts: Sequence[Context]) -> None:
+        """Destroy contexts, now or when nobody uses their weights any more; borrowers go before their lender."""
+        with self._lock:
+            self._doomed += contexts
+            if self._loans:
+                return
+            doomed, self._doomed = self._doomed, []
+            loan, self._loan = (self._loan, None) if self._closed else (None, self._loan)
+        for context in doomed:
+            context.destroy()
+        if loan is not None:
+            loan.end()
 
     def _open(self, worker: int, *, share: bool = True) -> Context:
         with self._library.simulator_settings(self._options.simulator):
-            share = share and bool(self._current) and not self._options.disable_dup_context
-            context = self._current[0].duplicate() if share else Context.open(self._library, self._model)
+            borrowed = None if self._loan is None else self._loan.context
+            share = share and bool(self._current) and not self._options.disable_dup_context and borrowed is None
+            if share:
+                context = self._current[0].duplicate()
+            else:
+                context = Context.open(self._library, self._model, weights_of=borrowed)
         mask = self._plan.workers[worker].core_mask
         if mask is not None:
             try:

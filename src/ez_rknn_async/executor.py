@@ -53,6 +53,8 @@ class Executor:
     """Runs one model on the contexts of a plan.
 
     Attributes:
+        library: the runtime library.
+        contexts: of the workers.
         interface: the model's inputs and outputs; it makes the requests that this executor runs.
         versions: of the runtime library and of the driver.
         depth: how many tasks under way keep every worker busy.
@@ -67,15 +69,22 @@ class Executor:
         plan: Plan,
         options: ProviderOptions,
         profiler: Profiler | None = None,
+        lender: Executor | None = None,
     ) -> None:
-        """Create the contexts and start the threads; when something fails, what was made before is given back."""
+        """Create the contexts and start the threads; when something fails, what was made before is given back.
+
+        ``lender`` runs the model with the weights that this one leaves out.
+        """
+        self.library = library
         self._pid = os.getpid()
         self._timeout_ms = options.submit_timeout_ms
         self._profiler = profiler
         with ExitStack() as undo:
-            self._contexts = Contexts(library, model, plan, options)
-            undo.callback(self._contexts.close)
-            first = self._contexts[0]
+            self.contexts: Contexts = Contexts(
+                library, model, plan, options, None if lender is None else lender.contexts
+            )
+            undo.callback(self.contexts.close)
+            first = self.contexts[0]
             inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
             self.interface = Interface(
                 shape_sets(inputs, outputs, graphs), options.layout, options.output_dtype == "native"
@@ -83,7 +92,7 @@ class Executor:
             self.versions, memory = first.versions(), first.memory()
             self._engine = Engine(
                 library,
-                [(context, worker.group) for context, worker in zip(self._contexts, plan.workers)],
+                [(context, worker.group) for context, worker in zip(self.contexts, plan.workers)],
                 plan.routes,
                 queue_capacity=plan.queue_capacity,
                 completion_capacity=plan.completion_capacity,
@@ -95,7 +104,7 @@ class Executor:
             undo.pop_all()
         self._admission = Admission(self._engine.notify_room)
         self._dispatcher = Dispatcher(
-            self._engine, Listener(self._admission.room, self._replace_worker, self._contexts.release)
+            self._engine, Listener(self._admission.room, self._replace_worker, self.contexts.release)
         )
         if self._engine.has_watchdog:
             self._dispatcher.start()
@@ -194,12 +203,12 @@ class Executor:
         if lost:
             logger.error("%d contexts are lost: their threads are stuck inside the runtime", len(lost))
             _LOST.append(self._dispatcher)
-        self._contexts.close(lost)
+        self.contexts.close(lost)
 
     def _replace_worker(self, worker: int, tag: int) -> None:
         logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
         try:
-            fresh = self._contexts.replace(worker, tag)
+            fresh = self.contexts.replace(worker, tag)
         except RknnError:
             logger.exception("worker %d has no successor", worker)
             self._engine.replace_worker(worker, None)

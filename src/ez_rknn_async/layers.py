@@ -6,6 +6,7 @@ So it is not collected while a session works: a context of its own runs once, an
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,7 @@ from .runtime.context import COLLECT_PERF, Context
 from .runtime.engine import Task
 
 if TYPE_CHECKING:
+    from .contexts import Contexts
     from .interface import Interface
     from .options import ProviderOptions
     from .plan import Plan
@@ -21,16 +23,29 @@ if TYPE_CHECKING:
 
 
 def layer_table(
-    library: Library, model: str | bytes, options: ProviderOptions, plan: Plan, interface: Interface
+    library: Library,
+    model: str | bytes,
+    options: ProviderOptions,
+    plan: Plan,
+    interface: Interface,
+    lender: Contexts | None = None,
 ) -> str:
     """Run the model once, with zeros and on the cores of the first worker, and return the runtime's table.
 
+    ``lender`` has the weights that the model leaves out.
+
     Raises:
-        RknnError: the runtime refuses another context, or fails.
+        RknnError: the runtime refuses another context, or fails; or the lender is closed.
     """
-    with library.simulator_settings(options.simulator):
-        context = Context.open(library, model, COLLECT_PERF)
-    try:
+    with ExitStack() as undo:
+        weights = None
+        if lender is not None:
+            loan = lender.lend()
+            undo.callback(loan.end)
+            weights = loan.context
+        with library.simulator_settings(options.simulator):
+            context = Context.open(library, model, COLLECT_PERF, weights_of=weights)
+        undo.callback(context.destroy)
         mask = plan.workers[0].core_mask
         if mask is not None:
             context.set_core_mask(mask)
@@ -40,5 +55,3 @@ def layer_table(
         request.fill(task)
         context.run(task)
         return context.perf_detail()
-    finally:
-        context.destroy()

@@ -39,7 +39,11 @@ class Opened(NamedTuple):
 
 
 def open_model(
-    path_or_bytes: Any, provider: str | None, options: ProviderOptions, session_options: SessionOptions
+    path_or_bytes: Any,
+    provider: str | None,
+    options: ProviderOptions,
+    session_options: SessionOptions,
+    lender: Executor | None = None,
 ) -> Opened:
     """Check a model, find the runtime, and make the model ready on the cores that the options name.
 
@@ -48,22 +52,26 @@ def open_model(
         provider: the provider that was asked for, or None.
         options: the session's.
         session_options: whether to record a profile, and where.
+        lender: runs the model with the weights that this one leaves out.
 
     Raises:
         RknnModelError: the file is damaged, or not for this SoC or runtime.
+        RknnClosedError: the lender is closed.
         RknnRuntimeNotFoundError: no runtime library could be loaded.
         RknnValueError: the options name what the SoC does not have.
     """
     source = _source(path_or_bytes)
     with rknn_file.load(source) as model:
         located = _locate(provider, options)
+        if lender is not None:
+            _check_lender(lender, located, options)
         target = _soc_of(located, options)
         if target is not None:
             rknn_file.check_target(model, target)
         chosen = plan(options, soc(target or model.target_platform))
         _warn_about_cores(chosen.groups, model)
         profiler = _profiler(session_options, chosen)
-        executor = Executor(located.library, source, graph_shapes(model), chosen, options, profiler)
+        executor = Executor(located.library, source, graph_shapes(model), chosen, options, profiler, lender)
         metadata = _metadata(model)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",
@@ -73,9 +81,28 @@ def open_model(
     )
     if profiler is not None and options.collect_perf:
         profiler.measure_layers = functools.partial(
-            layer_table, located.library, source, options, chosen, executor.interface
+            layer_table,
+            located.library,
+            source,
+            options,
+            chosen,
+            executor.interface,
+            lender.contexts if lender is not None else None,
         )
     return Opened(executor, RKNPU2_SIMULATOR if located.library.simulated else RKNPU2, metadata, profiler)
+
+
+def _check_lender(lender: Executor, located: Located, options: ProviderOptions) -> None:
+    if lender.library is not located.library:
+        raise RknnValueError(
+            f"use_weight_from runs on {lender.library.path} and this session on {located.library.path}; "
+            "weights can only be shared within one runtime library"
+        )
+    if options.custom_op_path or options.custom_op_default_path:
+        raise RknnValueError(
+            "use_weight_from and custom operators are both set, but the runtime cannot combine them; leave out "
+            "use_weight_from, and compile the model with its weights"
+        )
 
 
 def _profiler(session_options: SessionOptions, chosen: Plan) -> Profiler | None:

@@ -70,21 +70,23 @@ class InferenceSession:
             providers: None, or ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), or
                 ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
-            **kwargs: ``use_weight_from=None``.
+            **kwargs: ``use_weight_from=session``: the session whose weights stand for those that this model leaves out
+                (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
 
         Raises:
             RknnModelError: the file is damaged, or not for this SoC or runtime.
+            RknnClosedError: the session given as ``use_weight_from`` is closed.
             RknnRuntimeNotFoundError: no runtime library could be loaded.
             RknnValueError, RknnTypeError: an argument is wrong.
             NotImplementedError: an option is set whose feature does not exist yet.
         """
-        _refuse_unknown(kwargs)
+        lender = _lender(kwargs)
         provider, given = choose(providers, provider_options)
         self._options = ProviderOptions.parse(given)
         self._session_options = SessionOptions.of(sess_options)
         if self._session_options.log_severity_level != DEFAULT:
             set_default_logger_severity(self._session_options.log_severity_level)
-        opened = open_model(path_or_bytes, provider, self._options, self._session_options)
+        opened = open_model(path_or_bytes, provider, self._options, self._session_options, lender)
         self._executor, self._provider, self._modelmeta, self._profiler = opened
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
         self._finalizer = weakref.finalize(self, _end, self._executor, self._profiler)
@@ -356,15 +358,20 @@ class InferenceSession:
         self.close()
 
 
-def _refuse_unknown(kwargs: Mapping[str, Any]) -> None:
-    for name, value in kwargs.items():
+def _lender(kwargs: Mapping[str, Any]) -> Executor | None:
+    """What runs the session given as ``use_weight_from``, if one is given."""
+    for name in kwargs:
         if name not in _KEYWORDS:
             near = difflib.get_close_matches(name, ["sess_options", "providers", "provider_options", *_KEYWORDS], n=1)
             raise RknnTypeError(
                 f"InferenceSession has no argument {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
             )
-        if value is not None:
-            raise NotImplementedError(f"{name} is not implemented yet; leave it out")
+    session = kwargs.get("use_weight_from")
+    if session is None:
+        return None
+    if not isinstance(session, InferenceSession):
+        raise RknnTypeError(f"use_weight_from takes an InferenceSession, not {session!r}")
+    return session._executor
 
 
 def _of_one(run_options: Any, caller: str) -> RunSettings:

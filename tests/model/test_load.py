@@ -120,6 +120,29 @@ def test_a_model_without_its_weights_says_so(open_model: Callable[[str], Model])
         model.constant_bytes(graph, weight)
 
 
+def test_weights_are_borrowed_by_name_and_form(open_model: Callable[[str], Model]) -> None:
+    """Every weight that the file leaves out is its master's, through a chain too; one of another form is refused."""
+    master, stripped = open_model("tiny_conv_fp16"), open_model("without_weights_fp16")
+    borrower = stripped.with_weights_from(master)
+    chained = stripped.with_weights_from(borrower)
+    names = {tensor.name: tensor for tensor in master.graphs[0].tensors}
+    left_out = [t for t in stripped.graphs[0].tensors if t.buffer and not len(stripped.buffer(t.buffer))]
+    assert left_out
+    for tensor in left_out:
+        for model in (borrower, chained):
+            data = model.constant_bytes(model.graphs[0], tensor)
+            assert data == master.constant_bytes(master.graphs[0], names[tensor.name])
+    other = stripped.with_weights_from(open_model("conv_c16_fp16"))
+    with pytest.raises(RknnModelError, match="do not fit"):
+        other.constant_bytes(other.graphs[0], left_out[0])
+
+
+def test_weights_are_not_borrowed_from_a_model_for_another_soc(open_model: Callable[[str], Model]) -> None:
+    """They would be packed in another way."""
+    with pytest.raises(RknnModelError, match="rk3566"):
+        open_model("without_weights_fp16").with_weights_from(open_model("rk3566_block_fp16"))
+
+
 def test_numbers_without_a_name_do_not_stop_a_model_from_loading() -> None:
     """A newer compiler may write kinds, layouts and element types that a board's runtime knows, though we do not."""
     writer, graphs, graph, tensors, tensor = Writer(), Reference(), Reference(), Reference(), Reference()

@@ -64,11 +64,11 @@ class Device:
         socket.send_fds(self.control, [struct.pack(f"<{len(words)}I", *words) + tail], list(descriptors))
         return Reply(self.control.recv(1 << 16))
 
-    def load(self, model: int, content: bytes) -> Reply:
+    def load(self, model: int, content: bytes, master: int = 0) -> Reply:
         file = os.memfd_create("model")
         try:
             os.write(file, content)
-            return self.request(LOAD, model, descriptors=[file])
+            return self.request(LOAD, model, master, descriptors=[file])
         finally:
             os.close(file)
 

@@ -58,7 +58,7 @@ def context(device: Device, model: tuple[int, Path]) -> Iterator[Context]:
 
 def test_it_greets_with_magic_and_protocol(device: Device) -> None:
     """A host can tell a device from a program that happens to write."""
-    assert device.greeting == struct.pack("<II", 0x5A455A45, 1)
+    assert device.greeting == struct.pack("<II", 0x5A455A45, 2)
 
 
 @pytest.mark.parametrize("name", ["tiny_conv_fp16", "block_int8", "mean_std_int8", "two_inputs_fp16", "dynamic_fp16"])
@@ -126,8 +126,9 @@ def test_a_file_that_is_no_model_is_refused(device: Device) -> None:
     [
         ((99,), PARAM_INVALID),
         ((LOAD,), PARAM_INVALID),
-        ((LOAD, 1, 1), PARAM_INVALID),
-        ((LOAD, 1), PARAM_INVALID),  # without a file
+        ((LOAD, 1), PARAM_INVALID),
+        ((LOAD, 1, 0, 1), PARAM_INVALID),
+        ((LOAD, 1, 0), PARAM_INVALID),  # without a file
         ((ATTACH, 1, 0xFFFFFFFF), PARAM_INVALID),
         ((RUN, 0, 0, 1), PARAM_INVALID),
         ((UNLOAD, 12345), CTX_INVALID),
@@ -174,7 +175,7 @@ def test_a_slow_load_holds_up_no_running_channel(own_device: Device) -> None:
     os.write(file, content)
     loads = 20
     for number in range(loads):  # sent ahead, answered one by one
-        own_device.control.sendmsg([struct.pack("<II", LOAD, 100 + number)], [(1, 1, struct.pack("i", file))])
+        own_device.control.sendmsg([struct.pack("<III", LOAD, 100 + number, 0)], [(1, 1, struct.pack("i", file))])
     os.close(file)
     runs = 0
     own_device.control.setblocking(False)
@@ -251,3 +252,51 @@ def test_descriptors_are_not_leaked(own_device: Device) -> None:
     while open_files() > before:  # the last channel's thread may still be on its way out
         assert time.monotonic() < deadline
         os.sched_yield()
+
+
+def test_weights_that_a_file_leaves_out_are_its_masters(own_device: Device) -> None:
+    """Found by name in the master, or at the end of a chain; the outputs are the official simulator's."""
+    model = recording("without_weights_fp16")
+    assert own_device.load(1, recording("tiny_conv_fp16").path.read_bytes()).status == SUCC
+    assert own_device.load(2, model.path.read_bytes(), master=1) == (SUCC, "")
+    assert own_device.load(3, model.path.read_bytes(), master=2) == (SUCC, "")
+    for number in (2, 3):
+        context = Context(own_device, number, model.path)
+        for inputs, outputs in model.cases():
+            context.put(inputs)
+            assert context.run() == (SUCC, "")
+            assert cosine(context.get()[0], outputs[0]) >= model.cosine
+        context.close()
+
+
+@pytest.mark.parametrize(("master", "why"), [("conv_c16_fp16", "is to be taken from"), ("tiny_conv_int8", "int8")])
+def test_weights_of_another_model_are_refused(own_device: Device, master: str, why: str) -> None:
+    """Weights of another size or type would give wrong numbers."""
+    assert own_device.load(1, recording(master).path.read_bytes()).status == SUCC
+    refused = own_device.load(2, recording("without_weights_fp16").path.read_bytes(), master=1)
+    assert refused.status == MODEL_INVALID
+    assert why in refused.text
+
+
+def test_a_master_must_be_loaded(own_device: Device) -> None:
+    """One that was unloaded, or whose master was, has no weights to give."""
+    content = recording("without_weights_fp16").path.read_bytes()
+    assert own_device.load(2, content, master=1).status == CTX_INVALID
+    assert own_device.load(1, recording("tiny_conv_fp16").path.read_bytes()).status == SUCC
+    assert own_device.load(2, content, master=1).status == SUCC
+    assert own_device.request(UNLOAD, 1).status == SUCC
+    refused = own_device.load(3, content, master=2)
+    assert refused.status == CTX_INVALID
+    assert "unloaded" in refused.text
+
+
+def test_a_masters_file_that_has_changed_is_refused(own_device: Device, tmp_path: Path) -> None:
+    """It is read again for each borrower, and what is in it now may be anything, or cut short."""
+    path = tmp_path / "master.rknn"
+    path.write_bytes(recording("tiny_conv_fp16").path.read_bytes())
+    with path.open("rb") as file:
+        assert own_device.request(LOAD, 1, 0, descriptors=[file.fileno()]).status == SUCC
+    os.truncate(path, 100)
+    refused = own_device.load(2, recording("without_weights_fp16").path.read_bytes(), master=1)
+    assert refused.status == MODEL_INVALID
+    assert "changed" in refused.text

@@ -121,15 +121,33 @@ void compute(const Channel &channel, uint32_t graph) {
     }
 }
 
+/* The models that are loaded, and whose weights they use. */
+std::map<uint32_t, uint32_t> masters;
+
+void on_load(uint32_t model, uint32_t master) {
+    if (mode() == "die_in_load") raise(SIGKILL);
+    if (mode() == "refuse_load") return reply(control_fd, RKNN_ERR_MODEL_INVALID, "cannot execute Frobnicate");
+    for (uint32_t lender = master; lender != 0; lender = masters[lender]) {
+        if (masters.count(lender) == 0) {
+            return reply(control_fd, RKNN_ERR_CTX_INVALID, "model " + std::to_string(lender) + " is not loaded");
+        }
+    }
+    masters[model] = master;
+    reply(control_fd, RKNN_SUCC, "");
+}
+
 void on_control(Fields &fields, const std::vector<int> &descriptors, std::map<int, Channel> &channels) {
     switch (fields.u32()) {
-        case 1:
+        case 1: {
             for (int descriptor : descriptors) close(descriptor);
-            if (mode() == "die_in_load") raise(SIGKILL);
-            if (mode() == "refuse_load") return reply(control_fd, RKNN_ERR_MODEL_INVALID, "cannot execute Frobnicate");
-            break;
+            const uint32_t model = fields.u32();
+            return on_load(model, fields.u32());
+        }
         case 2:
             channels[descriptors.at(0)] = read_attachment(fields, descriptors.at(1));
+            break;
+        case 3:
+            masters.erase(fields.u32());
             break;
         default:
             break;
@@ -158,7 +176,7 @@ int main() {
         std::fputs("No module named ez_rknn_async\n", stderr);
         return 1;
     }
-    const uint32_t greeting[2] = {0x5A455A45, mode() == "other_protocol" ? 99U : 1U};
+    const uint32_t greeting[2] = {0x5A455A45, mode() == "other_protocol" ? 99U : 2U};
     send(control_fd, greeting, sizeof greeting, MSG_NOSIGNAL);
     std::map<int, Channel> channels;
     std::vector<uint8_t> packet;

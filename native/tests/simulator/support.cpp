@@ -41,10 +41,11 @@ std::string shared_directory() {
     return "";
 }
 
-TestContext::TestContext(const std::string &path, const std::string &settings, uint32_t flags) {
+TestContext::TestContext(const std::string &path, const std::string &settings, uint32_t flags,
+                         rknn_init_extend *extend) {
     ez_rknn_simulator_configure(settings.c_str());
     std::string copy = path;
-    code = rknn_init(&handle, copy.data(), 0, flags, nullptr);
+    code = rknn_init(&handle, copy.data(), 0, flags, extend);
 }
 
 TestContext::~TestContext() {

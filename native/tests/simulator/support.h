@@ -21,7 +21,8 @@ class TestContext {
   public:
     TestContext() = default;
     /* rknn_init with the model of that path, with the settings given; `code` is what it returned. */
-    explicit TestContext(const std::string &path, const std::string &settings = "compute=off", uint32_t flags = 0);
+    explicit TestContext(const std::string &path, const std::string &settings = "compute=off", uint32_t flags = 0,
+                         rknn_init_extend *extend = nullptr);
     ~TestContext();
     TestContext(const TestContext &) = delete;
     TestContext &operator=(const TestContext &) = delete;

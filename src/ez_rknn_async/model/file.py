@@ -6,7 +6,7 @@ import contextlib
 import mmap
 import os
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Union
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .graph import Graph, Tensor
+
+_WHERE_WEIGHTS_ARE = (
+    "compile it without remove_weight=True, or give the session that has the weights: "
+    "InferenceSession(..., use_weight_from=session)"
+)
 
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 
@@ -55,6 +60,7 @@ class Model:
     size: int  # of the file
     _buffers: list[memoryview] = field(repr=False)
     _mapping: mmap.mmap | None = field(repr=False, default=None)
+    _master: Model | None = field(repr=False, default=None)  # who has the weights that this file leaves out
 
     @property
     def container_version(self) -> int:
@@ -95,15 +101,31 @@ class Model:
         """The stored bytes of ``tensor`` of ``graph``, padding included.
 
         In a dynamic model only the first graph holds the weights; those of the others are found there by name.
-        An ``RknnModelError`` says so when the file has none.
+
+        Raises:
+            RknnModelError: neither the file nor the one that it borrows weights from has any; or the latter has
+                a tensor of that name and another form.
         """
         data = self._find_data(graph, tensor)
         if not len(data):
-            raise RknnModelError(
-                f"the model has no data for tensor {tensor.name!r}",
-                hint="compile it without remove_weight=True: the weights of such a model are in another file",
-            )
+            raise RknnModelError(f"the model has no data for tensor {tensor.name!r}", hint=_WHERE_WEIGHTS_ARE)
         return data
+
+    def with_weights_from(self, master: Model) -> Model:
+        """This model, with the weights that its file leaves out (``remove_weight=True``) taken from ``master``.
+
+        They are found by the names of their tensors, when they are asked for. It is the same file: closing either of
+        the two closes both. ``master`` must stay open for as long; it may have a master itself.
+
+        Raises:
+            RknnModelError: the models are for different SoCs, which pack weights differently.
+        """
+        if self.target_platform != master.target_platform:
+            raise RknnModelError(
+                f"the model is for {self.target_platform}, but the one whose weights it is to use is for "
+                f"{master.target_platform}"
+            )
+        return replace(self, _master=master)
 
     def close(self) -> None:
         """Let go of the file. Arrays that still look into it keep it mapped until they are gone."""
@@ -122,15 +144,39 @@ class Model:
 
     def _find_data(self, graph: Graph, tensor: Tensor) -> memoryview:
         data = self.buffer(tensor.buffer)
-        if len(data) or graph is self.graphs[0]:
-            return data
-        return self.buffer(self._shared_buffers.get(tensor.name, 0))
+        if not len(data) and graph is not self.graphs[0]:
+            data = self.buffer(self._shared_buffers.get(tensor.name, 0))
+        if not len(data) and self._master is not None:
+            data = self._master._lend(tensor)
+        return data
+
+    def _lend(self, wanted: Tensor) -> memoryview:
+        """The data of the tensor of that name, for a model that borrows this one's; none if there is no such tensor."""
+        graph = self.graphs[0]
+        for tensor in graph.tensors:
+            if tensor.name == wanted.name and len(data := self._find_data(graph, tensor)):
+                if _form(tensor) != _form(wanted):
+                    raise RknnModelError(
+                        f"weight {wanted.name!r} is {_describe(wanted)}, but {_describe(tensor)} in the model that it "
+                        "is to be taken from",
+                        hint="the weights of another model do not fit: use those of the model that this was made of",
+                    )
+                return data
+        return memoryview(b"")
 
     @cached_property
     def _shared_buffers(self) -> dict[str, int]:
         """The buffers of the first graph by the names of their tensors."""
         tensors = reversed(self.graphs[0].tensors)  # the first of a name wins
         return {tensor.name: tensor.buffer for tensor in tensors if len(self.buffer(tensor.buffer))}
+
+
+def _form(tensor: Tensor) -> tuple[object, ...]:
+    return tensor.dtype, tensor.layout, tensor.shape, tensor.native_shape
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{tensor.dtype.name.lower()} {list(tensor.shape)} (stored as {list(tensor.native_shape[:12])})"
 
 
 def load(source: Source) -> Model:

@@ -34,6 +34,8 @@ FORMATS = ("NCHW", "NHWC", "NC1HWC2", "UNDEFINED")
 FOREIGN = ("int4", "bfloat16")
 # The flag of rknn_init (RKNN_FLAG_COLLECT_PERF_MASK) that makes the runtime measure each layer.
 COLLECT_PERF = 8
+# The one (RKNN_FLAG_SHARE_WEIGHT_MEM) with which a context uses the weights of another.
+SHARE_WEIGHTS = 32
 
 
 @dataclass(frozen=True)
@@ -66,18 +68,29 @@ class Context:
         self.handle = handle
 
     @classmethod
-    def open(cls, library: Library, model: str | bytes, flags: int = 0) -> Context:
-        """Load a model: a path, or the file's bytes.
+    def open(
+        cls, library: Library, model: str | bytes, flags: int = 0, *, weights_of: Context | None = None
+    ) -> Context:
+        """Load a model.
+
+        Args:
+            library: the runtime.
+            model: a path, or the file's bytes.
+            flags: of ``rknn_init``.
+            weights_of: a context whose weights stand for those that the file leaves out; it must live longer.
 
         Raises:
             RknnError: the runtime refuses the model.
         """
-        handle = ffi.new("rknn_context *")
+        handle, extend = ffi.new("rknn_context *"), ffi.NULL
+        if weights_of is not None:
+            flags |= SHARE_WEIGHTS
+            extend = ffi.new("rknn_init_extend *", {"ctx": weights_of.handle})
         if isinstance(model, str):
             # Size 0 says that the pointer is a path.
-            library.call("rknn_init", handle, ffi.new("char[]", model.encode()), 0, flags, ffi.NULL)
+            library.call("rknn_init", handle, ffi.new("char[]", model.encode()), 0, flags, extend)
         else:
-            library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, ffi.NULL)
+            library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, extend)
         # On failure the vendor may leave a number in the handle that is none: it is only read here, after success.
         return cls(library, handle[0])
 

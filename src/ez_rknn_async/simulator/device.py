@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import mmap
 import os
 import queue
 import socket
 import threading
 
 from ..errors import RknnModelError
-from ..model import load
 from . import wire
 from .channel import Channel, Context, Cores, SharedMemory
-from .executable import Executable
+from .loaded import LoadedModel
 from .wire import Attach, Load, RefusedError, Status, Unload
 
 log = logging.getLogger(__name__)
@@ -29,7 +27,7 @@ class Device:
     """What the host's control requests act on."""
 
     def __init__(self) -> None:
-        self._models: dict[int, Executable] = {}
+        self._models: dict[int, LoadedModel] = {}
         self._cores = Cores()
 
     def answer(self, message: bytes, descriptors: tuple[int, ...]) -> bytes:
@@ -54,24 +52,24 @@ class Device:
             self._load(request, *_expect(descriptors, 1))
         elif isinstance(request, Attach):
             self._attach(request, *_expect(descriptors, 2))
-        elif self._models.pop(request.model, None) is None:
-            raise _no_model(request.model)
+        else:
+            self._loaded(request.model).close()
+            del self._models[request.model]
 
     def _load(self, request: Load, file: int) -> None:
         if request.model in self._models:
             raise RefusedError(Status.PARAM_INVALID, f"model {request.model} is already loaded")
-        if not os.fstat(file).st_size:
-            raise RefusedError(Status.MODEL_INVALID, "the model file is empty")
-        content = memoryview(mmap.mmap(file, 0, access=mmap.ACCESS_READ))
-        with load(content) as model:
-            self._models[request.model] = Executable(model)
+        master = self._loaded(request.master) if request.master else None
+        self._models[request.model] = LoadedModel(file, master)
 
     def _attach(self, request: Attach, channel: int, memory: int) -> None:
-        executable = self._models.get(request.model)
-        if executable is None:
-            raise _no_model(request.model)
-        context = Context(executable, SharedMemory(memory), request.graphs)
+        context = Context(self._loaded(request.model).executable, SharedMemory(memory), request.graphs)
         Channel(socket.socket(fileno=os.dup(channel)), context, self._cores).start()
+
+    def _loaded(self, model: int) -> LoadedModel:
+        if model not in self._models:
+            raise RefusedError(Status.CTX_INVALID, f"model {model} is not loaded")
+        return self._models[model]
 
 
 def _expect(descriptors: tuple[int, ...], count: int) -> tuple[int, ...]:
@@ -80,10 +78,6 @@ def _expect(descriptors: tuple[int, ...], count: int) -> tuple[int, ...]:
             Status.PARAM_INVALID, f"the request needs {count} file descriptors and came with {len(descriptors)}"
         )
     return descriptors
-
-
-def _no_model(model: int) -> RefusedError:
-    return RefusedError(Status.CTX_INVALID, f"model {model} is not loaded")
 
 
 def serve(control: socket.socket) -> None:

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 
 MAGIC = 0x5A455A45
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_MESSAGE = 256 * 1024  # an attach names every tensor of every graph; everything else is a few bytes
 MAX_DESCRIPTORS = 2
 MAX_TEXT = 8 * 1024  # of an error; the host shows it to a person
@@ -68,9 +68,13 @@ class GraphExtents:
 
 @dataclass(frozen=True)
 class Load:
-    """Load the model file whose descriptor came along; ``model`` is the host's name for it."""
+    """Load the model file whose descriptor came along; ``model`` is the host's name for it.
+
+    Weights that the file leaves out are those of ``master``, a loaded model; 0: of none.
+    """
 
     model: int
+    master: int
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def parse_control(message: bytes) -> Load | Attach | Unload:
     opcode = fields.u32()
     request: Load | Attach | Unload
     if opcode == Opcode.LOAD:
-        request = Load(fields.u32())
+        request = Load(fields.u32(), fields.u32())
     elif opcode == Opcode.ATTACH:
         request = Attach(fields.u32(), _graphs(fields))
     elif opcode == Opcode.UNLOAD:
