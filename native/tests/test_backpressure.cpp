@@ -130,6 +130,23 @@ TEST(a_run_that_times_out_is_withdrawn) {
     CHECK(!late.is_done());
 }
 
+/* A run that is withdrawn leaves its place to the first in line. */
+TEST(a_withdrawn_run_makes_room) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 1});
+    Job jobs[2], late;
+    fill(runtime, engine, jobs, 0);
+    std::thread withdrawn([&] {
+        ezr_result result{};
+        CHECK_EQ(ezr_run(engine, late, 100, 0, &result), EZR_TIMEOUT);
+    });
+    wait_until_queued(engine, 1);
+    CHECK_EQ(ezr_submit(engine, jobs[1], -1), int64_t{2});
+    withdrawn.join();
+    runtime.let_go(context_of(0));
+    for (int64_t id : {0, 2}) CHECK_EQ(next(engine).id, id);
+}
+
 /* A run that found the queue full waits for a place, and times out without an id. */
 TEST(a_run_waits_for_a_place_in_a_full_queue) {
     FakeRuntime runtime;

@@ -88,16 +88,17 @@ TEST(cancelling_makes_room) {
     CHECK(late.is_done());
 }
 
-/* A core to which a cancelled task was promised takes what waits in the common queue instead. */
+/* The only core was promised to the task that is cancelled; it takes what waits in the common queue instead, for which
+ * nobody else would wake it. */
 TEST(cancelling_frees_the_promised_core) {
     FakeRuntime runtime;
-    TestEngine engine({2, 1, {0, 1}, 8, 64, true, EZR_DISPATCH_LEAST_LOADED});
+    TestEngine engine({1, 1, {0}, 8, 64, true, EZR_DISPATCH_LEAST_LOADED});
     for (int round = 0; round < 500; ++round) {
-        Job jobs[3];
-        int64_t ids[3];
-        for (int i = 0; i < 3; ++i) ids[i] = ezr_submit(engine, jobs[i], -1);
+        Job jobs[2];
+        int64_t ids[2];
+        for (int i = 0; i < 2; ++i) ids[i] = ezr_submit(engine, jobs[i], -1);
         const bool cancelled = ezr_cancel(engine, ids[0]) == EZR_OK;
-        for (int i = 0; i < 3; ++i) CHECK_EQ(next(engine).code, i == 0 && cancelled ? EZR_CANCELLED : RKNN_SUCC);
+        for (int i = 0; i < 2; ++i) CHECK_EQ(next(engine).code, i == 0 && cancelled ? EZR_CANCELLED : RKNN_SUCC);
     }
 }
 
