@@ -16,6 +16,7 @@ import numpy as np
 from .constants import constant
 from .dpu import dpu
 from .graph import DType, Kind, Layout
+from .hidden_rounding import hidden_rounding
 from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, to_real, unit_of_sum
 from .registers import lookup_table
@@ -97,7 +98,7 @@ class _Decoder:
             group=self._source.shape[1] if self._depthwise else 1,
             transposed=self._transposed,
             output_padding=self._output_padding(kernel, strides, pads, dilations) if self._transposed else (0, 0),
-            stages=tuple(self._stages(unit)),
+            stages=self._all_stages(unit),
         )
 
     # Operands
@@ -237,6 +238,11 @@ class _Decoder:
         )
 
     # What is fused
+
+    def _all_stages(self, unit: float | None) -> tuple[Stage, ...]:
+        stages = tuple(self._stages(unit))
+        rounding = hidden_rounding(stages, self._result, self._depthwise, self._transposed)
+        return stages if rounding is None else (rounding, *stages)
 
     def _stages(self, unit: float | None) -> Iterator[Stage]:
         fused = iter(self._fused)

@@ -27,7 +27,8 @@ _BSON_TYPES = {"i": (int,), "f": (float, int), "s": (str,), "is": (int,), "fs": 
 def decode_graph(reader: Reader, table: dict[str, Any], buffers: int) -> Graph:
     """The graph that ``table`` describes; the model has ``buffers`` buffers."""
     tensors = tuple(_tensor(reader, index, entry, buffers) for index, entry in enumerate(table["tensors"]))
-    nodes = tuple(_node(reader, index, entry, len(tensors)) for index, entry in enumerate(table["nodes"]))
+    entries = _without_blank_end(table["nodes"])
+    nodes = tuple(_node(reader, index, entry, len(tensors)) for index, entry in enumerate(entries))
     inputs = _indices(reader, table, "inputs", len(tensors))
     preprocessing = tuple(
         _preprocessing(reader, entry, tensors[index]) for entry, index in zip(table["preprocessing"], inputs)
@@ -40,6 +41,13 @@ def decode_graph(reader: Reader, table: dict[str, Any], buffers: int) -> Graph:
         preprocessing=preprocessing + (None,) * (len(inputs) - len(preprocessing)),
         core_modes=_core_modes(nodes),
     )
+
+
+def _without_blank_end(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The nodes but for one at the end that says nothing: RK3562 and RK3566 have it where all is done by the CPU."""
+    if entries and not (entries[-1]["op"] or entries[-1]["inputs"] or entries[-1]["outputs"]):
+        return entries[:-1]
+    return entries
 
 
 def _tensor(reader: Reader, index: int, table: dict[str, Any], buffers: int) -> Tensor:
@@ -80,7 +88,15 @@ def _quantization(reader: Reader, table: dict[str, Any]) -> Quantization | None:
         reader.fail(table["@"], f"tensor {table['name']!r} has the impossible scale {scale[0]}")
     if len(zero_point) not in (0, len(scale)):
         reader.fail(table["@"], f"tensor {table['name']!r} has {len(scale)} scales and {len(zero_point)} zero points")
-    return Quantization(scale, zero_point or (0,) * len(scale))
+    return Quantization(scale, zero_point or (0,) * len(scale), _span(table))
+
+
+def _span(table: dict[str, Any]) -> tuple[float, float] | None:
+    """One range for the whole tensor, if it is one; a scale can do without."""
+    ends = (*table["minimum"], *table["maximum"])
+    if len(table["minimum"]) != 1 or len(ends) != 2 or not all(map(math.isfinite, ends)):
+        return None
+    return (ends[0], ends[1]) if ends[0] <= 0 <= ends[1] else None
 
 
 def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int) -> Node:
@@ -124,7 +140,8 @@ def _attributes(reader: Reader, table: dict[str, Any]) -> dict[str, Any]:
         # An empty text or vector is how the file says that the attribute is not given.
         attributes = {name: value for name, value in values.items() if name != "@" and value not in ("", ())}
     document, offset = table["bson"]
-    if bson.is_document(document):
+    # That of an output is four numbers, of which the first may be the length.
+    if table["op"] != "OutputOperator" and bson.is_document(document):
         reader.charge(table["@"], len(document))
         for name, entry in bson.read_document(document, offset).items():
             # A typed text or vector was checked; a typed number may be a default, and the document knows better.

@@ -58,6 +58,16 @@ def signed(bits: int, width: int = 32) -> int:
     return bits - (1 << width) if bits >> (width - 1) else bits
 
 
+def fraction(bits: int) -> float:
+    """The number that was written as ``bits / 2**14``: the one with the fewest decimals that is stored like that.
+
+    A slope is 0.1 or 0.2 in a network; taken as 1638 / 16384 it would be wrong by 2e-4, and what follows from it too.
+    """
+    stored = bits / 2.0**UNITY_SHIFT
+    near = (round(stored, digits) for digits in range(1, 6))
+    return next((number for number in near if abs(number * 2.0**UNITY_SHIFT - bits) < 1), stored)
+
+
 @dataclass(frozen=True)
 class Dpu:
     """The settings of one convolution on RK3588, RK3566 and RK3568.
@@ -105,7 +115,7 @@ class Dpu:
     def leaky_slope(self, floating: bool) -> float:
         """The slope of a fused leaky ReLU."""
         bits = self._register(BN_MULTIPLIER) >> 16
-        return half(bits) if floating else bits / 2.0**UNITY_SHIFT
+        return half(bits) if floating else fraction(bits)
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
         """The bounds of a fused clip, as real numbers."""
@@ -249,7 +259,7 @@ class Rk3576Dpu(NewerDpu):
         if floating and "_BsCfg_BScfgTensor" in self.constants:
             return half(int(self._constant("_BsCfg_BScfgTensor")[0]))
         bits = int(self._constant("_BnCfg_BNcfgTensor")[0])
-        return half(bits) if floating else bits / 2.0**UNITY_SHIFT
+        return half(bits) if floating else fraction(bits)
 
     def _constant(self, suffix: str) -> Array:
         if suffix not in self.constants:

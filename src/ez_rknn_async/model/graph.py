@@ -77,10 +77,15 @@ class Kind(_Open):
 
 @dataclass(frozen=True)
 class Quantization:
-    """Affine quantisation: ``real = (quantised - zero_point) * scale``, per tensor (one value) or per channel."""
+    """Affine quantisation: ``real = (quantised - zero_point) * scale``, per tensor (one value) or per channel.
+
+    ``span`` is what the scale was chosen for: the least and the largest value that the compiler met when it calibrated,
+    widened to zero. Only a tensor that is quantised as a whole has one, and not all of those.
+    """
 
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
+    span: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

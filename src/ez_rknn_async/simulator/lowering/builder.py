@@ -169,6 +169,10 @@ class GraphBuilder:
         if grid is not None:
             self._grids[value] = grid
 
+    def rounded(self, value: str, grid: Grid) -> str:
+        """``value`` rounded to a grid, as where the NPU stores it between two steps of one node."""
+        return grid.round(self, value) if self._rounding else value
+
     def half(self, value: str) -> str:
         """``value`` rounded to float16, as where the NPU hands it from one operator to the next."""
         if not self._rounding:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ....model.convolution import convolution
-from ....model.stages import Activation
+from ....model.graph import DType
+from ....model.stages import Activation, Rounding
+from ..grid import Grid
 from ..registry import lowers
 from .activation import activate
 
@@ -45,4 +47,6 @@ def _geometry(decoded: Convolution) -> dict[str, Any]:
 def _apply(stage: Stage, value: str, to: GraphBuilder) -> str:
     if isinstance(stage, Activation):
         return activate(to, stage.function, value, stage.parameters)
+    if isinstance(stage, Rounding):
+        return to.rounded(value, Grid(DType.INT8, stage.scale, stage.zero_point))
     return to.add(stage.operator, value, to.value(stage.operand))
