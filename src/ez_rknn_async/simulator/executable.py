@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+import onnx
 import onnxruntime as ort
 
 from .lowering import lower
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..model import Model
     from .lowering import Lowered
+    from .lowering.lowered import Port
 
 
 class Executable:
@@ -50,9 +52,9 @@ class Executable:
         session, lowered = self.session(graph, threads), self.graphs[graph]
         binding = session.io_binding()
         for port, address in zip(lowered.inputs, inputs):
-            binding.bind_input(port.name, "cpu", 0, port.element_type, port.shape, address)
+            binding.bind_input(port.name, "cpu", 0, _element_type(port), port.shape, address)
         for port, address in zip(lowered.outputs, outputs):
-            binding.bind_output(port.name, "cpu", 0, port.element_type, port.shape, address)
+            binding.bind_output(port.name, "cpu", 0, _element_type(port), port.shape, address)
         return Binding(session, binding)
 
 
@@ -66,6 +68,12 @@ class Binding:
     def run(self) -> None:
         """One inference, from the bound inputs to the bound outputs."""
         self._session.run_with_iobinding(self._binding)
+
+
+def _element_type(port: Port) -> Any:
+    # Old releases of ONNX Runtime (1.19, the last one for Python 3.9) take numpy's types only; numpy has no bfloat16.
+    bfloat16 = onnx.TensorProto.BFLOAT16
+    return bfloat16 if port.element_type == bfloat16 else onnx.helper.tensor_dtype_to_np_dtype(port.element_type)
 
 
 def open_session(lowered: Lowered, threads: int = 1) -> ort.InferenceSession:
