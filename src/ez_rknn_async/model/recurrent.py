@@ -2,7 +2,10 @@
 
 The weights of all gates and directions are rows of one packed matrix, each gate padded to a whole number of blocks.
 Gates are in ONNX order (i, o, f, c; z, r, h). The bias has, for each direction, the gates' input biases and then
-their recurrent ones.
+their recurrent ones. An initial state that the network does not give is zeros, padded like a channel dimension.
+
+A GRU's table has no place for ``clip`` and ``activations``. The compiler writes ``exGRU`` for one that runs forward
+and has neither, so a ``GRU`` that runs forward has one of them, and which is not known.
 """
 
 from __future__ import annotations
@@ -14,11 +17,13 @@ import numpy as np
 
 from .constants import constant
 from .dpu import UNITY_SHIFT
-from .graph import DType
+from .graph import DType, Kind
 from .unsupported import UnsupportedFormError
 from .weights import unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .file import Model
     from .graph import Graph, Node, Tensor
     from .registers import RegisterFile
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 GATES = {"LSTM": 4, "GRU": 3}
+_PEEPHOLES = 7  # of an LSTM's operands
 _STATE_SCALE = 1 / 128  # of the hidden state in a quantised LSTM; its zero point is 0
 _TABLE_RANGE = 32768.0
 _BS_CFG, _PER_CHANNEL = 0x4040, 0x20140
@@ -43,6 +49,8 @@ class Recurrent:
     bias: Array  # [directions, 2 * gates * hidden]
     hidden_size: int
     direction: str  # "forward", "reverse" or "bidirectional"
+    lengths: tuple[int, ...]  # of the sequences of the batch; empty: all of them in full
+    attributes: Mapping[str, Any]  # ONNX's others, where the layer has them
     state: int  # tensor index of the initial hidden state [directions, batch, hidden]
     cell: int | None  # tensor index of an LSTM's initial cell state
 
@@ -65,9 +73,11 @@ class _Decoder:
         self._kind = node.op[-4:] if node.op.endswith("LSTM") else "GRU"
         self._gates = GATES[self._kind]
         self._source, self._weight, self._recurrence, self._bias = (graph.tensors[i] for i in node.inputs[:4])
-        self._directions, _, self._hidden = graph.tensors[node.inputs[5]].shape
-        if any(node.attributes.get("activations", ())):
-            raise UnsupportedFormError(f"it has other activations: {node.attributes['activations']}")
+        # The initial state may be padded; toolkits before 2.5 do not pad it, and do not say its size elsewhere.
+        self._directions, self._batch, padded = graph.tensors[node.inputs[5]].shape
+        self._hidden = int(node.attributes.get("hidden_size") or padded)
+        if self._hidden > padded:
+            raise UnsupportedFormError(f"its initial state has {padded} numbers of {self._hidden}")
 
     def recurrent(self) -> Recurrent:
         """Everything together."""
@@ -86,6 +96,8 @@ class _Decoder:
             bias=np.ascontiguousarray(bias.reshape(self._directions, -1), np.float32),
             hidden_size=self._hidden,
             direction=self._direction(),
+            lengths=self._lengths(),
+            attributes=self._lstm_attributes() if lstm else self._gru_attributes(),
             state=self._initial(state),
             cell=None if cell is None else self._initial(cell),
         )
@@ -94,6 +106,39 @@ class _Decoder:
         if self._directions == 2:
             return "bidirectional"
         return str(self._node.attributes.get("direction") or "forward")
+
+    def _lengths(self) -> tuple[int, ...]:
+        """The compiler calls them float16 and stores 32-bit integers; zeros, or a helper, stand for none."""
+        tensor = self._graph.tensors[self._node.inputs[4]]
+        if tensor.kind is Kind.HELPER:
+            return ()
+        data = self._model.constant_bytes(self._graph, tensor)[: 4 * self._batch]
+        lengths = tuple(np.frombuffer(data, "<i4", len(data) // 4).tolist())
+        if not any(lengths):
+            return ()
+        if len(lengths) < self._batch or not all(0 <= length <= self._source.shape[0] for length in lengths):
+            raise UnsupportedFormError(f"the lengths of its sequences are {lengths}")
+        return lengths
+
+    def _gru_attributes(self) -> dict[str, Any]:
+        if self._node.op == "GRU" and self._direction() != "reverse":
+            raise UnsupportedFormError("its clip or its activations, which are not in the file, are not the usual ones")
+        if "linear_before_reset" not in self._node.attributes:
+            raise UnsupportedFormError("the file does not say whether it is linear before the reset gate")
+        return {"linear_before_reset": int(self._node.attributes["linear_before_reset"])}
+
+    def _lstm_attributes(self) -> dict[str, Any]:
+        given = self._node.attributes
+        if given.get("input_forget"):
+            raise UnsupportedFormError("its input and forget gates are coupled")
+        if len(self._node.inputs) > _PEEPHOLES and self._graph.tensors[self._node.inputs[_PEEPHOLES]].shape:
+            raise UnsupportedFormError("it has peepholes")
+        attributes: dict[str, Any] = {"clip": float(given["clip"])} if given.get("clip") else {}
+        if any(given.get("activations", ())):
+            attributes["activations"] = given["activations"]
+            coefficients = ("activation_alpha", "activation_beta")
+            attributes.update({name: given[name] for name in coefficients if given.get(name)})
+        return attributes
 
     def _initial(self, index: int) -> int:
         tensor = self._graph.tensors[index]
@@ -109,11 +154,13 @@ class _Decoder:
     def _rows(self, tensor: Tensor, columns: int) -> Array:
         """The packed matrix as [directions, gates, hidden, columns]."""
         stored = unpack(self._model, self._graph, tensor)[:, :columns, 0, 0]
-        padded, groups = self._rows_of_a_gate(tensor, len(stored)), self._directions * self._gates
-        if len(stored) < groups * padded or stored.shape[1] < columns:
+        padded = self._rows_of_a_gate(tensor, len(stored))
+        # Whatever is padded, each direction has as many rows as the other.
+        per_direction, rest = divmod(len(stored), self._directions)
+        if rest or per_direction < self._gates * padded or stored.shape[1] < columns:
             raise UnsupportedFormError(f"its weights {tensor.name!r} are {list(stored.shape)}")
-        rows = stored[: groups * padded].reshape(self._directions, self._gates, padded, columns)
-        return rows[:, :, : self._hidden]
+        rows = stored.reshape(self._directions, per_direction, columns)[:, : self._gates * padded]
+        return rows.reshape(self._directions, self._gates, padded, columns)[:, :, : self._hidden]
 
     def _rows_of_a_gate(self, tensor: Tensor, stored: int) -> int:
         """The tensor's shape counts the rows of one gate, or of all of them; these are padded only at the end."""

@@ -23,22 +23,23 @@ def recurrent_layer(node: Node, to: GraphBuilder) -> None:
     operands = [
         to.value(node.inputs[0]),
         *(to.initializer(array) for array in (layer.weight, layer.recurrence, layer.bias)),
-        "",  # lengths of the sequences: all of them in full
-        *(_initial(to, state) for state in states),
+        to.initializer(np.array(layer.lengths, np.int32)) if layer.lengths else "",
+        *(_initial(to, state, layer.hidden_size) for state in states),
     ]
     attributes: dict[str, Any] = {"hidden_size": layer.hidden_size, "direction": layer.direction}
-    if layer.kind == "GRU":
-        attributes["linear_before_reset"] = 1
-    results = to.add_many(layer.kind, 1 + len(states), *operands, **attributes)
+    results = to.add_many(layer.kind, 1 + len(states), *operands, **attributes, **layer.attributes)
     for place, (output, value) in enumerate(zip(node.outputs, results)):
         to.result(output, _in_shape(to, output, value) if place == 0 else value)
 
 
-def _initial(to: GraphBuilder, index: int) -> str:
+def _initial(to: GraphBuilder, index: int, hidden: int) -> str:
+    """An initial state without its padding."""
     tensor = to.tensor(index)
     if tensor.dtype == DType.INT8 and tensor.quantization is None:  # zeros: others are refused by the decoder
-        return to.initializer(np.zeros(tensor.shape, np.float32))
-    return to.value(index)
+        return to.initializer(np.zeros((*tensor.shape[:-1], hidden), np.float32))
+    if tensor.shape[-1] == hidden:
+        return to.value(index)
+    return to.add("Slice", to.value(index), to.ints([0]), to.ints([hidden]), to.ints([-1]))
 
 
 def _in_shape(to: GraphBuilder, index: int, value: str) -> str:
