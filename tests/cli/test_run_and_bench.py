@@ -64,9 +64,7 @@ def test_bench_compares_the_modes_and_says_where_the_times_are_from(
         assert 0 < mode["latency_ms"]["p50"] <= mode["latency_ms"]["p99"]
 
 
-def test_bench_prints_a_table_without_a_progress_bar_when_piped(
-    data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bench_prints_a_table_without_a_progress_bar_when_piped(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What a file receives is text without control characters."""
     arguments = ["bench", str(data / "tiny_conv_int8.rknn"), "--seconds", "0.1", "--schedule", "0,1"]
     assert main([*arguments, "--simulator", "timing=fixed:1000,compute=off", "--runtime-library", "simulator"]) == 0
