@@ -13,8 +13,10 @@ import argparse
 import asyncio
 import functools
 import gc
+import itertools
 import os
 import resource
+import statistics
 import sys
 import threading
 import time
@@ -26,7 +28,7 @@ import numpy as np
 from ez_rknn_async import InferenceSession, make_provider_options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 MODEL = Path(__file__).resolve().parent.parent / "tests" / "data" / "tiny_conv_int8.rknn"
 OPTIONS = make_provider_options(
@@ -145,7 +147,7 @@ class Growth(NamedTuple):
 
 
 def watch(name: str, runs: int, do: Callable[[int], None]) -> Growth:
-    """Do something ``runs`` times, in portions, after a warm-up of half as many, and fit a line to the memory."""
+    """Do something ``runs`` times, in portions, after a warm-up of half as many."""
     portion = max(BATCH * 10, runs // SAMPLES)
     for _ in range(SAMPLES // 2):
         do(portion)
@@ -157,16 +159,21 @@ def watch(name: str, runs: int, do: Callable[[int], None]) -> Growth:
         done.append(done[-1] + portion)
         kilobytes.append(resident_kb())
     seconds = time.perf_counter() - start
-    slope = float(np.polyfit(done, kilobytes, 1)[0]) * 1000
     return Growth(
         name,
         done[-1],
         seconds,
-        slope,
+        slope(done, kilobytes) * 1000,
         kilobytes[-1] / 1024,
         os_threads() - threads,
         open_descriptors() - descriptors,
     )
+
+
+def slope(x: Sequence[float], y: Sequence[float]) -> float:
+    """The median slope between any two samples: a leak shows in most pairs, a one-time step of the allocator in few."""
+    pairs = itertools.combinations(zip(x, y), 2)
+    return statistics.median((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairs)
 
 
 def resident_kb() -> float:

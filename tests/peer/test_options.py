@@ -1,0 +1,87 @@
+"""Provider options: the table, at a session; and what each layout means.
+
+Elsewhere: the forms and the refusals of each option (tests/test_options.py), each conversion (tests/test_inputs.py).
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+from .conftest import OpenSession
+
+DOCUMENTED = {
+    "layout": "original",
+    "max_queue_size": 5,
+    "threads_per_core": 2,
+    "submit_timeout_ms": 500,
+    "sequential_callbacks": False,
+    "schedule": [0, 1, 2],
+    "enable_pacing": True,
+    "disable_dup_context": True,
+}
+
+
+def test_every_documented_option_may_be_set_at_once(api: ModuleType, open_session: OpenSession) -> None:
+    """And what is in force can be read back, defaults included."""
+    assert api.make_provider_options(**DOCUMENTED) == DOCUMENTED
+    assert api.make_rknpu2_provider_options is api.make_provider_options
+    session = open_session(**DOCUMENTED)
+    (options,) = session.get_provider_options().values()
+    assert options["layout"] == "nchw"
+    assert options["schedule"] == (0, 1, 2)
+    assert options["tp_mode"] is None
+    assert options["max_queue_size"] == 5
+
+
+def test_the_helper_takes_keywords_only(api: ModuleType) -> None:
+    """Nobody remembers the order of twenty options."""
+    with pytest.raises(TypeError):
+        api.make_provider_options("nchw")
+
+
+def test_schedule_and_tp_mode_together_are_a_runtime_error_at_the_session(api: ModuleType, data: Any) -> None:
+    """And a ValueError, which is what the helper raises."""
+    for kind in (RuntimeError, ValueError):
+        with pytest.raises(kind, match="both set"):
+            api.InferenceSession(data / "tiny_conv_int8.rknn", None, None, {"schedule": [0], "tp_mode": "all"})
+
+
+NCHW, NHWC = [1, 3, 12, 12], [1, 12, 12, 3]
+
+
+@pytest.mark.parametrize(
+    ("layout", "shape", "name"),
+    [
+        ("nchw", NCHW, "NCHW"),
+        ("original", NCHW, "NCHW"),
+        ("nchw_software", NCHW, "NCHW"),
+        ("original_software", NCHW, "NCHW"),
+        ("nhwc", NHWC, "NHWC"),
+        ("any", NHWC, "NHWC"),
+    ],
+)
+def test_a_layout_says_what_to_pass_and_changes_no_number(
+    layout: str, shape: list[int], name: str, open_session: OpenSession, simulated_npu: Callable[[str], None]
+) -> None:
+    """Inputs are as get_inputs() says, outputs stay as they are, and the results are the same to the bit."""
+    simulated_npu("")
+    image = np.random.default_rng(0).random(NCHW, np.float32)
+    (expected,) = open_session("block_fp16").run(None, [image])
+    session = open_session("block_fp16", layout=layout)
+    (node,) = session.get_inputs()
+    assert (node.shape, node.layout) == (shape, name)
+    (result,) = session.run(None, [image if shape == NCHW else image.transpose(0, 2, 3, 1)])
+    assert np.array_equal(result, expected)
+    assert session.get_outputs()[0].shape == [1, 16, 6, 6]
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc", "any"])
+@pytest.mark.parametrize(("model", "shape"), [("vector_fp16", [1, 20]), ("sequence_int8", [1, 6, 10])])
+def test_a_layout_concerns_images_only(layout: str, model: str, shape: list[int], open_session: OpenSession) -> None:
+    """Inputs of other ranks are what the model says, and have no layout."""
+    (node,) = open_session(model, layout=layout).get_inputs()
+    assert (node.shape, node.layout) == (shape, "UNDEFINED")
