@@ -4,8 +4,8 @@ The weights of all gates and directions are rows of one packed matrix, each gate
 Gates are in ONNX order (i, o, f, c; z, r, h). The bias has, for each direction, the gates' input biases and then
 their recurrent ones. An initial state that the network does not give is zeros, padded like a channel dimension.
 
-A GRU's table has no place for ``clip`` and ``activations``. The compiler writes ``exGRU`` for one that runs forward
-and has neither, so a ``GRU`` that runs forward has one of them, and which is not known.
+A GRU's table has no place for ``clip`` and ``activations``. From 2.5 on the compiler writes ``exGRU`` for one that runs
+forward and has neither, so a ``GRU`` that runs forward has one of them, and which is not known.
 """
 
 from __future__ import annotations
@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 GATES = {"LSTM": 4, "GRU": 3}
+_EXTENDED_GRU = (2, 5, 0)  # the first compiler that writes exGRU
 _PEEPHOLES = 7  # of an LSTM's operands
 _STATE_SCALE = 1 / 128  # of the hidden state in a quantised LSTM; its zero point is 0
 _TABLE_RANGE = 32768.0
 _BS_CFG, _PER_CHANNEL = 0x4040, 0x20140
 _OUT_SCALE, _OUT_SHIFT = 0x4084, 0x4088
+_ELEMENTWISE, _READ_ADDRESS, _PIXEL = 0x18, 0x5018, 16  # enable mask, register, bytes of a block of channels
 _LANES = 8
 
 
@@ -73,9 +75,10 @@ class _Decoder:
         self._kind = node.op[-4:] if node.op.endswith("LSTM") else "GRU"
         self._gates = GATES[self._kind]
         self._source, self._weight, self._recurrence, self._bias = (graph.tensors[i] for i in node.inputs[:4])
-        # The initial state may be padded; toolkits before 2.5 do not pad it, and do not say its size elsewhere.
+        # The initial state may be padded, which the hidden states that come out are not.
         self._directions, self._batch, padded = graph.tensors[node.inputs[5]].shape
-        self._hidden = int(node.attributes.get("hidden_size") or padded)
+        states = graph.tensors[node.outputs[0]].shape
+        self._hidden = states[-1] if len(states) == 4 else states[-1] // self._directions
         if self._hidden > padded:
             raise UnsupportedFormError(f"its initial state has {padded} numbers of {self._hidden}")
 
@@ -105,7 +108,27 @@ class _Decoder:
     def _direction(self) -> str:
         if self._directions == 2:
             return "bidirectional"
+        if "hidden_size" not in self._node.attributes:
+            return self._direction_of_reading()
         return str(self._node.attributes.get("direction") or "forward")
+
+    def _direction_of_reading(self) -> str:
+        """For compilers before 2.5, which do not write down the direction of an LSTM.
+
+        The input's share of the gates is computed for all times at once, and read time by time. It lies highest in the
+        scratch memory, so the two highest addresses are the first two times or the last two, or those of a loop.
+        """
+        reads = [
+            task.registers[_READ_ADDRESS]
+            for task in self._registers.tasks(self._node)
+            if task.enable_mask == _ELEMENTWISE and _READ_ADDRESS in task.registers
+        ]
+        second, highest = sorted({0, *reads})[-2:]
+        if self._source.shape[0] == 1:
+            return "forward"
+        if not second or (highest - second) % _PIXEL or highest - second > _PIXEL * self._batch:
+            raise UnsupportedFormError("its direction is not in the file, nor to be seen from its commands")
+        return "reverse" if reads.index(highest) < reads.index(second) else "forward"
 
     def _lengths(self) -> tuple[int, ...]:
         """The compiler calls them float16 and stores 32-bit integers; zeros, or a helper, stand for none."""
@@ -121,7 +144,8 @@ class _Decoder:
         return lengths
 
     def _gru_attributes(self) -> dict[str, Any]:
-        if self._node.op == "GRU" and self._direction() != "reverse":
+        renamed = self._model.toolkit_version >= _EXTENDED_GRU
+        if self._node.op == "GRU" and renamed and self._direction() != "reverse":
             raise UnsupportedFormError("its clip or its activations, which are not in the file, are not the usual ones")
         if "linear_before_reset" not in self._node.attributes:
             raise UnsupportedFormError("the file does not say whether it is linear before the reset gate")
