@@ -241,7 +241,7 @@ class _Decoder:
 
     def _all_stages(self, unit: float | None) -> tuple[Stage, ...]:
         stages = tuple(self._stages(unit))
-        rounding = hidden_rounding(stages, self._result, self._depthwise, self._transposed)
+        rounding = hidden_rounding(self._graph, stages, self._result, self._depthwise, self._transposed)
         return stages if rounding is None else (rounding, *stages)
 
     def _stages(self, unit: float | None) -> Iterator[Stage]:

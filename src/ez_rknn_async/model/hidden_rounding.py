@@ -22,7 +22,7 @@ from .stages import Activation, Rounding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .graph import Tensor
+    from .graph import Graph, Tensor
     from .stages import Stage
 
     Function = Callable[[float], float]
@@ -59,7 +59,9 @@ _RISING: dict[str, tuple[Function, float]] = {
 }
 
 
-def hidden_rounding(stages: Sequence[Stage], result: Tensor, depthwise: bool, transposed: bool) -> Rounding | None:
+def hidden_rounding(
+    graph: Graph, stages: Sequence[Stage], result: Tensor, depthwise: bool, transposed: bool
+) -> Rounding | None:
     """The rounding in front of the only stage, if there is one and it can be told from ``result``."""
     if len(stages) != 1 or result.dtype is not DType.INT8 or result.quantization is None:
         return None
@@ -67,6 +69,9 @@ def hidden_rounding(stages: Sequence[Stage], result: Tensor, depthwise: bool, tr
     if not isinstance(stage, Activation) or span is None:
         return None
     if not transposed and not (depthwise and stage.function in SEPARATE):
+        return None
+    # In front of a maximum the span is that of the maxima.
+    if any(node.op == "MaxPool" and result.index in node.inputs for node in graph.nodes):
         return None
     low, high = (_undone(stage, end) for end in span)
     if low is None or high is None or not high - low > 1e-30:

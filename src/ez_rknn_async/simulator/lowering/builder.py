@@ -17,7 +17,7 @@ from ...model.constants import constant, real_constant
 from ...model.graph import Kind
 from ...model.registers import RegisterFile
 from ...model.unsupported import UnsupportedFormError
-from .grid import grid_of, is_real
+from .grid import first_grid_of, grid_of, is_real
 from .lowered import Lowered
 
 if TYPE_CHECKING:
@@ -100,6 +100,10 @@ class GraphBuilder:
         """The data of a constant that holds axes, sizes or indices."""
         return tuple(int(number) for number in self.numbers(index).ravel())
 
+    def on_grid(self, index: int) -> bool:
+        """Whether the tensor's value is rounded to the grid of a quantised tensor."""
+        return self._rounding and grid_of(self.tensor(index)) is not None
+
     def operands(self, node: Node) -> tuple[int, ...]:
         """The node's inputs without the scratch space that the compiler appends for itself."""
         return tuple(index for index in node.inputs if not self._is_scratch(index))
@@ -149,7 +153,8 @@ class GraphBuilder:
         """``value`` is what a node computes for the tensor; it is rounded to what the tensor can hold."""
         grid = grid_of(self.tensor(index))
         if grid is not None and self._rounding and self._grids.get(value) != grid:
-            value = grid.round(self, value)
+            first = first_grid_of(self.tensor(index))
+            value = grid.round(self, value if first is None else first.round(self, value))
         self.define(index, value, grid)
 
     def moved(self, index: int, value: str, *sources: str) -> None:

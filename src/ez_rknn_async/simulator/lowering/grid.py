@@ -24,6 +24,7 @@ QUANTIZED: dict[DType, Any] = {
 }
 # The types that ONNX's own operators take in the opset that is used.
 _QUANTIZE_LINEAR = (DType.INT8, DType.UINT8)
+_SAME_SCALE = 1e-4  # relative; scales that differ by less are float32's rounding
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,22 @@ def grid_of(tensor: Tensor) -> Grid | None:
         return None
     zero_points = tensor.quantization.zero_point
     return Grid(tensor.dtype, tensor.quantization.scale[0], zero_points[0] if zero_points else 0)
+
+
+def first_grid_of(tensor: Tensor) -> Grid | None:
+    """The grid that the tensor had when it was calibrated, where the compiler has given it another one since.
+
+    The parts of a concatenation are quantised as they are and then brought to a common scale, of which the file tells
+    only the latter; the official simulator rounds twice.
+    """
+    quantization = tensor.quantization
+    if quantization is None or tensor.dtype is not DType.INT8 or quantization.span is None:
+        return None
+    low, high = quantization.span
+    scale = (high - low) / 255
+    if not scale > 0 or len(quantization.scale) != 1 or abs(quantization.scale[0] / scale - 1) < _SAME_SCALE:
+        return None
+    return Grid(tensor.dtype, scale, round(-128 - low / scale))
 
 
 def is_real(tensor: Tensor) -> bool:

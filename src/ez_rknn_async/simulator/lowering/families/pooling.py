@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..registry import lowers
 
@@ -35,8 +38,24 @@ def max_pool(node: Node, to: GraphBuilder) -> None:
 def average_pool(node: Node, to: GraphBuilder) -> None:
     """With or without the padding in the count."""
     included = int(node.attributes.get("count_include_pad", 0))
-    value = to.add("AveragePool", to.value(node.inputs[0]), count_include_pad=included, **_window(node))
+    window = _window(node)
+    if to.on_grid(node.inputs[0]) and (included or not any(window.get("pads", ()))) and not window["ceil_mode"]:
+        to.result(node.outputs[0], _average_of_quantized(node, to, window))
+        return
+    value = to.add("AveragePool", to.value(node.inputs[0]), count_include_pad=included, **window)
     to.result(node.outputs[0], value)
+
+
+def _average_of_quantized(node: Node, to: GraphBuilder, window: dict[str, Any]) -> str:
+    """As a convolution, for the sake of halves.
+
+    The mean of four integers is often halfway between two. In float32 the order of the additions then decides which way
+    it is rounded, and a convolution adds in the order of the official simulator.
+    """
+    channels, kernel = to.shape(node.inputs[0])[1], window["kernel_shape"]
+    geometry = {name: window[name] for name in ("kernel_shape", "pads", "strides") if name in window}
+    weight = np.full((channels, 1, *kernel), 1 / math.prod(kernel), np.float32)
+    return to.add("Conv", to.value(node.inputs[0]), to.initializer(weight), group=channels, **geometry)
 
 
 @lowers("GlobalAveragePool")
