@@ -33,7 +33,7 @@ def test_a_library_that_is_missing_is_named_in_the_error(
     """That library said 'rknn_init failed'; and the variable is exclusive, so nothing else is tried."""
     monkeypatch.delenv("EZ_RKNN_RUNTIME_LIBRARY")
     monkeypatch.setenv("ZTU_RKNPU2_RUNTIME_LIBRARY", "/nowhere/librknnrt.so")
-    with pytest.raises(RuntimeError, match="/nowhere/librknnrt.so") as caught:
+    with pytest.raises(RuntimeError, match=r"/nowhere/librknnrt\.so") as caught:
         api.InferenceSession(data / "tiny_conv_int8.rknn")
     assert isinstance(caught.value, api.RknnRuntimeNotFoundError)
     assert [path for path, _ in caught.value.tried] == ["/nowhere/librknnrt.so"]

@@ -1,0 +1,105 @@
+"""A stream of camera frames through every core, in order: frame rate and latency.
+
+    python examples/video_stream.py [--frames N]
+
+The camera is simulated: an endless pan over held-out digits. ``session.map`` takes frames as the cores need them, keeps
+each core busy and gives the results in the order of the frames. Where there is no NPU, the simulated one takes the time
+that the layers of the model would take and computes nothing, for this machine's processor to be no limit; the last line
+says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ez_rknn_async import InferenceSession, make_provider_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    Frame = NDArray[np.uint8]
+
+DIGITS = Path(__file__).resolve().parent / "digits"
+SIMULATOR = "RKNPU2SimulatorExecutionProvider"
+SQUARE = 6  # the network sees each pixel as a square of 6 x 6
+WIDTH = 48  # of a frame and of a digit
+STEP = 4  # columns that the camera moves from frame to frame
+
+
+def camera(frames: int) -> Iterator[Frame]:
+    """Frames, uint8 [1, 1, 48, 48]: a window that moves over a wall of digits."""
+    images = np.load(DIGITS / "digits_test.npz")["images"][:, 0]
+    wall = np.concatenate(list(images.repeat(SQUARE, axis=1).repeat(SQUARE, axis=2)), axis=1)
+    for number in range(frames):
+        left = number * STEP % (wall.shape[1] - WIDTH)
+        yield wall[np.newaxis, np.newaxis, :, left : left + WIDTH]
+
+
+class Stopwatch:
+    """Notes when each frame was taken, and how long its result took."""
+
+    def __init__(self) -> None:
+        self._taken: collections.deque[float] = collections.deque()
+        self.milliseconds: list[float] = []
+
+    def taking(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """The same frames; each is noted when it is taken."""
+        for frame in frames:
+            self._taken.append(time.perf_counter())
+            yield frame
+
+    def result(self) -> None:
+        """The result of the oldest frame has come."""
+        self.milliseconds.append((time.perf_counter() - self._taken.popleft()) * 1000)
+
+
+def classify(session: InferenceSession, frames: int) -> tuple[list[int], list[float], float]:
+    """The digit in each frame, the latency of each in milliseconds, and the seconds that all took."""
+    watch, digits = Stopwatch(), []
+    start = time.perf_counter()
+    for (scores,) in session.map([frame] for frame in watch.taking(camera(frames))):
+        watch.result()
+        digits.append(int(scores.argmax()))
+    return digits, watch.milliseconds, time.perf_counter() - start
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Frame rate and latency of a stream of camera frames.")
+    parser.add_argument("--frames", type=int, default=1000)
+    arguments = parser.parse_args()
+    if arguments.frames < 2:
+        parser.error("--frames must be at least 2")
+    for cores, options in {"core 0": {"schedule": [0]}, "every core": {"schedule": "all"}}.items():
+        with open_session(options) as session:
+            _, latencies, seconds = classify(session, arguments.frames)
+            median, slow = statistics.median(latencies), np.percentile(latencies, 99)
+            print(
+                f"{cores:10}  {arguments.frames / seconds:7.0f} frames/s   "
+                f"latency {median:6.2f} ms (median) {slow:6.2f} ms (99 %)"
+            )
+    if session.get_providers() == [SIMULATOR]:
+        print("on the simulated NPU: its time is modelled, and nothing is computed")
+
+
+def open_session(options: dict[str, Any]) -> InferenceSession:
+    """A session; where the NPU is simulated, with modelled time."""
+    session = InferenceSession(DIGITS / "digits_i8.rknn", provider_options=make_provider_options(**options))
+    if session.get_providers() != [SIMULATOR]:
+        return session
+    session.close()
+    modelled = make_provider_options(simulator={"timing": "modelled", "compute": "off"}, **options)
+    return InferenceSession(DIGITS / "digits_i8.rknn", provider_options=modelled)
+
+
+if __name__ == "__main__":
+    main()
