@@ -37,6 +37,26 @@ void ez_rknn_simulator_reset_counters(void);
 /* The process id of the device process, or 0 when none runs. */
 int ez_rknn_simulator_device_pid(void);
 
+/* What one layer of a model takes on the NPU: modelled from the file, never measured. */
+typedef struct {
+    const char *operator_type; /* as the compiler names it: "ConvRelu"; valid as long as the context */
+    const char *name;
+    uint32_t on_npu;         /* 0: the runtime computes it on the CPU */
+    uint32_t marker;         /* 1: where the graph begins or ends; takes no time */
+    uint64_t compute_cycles; /* the compiler's estimates; 0 for layers that do not multiply and add */
+    uint64_t memory_cycles;
+    uint64_t moved_bytes;      /* that it reads and writes */
+    uint64_t table_elements;   /* that pass an activation which is looked up in a table */
+    uint64_t attention_scores; /* of a fused attention */
+    double share[3];           /* of the busiest core when 1, 2 or 3 cores work together */
+    int64_t duration_ns[3];    /* with 1, 2 or 3 cores working together, and no other core busy */
+} ez_rknn_layer_time;
+
+/* The layers of the graph in use, in order of execution. *count says how many there is room for, and is set to how many
+ * there are; only as many as there is room for are written, and `layers` may be NULL to ask for the number.
+ * Returns RKNN_SUCC, or an error for a context that does not exist. */
+int ez_rknn_simulator_layer_times(uint64_t context, ez_rknn_layer_time *layers, uint32_t *count);
+
 /* Why the last call on this thread that returned an error did so; "" if it did not fail. Valid until the thread's next
  * call. Any runtime library may export this; a client shows the text when it is there. */
 const char *ez_rknn_last_error(void);

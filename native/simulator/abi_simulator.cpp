@@ -1,4 +1,8 @@
 /* What this library offers beyond the vendor's interface. */
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "export.h"
 #include "ez_rknn_simulator.h"
 #include "process.h"
@@ -7,6 +11,28 @@
 #include "status.h"
 
 using namespace ez_rknn::simulator;
+
+namespace {
+
+ez_rknn_layer_time layer_time(const Node &node, const LayerCost &cost, const Soc &soc) {
+    ez_rknn_layer_time time{};
+    time.operator_type = node.type.c_str();
+    time.name = node.name.c_str();
+    time.on_npu = cost.on_npu ? 1 : 0;
+    time.marker = cost.marker ? 1 : 0;
+    time.compute_cycles = cost.npu_cycles;
+    time.memory_cycles = cost.ddr_cycles;
+    time.moved_bytes = cost.moved_bytes;
+    time.table_elements = cost.table_elements;
+    time.attention_scores = cost.attention_scores;
+    for (uint32_t cores = 1; cores <= 3; ++cores) {
+        time.share[cores - 1] = cost.share[cores - 1];
+        time.duration_ns[cores - 1] = cost.duration_ns({cores, cores}, soc);
+    }
+    return time;
+}
+
+}  // namespace
 
 EZ_RKNN_EXPORT int ez_rknn_simulator_configure(const char *settings) {
     return guarded("ez_rknn_simulator_configure", [&] {
@@ -43,6 +69,20 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_device_pid(void) {
         return RKNN_SUCC;
     });
     return pid;
+}
+
+EZ_RKNN_EXPORT int ez_rknn_simulator_layer_times(uint64_t context, ez_rknn_layer_time *layers, uint32_t *count) {
+    return guarded("ez_rknn_simulator_layer_times", [&] {
+        if (count == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the place for the number of layers is NULL");
+        const std::shared_ptr<Context> found = process_state().contexts.find(context);
+        const std::vector<Node> &nodes = found->model()->file.graphs[found->graph_index()].nodes;
+        const uint32_t room = layers == nullptr ? 0 : *count;
+        *count = static_cast<uint32_t>(nodes.size());
+        for (uint32_t i = 0; i < std::min(room, *count); ++i) {
+            layers[i] = layer_time(nodes[i], found->plan().costs[i], *found->model()->soc);
+        }
+        return RKNN_SUCC;
+    });
 }
 
 EZ_RKNN_EXPORT const char *ez_rknn_last_error(void) {

@@ -28,6 +28,7 @@ Board::Lease::Lease(Board &board, uint32_t mask) : board_(board), start_ns_(now_
         if (has(ticket_.mask, core)) board_.cores_[core].line.push_back(&ticket_);
     }
     ticket_.ready.wait(lock, [&] { return board_.is_first(ticket_); });
+    busy_cores_ = board_.busy_cores();
     start_ns_ = std::max(start_ns_, board_.free_since(ticket_));
     end_ns_ = start_ns_;
 }
@@ -61,6 +62,11 @@ bool Board::is_first(const Ticket &ticket) const {
         if (has(ticket.mask, core) && cores_[core].line.front() != &ticket) return false;
     }
     return true;
+}
+
+uint32_t Board::busy_cores() const {
+    return static_cast<uint32_t>(
+        std::count_if(cores_.begin(), cores_.end(), [](const Core &core) { return !core.line.empty(); }));
 }
 
 int64_t Board::free_since(const Ticket &ticket) const {

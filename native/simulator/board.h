@@ -46,6 +46,7 @@ class Board {
 
     uint32_t choose_core() const;
     bool is_first(const Ticket &ticket) const;
+    uint32_t busy_cores() const;
     int64_t free_since(const Ticket &ticket) const;
     void release(Ticket &ticket, int64_t start_ns, int64_t end_ns);
 
@@ -66,6 +67,8 @@ class Board::Lease {
     uint32_t mask() const { return ticket_.mask; }
     uint32_t first_core() const;
     uint32_t core_count() const;
+    /* Cores that were at work when this task began, its own among them: they compete for the memory. */
+    uint32_t busy_cores() const { return busy_cores_; }
     int64_t start_ns() const { return start_ns_; }
     /* When the task ends by the model; until this is called it takes no time. */
     void set_end(int64_t end_ns) { end_ns_ = end_ns; }
@@ -76,6 +79,7 @@ class Board::Lease {
 
     Board &board_;
     Ticket ticket_;
+    uint32_t busy_cores_ = 1;
     int64_t start_ns_ = 0;
     int64_t end_ns_ = 0;
 };

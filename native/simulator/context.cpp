@@ -160,7 +160,7 @@ int64_t Context::modelled_ns(const Board::Lease &lease) const {
         case Timing::fixed:
             return model_->settings.fixed_ns;
         case Timing::modelled:
-            return plan().modelled_ns[lease.core_count() - 1];
+            return plan().modelled_ns({lease.core_count(), lease.busy_cores()});
         case Timing::off:
             break;
     }

@@ -54,8 +54,10 @@ GraphPlan plan(const ModelFile &file, const Graph &graph, const Soc &soc) {
         result.outputs.push_back(make_output_port(graph, i, file.batch, soc));
     }
     result.costs = layer_costs(graph, soc);
-    for (uint32_t cores = 1; cores <= max_cores; ++cores) {
-        result.modelled_ns[cores - 1] = graph_duration_ns(result.costs, cores, soc);
+    for (uint32_t together = 1; together <= max_cores; ++together) {
+        for (uint32_t busy = together; busy <= max_cores; ++busy) {
+            result.durations_ns[together - 1][busy - 1] = graph_duration_ns(result.costs, {together, busy}, soc);
+        }
     }
     return result;
 }

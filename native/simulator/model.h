@@ -17,11 +17,15 @@ namespace ez_rknn::simulator {
 
 /* One graph, prepared for running. */
 struct GraphPlan {
+    /* How long an inference takes by the timing model. */
+    int64_t modelled_ns(CoreUse use) const { return durations_ns.at(use.together - 1).at(use.busy - 1); }
+
     std::vector<TensorPort> inputs;
     std::vector<TensorPort> outputs;
     std::vector<LayerCost> costs;
-    std::array<int64_t, max_cores> modelled_ns{}; /* with 1, 2, 3 cores */
-    GraphPlacement placement;                     /* in the memory shared with the device process */
+    /* By the cores that work together, less one, and by those that are busy in all, less one. */
+    std::array<std::array<int64_t, max_cores>, max_cores> durations_ns{};
+    GraphPlacement placement; /* in the memory shared with the device process */
 };
 
 struct Model {

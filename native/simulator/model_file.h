@@ -59,7 +59,7 @@ struct Node {
     std::vector<uint32_t> outputs;
     std::vector<int32_t> task_counts; /* NPU tasks for 1 core; 2 cores: core 0, 1; 3 cores: core 0, 1, 2 */
     std::vector<int32_t> lut_counts;
-    std::vector<int32_t> work_units; /* 1 core, -, -, 2 cores: core 0, 1, -, 3 cores: core 0, 1, 2 */
+    std::vector<int32_t> work_units; /* elements written: 1 core, -, -, 2 cores: core 0, 1, -, 3 cores: core 0, 1, 2 */
 };
 
 /* (x - mean) / deviation, for the first four channels of one input. */

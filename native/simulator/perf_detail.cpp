@@ -72,10 +72,10 @@ std::string perf_detail_text(const Model &model, size_t graph_index, bool layers
                        shapes(graph, node.inputs).c_str(), shapes(graph, node.outputs).c_str(),
                        static_cast<unsigned long long>(cost.ddr_cycles),
                        static_cast<unsigned long long>(cost.npu_cycles), static_cast<unsigned long long>(cost.cycles),
-                       static_cast<long long>(cost.duration_ns(1, *model.soc) / 1000),
+                       static_cast<long long>(cost.duration_ns({}, *model.soc) / 1000),
                        static_cast<double>(cost.read_bytes) / 1024, node.name.c_str());
     }
-    text += format("Total Operator Elapsed Time(us): %lld\n", static_cast<long long>(plan.modelled_ns[0] / 1000));
+    text += format("Total Operator Elapsed Time(us): %lld\n", static_cast<long long>(plan.modelled_ns({}) / 1000));
     return text;
 }
 

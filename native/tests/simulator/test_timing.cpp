@@ -46,15 +46,43 @@ TEST(cycles_are_those_that_the_compiler_prints) {
     CHECK(compared >= 10);
 }
 
-TEST(more_cores_are_never_slower_and_single_core_models_gain_nothing) {
+TEST(models_divide_layers_as_the_file_says) {
     const Soc &rk3588 = *find_soc("rk3588");
     const ModelFile several = parsed("block_int8");
-    const std::vector<LayerCost> costs = layer_costs(several.graphs[0], rk3588);
     CHECK(supports_cores(several.graphs[0], 2));
     CHECK(supports_cores(several.graphs[0], 3));
-    CHECK(graph_duration_ns(costs, 2, rk3588) < graph_duration_ns(costs, 1, rk3588));
-    CHECK(graph_duration_ns(costs, 3, rk3588) <= graph_duration_ns(costs, 2, rk3588));
+    size_t divided = 0;
+    for (const LayerCost &cost : layer_costs(several.graphs[0], rk3588)) {
+        CHECK(cost.share[0] == 1 && cost.share[1] >= 0.5 && cost.share[2] >= 1.0 / 3);
+        divided += cost.share[1] < 1 ? 1 : 0;
+    }
+    CHECK(divided > 0);
     const ModelFile single = parsed("single_core_int8");
     CHECK(!supports_cores(single.graphs[0], 2));
     CHECK(!supports_cores(single.graphs[0], 3));
+    for (const LayerCost &cost : layer_costs(single.graphs[0], rk3588)) CHECK(cost.share[1] == 1);
+}
+
+TEST(cores_divide_large_layers_and_are_not_worth_joining_for_small_ones) {
+    const Soc &rk3588 = *find_soc("rk3588");
+    LayerCost large;
+    large.npu_cycles = 1000000;
+    large.share = {1, 0.5, 0.34};
+    CHECK(large.duration_ns({2, 2}, rk3588) < large.duration_ns({1, 1}, rk3588) * 6 / 10);
+    CHECK(large.duration_ns({3, 3}, rk3588) < large.duration_ns({2, 2}, rk3588));
+    LayerCost small = large;
+    small.npu_cycles = 1000;
+    CHECK(small.duration_ns({2, 2}, rk3588) > small.duration_ns({1, 1}, rk3588));
+}
+
+TEST(busy_cores_slow_each_other_where_memory_is_what_a_layer_waits_for) {
+    const Soc &rk3588 = *find_soc("rk3588");
+    LayerCost moves;
+    moves.moved_bytes = 10000000;
+    CHECK(moves.duration_ns({1, 2}, rk3588) > moves.duration_ns({1, 1}, rk3588));
+    CHECK(moves.duration_ns({1, 3}, rk3588) > moves.duration_ns({1, 2}, rk3588));
+    CHECK_EQ(moves.duration_ns({3, 3}, rk3588), moves.duration_ns({1, 1}, rk3588));  // undivided: the others wait
+    LayerCost computes;
+    computes.npu_cycles = 1000000;
+    CHECK_EQ(computes.duration_ns({1, 3}, rk3588), computes.duration_ns({1, 1}, rk3588));
 }

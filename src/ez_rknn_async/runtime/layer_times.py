@@ -1,0 +1,90 @@
+"""What each layer of a model takes on the NPU, by the timing model of the simulated one.
+
+The model is in ``native/simulator/timing.cpp``; ``docs/explanation/timing.md`` says how it was made and how far off it
+is. These times are modelled from the file: nothing is run, and no NPU is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .abi import ffi
+from .context import Context
+from .locate import SIMULATOR, locate
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """One layer. Cycles are the compiler's own estimates, 0 for layers that it does not estimate.
+
+    Attributes:
+        operator: as the compiler names it, such as ``"ConvRelu"``.
+        name: of the node in the file.
+        on_npu: whether the NPU computes it; otherwise the runtime does, on the CPU.
+        compute_cycles: to multiply and add, with one core.
+        memory_cycles: to move its data.
+        moved_bytes: that it reads and writes.
+        table_elements: that pass an activation which is looked up in a table.
+        attention_scores: of a fused attention: heads times queries times keys.
+        share: of the busiest core when 1, 2 or 3 cores work together.
+        duration_ns: with 1, 2 or 3 cores working together and no other core busy.
+    """
+
+    operator: str
+    name: str
+    on_npu: bool
+    compute_cycles: int
+    memory_cycles: int
+    moved_bytes: int
+    table_elements: int
+    attention_scores: int
+    share: tuple[float, float, float]
+    duration_ns: tuple[int, int, int]
+
+
+def layer_times(model: str, soc: str | None = None) -> list[LayerTime]:
+    """The layers of the model at the path ``model`` in order of execution, without the markers of its borders.
+
+    ``soc`` is the SoC to model; default: the one that the model was compiled for. For a model with dynamic shapes they
+    are the layers for its largest ones.
+
+    Raises:
+        RknnError: the simulated NPU cannot load the model.
+    """
+    library = locate(SIMULATOR).library
+    settings = "compute=off" if soc is None else f"compute=off,soc={soc}"
+    with library.simulator_settings(settings):
+        context = Context.open(library, model)
+    try:
+        count = ffi.new("uint32_t *")
+        library.call("ez_rknn_simulator_layer_times", context.handle, ffi.NULL, count)
+        layers = ffi.new("ez_rknn_layer_time[]", count[0])
+        library.call("ez_rknn_simulator_layer_times", context.handle, layers, count)
+        return [_layer_time(layer) for layer in layers if not layer.marker]
+    finally:
+        context.destroy()
+
+
+def _layer_time(layer: Any) -> LayerTime:
+    one, two, three = layer.share
+    with_one, with_two, with_three = layer.duration_ns
+    return LayerTime(
+        operator=_text(layer.operator_type),
+        name=_text(layer.name),
+        on_npu=bool(layer.on_npu),
+        compute_cycles=layer.compute_cycles,
+        memory_cycles=layer.memory_cycles,
+        moved_bytes=layer.moved_bytes,
+        table_elements=layer.table_elements,
+        attention_scores=layer.attention_scores,
+        share=(one, two, three),
+        duration_ns=(with_one, with_two, with_three),
+    )
+
+
+def _text(string: Any) -> str:
+    return bytes(ffi.string(string)).decode("utf-8", "replace")
