@@ -1,0 +1,95 @@
+"""The documentation is true: its Python snippets run, and its reference names everything.
+
+The Python blocks of a page run one after the other in one namespace, in a directory with a ``model.rknn``, whose input
+is called ``input``, and the data of the examples. What prose takes for granted is there: a ``session`` and an
+``image``. A block that is a whole program (it asks for ``__main__``) runs as one.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ez_rknn_async
+from ez_rknn_async import InferenceSession, make_provider_options
+from ez_rknn_async.options import ALIASES
+
+from .conftest import ROOT
+
+# A block may stand in a list, indented.
+BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path) -> list[str]:
+    return [textwrap.dedent(block) for _, block in BLOCK.findall(page.read_text())]
+
+
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if blocks(page)]
+
+
+@pytest.fixture
+def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The working directory of somebody who reads along."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
+    monkeypatch.setenv("EZ_RKNN_SIMULATOR", "compute=off")
+    shutil.copy(data / "snippet.rknn", "model.rknn")
+    shutil.copytree(root / "examples" / "digits", tmp_path / "examples" / "digits")
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_snippets_of_a_page_run(page: Path) -> None:
+    """As they stand there; a snippet that does not is worse than none."""
+    session = InferenceSession("model.rknn")
+    namespace: dict[str, Any] = {"session": session, "image": np.zeros((1, 3, 224, 224), np.float32)}
+    for number, block in enumerate(blocks(page)):
+        if "__main__" in block:
+            Path("program.py").write_text(block)
+            subprocess.run([sys.executable, "program.py"], check=True, timeout=100)
+        else:
+            exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)
+    for left in (session, namespace["session"]):
+        left.close()
+
+
+def test_the_session_reference_names_every_public_method_and_property(root: Path) -> None:
+    """What is not there is not found."""
+    page = (root / "docs" / "reference" / "session.md").read_text()
+    public = [name for name in dir(InferenceSession) if not name.startswith("_")]
+    assert [name for name in public if not re.search(rf"`(await )?{name}\b|, `{name}`", page)] == []
+
+
+def test_the_reference_names_every_exception(root: Path) -> None:
+    """With what each of them means."""
+    page = (root / "docs" / "reference" / "session.md").read_text()
+    errors = [name for name in ez_rknn_async.__all__ if name.endswith("Error")]
+    assert [name for name in errors if f"`{name}`" not in page] == []
+
+
+def test_the_options_reference_names_every_option_with_its_default(root: Path, data: Path) -> None:
+    """In the first column of its table."""
+    page = (root / "docs" / "reference" / "provider-options.md").read_text()
+    named = " ".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    options = make_provider_options(runtime_library="simulator", simulator="compute=off")
+    with InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options) as session:
+        (known,) = session.get_provider_options().values()
+    assert [name for name in (*known, *ALIASES) if f"`{name}`" not in named] == []
+
+
+def test_every_link_between_pages_leads_somewhere(root: Path) -> None:
+    """Relative links to files that exist."""
+    broken = []
+    for page in (root / "README.md", *(root / "docs").rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(root)}: {target}")
+    assert broken == []
