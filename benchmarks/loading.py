@@ -1,7 +1,7 @@
-"""How fast a real model loads and runs on the simulated NPU's device: decode, lower, open a session; then one inference.
+"""How fast a large model loads and runs in the simulated NPU: decode, lower, open a session; then one inference.
 
-Compares with the original in ONNX Runtime with as many threads, in one run on one machine. The model is given, because a
-model of this size does not belong into the repository; ``tools/timing`` makes one::
+Compares with the original in ONNX Runtime with as many threads, in one run on one machine. The model is given, because
+one of this size does not belong into the repository; ``tools/timing`` makes it::
 
     python benchmarks/loading.py resnet50_v2.rk3588.rknn resnet50_v2.onnx [--threads 1]
 """
@@ -69,6 +69,7 @@ def original_session(path: Path, threads: int) -> ort.InferenceSession:
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, help="the .rknn file")
     parser.add_argument("original", type=Path, nargs="?", help="the float ONNX file that it was compiled from")

@@ -91,3 +91,16 @@ def test_every_committed_model_can_be_described(ezrknn_info: Callable[..., str],
         if file.stem != "mini_int8":
             assert ezrknn_info(file.stem)
             assert described(ezrknn_info, file.stem)["layers"], file.stem
+
+
+def test_layers_adds_modelled_times(ezrknn_info: Callable[..., str]) -> None:
+    """Per layer and in sum, for each number of cores that the SoC has, and never called measured."""
+    modelled = json.loads(ezrknn_info("block_int8", "--layers", "--json"))["modelled"]
+    assert modelled["soc"] == "rk3588"
+    for cores, total in enumerate(modelled["milliseconds"]):
+        assert 0 < total == pytest.approx(sum(layer["microseconds"][cores] for layer in modelled["layers"]) / 1000)
+    assert len(modelled["milliseconds"]) == 3
+    text = ezrknn_info("block_int8", "--layers")
+    assert "1 core (us)" in text
+    assert f"Modelled for rk3588, not measured: {modelled['milliseconds'][0]:.3f} ms with 1 core" in text
+    assert "odelled" not in ezrknn_info("block_int8")

@@ -34,6 +34,7 @@ class Outputs(nn.Module):
         self.network = network
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """All outputs, in the order of the head."""
         return tuple(self.network(image))
 
 
@@ -54,6 +55,7 @@ class PreActivation(nn.Module):
         self.project = nn.Conv2d(channels_in, channels, 1, stride, bias=False) if project else None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """One block; the shortcut takes what is normalised where it has a convolution, else the input."""
         shortcut = image
         for index, (norm, convolution) in enumerate(zip(self.norms, self.convolutions)):
             image = norm(image).relu()
@@ -83,6 +85,7 @@ def resnet50_v2() -> nn.Module:
 
 
 def torchvision_network(name: str) -> nn.Module:
+    """A classifier, whole."""
     import torchvision
 
     network: nn.Module = getattr(torchvision.models, name)(weights=None)
@@ -120,6 +123,7 @@ def _anchor_based(model: Any) -> nn.Module:
 
 
 def yolov5(configuration: str, activation: nn.Module | None = None) -> nn.Module:
+    """YOLOv5 6.0 or later; ``activation`` in place of SiLU."""
     import yolov5 as package
     from yolov5.models.common import Conv
     from yolov5.models.yolo import DetectionModel

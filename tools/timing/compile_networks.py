@@ -42,6 +42,7 @@ def compile_network(source: Path, target: str, path: Path) -> None:
 
 
 def main() -> None:
+    """What is there already stays; ``--here`` is for the child, which compiles one file."""
     onnx_folder, rknn_folder, target, *names = sys.argv[1:]
     if names[:1] == ["--here"]:
         compile_network(Path(onnx_folder), target, Path(rknn_folder))

@@ -1,6 +1,6 @@
-"""The timing model once more, in Python, so that its constants can be fitted; ``native/simulator/timing.cpp`` is what runs.
+"""The timing model once more, in Python, so that its constants can be fitted.
 
-``tests/simulator/test_timing.py`` holds the two together, layer by layer.
+What runs is ``native/simulator/timing.cpp``; ``tests/simulator/test_timing.py`` holds the two together, layer by layer.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Constants:
-    """What is fitted for each SoC, in nanoseconds: a row's last columns in the table of ``timing.cpp``, in its order."""
+    """What is fitted for each SoC, in nanoseconds: the last columns of the table in ``timing.cpp``, in its order."""
 
     cycle: float
     byte: float
@@ -72,10 +72,11 @@ def milliseconds(network: Network, constants: Constants, together: int = 1, busy
 def networks(soc: str) -> dict[str, Network]:
     """The networks that were compiled for ``soc``, by name."""
     recorded = json.loads((DATA / f"{soc}.json").read_text())
-    return {name: _network(rows) for name, rows in recorded.items()}
+    return {name: network_of(rows) for name, rows in recorded.items()}
 
 
-def _network(rows: list[list[object]]) -> Network:
+def network_of(rows: list[list[object]]) -> Network:
+    """The columns of rows as ``extract.py`` writes them."""
     operators, *columns = zip(*rows)
     on_npu, cycles, moved, table, scores, two, three = (np.array(column, np.float64) for column in columns)
     return Network(operators, on_npu, cycles, moved, table, scores, (np.ones_like(two), two, three))

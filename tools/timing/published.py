@@ -1,4 +1,4 @@
-"""Frame rates that the vendor publishes for the networks of ``architectures.py``: int8, one core, highest NPU frequency.
+"""Frame rates that the vendor publishes for the networks of ``architectures.py``: int8, one core, highest frequency.
 
 From the table "Performance" in the README of its model collection (rknn_model_zoo), which counts the inference only. It
 tells neither the version of the compiler nor whether inputs and outputs were copied.
@@ -33,7 +33,7 @@ HELD_OUT = tuple(FRAMES_PER_SECOND)[1::2]
 THREE_CORES_YOLOV5S_RELU = 177.1
 
 # yolov5s on RK3588, rknn_benchmark, SDK 1.5.0 (jas-hacks, June 2023). The network must be the vendor's demo, which has
-# ReLU: with SiLU an idle core is slower (48.4) than this loaded one. What it takes to join cores is fitted to their ratio.
+# ReLU: with SiLU an idle core (48.4) is slower than this loaded one. The time to join cores is fitted to their ratio.
 TENSOR_PARALLEL = 101.4  # frames/s with three cores on each inference
 LOADED_CORE = 53.1  # frames/s of each of three cores that work at once, each on inferences of its own
 

@@ -8,12 +8,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .. import model as rknn_file
+from ..errors import RknnError
 from ..options import parse_settings
 from ..providers import RKNPU2_SIMULATOR
 from ..runtime.locate import locate
 from ..session import InferenceSession
 from ..soc import soc
 from .measurement import Measurement, measure
+from .modelled import modelled, modelled_sum
 from .progress import ProgressBar
 from .session_options import add_arguments, provider_options
 from .table import Table
@@ -48,8 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     modes = _modes(arguments) if arguments.compare else [{}]
     results = [_measure(arguments, {**overrides, **mode}) for mode in modes]
     source = _source_of_times(results[0]["provider"], overrides.get("simulator"))
+    layers = _modelled(arguments) if arguments.compare else None
     if arguments.json:
-        print(json.dumps({"times": source, "modes": results}, indent=2))
+        sums = {} if layers is None else {"modelled_ms": layers["milliseconds"]}
+        print(json.dumps({"times": source, "modes": results, **sums}, indent=2))
         return 0
     table = Table(["mode", "latency p50 (ms)", "p90 (ms)", "p99 (ms)", "throughput (1/s)", "against the first", "runs"])
     for result in results:
@@ -59,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         table.row(result["mode"], latency["p50"], latency["p90"], latency["p99"], rate, ratio, runs)
     print(table.render())
     print(f"Times: {source}.")
+    if layers is not None:
+        print(f"Sum of the layers, with no other core busy. {modelled_sum(layers)}")
     return 0
 
 
@@ -86,6 +92,14 @@ def _modes(arguments: argparse.Namespace) -> Iterable[dict[str, Any]]:
         modes.append({"schedule": "all", "tp_mode": None})
     modes += [{"schedule": None, "tp_mode": ",".join(map(str, range(n)))} for n in range(2, cores + 1)]
     return modes
+
+
+def _modelled(arguments: argparse.Namespace) -> dict[str, Any] | None:
+    """What the layers add up to, if the simulated NPU can say: a board may run what it cannot."""
+    try:
+        return modelled(arguments.model, locate(arguments.runtime_library).soc)
+    except RknnError:
+        return None
 
 
 def _simulator_settings(arguments: argparse.Namespace) -> dict[str, Any]:

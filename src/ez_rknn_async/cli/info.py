@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..model import Kind, load
+from .modelled import modelled, modelled_table
 from .table import Table
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         description="Say what a .rknn model was compiled for, its inputs and outputs, its layers and its memory.",
     )
     parser.add_argument("model", help="the .rknn file")
+    parser.add_argument(
+        "--layers", action="store_true", help="add how long each layer would take on the NPU: modelled, not measured"
+    )
     parser.add_argument("--json", action="store_true", help="say it as JSON")
     parser.set_defaults(handler=run)
 
@@ -34,6 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the description of the model."""
     with load(arguments.model) as model:
         description = describe(model)
+    if arguments.layers:
+        description["modelled"] = modelled(arguments.model)
     if arguments.json:
         print(json.dumps(description, indent=2))
     else:
@@ -131,6 +137,8 @@ def _sections(description: Mapping[str, Any]) -> Iterator[str]:
         yield _dynamic_shapes(description["dynamic_shapes"])
     yield _operators(description["operators"])
     yield _layers(description["layers"])
+    if "modelled" in description:
+        yield modelled_table(description["modelled"])
     if description["core_modes"] == [1]:
         yield "It runs on one core at a time (no tensor parallelism): use schedule= to spread runs over the cores."
 

@@ -1,0 +1,82 @@
+"""The timing model: as far off published frame rates as its page says, and no further than it may be."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ez_rknn_async.runtime.layer_times import layer_times
+
+from ..conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOOLS = ROOT / "tools" / "timing"
+
+
+@pytest.fixture(scope="module")
+def tools() -> Iterator[dict[str, ModuleType]]:
+    """The modules of ``tools/timing`` that need nothing but numpy."""
+    modules = {}
+    for name in ("model", "published", "report"):
+        specification = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+        assert specification is not None
+        assert specification.loader is not None
+        modules[name] = sys.modules[name] = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(modules[name])
+    yield modules
+    for name in modules:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(("soc", "limit"), [("rk3588", 0.12), ("rk3576", 0.15), ("rk3566", 0.15)])
+def test_networks_that_were_not_fitted_come_out_as_published(
+    tools: dict[str, ModuleType], soc: str, limit: float
+) -> None:
+    """On average over them, within the limit; the constants are those in use."""
+    held_out = tools["published"].HELD_OUT
+    assert not set(held_out) & set(tools["published"].FITTED)
+    assert tools["report"].mean_error(soc, held_out, tools["model"].constants_in_use()[soc]) <= limit
+
+
+def test_several_cores_come_out_as_published(tools: dict[str, ModuleType]) -> None:
+    """Both ratios that were measured with three cores, within 15 %."""
+    for what, (published, modelled) in tools["report"].ratios(tools["model"].constants_in_use()["rk3588"]).items():
+        assert modelled == pytest.approx(published, rel=0.15), what
+
+
+def test_the_page_has_the_errors_of_the_constants_in_use(tools: dict[str, ModuleType]) -> None:
+    """Both tables of the page are what report.py prints."""
+    page = (ROOT / "docs" / "explanation" / "timing.md").read_text()
+    assert tools["report"].single_core_table() in page
+    assert tools["report"].several_cores_table() in page
+
+
+@pytest.mark.parametrize("name", ["block_int8", "snippet"])
+def test_what_was_fitted_is_what_runs(tools: dict[str, ModuleType], data: Path, name: str) -> None:
+    """The formula in Python gives each layer the native library's time, with 1, 2 and 3 cores."""
+    layers = layer_times(str(data / f"{name}.rknn"))
+    assert any(layer.share[1] < 1 for layer in layers)
+    rows = [
+        [
+            layer.operator,
+            layer.on_npu,
+            layer.compute_cycles,
+            layer.moved_bytes,
+            layer.table_elements,
+            layer.attention_scores,
+            *layer.share[1:],
+        ]
+        for layer in layers
+    ]
+    network = tools["model"].network_of(rows)
+    constants = tools["model"].constants_in_use()["rk3588"]
+    for cores in (1, 2, 3):
+        expected = tools["model"].layer_durations(network, constants, cores, cores)
+        assert [layer.duration_ns[cores - 1] for layer in layers] == pytest.approx(list(expected), abs=1)
