@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ....model.convolution import convolution
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ....model.stages import Stage
     from ..builder import GraphBuilder
 
+_TILE = re.compile(r"_tile\d+_conv$")
+
 
 @lowers("Conv*")
 def lower_convolution(node: Node, to: GraphBuilder) -> None:
@@ -28,7 +31,31 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
     value = to.add("ConvTranspose" if decoded.transposed else "Conv", *operands, **_geometry(decoded))
     for stage in decoded.stages:
         value = _apply(stage, value, to)
-    to.result(node.outputs[0], value)
+    if not decoded.stages and _is_only_added(node, to):
+        to.define(node.outputs[0], value)
+    else:
+        to.result(node.outputs[0], value)
+
+
+def _is_only_added(node: Node, to: GraphBuilder) -> bool:
+    """Whether the official simulator never rounds a convolution's result, which only goes into a sum.
+
+    The compiler fuses the sum of two convolutions with the one that it runs last and stores the other's result as int8.
+    The official simulator fuses it with the one that comes first in the network, whose result is therefore neither
+    rounded nor saturated there. (It rounds the other one instead, to a scale that is not in the file.)
+    """
+    result = node.outputs[0]
+    users = [user for user in to.graph.nodes if result in user.inputs]
+    if len(users) != 1 or not users[0].op.startswith("ConvAdd") or result in (*users[0].inputs[:2], *to.graph.outputs):
+        return False
+    name = to.tensor(result).name
+    if _TILE.search(name):  # one of the parts into which the compiler has split a large convolution's channels
+        return True
+    if name != to.tensor(node.inputs[0]).name + "_conv":
+        return node.inputs[1] < users[0].inputs[1]  # weights are numbered as in the network
+    # The parts of a convolution of a concatenation, which the compiler has split: in the order of their inputs.
+    places = {output: place for place, maker in enumerate(to.graph.nodes) for output in maker.outputs}
+    return places.get(node.inputs[0], -1) < places.get(users[0].inputs[0], -1)
 
 
 def _geometry(decoded: Convolution) -> dict[str, Any]:
