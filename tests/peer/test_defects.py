@@ -54,6 +54,14 @@ def test_defect_1_a_core_that_does_not_exist_neither_hangs_nor_aborts(model: str
     assert (len(lines), lines[-1], done.stderr) == (21, "1", "")
 
 
+def threads_fall_to(expected: int) -> bool:
+    """Whether no more are left in the end: the kernel lists a thread for a moment after it was joined."""
+    deadline = time.monotonic() + 30
+    while len(os.listdir("/proc/self/task")) > expected and time.monotonic() < deadline:
+        os.sched_yield()
+    return len(os.listdir("/proc/self/task")) <= expected
+
+
 def test_defect_2_sessions_end_however_often_they_are_made(data: Path) -> None:
     """The lost stop came once in some ten thousand sessions; benchmarks/soak.py makes a hundred thousand."""
     feed = np.zeros((1, 3, 16, 16), np.float32)
@@ -65,7 +73,7 @@ def test_defect_2_sessions_end_however_often_they_are_made(data: Path) -> None:
         if number % 3 == 1:
             session.run_async(None, [feed], lambda *_: None)
         session.close()
-    assert len(os.listdir("/proc/self/task")) == threads
+    assert threads_fall_to(threads)
     assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
 
 
@@ -111,7 +119,7 @@ def test_defect_4_the_last_reference_dropped_in_a_callback_leaks_nothing(data: P
     for thread in threading.enumerate():
         if thread.name == "ez-rknn-close":
             thread.join(60)
-    assert len(os.listdir("/proc/self/task")) == threads
+    assert threads_fall_to(threads)
 
 
 def test_defect_5_a_dynamic_model_runs_with_every_legal_shape(open_session: OpenSession) -> None:
