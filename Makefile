@@ -4,13 +4,15 @@ PYTHON ?= python3
 # The interpreters of `make test-all`; those that are not found are skipped.
 PYTHONS ?= python3.9 python3.11 python3.13
 VENV := .venv
+N ?= 50
+SEED := $(or $(SEED),$(shell date +%s))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo test test-all test-python test-native test-zoo test-peer bench soak lint format clean
+.PHONY: demo test test-all test-python test-native test-zoo fuzz-models test-peer bench soak lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -33,7 +35,15 @@ test-native:
 
 ## test-zoo: every model of ../shared/zoo against the official simulator
 test-zoo: $(VENV)/.test
-	$(BIN)/python -m tests.simulator.zoo_report
+	$(BIN)/python tests/simulator/zoo.py
+
+## fuzz-models: N random networks against the official simulator; TOOLKIT_PYTHON is a Python with rknn-toolkit2, SEED the first
+fuzz-models: $(VENV)/.test
+	@test -n "$(TOOLKIT_PYTHON)" || { echo "make fuzz-models TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
+	rm -rf build/fuzz && mkdir -p build
+	@echo "N=$(N) SEED=$(SEED)"
+	$(TOOLKIT_PYTHON) tools/fuzz_models.py make $(N) build/fuzz $(SEED) > build/fuzz.log 2>&1 || { tail build/fuzz.log; exit 1; }
+	$(BIN)/python tools/fuzz_models.py compare build/fuzz
 
 ## test-peer: the library that this one replaces, unmodified, on our simulated NPU
 test-peer: $(VENV)/.test $(VENV)-peer/.installed

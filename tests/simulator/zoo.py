@@ -1,7 +1,8 @@
 """The zoo: models compiled by the official compiler, with what the official simulator computed for them.
 
-``python tests/simulator/zoo.py [ZOO] [--variant V]... [--model PATTERN]`` prints the score for each variant and every
-model below the line. The line: cosine 0.9999 for floating-point models, 0.999 for quantised ones.
+``python tests/simulator/zoo.py [ZOO] [--variant V]... [--model PATTERN]`` (``make test-zoo``) prints the score for each
+variant, and every model below the line with the reason. The line: cosine 0.9999 for floating-point models, 0.999 and
+two units of the output's scale for quantised ones. The status is 0 when enough models are above it (:data:`REQUIRED`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import sys
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,10 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, NDArray[Any]]
 
+STEPS = 2.01  # of an output's scale: two, and what float32 adds
+REQUIRED = {"floating-point: cosine": 0.99, "int8: cosine": 0.995, "int8: within 2 steps": 0.97}
+UNDOCUMENTED = ("mini",)  # variants in a container that is not understood, which are refused in words
+
 
 @dataclass(frozen=True)
 class Case:
@@ -52,6 +58,16 @@ class Case:
     @property
     def path(self) -> Path:
         return self.folder / f"{self.variant}.rknn"
+
+    @contextmanager
+    def opened(self) -> Iterator[Model]:
+        """The model; one without weights has those of the variant that it was made of, which lies beside it."""
+        with ExitStack() as files:
+            model = files.enter_context(load(str(self.path)))
+            if self.variant.startswith("nowt_"):
+                master = self.folder / f"{self.variant[len('nowt_') :]}.rknn"
+                model = model.with_weights_from(files.enter_context(load(str(master))))
+            yield model
 
     def inputs(self, sample: int) -> Arrays:
         prefix = f"in_{sample}_"
@@ -104,7 +120,7 @@ def score(case: Case) -> Score:
 
 
 def _score(case: Case) -> Score:
-    with load(str(case.path)) as model:
+    with case.opened() as model:
         graph = _graph_for(model, case.inputs(0))
         batches = [_run(model, graph, case.inputs(sample)) for sample in case.samples()]
         outputs = [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*batches)]
@@ -175,12 +191,35 @@ def print_report(scores: list[Score]) -> None:
         if one.refused:
             print(f"refused  {one.model}:{one.variant}  {one.refused}")
     for one in scores:
-        if not one.refused and (not one.passed or one.steps > 2.01):
+        if not one.refused and (not one.passed or one.steps > STEPS):
             kind = "below" if not one.passed else "steps"
             print(
                 f"{kind:8} {one.model}:{one.variant}  cosine {one.cosine:.6f}  steps {one.steps:.2f}  "
                 f"error {one.error:.2e}  exact {one.exact:.3f}"
             )
+
+
+def shares(scores: list[Score]) -> dict[str, float]:
+    """How many of the models are above each line; of those in a form that is documented."""
+    documented = [one for one in scores if one.variant not in UNDOCUMENTED]
+    quantized = [one for one in documented if one.quantized]
+    floating = [one for one in documented if not one.quantized]
+    above = {
+        "floating-point: cosine": [one.passed for one in floating],
+        "int8: cosine": [one.passed for one in quantized],
+        "int8: within 2 steps": [not one.refused and not one.steps > STEPS for one in quantized],
+    }
+    return {name: sum(marks) / len(marks) for name, marks in above.items() if marks}
+
+
+def print_shares(scores: list[Score]) -> bool:
+    """Prints what is required and what there is; whether it is enough."""
+    found = shares(scores)
+    for name, share in found.items():
+        print(f"{name:24} {share:8.2%}  required {REQUIRED[name]:.1%}")
+    refused = [one for one in scores if one.refused and one.variant not in UNDOCUMENTED]
+    print(f"refused though documented: {len(refused)}")
+    return not refused and all(share >= REQUIRED[name] for name, share in found.items())
 
 
 def main() -> int:
@@ -199,7 +238,7 @@ def main() -> int:
         for one in scores:
             print(f"{one.model}:{one.variant}  {one.refused or f'{one.cosine:.6f} {one.steps:.2f} {one.error:.2e}'}")
     print_report(scores)
-    return 0 if all(one.passed for one in scores) else 1
+    return 0 if print_shares(scores) else 1
 
 
 if __name__ == "__main__":
