@@ -59,6 +59,8 @@ def test_bench_compares_the_modes_and_says_where_the_times_are_from(
     modes = [mode["mode"] for mode in described["modes"]]
     assert modes == ["schedule=0", "schedule=all", "tp_mode=0,1", "tp_mode=0,1,2"]
     assert described["times"].startswith("modelled")
+    alone, _two, _three = described["modelled_ms"]
+    assert alone <= described["modes"][0]["latency_ms"]["p50"]
     for mode in described["modes"]:
         assert mode["throughput"] > 0
         assert 0 < mode["latency_ms"]["p50"] <= mode["latency_ms"]["p99"]
