@@ -57,8 +57,9 @@ def test_the_snippets_of_a_page_run(page: Path) -> None:
             subprocess.run([sys.executable, "program.py"], check=True, timeout=100)
         else:
             exec(compile(block, f"{page.name}, block {number}", "exec"), namespace)
-    for left in (session, namespace["session"]):
-        left.close()
+    for left in (session, *namespace.values()):
+        if isinstance(left, (InferenceSession, np.lib.npyio.NpzFile)):
+            left.close()
 
 
 def test_the_session_reference_names_every_public_method_and_property(root: Path) -> None:
