@@ -237,3 +237,26 @@ def snippet() -> onnx.ModelProto:
 
 def _bounds(g: GraphWriter, low: float, high: float) -> tuple[str, str]:
     return g.constant(np.array(low, np.float32)), g.constant(np.array(high, np.float32))
+
+
+def recurrent(kind: str, direction: str, lengths: Sequence[int] = (), **attributes: Any) -> onnx.ModelProto:
+    """One LSTM or GRU over five steps, of a size that the compiler pads; ``lengths`` are those of the sequences."""
+    inputs, hidden, directions = 6, 10, 2 if direction == "bidirectional" else 1
+    rows = {"LSTM": 4, "GRU": 3}[kind] * hidden
+    graph = GraphWriter(f"{kind}_{direction}_{sorted(attributes)}")
+    operands = [
+        graph.input("x", [5, 1, inputs]),
+        graph.weight(directions, rows, inputs, fan_in=inputs),
+        graph.weight(directions, rows, hidden, fan_in=hidden),
+        graph.weight(directions, 2 * rows, fan_in=4),
+        *([graph.constant(np.array(lengths, np.int32))] if lengths else []),
+    ]
+    graph.output("y", graph.op(kind, *operands, hidden_size=hidden, direction=direction, **attributes))
+    return graph.model()
+
+
+def cosine() -> onnx.ModelProto:
+    """An operator that only the CPU has."""
+    graph = GraphWriter("cosine")
+    graph.output("y", graph.op("Cos", graph.input("x", [1, 4, 8, 8])))
+    return graph.model()

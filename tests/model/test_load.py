@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from ez_rknn_async.errors import RknnModelError
 from ez_rknn_async.model import DType, Kind, Layout, load, read_header
 
 from .walk import decode
-from .writer import Reference, Writer
+from .writer import Reference, Value, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,6 +154,46 @@ def test_numbers_without_a_name_do_not_stop_a_model_from_loading() -> None:
     writer.table({0: 200, 1: 201, 2: 202}, tensor)
     (read,) = load(writer.finish(root)).graphs[0].tensors
     assert (read.dtype, read.layout, read.kind) == (DType.UNKNOWN, Layout.UNKNOWN, Kind.UNKNOWN)
+
+
+def graph_with(node: dict[int, Value], more: Callable[[Writer], None]) -> bytes:
+    """A model of one tensor, one output operator that reads it, and one more node, whose parts ``more`` writes."""
+    writer = Writer()
+    graphs, graph, tensors, tensor, nodes, output, last, op, ids = (Reference() for _ in range(9))
+    root = writer.table({0: 6, 2: graphs})
+    writer.tables([graph], graphs)
+    writer.table({0: tensors, 1: nodes}, graph)
+    writer.tables([tensor], tensors)
+    writer.table({}, tensor)
+    writer.tables([output, last], nodes)
+    writer.table({1: op, 4: ids}, output)
+    writer.table(node, last)
+    writer.text(b"OutputOperator", op)
+    writer.numbers("i", [0], ids)
+    more(writer)
+    return writer.finish(root)
+
+
+def test_a_node_at_the_end_that_says_nothing_is_left_out() -> None:
+    """The compiler leaves one behind where RK3562 or RK3566 has nothing to do; one that says half of it is damage."""
+    with load(graph_with({}, lambda writer: None)) as model:
+        assert [node.op for node in model.graphs[0].nodes] == ["OutputOperator"]
+    ids = Reference()
+    with pytest.raises(RknnModelError, match="operator ''"):
+        load(graph_with({4: ids}, lambda writer: writer.numbers("i", [0], ids)))
+
+
+def test_the_four_numbers_of_an_output_are_no_attributes() -> None:
+    """The first of them can be 16, their own length in bytes, as that of a BSON document would be."""
+    op, ids, numbers = Reference(), Reference(), Reference()
+
+    def write(writer: Writer) -> None:
+        writer.text(b"OutputOperator", op)
+        writer.numbers("i", [0], ids)
+        writer.raw(struct.pack("<I4i", 16, 16, 2, 4, 5), numbers)
+
+    with load(graph_with({1: op, 4: ids, 9: numbers}, write)) as model:
+        assert [node.attributes for node in model.graphs[0].nodes] == [{}, {}]
 
 
 @pytest.mark.parametrize("shape", [(-1, 3), (2**16, 2**16), (0, 2**30, 2**30, 2**30)])

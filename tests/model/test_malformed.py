@@ -36,6 +36,8 @@ _FILES = (
     "rk3576_block_int8",
     "rk3562_conv_int8",
     "activations_int8",
+    "lstm_reverse_int8",
+    "gru_reverse_fp16",
 )
 
 

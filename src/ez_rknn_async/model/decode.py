@@ -115,6 +115,7 @@ def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int) -> No
         attributes=_attributes(reader, table),
         tasks=table["tasks"],
         work=table["work"],
+        lut_tasks=table["lut_tasks"],
     )
 
 

@@ -273,6 +273,7 @@ DPUS: dict[str, type[Dpu]] = {
     "rk3568": Rk3566Dpu,
     "rk3562": Rk3562Dpu,
     "rk3576": Rk3576Dpu,
+    "rv1126b": Rk3576Dpu,
 }
 SETTINGS = ("_BsCfg_BScfgTensor", "_BScfgTensor", "_BnCfg_BNcfgTensor")
 

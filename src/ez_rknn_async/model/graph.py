@@ -117,6 +117,7 @@ class Node:
     attributes: Mapping[str, Any]  # ONNX attributes (int, float, str, tuples of them) from wherever the file keeps them
     tasks: tuple[int, ...]  # NPU tasks per core list (1 core; 2 cores: core 0, core 1; 3 cores: ...)
     work: tuple[int, ...]  # elements written per core; index 0: 1 core, 3-4: 2 cores, 6-8: 3 cores
+    lut_tasks: tuple[int, ...] = ()  # tasks that load look-up tables, where ``tasks`` does not count them
 
 
 @dataclass(frozen=True)

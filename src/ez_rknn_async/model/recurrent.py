@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import RknnModelError
 from .constants import constant
 from .dpu import UNITY_SHIFT
 from .graph import DType, Kind
@@ -62,8 +63,12 @@ def recurrent(model: Model, graph: Graph, node: Node, registers: RegisterFile) -
 
     Raises:
         UnsupportedFormError: it is stored in a way that is not understood.
+        RknnModelError: it is damaged.
     """
-    return _Decoder(model, graph, node, registers).recurrent()
+    try:
+        return _Decoder(model, graph, node, registers).recurrent()
+    except (ArithmeticError, LookupError, ValueError) as error:  # operands or dimensions are missing
+        raise RknnModelError(f"node {node.name!r} ({node.op}) is damaged: {type(error).__name__}: {error}") from error
 
 
 class _Decoder:

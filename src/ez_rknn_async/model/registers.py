@@ -67,14 +67,18 @@ class RegisterFile:
 
     def first_compute(self, node: Node) -> dict[int, int]:
         """The registers of the node's first task that computes, in the one-core list; empty when it has none."""
-        for index in self._by_node.get(node.index, ()):
+        for index in self._indices(node):
             if int(self._tasks["enable_mask"][index]) != _LUT_LOAD:
                 return self._decode(index).registers
         return {}
 
     def tasks(self, node: Node) -> tuple[Task, ...]:
         """Every task of the node: for one core, then for two cores, then for three."""
-        return tuple(self._decode(index) for index in self._by_node.get(node.index, ()))
+        return tuple(self._decode(index) for index in self._indices(node))
+
+    def _indices(self, node: Node) -> list[int]:
+        # What is behind the last of them may be garbage that looks like one more.
+        return self._by_node.get(node.index, [])[: sum(node.tasks) + sum(node.lut_tasks)]
 
     @cached_property
     def _by_node(self) -> dict[int, list[int]]:
