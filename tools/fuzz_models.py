@@ -2,8 +2,8 @@
 
 Two steps, because the compiler and this package are seldom installed in the same environment::
 
-    toolkit/bin/python tools/fuzz_models.py make 40 /tmp/fuzz    # needs rknn-toolkit2; optional: the first seed
-    python tools/fuzz_models.py compare /tmp/fuzz                # needs this package; also takes tests/data
+    toolkit/bin/python tools/fuzz_models.py make 40 FOLDER    # needs rknn-toolkit2; optional: the first seed
+    python tools/fuzz_models.py compare FOLDER                # needs this package; also takes tests/data
 
 A network is a stem, a handful of random operators and one or two outputs, for a random SoC and in a random precision.
 Seeds make it the same every time. ``compare`` prints the score and every model below the line, and ends with status 1

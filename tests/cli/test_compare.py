@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from ez_rknn_async.cli.error_chart import Bar, error_chart
 from ez_rknn_async.model import load
 
-from ..simulator.recordings import recording, recordings
+from ..simulator.recordings import executable, recording
 from ..simulator.zoo import cosine
 from .conftest import Ezrknn
 
-TO_BE_REFUSED = ("custom_operator", "without_weights", "compressed", "mini")
-EXECUTABLE = [one for one in recordings() if not one.name.startswith(TO_BE_REFUSED)]
+EXECUTABLE = executable()
 
 
 @pytest.fixture

@@ -19,12 +19,11 @@ from ez_rknn_async import InferenceSession, make_provider_options
 from ez_rknn_async.cli import export as command
 from ez_rknn_async.model import Graph, load
 
-from ..simulator.recordings import Recording, recording, recordings
+from ..simulator.recordings import Recording, executable, recording
 from ..simulator.zoo import cosine
 from .conftest import Ezrknn
 
-TO_BE_REFUSED = ("custom_operator", "without_weights", "compressed", "mini")
-EXECUTABLE = [one for one in recordings() if not one.name.startswith(TO_BE_REFUSED)]
+EXECUTABLE = executable()
 
 
 def run_plainly(file: Path, arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATA = Path(__file__).resolve().parent.parent / "data"
+# There to be refused, each for a reason that the manifest gives.
+TO_BE_REFUSED = ("custom_operator", "without_weights", "compressed", "mini", "gru_clip")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ def _numbered(stored: Any, stem: str) -> list[NDArray[Any]]:
 def recordings() -> list[Recording]:
     """All of them, those included that are there to be refused."""
     return [Recording(entry) for entry in json.loads((DATA / "manifest.json").read_text())["models"]]
+
+
+def executable() -> list[Recording]:
+    """Those that the simulated NPU executes."""
+    return [one for one in recordings() if not one.name.startswith(TO_BE_REFUSED)]
 
 
 def recording(name: str) -> Recording:

@@ -16,13 +16,12 @@ from ez_rknn_async.simulator.executable import open_session
 from ez_rknn_async.simulator.lowering import UnsupportedOperatorError, lower
 from ez_rknn_async.simulator.lowering.registry import lowering_of
 
-from .recordings import Recording, recording, recordings
+from .recordings import Recording, executable, recording
 from .zoo import Case, cases, cosine, score
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TO_BE_REFUSED = ("custom_operator", "without_weights", "compressed", "mini", "gru_clip")
 ZOO = Path(__file__).resolve().parents[3] / "shared" / "zoo"
 # Enough to see that the whole zoo is still well; all of it: EZ_RKNN_TEST_ZOO=all, or tests/simulator/zoo.py.
 SAMPLE = 1 if os.environ.get("EZ_RKNN_TEST_ZOO") == "all" else 8
@@ -30,10 +29,6 @@ SAMPLE = 1 if os.environ.get("EZ_RKNN_TEST_ZOO") == "all" else 8
 KNOWN_MISSES = {
     ("conv_c64_64_k3", "mini"),  # another container
 }
-
-
-def executable() -> list[Recording]:
-    return [one for one in recordings() if not one.name.startswith(TO_BE_REFUSED)]
 
 
 def run(model: Recording, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
