@@ -240,12 +240,12 @@ def _bounds(g: GraphWriter, low: float, high: float) -> tuple[str, str]:
 
 
 def recurrent(kind: str, direction: str, lengths: Sequence[int] = (), **attributes: Any) -> onnx.ModelProto:
-    """One LSTM or GRU over five steps, of a size that the compiler pads; ``lengths`` are those of the sequences."""
+    """One LSTM or GRU over two steps, of a size that the compiler pads; ``lengths`` are those of the sequences."""
     inputs, hidden, directions = 6, 10, 2 if direction == "bidirectional" else 1
     rows = {"LSTM": 4, "GRU": 3}[kind] * hidden
     graph = GraphWriter(f"{kind}_{direction}_{sorted(attributes)}")
     operands = [
-        graph.input("x", [5, 1, inputs]),
+        graph.input("x", [2, 1, inputs]),
         graph.weight(directions, rows, inputs, fan_in=inputs),
         graph.weight(directions, rows, hidden, fan_in=hidden),
         graph.weight(directions, 2 * rows, fan_in=4),
