@@ -37,6 +37,9 @@ class Admission:
             except RknnTimeoutError:
                 pass
         place = _Place()
+        with self._lock:
+            # Before the first await: whoever comes next must find someone in line, and not overtake.
+            self._line.append(place)
         try:
             return await asyncio.wait_for(self._in_line(place, try_submit), timeout)
         except asyncio.TimeoutError:
@@ -55,8 +58,6 @@ class Admission:
             first.wake()
 
     async def _in_line(self, place: _Place, try_submit: Callable[[], int]) -> int:
-        with self._lock:
-            self._line.append(place)
         while True:
             self._notify_room()
             await place.woken()
