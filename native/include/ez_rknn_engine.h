@@ -19,6 +19,7 @@
 #ifndef EZ_RKNN_ENGINE_H
 #define EZ_RKNN_ENGINE_H
 
+#include "ez_rknn_kernels.h"
 #include "rknn_abi.h"
 
 #ifdef __cplusplus
@@ -69,6 +70,8 @@ extern "C" {
 #define EZR_CALL_INPUTS_SET 2
 #define EZR_CALL_RUN 3
 #define EZR_CALL_OUTPUTS_GET 4
+#define EZR_CALL_SET_IO_MEM 5
+#define EZR_CALL_MEM_SYNC 6
 
 typedef struct ezr_engine ezr_engine;
 
@@ -79,6 +82,8 @@ typedef struct {
     int (*run)(rknn_context ctx, rknn_run_extend *extend);
     int (*outputs_get)(rknn_context ctx, uint32_t n_outputs, rknn_output outputs[], rknn_output_extend *extend);
     int (*outputs_release)(rknn_context ctx, uint32_t n_outputs, rknn_output outputs[]);
+    int (*set_io_mem)(rknn_context ctx, rknn_tensor_mem *mem, rknn_tensor_attr *attr); /* for direct I/O */
+    int (*mem_sync)(rknn_context ctx, rknn_tensor_mem *mem, rknn_mem_sync_mode mode);  /* optional */
     const char *(*last_error)(void); /* optional: why the last call on this thread failed */
 } ezr_runtime;
 
@@ -117,6 +122,19 @@ typedef struct {
     int32_t run_timeout_ms;
 } ezr_config;
 
+/* One input or output that goes through memory bound to the context (rknn_set_io_mem), instead of being handed to
+ * rknn_inputs_set or rknn_outputs_get. */
+typedef struct {
+    const rknn_tensor_attr *attr;     /* how the memory is bound */
+    rknn_tensor_mem *const *memories; /* the memory as each worker's context knows it, by index of worker; an entry is
+                                       * read when that worker runs the task, and may change while it is set aside */
+    uint64_t binding; /* the host's number for this memory bound with this attr: never 0, never used again for another.
+                       * A worker binds only what is not the last that it bound for this input or output. */
+    const ezr_conversion *conversion; /* between array and memory, checked; NULL: the memory is used as it is */
+    void *array;  /* the source of an input, the destination of an output; NULL without conversion */
+    uint8_t sync; /* 1: synchronise CPU caches with the device: an input before the run, an output after it */
+} ezr_io;
+
 /* What to run. The arrays are copied at submission; the buffers that they point to are not, and must stay valid as long
  * as they are in use (see "Buffers"). Every output must be preallocated (is_prealloc = 1): the engine hands no buffer
  * of the runtime's on. A call whose array would be empty is left out. */
@@ -126,7 +144,9 @@ typedef struct {
     const rknn_output *outputs;
     uint32_t input_count;
     uint32_t output_count;
-    uint64_t tag;      /* the host's own; comes back in ezr_result */
+    const ezr_io *direct_inputs;  /* input_count of them, instead of inputs; else NULL */
+    const ezr_io *direct_outputs; /* output_count of them, instead of outputs; else NULL */
+    uint64_t tag;                 /* the host's own; comes back in ezr_result */
     uint8_t unordered; /* 1: its completion takes no place in the order, and is given out as soon as the task ends */
 } ezr_task;
 
@@ -280,13 +300,6 @@ void ezr_stats(ezr_engine *engine, ezr_group_stats *groups, ezr_stage_stats *sta
 
 /* Forgets what was counted and measured; what is queued and running remains so. Thread-safe. */
 void ezr_reset_stats(ezr_engine *engine);
-
-/* ---- Kernels ---- */
-
-/* Transposes `outer` matrices of `rows` x `columns` elements: dst[o][c][r] = src[o][r][c]. With rows = C and
- * columns = H*W this is NCHW to NHWC; with rows = H*W and columns = C it is NHWC to NCHW. src and dst are dense and
- * must not overlap, but need no alignment; element_size is 1, 2, 4 or 8 bytes. Returns EZR_OK or EZR_INVALID. */
-int32_t ezr_transpose(const void *src, void *dst, size_t outer, size_t rows, size_t columns, uint32_t element_size);
 
 /* cffi: end */
 

@@ -12,7 +12,7 @@ from typing import Any
 import cffi
 
 NATIVE = Path(__file__).resolve().parent.parent / "_native"
-HEADERS = ("rknn_abi.h", "ez_rknn_engine.h", "ez_rknn_simulator.h")
+HEADERS = ("rknn_abi.h", "ez_rknn_kernels.h", "ez_rknn_engine.h", "ez_rknn_simulator.h")
 
 
 def declarations(header: str) -> str:
