@@ -47,6 +47,12 @@ int outputs_get(rknn_context context, uint32_t, rknn_output outputs[], rknn_outp
 int outputs_release(rknn_context, uint32_t, rknn_output[]) {
     return current->released();
 }
+int set_io_mem(rknn_context context, rknn_tensor_mem *, rknn_tensor_attr *) {
+    return current->called(EZR_CALL_SET_IO_MEM, context);
+}
+int mem_sync(rknn_context context, rknn_tensor_mem *, rknn_mem_sync_mode) {
+    return current->called(EZR_CALL_MEM_SYNC, context);
+}
 
 /* As in the simulated runtime: of this thread's last call only. */
 thread_local std::string words;
@@ -80,7 +86,7 @@ FakeRuntime::~FakeRuntime() {
 }
 
 ezr_runtime FakeRuntime::functions() {
-    return {set_input_shapes, ::inputs_set, ::run, ::outputs_get, outputs_release, ::last_error};
+    return {set_input_shapes, ::inputs_set, ::run, ::outputs_get, outputs_release, set_io_mem, mem_sync, ::last_error};
 }
 
 void FakeRuntime::hold(rknn_context context, int32_t call) {

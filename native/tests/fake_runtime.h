@@ -77,7 +77,7 @@ class FakeRuntime {
     std::condition_variable changed_;
     std::map<rknn_context, Context> contexts_;
     std::vector<Run> runs_;
-    std::array<int, 5> calls_{};
+    std::array<int, EZR_CALL_MEM_SYNC + 1> calls_{};
     int releases_ = 0;
     int overlaps_ = 0;
     int32_t failing_call_ = EZR_CALL_NONE;
