@@ -11,7 +11,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
-from . import bench, compare, export, info, run, simulator
+from . import bench, compare, doctor, export, info, run, simulator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +44,6 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
     subcommands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (info, run, bench, export, compare, simulator):
+    for command in (info, run, bench, export, compare, doctor, simulator):
         command.register(subcommands)
     return root

@@ -15,9 +15,13 @@ def rockchip_soc(device_tree: Path = DEVICE_TREE) -> str | None:
     The root node's ``compatible`` lists the board first and the SoC last; ``rk3588s`` is an RK3588 to the NPU.
     """
     try:
-        compatible = (device_tree / "compatible").read_bytes().decode("ascii", "replace")
+        return soc_named_in((device_tree / "compatible").read_bytes().decode("ascii", "replace"))
     except OSError:
         return None
+
+
+def soc_named_in(compatible: str) -> str | None:
+    """The Rockchip SoC in a device tree's ``compatible``: names that end with a zero byte each."""
     names = [match[1] for part in compatible.split("\0") if (match := _ROCKCHIP.fullmatch(part))]
     if not names:
         return None

@@ -1,0 +1,82 @@
+"""``ezrknn doctor``: whether models can run on this machine's NPU, and if not, what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .board import check_board, has_rocket, soc_of
+from .clocks import check_clocks
+from .finding import Status, ok
+from .software import check_model, check_runtime, check_simulator, find_runtime
+from .tree import LiveTree, RecordedTree
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from .finding import Finding
+    from .tree import Tree
+
+
+def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the parser of this command."""
+    parser = subcommands.add_parser(
+        "doctor",
+        help="say whether models can run on this machine's NPU, and what to do if not",
+        description="Look at the SoC, the kernel's driver, the device nodes, the runtime library and the clocks. The "
+        "exit status is 1 if there is a problem.",
+    )
+    parser.add_argument("model", nargs="?", help="a .rknn file: is it for this SoC and this runtime?")
+    parser.add_argument("--json", action="store_true", help="say it as JSON")
+    parser.add_argument("--record", metavar="FILE", help="write what was looked at to a file, for a bug report")
+    parser.add_argument("--tree", metavar="FILE", help="examine such a file instead of this machine")
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Examine the machine and print what was found."""
+    live = LiveTree()
+    tree: Tree = RecordedTree(Path(arguments.tree).read_text(encoding="utf-8")) if arguments.tree else live
+    findings = list(examine(tree, {} if arguments.tree else os.environ, arguments.model))
+    if arguments.record:
+        Path(arguments.record).write_text(live.recording() + "\n", encoding="utf-8")
+    if arguments.json:
+        print(json.dumps([{**vars(f), "status": f.status.value} for f in findings], indent=2))
+    else:
+        print("\n".join(_lines(findings)))
+    return 1 if any(f.status is Status.PROBLEM for f in findings) else 0
+
+
+def examine(tree: Tree, environment: Mapping[str, str], model: str | None = None) -> Iterator[Finding]:
+    """Every finding, in the order in which things depend on each other.
+
+    Args:
+        tree: the machine.
+        environment: its environment variables, which may name the runtime library.
+        model: the path of a model to check against it.
+    """
+    soc = soc_of(tree)
+    runtime = None
+    if soc is None:
+        yield ok("SoC", "this machine has no Rockchip NPU: models run on the simulated one")
+    else:
+        yield from check_board(tree, soc)
+        if not has_rocket(tree):
+            yield check_runtime(tree, environment)
+        yield from check_clocks(tree)
+        runtime = find_runtime(tree, environment)
+    yield check_simulator(is_needed=soc is None)
+    if model is not None:
+        yield from check_model(model, soc, runtime[1] if runtime else None)
+
+
+def _lines(findings: list[Finding]) -> Iterator[str]:
+    status = max(len(each.value) for each in Status)
+    subject = max(len(finding.subject) for finding in findings)
+    for finding in findings:
+        yield f"{finding.status.value:<{status}}  {finding.subject:<{subject}}  {finding.text}"
+        if finding.advice:
+            yield f"{'':<{status}}  {'':<{subject}}  -> {finding.advice}"

@@ -1,0 +1,104 @@
+"""The software: Rockchip's runtime library, the simulated NPU, and whether a model fits them."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from typing import TYPE_CHECKING
+
+from ...errors import RknnError
+from ...model import check_target, load
+from ...runtime.library import load as load_library
+from ...runtime.locate import ENVIRONMENT, SIMULATOR, SIMULATOR_LIBRARY, SYSTEM_LIBRARIES
+from .finding import ok, problem, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .finding import Finding
+    from .tree import Tree
+
+# Where the loader looks besides the paths that are written out.
+_ON_THE_LOADERS_PATH = ("/lib/aarch64-linux-gnu/librknnrt.so", "/usr/lib/librknnrt.so.2")
+# The replaced library asks for it, and the examples of Rockchip's current toolkit are made with it.
+_RECOMMENDED = (2, 4, 1)
+_WHERE_TO_GET_IT = (
+    "copy librknnrt.so (aarch64) of Rockchip's rknn-toolkit2 repository, folder rknpu2/runtime/Linux, to /usr/lib"
+)
+
+
+def find_runtime(tree: Tree, environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """Path and version of the library that a session would load; None where there is none."""
+    named = [environment[variable] for variable in ENVIRONMENT if environment.get(variable)]
+    paths = named[:1] or [path for path in (*SYSTEM_LIBRARIES, *_ON_THE_LOADERS_PATH) if path.startswith("/")]
+    for path in paths:
+        version = tree.library_version(path)
+        if version is not None:
+            return path, version
+    return None
+
+
+def check_runtime(tree: Tree, environment: Mapping[str, str]) -> Finding:
+    """Rockchip's library: is it there, and how old is it?"""
+    for variable in ENVIRONMENT:
+        if environment.get(variable) == SIMULATOR:
+            return warning(
+                "librknnrt", f"{variable}=simulator: sessions use the simulated NPU", f"unset {variable} to use the NPU"
+            )
+    found = find_runtime(tree, environment)
+    if found is None:
+        return problem("librknnrt", "there is no librknnrt.so where programs look for it", _WHERE_TO_GET_IT)
+    path, version = found
+    if not version:
+        return warning("librknnrt", f"{path} does not say its version", _WHERE_TO_GET_IT)
+    if _numbers(version) < _RECOMMENDED:
+        recommended = ".".join(map(str, _RECOMMENDED))
+        return warning("librknnrt", f"{path}, version {version}: older than {recommended}", _WHERE_TO_GET_IT)
+    return ok("librknnrt", f"{path}, version {version}")
+
+
+def check_model(path: str, soc: str | None, runtime_version: str | None) -> Iterator[Finding]:
+    """Whether a model is for this SoC, and not newer than the runtime."""
+    try:
+        with load(path) as model:
+            toolkit, target = model.toolkit_version, model.target_platform
+            if soc is not None:
+                check_target(model, soc)
+    except (RknnError, OSError) as error:
+        yield problem("model", f"{path}: {error}", getattr(error, "hint", "") or "give the path of a .rknn file")
+        return
+    described = f"{path}: for {target}, by toolkit {'.'.join(map(str, toolkit))}"
+    if runtime_version and _numbers(runtime_version)[:2] < toolkit[:2]:
+        yield warning(
+            "model",
+            f"{described}, which is newer than the runtime {runtime_version}",
+            f"{_WHERE_TO_GET_IT}; or compile the model with an older toolkit",
+        )
+    else:
+        yield ok("model", described)
+
+
+def check_simulator(*, is_needed: bool) -> Finding:
+    """The simulated NPU: does it load, and has it what it computes with?
+
+    Args:
+        is_needed: whether models have nowhere else to run; on a board the package comes without what computes.
+    """
+    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
+    try:
+        load_library(str(SIMULATOR_LIBRARY))
+    except RknnError as error:
+        return problem("simulated NPU", str(error), "install the package anew")
+    if missing:
+        report = problem if is_needed else ok
+        return report(
+            "simulated NPU",
+            f"it computes with {' and '.join(missing)}, which this Python does not have",
+            "pip install 'ez-rknn-async[simulator]'",
+        )
+    return ok("simulated NPU", 'ready: runtime_library="simulator", or the default where there is no NPU')
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    return tuple(map(int, found.groups())) if found else ()

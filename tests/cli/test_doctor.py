@@ -1,0 +1,181 @@
+"""``ezrknn doctor``, on this machine and on recordings of boards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from ez_rknn_async.cli import main
+from ez_rknn_async.cli.doctor import examine
+from ez_rknn_async.cli.doctor.finding import Finding, Status
+from ez_rknn_async.cli.doctor.tree import LiveTree, RecordedTree
+from ez_rknn_async.runtime.locate import ENVIRONMENT
+from ez_rknn_async.runtime.machine import rockchip_soc
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture
+def board(data: Path) -> Callable[..., dict[str, Finding]]:
+    """Examine a recorded board, changed as the test likes, and return the findings by subject."""
+
+    def examined(name: str, change: Change = lambda files: None, **options: Any) -> dict[str, Finding]:
+        recording = json.loads((data / "boards" / f"{name}.json").read_text(encoding="utf-8"))
+        change(recording["files"])
+        tree = RecordedTree(json.dumps(recording))
+        return {finding.subject: finding for finding in examine(tree, options.get("env", {}), options.get("model"))}
+
+    return examined
+
+
+def problems(findings: dict[str, Finding]) -> list[str]:
+    return [subject for subject, finding in findings.items() if finding.status is Status.PROBLEM]
+
+
+def test_a_board_that_is_well_has_nothing_to_do(board: Callable[..., dict[str, Finding]]) -> None:
+    """Every line is OK, with what was found: board, driver, node, library, clocks in MHz, free SRAM."""
+    findings = board("rk3588")
+    assert {finding.status for finding in findings.values()} == {Status.OK}
+    assert findings["SoC"].text == "RK3588, Orange Pi 5 Plus"
+    assert "rknpu 0.9.8" in findings["driver"].text
+    assert findings["device nodes"].text == "/dev/dri/card1"
+    assert findings["NPU clock"].text == "1000 of 1000 MHz, governor rknpu_ondemand"
+    assert findings["SRAM"].text == "956 of 956 KiB are free"
+
+
+def test_a_closed_device_node_names_the_group_to_join(board: Callable[..., dict[str, Finding]]) -> None:
+    """The commonest trouble on a fresh image: the vendor's library only says that it found no device."""
+    finding = board("rk3566")["device nodes"]
+    assert finding.status is Status.PROBLEM
+    assert "/dev/rknpu (0660 root:video)" in finding.text
+    assert finding.advice.startswith("sudo usermod -aG video orangepi")
+
+
+def test_render_nodes_do_not_count_since_the_library_does_not_open_them(
+    board: Callable[..., dict[str, Finding]],
+) -> None:
+    """A user of group render alone has a node that he may open, and yet cannot run models."""
+    recording_group = {"/dev/dri/card1": {"mode": "0600", "user": "root", "group": "root"}}
+    assert problems(board("rk3588", lambda files: files.update(recording_group))) == ["device nodes"]
+
+
+def test_clocks_that_stand_low_are_warned_of_with_the_command_that_raises_them(
+    board: Callable[..., dict[str, Finding]],
+) -> None:
+    """Published frame rates are of boards at full clock."""
+    findings = board("rk3576")
+    assert findings["NPU clock"].status is Status.WARNING
+    assert findings["NPU clock"].advice == "echo performance | sudo tee /sys/class/devfreq/27700000.npu/governor"
+    assert board("rk3566")["CPU clock (policy0)"].status is Status.WARNING
+    assert problems(findings) == []
+
+
+def test_the_mainline_driver_is_explained(board: Callable[..., dict[str, Finding]]) -> None:
+    """With rocket the NPU is there and works, but not for this library; nothing else is worth saying."""
+    findings = board("rk3588_mainline")
+    assert problems(findings) == ["driver"]
+    assert "rocket" in findings["driver"].text
+    assert "vendor" in findings["driver"].advice
+
+
+@pytest.mark.parametrize(
+    ("remove", "subject"),
+    [
+        ("/sys/module/rknpu/version", None),
+        ("/sys/bus/platform/drivers/RKNPU", "driver"),
+        ("/sys/class/drm/card1", "device nodes"),
+        ("/usr/lib/librknnrt.so", "librknnrt"),
+    ],
+)
+def test_what_is_missing_is_the_problem_that_is_named(
+    remove: str, subject: str | None, board: Callable[..., dict[str, Finding]]
+) -> None:
+    """One thing is taken away from a good board, and only that is found; a hidden version is no problem."""
+
+    def change(files: dict[str, Any]) -> None:
+        doomed = [remove] if subject != "driver" else [remove, "/sys/module/rknpu"]
+        for path in list(files):
+            if any(path == each or path.startswith(each + "/") for each in doomed):
+                del files[path]
+
+    assert problems(board("rk3588", change)) == ([subject] if subject else [])
+
+
+def test_a_disabled_npu_is_found_in_the_device_tree(board: Callable[..., dict[str, Finding]]) -> None:
+    """Several vendors ship images with the node disabled."""
+    disabled = {"/proc/device-tree/npu@fdab0000/status": {"text": "disabled\0"}}
+    assert "device tree" in problems(board("rk3588", lambda files: files.update(disabled)))
+
+
+@pytest.mark.parametrize(("version", "status"), [("0.6.4", Status.PROBLEM), ("0.8.2", Status.WARNING)])
+def test_old_drivers(version: str, status: Status, board: Callable[..., dict[str, Finding]]) -> None:
+    """The library refuses what is older than 0.7.0, and grumbles up to 0.8.7."""
+    old = {"/sys/module/rknpu/version": {"text": version + "\n"}}
+    assert board("rk3588", lambda files: files.update(old))["driver"].status is status
+
+
+def test_a_model_for_another_soc_or_of_a_newer_toolkit(
+    board: Callable[..., dict[str, Finding]], root: Path, data: Path
+) -> None:
+    """The committed model is for the RK3588, by a toolkit of 2.5."""
+    model = str(root / "examples" / "digits" / "digits_i8.rknn")
+    assert board("rk3588", model=model)["model"].status is Status.WARNING
+    newer = {"/usr/lib/librknnrt.so": {"text": "librknnrt version: 2.5.0"}}
+    assert board("rk3588", lambda files: files.update(newer), model=model)["model"].status is Status.OK
+    wrong = board("rk3576", model=model)["model"]
+    assert wrong.status is Status.PROBLEM
+    assert "rk3576" in wrong.text
+    assert board("rk3588", model=str(data / "README.md"))["model"].status is Status.PROBLEM
+
+
+def test_an_environment_that_asks_for_the_simulated_npu_is_warned_of(board: Callable[..., dict[str, Finding]]) -> None:
+    """Easily forgotten in a shell's start-up file."""
+    assert board("rk3588", env={ENVIRONMENT[0]: "simulator"})["librknnrt"].status is Status.WARNING
+
+
+@pytest.mark.skipif(rockchip_soc() is not None, reason="this machine has an NPU")
+def test_a_machine_without_an_npu_says_so_and_that_the_simulated_one_works(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The exit status is 0: there is nothing to repair; what was recorded says the same again."""
+    recording = tmp_path / "machine.json"
+    assert main(["doctor", "--json", "--record", str(recording)]) == 0
+    first = capsys.readouterr().out
+    assert [finding["status"] for finding in json.loads(first)] == ["OK", "OK"]
+    assert "no Rockchip NPU" in first
+    assert "ready" in first
+    assert main(["doctor", "--json", "--tree", str(recording)]) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_the_exit_status_tells_of_problems(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For scripts: 1 with a problem, 0 with none; the advice stands under its line."""
+    assert main(["doctor", "--tree", str(data / "boards" / "rk3576.json")]) == 0
+    assert main(["doctor", "--tree", str(data / "boards" / "rk3566.json")]) == 1
+    assert "-> sudo usermod" in capsys.readouterr().out
+
+
+def test_what_is_no_recording_is_refused_in_words(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file given by mistake."""
+    assert main(["doctor", "--tree", str(data / "README.md")]) == 1
+    assert "no recording" in capsys.readouterr().err
+
+
+def test_this_machine_is_read_as_it_is(tmp_path: Path) -> None:
+    """Device nodes with owner and mode, a library's version in the middle of its bytes, files nobody may read."""
+    tree = LiveTree()
+    null = tree.node("/dev/null")
+    assert null is not None
+    assert tree.may_open(null)
+    assert tree.node("/dev") is None
+    assert tree.read(str(tmp_path / "nothing")) is None
+    assert tree.names(str(tmp_path / "nothing")) == []
+    library = tmp_path / "librknnrt.so"
+    library.write_bytes(b"\x7fELF\0\xff" * 99 + b"librknnrt version: 2.3.2 (abc@2025)\0more")
+    assert tree.library_version(str(library)) == "2.3.2 (abc@2025)"
+    library.write_bytes(b"\x7fELF")
+    assert tree.library_version(str(library)) == ""
+    assert RecordedTree(tree.recording()).library_version(str(library)) == ""
