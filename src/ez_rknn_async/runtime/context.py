@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from .engine import Task
     from .library import Library
+    from .memory import Memory
 
 # The names of rknn_tensor_type and rknn_tensor_format, by value.
 TYPES = (
@@ -43,7 +45,9 @@ class TensorAttribute:
     """What the runtime says about one input or output (``rknn_tensor_attr``).
 
     ``shape`` is in the order that ``format`` names; ``size`` is in bytes. ``scale`` and ``zero_point`` are those of an
-    affine quantisation; for a tensor that is not quantised they are 1 and 0.
+    affine quantisation; for a tensor that is not quantised they are 1 and 0. ``row`` is the length of a row in pixels,
+    0 where the runtime names none, and ``size_with_stride`` the bytes with all such gaps. With ``pass_through`` memory
+    that is bound by this attribute goes to the NPU as it is, without a conversion by the runtime.
     """
 
     name: str
@@ -53,6 +57,9 @@ class TensorAttribute:
     size: int
     scale: float
     zero_point: int
+    row: int = 0
+    size_with_stride: int = 0
+    pass_through: bool = False
 
     @property
     def elements(self) -> int:
@@ -66,6 +73,8 @@ class Context:
     def __init__(self, library: Library, handle: int) -> None:
         self.library = library
         self.handle = handle
+        self._lock = threading.Lock()  # guards _memories
+        self._memories: set[Memory] = set()
 
     @classmethod
     def open(
@@ -101,8 +110,24 @@ class Context:
         return Context(self.library, handle[0])
 
     def destroy(self) -> None:
-        """Give the context back. A failure is of no use to anyone and is ignored."""
+        """Give the context back, and its memory before it. A failure is of no use to anyone and is ignored."""
+        with self._lock:
+            memories = tuple(self._memories)
+        for memory in memories:
+            memory.free()
         self.library.function("rknn_destroy")(self.handle)
+
+    def adopt(self, memory: Memory) -> None:
+        """Memory of this context, to be freed before it is destroyed."""
+        with self._lock:
+            self._memories.add(memory)
+
+    def disown(self, memory: Memory) -> bool:
+        """Leave freeing it to the caller; False if somebody else has been left it."""
+        with self._lock:
+            known = memory in self._memories
+            self._memories.discard(memory)
+        return known
 
     def set_core_mask(self, mask: int) -> None:
         """Choose the cores that run this context: one bit a core."""
@@ -121,6 +146,35 @@ class Context:
     def outputs(self) -> tuple[TensorAttribute, ...]:
         """The outputs as ``rknn_outputs_get`` gives them."""
         return tuple(self._attribute("RKNN_QUERY_OUTPUT_ATTR", i) for i in range(self.counts()[1]))
+
+    def native_inputs(self, *, current: bool = False) -> tuple[TensorAttribute, ...]:
+        """The inputs as they lie in the NPU's own memory.
+
+        ``current``: of the shapes last set, which only a model with dynamic shapes can say.
+        """
+        command = "RKNN_QUERY_CURRENT_NATIVE_INPUT_ATTR" if current else "RKNN_QUERY_NATIVE_INPUT_ATTR"
+        return tuple(self._attribute(command, i) for i in range(self.counts()[0]))
+
+    def native_outputs(self, *, current: bool = False) -> tuple[TensorAttribute, ...]:
+        """The outputs as they lie in the NPU's own memory; see :meth:`native_inputs`."""
+        command = "RKNN_QUERY_CURRENT_NATIVE_OUTPUT_ATTR" if current else "RKNN_QUERY_NATIVE_OUTPUT_ATTR"
+        return tuple(self._attribute(command, i) for i in range(self.counts()[1]))
+
+    def nhwc_inputs(self) -> tuple[TensorAttribute, ...]:
+        """The inputs in the runtime's best NHWC form (``RKNN_QUERY_NATIVE_NHWC_INPUT_ATTR``)."""
+        return tuple(self._attribute("RKNN_QUERY_NATIVE_NHWC_INPUT_ATTR", i) for i in range(self.counts()[0]))
+
+    def nhwc_outputs(self) -> tuple[TensorAttribute, ...]:
+        """The outputs in the runtime's best NHWC form; refused for models with dynamic shapes."""
+        return tuple(self._attribute("RKNN_QUERY_NATIVE_NHWC_OUTPUT_ATTR", i) for i in range(self.counts()[1]))
+
+    def set_input_shapes(self, attributes: Any) -> None:
+        """Choose the shapes of a dynamic model: ``rknn_tensor_attr[]``, one for each input; see :func:`describe`."""
+        self.library.call("rknn_set_input_shapes", self.handle, len(attributes), attributes)
+
+    def bind(self, memory: Memory, attribute: TensorAttribute) -> None:
+        """Make an input or output, found by its name, lie in this memory as the attribute says."""
+        self.library.call("rknn_set_io_mem", self.handle, memory.structure, describe([attribute]))
 
     def versions(self) -> tuple[str, str]:
         """The versions of the runtime library and of the kernel driver, as texts."""
@@ -171,6 +225,9 @@ class Context:
             size=answer.size,
             scale=answer.scale,
             zero_point=answer.zp,
+            row=answer.w_stride,
+            size_with_stride=answer.size_with_stride,
+            pass_through=bool(answer.pass_through),
         )
 
     def _query(self, command: str, answer: Any) -> None:
@@ -179,7 +236,10 @@ class Context:
 
 
 def describe(attributes: Sequence[TensorAttribute]) -> Any:
-    """A C array ``rknn_tensor_attr[]``, as ``rknn_set_input_shapes`` takes it; it owns its memory."""
+    """A C array ``rknn_tensor_attr[]``, as ``rknn_set_input_shapes`` takes it and, one by one, ``rknn_set_io_mem``.
+
+    It owns its memory.
+    """
     array = ffi.new("rknn_tensor_attr[]", len(attributes))
     for index, attribute in enumerate(attributes):
         entry = array[index]
@@ -188,6 +248,8 @@ def describe(attributes: Sequence[TensorAttribute]) -> Any:
         entry.fmt, entry.type = FORMATS.index(attribute.format), TYPES.index(attribute.type)
         entry.qnt_type = ffi.typeof("rknn_tensor_qnt_type").relements["RKNN_TENSOR_QNT_AFFINE_ASYMMETRIC"]
         entry.scale, entry.zp = attribute.scale, attribute.zero_point
+        entry.w_stride, entry.size_with_stride = attribute.row, attribute.size_with_stride
+        entry.pass_through = attribute.pass_through
     return array
 
 

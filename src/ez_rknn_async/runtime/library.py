@@ -80,7 +80,14 @@ class Library:
 
     def error(self, code: int, call: str) -> RknnError:
         """The exception for a failed call, with the library's own explanation where it offers one."""
-        return status.error(code, call, self._last_error() if self.has("ez_rknn_last_error") else "")
+        return status.error(code, call, self.last_error())
+
+    def last_error(self) -> str:
+        """Why the last call on this thread failed, in the library's own words; "" where it offers none."""
+        if not self.has("ez_rknn_last_error"):
+            return ""
+        text: str = ffi.string(self.function("ez_rknn_last_error")()).decode("utf-8", "replace")
+        return text
 
     @contextmanager
     def simulator_settings(self, settings: str | None) -> Iterator[None]:
@@ -105,11 +112,7 @@ class Library:
 
     def _configure(self, settings: str) -> None:
         if self.function("ez_rknn_simulator_configure")(settings.encode()) < 0:
-            raise RknnValueError(f"simulator={settings!r}: {self._last_error()}")
-
-    def _last_error(self) -> str:
-        text: str = ffi.string(self.function("ez_rknn_last_error")()).decode("utf-8", "replace")
-        return text
+            raise RknnValueError(f"simulator={settings!r}: {self.last_error()}")
 
 
 @functools.cache

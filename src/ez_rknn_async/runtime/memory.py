@@ -1,0 +1,203 @@
+"""Memory that both the program and the NPU can reach.
+
+A :class:`Memory` belongs to one context: it is allocated by the runtime (:meth:`Memory.allocate`), or it is somebody
+else's file descriptor, a dma-buf usually, that the runtime takes in (:meth:`Memory.from_fd`). It is given back exactly
+once: by :meth:`Memory.free`, or with its context, whichever comes first; afterwards it refuses to be used.
+
+CPU caches stand between the two who use it. Who writes calls :meth:`Memory.to_device` before the NPU reads, and
+:meth:`Memory.from_device` before reading what the NPU wrote; runtimes older than 2.0 have no such call, and do it in
+every run.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RknnClosedError, RknnDeviceError, RknnValueError
+from .abi import ffi
+
+if TYPE_CHECKING:
+    from .context import Context
+    from .library import Library
+
+# What may be asked of rknn_create_mem2, by the names that users give it.
+FLAGS = {"default": 0, "cacheable": 1, "non_cacheable": 2, "try_sram": 4}
+# What rknn_create_mem does anyway.
+_ORDINARY = (FLAGS["default"], FLAGS["cacheable"])
+
+TO_DEVICE, FROM_DEVICE = 1, 2  # rknn_mem_sync_mode
+
+
+class Memory:
+    """A piece of memory that one context's NPU can reach.
+
+    Attributes:
+        context: whose it is.
+        size: how many bytes it has.
+    """
+
+    def __init__(self, context: Context, structure: Any, size: int, mapping: _Mapping | None = None) -> None:
+        """Use :meth:`allocate` or :meth:`from_fd`."""
+        self.context = context
+        self.size = size
+        self._structure = structure
+        self._mapping = mapping  # kept for as long as the runtime knows its address
+        context.adopt(self)
+
+    @classmethod
+    def allocate(cls, context: Context, size: int, flags: int = FLAGS["default"]) -> Memory:
+        """New memory.
+
+        Args:
+            context: who shall use it.
+            size: in bytes.
+            flags: one of :data:`FLAGS`.
+
+        Raises:
+            RknnDeviceError: there is none left.
+            RknnValueError: this runtime cannot be asked for such memory.
+        """
+        library = context.library
+        if library.has("rknn_create_mem2"):
+            structure = library.function("rknn_create_mem2")(context.handle, size, flags)
+            return cls(context, _given(library, structure, "rknn_create_mem2", f"{size} bytes"), size)
+        if flags not in _ORDINARY:
+            name = next(name for name, value in FLAGS.items() if value == flags)
+            raise RknnValueError(
+                f"mem_flags={name!r} needs a runtime that has rknn_create_mem2, and {library.path} has not; "
+                "update the runtime, or leave mem_flags out"
+            )
+        structure = library.function("rknn_create_mem")(context.handle, size)
+        return cls(context, _given(library, structure, "rknn_create_mem", f"{size} bytes"), size)
+
+    @classmethod
+    def from_fd(cls, context: Context, fd: int, size: int, offset: int = 0) -> Memory:
+        """Memory that a file descriptor stands for, such as a camera's dma-buf; nothing is copied.
+
+        Args:
+            context: who shall use it.
+            fd: the descriptor; it may be closed afterwards.
+            size: how many bytes of it to use.
+            offset: where they begin.
+
+        Raises:
+            RknnValueError: the descriptor is none, has fewer bytes, or cannot be mapped for reading and writing.
+            RknnDeviceError: the runtime refuses it.
+        """
+        mapping, library = _Mapping(fd, size, offset), context.library
+        structure = library.function("rknn_create_mem_from_fd")(
+            context.handle, mapping.fd, mapping.address, size, offset
+        )
+        try:
+            _given(library, structure, "rknn_create_mem_from_fd", f"{size} bytes at {offset} of file descriptor {fd}")
+        except BaseException:
+            mapping.close()
+            raise
+        return cls(context, structure, size, mapping)
+
+    @property
+    def structure(self) -> Any:
+        """The ``rknn_tensor_mem *`` that the runtime knows it by.
+
+        Raises:
+            RknnClosedError: it was given back, or its context was.
+        """
+        if self._structure is None:
+            raise RknnClosedError("this NPU memory was given back, with its session or on its own")
+        return self._structure
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it was given back."""
+        return self._structure is None
+
+    @property
+    def address(self) -> int:
+        """Where its first byte is for the CPU."""
+        structure = self.structure
+        return int(ffi.cast("uintptr_t", structure.virt_addr)) + int(structure.offset)
+
+    @property
+    def fd(self) -> int:
+        """The descriptor under which others can take it in, or -1."""
+        return int(self.structure.fd)
+
+    @property
+    def offset(self) -> int:
+        """Where it begins in what the descriptor stands for, in bytes."""
+        return int(self.structure.offset)
+
+    def view(self) -> memoryview:
+        """Its bytes, writable. Not to be touched once the memory was given back."""
+        return memoryview(ffi.buffer(ffi.cast("char *", self.address), self.size))
+
+    def to_device(self) -> None:
+        """Make what the CPU wrote visible to the NPU."""
+        self._sync(TO_DEVICE)
+
+    def from_device(self) -> None:
+        """Make what the NPU wrote visible to the CPU."""
+        self._sync(FROM_DEVICE)
+
+    def free(self) -> None:
+        """Give it back, unless that has happened. No task may be using it."""
+        if self.context.disown(self):
+            self.context.library.function("rknn_destroy_mem")(self.context.handle, self._structure)
+            self._structure = None
+            if self._mapping is not None:
+                self._mapping.close()
+
+    def _sync(self, mode: int) -> None:
+        structure, library = self.structure, self.context.library
+        if library.has("rknn_mem_sync"):
+            library.call("rknn_mem_sync", self.context.handle, structure, mode)
+
+
+class _Mapping:
+    """Somebody else's memory in our own address space, from the beginning of its descriptor.
+
+    The runtime keeps this address, the descriptor and the offset side by side, and duplicates none of them.
+    """
+
+    def __init__(self, fd: int, size: int, offset: int) -> None:
+        if size <= 0 or offset < 0:
+            raise RknnValueError(f"{size} bytes at offset {offset} are no part of a file descriptor")
+        try:
+            length = _length(fd)
+            if length < offset + size:
+                raise RknnValueError(
+                    f"file descriptor {fd} has {length} bytes, but {size} at offset {offset} are asked for"
+                )
+            self._map = mmap.mmap(fd, offset + size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+            self.fd = os.dup(fd)
+        except OSError as error:
+            raise RknnValueError(
+                f"file descriptor {fd} is not memory that can be read and written: {error.strerror}"
+            ) from None
+        self.address = ffi.from_buffer(self._map, require_writable=True)
+
+    def close(self) -> None:
+        ffi.release(self.address)
+        self._map.close()
+        os.close(self.fd)
+
+
+def _given(library: Library, structure: Any, call: str, what: str) -> Any:
+    """What a function returned that returns NULL when it fails."""
+    if structure != ffi.NULL:
+        return structure
+    reason = library.last_error()
+    raise RknnDeviceError(
+        f"{call} gave no NPU memory ({what})" + (f": {reason}" if reason else ""),
+        call=call,
+        hint=None if reason else "close other sessions; the kernel log (dmesg) may say what the NPU's driver refused",
+    )
+
+
+def _length(fd: int) -> int:
+    status = os.fstat(fd)
+    # A dma-buf is no regular file, and tells its size to those who seek its end.
+    return status.st_size if stat.S_ISREG(status.st_mode) else os.lseek(fd, 0, os.SEEK_END)

@@ -1,0 +1,223 @@
+"""Memory that the program and the NPU share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ez_rknn_async.errors import RknnClosedError, RknnDeviceError, RknnValueError
+from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async.runtime.context import Context
+from ez_rknn_async.runtime.library import load
+from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async.runtime.memory import FLAGS, Memory
+
+PAGE = 4096
+
+
+class Runtime:
+    """A runtime that counts what it gives and takes back, with or without the newer functions."""
+
+    path = "librknnrt.so"
+
+    def __init__(self, *lacking: str) -> None:
+        self.lacking = lacking
+        self.refuses = False
+        self.flags: list[int] = []
+        self.syncs: list[int] = []
+        self.freed: list[Any] = []
+        self._kept: list[Any] = []
+
+    def has(self, name: str) -> bool:
+        return name not in self.lacking
+
+    def function(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def call(self, name: str, *arguments: Any) -> None:
+        getattr(self, name)(*arguments)
+
+    def last_error(self) -> str:
+        return "nothing is left" if self.has("ez_rknn_last_error") else ""
+
+    def _give(self, size: int) -> Any:
+        if self.refuses:
+            return ffi.NULL
+        buffer = ffi.new("char[]", size)
+        structure = ffi.new("rknn_tensor_mem *", {"virt_addr": buffer, "size": size, "fd": -1})
+        self._kept += [buffer, structure]
+        return structure
+
+    def rknn_create_mem(self, _: int, size: int) -> Any:
+        return self._give(size)
+
+    def rknn_create_mem2(self, _: int, size: int, flags: int) -> Any:
+        self.flags.append(flags)
+        return self._give(size)
+
+    def rknn_create_mem_from_fd(self, _: int, fd: int, address: Any, size: int, offset: int) -> Any:
+        if self.refuses:
+            return ffi.NULL
+        fields = {"virt_addr": address, "size": size, "fd": fd, "offset": offset}
+        self._kept.append(ffi.new("rknn_tensor_mem *", fields))
+        return self._kept[-1]
+
+    def rknn_mem_sync(self, _: int, structure: Any, mode: int) -> int:
+        self.syncs.append(mode)
+        return 0
+
+    def rknn_destroy_mem(self, _: int, structure: Any) -> int:
+        self.freed.append(structure)
+        return 0
+
+    def rknn_destroy(self, _: int) -> int:
+        self.freed.append("context")
+        return 0
+
+
+@pytest.fixture
+def runtime() -> Runtime:
+    return Runtime()
+
+
+def context(runtime: Any) -> Context:
+    return Context(runtime, 1)
+
+
+@pytest.fixture
+def memfd() -> Iterator[int]:
+    """Two pages of somebody else's memory."""
+    fd = os.memfd_create("camera")
+    os.truncate(fd, 2 * PAGE)
+    yield fd
+    os.close(fd)
+
+
+def test_it_is_writable_and_as_long_as_asked(runtime: Runtime) -> None:
+    """What the CPU writes stands where the NPU will read."""
+    memory = Memory.allocate(context(runtime), 5)
+    memory.view()[:] = b"12345"
+    assert bytes(ffi.buffer(memory.structure.virt_addr, 5)) == b"12345"
+    assert len(memory.view()) == memory.size == 5
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_a_newer_runtime_is_asked_for_the_kind_of_memory(runtime: Runtime, name: str) -> None:
+    """mem_flags does what it says where rknn_create_mem2 exists."""
+    Memory.allocate(context(runtime), 8, FLAGS[name])
+    assert runtime.flags == [FLAGS[name]]
+
+
+def test_an_older_runtime_gives_ordinary_memory_and_refuses_any_other() -> None:
+    """Not done in silence: who asks for memory without a cache relies on it."""
+    old = Runtime("rknn_create_mem2")
+    assert Memory.allocate(context(old), 8, FLAGS["cacheable"]).size == 8
+    with pytest.raises(RknnValueError, match="mem_flags='non_cacheable' needs a runtime that has rknn_create_mem2"):
+        Memory.allocate(context(old), 8, FLAGS["non_cacheable"])
+
+
+def test_no_memory_is_an_error_in_words(runtime: Runtime) -> None:
+    """The functions return NULL and no code."""
+    runtime.refuses = True
+    with pytest.raises(RknnDeviceError, match=r"rknn_create_mem2 gave no NPU memory \(7 bytes\): nothing is left"):
+        Memory.allocate(context(runtime), 7)
+
+
+def test_it_is_given_back_once_and_then_refuses_to_be_used(runtime: Runtime) -> None:
+    """A second rknn_destroy_mem would abort the process."""
+    memory = Memory.allocate(context(runtime), 8)
+    memory.free()
+    memory.free()
+    assert len(runtime.freed) == 1
+    assert memory.is_free
+    with pytest.raises(RknnClosedError):
+        memory.view()
+
+
+def test_a_context_gives_its_memory_back_before_itself(runtime: Runtime) -> None:
+    """Afterwards nobody could."""
+    owner = context(runtime)
+    memories = [Memory.allocate(owner, 8) for _ in range(3)]
+    memories[1].free()
+    owner.destroy()
+    assert len(runtime.freed) == 4
+    assert runtime.freed[-1] == "context"
+    assert all(memory.is_free for memory in memories)
+
+
+def test_it_is_synchronised_where_the_runtime_can() -> None:
+    """Older runtimes do it in every run, and have no function for it."""
+    new, old = Runtime(), Runtime("rknn_mem_sync")
+    for runtime in (new, old):
+        memory = Memory.allocate(context(runtime), 8)
+        memory.to_device()
+        memory.from_device()
+    assert (new.syncs, old.syncs) == ([1, 2], [])
+
+
+def test_a_descriptor_is_taken_in_without_a_copy(runtime: Runtime, memfd: int) -> None:
+    """What the camera writes is there, from the offset on."""
+    memory = Memory.from_fd(context(runtime), memfd, 16, PAGE)
+    os.pwrite(memfd, b"frame", PAGE)
+    assert bytes(memory.view()[:5]) == b"frame"
+    memory.view()[5:7] = b"!?"
+    assert os.pread(memfd, 7, PAGE) == b"frame!?"
+    assert (memory.size, memory.offset) == (16, PAGE)
+
+
+def test_the_callers_descriptor_may_be_closed(runtime: Runtime) -> None:
+    """The runtime keeps a number, not a duplicate."""
+    fd = os.memfd_create("camera")
+    os.truncate(fd, PAGE)
+    memory = Memory.from_fd(context(runtime), fd, PAGE)
+    os.close(fd)
+    assert os.fstat(memory.fd).st_size == PAGE
+    kept = memory.fd
+    memory.free()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(kept)
+
+
+@pytest.mark.parametrize(("size", "offset"), [(2 * PAGE + 1, 0), (PAGE + 1, PAGE), (0, 0), (-1, 0), (1, -1)])
+def test_a_piece_that_the_descriptor_does_not_have_is_refused(
+    runtime: Runtime, memfd: int, size: int, offset: int
+) -> None:
+    """The vendor's library checks nothing, and the NPU would read somebody else's memory."""
+    with pytest.raises(RknnValueError):
+        Memory.from_fd(context(runtime), memfd, size, offset)
+
+
+def test_a_descriptor_that_is_no_memory_is_refused(runtime: Runtime, tmp_path: Path) -> None:
+    """And so is one that the NPU could not write to."""
+    path = tmp_path / "file"
+    path.write_bytes(bytes(PAGE))
+    with path.open("rb") as file, pytest.raises(RknnValueError, match="read and written"):
+        Memory.from_fd(context(runtime), file.fileno(), PAGE)
+    read_end, write_end = os.pipe()
+    with pytest.raises(RknnValueError):
+        Memory.from_fd(context(runtime), read_end, PAGE)
+    os.close(read_end)
+    os.close(write_end)
+
+
+def test_a_descriptor_that_the_runtime_refuses_leaves_nothing_open(runtime: Runtime, memfd: int) -> None:
+    """Neither a descriptor nor a mapping."""
+    runtime.refuses = True
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(RknnDeviceError, match="rknn_create_mem_from_fd"):
+        Memory.from_fd(context(runtime), memfd, PAGE)
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_the_simulated_npu_gives_memory_or_says_why(data: Path) -> None:
+    """The same code as on a board."""
+    owner = Context.open(load(str(SIMULATOR_LIBRARY)), str(data / "tiny_conv_int8.rknn"))
+    try:
+        with pytest.raises(RknnDeviceError, match="gave no NPU memory"):
+            Memory.allocate(owner, 0)
+    finally:
+        owner.destroy()
