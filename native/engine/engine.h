@@ -61,6 +61,7 @@ class Engine {
     struct Worker {
         rknn_context context;
         uint32_t group;
+        ContextState state; /* a task on the context has it */
         bool awaits_replacement = false;
         /* Two tasks with nothing but a result: for the completion of a task that is set aside while its own node is in
          * use, and for the notice. Where there is no watchdog, none. */

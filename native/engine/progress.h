@@ -1,4 +1,4 @@
-/* In which call of the runtime a task stands: what its thread and the watchdog tell each other without a lock. */
+/* How far a task has come: what its thread and the watchdog tell each other without a lock. */
 #ifndef EZ_RKNN_PROGRESS_H
 #define EZ_RKNN_PROGRESS_H
 
@@ -9,26 +9,37 @@
 
 namespace ezr {
 
-/* Either the thread enters a call before the watchdog sets its task aside, and then the watchdog knows of that call; or
- * the watchdog comes first, and then the thread does not enter it. */
+/* Either the thread takes a step before the watchdog sets its task aside, and then the watchdog knows of it; or the
+ * watchdog comes first, and then the thread does not take it. */
 class Progress {
   public:
+    /* What a thread is about to do. */
+    struct Step {
+        int32_t call;  /* EZR_CALL_*: the one that it enters, or the one that it came back from last */
+        int32_t stage; /* EZR_STAGE_*: the times of those before it are written */
+    };
+
     /* By the thread: false when the task was set aside, and nothing more must be done for it. */
-    bool enter(int32_t call) {
-        int32_t current = call_.load(std::memory_order_relaxed);
+    bool enter(const Step &step) {
+        int32_t current = step_.load(std::memory_order_relaxed);
+        const int32_t next = step.call | step.stage * kStage;
         do {
             if (current & kSetAside) return false;
-        } while (!call_.compare_exchange_weak(current, call, std::memory_order_release, std::memory_order_relaxed));
+        } while (!step_.compare_exchange_weak(current, next, std::memory_order_release, std::memory_order_relaxed));
         return true;
     }
 
-    /* By the watchdog: returns the call that the thread is in, and sees what the thread wrote before it entered it. */
-    int32_t set_aside() { return call_.fetch_or(kSetAside, std::memory_order_acquire); }
-    bool is_set_aside() const { return (call_.load(std::memory_order_relaxed) & kSetAside) != 0; }
+    /* By the watchdog: returns the step that the thread took last, and sees what the thread wrote before it. */
+    Step set_aside() {
+        const int32_t step = step_.fetch_or(kSetAside, std::memory_order_acquire);
+        return {step % kStage, step / kStage};
+    }
+    bool is_set_aside() const { return (step_.load(std::memory_order_relaxed) & kSetAside) != 0; }
 
   private:
+    static constexpr int32_t kStage = 1 << 8;
     static constexpr int32_t kSetAside = 1 << 30;
-    std::atomic<int32_t> call_{EZR_CALL_NONE};
+    std::atomic<int32_t> step_{EZR_CALL_NONE | EZR_STAGE_INPUT * kStage};
 };
 
 }  // namespace ezr

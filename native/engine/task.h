@@ -1,4 +1,4 @@
-/* One inference: what the runtime is given, and how it went. */
+/* A task: what the runtime is to be given, and how it went. */
 #ifndef EZ_RKNN_TASK_H
 #define EZ_RKNN_TASK_H
 
@@ -6,6 +6,7 @@
 #include <list>
 #include <vector>
 
+#include "bindings.h"
 #include "ez_rknn_engine.h"
 #include "progress.h"
 
@@ -26,26 +27,25 @@ struct Task {
     std::vector<rknn_tensor_attr> shapes;
     std::vector<rknn_input> inputs;
     std::vector<rknn_output> outputs;
+    std::vector<ezr_io> direct_inputs;
+    std::vector<ezr_io> direct_outputs;
     ezr_result result{};
     int32_t status = EZR_OK; /* what ezr_next_completion returns with this result */
     bool is_unordered = false;
     uint64_t sequence = 0;    /* the how-manieth of those that complete in order */
     Caller *caller = nullptr; /* who waits for it; NULL: ezr_next_completion gives it out */
     rknn_context context = 0; /* on which it runs */
+    ContextState state;       /* of that context, while it runs */
     bool is_watched = false;
     Progress progress; /* kept only where the task is watched */
 };
 
 using TaskList = std::list<Task>;
 
-/* Whether a task can be run at all: arrays where counts say so, shapes only where the runtime has the call, and
- * preallocated outputs, since the engine hands no buffer of the runtime's on. */
+/* Whether a task can be run at all: arrays where counts say so; shapes and direct I/O only where
+ * the runtime has the calls; everything that a direct input or output needs; and preallocated outputs, since the engine
+ * hands no buffer of the runtime's on. */
 bool is_valid(const ezr_task *task, const ezr_runtime &runtime);
-
-/* Runs a task on its context, which no other thread may be using, and fills in its result after started_ns. Whatever
- * the runtime does, exceptions included, ends as a code in the result, with the runtime's own words if it has any. When
- * the watchdog sets the task aside meanwhile, no further call is made, and the result means nothing. */
-void execute(Task &task, const ezr_runtime &runtime) noexcept;
 
 }  // namespace ezr
 

@@ -50,7 +50,7 @@ bool Engine::unwatch(TaskList::iterator place, TaskList &task) {
 void Engine::set_aside_first() {
     Task &task = running_.front();
     stuck_.splice(stuck_.end(), running_, running_.begin());
-    const int32_t call = task.progress.set_aside();
+    const Progress::Step last = task.progress.set_aside();
     Worker &worker = workers_[task.result.worker];
     TaskList completion, notice;
     completion.splice(completion.end(), worker.spare, worker.spare.begin());
@@ -67,10 +67,10 @@ void Engine::set_aside_first() {
     notice.front().result = ended.result;
     notice.front().status = EZR_STALLED;
     ended.result.code = RKNN_ERR_TIMEOUT;
-    ended.result.call = call;
+    ended.result.call = last.call;
     ended.result.finished_ns = now_ns();
-    ended.result.input_ns = call >= EZR_CALL_RUN ? task.result.input_ns : ended.result.finished_ns;
-    ended.result.npu_ns = call > EZR_CALL_RUN ? task.result.npu_ns : ended.result.finished_ns;
+    ended.result.input_ns = last.stage > EZR_STAGE_INPUT ? task.result.input_ns : ended.result.finished_ns;
+    ended.result.npu_ns = last.stage > EZR_STAGE_NPU ? task.result.npu_ns : ended.result.finished_ns;
     ended.sequence = task.sequence;
     ended.is_unordered = task.is_unordered;
     ended.caller = std::exchange(task.caller, nullptr);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include "engine.h"
+#include "execution.h"
 
 namespace ezr {
 namespace {
@@ -102,11 +104,13 @@ bool Engine::run_on_context(Lock &lock, TaskList &task, Group &group, int64_t st
     const uint32_t worker = running.result.worker = group.take_context();
     running.result.started_ns = started_ns;
     running.context = workers_[worker].context;
+    running.state = std::exchange(workers_[worker].state, {});
     if (has_watchdog()) watch(task);
     lock.unlock();
     execute(running, runtime_);
     lock.lock();
     if (has_watchdog() && !unwatch(place, task)) return false;
+    workers_[worker].state = std::move(running.state);
     group.give_back_context(worker);
     count(running.result);
     return true;

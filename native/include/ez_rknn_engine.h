@@ -4,15 +4,16 @@
  * one group a core. Each group has its own bounded queue and as many worker threads as it has contexts; a context is
  * used by one thread at a time. Which group runs a task is the business of ezr_config.dispatch.
  *
- * The engine never allocates tensors, never converts them and never calls back into its host: a task carries the very
- * structures that rknn_inputs_set and rknn_outputs_get receive, and its completion is collected by calling
- * ezr_next_completion. Creating and destroying the contexts is the host's business.
+ * The engine never allocates tensors and never calls back into its host: a task carries the very structures that
+ * rknn_inputs_set and rknn_outputs_get receive, or says which memory is bound to the context and how its bytes are
+ * converted (ezr_io); its completion is collected by calling ezr_next_completion. Creating and destroying the contexts
+ * and the memory is the host's business.
  *
  * Buffers. The engine reads a task's inputs and writes its outputs until the task has *ended*: until its completion was
  * given out, or ezr_run or ezr_resume returned its result, or ezr_cancel's or ezr_leave's description says so. There is
  * one exception, and it concerns only engines with a run_timeout_ms: a task that the watchdog ended (code
  * RKNN_ERR_TIMEOUT) is still inside a call of the runtime, and its buffers and its context stay in use until
- * EZR_RELEASED comes with its tag.
+ * EZR_RELEASED comes with its tag. What is said of buffers holds for everything that an ezr_io points to as well.
  *
  * Like rknn_abi.h, this file is read by C, by C++ and by Python's cffi (between the marker lines).
  */
@@ -64,7 +65,7 @@ extern "C" {
 #define EZR_STAGE_TOTAL 4  /* submitted_ns to finished_ns */
 #define EZR_STAGES 5
 
-/* The call during which a task ended; EZR_CALL_NONE on success. */
+/* The call during which a task ended; EZR_CALL_NONE on success. A conversion counts with the call before it. */
 #define EZR_CALL_NONE 0
 #define EZR_CALL_SET_INPUT_SHAPES 1
 #define EZR_CALL_INPUTS_SET 2
@@ -123,14 +124,21 @@ typedef struct {
 } ezr_config;
 
 /* One input or output that goes through memory bound to the context (rknn_set_io_mem), instead of being handed to
- * rknn_inputs_set or rknn_outputs_get. */
+ * rknn_inputs_set or rknn_outputs_get.
+ *
+ * The order of a run: input shapes; for each input: bind, convert, synchronise; bind the outputs; rknn_run; for each
+ * output: synchronise, convert. All of a context's bindings are forgotten, so that the next task binds anew, when a
+ * task has shapes and when the context is replaced; those of the inputs when a task uses rknn_inputs_set; those of the
+ * outputs when one uses rknn_outputs_get; one that failed is. */
 typedef struct {
     const rknn_tensor_attr *attr;     /* how the memory is bound */
     rknn_tensor_mem *const *memories; /* the memory as each worker's context knows it, by index of worker; an entry is
                                        * read when that worker runs the task, and may change while it is set aside */
     uint64_t binding; /* the host's number for this memory bound with this attr: never 0, never used again for another.
                        * A worker binds only what is not the last that it bound for this input or output. */
-    const ezr_conversion *conversion; /* between array and memory, checked; NULL: the memory is used as it is */
+    const ezr_conversion *conversion; /* between array and memory, checked; NULL: the memory is used as it is. The
+                                       * tensor begins at virt_addr + offset: the vendor's library keeps both as
+                                       * rknn_create_mem_from_fd was given them, the address being the mapping's. */
     void *array;  /* the source of an input, the destination of an output; NULL without conversion */
     uint8_t sync; /* 1: synchronise CPU caches with the device: an input before the run, an output after it */
 } ezr_io;
@@ -144,8 +152,8 @@ typedef struct {
     const rknn_output *outputs;
     uint32_t input_count;
     uint32_t output_count;
-    const ezr_io *direct_inputs;  /* input_count of them, instead of inputs; else NULL */
-    const ezr_io *direct_outputs; /* output_count of them, instead of outputs; else NULL */
+    const ezr_io *direct_inputs;  /* input_count of them, which stand instead of inputs; else NULL */
+    const ezr_io *direct_outputs; /* output_count of them, which stand instead of outputs; else NULL */
     uint64_t tag;                 /* the host's own; comes back in ezr_result */
     uint8_t unordered; /* 1: its completion takes no place in the order, and is given out as soon as the task ends */
 } ezr_task;
@@ -160,7 +168,7 @@ typedef struct {
     uint32_t worker; /* index into ezr_config.workers; UINT32_MAX when none took it up */
     int64_t submitted_ns;
     int64_t started_ns; /* a worker took it up */
-    int64_t input_ns;   /* input shapes and inputs were set */
+    int64_t input_ns;   /* input shapes and inputs were set, and everything was bound */
     int64_t npu_ns;     /* the run ended */
     int64_t finished_ns;
     char message[256]; /* on failure, the runtime's own words, cut to fit; "" when it has none */
@@ -262,7 +270,9 @@ int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *
  *
  * When the call comes back after all, the thread makes no further call that touches the task's buffers (outputs are not
  * fetched), ends, and ezr_next_completion returns EZR_RELEASED. Until then the host may neither free the buffers nor
- * destroy the context: rknn_inputs_set may still be reading the inputs, rknn_outputs_get writing the outputs.
+ * destroy the context: rknn_inputs_set may still be reading the inputs, rknn_outputs_get writing the outputs. Nor may
+ * it free or use the memory of a direct task, or what else its ezr_io point to: rknn_run may still be reading and
+ * writing that memory, and a conversion that was under way goes on to its end, from or to the array.
  *
  * Tasks queued in a group whose workers are all set aside wait for a replacement. When there will be none, because the
  * host says so or because the engine is closed, they end with code RKNN_ERR_DEVICE_UNAVAILABLE and call EZR_CALL_NONE.

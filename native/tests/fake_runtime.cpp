@@ -8,6 +8,7 @@
 #include <new>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include "check.h"
 
@@ -33,7 +34,7 @@ int this_threads_unblocked_signals() {
 }
 
 int set_input_shapes(rknn_context context, uint32_t, rknn_tensor_attr[]) {
-    return current->called(EZR_CALL_SET_INPUT_SHAPES, context);
+    return current->set_input_shapes(context);
 }
 int inputs_set(rknn_context context, uint32_t, rknn_input inputs[]) {
     return current->inputs_set(context, *static_cast<int32_t *>(inputs[0].buf));
@@ -47,11 +48,11 @@ int outputs_get(rknn_context context, uint32_t, rknn_output outputs[], rknn_outp
 int outputs_release(rknn_context, uint32_t, rknn_output[]) {
     return current->released();
 }
-int set_io_mem(rknn_context context, rknn_tensor_mem *, rknn_tensor_attr *) {
-    return current->called(EZR_CALL_SET_IO_MEM, context);
+int set_io_mem(rknn_context context, rknn_tensor_mem *memory, rknn_tensor_attr *attr) {
+    return current->set_io_mem(context, memory, *attr);
 }
-int mem_sync(rknn_context context, rknn_tensor_mem *, rknn_mem_sync_mode) {
-    return current->called(EZR_CALL_MEM_SYNC, context);
+int mem_sync(rknn_context context, rknn_tensor_mem *, rknn_mem_sync_mode mode) {
+    return current->mem_sync(context, mode);
 }
 
 /* As in the simulated runtime: of this thread's last call only. */
@@ -86,7 +87,16 @@ FakeRuntime::~FakeRuntime() {
 }
 
 ezr_runtime FakeRuntime::functions() {
-    return {set_input_shapes, ::inputs_set, ::run, ::outputs_get, outputs_release, set_io_mem, mem_sync, ::last_error};
+    ezr_runtime functions{};
+    functions.set_input_shapes = ::set_input_shapes;
+    functions.inputs_set = ::inputs_set;
+    functions.run = ::run;
+    functions.outputs_get = ::outputs_get;
+    functions.outputs_release = outputs_release;
+    functions.set_io_mem = ::set_io_mem;
+    functions.mem_sync = ::mem_sync;
+    functions.last_error = ::last_error;
+    return functions;
 }
 
 void FakeRuntime::hold(rknn_context context, int32_t call) {
@@ -134,6 +144,11 @@ int FakeRuntime::calls(int32_t call) {
     return calls_.at(static_cast<size_t>(call));
 }
 
+std::string FakeRuntime::log(rknn_context context) {
+    std::lock_guard lock(mutex_);
+    return std::exchange(contexts_[context].log, std::string());
+}
+
 int FakeRuntime::releases() {
     std::lock_guard lock(mutex_);
     return releases_;
@@ -166,11 +181,22 @@ int FakeRuntime::called(int32_t call, rknn_context context) {
     return failure_code_;
 }
 
+int FakeRuntime::set_input_shapes(rknn_context context) {
+    const int code = called(EZR_CALL_SET_INPUT_SHAPES, context);
+    std::lock_guard lock(mutex_);
+    Context &state = contexts_[context];
+    note(state, "set shapes");
+    state.bound_input = state.bound_output = nullptr;
+    return code;
+}
+
 int FakeRuntime::inputs_set(rknn_context context, int32_t number) {
     const int code = called(EZR_CALL_INPUTS_SET, context);
     std::unique_lock lock(mutex_);
     Context &state = contexts_[context];
     const InUse in_use(*this, state);
+    note(state, "set inputs");
+    state.bound_input = nullptr;
     state.number = number;
     stand(lock, state, EZR_CALL_INPUTS_SET);
     return code;
@@ -183,9 +209,37 @@ int FakeRuntime::run(rknn_context context) {
     const InUse in_use(*this, state);
     thread_names_.insert(this_threads_name());
     unblocked_signals_ = this_threads_unblocked_signals();
+    note(state, "run");
+    if (state.bound_input) state.number = *state.bound_input;
     runs_.push_back({context, state.number});
     ++state.runs;
     stand(lock, state, EZR_CALL_RUN);
+    if (code == RKNN_SUCC && state.bound_output) *state.bound_output = state.number + 1;
+    return code;
+}
+
+int FakeRuntime::set_io_mem(rknn_context context, rknn_tensor_mem *memory, const rknn_tensor_attr &attr) {
+    const bool is_input = std::string(attr.name) == kInput;
+    const int code = called(EZR_CALL_SET_IO_MEM, context);
+    std::unique_lock lock(mutex_);
+    Context &state = contexts_[context];
+    const InUse in_use(*this, state);
+    note(state, std::string("bind ") + attr.name);
+    stand(lock, state, EZR_CALL_SET_IO_MEM);
+    if (memory == nullptr) return RKNN_ERR_PARAM_INVALID;
+    if (code != RKNN_SUCC) return code;
+    (is_input ? state.bound_input : state.bound_output) =
+        reinterpret_cast<int32_t *>(static_cast<char *>(memory->virt_addr) + memory->offset);
+    return code;
+}
+
+int FakeRuntime::mem_sync(rknn_context context, rknn_mem_sync_mode mode) {
+    const int code = called(EZR_CALL_MEM_SYNC, context);
+    std::unique_lock lock(mutex_);
+    Context &state = contexts_[context];
+    const InUse in_use(*this, state);
+    note(state, mode == RKNN_MEMORY_SYNC_TO_DEVICE ? "to device" : "from device");
+    stand(lock, state, EZR_CALL_MEM_SYNC);
     return code;
 }
 
@@ -194,9 +248,14 @@ int FakeRuntime::outputs_get(rknn_context context, int32_t *number) {
     std::unique_lock lock(mutex_);
     Context &state = contexts_[context];
     const InUse in_use(*this, state);
+    note(state, "get outputs");
     stand(lock, state, EZR_CALL_OUTPUTS_GET);
     if (code == RKNN_SUCC) *number = state.number + 1;
     return code;
+}
+
+void FakeRuntime::note(Context &context, const std::string &call) {
+    context.log += (context.log.empty() ? "" : ", ") + call;
 }
 
 void FakeRuntime::stand(std::unique_lock<std::mutex> &lock, Context &context, int32_t call) {
@@ -213,7 +272,7 @@ int FakeRuntime::released() {
     return RKNN_SUCC;
 }
 
-TestEngine::TestEngine(const Layout &layout) {
+TestEngine::TestEngine(const Layout &layout, const ezr_runtime &functions) {
     std::vector<ezr_worker> workers;
     for (uint32_t core = 0; core < layout.cores; ++core) {
         for (uint32_t index = 0; index < layout.contexts_per_core; ++index) {
@@ -221,7 +280,7 @@ TestEngine::TestEngine(const Layout &layout) {
         }
     }
     ezr_config config{};
-    config.runtime = FakeRuntime::functions();
+    config.runtime = functions;
     config.workers = workers.data();
     config.worker_count = static_cast<uint32_t>(workers.size());
     config.group_count = layout.cores;

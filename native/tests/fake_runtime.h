@@ -53,15 +53,24 @@ class FakeRuntime {
     /* How many signals the thread of the last run would have taken. */
     int unblocked_signals();
 
+    /* What was called on this context, such as "bind in, to device, bind out, run, from device"; forgets it. */
+    std::string log(rknn_context context);
+
     /* What the table's functions do; `numbers` are the inputs' or the outputs' buffers. */
     int called(int32_t call, rknn_context context);
     int run(rknn_context context);
+    int set_input_shapes(rknn_context context);
     int inputs_set(rknn_context context, int32_t number);
     int outputs_get(rknn_context context, int32_t *number);
     int released();
+    int set_io_mem(rknn_context context, rknn_tensor_mem *memory, const rknn_tensor_attr &attr);
+    int mem_sync(rknn_context context, rknn_mem_sync_mode mode);
 
   private:
     struct Context {
+        int32_t *bound_input = nullptr; /* where a run reads its number, if not in what inputs_set was given */
+        int32_t *bound_output = nullptr;
+        std::string log;
         bool in_use = false;
         int32_t held_call = EZR_CALL_NONE;
         bool standing = false;
@@ -72,6 +81,7 @@ class FakeRuntime {
 
     /* Stands still if the context is held in this call. */
     void stand(std::unique_lock<std::mutex> &lock, Context &context, int32_t call);
+    static void note(Context &context, const std::string &call);
 
     std::mutex mutex_; /* guards everything below */
     std::condition_variable changed_;
@@ -104,9 +114,13 @@ struct Layout {
     int32_t run_timeout_ms = 0;
 };
 
+/* The names by which the fake runtime, like the vendor's, tells what is bound. */
+constexpr char kInput[] = "in";
+constexpr char kOutput[] = "out";
+
 class TestEngine {
   public:
-    explicit TestEngine(const Layout &layout);
+    explicit TestEngine(const Layout &layout, const ezr_runtime &functions = FakeRuntime::functions());
     ~TestEngine() { destroy(); }
     TestEngine(const TestEngine &) = delete;
     TestEngine &operator=(const TestEngine &) = delete;

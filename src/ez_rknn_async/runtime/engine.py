@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 ENGINE_LIBRARY = NATIVE / "libez_rknn_engine.so"
 
 # The runtime function during which a task failed, by EZR_CALL_*.
-CALLS = ("", "rknn_set_input_shapes", "rknn_inputs_set", "rknn_run", "rknn_outputs_get")
+CALLS = (
+    "",
+    "rknn_set_input_shapes",
+    "rknn_inputs_set",
+    "rknn_run",
+    "rknn_outputs_get",
+    "rknn_set_io_mem",
+    "rknn_mem_sync",
+)
 
 OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
 ROOM, STALLED, RELEASED = 1, 2, 3  # what next_event() tells besides completions, which are OK
@@ -82,13 +90,18 @@ class StageStats:
 
 
 class Task:
-    """The C structures of one task; whoever submits it keeps the arrays behind its pointers until it has ended."""
+    """The C structures of one task; whoever submits it keeps the arrays behind its pointers until it has ended.
 
-    __slots__ = ("inputs", "outputs", "result", "task")
+    All inputs go by copy or all are direct, as they were set last; and so it is with the outputs.
+    """
+
+    __slots__ = ("direct_inputs", "direct_outputs", "inputs", "outputs", "result", "task")
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self.inputs = ffi.new("rknn_input[]", inputs)
         self.outputs = ffi.new("rknn_output[]", outputs)
+        self.direct_inputs = ffi.new("ezr_io[]", inputs)
+        self.direct_outputs = ffi.new("ezr_io[]", outputs)
         self.task = ffi.new("ezr_task *", {"input_count": inputs, "output_count": outputs})
         self.task.inputs, self.task.outputs = self.inputs, self.outputs
         self.result = ffi.new("ezr_result *")
@@ -98,6 +111,7 @@ class Task:
         entry = self.inputs[index]
         entry.index, entry.buf, entry.size = index, ffi.from_buffer(array), array.nbytes
         entry.type, entry.fmt, entry.pass_through = type_, format_, pass_through
+        self.task.direct_inputs = ffi.NULL
 
     def set_shapes(self, attributes: Any) -> None:
         """Which of its shapes a dynamic model runs with: ``rknn_tensor_attr[]``, one for each input; None otherwise."""
@@ -108,6 +122,35 @@ class Task:
         entry = self.outputs[index]
         entry.index, entry.buf, entry.size = index, ffi.from_buffer(array), array.nbytes
         entry.want_float, entry.is_prealloc = want_float, 1
+        self.task.direct_outputs = ffi.NULL
+
+    def set_direct_input(
+        self, index: int, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
+    ) -> None:
+        """Let input ``index`` go through memory that is bound to the context.
+
+        Args:
+            index: of the input.
+            attr: how the memory is bound: ``rknn_tensor_attr *``.
+            memories: the memory as each worker's context knows it: ``rknn_tensor_mem *[]``, by index of worker.
+            binding: a number for this memory with this attribute, never 0 and never used again for another: a worker
+                binds only what is not what it bound last.
+            conversion: ``ezr_conversion *`` from the array to the memory; None: the memory is used as it is.
+            array: what is converted, contiguous; None without a conversion.
+            sync: whether the CPU's caches are synchronised with the device.
+        """
+        _set_direct(self.direct_inputs[index], attr, memories, binding, conversion, array, sync)
+        self.task.direct_inputs = self.direct_inputs
+
+    def set_direct_output(
+        self, index: int, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
+    ) -> None:
+        """Let output ``index`` come through memory that is bound to the context, converted into ``array``.
+
+        The arguments are those of :meth:`set_direct_input`.
+        """
+        _set_direct(self.direct_outputs[index], attr, memories, binding, conversion, array, sync)
+        self.task.direct_outputs = self.direct_outputs
 
 
 class Engine:
@@ -154,6 +197,8 @@ class Engine:
                     "run": library.function("rknn_run"),
                     "outputs_get": library.function("rknn_outputs_get"),
                     "outputs_release": library.function("rknn_outputs_release"),
+                    "set_io_mem": _optional(library, "rknn_set_io_mem"),
+                    "mem_sync": _optional(library, "rknn_mem_sync"),
                     "last_error": _optional(library, "ez_rknn_last_error"),
                 },
                 "workers": c_workers,
@@ -276,6 +321,14 @@ def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int
     native().ezr_transpose(
         ffi.from_buffer(source), ffi.from_buffer(destination), outer, rows, columns, source.dtype.itemsize
     )
+
+
+def _set_direct(
+    entry: Any, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
+) -> None:
+    entry.attr, entry.memories, entry.binding, entry.sync = attr, memories, binding, sync
+    entry.conversion = ffi.NULL if conversion is None else conversion
+    entry.array = ffi.NULL if array is None else ffi.from_buffer(array)
 
 
 def _optional(library: Library, name: str) -> Any:

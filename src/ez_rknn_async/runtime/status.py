@@ -39,11 +39,11 @@ def error(code: int, call: str, detail: str = "") -> RknnError:
 
     Args:
         code: what the call returned (negative).
-        call: the function's name, such as ``"rknn_init"``.
+        call: the function's name, such as ``"rknn_init"``; "" when the task ended outside the runtime.
         detail: the reason in the library's own words, where it gives one.
     """
     status = STATUSES.get(code, _UNKNOWN)
-    message = f"{call} failed: {status.symbol} ({code})"
+    message = f"{call or 'the task'} failed: {status.symbol} ({code})"
     return status.exception(
         f"{message}: {detail}" if detail else message,
         code=code,

@@ -1,0 +1,40 @@
+/* Which memory a context's inputs and outputs are bound to. */
+#ifndef EZ_RKNN_BINDINGS_H
+#define EZ_RKNN_BINDINGS_H
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace ezr {
+
+/* The bindings (ezr_io.binding) of the inputs, or of the outputs, of one context, by index. */
+class Bindings {
+  public:
+    /* Whether that tensor is bound like this already. */
+    bool holds(size_t index, uint64_t binding) const { return index < bound_.size() && bound_[index] == binding; }
+    void forget(size_t index) {
+        if (index < bound_.size()) bound_[index] = kNone;
+    }
+    void forget_all() { std::fill(bound_.begin(), bound_.end(), kNone); }
+    /* May throw std::bad_alloc, for the first task of a context. */
+    void remember(size_t index, uint64_t binding) {
+        if (index >= bound_.size()) bound_.resize(index + 1, kNone);
+        bound_[index] = binding;
+    }
+
+  private:
+    static constexpr uint64_t kNone = 0;
+    std::vector<uint64_t> bound_;
+};
+
+/* What there is to know of a context besides its handle. It is with the task that runs on the context, or with the
+ * worker while none does: so nothing is left of it in a worker whose context was set aside. */
+struct ContextState {
+    Bindings inputs;
+    Bindings outputs;
+};
+
+}  // namespace ezr
+
+#endif
