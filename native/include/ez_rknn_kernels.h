@@ -29,11 +29,11 @@ typedef struct {
 /* What happens to an element x of channel k on its way. a and b are ezr_conversion's, at index k (or 0 where channels
  * is 1). rne rounds to the nearest integer, ties to even; saturate brings into the range of the destination's type, and
  * makes NaN its largest value. */
-#define EZR_RULE_COPY 0       /* x; both types are the same */
-#define EZR_RULE_NORMALISE 1  /* (x - a) / b in float32, then rounded to the destination's type (ties to even) */
-#define EZR_RULE_SCALE 2      /* saturate(rne(x * a) + b), the product exact */
-#define EZR_RULE_AFFINE 3     /* saturate(rne(x * a + b)), as if computed in float64 */
-#define EZR_RULE_DIVIDE 4     /* saturate(rne(x / a + b)), computed in float32 */
+#define EZR_RULE_COPY 0      /* x; both types are the same */
+#define EZR_RULE_NORMALISE 1 /* (x - a) / b in float32, then rounded to the destination's type (ties to even) */
+#define EZR_RULE_SCALE 2     /* saturate(rne(x * a) + b), the product exact: a is a float32's value, b a whole number */
+#define EZR_RULE_AFFINE 3    /* saturate(rne(x * a + b)), as if computed in float64 */
+#define EZR_RULE_DIVIDE 4    /* saturate(rne(x / a + b)), computed in float32 */
 #define EZR_RULE_DEQUANTISE 5 /* (x - b) * a in float32 */
 
 typedef struct {
@@ -42,10 +42,11 @@ typedef struct {
     ezr_layout to;
     uint32_t rule;     /* EZR_RULE_* */
     uint32_t channels; /* how many a and b there are: 1, or c */
-    const double *a;   /* NULL with EZR_RULE_COPY */
+    const double *a;   /* finite, as is b; NULL with EZR_RULE_COPY */
     const double *b;
-    const int32_t *gap; /* for each channel, what fills the end of the destination's rows; NULL: 0. What lies between
-                         * and behind channels of NC1HWC2 is filled with 0 bytes. */
+    const int32_t *gap; /* for each channel, what fills the end of the destination's rows, as a number of its type
+                         * (integers take the low bytes); NULL: 0. What lies between and behind channels of NC1HWC2 is
+                         * filled with 0 bytes. */
 } ezr_conversion;
 
 /* Whether ezr_convert can do this: EZR_OK (0), or EZR_INVALID (-103) for a combination of types, layouts and rule that

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <utility>
 
-#define EZR_INLINE __attribute__((always_inline)) inline
+#include "inline.h"
 
 namespace ezr {
 

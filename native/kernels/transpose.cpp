@@ -3,6 +3,8 @@
  * The work is moving bytes, so what counts is to run at the speed of memory. Matrices with two to four rows or columns
  * (RGB, RGBA) are interleaved by plain loops, which compilers turn into the machine's own instructions for that; all
  * others go through tiles that are transposed in registers. */
+#include "transpose.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -13,7 +15,7 @@
 namespace ezr {
 namespace {
 
-/* One matrix, dense: dst[c][r] = src[r][c]. */
+/* One matrix: dst[c][r] = src[r][c], with rows that are so many elements apart. */
 template <typename Element>
 struct Matrix {
     /* The host's buffers may hold any type and start anywhere. */
@@ -23,41 +25,47 @@ struct Matrix {
     Cell *dst;
     size_t rows;
     size_t columns;
+    size_t src_stride;
+    size_t dst_stride;
 };
 
 /* ---- Two to four rows or columns ---- */
 
-/* Planes to pixels: `Rows` rows. */
+/* Planes to pixels: `Rows` rows; the pixels lie side by side. */
 template <size_t Rows, typename Element>
 EZR_INLINE void interleave(const Matrix<Element> &matrix) {
     const typename Matrix<Element>::Cell *__restrict src = matrix.src;
     typename Matrix<Element>::Cell *__restrict dst = matrix.dst;
-    const size_t columns = matrix.columns;
+    const size_t columns = matrix.columns, stride = matrix.src_stride;
     for (size_t c = 0; c < columns; ++c) {
-        for (size_t r = 0; r < Rows; ++r) dst[c * Rows + r] = src[r * columns + c];
+        for (size_t r = 0; r < Rows; ++r) dst[c * Rows + r] = src[r * stride + c];
     }
 }
 
-/* Pixels to planes: `Columns` columns. */
+/* Pixels that lie side by side to planes: `Columns` columns. */
 template <size_t Columns, typename Element>
 EZR_INLINE void deinterleave(const Matrix<Element> &matrix) {
     const typename Matrix<Element>::Cell *__restrict src = matrix.src;
     typename Matrix<Element>::Cell *__restrict dst = matrix.dst;
-    const size_t rows = matrix.rows;
+    const size_t rows = matrix.rows, stride = matrix.dst_stride;
     for (size_t r = 0; r < rows; ++r) {
-        for (size_t c = 0; c < Columns; ++c) dst[c * rows + r] = src[r * Columns + c];
+        for (size_t c = 0; c < Columns; ++c) dst[c * stride + r] = src[r * Columns + c];
     }
 }
 
 /* Returns whether the matrix was of this kind. */
 template <typename Element>
 EZR_INLINE bool transpose_pixels(const Matrix<Element> &matrix) {
-    if (matrix.rows == 2) return interleave<2>(matrix), true;
-    if (matrix.rows == 3) return interleave<3>(matrix), true;
-    if (matrix.rows == 4) return interleave<4>(matrix), true;
-    if (matrix.columns == 2) return deinterleave<2>(matrix), true;
-    if (matrix.columns == 3) return deinterleave<3>(matrix), true;
-    if (matrix.columns == 4) return deinterleave<4>(matrix), true;
+    if (matrix.rows == matrix.dst_stride) {
+        if (matrix.rows == 2) return interleave<2>(matrix), true;
+        if (matrix.rows == 3) return interleave<3>(matrix), true;
+        if (matrix.rows == 4) return interleave<4>(matrix), true;
+    }
+    if (matrix.columns == matrix.src_stride) {
+        if (matrix.columns == 2) return deinterleave<2>(matrix), true;
+        if (matrix.columns == 3) return deinterleave<3>(matrix), true;
+        if (matrix.columns == 4) return deinterleave<4>(matrix), true;
+    }
     return false;
 }
 
@@ -89,7 +97,7 @@ template <typename Element>
 void transpose_element_by_element(const Matrix<Element> &matrix) {
     for (size_t r = 0; r < matrix.rows; ++r) {
         for (size_t c = 0; c < matrix.columns; ++c) {
-            matrix.dst[c * matrix.rows + r] = matrix.src[r * matrix.columns + c];
+            matrix.dst[c * matrix.dst_stride + r] = matrix.src[r * matrix.src_stride + c];
         }
     }
 }
@@ -101,23 +109,26 @@ size_t inside(size_t at, size_t extent) {
     return std::min(at, extent - Tile<Element>::kSide);
 }
 
-/* Fewer rows than a tile has. The stores are as wide as the tile all the same: what one writes too much is written
- * properly by the next, and where there is no next, the tile goes through a buffer. */
+/* Fewer rows than a tile has. Where the destination's rows lie side by side, the stores are as wide as the tile all the
+ * same: what one writes too much is written properly by the next. Where there is no next, and between rows that lie
+ * apart, the tile goes through a buffer. */
 template <typename Element>
 void transpose_few_rows(const Matrix<Element> &matrix) {
     constexpr size_t kSide = Tile<Element>::kSide;
-    const auto [src, dst, rows, columns] = matrix;
+    const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
     for (size_t at = 0; at < columns; at += kSide) {
         const size_t c = inside<Element>(at, columns);
         Tile<Element> tile;
-        tile.load(src + c, columns, rows);
+        tile.load(src + c, src_stride, rows);
         tile.transpose();
-        if ((c + kSide - 1) * rows + kSide <= rows * columns) {
+        if (dst_stride == rows && (c + kSide - 1) * rows + kSide <= rows * columns) {
             tile.store(dst + c * rows, rows);
         } else {
             Element buffer[kSide * kSide];
-            tile.store(buffer, rows);
-            std::memcpy(dst + c * rows, buffer, kSide * rows * sizeof(Element));
+            tile.store(buffer, kSide);
+            for (size_t i = 0; i < kSide; ++i) {
+                std::memcpy(dst + (c + i) * dst_stride, buffer + i * kSide, rows * sizeof(Element));
+            }
         }
     }
 }
@@ -126,19 +137,22 @@ void transpose_few_rows(const Matrix<Element> &matrix) {
 template <typename Element>
 void transpose_few_columns(const Matrix<Element> &matrix) {
     constexpr size_t kSide = Tile<Element>::kSide;
-    const auto [src, dst, rows, columns] = matrix;
+    const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
+    const size_t end = (rows - 1) * src_stride + columns;
     for (size_t at = 0; at < rows; at += kSide) {
         const size_t r = inside<Element>(at, rows);
         Tile<Element> tile;
-        if ((r + kSide - 1) * columns + kSide <= rows * columns) {
-            tile.load(src + r * columns, columns);
+        if ((r + kSide - 1) * src_stride + kSide <= end) {
+            tile.load(src + r * src_stride, src_stride);
         } else {
             Element buffer[kSide * kSide] = {};
-            std::memcpy(buffer, src + r * columns, kSide * columns * sizeof(Element));
-            tile.load(buffer, columns);
+            for (size_t i = 0; i < kSide; ++i) {
+                std::memcpy(buffer + i * kSide, src + (r + i) * src_stride, columns * sizeof(Element));
+            }
+            tile.load(buffer, kSide);
         }
         tile.transpose();
-        tile.store(dst + r, rows, columns);
+        tile.store(dst + r, dst_stride, columns);
     }
 }
 
@@ -147,7 +161,7 @@ template <typename Element>
 void transpose_in_tiles(const Matrix<Element> &matrix) {
     constexpr size_t kSide = Tile<Element>::kSide;
     constexpr size_t kBlock = 64 / sizeof(Element);
-    const auto [src, dst, rows, columns] = matrix;
+    const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
     for (size_t block_c = 0; block_c < columns; block_c += kBlock) {
         for (size_t block_r = 0; block_r < rows; block_r += kBlock) {
             for (size_t at_r = block_r; at_r < std::min(block_r + kBlock, rows); at_r += kSide) {
@@ -155,9 +169,9 @@ void transpose_in_tiles(const Matrix<Element> &matrix) {
                 for (size_t at_c = block_c; at_c < std::min(block_c + kBlock, columns); at_c += kSide) {
                     const size_t c = inside<Element>(at_c, columns);
                     Tile<Element> tile;
-                    tile.load(src + r * columns + c, columns);
+                    tile.load(src + r * src_stride + c, src_stride);
                     tile.transpose();
-                    tile.store(dst + c * rows + r, rows);
+                    tile.store(dst + c * dst_stride + r, dst_stride);
                 }
             }
         }
@@ -165,11 +179,13 @@ void transpose_in_tiles(const Matrix<Element> &matrix) {
 }
 
 template <typename Element>
-void transpose(const Matrix<Element> &matrix) {
+void transpose_matrix(const Matrix<Element> &matrix) {
     constexpr size_t kSide = Tile<Element>::kSide;
-    const auto [src, dst, rows, columns] = matrix;
-    if (rows == 1 || columns == 1) {
-        std::memcpy(dst, src, rows * columns * sizeof(Element));
+    const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
+    if (rows == 1 && dst_stride == 1) {
+        std::memcpy(dst, src, columns * sizeof(Element));
+    } else if (columns == 1 && src_stride == 1) {
+        std::memcpy(dst, src, rows * sizeof(Element));
     } else if (transpose_pixels_best(matrix)) {
         return;
     } else if (rows < kSide && columns < kSide) {
@@ -184,14 +200,10 @@ void transpose(const Matrix<Element> &matrix) {
 }
 
 template <typename Element>
-void transpose_all(const void *src, void *dst, size_t outer, size_t rows, size_t columns) {
+void transpose_elements(const void *src, size_t src_stride, void *dst, size_t dst_stride, size_t rows, size_t columns) {
     using Cell = typename Matrix<Element>::Cell;
-    Matrix<Element> matrix{static_cast<const Cell *>(src), static_cast<Cell *>(dst), rows, columns};
-    for (size_t o = 0; o < outer; ++o) {
-        transpose(matrix);
-        matrix.src += rows * columns;
-        matrix.dst += rows * columns;
-    }
+    transpose_matrix<Element>(
+        {static_cast<const Cell *>(src), static_cast<Cell *>(dst), rows, columns, src_stride, dst_stride});
 }
 
 /* Whether so many elements can exist at all. */
@@ -202,25 +214,34 @@ bool is_addressable(size_t outer, size_t rows, size_t columns, size_t element_si
 }
 
 }  // namespace
+
+void transpose(const void *src, size_t src_stride, void *dst, size_t dst_stride, size_t rows, size_t columns,
+               size_t element_size) {
+    switch (element_size) {
+        case 1:
+            return transpose_elements<uint8_t>(src, src_stride, dst, dst_stride, rows, columns);
+        case 2:
+            return transpose_elements<uint16_t>(src, src_stride, dst, dst_stride, rows, columns);
+        case 4:
+            return transpose_elements<uint32_t>(src, src_stride, dst, dst_stride, rows, columns);
+        default:
+            return transpose_elements<uint64_t>(src, src_stride, dst, dst_stride, rows, columns);
+    }
+}
+
 }  // namespace ezr
 
 extern "C" __attribute__((visibility("default"))) int32_t ezr_transpose(const void *src, void *dst, size_t outer,
                                                                         size_t rows, size_t columns,
                                                                         uint32_t element_size) {
+    if (element_size != 1 && element_size != 2 && element_size != 4 && element_size != 8) return EZR_INVALID;
     if (!ezr::is_addressable(outer, rows, columns, element_size)) return EZR_INVALID;
-    const bool is_empty = outer == 0 || rows == 0 || columns == 0;
-    if (!is_empty && (src == nullptr || dst == nullptr)) return EZR_INVALID;
-    if (is_empty) outer = 0;
-    switch (element_size) {
-        case 1:
-            return ezr::transpose_all<uint8_t>(src, dst, outer, rows, columns), EZR_OK;
-        case 2:
-            return ezr::transpose_all<uint16_t>(src, dst, outer, rows, columns), EZR_OK;
-        case 4:
-            return ezr::transpose_all<uint32_t>(src, dst, outer, rows, columns), EZR_OK;
-        case 8:
-            return ezr::transpose_all<uint64_t>(src, dst, outer, rows, columns), EZR_OK;
-        default:
-            return EZR_INVALID;
+    if (outer == 0 || rows == 0 || columns == 0) return EZR_OK;
+    if (src == nullptr || dst == nullptr) return EZR_INVALID;
+    const size_t bytes = rows * columns * element_size;
+    for (size_t o = 0; o < outer; ++o) {
+        ezr::transpose(static_cast<const char *>(src) + o * bytes, columns, static_cast<char *>(dst) + o * bytes, rows,
+                       rows, columns, element_size);
     }
+    return EZR_OK;
 }

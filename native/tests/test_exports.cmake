@@ -1,10 +1,14 @@
-# Proves that the engine's library exports the functions of its header, and nothing else.
+# Proves that the engine's library exports the functions of its headers, and nothing else.
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL " [A-Z] [^\n@]+" exported "${symbols}")
 list(TRANSFORM exported REPLACE "^ [A-Z] " "")
 
-file(STRINGS ${HEADER} lines REGEX "^[a-z].* \\*?ezr_[a-z_]+\\(")
-list(TRANSFORM lines REPLACE "^.* \\*?(ezr_[a-z_]+)\\(.*$" "\\1" OUTPUT_VARIABLE declared)
+set(declared "")
+foreach(header ez_rknn_engine.h ez_rknn_kernels.h)
+  file(STRINGS ${INCLUDE}/${header} lines REGEX "^[a-z].* \\*?ezr_[a-z_]+\\(")
+  list(TRANSFORM lines REPLACE "^.* \\*?(ezr_[a-z_]+)\\(.*$" "\\1")
+  list(APPEND declared ${lines})
+endforeach()
 
 list(SORT exported)
 list(SORT declared)

@@ -1,0 +1,40 @@
+/* Where the elements of a tensor lie.
+ *
+ * All three formats are one: groups of channels that lie side by side, pixel after pixel. NCHW has groups of one
+ * channel, NHWC has one group of all channels, NC1HWC2 has groups of c2. So a conversion between formats is a
+ * conversion between widths of groups. */
+#ifndef EZ_RKNN_LAYOUT_H
+#define EZ_RKNN_LAYOUT_H
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ez_rknn_kernels.h"
+
+namespace ezr {
+
+/* Bytes of an element; 0 for types that the kernels do not know. */
+size_t element_size(rknn_tensor_type type);
+
+struct Layout {
+    size_t element; /* bytes of an element */
+    size_t group;   /* channels that lie side by side */
+    size_t groups;
+    size_t row;     /* pixels from one row to the next */
+    size_t surface; /* pixels from one group to the next */
+
+    /* Elements from one image to the next. */
+    size_t image() const { return groups * surface * group; }
+
+    /* How many bytes into its image the channel's element of a pixel lies; pixels are counted with the gaps of rows. */
+    size_t offset(size_t channel, size_t pixel) const {
+        return ((channel / group * surface + pixel) * group + channel % group) * element;
+    }
+};
+
+/* The layout of an image of c x h x w elements, c at least 1. */
+Layout make_layout(uint32_t c, uint32_t h, uint32_t w, const ezr_layout &layout);
+
+}  // namespace ezr
+
+#endif

@@ -1,0 +1,125 @@
+/* The arithmetic of the rules. Every operation is rounded as ez_rknn_kernels.h says: nothing here may be contracted to
+ * fused multiply-additions, nor evaluated in another order. */
+#include "elements.h"
+#include "inline.h"
+
+namespace ezr {
+namespace {
+
+/* What lies beyond is the nearest bound; NaN is the largest. */
+template <typename Real>
+EZR_INLINE Real clamp(Real value, Real least, Real most) {
+    value = value < most ? value : most;
+    return value > least ? value : least;
+}
+
+/* To the nearest whole number, ties to even: the sum has no bits left for a fraction. Numbers that are too large for
+ * this stay beyond every bound. */
+EZR_INLINE double round_to_even(double value) {
+    constexpr double kShift = 0x1.8p52;
+    return (value + kShift) - kShift;
+}
+
+/* The same for |value| < 2^22. */
+EZR_INLINE float round_to_even(float value) {
+    constexpr float kShift = 0x1.8p23F;
+    return (value + kShift) - kShift;
+}
+
+/* A rule for one element: between reals, and then to a whole number in the range. */
+struct Scale {
+    static EZR_INLINE int32_t of(float x, double a, double b, const Range &range) {
+        return static_cast<int32_t>(
+            clamp<double>(round_to_even(static_cast<double>(x) * a) + b, range.least, range.most));
+    }
+};
+
+struct Affine {
+    static EZR_INLINE int32_t of(float x, double a, double b, const Range &range) {
+        return static_cast<int32_t>(
+            round_to_even(clamp<double>(static_cast<double>(x) * a + b, range.least, range.most)));
+    }
+};
+
+struct Divide {
+    static EZR_INLINE int32_t of(float x, double a, double b, const Range &range) {
+        const float scaled = x / static_cast<float>(a) + static_cast<float>(b);
+        return static_cast<int32_t>(
+            round_to_even(clamp<float>(scaled, static_cast<float>(range.least), static_cast<float>(range.most))));
+    }
+};
+
+struct Normalise {
+    static EZR_INLINE float of(float x, double a, double b) {
+        return (x - static_cast<float>(a)) / static_cast<float>(b);
+    }
+};
+
+struct Dequantise {
+    static EZR_INLINE float of(float x, double a, double b) {
+        return (x - static_cast<float>(b)) * static_cast<float>(a);
+    }
+};
+
+/* Any of these over a run of elements. */
+template <typename Rule, typename Result, typename... Bounds>
+EZR_INLINE void apply(const Unaligned<float> *from, Result *__restrict to, size_t count, const Factors &factors,
+                      const Bounds &...bounds) {
+    const double *a = factors.a, *b = factors.b;
+    if (factors.each) {
+        for (size_t i = 0; i < count; ++i) to[i] = Rule::of(from[i], a[i], b[i], bounds...);
+    } else {
+        const double all_a = a[0], all_b = b[0];
+        for (size_t i = 0; i < count; ++i) to[i] = Rule::of(from[i], all_a, all_b, bounds...);
+    }
+}
+
+template <typename Element>
+void narrow_all(const int32_t *from, void *to, size_t count) {
+    auto *elements = static_cast<Unaligned<Element> *>(to);
+    for (size_t i = 0; i < count; ++i) elements[i] = static_cast<Element>(from[i]);
+}
+
+}  // namespace
+
+void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *to, size_t count, const Factors &factors,
+              const Range &range) {
+    switch (rule) {
+        case EZR_RULE_SCALE:
+            return apply<Scale>(from, to, count, factors, range);
+        case EZR_RULE_AFFINE:
+            return apply<Affine>(from, to, count, factors, range);
+        default:
+            return apply<Divide>(from, to, count, factors, range);
+    }
+}
+
+void scale_floats(uint32_t rule, const Unaligned<float> *from, Unaligned<float> *to, size_t count,
+                  const Factors &factors) {
+    if (rule == EZR_RULE_NORMALISE) return apply<Normalise>(from, to, count, factors);
+    apply<Dequantise>(from, to, count, factors);
+}
+
+Range range_of(rknn_tensor_type type) {
+    switch (type) {
+        case RKNN_TENSOR_INT8:
+            return {INT8_MIN, INT8_MAX};
+        case RKNN_TENSOR_UINT8:
+            return {0, UINT8_MAX};
+        default:
+            return {INT16_MIN, INT16_MAX};
+    }
+}
+
+void narrow(const int32_t *from, rknn_tensor_type type, void *to, size_t count) {
+    switch (type) {
+        case RKNN_TENSOR_INT8:
+            return narrow_all<int8_t>(from, to, count);
+        case RKNN_TENSOR_UINT8:
+            return narrow_all<uint8_t>(from, to, count);
+        default:
+            return narrow_all<int16_t>(from, to, count);
+    }
+}
+
+}  // namespace ezr
