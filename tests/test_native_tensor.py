@@ -1,0 +1,155 @@
+"""How tensors lie in the NPU's memory, from what runtimes were seen to say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ez_rknn_async.errors import RknnValueError
+from ez_rknn_async.model import DType, Kind, Preprocessing, Tensor
+from ez_rknn_async.model import Layout as Stored
+from ez_rknn_async.native_tensor import (
+    NativeTensor,
+    input_conversion,
+    native_input,
+    native_output,
+    output_conversion,
+    raw_image,
+)
+from ez_rknn_async.runtime.context import TensorAttribute
+
+
+def attribute(shape: tuple[int, ...], format_: str, type_: str = "int8", **more: Any) -> TensorAttribute:
+    elements = int(np.prod(shape))
+    size = elements * np.dtype(type_).itemsize if type_ not in ("int4", "bfloat16") else elements
+    return TensorAttribute("x", shape, format_, type_, size, 0.5, -3, **more)
+
+
+IMAGE = attribute((1, 20, 20, 3), "NHWC", row=32, size_with_stride=1920)
+CHANNELS = attribute((1, 9, 11, 5), "NHWC", row=11, size_with_stride=1600)
+CHANNELS_NATIVE = attribute((1, 1, 9, 11, 16), "NC1HWC2", size_with_stride=1584)
+VECTOR = attribute((2, 12), "UNDEFINED", size_with_stride=32)
+
+
+def image() -> NativeTensor:
+    return native_input(IMAGE, IMAGE)
+
+
+def test_an_image_lies_in_rows_of_the_runtimes_length() -> None:
+    """Of 20 pixels each, 32 apart; and it is bound to go to the NPU as it is."""
+    tensor = image()
+    assert (tensor.layout.format, tensor.layout.row, tensor.size) == ("NHWC", 32, 1920)
+    assert tensor.bound.pass_through
+    assert tensor.strides == (20 * 32 * 3, 32 * 3, 3, 1)
+
+
+def test_raw_pixels_of_a_quantised_image_are_bound_for_the_npu_to_convert() -> None:
+    """In the same memory: only what the runtime is told about it differs."""
+    raw = raw_image(image())
+    assert raw is not None
+    assert (raw.bound.type, raw.bound.format, raw.bound.pass_through) == ("uint8", "NHWC", False)
+    assert (raw.size, raw.layout.row) == (1920, 32)
+    assert raw_image(native_input(CHANNELS, CHANNELS_NATIVE)) is None
+
+
+def test_blocks_are_as_far_apart_as_the_inputs_size_says() -> None:
+    """The native attribute leaves the alignment of the surfaces out: 99 pixels, stored as 100."""
+    tensor = native_input(CHANNELS, CHANNELS_NATIVE)
+    assert (tensor.layout.c1, tensor.layout.c2, tensor.layout.surface) == (1, 16, 100)
+    assert tensor.size == 1600
+    assert tensor.strides == (1600, 1600, 11 * 16, 16, 1)
+
+
+def test_an_output_of_odd_size_is_one_row_of_aligned_pixels() -> None:
+    """The runtime then says [N, C1, 1, H * W rounded up, C2]."""
+    logical = attribute((1, 5, 9, 11), "NCHW")
+    tensor = native_output(logical, attribute((1, 2, 1, 100, 16), "NC1HWC2", size_with_stride=3200))
+    assert (tensor.dims, tensor.layout.surface, tensor.layout.c1, tensor.size) == ((1, 5, 9, 11), 100, 2, 3200)
+
+
+def test_what_is_no_image_is_plain_and_has_room_for_the_runtimes_padding() -> None:
+    """Older runtimes name more bytes than there are elements."""
+    tensor = native_input(VECTOR, replace(VECTOR, size_with_stride=24))
+    assert (tensor.dims, tensor.layout.format, tensor.size) == ((1, 1, 1, 24), "NCHW", 32)
+    assert tensor.strides == (12, 1)
+
+
+@pytest.mark.parametrize(
+    ("logical", "native", "reason"),
+    [
+        (attribute((1, 8, 8, 16), "NHWC"), attribute((1, 8, 8, 16), "NHWC"), r"keeps it as NHWC \[1, 8, 8, 16\]"),
+        (CHANNELS, attribute((1, 1, 9, 11, 4), "NC1HWC2"), "do not fit"),
+        (CHANNELS, attribute((2, 1, 9, 11, 16), "NC1HWC2"), "keeps it as"),
+        (replace(IMAGE, row=7), replace(IMAGE, row=7), "7 apart"),
+        (attribute((2, 3), "UNDEFINED", "bfloat16"), attribute((2, 3), "UNDEFINED", "bfloat16"), "type is bfloat16"),
+    ],
+)
+def test_what_is_not_understood_is_refused_with_the_tensors_name(
+    logical: TensorAttribute, native: TensorAttribute, reason: str
+) -> None:
+    """A guess would be silently wrong results."""
+    with pytest.raises(RknnValueError, match=f"input 'x' cannot be bound to NPU memory: .*{reason}"):
+        native_input(logical, native)
+
+
+def test_what_the_cpu_reads_in_another_order_is_refused() -> None:
+    """The attributes do not tell, the file does."""
+    tensor = Tensor(0, "x", DType.INT8, Stored.NCHW, Kind.INPUT, (1, 3, 20, 20), (1, 3, 20, 20), None, 1200, 0)
+    with pytest.raises(RknnValueError, match="an operator on the CPU reads it"):
+        native_input(IMAGE, IMAGE, tensor)
+
+
+def converted(tensor: NativeTensor, array: Any, normalisation: Preprocessing | None = None) -> Any:
+    memory = np.full(tensor.size, 0xAA, np.uint8)
+    input_conversion(tensor, array.dtype, "NHWC", normalisation).convert(array, memory)
+    return memory
+
+
+def test_pixels_keep_their_values_and_the_gaps_hold_the_mean() -> None:
+    """The NPU normalises them itself: what is in a gap becomes zero."""
+    raw = raw_image(image())
+    assert raw is not None
+    array = np.arange(1200, dtype=np.uint8).reshape(1, 20, 20, 3)
+    rows = converted(raw, array, Preprocessing((10.4, 20.5, 300.0), (2.0, 2.0, 2.0))).reshape(20, 32, 3)
+    assert np.array_equal(rows[:, :20], array[0])
+    assert (rows[:, 20:] == (10, 20, 255)).all()
+
+
+def test_every_channel_has_its_own_mean_and_deviation() -> None:
+    """Beyond the fourth one the vendor's library takes the first channel's."""
+    tensor = native_input(CHANNELS, CHANNELS_NATIVE)
+    normalisation = Preprocessing((0.0, 1.0, 2.0, 3.0, 4.0), (1.0, 1.0, 1.0, 1.0, 0.5))
+    array = np.full((1, 9, 11, 5), 8.0, np.float32)
+    pixel = converted(tensor, array, normalisation).view(np.int8).reshape(100, 16)[0]
+    assert pixel[:5].tolist() == [16 - 3, 14 - 3, 12 - 3, 10 - 3, 16 - 3]
+    assert not pixel[5:].any()
+
+
+def test_what_is_not_4d_saturates() -> None:
+    """The vendor's library wraps around there."""
+    tensor = native_input(VECTOR, VECTOR)
+    array = np.resize(np.array([1e6, -1e6, 0.25, 0.75], np.float32), (2, 12))
+    assert converted(tensor, array)[:4].view(np.int8).tolist() == [127, -128, -2, -2]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8])
+@pytest.mark.parametrize("order", ["NCHW", "NHWC"])
+def test_an_output_comes_back_in_the_order_and_type_that_are_asked_for(order: str, dtype: Any) -> None:
+    """Dequantised, or as the NPU wrote it."""
+    logical = attribute((1, 5, 9, 11), "NCHW")
+    tensor = native_output(logical, attribute((1, 2, 1, 100, 16), "NC1HWC2"))
+    memory = np.random.default_rng(0).integers(-128, 128, (2, 100, 16), np.int8)
+    result = np.empty((1, 5, 9, 11) if order == "NCHW" else (1, 9, 11, 5), dtype)
+    output_conversion(tensor, result.dtype, order).convert(memory, result)
+    raw = memory.transpose(0, 2, 1).reshape(32, 100)[:5, :99].reshape(1, 5, 9, 11)
+    expected = (raw.astype(np.float32) + 3) * np.float32(0.5) if dtype == np.float32 else raw
+    assert np.array_equal(result, expected if order == "NCHW" else expected.transpose(0, 2, 3, 1))
+
+
+def test_a_conversion_without_a_kernel_is_refused_with_the_tensors_name() -> None:
+    """Before a task could fail of it."""
+    with pytest.raises(RknnValueError, match="input 'x' .*no kernel from uint16"):
+        input_conversion(native_input(VECTOR, VECTOR), np.dtype(np.uint16), "NCHW", None)
