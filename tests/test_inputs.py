@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async.inputs import Input, arrange, nchw_to_nhwc
+from ez_rknn_async.copying import Copying, Prepared, nchw_to_nhwc
+from ez_rknn_async.inputs import Input, arrange
 from ez_rknn_async.runtime.context import FORMATS, TYPES, TensorAttribute
 
 
@@ -18,6 +19,10 @@ def image(type_: str = "int8", layout: str = "nchw") -> Input:
 
 def vector(type_: str = "int8") -> Input:
     return Input(TensorAttribute("v", (2, 3), "UNDEFINED", type_, 6, 0.5, -3), "nchw")
+
+
+def prepare(target: Input, value: Any, *, private: bool) -> Prepared:
+    return Copying((target,)).send(0, target.check(value), 0, private=private)
 
 
 def nchw(dtype: Any = np.float32) -> Any:
@@ -37,7 +42,7 @@ def test_the_shape_and_the_layout_that_are_reported_belong_together(layout: str,
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.uint8, np.int8])
 def test_nchw_reaches_the_runtime_as_nhwc(dtype: Any) -> None:
     """The vendor's library silently ignores NCHW, so it never sees any."""
-    prepared = image().prepare(nchw(dtype), private=False)
+    prepared = prepare(image(), nchw(dtype), private=False)
     assert np.array_equal(prepared.array, nchw(dtype).transpose(0, 2, 3, 1))
     assert prepared.array.flags.c_contiguous
     assert FORMATS[prepared.format] == "NHWC"
@@ -48,12 +53,12 @@ def test_nchw_reaches_the_runtime_as_nhwc(dtype: Any) -> None:
 def test_nhwc_goes_through_without_a_copy(layout: str) -> None:
     """What is right already costs nothing."""
     array = np.ascontiguousarray(nchw().transpose(0, 2, 3, 1))
-    assert np.shares_memory(image(layout=layout).prepare(array, private=False).array, array)
+    assert np.shares_memory(prepare(image(layout=layout), array, private=False).array, array)
 
 
 def test_any_also_takes_nchw_where_the_shape_tells_them_apart() -> None:
     """That is what any means."""
-    prepared = image(layout="any").prepare(nchw(), private=False)
+    prepared = prepare(image(layout="any"), nchw(), private=False)
     assert np.array_equal(prepared.array, nchw().transpose(0, 2, 3, 1))
 
 
@@ -76,7 +81,7 @@ def test_the_transposition_is_numpys(shape: tuple[int, ...], dtype: Any) -> None
 def test_private_inputs_share_nothing_with_the_callers(layout: str) -> None:
     """After run_async the caller may overwrite the frame."""
     array = nchw() if layout == "nchw" else np.ascontiguousarray(nchw().transpose(0, 2, 3, 1))
-    prepared = image(layout=layout).prepare(array, private=True)
+    prepared = prepare(image(layout=layout), array, private=True)
     assert not np.shares_memory(prepared.array, array)
     assert np.array_equal(prepared.array, nchw().transpose(0, 2, 3, 1))
 
@@ -85,34 +90,34 @@ def test_private_inputs_share_nothing_with_the_callers(layout: str) -> None:
 @pytest.mark.parametrize("type_", ["int8", "float16"])
 def test_types_that_the_runtime_does_not_convert_become_float32(dtype: Any, type_: str) -> None:
     """It would return success and leave the input as it was."""
-    prepared = image(type_).prepare(nchw(dtype), private=False)
+    prepared = prepare(image(type_), nchw(dtype), private=False)
     assert prepared.array.dtype == np.float32
     assert np.array_equal(prepared.array, nchw(dtype).transpose(0, 2, 3, 1).astype(np.float32))
 
 
 def test_int8_is_taken_as_quantised_only_by_a_quantised_input() -> None:
     """A float16 input has no zero point, so there an int8 is just a number."""
-    assert image("int8").prepare(nchw(np.int8), private=False).array.dtype == np.int8
-    assert image("float16").prepare(nchw(np.int8), private=False).array.dtype == np.float32
+    assert prepare(image("int8"), nchw(np.int8), private=False).array.dtype == np.int8
+    assert prepare(image("float16"), nchw(np.int8), private=False).array.dtype == np.float32
 
 
 def test_quantised_data_for_an_input_that_is_no_image_passes_through() -> None:
     """The runtime refuses int8 there, silently, unless it is told not to convert."""
-    prepared = vector().prepare(np.arange(6, dtype=np.int8).reshape(2, 3), private=False)
+    prepared = prepare(vector(), np.arange(6, dtype=np.int8).reshape(2, 3), private=False)
     assert prepared.pass_through
     assert TYPES[prepared.type] == "int8"
 
 
 def test_reals_for_a_quantised_input_that_is_no_image_are_saturated_before_they_can_wrap() -> None:
     """The vendor's conversion wraps modulo 256 there: 1000.0 would arrive as some small number."""
-    prepared = vector().prepare([[1000.0, -1000.0, 0.0], [1.0, 2.0, 3.0]], private=False)
+    prepared = prepare(vector(), [[1000.0, -1000.0, 0.0], [1.0, 2.0, 3.0]], private=False)
     assert prepared.array.tolist() == [[65.0, -62.5, 0.0], [1.0, 2.0, 3.0]]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8, np.bool_])
 def test_integer_inputs_get_integers(dtype: Any) -> None:
     """Token ids beyond 2**24 would not survive float32."""
-    prepared = vector("int64").prepare(np.ones((2, 3), dtype), private=False)
+    prepared = prepare(vector("int64"), np.ones((2, 3), dtype), private=False)
     assert prepared.array.dtype == np.int64
 
 
@@ -128,7 +133,7 @@ def test_integer_inputs_get_integers(dtype: Any) -> None:
 )
 def test_any_arrangement_of_the_users_memory_is_understood(array: Any) -> None:
     """Arrays come from files, from pickles, from slices."""
-    prepared = image().prepare(array, private=False)
+    prepared = prepare(image(), array, private=False)
     assert np.array_equal(prepared.array, array.transpose(0, 2, 3, 1))
     assert prepared.array.dtype.isnative
 
@@ -136,18 +141,18 @@ def test_any_arrangement_of_the_users_memory_is_understood(array: Any) -> None:
 def test_a_wrong_shape_is_refused_with_the_right_one() -> None:
     """And where the order of the dimensions is the fault, the message says so."""
     with pytest.raises(ValueError, match=r"'x' has shape \[1, 3, 4\], but the model takes \[1, 3, 4, 5\]"):
-        image().prepare(np.zeros((1, 3, 4), np.float32), private=False)
+        prepare(image(), np.zeros((1, 3, 4), np.float32), private=False)
     with pytest.raises(ValueError, match="set the provider option layout='nhwc'"):
-        image().prepare(np.zeros((1, 4, 5, 3), np.float32), private=False)
+        prepare(image(), np.zeros((1, 4, 5, 3), np.float32), private=False)
     with pytest.raises(ValueError, match="set the provider option layout='nchw'"):
-        image(layout="nhwc").prepare(nchw(), private=False)
+        prepare(image(layout="nhwc"), nchw(), private=False)
 
 
 @pytest.mark.parametrize("value", [np.zeros((2, 3), complex), np.array([["a", "b", "c"]] * 2), [[None] * 3] * 2])
 def test_what_holds_no_real_numbers_is_refused(value: Any) -> None:
     """Dropping an imaginary part is not ours to decide."""
     with pytest.raises(TypeError, match="'v' is of type"):
-        vector().prepare(value, private=False)
+        prepare(vector(), value, private=False)
 
 
 def test_feeds_may_be_mappings_sequences_or_the_only_array() -> None:

@@ -151,5 +151,5 @@ def test_an_output_comes_back_in_the_order_and_type_that_are_asked_for(order: st
 
 def test_a_conversion_without_a_kernel_is_refused_with_the_tensors_name() -> None:
     """Before a task could fail of it."""
-    with pytest.raises(RknnValueError, match="input 'x' .*no kernel from uint16"):
+    with pytest.raises(RknnValueError, match=r"input 'x' .*no kernel from uint16"):
         input_conversion(native_input(VECTOR, VECTOR), np.dtype(np.uint16), "NCHW", None)

@@ -1,8 +1,7 @@
-"""From whatever array the user has to what the runtime reads.
+"""From whatever the user passes to an array that fits the model.
 
-The vendor's library reads a 4-D input only in NHWC order: handed NCHW it logs a line, returns success and leaves the
-NPU's buffer as it was. It also ignores, silently, combinations of types that it does not convert. So both are settled
-here, before it is called: what leaves this module is dense, in the runtime's order, and of a type that it converts.
+What leaves this module has one of the model's shapes, and a type that can be converted to the model's own. How it
+travels from there to the NPU is another matter: see :mod:`.copying` and :mod:`.direct`.
 """
 
 from __future__ import annotations
@@ -19,9 +18,7 @@ from .arrays import as_array
 from .casting import cast
 from .errors import RknnTypeError, RknnValueError
 from .node_arg import NodeArg, quantization
-from .runtime.context import FOREIGN, FORMATS, TYPES
-from .runtime.engine import transpose
-from .shapes import listing, to_nchw
+from .shapes import listing, to_nchw, to_nhwc
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -31,17 +28,14 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
 
-# The runtime's numbers of numpy's types; a dictionary because a dtype takes its time to say its name.
-_TYPES = {np.dtype(name): number for number, name in enumerate(TYPES) if name not in FOREIGN}
 
+class Given(NamedTuple):
+    """One value, checked: of a shape that the model takes and of a type that can be converted."""
 
-class Prepared(NamedTuple):
-    """An input as ``rknn_inputs_set`` takes it."""
-
-    array: Array  # C-contiguous
-    type: int  # rknn_tensor_type
-    format: int  # rknn_tensor_format
-    pass_through: bool
+    array: Array  # of any strides
+    order: str  # of an image, "NCHW" or "NHWC"; otherwise "NCHW"
+    shape: Shape  # in the runtime's order
+    is_new: bool  # whether nobody else has the array's memory
 
 
 @dataclass(frozen=True)
@@ -82,27 +76,22 @@ class Input:
         """A shape in the runtime's order, in the order that the user chose."""
         return to_nchw(shape) if self.is_image and self.layout == "nchw" else shape
 
-    def prepare(self, value: Any, *, private: bool) -> Prepared:
-        """Check and convert one value.
+    def check(self, value: Any) -> Given:
+        """Check one value, and cast it to a type that can be converted.
 
         Args:
             value: anything that :func:`~.arrays.as_array` takes; a single number where the input has one element.
-            private: whether the result must not share memory with ``value``, because the caller may change it while the
-                task is still under way.
 
         Raises:
             RknnTypeError: it holds no real numbers.
             RknnValueError: its shape is not the model's, or an integer would not survive.
         """
         given = self._shaped(as_array(value, self.attribute.name))
-        ready = cast(given, self.attribute.type, self.attribute.name)
+        array = cast(given, self.attribute.type, self.attribute.name)
+        is_new = array is not given and not np.may_share_memory(array, given)
         if self.is_image and not self._is_nhwc(given.shape):
-            array = nchw_to_nhwc(self._saturate(ready))
-        else:
-            array = np.ascontiguousarray(self._saturate(ready)).reshape(given.shape)
-        if private and np.may_share_memory(array, given):
-            array = array.copy()
-        return self._declare(array)
+            return Given(array, "NCHW", to_nhwc(given.shape), is_new)
+        return Given(array, "NHWC" if self.is_image else "NCHW", given.shape, is_new)
 
     @functools.cached_property
     def _legal(self) -> tuple[Shape, ...]:
@@ -142,32 +131,6 @@ class Input:
         if len(shape) == len(self.attribute.shape) and shape[1:] in [legal[1:] for legal in self._accepted]:
             return "; to run each sample on its own, set the run option ztu_modelrt_dispatch_batch"
         return ""
-
-    def _saturate(self, array: Array) -> Array:
-        """Keep the runtime from wrapping: it saturates what it quantises for 4-D inputs, but not for others."""
-        if self.attribute.type != "int8" or self.is_image or array.dtype == np.int8:
-            return array
-        scale, zero_point = self.attribute.scale, self.attribute.zero_point
-        lowest, highest = (-128 - zero_point) * scale, (127 - zero_point) * scale
-        clipped: Array = np.clip(array.astype(np.float32), lowest, highest)
-        return clipped
-
-    def _declare(self, array: Array) -> Prepared:
-        if array.dtype == np.int8 and not self.is_image and self.attribute.type == "int8":
-            # The runtime converts int8 for 4-D inputs only; elsewhere quantised data goes through as it is.
-            return Prepared(array, TYPES.index("int8"), FORMATS.index("UNDEFINED"), True)
-        return Prepared(array, _TYPES[array.dtype], FORMATS.index(self.attribute.format), False)
-
-
-def nchw_to_nhwc(array: Array) -> Array:
-    """A C-contiguous NHWC array of an NCHW one; without a copy where the memory is in that order already."""
-    view: Array = array.transpose(0, 2, 3, 1)
-    if view.flags.c_contiguous:
-        return view
-    n, c, h, w = array.shape
-    result = np.empty((n, h, w, c), array.dtype)
-    transpose(np.ascontiguousarray(array), result, n, c, h * w)
-    return result
 
 
 def arrange(feed: Any, names: Sequence[str]) -> list[Any]:

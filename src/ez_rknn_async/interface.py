@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from .copying import Copying
 from .errors import RknnTypeError, RknnValueError
 from .inputs import Input, arrange
 from .outputs import Output, Receiver, nearest
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .inputs import Prepared
+    from .inputs import Given
     from .node_arg import NodeArg
     from .runtime.context import TensorAttribute
     from .runtime.engine import Task
@@ -26,19 +27,45 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
+class Sent(Protocol):
+    """An input on its way to the NPU; it keeps what a task points to alive."""
+
+    def put(self, task: Task, index: int) -> None:
+        """Make it input ``index`` of a task."""
+
+
+class Transport(Protocol):
+    """How tensors travel between the user's arrays and the NPU. Thread-safe.
+
+    There are two: :class:`~.copying.Copying` and :class:`~.direct.Direct`. ``chosen`` is the index of the set of shapes
+    that an inference runs with.
+    """
+
+    def send(self, index: int, given: Given, chosen: int, *, private: bool) -> Sent:
+        """Make a value ready to be input ``index``.
+
+        With ``private`` the result shares no memory with the value, because the caller may change it meanwhile.
+        """
+
+    def receive(self, task: Task, index: int, receiver: Receiver, chosen: int) -> None:
+        """Make an array the destination of output ``index`` of a task."""
+
+
 class Request(NamedTuple):
     """One inference, checked and converted: nothing about it can be refused for the user's fault any more."""
 
-    inputs: tuple[Prepared, ...]
+    inputs: tuple[Sent, ...]
     outputs: tuple[Receiver, ...]
     shapes: Any  # rknn_tensor_attr[], one for each input; None for a model with one set of shapes
+    chosen: int  # index of its set of shapes
+    transport: Transport
 
     def fill(self, task: Task) -> None:
         """Write this request into the structures of a task."""
-        for index, item in enumerate(self.inputs):
-            task.set_input(index, item.array, item.type, item.format, item.pass_through)
+        for index, sent in enumerate(self.inputs):
+            sent.put(task, index)
         for index, receiver in enumerate(self.outputs):
-            task.set_output(index, receiver.array, receiver.want_float)
+            self.transport.receive(task, index, receiver, self.chosen)
         task.set_shapes(self.shapes)
 
     @property
@@ -54,6 +81,7 @@ class Interface:
         inputs, outputs: each on its own.
         input_names, output_names: their names.
         sets: the sets of shapes with which the model can run.
+        transport: how tensors travel; replaced, if at all, before the first request is made.
     """
 
     def __init__(self, sets: Sequence[ShapeSet], layout: str, native_outputs: bool = False) -> None:
@@ -72,8 +100,9 @@ class Interface:
         self.outputs = tuple(Output(a) for a in sets[0].outputs)
         self.input_names = [i.attribute.name for i in self.inputs]
         self.output_names = [o.attribute.name for o in self.outputs]
-        # Made once: every task of a dynamic model tells the runtime its shapes.
-        self._descriptions = [describe(_for_setting(s)) if len(sets) > 1 else None for s in sets]
+        self.transport: Transport = Copying(self.inputs)
+        # For rknn_set_input_shapes; made once: every task of a dynamic model tells the runtime its shapes.
+        self.descriptions = [describe(_for_setting(s)) if len(sets) > 1 else None for s in sets]
 
     def node_args(self) -> tuple[list[NodeArg], list[NodeArg]]:
         """The inputs and the outputs as the user sees them."""
@@ -109,9 +138,10 @@ class Interface:
     def prepare(self, feed: Any, *, private: bool) -> tuple[Request, ShapeSet]:
         """The first half of :meth:`request`: one without outputs, and the shapes that its inputs have chosen."""
         values = arrange(feed, self.input_names)
-        inputs = tuple(i.prepare(value, private=private) for i, value in zip(self.inputs, values))
-        chosen = choose(self.sets, [p.array.shape for p in inputs])
-        return Request(inputs, (), self._descriptions[chosen]), self.sets[chosen]
+        given = [i.check(value) for i, value in zip(self.inputs, values)]
+        chosen = choose(self.sets, [g.shape for g in given])
+        sent = tuple(self.transport.send(i, g, chosen, private=private) for i, g in enumerate(given))
+        return Request(sent, (), self.descriptions[chosen], chosen, self.transport), self.sets[chosen]
 
     def receivers(
         self, shapes: Sequence[tuple[int, ...]], given: Mapping[str, Any] | None = None, native: bool | None = None

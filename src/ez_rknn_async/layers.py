@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .interface import Interface
 from .runtime.context import COLLECT_PERF, Context
 from .runtime.engine import Task
 
 if TYPE_CHECKING:
     from .contexts import Contexts
-    from .interface import Interface
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.library import Library
@@ -49,8 +49,10 @@ def layer_table(
         mask = plan.workers[0].core_mask
         if mask is not None:
             context.set_core_mask(mask)
-        shapes = interface.input_shapes()[0]
-        request = interface.request({name: np.zeros(shape, np.uint8) for name, shape in shapes.items()}, private=False)
+        # An interface of its own: the session's may send tensors into memory that is bound to its workers' contexts.
+        copying = Interface(interface.sets, "nhwc")
+        shapes = copying.input_shapes()[0]
+        request = copying.request({name: np.zeros(shape, np.uint8) for name, shape in shapes.items()}, private=False)
         task = Task(len(request.inputs), len(request.outputs))
         request.fill(task)
         context.run(task)

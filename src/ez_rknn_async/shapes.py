@@ -109,7 +109,8 @@ def _reshaped(attribute: TensorAttribute, shape: Shape) -> TensorAttribute:
     ordered = to_nhwc(shape) if attribute.format == "NHWC" and len(shape) == 4 else shape
     # The size follows from the number of elements: attributes of one tensor have one element type.
     size = attribute.size // max(attribute.elements, 1) * math.prod(ordered)
-    return replace(attribute, shape=ordered, size=size)
+    # How far apart its rows are is for the runtime to say.
+    return replace(attribute, shape=ordered, size=size, row=0, size_with_stride=0)
 
 
 def _text(names: Sequence[str], shapes: Sequence[Shape]) -> str:

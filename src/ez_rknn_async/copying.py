@@ -1,0 +1,95 @@
+"""Tensors that travel through the runtime's general calls, ``rknn_inputs_set`` and ``rknn_outputs_get``.
+
+The vendor's library reads a 4-D input only in NHWC order: handed NCHW it logs a line, returns success and leaves the
+NPU's buffer as it was. It also ignores, silently, combinations of types that it does not convert. So both are settled
+here, before it is called: what it gets is dense, in its own order, and of a type that it converts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .runtime.context import FOREIGN, FORMATS, TYPES
+from .runtime.engine import transpose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from .inputs import Given, Input
+    from .outputs import Receiver
+    from .runtime.engine import Task
+
+    Array = npt.NDArray[Any]
+
+# The runtime's numbers of numpy's types; a dictionary because a dtype takes its time to say its name.
+_TYPES = {np.dtype(name): number for number, name in enumerate(TYPES) if name not in FOREIGN}
+
+
+class Prepared(NamedTuple):
+    """An input as ``rknn_inputs_set`` takes it."""
+
+    array: Array  # C-contiguous
+    type: int  # rknn_tensor_type
+    format: int  # rknn_tensor_format
+    pass_through: bool
+
+    def put(self, task: Task, index: int) -> None:
+        """Make it input ``index`` of a task."""
+        task.set_input(index, self.array, self.type, self.format, self.pass_through)
+
+
+class Copying:
+    """The transport of a session without direct I/O; see :class:`.interface.Transport`."""
+
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self._inputs = inputs
+
+    def send(self, index: int, given: Given, chosen: int, *, private: bool) -> Prepared:
+        """Bring a value into the runtime's order."""
+        target = self._inputs[index]
+        array = _saturate(target, given.array)
+        if target.is_image and given.order == "NCHW":
+            array = nchw_to_nhwc(array)
+        else:
+            array = np.ascontiguousarray(array).reshape(given.shape)
+        if private and not given.is_new and np.may_share_memory(array, given.array):
+            array = array.copy()
+        return _declare(target, array)
+
+    def receive(self, task: Task, index: int, receiver: Receiver, chosen: int) -> None:
+        """Make an array the destination of output ``index`` of a task."""
+        task.set_output(index, receiver.array, receiver.want_float)
+
+
+def nchw_to_nhwc(array: Array) -> Array:
+    """A C-contiguous NHWC array of an NCHW one; without a copy where the memory is in that order already."""
+    view: Array = array.transpose(0, 2, 3, 1)
+    if view.flags.c_contiguous:
+        return view
+    n, c, h, w = array.shape
+    result = np.empty((n, h, w, c), array.dtype)
+    transpose(np.ascontiguousarray(array), result, n, c, h * w)
+    return result
+
+
+def _saturate(target: Input, array: Array) -> Array:
+    """Keep the runtime from wrapping: it saturates what it quantises for 4-D inputs, but not for others."""
+    attribute = target.attribute
+    if attribute.type != "int8" or target.is_image or array.dtype == np.int8:
+        return array
+    scale, zero_point = attribute.scale, attribute.zero_point
+    lowest, highest = (-128 - zero_point) * scale, (127 - zero_point) * scale
+    clipped: Array = np.clip(array.astype(np.float32), lowest, highest)
+    return clipped
+
+
+def _declare(target: Input, array: Array) -> Prepared:
+    attribute = target.attribute
+    if array.dtype == np.int8 and not target.is_image and attribute.type == "int8":
+        # The runtime converts int8 for 4-D inputs only; elsewhere quantised data goes through as it is.
+        return Prepared(array, TYPES.index("int8"), FORMATS.index("UNDEFINED"), True)
+    return Prepared(array, _TYPES[array.dtype], FORMATS.index(attribute.format), False)
