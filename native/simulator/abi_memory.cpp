@@ -1,5 +1,7 @@
-/* The vendor's interface: memory shared with the NPU, and custom operators. Programs look these functions up when they
- * load the library, so they are here; the simulated NPU does not offer them yet and says so. */
+/* The vendor's interface: memory shared with the NPU, and custom operators. */
+#include <cstdint>
+#include <memory>
+
 #include "export.h"
 #include "process.h"
 #include "rknn_abi.h"
@@ -9,50 +11,109 @@ using namespace ez_rknn::simulator;
 
 namespace {
 
-int refuse(const char *call, rknn_context context) {
-    return guarded(call, [&]() -> int {
-        process_state().contexts.find(context);
-        fail(RKNN_ERR_FAIL, "the simulated NPU does not offer ", call,
-             " yet; use rknn_inputs_set and rknn_outputs_get");
-    });
+std::shared_ptr<Context> context_of(rknn_context handle) {
+    return process_state().contexts.find(handle);
 }
 
-rknn_tensor_mem *refuse_memory(const char *call, rknn_context context) {
-    refuse(call, context);
-    return nullptr;
+/* NULL when the body fails. */
+template <typename Make>
+rknn_tensor_mem *made(const char *call, Make &&make) {
+    rknn_tensor_mem *memory = nullptr;
+    guarded(call, [&] {
+        memory = make();
+        return RKNN_SUCC;
+    });
+    return memory;
+}
+
+rknn_tensor_mem *create(rknn_context ctx, uint64_t size, uint64_t flags) {
+    const bool without_context = ctx == 0 && (flags & RKNN_MEM_FLAG_ALLOC_NO_CONTEXT) != 0;
+    const std::shared_ptr<Context> owner = without_context ? nullptr : context_of(ctx);
+    if (size == 0 || size > UINT32_MAX) fail(RKNN_ERR_PARAM_INVALID, "invalid size: ", size);
+    return process_state().memories.add(std::make_shared<Memory>(static_cast<uint32_t>(size), flags), owner);
 }
 
 }  // namespace
 
+EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem(rknn_context ctx, uint32_t size) {
+    return made("rknn_create_mem", [&] { return create(ctx, size, RKNN_FLAG_MEMORY_FLAGS_DEFAULT); });
+}
+
+EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem2(rknn_context ctx, uint64_t size, uint64_t alloc_flags) {
+    return made("rknn_create_mem2", [&] { return create(ctx, size, alloc_flags); });
+}
+
+EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_fd(rknn_context ctx, int32_t fd, void *virt_addr, uint32_t size,
+                                                        int32_t offset) {
+    return made("rknn_create_mem_from_fd", [&] {
+        const std::shared_ptr<Context> owner = context_of(ctx);
+        return process_state().memories.add(std::make_shared<Memory>(fd, virt_addr, size, offset), owner);
+    });
+}
+
 EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_phys(rknn_context ctx, uint64_t, void *, uint32_t) {
-    return refuse_memory("rknn_create_mem_from_phys", ctx);
+    return made("rknn_create_mem_from_phys", [&]() -> rknn_tensor_mem * {
+        context_of(ctx);
+        fail(RKNN_ERR_PARAM_INVALID, "the simulated NPU has no physical memory: use rknn_create_mem, or ",
+             "rknn_create_mem_from_fd with the memory's file descriptor");
+    });
 }
-EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_fd(rknn_context ctx, int32_t, void *, uint32_t, int32_t) {
-    return refuse_memory("rknn_create_mem_from_fd", ctx);
-}
+
 EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_mb_blk(rknn_context ctx, void *, int32_t) {
-    return refuse_memory("rknn_create_mem_from_mb_blk", ctx);
+    return made("rknn_create_mem_from_mb_blk", [&]() -> rknn_tensor_mem * {
+        context_of(ctx);
+        fail(RKNN_ERR_PARAM_INVALID, "blocks of Rockchip's media library exist only on its boards: use ",
+             "rknn_create_mem_from_fd with the block's file descriptor");
+    });
 }
-EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem(rknn_context ctx, uint32_t) {
-    return refuse_memory("rknn_create_mem", ctx);
+
+EZ_RKNN_EXPORT int rknn_destroy_mem(rknn_context ctx, rknn_tensor_mem *mem) {
+    return guarded("rknn_destroy_mem", [&] {
+        MemoryRegistry &memories = process_state().memories;
+        const bool without_context =
+            ctx == 0 && mem != nullptr && (memories.find(mem)->alloc_flags() & RKNN_MEM_FLAG_ALLOC_NO_CONTEXT) != 0;
+        if (!without_context) context_of(ctx);
+        memories.destroy(mem);
+        return RKNN_SUCC;
+    });
 }
-EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem2(rknn_context ctx, uint64_t, uint64_t) {
-    return refuse_memory("rknn_create_mem2", ctx);
+
+EZ_RKNN_EXPORT int rknn_set_io_mem(rknn_context ctx, rknn_tensor_mem *mem, rknn_tensor_attr *attr) {
+    return guarded("rknn_set_io_mem", [&] {
+        const std::shared_ptr<Context> context = context_of(ctx);
+        const std::shared_ptr<Memory> memory = process_state().memories.find(mem);
+        if (attr == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the attribute is NULL");
+        return context->set_io_mem(memory, *attr);
+    });
 }
-EZ_RKNN_EXPORT int rknn_destroy_mem(rknn_context ctx, rknn_tensor_mem *) {
-    return refuse("rknn_destroy_mem", ctx);
+
+EZ_RKNN_EXPORT int rknn_mem_sync(rknn_context context, rknn_tensor_mem *mem, rknn_mem_sync_mode mode) {
+    return guarded("rknn_mem_sync", [&] {
+        context_of(context);
+        process_state().memories.find(mem);
+        if (mode < RKNN_MEMORY_SYNC_TO_DEVICE || mode > RKNN_MEMORY_SYNC_BIDIRECTIONAL) {
+            fail(RKNN_ERR_PARAM_INVALID, "there is no synchronisation ", static_cast<int>(mode));
+        }
+        return RKNN_SUCC;
+    });
 }
+
+namespace {
+
+int refuse(const char *call, rknn_context context) {
+    return guarded(call, [&]() -> int {
+        process_state().contexts.find(context);
+        fail(RKNN_ERR_FAIL, "the simulated NPU does not offer ", call, " yet");
+    });
+}
+
+}  // namespace
+
 EZ_RKNN_EXPORT int rknn_set_weight_mem(rknn_context ctx, rknn_tensor_mem *) {
     return refuse("rknn_set_weight_mem", ctx);
 }
 EZ_RKNN_EXPORT int rknn_set_internal_mem(rknn_context ctx, rknn_tensor_mem *) {
     return refuse("rknn_set_internal_mem", ctx);
-}
-EZ_RKNN_EXPORT int rknn_set_io_mem(rknn_context ctx, rknn_tensor_mem *, rknn_tensor_attr *) {
-    return refuse("rknn_set_io_mem", ctx);
-}
-EZ_RKNN_EXPORT int rknn_mem_sync(rknn_context context, rknn_tensor_mem *, rknn_mem_sync_mode) {
-    return refuse("rknn_mem_sync", context);
 }
 
 /* Not in the header, whose structures for it are not settled; the arguments are the context, the operators and their

@@ -56,6 +56,13 @@ uint32_t padded_size(const TensorPort &port) {
     return saturated(aligned(port.dims[1], port.atom) * others * port.element_size);
 }
 
+/* Of a feature input: with surfaces as the NPU would write them, which is not how it reads this one. */
+uint32_t rounded_feature_size(const TensorPort &port) {
+    const uint64_t channels = static_cast<uint64_t>(port.n) * port.batch * port.c1 * port.c2;
+    const uint64_t surface = aligned(static_cast<uint64_t>(port.h) * port.w, surface_alignment);
+    return saturated(channels * surface * port.element_size);
+}
+
 }  // namespace
 
 std::vector<uint32_t> api_input_dims(const TensorPort &port) {
@@ -72,7 +79,8 @@ rknn_tensor_attr input_attr(const TensorPort &port, uint32_t index) {
     if (!port.api_is_nhwc()) return attr;
     attr.fmt = RKNN_TENSOR_NHWC;
     attr.w_stride = port.storage == Storage::image ? port.w_stride : port.w;
-    if (port.storage != Storage::plain) attr.size_with_stride = port.stored_bytes * port.batch;
+    if (port.storage == Storage::image) attr.size_with_stride = port.stored_bytes * port.batch;
+    if (port.storage == Storage::feature) attr.size_with_stride = rounded_feature_size(port);
     return attr;
 }
 

@@ -54,7 +54,7 @@ const GraphPlan &Context::plan_to_run() const {
     return *plan;
 }
 
-/* As the vendor's library does, buffers are made when they are first needed; for the largest shapes. */
+/* Buffers are made when they are first needed, for the largest shapes. */
 void Context::allocate() {
     const auto make = [&](Pages &pages, const std::vector<TensorPort> GraphPlan::*ports, size_t index) {
         if (pages.data() != nullptr) return false;
@@ -64,16 +64,25 @@ void Context::allocate() {
             size = std::max(size, static_cast<size_t>(std::max(port.stored_bytes, port.dense_bytes)) * port.batch);
         }
         pages = Pages(size);
-        allocated_bytes_ += size;
         return true;
     };
     for (size_t i = 0; i < inputs_.size(); ++i) make(inputs_[i].buffer, &GraphPlan::inputs, i);
     for (size_t i = 0; i < outputs_.size(); ++i) {
-        if (make(outputs_[i], &GraphPlan::outputs, i) && model_->device == nullptr) {
+        const Pages &buffer = outputs_[i].buffer;
+        if (make(outputs_[i].buffer, &GraphPlan::outputs, i) && model_->device == nullptr) {
             const TensorPort &port = model_->graphs[0].outputs[i];
-            fill_with_zero(port, outputs_[i].size() / port.element_size, outputs_[i].data());
+            fill_with_zero(port, buffer.size() / port.element_size, buffer.data());
         }
     }
+}
+
+/* In the vendor's library it is rknn_inputs_set that allocates them, the first time; without it they are part of the
+ * internal memory. */
+void Context::count_buffers() {
+    if (buffers_are_counted_) return;
+    buffers_are_counted_ = true;
+    for (const Input &input : inputs_) allocated_bytes_ += input.buffer.size();
+    for (const Output &output : outputs_) allocated_bytes_ += output.buffer.size();
 }
 
 int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
@@ -88,10 +97,12 @@ int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
             text_of("rknn_inputs_set, param input num(", count, ") != model input num(", plan.inputs.size(), ")"));
     }
     allocate();
+    count_buffers();
     for (uint32_t i = 0; i < count; ++i) {
         Input &input = inputs_[i];
         const auto reading = store_input(plan.inputs[i], inputs[i], i, input.buffer.data(), input.buffer.size());
         if (reading) input.reading = *reading;
+        input.binding.reset();
     }
     return RKNN_SUCC;
 }
@@ -99,10 +110,13 @@ int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
 int Context::run() {
     const Use use(*this);
     const GraphPlan &plan = plan_to_run();
+    check_bindings(plan);
     allocate();
     const int64_t begin = now_ns();
+    prepare_inputs(plan);
     const uint32_t batch = plan.outputs[0].batch;
     for (uint32_t inference = 0; inference < batch; ++inference) run_once(inference);
+    write_bound_outputs(plan);
     last_run_us_ = (now_ns() - begin) / 1000;
     has_run_ = true;
     return RKNN_SUCC;
@@ -114,7 +128,7 @@ void Context::run_once(uint32_t inference) {
         for (size_t i = 0; i < inputs_.size(); ++i) {
             const TensorPort &port = plan.inputs[i];
             const size_t offset = static_cast<size_t>(inference) * port.stored_bytes;
-            load_input(port, inputs_[i].reading, inputs_[i].buffer.data() + offset,
+            load_input(port, inputs_[i].reading, inputs_[i].to_read + offset,
                        shared_.data() + plan.placement.inputs[i].offset);
         }
     }
@@ -171,7 +185,8 @@ void Context::collect_outputs(uint32_t inference) {
     const GraphPlan &plan = plan_to_run();
     for (size_t i = 0; i < outputs_.size(); ++i) {
         const size_t size = plan.outputs[i].dense_bytes;
-        std::memcpy(outputs_[i].data() + inference * size, shared_.data() + plan.placement.outputs[i].offset, size);
+        std::memcpy(outputs_[i].buffer.data() + inference * size, shared_.data() + plan.placement.outputs[i].offset,
+                    size);
     }
 }
 
@@ -200,7 +215,7 @@ int Context::outputs_get(uint32_t count, rknn_output *outputs) {
                               " if want_float = ", int{output.want_float}));
             continue;
         }
-        if (output.buf != nullptr) convert_output(plan.outputs[i], want_float, outputs_[i].data(), output.buf);
+        if (output.buf != nullptr) convert_output(plan.outputs[i], want_float, outputs_[i].buffer.data(), output.buf);
     }
     return RKNN_SUCC;
 }

@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "board.h"
 #include "convert_input.h"
 #include "device_socket.h"
+#include "io_binding.h"
 #include "model.h"
 #include "pages.h"
 #include "status.h"
@@ -37,6 +39,10 @@ class Context {
     int outputs_get(uint32_t count, rknn_output *outputs);
     int set_core_mask(uint32_t mask);
     int set_input_shapes(uint32_t count, const rknn_tensor_attr *attrs);
+    int set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor_attr &attr);
+
+    /* Memory that the program makes through this context, or gives back. */
+    void count_memory(int64_t bytes) { allocated_bytes_ += static_cast<uint64_t>(bytes); }
 
     /* The graph whose shapes are in use; NULL for a dynamic model before its shapes were set. */
     const GraphPlan *current_plan() const;
@@ -56,13 +62,27 @@ class Context {
     class Use;
 
     struct Input {
-        Pages buffer;
+        Pages buffer; /* all inferences of a run, as the NPU stores them */
         InputReading reading;
+        std::optional<IoBinding> binding;
+        std::vector<uint8_t> room; /* to convert in */
+
+        const uint8_t *to_read = nullptr; /* by the NPU in this run: the buffer, or bound memory */
+    };
+    struct Output {
+        Pages buffer; /* all inferences of a run, dense, in the model's type */
+        std::optional<IoBinding> binding;
+        const GraphPlan *zeroed_for = nullptr; /* with compute=off: bound memory holds zeros, for these shapes */
+        std::vector<uint8_t> room;             /* to convert in */
     };
 
     const GraphPlan &plan_to_run() const;
     void attach();
     void allocate();
+    void count_buffers();
+    void check_bindings(const GraphPlan &plan) const;
+    void prepare_inputs(const GraphPlan &plan);
+    void write_bound_outputs(const GraphPlan &plan);
     void run_once(uint32_t inference);
     void occupy_cores();
     double slowdown(const Board::Lease &lease) const;
@@ -77,7 +97,8 @@ class Context {
 
     /* Only touched by the thread that uses the context. */
     std::vector<Input> inputs_;
-    std::vector<Pages> outputs_;
+    std::vector<Output> outputs_;
+    bool buffers_are_counted_ = false;
     Pages shared_; /* with the device process */
     DeviceSocket channel_;
     uint32_t core_mask_ = 0;

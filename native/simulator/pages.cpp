@@ -11,10 +11,10 @@
 
 namespace ez_rknn::simulator {
 
-Pages Pages::map(size_t size, int protection, int flags, int fd) {
+Pages Pages::map(size_t size, int protection, int flags, int fd, int64_t begin) {
     Pages pages;
     if (size == 0) return pages;
-    void *address = mmap(nullptr, size, protection, flags, fd, 0);
+    void *address = mmap(nullptr, size, protection, flags, fd, static_cast<off_t>(begin));
     if (address == MAP_FAILED) fail(RKNN_ERR_MALLOC_FAIL, "mapping ", size, " bytes: ", std::strerror(errno));
     pages.data_ = static_cast<uint8_t *>(address);
     pages.size_ = size;
@@ -27,6 +27,14 @@ Pages::Pages(size_t size) {
 
 Pages Pages::shared(const FileDescriptor &file, size_t size) {
     return map(size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get());
+}
+
+Pages Pages::shared(int fd, int64_t begin, size_t size) {
+    return map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, begin);
+}
+
+Pages Pages::readonly_shared(int fd, int64_t begin, size_t size) {
+    return map(size, PROT_READ, MAP_SHARED, fd, begin);
 }
 
 Pages Pages::readonly(const FileDescriptor &file, size_t size) {

@@ -15,6 +15,9 @@ class Pages {
     explicit Pages(size_t size);
     /* A file's bytes: shared and writable, or private and read-only. */
     static Pages shared(const FileDescriptor &file, size_t size);
+    /* The same from `begin`, which is a multiple of the page size, of a descriptor that somebody else owns. */
+    static Pages shared(int fd, int64_t begin, size_t size);
+    static Pages readonly_shared(int fd, int64_t begin, size_t size);
     static Pages readonly(const FileDescriptor &file, size_t size);
 
     ~Pages();
@@ -27,7 +30,7 @@ class Pages {
     size_t size() const { return size_; }
 
   private:
-    static Pages map(size_t size, int protection, int flags, int fd);
+    static Pages map(size_t size, int protection, int flags, int fd, int64_t begin = 0);
 
     uint8_t *data_ = nullptr;
     size_t size_ = 0;

@@ -10,6 +10,7 @@
 #include "board.h"
 #include "context.h"
 #include "device.h"
+#include "memory_registry.h"
 
 namespace ez_rknn::simulator {
 
@@ -44,6 +45,7 @@ class Boards {
  * the child does not have, and its device belongs to the parent. */
 struct ProcessState {
     ContextRegistry contexts;
+    MemoryRegistry memories;
     Boards boards;
     Device device;
     const ProcessState *inherited = nullptr; /* from the process that this one was forked from; never used again */

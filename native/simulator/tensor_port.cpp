@@ -23,9 +23,8 @@ uint32_t product(const std::vector<uint32_t> &dims, const std::string &name) {
     return static_cast<uint32_t>(result);
 }
 
-/* Surfaces begin at multiples of four pixels. */
-constexpr uint64_t surface_alignment = 4;
-
+/* What the NPU writes has surfaces that begin at multiples of four pixels. Its inputs have none: the compiler sets the
+ * surface stride of the layers that read them to height times width, and of all others to the rounded number. */
 void place_feature(TensorPort &port, const Tensor &tensor) {
     port.storage = Storage::feature;
     port.c1 = static_cast<uint32_t>(tensor.native_dims[1]);
@@ -35,7 +34,8 @@ void place_feature(TensorPort &port, const Tensor &tensor) {
              static_cast<uint64_t>(port.c1) * port.c2);
     }
     const uint64_t pixels = checked(static_cast<uint64_t>(port.h) * port.w, port.name);
-    port.surface = static_cast<uint32_t>(aligned(pixels, surface_alignment));
+    port.surface =
+        static_cast<uint32_t>(tensor.kind == TensorKind::input ? pixels : aligned(pixels, surface_alignment));
     const uint64_t channels = checked(static_cast<uint64_t>(port.n) * port.c1 * port.c2, port.name);
     port.stored_bytes = checked(checked(channels * port.surface, port.name) * uint64_t{port.element_size}, port.name);
 }

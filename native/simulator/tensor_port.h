@@ -55,6 +55,9 @@ rknn_tensor_type api_type(DataType type);
 /* Bytes of an element of an interface type; 0 for one that rknn_inputs_set does not take. */
 uint32_t input_element_size(rknn_tensor_type type);
 
+/* Surfaces that the NPU writes begin at multiples of so many pixels. */
+constexpr uint64_t surface_alignment = 4;
+
 constexpr uint64_t aligned(uint64_t value, uint64_t alignment) {
     return alignment == 0 ? value : (value + alignment - 1) / alignment * alignment;
 }

@@ -1,0 +1,150 @@
+/* Inputs and outputs in memory that the program has bound. */
+#include <cstring>
+
+#include "bound_input.h"
+#include "bound_output.h"
+#include "context.h"
+#include "status.h"
+
+namespace ez_rknn::simulator {
+
+namespace {
+
+/* As long as it fits into an attribute. */
+bool is_named(const TensorPort &port, const rknn_tensor_attr &attr) {
+    const std::string name(attr.name, strnlen(attr.name, sizeof attr.name));
+    return !name.empty() && port.name.substr(0, sizeof attr.name - 1) == name;
+}
+
+int find_port(const std::vector<TensorPort> &ports, const rknn_tensor_attr &attr) {
+    for (size_t i = 0; i < ports.size(); ++i) {
+        if (is_named(ports[i], attr)) return static_cast<int>(i);
+    }
+    return -1;
+}
+
+void check_size(int code, const char *what, const TensorPort &port, uint32_t size, uint64_t needed) {
+    if (size < needed) {
+        fail(code, what, " memory size(", size, ") < model ", what, " size(", needed, ") of '", port.name, "'");
+    }
+}
+
+void check_usable(const TensorPort &port, const Memory &memory) {
+    switch (memory.state()) {
+        case Memory::State::usable:
+            return;
+        case Memory::State::freed:
+            fail(RKNN_ERR_FAIL, "the memory bound to '", port.name,
+                 "' was destroyed (rknn_destroy_mem): the NPU would read or write what is somebody else's by now; ",
+                 "bind another one");
+        case Memory::State::without_context:
+            fail(RKNN_ERR_FAIL, "the memory of '", port.name, "' belonged to a context that was destroyed");
+    }
+}
+
+IoBinding binding_of(const std::shared_ptr<Memory> &memory, const rknn_tensor_attr &attr) {
+    if (attr.fmt < RKNN_TENSOR_NCHW || attr.fmt >= RKNN_TENSOR_FORMAT_MAX) {
+        fail(RKNN_ERR_PARAM_INVALID, "there is no layout ", static_cast<int>(attr.fmt));
+    }
+    return {memory, attr.type, attr.fmt, attr.pass_through != 0};
+}
+
+/* Without shapes nobody knows how large a dynamic model's tensors are: then it is checked when it runs. */
+void check_input(const TensorPort &port, const IoBinding &binding, bool shapes_are_known) {
+    check_input_binding(port, binding);
+    if (!shapes_are_known) return;
+    const int code = binding.pass_through ? RKNN_ERR_PARAM_INVALID : RKNN_ERR_FAIL;
+    check_size(code, "input", port, binding.memory->size(), bound_input_bytes(port, binding));
+}
+
+void check_output(const TensorPort &port, const IoBinding &binding, bool shapes_are_known) {
+    check_output_binding(port, binding);
+    if (!shapes_are_known) return;
+    check_size(RKNN_ERR_PARAM_INVALID, "output", port, binding.memory->size(), bound_output_bytes(port, binding));
+}
+
+void import(const TensorPort &port, Memory &memory, bool to_be_written) {
+    if (memory.handle()->virt_addr == nullptr) {
+        fail(RKNN_ERR_MALLOC_FAIL, "the memory of '", port.name, "' was made without an address (virt_addr is NULL)");
+    }
+    memory.import();
+    if (to_be_written && !memory.writable()) {
+        fail(RKNN_ERR_PARAM_INVALID, "the memory of output '", port.name, "' can only be read: its file descriptor is ",
+             "not open for writing");
+    }
+}
+
+}  // namespace
+
+int Context::set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor_attr &attr) {
+    const Use use(*this);
+    const IoBinding binding = binding_of(memory, attr);
+    const bool shapes_are_known = current_plan() != nullptr;
+    const int input = find_port(plan().inputs, attr);
+    if (input >= 0) {
+        const TensorPort &port = plan().inputs[static_cast<size_t>(input)];
+        check_usable(port, *memory);
+        check_input(port, binding, shapes_are_known);
+        import(port, *memory, false);
+        inputs_[static_cast<size_t>(input)].binding = binding;
+        return RKNN_SUCC;
+    }
+    const int output = find_port(plan().outputs, attr);
+    if (output < 0) {
+        fail(RKNN_ERR_FAIL, "the model has no input or output '", std::string(attr.name, strnlen(attr.name, 256)),
+             "': rknn_set_io_mem goes by the attribute's name");
+    }
+    const TensorPort &port = plan().outputs[static_cast<size_t>(output)];
+    check_usable(port, *memory);
+    check_output(port, binding, shapes_are_known);
+    import(port, *memory, true);
+    outputs_[static_cast<size_t>(output)].binding = binding;
+    outputs_[static_cast<size_t>(output)].zeroed_for = nullptr;
+    return RKNN_SUCC;
+}
+
+/* Memory may have gone since it was bound, and the shapes may have grown. */
+void Context::check_bindings(const GraphPlan &plan) const {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+        if (!inputs_[i].binding) continue;
+        const IoBinding &binding = *inputs_[i].binding;
+        check_usable(plan.inputs[i], *binding.memory);
+        check_size(RKNN_ERR_PARAM_INVALID, "input", plan.inputs[i], binding.memory->size(),
+                   bound_input_bytes(plan.inputs[i], binding));
+    }
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+        if (!outputs_[i].binding) continue;
+        const IoBinding &binding = *outputs_[i].binding;
+        check_usable(plan.outputs[i], *binding.memory);
+        check_size(RKNN_ERR_PARAM_INVALID, "output", plan.outputs[i], binding.memory->size(),
+                   bound_output_bytes(plan.outputs[i], binding));
+    }
+}
+
+void Context::prepare_inputs(const GraphPlan &plan) {
+    for (size_t i = 0; i < inputs_.size(); ++i) {
+        Input &input = inputs_[i];
+        input.to_read = input.buffer.data();
+        if (!input.binding) continue;
+        std::optional<InputReading> reading = read_in_place(plan.inputs[i], *input.binding);
+        if (reading) {
+            input.to_read = input.binding->memory->data();
+        } else {
+            reading = convert_bound_input(plan.inputs[i], *input.binding, static_cast<uint32_t>(i), input.room,
+                                          input.buffer.data(), input.buffer.size());
+        }
+        if (reading) input.reading = *reading;
+    }
+}
+
+/* When nothing is computed the zeros are written once and stay. */
+void Context::write_bound_outputs(const GraphPlan &plan) {
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+        Output &output = outputs_[i];
+        if (!output.binding || output.zeroed_for == &plan) continue;
+        write_bound_output(plan.outputs[i], *output.binding, output.buffer.data(), output.room);
+        if (model_->device == nullptr) output.zeroed_for = &plan;
+    }
+}
+
+}  // namespace ez_rknn::simulator
