@@ -5,9 +5,6 @@
 
 #include "monotonic.h"
 
-// TODO(kernels): until native/kernels has it.
-extern "C" __attribute__((weak)) void ezr_convert(const ezr_conversion *, const void *, void *);
-
 namespace ezr {
 namespace {
 

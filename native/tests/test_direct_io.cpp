@@ -28,12 +28,6 @@ void operator delete(void *memory, size_t) noexcept {
     std::free(memory);
 }
 
-// TODO(kernels): until native/kernels has it.
-extern "C" __attribute__((visibility("default"))) void ezr_convert(const ezr_conversion *conversion, const void *from,
-                                                                   void *to) {
-    std::memcpy(to, from, conversion->w);
-}
-
 namespace {
 
 /* The four bytes of a number, as they are. */
