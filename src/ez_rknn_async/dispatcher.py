@@ -9,14 +9,11 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Callable, NamedTuple
 
 from .runtime.engine import CLOSED, OK, ROOM, RUN_TIMEOUT, STALLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .interface import Request
     from .runtime.engine import Engine, Result, Task
 
@@ -67,16 +64,9 @@ class Dispatcher:
             del self._deliveries[tag]
             raise
 
-    @contextmanager
-    def holding(self, request: Request) -> Iterator[Hold]:
+    def holding(self, request: Request) -> Hold:
         """Hold the arrays of a run for the ``with`` block, and beyond it if it is told to."""
-        hold = Hold(next(self._tags), self)
-        self._held[hold.tag] = request
-        try:
-            yield hold
-        finally:
-            if not hold.kept:
-                self._held.pop(hold.tag, None)
+        return Hold(next(self._tags), request, self._held, self.start)
 
     def is_current_thread(self) -> bool:
         """Whether the caller runs inside a delivery."""
@@ -132,14 +122,26 @@ class Dispatcher:
 
 
 class Hold:
-    """The arrays of one run."""
+    """The arrays of one run, by its tag. Held before the run begins: the word that they are free may come early."""
 
-    def __init__(self, tag: int, dispatcher: Dispatcher) -> None:
+    __slots__ = ("_held", "_kept", "_listen", "_request", "tag")
+
+    def __init__(self, tag: int, request: Request, held: dict[int, Request], listen: Callable[[], None]) -> None:
         self.tag = tag
-        self.kept = False
-        self._dispatcher = dispatcher
+        self._request = request
+        self._held = held
+        self._listen = listen
+        self._kept = False
+
+    def __enter__(self) -> Hold:
+        self._held[self.tag] = self._request
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._kept:
+            self._held.pop(self.tag, None)  # it may have come and gone
 
     def keep(self) -> None:
         """A call of the runtime is still using them: hold them until the engine says that it came back."""
-        self.kept = True
-        self._dispatcher.start()
+        self._kept = True
+        self._listen()

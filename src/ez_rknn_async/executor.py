@@ -11,7 +11,7 @@ import collections
 import logging
 import os
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -26,7 +26,7 @@ from .shapes import shape_sets
 from .stats import StatsReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -124,9 +124,11 @@ class Executor:
             RknnError: the runtime refused or failed.
         """
         interruptible = threading.current_thread() is threading.main_thread()
-        with self._entered() as task, self._dispatcher.holding(request) as hold:
-            request.fill(task)
+        self._check_process()
+        with self._gate, self._dispatcher.holding(request) as hold:
+            task = self._filled(request)
             result = self._engine.run(task, hold.tag, self._timeout_ms, interruptible=interruptible, on_busy=hold.keep)
+            self._tasks.append(task)
             if self._profiler is not None:
                 self._profiler.task(result)
             if result.code < 0:
@@ -154,12 +156,15 @@ class Executor:
         Raises:
             RknnTimeoutError: the queue stayed full; ``receive`` will not be called.
         """
-        with self._entered() as task:
-            request.fill(task)
-            if self._profiler is not None:
-                receive = self._profiler.watching(receive)
-            timeout = self._timeout_ms if timeout_ms is None else timeout_ms
-            return self._dispatcher.submit(task, Delivery(request, receive), timeout, unordered=unordered)
+        self._check_process()
+        if self._profiler is not None:
+            receive = self._profiler.watching(receive)
+        timeout = self._timeout_ms if timeout_ms is None else timeout_ms
+        with self._gate:
+            task = self._filled(request)
+            identifier = self._dispatcher.submit(task, Delivery(request, receive), timeout, unordered=unordered)
+            self._tasks.append(task)
+        return identifier
 
     async def submit_awaitable(self, request: Request, receive: Callable[[Request, Result], None]) -> int:
         """:meth:`submit`, unordered, for a coroutine: while the queue is full the event loop goes on."""
@@ -215,51 +220,54 @@ class Executor:
         else:
             self._engine.replace_worker(worker, fresh)
 
-    @contextmanager
-    def _entered(self) -> Iterator[Task]:
+    def _check_process(self) -> None:
         if os.getpid() != self._pid:
             raise RknnError(
                 "this session was created before fork(), and NPU contexts do not survive it",
                 hint="create the session in the child process, or start it with the 'spawn' method",
             )
-        with self._gate:
+
+    def _filled(self, request: Request) -> Task:
+        """The request in structures of the pool; the engine has copied them when its call returns."""
+        try:
             # A pool and not a thread's own: a signal handler may call run() while run() is under way.
-            task = self._tasks.pop() if self._tasks else Task(len(self.interface.inputs), len(self.interface.outputs))
-            try:
-                yield task
-            finally:
-                self._tasks.append(task)
+            task = self._tasks.pop()
+        except IndexError:
+            task = Task(len(self.interface.inputs), len(self.interface.outputs))
+        request.fill(task)
+        return task
 
 
 class _Gate:
     """Counts the calls under way, so that closing waits for them and refuses new ones."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()  # guards the two below
+        self._lock = threading.Lock()  # guards the two below
+        self._left = threading.Condition(self._lock)
         self._inside = 0
         self._open = True
 
     def __enter__(self) -> None:
-        with self._changed:
+        with self._lock:
             if not self._open:
                 raise RknnClosedError("the session is closed")
             self._inside += 1
 
     def __exit__(self, *_: object) -> None:
-        with self._changed:
+        with self._lock:
             self._inside -= 1
             if not self._open and self._inside == 0:
-                self._changed.notify_all()
+                self._left.notify_all()
 
     def close(self) -> bool:
         """Refuse everyone from now on; False when that was so already."""
-        with self._changed:
+        with self._lock:
             was_open, self._open = self._open, False
             return was_open
 
     def wait_until_empty(self) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._inside == 0)
+        with self._lock:
+            self._left.wait_for(lambda: self._inside == 0)
 
 
 def failure(result: Result) -> RknnError:

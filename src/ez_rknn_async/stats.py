@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .runtime.engine import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .runtime.engine import Engine, GroupStats, StageStats
+    from .runtime.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -92,12 +94,12 @@ class StatsReader:
         return SessionStats(
             seconds,
             {name: _core(group, seconds) for name, group in zip(self._cores, groups)},
-            {name: _latency(stage) for name, stage in stages.items()},
+            {name: _latency(stage) for name, stage in zip(STAGES, stages)},
             self._memory,
         )
 
 
-def _core(group: GroupStats, seconds: float) -> CoreStats:
+def _core(group: Any, seconds: float) -> CoreStats:
     busy = group.busy_ns / 1e9
     return CoreStats(
         group.queued,
@@ -111,6 +113,6 @@ def _core(group: GroupStats, seconds: float) -> CoreStats:
     )
 
 
-def _latency(stage: StageStats) -> Latency:
+def _latency(stage: Any) -> Latency:
     mean = stage.sum_ns / stage.count if stage.count else 0.0
     return Latency(stage.count, *(ns / 1e6 for ns in (mean, stage.p50_ns, stage.p90_ns, stage.p99_ns, stage.max_ns)))

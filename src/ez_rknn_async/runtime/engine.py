@@ -7,8 +7,7 @@ The engine itself is C++ (``native/engine``); its interface, with who may call w
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
 from .abi import NATIVE, ffi
@@ -38,6 +37,7 @@ CANCELLED = -108  # Result.code of a task that was withdrawn
 RUN_TIMEOUT = -2  # Result.code of a task that the watchdog ended (RKNN_ERR_TIMEOUT)
 INTERRUPTIBLE = 1
 _NO_ID = 2**63 - 1
+_NULL = ffi.NULL
 STAGES = ("queue", "input", "npu", "output", "total")
 
 
@@ -47,8 +47,7 @@ def native() -> Any:
     return ffi.dlopen(str(ENGINE_LIBRARY))
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """How a task ended. Times are nanoseconds of ``CLOCK_MONOTONIC``."""
 
     id: int
@@ -62,31 +61,6 @@ class Result:
     npu_ns: int
     finished_ns: int
     message: str  # why it failed, in the runtime's own words; "" when it has none
-
-
-@dataclass(frozen=True)
-class GroupStats:
-    """What one group of workers is doing, and has done since the engine was created."""
-
-    queued: int
-    running: int
-    completed: int
-    failed: int
-    cancelled: int
-    stalled: int
-    busy_ns: int
-
-
-@dataclass(frozen=True)
-class StageStats:
-    """How long one stage of the tasks took, in nanoseconds; percentiles are true to 5 %."""
-
-    count: int
-    sum_ns: int
-    max_ns: int
-    p50_ns: int
-    p90_ns: int
-    p99_ns: int
 
 
 class Task:
@@ -108,21 +82,18 @@ class Task:
 
     def set_input(self, index: int, array: Any, type_: int, format_: int, pass_through: bool) -> None:
         """Point input ``index`` to a contiguous array."""
-        entry = self.inputs[index]
-        entry.index, entry.buf, entry.size = index, ffi.from_buffer(array), array.nbytes
-        entry.type, entry.fmt, entry.pass_through = type_, format_, pass_through
-        self.task.direct_inputs = ffi.NULL
+        # A whole structure at a time, its fields in their order, is much faster than one field after the other.
+        self.inputs[index] = (index, ffi.from_buffer(array), array.nbytes, pass_through, type_, format_)
+        self.task.direct_inputs = _NULL
 
     def set_shapes(self, attributes: Any) -> None:
         """Which of its shapes a dynamic model runs with: ``rknn_tensor_attr[]``, one for each input; None otherwise."""
-        self.task.shapes = ffi.NULL if attributes is None else attributes
+        self.task.shapes = _NULL if attributes is None else attributes
 
     def set_output(self, index: int, array: Any, want_float: bool) -> None:
         """Point output ``index`` to the contiguous array that receives it."""
-        entry = self.outputs[index]
-        entry.index, entry.buf, entry.size = index, ffi.from_buffer(array), array.nbytes
-        entry.want_float, entry.is_prealloc = want_float, 1
-        self.task.direct_outputs = ffi.NULL
+        self.outputs[index] = (want_float, 1, index, ffi.from_buffer(array), array.nbytes)
+        self.task.direct_outputs = _NULL
 
     def set_direct_input(
         self, index: int, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
@@ -139,7 +110,7 @@ class Task:
             array: what is converted, contiguous; None without a conversion.
             sync: whether the CPU's caches are synchronised with the device.
         """
-        _set_direct(self.direct_inputs[index], attr, memories, binding, conversion, array, sync)
+        self.direct_inputs[index] = _direct(attr, memories, binding, conversion, array, sync)
         self.task.direct_inputs = self.direct_inputs
 
     def set_direct_output(
@@ -149,7 +120,7 @@ class Task:
 
         The arguments are those of :meth:`set_direct_input`.
         """
-        _set_direct(self.direct_outputs[index], attr, memories, binding, conversion, array, sync)
+        self.direct_outputs[index] = _direct(attr, memories, binding, conversion, array, sync)
         self.task.direct_outputs = self.direct_outputs
 
 
@@ -289,17 +260,12 @@ class Engine:
         replaced: bool = self._native.ezr_replace_worker(self._engine, worker, handle) == OK
         return replaced
 
-    def stats(self) -> tuple[list[GroupStats], dict[str, StageStats]]:
-        """What each group did, and how long each stage took."""
+    def stats(self) -> tuple[Any, Any]:
+        """What each group did (``ezr_group_stats[]``), and how long each of the :data:`STAGES` took
+        (``ezr_stage_stats[]``)."""
         groups, stages = ffi.new("ezr_group_stats[]", self._groups), ffi.new("ezr_stage_stats[]", len(STAGES))
         self._native.ezr_stats(self._engine, groups, stages)
-        return (
-            [GroupStats(*(getattr(g, name) for name in GroupStats.__dataclass_fields__)) for g in groups],
-            {
-                stage: StageStats(*(getattr(s, name) for name in StageStats.__dataclass_fields__))
-                for stage, s in zip(STAGES, stages)
-            },
-        )
+        return groups, stages
 
     def close(self) -> None:
         """Accept no more work; what was accepted is still executed."""
@@ -323,12 +289,13 @@ def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int
     )
 
 
-def _set_direct(
-    entry: Any, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
-) -> None:
-    entry.attr, entry.memories, entry.binding, entry.sync = attr, memories, binding, sync
-    entry.conversion = ffi.NULL if conversion is None else conversion
-    entry.array = ffi.NULL if array is None else ffi.from_buffer(array)
+def _direct(
+    attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
+) -> tuple[Any, ...]:
+    """The fields of an ``ezr_io``."""
+    if conversion is None or array is None:
+        return attr, memories, binding, _NULL, _NULL, sync
+    return attr, memories, binding, conversion, ffi.from_buffer(array), sync
 
 
 def _optional(library: Library, name: str) -> Any:
@@ -347,7 +314,7 @@ def _result(result: Any) -> Result:
         result.input_ns,
         result.npu_ns,
         result.finished_ns,
-        ffi.string(result.message).decode("utf-8", "replace"),
+        ffi.string(result.message).decode("utf-8", "replace") if result.code < 0 else "",
     )
 
 
