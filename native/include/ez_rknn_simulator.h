@@ -15,10 +15,14 @@ extern "C" {
 /* Settings for the contexts that the calling thread creates from now on, on top of those in the environment variable
  * EZ_RKNN_SIMULATOR; NULL or "" goes back to the environment's. `settings` is a list "key=value,key=value":
  *
- *   soc=rk3588          the SoC to be; default: the one that the model was compiled for
- *   timing=off          how long a run takes: off (as long as computing does), fixed:MICROSECONDS, or modelled (from
- * the layers in the file) compute=on          off: outputs are zeros, and no device process is started
+ *   soc=rk3588             the SoC to be; default: the one that the model was compiled for
+ *   timing=off             how long a run takes: off (as long as computing does), fixed:MICROSECONDS, or modelled
+ *                          (from the layers in the file)
+ *   compute=on             off: outputs are zeros, and no device process is started
  *   slowdown=CORE:FACTOR   makes one core slower; may be given for several cores
+ *   fault=FUNCTION[@coreN][#N|#everyN]:ACTION
+ *                          makes calls of a function go wrong; may be given several times. ACTION is
+ *                          fail=CODE, delay=MICROSECONDS, hang, or lose (the device process is killed)
  *
  * Returns RKNN_SUCC, or RKNN_ERR_PARAM_INVALID with the reason in ez_rknn_last_error(). */
 int ez_rknn_simulator_configure(const char *settings);
@@ -33,6 +37,12 @@ typedef struct {
  * Returns RKNN_SUCC, or RKNN_ERR_PARAM_INVALID for an SoC or a core that does not exist. */
 int ez_rknn_simulator_counters(const char *soc, uint32_t core, ez_rknn_core_counters *counters);
 void ez_rknn_simulator_reset_counters(void);
+
+/* How many contexts of this process were made and not yet destroyed. */
+uint32_t ez_rknn_simulator_contexts(void);
+
+/* Lets the calls that hang by a fault now do what they were called for. Returns how many they are. */
+uint32_t ez_rknn_simulator_release_hangs(void);
 
 /* The process id of the device process, or 0 when none runs. */
 int ez_rknn_simulator_device_pid(void);

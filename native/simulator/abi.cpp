@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "bytes.h"
+#include "call.h"
 #include "export.h"
 #include "log.h"
 #include "pages.h"
@@ -45,7 +46,7 @@ rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t fla
 
 EZ_RKNN_EXPORT int rknn_init(rknn_context *context, void *model, uint32_t size, uint32_t flag,
                              rknn_init_extend *extend) {
-    return guarded("rknn_init", [&] {
+    return guarded({"rknn_init", NewContext()}, [&] {
         refresh_log_level();
         if (context == nullptr) fail(RKNN_ERR_CTX_INVALID, "the place for the context is NULL");
         *context = 0;  // the vendor's library may leave anything there when it fails
@@ -58,7 +59,7 @@ EZ_RKNN_EXPORT int rknn_init(rknn_context *context, void *model, uint32_t size, 
 }
 
 EZ_RKNN_EXPORT int rknn_dup_context(rknn_context *context_in, rknn_context *context_out) {
-    return guarded("rknn_dup_context", [&] {
+    return guarded({"rknn_dup_context", context_in == nullptr ? 0 : *context_in}, [&] {
         if (context_in == nullptr || context_out == nullptr) fail(RKNN_ERR_CTX_INVALID, "a context's address is NULL");
         const std::shared_ptr<Context> original = context_of(*context_in);
         *context_out = add_context(original->model(), original->flags(), WeightMemory::shared);
@@ -67,7 +68,7 @@ EZ_RKNN_EXPORT int rknn_dup_context(rknn_context *context_in, rknn_context *cont
 }
 
 EZ_RKNN_EXPORT int rknn_destroy(rknn_context context) {
-    return guarded("rknn_destroy", [&] {
+    return guarded({"rknn_destroy", context}, [&] {
         ContextRegistry &contexts = process_state().contexts;
         const std::shared_ptr<const Model> model = contexts.remove(context)->model();
         if (contexts.weights_are_orphaned(*model)) {
@@ -79,31 +80,31 @@ EZ_RKNN_EXPORT int rknn_destroy(rknn_context context) {
 }
 
 EZ_RKNN_EXPORT int rknn_query(rknn_context context, rknn_query_cmd cmd, void *info, uint32_t size) {
-    return guarded("rknn_query", [&] { return query(*context_of(context), cmd, info, size); });
+    return guarded({"rknn_query", context}, [&] { return query(*context_of(context), cmd, info, size); });
 }
 
 EZ_RKNN_EXPORT int rknn_inputs_set(rknn_context context, uint32_t n_inputs, rknn_input inputs[]) {
-    return guarded("rknn_inputs_set", [&] { return context_of(context)->inputs_set(n_inputs, inputs); });
+    return guarded({"rknn_inputs_set", context}, [&] { return context_of(context)->inputs_set(n_inputs, inputs); });
 }
 
 EZ_RKNN_EXPORT int rknn_set_core_mask(rknn_context context, rknn_core_mask core_mask) {
-    return guarded("rknn_set_core_mask",
-                   [&] { return context_of(context)->set_core_mask(static_cast<uint32_t>(core_mask)); });
+    const auto mask = static_cast<uint32_t>(core_mask);
+    return guarded({"rknn_set_core_mask", context, mask}, [&] { return context_of(context)->set_core_mask(mask); });
 }
 
 EZ_RKNN_EXPORT int rknn_set_batch_core_num(rknn_context context, int) {
-    return guarded("rknn_set_batch_core_num", [&] {
+    return guarded({"rknn_set_batch_core_num", context}, [&] {
         context_of(context);  // as in the vendor's library, nothing comes of it
         return RKNN_SUCC;
     });
 }
 
 EZ_RKNN_EXPORT int rknn_run(rknn_context context, rknn_run_extend *) {
-    return guarded("rknn_run", [&] { return context_of(context)->run(); });
+    return guarded({"rknn_run", context}, [&] { return context_of(context)->run(); });
 }
 
 EZ_RKNN_EXPORT int rknn_wait(rknn_context context, rknn_run_extend *) {
-    return guarded("rknn_wait", [&] {
+    return guarded({"rknn_wait", context}, [&] {
         // A run has ended when rknn_run returns; only a context with a fence of its own has something to wait for.
         if ((context_of(context)->flags() & RKNN_FLAG_FENCE_OUT_OUTSIDE) != 0) return RKNN_SUCC;
         fail(RKNN_ERR_FAIL, "rknn_wait fence fd = -1 is invalid");
@@ -112,11 +113,11 @@ EZ_RKNN_EXPORT int rknn_wait(rknn_context context, rknn_run_extend *) {
 
 EZ_RKNN_EXPORT int rknn_outputs_get(rknn_context context, uint32_t n_outputs, rknn_output outputs[],
                                     rknn_output_extend *) {
-    return guarded("rknn_outputs_get", [&] { return context_of(context)->outputs_get(n_outputs, outputs); });
+    return guarded({"rknn_outputs_get", context}, [&] { return context_of(context)->outputs_get(n_outputs, outputs); });
 }
 
 EZ_RKNN_EXPORT int rknn_outputs_release(rknn_context context, uint32_t n_outputs, rknn_output outputs[]) {
-    return guarded("rknn_outputs_release", [&] {
+    return guarded({"rknn_outputs_release", context}, [&] {
         context_of(context);
         if (outputs == nullptr && n_outputs != 0) fail(RKNN_ERR_PARAM_INVALID, "the array of outputs is NULL");
         for (uint32_t i = 0; i < n_outputs; ++i) {
@@ -129,9 +130,9 @@ EZ_RKNN_EXPORT int rknn_outputs_release(rknn_context context, uint32_t n_outputs
 }
 
 EZ_RKNN_EXPORT int rknn_set_input_shape(rknn_context ctx, rknn_tensor_attr *attr) {
-    return guarded("rknn_set_input_shape", [&] { return context_of(ctx)->set_input_shapes(1, attr); });
+    return guarded({"rknn_set_input_shape", ctx}, [&] { return context_of(ctx)->set_input_shapes(1, attr); });
 }
 
 EZ_RKNN_EXPORT int rknn_set_input_shapes(rknn_context ctx, uint32_t n_inputs, rknn_tensor_attr attr[]) {
-    return guarded("rknn_set_input_shapes", [&] { return context_of(ctx)->set_input_shapes(n_inputs, attr); });
+    return guarded({"rknn_set_input_shapes", ctx}, [&] { return context_of(ctx)->set_input_shapes(n_inputs, attr); });
 }

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "call.h"
 #include "export.h"
 #include "process.h"
 #include "rknn_abi.h"
@@ -17,7 +18,7 @@ std::shared_ptr<Context> context_of(rknn_context handle) {
 
 /* NULL when the body fails. */
 template <typename Make>
-rknn_tensor_mem *made(const char *call, Make &&make) {
+rknn_tensor_mem *made(const Call &call, Make &&make) {
     rknn_tensor_mem *memory = nullptr;
     guarded(call, [&] {
         memory = make();
@@ -36,23 +37,23 @@ rknn_tensor_mem *create(rknn_context ctx, uint64_t size, uint64_t flags) {
 }  // namespace
 
 EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem(rknn_context ctx, uint32_t size) {
-    return made("rknn_create_mem", [&] { return create(ctx, size, RKNN_FLAG_MEMORY_FLAGS_DEFAULT); });
+    return made({"rknn_create_mem", ctx}, [&] { return create(ctx, size, RKNN_FLAG_MEMORY_FLAGS_DEFAULT); });
 }
 
 EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem2(rknn_context ctx, uint64_t size, uint64_t alloc_flags) {
-    return made("rknn_create_mem2", [&] { return create(ctx, size, alloc_flags); });
+    return made({"rknn_create_mem2", ctx}, [&] { return create(ctx, size, alloc_flags); });
 }
 
 EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_fd(rknn_context ctx, int32_t fd, void *virt_addr, uint32_t size,
                                                         int32_t offset) {
-    return made("rknn_create_mem_from_fd", [&] {
+    return made({"rknn_create_mem_from_fd", ctx}, [&] {
         const std::shared_ptr<Context> owner = context_of(ctx);
         return process_state().memories.add(std::make_shared<Memory>(fd, virt_addr, size, offset), owner);
     });
 }
 
 EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_phys(rknn_context ctx, uint64_t, void *, uint32_t) {
-    return made("rknn_create_mem_from_phys", [&]() -> rknn_tensor_mem * {
+    return made({"rknn_create_mem_from_phys", ctx}, [&]() -> rknn_tensor_mem * {
         context_of(ctx);
         fail(RKNN_ERR_PARAM_INVALID, "the simulated NPU has no physical memory: use rknn_create_mem, or ",
              "rknn_create_mem_from_fd with the memory's file descriptor");
@@ -60,7 +61,7 @@ EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_phys(rknn_context ctx, uint
 }
 
 EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_mb_blk(rknn_context ctx, void *, int32_t) {
-    return made("rknn_create_mem_from_mb_blk", [&]() -> rknn_tensor_mem * {
+    return made({"rknn_create_mem_from_mb_blk", ctx}, [&]() -> rknn_tensor_mem * {
         context_of(ctx);
         fail(RKNN_ERR_PARAM_INVALID, "blocks of Rockchip's media library exist only on its boards: use ",
              "rknn_create_mem_from_fd with the block's file descriptor");
@@ -68,7 +69,7 @@ EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_mb_blk(rknn_context ctx, vo
 }
 
 EZ_RKNN_EXPORT int rknn_destroy_mem(rknn_context ctx, rknn_tensor_mem *mem) {
-    return guarded("rknn_destroy_mem", [&] {
+    return guarded({"rknn_destroy_mem", ctx}, [&] {
         MemoryRegistry &memories = process_state().memories;
         const bool without_context =
             ctx == 0 && mem != nullptr && (memories.find(mem)->alloc_flags() & RKNN_MEM_FLAG_ALLOC_NO_CONTEXT) != 0;
@@ -79,7 +80,7 @@ EZ_RKNN_EXPORT int rknn_destroy_mem(rknn_context ctx, rknn_tensor_mem *mem) {
 }
 
 EZ_RKNN_EXPORT int rknn_set_io_mem(rknn_context ctx, rknn_tensor_mem *mem, rknn_tensor_attr *attr) {
-    return guarded("rknn_set_io_mem", [&] {
+    return guarded({"rknn_set_io_mem", ctx}, [&] {
         const std::shared_ptr<Context> context = context_of(ctx);
         const std::shared_ptr<Memory> memory = process_state().memories.find(mem);
         if (attr == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the attribute is NULL");
@@ -88,7 +89,7 @@ EZ_RKNN_EXPORT int rknn_set_io_mem(rknn_context ctx, rknn_tensor_mem *mem, rknn_
 }
 
 EZ_RKNN_EXPORT int rknn_mem_sync(rknn_context context, rknn_tensor_mem *mem, rknn_mem_sync_mode mode) {
-    return guarded("rknn_mem_sync", [&] {
+    return guarded({"rknn_mem_sync", context}, [&] {
         context_of(context);
         process_state().memories.find(mem);
         if (mode < RKNN_MEMORY_SYNC_TO_DEVICE || mode > RKNN_MEMORY_SYNC_BIDIRECTIONAL) {
@@ -101,7 +102,7 @@ EZ_RKNN_EXPORT int rknn_mem_sync(rknn_context context, rknn_tensor_mem *mem, rkn
 namespace {
 
 int refuse(const char *call, rknn_context context) {
-    return guarded(call, [&]() -> int {
+    return guarded({call, context}, [&]() -> int {
         process_state().contexts.find(context);
         fail(RKNN_ERR_FAIL, "the simulated NPU does not offer ", call, " yet");
     });

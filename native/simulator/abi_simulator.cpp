@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "call.h"
 #include "export.h"
 #include "ez_rknn_simulator.h"
 #include "process.h"
@@ -60,6 +61,24 @@ EZ_RKNN_EXPORT void ez_rknn_simulator_reset_counters(void) {
         process_state().boards.reset_counters();
         return RKNN_SUCC;
     });
+}
+
+EZ_RKNN_EXPORT uint32_t ez_rknn_simulator_contexts(void) {
+    uint32_t count = 0;
+    guarded("ez_rknn_simulator_contexts", [&] {
+        count = process_state().contexts.count();
+        return RKNN_SUCC;
+    });
+    return count;
+}
+
+EZ_RKNN_EXPORT uint32_t ez_rknn_simulator_release_hangs(void) {
+    uint32_t released = 0;
+    guarded("ez_rknn_simulator_release_hangs", [&] {
+        released = process_state().hangs.release();
+        return RKNN_SUCC;
+    });
+    return released;
 }
 
 EZ_RKNN_EXPORT int ez_rknn_simulator_device_pid(void) {

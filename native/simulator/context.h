@@ -32,6 +32,8 @@ class Context {
 
     const std::shared_ptr<const Model> &model() const { return model_; }
     uint32_t flags() const { return flags_; }
+    /* The cores that it is tied to; 0: whichever is free. */
+    uint32_t core_mask() const { return core_mask_; }
 
     /* The functions of the interface, with their names and their return codes. */
     int inputs_set(uint32_t count, const rknn_input *inputs);
@@ -101,10 +103,10 @@ class Context {
     bool buffers_are_counted_ = false;
     Pages shared_; /* with the device process */
     DeviceSocket channel_;
-    uint32_t core_mask_ = 0;
     std::string perf_detail_;
 
-    /* Also read by queries of other threads. */
+    /* Also read by calls of other threads. */
+    std::atomic<uint32_t> core_mask_{0};
     std::atomic<int> graph_{-1}; /* -1: not chosen yet */
     std::atomic<int64_t> last_run_us_{0};
     std::atomic<bool> has_run_{false};

@@ -53,6 +53,15 @@ std::shared_ptr<DeviceModel> Device::load(const FileDescriptor &file, const std:
     return std::make_shared<DeviceModel>(std::move(process), id, file, master);
 }
 
+void Device::lose() {
+    std::shared_ptr<DeviceProcess> process;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        process = process_;
+    }
+    if (process != nullptr) process->lose();
+}
+
 pid_t Device::pid() {
     const std::lock_guard<std::mutex> lock(mutex_);
     return process_ != nullptr && process_->alive() ? process_->pid() : 0;

@@ -35,6 +35,8 @@ class Device {
     std::shared_ptr<DeviceModel> load(const FileDescriptor &file, const std::shared_ptr<DeviceModel> &master);
     /* The process that runs now, or 0. */
     pid_t pid();
+    /* Kills that process; whoever needs it finds it lost. */
+    void lose();
 
   private:
     std::shared_ptr<DeviceProcess> running();

@@ -164,6 +164,15 @@ void DeviceProcess::fail_as_lost() {
          "; create the context again to start a new one", last_words());
 }
 
+void DeviceProcess::lose() noexcept {
+    lost_ = true;
+    {
+        const std::lock_guard<std::mutex> lock(burial_mutex_);
+        if (!buried_) kill(pid_, SIGKILL);
+    }
+    bury();
+}
+
 void DeviceProcess::bury() noexcept {
     const std::lock_guard<std::mutex> lock(burial_mutex_);
     if (buried_) return;

@@ -44,6 +44,9 @@ class DeviceProcess {
     DeviceSocket attach(uint32_t model, const std::vector<GraphPlacement> &graphs, const FileDescriptor &memory);
     void unload(uint32_t model) noexcept;
 
+    /* Kills the process and waits for its end. */
+    void lose() noexcept;
+
     /* Fails with RKNN_ERR_DEVICE_UNAVAILABLE after a connection broke; says how the process ended. */
     [[noreturn]] void fail_as_lost();
 

@@ -96,6 +96,7 @@ std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &sett
     model->file = parse_model(bytes);
     model->settings = settings;
     model->soc = soc_for(model->file, settings);
+    settings.check(*model->soc);
     model->master = master;
     if (master != nullptr) check_master(*model, *master);
     for (const Graph &graph : model->file.graphs) {

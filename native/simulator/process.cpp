@@ -67,11 +67,16 @@ rknn_context ContextRegistry::add(std::shared_ptr<Context> context) {
     return handle;
 }
 
-std::shared_ptr<Context> ContextRegistry::find(rknn_context handle) {
+std::shared_ptr<Context> ContextRegistry::look_up(rknn_context handle) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto found = contexts_.find(handle);
-    if (found == contexts_.end()) fail_as_invalid(handle);
-    return found->second;
+    return found == contexts_.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<Context> ContextRegistry::find(rknn_context handle) {
+    std::shared_ptr<Context> context = look_up(handle);
+    if (context == nullptr) fail_as_invalid(handle);
+    return context;
 }
 
 std::shared_ptr<Context> ContextRegistry::remove(rknn_context handle) {
@@ -81,6 +86,11 @@ std::shared_ptr<Context> ContextRegistry::remove(rknn_context handle) {
     std::shared_ptr<Context> context = std::move(found->second);
     contexts_.erase(found);
     return context;
+}
+
+uint32_t ContextRegistry::count() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return static_cast<uint32_t>(contexts_.size());
 }
 
 bool ContextRegistry::weights_are_orphaned(const Model &model) {

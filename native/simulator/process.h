@@ -10,6 +10,7 @@
 #include "board.h"
 #include "context.h"
 #include "device.h"
+#include "faults.h"
 #include "memory_registry.h"
 
 namespace ez_rknn::simulator {
@@ -19,9 +20,12 @@ namespace ez_rknn::simulator {
 class ContextRegistry {
   public:
     rknn_context add(std::shared_ptr<Context> context);
+    /* NULL when there is no such context. */
+    std::shared_ptr<Context> look_up(rknn_context handle);
     /* RKNN_ERR_CTX_INVALID, saying what is wrong with the handle, when there is no such context. */
     std::shared_ptr<Context> find(rknn_context handle);
     std::shared_ptr<Context> remove(rknn_context handle);
+    uint32_t count();
     /* Whether a context uses the weights of `model`, and none of the model itself is left. */
     bool weights_are_orphaned(const Model &model);
 
@@ -48,6 +52,8 @@ struct ProcessState {
     MemoryRegistry memories;
     Boards boards;
     Device device;
+    FaultRegistry faults;
+    Hangs hangs;
     const ProcessState *inherited = nullptr; /* from the process that this one was forked from; never used again */
 };
 

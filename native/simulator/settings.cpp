@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "process.h"
 #include "rknn_abi.h"
 #include "status.h"
 
@@ -16,6 +17,7 @@ constexpr double longest_fixed_us = 3.6e9; /* an hour */
 constexpr double largest_slowdown = 1e6;
 
 thread_local std::string thread_text;
+thread_local Faults thread_faults; /* those in the text, so that they go on counting */
 
 std::string trimmed(const std::string &text) {
     const size_t first = text.find_first_not_of(" \t");
@@ -69,16 +71,18 @@ void set_slowdown(Settings &settings, const std::string &value) {
         number(value.substr(colon + 1), 1, largest_slowdown, "slowdown's factor");
 }
 
+void add_fault(Settings &settings, const std::string &value) {
+    settings.faults.push_back(process_state().faults.find_or_make(value));
+}
+
 /* The keys, and what reads their values. */
 struct Key {
     const char *name;
     void (*set)(Settings &, const std::string &);
 };
 constexpr Key keys[] = {
-    {"soc", set_soc},
-    {"timing", set_timing},
-    {"compute", set_compute},
-    {"slowdown", set_slowdown},
+    {"soc", set_soc},           {"timing", set_timing}, {"compute", set_compute},
+    {"slowdown", set_slowdown}, {"fault", add_fault},
 };
 
 void set_one(Settings &settings, const std::string &item) {
@@ -90,7 +94,7 @@ void set_one(Settings &settings, const std::string &item) {
         key.set(settings, trimmed(item.substr(equals + 1)));
         return;
     }
-    fail(RKNN_ERR_PARAM_INVALID, "there is no setting '", name, "'; use soc, timing, compute or slowdown");
+    fail(RKNN_ERR_PARAM_INVALID, "there is no setting '", name, "'; use soc, timing, compute, slowdown or fault");
 }
 
 }  // namespace
@@ -107,12 +111,31 @@ Settings Settings::with(const std::string &text) const {
     return result;
 }
 
+void Settings::check(const Soc &soc) const {
+    const auto check_core = [&](uint32_t core, const auto &...setting) {
+        if (core < soc.cores) return;
+        fail(RKNN_ERR_PARAM_INVALID, setting..., " names core ", core, ", but ", soc.name, " has ",
+             soc.cores == 1 ? "only core 0" : text_of("cores 0 to ", soc.cores - 1));
+    };
+    for (uint32_t core = 0; core < max_cores; ++core) {
+        if (slowdown[core] != 1) check_core(core, "slowdown=", core, ":", slowdown[core]);
+    }
+    for (const std::shared_ptr<Fault> &fault : faults) {
+        if (fault->core()) check_core(*fault->core(), "fault=", fault->text());
+        if (fault->action() == Fault::Action::lose && !compute) {
+            fail(RKNN_ERR_PARAM_INVALID, "fault=", fault->text(), " loses the device process, but with compute=off ",
+                 "there is none");
+        }
+    }
+}
+
 Settings current_settings() {
     const char *environment = std::getenv(variable);
     Settings settings;
     if (environment != nullptr) {
         try {
             settings = settings.with(environment);
+            process_state().faults.keep(settings.faults);
         } catch (const StatusError &error) {
             fail(error.code(), "environment variable ", variable, ": ", error.text());
         }
@@ -121,8 +144,9 @@ Settings current_settings() {
 }
 
 void configure_thread(const std::string &text) {
-    Settings().with(text);  // refuses what is wrong before anything changes
+    const Settings settings = Settings().with(text);  // refuses what is wrong before anything changes
     thread_text = text;
+    thread_faults = settings.faults;
 }
 
 }  // namespace ez_rknn::simulator

@@ -1,4 +1,4 @@
-/* What the simulated NPU is told to be: the SoC, how long a run takes, whether it computes.
+/* What the simulated NPU is told to be: the SoC, how long a run takes, whether it computes, what goes wrong.
  *
  * Settings come from the environment variable EZ_RKNN_SIMULATOR and, on top of it, from ez_rknn_simulator_configure
  * for the contexts that the calling thread creates. A context keeps those that it was created with. */
@@ -8,11 +8,10 @@
 #include <cstdint>
 #include <string>
 
+#include "faults.h"
 #include "soc.h"
 
 namespace ez_rknn::simulator {
-
-constexpr uint32_t max_cores = 3;
 
 enum class Timing { off, fixed, modelled };
 
@@ -22,9 +21,14 @@ struct Settings {
     int64_t fixed_ns = 0;
     bool compute = true;
     std::array<double, max_cores> slowdown{1, 1, 1};
+    Faults faults;
 
     /* These settings with the "key=value,key=value" of `text` on top; RKNN_ERR_PARAM_INVALID says what is wrong. */
     Settings with(const std::string &text) const;
+
+    /* Fails with RKNN_ERR_PARAM_INVALID if they speak of what an NPU of that SoC, or one that computes nothing, does
+     * not have. */
+    void check(const Soc &soc) const;
 };
 
 /* The settings for a context that the calling thread creates now. */

@@ -6,6 +6,8 @@
 
 namespace ez_rknn::simulator {
 
+constexpr uint32_t max_cores = 3;
+
 struct Soc {
     const char *name;
     const char *compiled_for; /* the target that the compiler writes into models for it */

@@ -43,15 +43,4 @@ const char *last_error() noexcept;
 /* The code and the sentence of the exception being handled; logs it. Only inside a catch block. */
 int report_current_exception(const char *call) noexcept;
 
-/* Runs the body of one function of the interface: whatever it throws becomes a code, and nothing leaves it. */
-template <typename Body>
-int guarded(const char *call, Body &&body) noexcept {
-    set_last_error("");
-    try {
-        return body();
-    } catch (...) {
-        return report_current_exception(call);
-    }
-}
-
 }  // namespace ez_rknn::simulator

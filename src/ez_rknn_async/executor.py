@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from .admission import Admission
 from .contexts import Contexts
 from .dispatcher import Delivery, Dispatcher, Listener
-from .errors import RknnClosedError, RknnError
+from .errors import RknnClosedError, RknnDeviceError, RknnError
 from .interface import Interface
 from .runtime import status
 from .runtime.engine import RUN_TIMEOUT, Engine, Result, Task
@@ -272,7 +272,14 @@ class _Gate:
 
 def failure(result: Result) -> RknnError:
     """The exception for a task that failed."""
-    return status.error(result.code, result.call, result.message)
+    if result.call:
+        return status.error(result.code, result.call, result.message)
+    return RknnDeviceError(
+        "every worker of its cores hangs inside the runtime, and none could be started in its place",
+        code=result.code,
+        symbol=status.symbol(result.code),
+        hint="close the session and create it again",
+    )
 
 
 def _named(attributes: Sequence[TensorAttribute], kind: str) -> list[TensorAttribute]:

@@ -279,8 +279,13 @@ def _simulator(key: str, given: Any) -> str:
     if isinstance(given, str):
         return given
     if isinstance(given, Mapping):
-        return ",".join(f"{name}={value}" for name, value in given.items())
+        return ",".join(f"{name}={value}" for name, values in given.items() for value in _several(values))
     raise RknnTypeError(f"{key} takes a dictionary or a string such as 'timing=fixed:2000,compute=off', not {given!r}")
+
+
+def _several(values: Any) -> Sequence[Any]:
+    """A setting's values: a list or tuple gives it several times."""
+    return values if isinstance(values, (list, tuple)) else [values]
 
 
 _PARSERS: dict[str, Callable[[str, Any], Any]] = {

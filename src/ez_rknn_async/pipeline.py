@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import threading
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, Callable
 
 from .errors import RknnValueError
@@ -50,8 +51,15 @@ class Pipeline:
         """The results of all frames under way, oldest first; the pipeline is empty afterwards.
 
         Raises:
-            RknnError: a frame failed; the results of the others are lost.
+            RknnError: a frame failed. It alone is taken out: call again for the results of the others.
         """
         with self._lock:
             frames, self._frames = self._frames, collections.deque()
+        wait(frames)
+        failed = next((frame for frame in frames if frame.exception() is not None), None)
+        if failed is not None:
+            frames.remove(failed)
+            with self._lock:
+                self._frames.extendleft(reversed(frames))
+            failed.result()
         return [frame.result() for frame in frames]

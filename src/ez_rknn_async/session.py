@@ -264,7 +264,11 @@ class InferenceSession:
         return self._pipeline.step(lambda: self.submit(input_feed, output_names), depth, bool(reset))
 
     def drain_pipeline(self) -> list[list[Array]]:
-        """The outputs of the frames that :meth:`run_pipeline` has under way, oldest first; it is empty afterwards."""
+        """The outputs of the frames that :meth:`run_pipeline` has under way, oldest first; it is empty afterwards.
+
+        Raises:
+            RknnError: a frame failed. It alone is taken out: call again for the outputs of the others.
+        """
         return self._pipeline.drain()
 
     def _depth(self, depth: int | None) -> int:

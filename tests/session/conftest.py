@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
@@ -45,6 +46,25 @@ def runs_by_core() -> Callable[[str], list[int]]:
         return runs
 
     return count
+
+
+@pytest.fixture
+def release_hangs() -> Iterator[Callable[[], None]]:
+    """Lets the calls that hang by a fault go on, also at the test's end; waits until one hangs."""
+    release = load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_release_hangs")
+
+    def wait_and_release() -> None:
+        while release() == 0:
+            threading.Event().wait(0.001)
+
+    yield wait_and_release
+    release()
+
+
+@pytest.fixture
+def living_contexts() -> Callable[[], int]:
+    """How many contexts of the simulated NPU exist in this process."""
+    return load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_contexts")
 
 
 def feed_of(session: InferenceSession, seed: int = 0) -> dict[str, Any]:

@@ -34,6 +34,11 @@ STATUSES = {
 _UNKNOWN = Status("RKNN_ERR_UNKNOWN", RknnError)
 
 
+def symbol(code: int) -> str:
+    """The name of a code."""
+    return STATUSES.get(code, _UNKNOWN).symbol
+
+
 def error(code: int, call: str, detail: str = "") -> RknnError:
     """The exception for a failed runtime call.
 
