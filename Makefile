@@ -54,9 +54,10 @@ $(VENV)-peer/.installed:
 	$(VENV)-peer/bin/python -m pip --disable-pip-version-check --quiet install ztu-somemodelruntime-ez-rknn-async==0.11.0
 	touch $@
 
-## bench: our own cost, as ratios taken in one run on this machine
+## bench: our own cost against a bare C program and the library that this one replaces; BENCH=--publish writes it into docs/
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/scaling.py
+	-$(MAKE) --no-print-directory $(VENV)-peer/.installed
+	EZ_RKNN_PEER_PYTHON=$$(test -e $(VENV)-peer/.installed && echo $(VENV)-peer/bin/python) $(BIN)/python benchmarks/goals.py $(BENCH)
 
 ## soak: a million inferences in every way to run and 100,000 sessions: nothing may grow
 soak: $(VENV)/.installed

@@ -64,6 +64,10 @@ def test_bench_compares_the_modes_and_says_where_the_times_are_from(
     for mode in described["modes"]:
         assert mode["throughput"] > 0
         assert 0 < mode["latency_ms"]["p50"] <= mode["latency_ms"]["p99"]
+        assert list(mode["split_ms"]) == ["queue", "input", "npu", "output", "callback"]
+        assert min(mode["split_ms"].values()) >= 0
+        assert 0 < mode["computing"] <= 1
+        assert mode["limit"].startswith("Limited by")
 
 
 def test_bench_prints_a_table_without_a_progress_bar_when_piped(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,6 +78,8 @@ def test_bench_prints_a_table_without_a_progress_bar_when_piped(data: Path, caps
     assert captured.err == ""
     assert "throughput (1/s)" in captured.out
     assert "simulated (fixed:1000); no NPU was involved" in captured.out
+    assert "callback (ms)" in captured.out
+    assert "schedule=0,1: Limited by" in captured.out
 
 
 def test_simulator_prints_paths_that_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,8 @@ from ..providers import RKNPU2_SIMULATOR
 from ..runtime.locate import locate
 from ..session import InferenceSession
 from ..soc import soc
-from .measurement import Measurement, measure
+from .limit import limit
+from .measurement import STAGES, Measurement, measure
 from .modelled import modelled, modelled_sum
 from .progress import ProgressBar
 from .session_options import add_arguments, provider_options
@@ -22,7 +23,7 @@ from .table import Table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 # Exploring schedules: the time is the NPU's, and this machine's processor is not in the way.
 MODELLED = "timing=modelled,compute=off"
@@ -62,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
         ratio = f"{rate / results[0]['throughput']:.2f}x"
         table.row(result["mode"], latency["p50"], latency["p90"], latency["p99"], rate, ratio, runs)
     print(table.render())
+    print("\n" + _split_table(results).render())
+    print("\n".join(f"{result['mode']}: {result['limit']}" for result in results))
     print(f"Times: {source}.")
     if layers is not None:
         print(f"Sum of the layers, with no other core busy. {modelled_sum(layers)}")
@@ -73,7 +76,16 @@ def _measure(arguments: argparse.Namespace, overrides: dict[str, Any]) -> dict[s
     label = _label(options)
     with InferenceSession(arguments.model, provider_options=options) as session, ProgressBar(label) as bar:
         measured: Measurement = measure(session, arguments.seconds, bar.update)
-        return {"mode": label, "provider": session.get_providers()[0], **asdict(measured)}
+        said = limit(measured.split_ms, measured.computing, options.get("threads_per_core", 1))
+        return {"mode": label, "provider": session.get_providers()[0], **asdict(measured), "limit": said}
+
+
+def _split_table(results: Sequence[dict[str, Any]]) -> Table:
+    """How an inference's time divides while every worker is busy: means in milliseconds."""
+    table = Table(["mode", *(f"{stage} (ms)" for stage in STAGES), "NPU at work"])
+    for result in results:
+        table.row(result["mode"], *(result["split_ms"][stage] for stage in STAGES), f"{result['computing']:.0%}")
+    return table
 
 
 def _label(options: dict[str, Any]) -> str:

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from ..session import InferenceSession
+    from ..stats import SessionStats
 
     Progress = Callable[[float], None]
 
 WARM_UP_RUNS = 3
+# Waiting for a worker, setting the inputs, the NPU, getting the outputs, and until the callback was called.
+STAGES = ("queue", "input", "npu", "output", "callback")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,8 @@ class Measurement:
     latency_runs: int
     throughput: float
     throughput_runs: int
+    split_ms: dict[str, float]  # of an inference while every worker is busy: the means of STAGES
+    computing: float  # the share of that time for which a worker's inference was on the NPU
 
 
 def measure(session: InferenceSession, seconds: float, progress: Progress) -> Measurement:
@@ -41,10 +46,14 @@ def measure(session: InferenceSession, seconds: float, progress: Progress) -> Me
     for _ in range(WARM_UP_RUNS):
         session.run(None, feed)
     latencies = _latencies(session, feed, seconds / 2, lambda share: progress(share / 2))
-    runs, rate = _throughput(session, feed, seconds / 2, lambda share: progress(0.5 + share / 2))
+    before, start = session.stats, time.perf_counter()
+    runs, rate, delivered_ms = _throughput(session, feed, seconds / 2, lambda share: progress(0.5 + share / 2))
+    split = _means(before, session.stats)
+    split["callback"] = max(0.0, delivered_ms - split.pop("total"))
+    computing = split["npu"] * runs / (1e3 * (time.perf_counter() - start) * _workers(session))
     percentiles = {f"p{p}": float(np.percentile(latencies, p)) for p in (50, 90, 99)}
     extremes = {"min": float(latencies.min()), "max": float(latencies.max())}
-    return Measurement({**percentiles, **extremes}, len(latencies), rate, runs)
+    return Measurement({**percentiles, **extremes}, len(latencies), rate, runs, split, computing)
 
 
 def random_feed(session: InferenceSession) -> dict[str, npt.NDArray[Any]]:
@@ -70,15 +79,19 @@ def _latencies(
 
 def _throughput(
     session: InferenceSession, feed: dict[str, npt.NDArray[Any]], seconds: float, progress: Progress
-) -> tuple[int, float]:
+) -> tuple[int, float, float]:
+    """How many runs there were, their rate, and how many milliseconds passed from a submission to its callback."""
     finished: list[float] = []
+    waited = 0.0
     errors: list[str] = []
     submitted = 0
     all_back = threading.Event()
     still_submitting = True
 
-    def callback(_results: object, _user_data: object, error: str) -> None:
+    def callback(_results: object, submitted_at: float, error: str) -> None:
+        nonlocal waited
         finished.append(time.perf_counter())
+        waited += finished[-1] - submitted_at
         if error:
             errors.append(error)
         if not still_submitting and len(finished) == submitted:
@@ -86,7 +99,7 @@ def _throughput(
 
     start = time.perf_counter()
     while (now := time.perf_counter()) < start + seconds or submitted < WARM_UP_RUNS:
-        session.run_async(None, feed, callback)
+        session.run_async(None, feed, callback, now)
         submitted += 1
         progress(min(1.0, (now - start) / seconds))
     still_submitting = False
@@ -94,4 +107,20 @@ def _throughput(
         all_back.wait()
     if errors:
         raise RknnError(f"{len(errors)} of {submitted} inferences failed; the first: {errors[0]}")
-    return submitted, submitted / (max(finished) - start)
+    return submitted, submitted / (max(finished) - start), 1e3 * waited / submitted
+
+
+def _workers(session: InferenceSession) -> int:
+    (options,) = session.get_provider_options().values()
+    per_core: int = options["threads_per_core"]
+    return per_core * len(session.stats.cores)
+
+
+def _means(before: SessionStats, after: SessionStats) -> dict[str, float]:
+    """Of what happened between two snapshots, in milliseconds."""
+    means = {}
+    for stage, latency in after.latency.items():
+        earlier = before.latency[stage]
+        runs = latency.count - earlier.count
+        means[stage] = (latency.mean * latency.count - earlier.mean * earlier.count) / max(runs, 1)
+    return means

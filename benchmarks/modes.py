@@ -1,0 +1,93 @@
+"""The ways to run, as loops that do one thing: ``tasks`` inferences of one feed, all results taken.
+
+They use nothing but a session and the standard library, so that the library that this one replaces runs the very same
+loops (its own process imports this file).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, Callable
+
+Session = Any  # ours, or the other library's
+Feed = dict[str, Any]
+Loop = Callable[[Session, Feed, int], None]
+
+CLIENTS = 8
+
+
+def run(session: Session, feed: Feed, tasks: int) -> None:
+    """One thread, one call after the other."""
+    for _ in range(tasks):
+        session.run(None, feed)
+
+
+def run_in_threads(session: Session, feed: Feed, tasks: int) -> None:
+    """Eight threads that share the session, each calling ``run`` in a loop."""
+    threads = [threading.Thread(target=run, args=(session, feed, tasks // CLIENTS)) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def run_async(session: Session, feed: Feed, tasks: int) -> None:
+    """One thread submits as fast as it is let, callbacks count."""
+    done, count = threading.Event(), 0
+
+    def callback(_results: Any, _user_data: Any, error: str) -> None:
+        nonlocal count
+        if error:
+            raise RuntimeError(error)
+        count += 1
+        if count == tasks:
+            done.set()
+
+    for _ in range(tasks):
+        session.run_async(None, feed, callback)
+    done.wait()
+
+
+def run_pipeline(session: Session, feed: Feed, tasks: int) -> None:
+    """A frame in, the frame of six calls ago out."""
+    depth = 6
+    for _ in range(tasks + depth):
+        session.run_pipeline(feed, depth)
+
+
+def submit(session: Session, feed: Feed, tasks: int) -> None:
+    """Futures, each waited for in its turn."""
+    for future in [session.submit(feed) for _ in range(tasks)]:
+        future.result()
+
+
+def map_(session: Session, feed: Feed, tasks: int) -> None:
+    """A stream of feeds, results in order."""
+    for _ in session.map(feed for _ in range(tasks)):
+        pass
+
+
+def asyncio_(session: Session, feed: Feed, tasks: int) -> None:
+    """Six coroutines, each awaiting one inference after the other."""
+
+    async def client() -> None:
+        for _ in range(tasks // 6):
+            await session.run_awaitable(None, feed)
+
+    async def clients() -> None:
+        await asyncio.gather(*(client() for _ in range(6)))
+
+    asyncio.run(clients())
+
+
+OURS: dict[str, Loop] = {
+    "run_async": run_async,
+    "submit": submit,
+    "run_pipeline": run_pipeline,
+    "map": map_,
+    "asyncio": asyncio_,
+    "run, 8 threads": run_in_threads,
+}
+# What the other library has too.
+COMMON = ("run_async", "run_pipeline", "run, 8 threads")
