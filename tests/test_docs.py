@@ -46,10 +46,8 @@ def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     shutil.copytree(root / "examples" / "digits", tmp_path / "examples" / "digits")
 
 
-@pytest.mark.usefixtures("reader")
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_snippets_of_a_page_run(page: Path) -> None:
-    """As they stand there; a snippet that does not is worse than none."""
+def read_along(page: Path) -> dict[str, Any]:
+    """Run a page's blocks one after the other, and return what they leave behind; sessions are closed."""
     session = InferenceSession("model.rknn")
     namespace: dict[str, Any] = {"session": session, "image": np.zeros((1, 3, 224, 224), np.float32)}
     for number, block in enumerate(blocks(page)):
@@ -61,6 +59,35 @@ def test_the_snippets_of_a_page_run(page: Path) -> None:
     for left in (session, *namespace.values()):
         if isinstance(left, (InferenceSession, np.lib.npyio.NpzFile)):
             left.close()
+    return namespace
+
+
+@pytest.mark.usefixtures("reader")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_snippets_of_a_page_run(page: Path) -> None:
+    """As they stand there; a snippet that does not is worse than none."""
+    read_along(page)
+
+
+@pytest.mark.usefixtures("reader")
+def test_the_page_on_batches_gives_every_sample(root: Path) -> None:
+    """Both ways of asking for it."""
+    assert read_along(root / "docs" / "how-to" / "batch.md")["outputs"][0].shape[0] == 32
+
+
+@pytest.mark.usefixtures("reader")
+def test_the_page_on_profiles_names_the_file_that_it_writes(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In the form that its comment shows."""
+    read_along(root / "docs" / "how-to" / "profile.md")
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"profile_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.json\n", printed)
+    assert Path(printed.strip()).exists()
+
+
+@pytest.mark.usefixtures("reader")
+def test_the_page_on_pipelines_gives_a_result_for_each_frame(root: Path) -> None:
+    """As its last comment says."""
+    assert len(read_along(root / "docs" / "how-to" / "run-pipeline.md")["results"]) == 10
 
 
 def test_the_session_reference_names_every_public_method_and_property(root: Path) -> None:

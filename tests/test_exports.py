@@ -17,10 +17,13 @@ EXPORTS = [
     "RknnDeviceError",
     "RknnError",
     "RknnModelError",
+    "RknnProviderOptions",
     "RknnRuntimeNotFoundError",
     "RknnTimeoutError",
     "RknnTypeError",
     "RknnValueError",
+    "Rknpu2ProviderOptions",
+    "Rknpu3ProviderOptions",
     "RunOptions",
     "SessionOptions",
     "get_all_providers",
@@ -28,6 +31,7 @@ EXPORTS = [
     "get_device",
     "make_provider_options",
     "make_rknpu2_provider_options",
+    "make_rknpu3_provider_options",
     "set_default_logger_severity",
 ]
 

@@ -22,6 +22,12 @@ from .errors import (
 )
 from .metadata import ModelMetadata
 from .node_arg import NodeArg, Quantization
+from .option_types import (
+    RknnProviderOptions,
+    Rknpu2ProviderOptions,
+    Rknpu3ProviderOptions,
+    make_rknpu3_provider_options,
+)
 from .options import make_provider_options
 from .providers import get_all_providers, get_available_providers, get_device
 from .run_options import RunOptions
@@ -33,6 +39,10 @@ __all__ = [
     "InferenceSession",
     "make_provider_options",
     "make_rknpu2_provider_options",
+    "make_rknpu3_provider_options",
+    "RknnProviderOptions",
+    "Rknpu2ProviderOptions",
+    "Rknpu3ProviderOptions",
     "SessionOptions",
     "RunOptions",
     "GraphOptimizationLevel",

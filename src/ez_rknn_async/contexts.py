@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from .errors import RknnClosedError
-from .runtime.context import Context
+from .runtime.context import ENABLE_SRAM, PRIORITIES, Context
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -140,7 +140,8 @@ class Contexts:
             if share:
                 context = self._current[0].duplicate()
             else:
-                context = Context.open(self._library, self._model, weights_of=borrowed)
+                flags = PRIORITIES[self._options.priority] | (ENABLE_SRAM if self._options.enable_sram else 0)
+                context = Context.open(self._library, self._model, flags, weights_of=borrowed)
         mask = self._plan.workers[worker].core_mask
         if mask is not None:
             try:

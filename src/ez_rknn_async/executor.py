@@ -21,24 +21,33 @@ from .dispatcher import Delivery, Dispatcher, Listener
 from .errors import RknnClosedError, RknnDeviceError, RknnError
 from .interface import Interface
 from .runtime import status
-from .runtime.engine import RUN_TIMEOUT, Engine, Result, Task
+from .runtime.engine import DISCARDED, RUN_TIMEOUT, Engine, Result, Task
 from .shapes import shape_sets
 from .stats import StatsReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
     import numpy.typing as npt
 
     from .interface import Request
     from .options import ProviderOptions
     from .plan import Plan
-    from .profiling import Profiler
     from .runtime.context import TensorAttribute
     from .runtime.library import Library
     from .shapes import GraphShapes
 
     Array = npt.NDArray[Any]
+
+    class Watcher(Protocol):
+        """Who is told of every task that ends."""
+
+        def task(self, result: Result) -> None:
+            """It ended like this; on any thread."""
+
+        def watching(self, receive: Callable[[Request, Result], None]) -> Callable[[Request, Result], None]:
+            """The same receiver of a task's results, telling of the task too."""
 
 
 logger = logging.getLogger("ez_rknn_async")
@@ -68,7 +77,7 @@ class Executor:
         graphs: Sequence[GraphShapes],
         plan: Plan,
         options: ProviderOptions,
-        profiler: Profiler | None = None,
+        watchers: Sequence[Watcher] = (),
         lender: Executor | None = None,
     ) -> None:
         """Create the contexts and start the threads; when something fails, what was made before is given back.
@@ -78,7 +87,7 @@ class Executor:
         self.library = library
         self._pid = os.getpid()
         self._timeout_ms = options.submit_timeout_ms
-        self._profiler = profiler
+        self._watchers = tuple(watchers)
         with ExitStack() as undo:
             self.contexts: Contexts = Contexts(
                 library, model, plan, options, None if lender is None else lender.contexts
@@ -129,8 +138,8 @@ class Executor:
             task = self._filled(request)
             result = self._engine.run(task, hold.tag, self._timeout_ms, interruptible=interruptible, on_busy=hold.keep)
             self._tasks.append(task)
-            if self._profiler is not None:
-                self._profiler.task(result)
+            for watcher in self._watchers:
+                watcher.task(result)
             if result.code < 0:
                 if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
                     hold.keep()
@@ -157,8 +166,8 @@ class Executor:
             RknnTimeoutError: the queue stayed full; ``receive`` will not be called.
         """
         self._check_process()
-        if self._profiler is not None:
-            receive = self._profiler.watching(receive)
+        for watcher in self._watchers:
+            receive = watcher.watching(receive)
         timeout = self._timeout_ms if timeout_ms is None else timeout_ms
         with self._gate:
             task = self._filled(request)
@@ -184,8 +193,10 @@ class Executor:
         """Whether the caller runs inside a callback of this executor."""
         return self._dispatcher.is_current_thread()
 
-    def close(self) -> None:
+    def close(self, *, cancel: bool = False) -> None:
         """Accept no more, deliver what was accepted, end the threads, give the contexts back. May be called twice.
+
+        With ``cancel``, what no worker has taken up ends with :data:`DISCARDED` instead.
 
         Called from inside a callback it does not wait: the rest follows when that callback has returned.
         """
@@ -193,7 +204,7 @@ class Executor:
             return  # a forked child: the threads and the contexts are its parent's
         if not self._gate.close():
             return
-        self._engine.close()
+        self._engine.close(discard=cancel)
         if self._dispatcher.is_current_thread():
             # This thread cannot join itself; another one ends what is left.
             threading.Thread(target=self._finish, name="ez-rknn-close").start()
@@ -274,6 +285,8 @@ def failure(result: Result) -> RknnError:
     """The exception for a task that failed."""
     if result.call:
         return status.error(result.code, result.call, result.message)
+    if result.code == DISCARDED:
+        return RknnClosedError("the session was closed with cancel=True before a worker took up the task")
     return RknnDeviceError(
         "every worker of its cores hangs inside the runtime, and none could be started in its place",
         code=result.code,

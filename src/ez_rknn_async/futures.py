@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
 from .executor import failure
-from .runtime.engine import CANCELLED
+from .runtime.engine import CANCELLED, DISCARDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,16 +26,27 @@ class RunFuture(_Future):
     """What ``InferenceSession.submit()`` returns: a standard future of a list of arrays.
 
     It can be cancelled until a worker takes up its task; then :meth:`cancel` returns False, as for a running future.
+
+    Attributes:
+        task_id: the number of the task, counted from 0 over everything that the session was given: task *i* goes to
+            core ``schedule[i % len(schedule)]``, and profiles know it by that number.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.task_id = -1
         self._withdraw: Callable[[], bool] = lambda: False
 
-    def accepted(self, withdraw: Callable[[], bool]) -> RunFuture:
+    def accepted(self, task_id: int, withdraw: Callable[[], bool]) -> RunFuture:
         """The task is queued; ``withdraw`` takes it back and says whether it was in time."""
+        self.task_id = task_id
         self._withdraw = withdraw
         return self
+
+    def discard(self) -> None:
+        """The session was closed and has thrown the task away: the future is cancelled."""
+        if super().cancel():
+            self.set_running_or_notify_cancel()
 
     def cancel(self) -> bool:
         """Withdraw the task if no worker has taken it up; whether it is cancelled."""
@@ -56,6 +67,9 @@ def submit(executor: Executor, request: Request, wanted: Sequence[int], timeout_
     def receive(request: Request, result: Result) -> None:
         if result.code == CANCELLED:
             return  # by the future's own cancel(), which has told everyone
+        if result.code == DISCARDED and not result.call:
+            future.discard()
+            return
         future.set_running_or_notify_cancel()
         if result.code < 0:
             future.set_exception(failure(result))
@@ -64,4 +78,4 @@ def submit(executor: Executor, request: Request, wanted: Sequence[int], timeout_
             future.set_result([outputs[index] for index in wanted])
 
     identifier = executor.submit(request, receive, unordered=True, timeout_ms=timeout_ms)
-    return future.accepted(lambda: executor.cancel(identifier))
+    return future.accepted(identifier, lambda: executor.cancel(identifier))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
+import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import model as rknn_file
@@ -13,6 +15,8 @@ from .executor import Executor
 from .layers import layer_table
 from .metadata import ModelMetadata
 from .options import parse_settings
+from .perf_lines import PerfLines
+from .perf_lines import are_wanted as perf_lines_are_wanted
 from .plan import Plan, plan
 from .profiling import Profiler
 from .providers import RKNPU2, RKNPU2_SIMULATOR
@@ -23,8 +27,12 @@ from .soc import SOCS, soc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .executor import Watcher
     from .options import ProviderOptions
     from .session_options import SessionOptions
+
+# Programs that were written for the library which this one replaces expect a warning below this version.
+OLDEST_RUNTIME = (2, 4, 1)
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -71,7 +79,8 @@ def open_model(
         chosen = plan(options, soc(target or model.target_platform))
         _warn_about_cores(chosen.groups, model)
         profiler = _profiler(session_options, chosen)
-        executor = Executor(located.library, source, graph_shapes(model), chosen, options, profiler, lender)
+        watchers = [*_perf_lines(chosen), *([profiler] if profiler is not None else [])]
+        executor = Executor(located.library, source, graph_shapes(model), chosen, options, watchers, lender)
         metadata = _metadata(model)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",
@@ -79,6 +88,11 @@ def open_model(
         *executor.versions,
         " ".join(chosen.groups),
     )
+    try:
+        _warn_about_version(executor.versions[0], located.library.path)
+    except UserWarning:  # made an exception by a filter
+        executor.close()
+        raise
     if profiler is not None and options.collect_perf:
         profiler.measure_layers = functools.partial(
             layer_table,
@@ -108,7 +122,15 @@ def _check_lender(lender: Executor, located: Located, options: ProviderOptions) 
 def _profiler(session_options: SessionOptions, chosen: Plan) -> Profiler | None:
     if not session_options.enable_profiling:
         return None
-    return Profiler(session_options.profile_file_prefix, [chosen.groups[worker.group] for worker in chosen.workers])
+    return Profiler(session_options.profile_file_prefix, _cores_of_workers(chosen))
+
+
+def _perf_lines(chosen: Plan) -> list[Watcher]:
+    return [PerfLines(_cores_of_workers(chosen))] if perf_lines_are_wanted() else []
+
+
+def _cores_of_workers(chosen: Plan) -> list[str]:
+    return [chosen.groups[worker.group] for worker in chosen.workers]
 
 
 def _source(path_or_bytes: Any) -> str | bytes:
@@ -148,6 +170,18 @@ def _warn_about_cores(groups: Sequence[str], model: rknn_file.Model) -> None:
             "tp_mode uses %d cores, but the model was compiled for one: the runtime will use core 0 alone; "
             "compile it without single_core_mode",
             most,
+        )
+
+
+def _warn_about_version(version: str, path: str) -> None:
+    numbers = re.match(r"\D*(\d+)\.(\d+)\.(\d+)", version)
+    if numbers is not None and tuple(map(int, numbers.groups())) < OLDEST_RUNTIME:
+        oldest = ".".join(map(str, OLDEST_RUNTIME))
+        warnings.warn(
+            f"the runtime library {path} is of version {version}; before {oldest} it has faults that were mended "
+            "since: update librknnrt.so",
+            UserWarning,
+            stacklevel=5,  # who made the session
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Union
 
 from .errors import RknnTypeError, RknnValueError
 
-PathLike = Union[str, "os.PathLike[str]"]
+PathLike = Union[str, os.PathLike[str]]
 
 LAYOUTS = {
     "nchw": "nchw",
@@ -61,6 +61,8 @@ class ProviderOptions:
         custom_op_default_path: whether to load the plug-ins of the system's directory.
         output_dtype: ``"float32"``, or ``"native"`` for the element types that outputs have inside the NPU.
         collect_perf: whether the runtime measures each layer.
+        priority: of this session's inferences on a core: ``"high"``, ``"medium"`` or ``"low"``.
+        enable_sram: whether the runtime may keep feature maps in the SoC's own memory.
         runtime_library: the runtime library's path, ``"simulator"``, or None for the machine's own.
         simulator: settings of the simulated NPU, as the text of ``EZ_RKNN_SIMULATOR``, or None.
     """
@@ -81,6 +83,8 @@ class ProviderOptions:
     custom_op_default_path: bool = False
     output_dtype: str = "float32"
     collect_perf: bool = False
+    priority: str = "high"
+    enable_sram: bool = False
     runtime_library: str | None = None
     simulator: str | None = None
 
@@ -127,6 +131,8 @@ def make_provider_options(
     load_custom_ops_from_default_path: bool | None = None,
     output_dtype: str | None = None,
     collect_perf: bool | None = None,
+    priority: str | None = None,
+    enable_sram: bool | None = None,
     runtime_library: PathLike | None = None,
     simulator: str | Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -156,6 +162,9 @@ def make_provider_options(
             read with the scale and zero point of ``get_outputs()``.
         collect_perf: measure each layer (default False): the profile of ``end_profiling()`` then has the runtime's own
             table. Layers are submitted one by one, so inferences take longer.
+        priority: what the runtime is asked for where several contexts want one core: ``"high"`` (default), ``"medium"``
+            or ``"low"``.
+        enable_sram: let the runtime keep feature maps in the SoC's own memory, where it has some (default False).
         runtime_library: path of ``librknnrt.so``, or ``"simulator"``; default: the machine's own.
         simulator: settings of the simulated NPU, such as ``{"timing": "fixed:2000", "compute": "off"}``; see
             ``docs/reference/simulator.md``.
@@ -305,6 +314,8 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "custom_op_default_path": switch,
     "output_dtype": OUTPUT_DTYPES,
     "collect_perf": switch,
+    "priority": _one_of({name: name for name in ("high", "medium", "low")}),
+    "enable_sram": switch,
     "runtime_library": _path,
     "simulator": _simulator,
 }

@@ -10,6 +10,7 @@ from .runtime.locate import locate
 
 RKNPU2 = "RKNPU2ExecutionProvider"
 RKNPU2_SIMULATOR = "RKNPU2SimulatorExecutionProvider"
+RKNPU3 = "RKNPU3ExecutionProvider"  # known by name only
 _ALIASES = {RKNPU2: RKNPU2, "RKNNExecutionProvider": RKNPU2, RKNPU2_SIMULATOR: RKNPU2_SIMULATOR}
 
 
@@ -68,6 +69,8 @@ def _provider(providers: Any) -> tuple[str | None, dict[str, Any]]:
 
 def _named(entry: Any) -> tuple[str, dict[str, Any]]:
     name, inline = (entry, {}) if isinstance(entry, str) else _pair(entry)
+    if name == RKNPU3:
+        raise RknnValueError(f"{RKNPU3} is for RKNX models and the NPUs that run them; this package drives {RKNPU2}")
     if name not in _ALIASES:
         raise RknnValueError(f"there is no provider {name!r} here; the providers are {', '.join(_ALIASES)}")
     return _ALIASES[name], inline

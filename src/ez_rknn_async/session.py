@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from . import awaitable
 from .batch import run_batch, submitter
-from .errors import RknnError, RknnTypeError, RknnValueError
+from .errors import RknnClosedError, RknnError, RknnTypeError, RknnValueError
 from .executor import failure
 from .futures import submit
 from .opening import open_model
@@ -80,17 +80,22 @@ class InferenceSession:
             RknnValueError, RknnTypeError: an argument is wrong.
             NotImplementedError: an option is set whose feature does not exist yet.
         """
-        lender = _lender(kwargs)
-        provider, given = choose(providers, provider_options)
-        self._options = ProviderOptions.parse(given)
+        self._model = path_or_bytes
+        self._lender = _lender(kwargs)
         self._session_options = SessionOptions.of(sess_options)
         if self._session_options.log_severity_level != DEFAULT:
             set_default_logger_severity(self._session_options.log_severity_level)
-        opened = open_model(path_or_bytes, provider, self._options, self._session_options, lender)
+        self._open(providers, provider_options)
+
+    def _open(self, providers: Any, provider_options: Any) -> None:
+        provider, given = choose(providers, provider_options)
+        options = ProviderOptions.parse(given)
+        opened = open_model(self._model, provider, options, self._session_options, self._lender)
+        self._options = options
         self._executor, self._provider, self._modelmeta, self._profiler = opened
+        self._pipeline = Pipeline()
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
         self._finalizer = weakref.finalize(self, _end, self._executor, self._profiler)
-        self._pipeline = Pipeline()
 
     # ---- Running ----
 
@@ -318,6 +323,20 @@ class InferenceSession:
         """Where this session runs: ``["RKNPU2ExecutionProvider"]``, or ``["RKNPU2SimulatorExecutionProvider"]``."""
         return [self._provider]
 
+    def set_providers(self, providers: Any = None, provider_options: Any = None) -> None:
+        """Load the model again, on another provider or with other options.
+
+        What was accepted before is delivered, on the cores as they were; then those contexts are given back. For a
+        moment both are in memory.
+
+        Args, raises: as for a new session; when it fails, the session stays as it was.
+        """
+        if not self._finalizer.alive:
+            raise RknnClosedError("the session is closed")
+        end = self._finalizer
+        self._open(providers, provider_options)
+        end()
+
     def get_session_options(self) -> SessionOptions:
         """The session options in force."""
         return self._session_options
@@ -346,11 +365,17 @@ class InferenceSession:
 
     # ---- Ending ----
 
-    def close(self) -> None:
+    def close(self, *, cancel: bool = False) -> None:
         """Deliver what was accepted, then end the threads and give the NPU's memory back. May be called twice.
+
+        Args:
+            cancel: do not run what no worker has taken up yet: its futures are cancelled, callbacks get the text of an
+                error, coroutines and other threads' :meth:`run` raise :class:`RknnClosedError`.
 
         Any other method called afterwards that needs the NPU raises :class:`RknnClosedError`.
         """
+        if cancel:
+            self._executor.close(cancel=True)
         self._finalizer()
 
     def __enter__(self) -> InferenceSession:

@@ -17,6 +17,7 @@ import pytest
 
 from ez_rknn_async import InferenceSession
 
+from ..session.conftest import living_contexts as living_contexts
 from ..session.conftest import runs_by_core as runs_by_core
 
 OpenSession = Callable[..., InferenceSession]

@@ -70,6 +70,8 @@ def test_a_session_may_be_asked_for_in_every_documented_way(arguments: Any, api:
     "arguments",
     [
         {"providers": ["CPUExecutionProvider"]},
+        {"providers": ["RKNPU3ExecutionProvider"]},
+        {"providers": [("RKNPU3ExecutionProvider", {"device_id": 0})]},
         {"providers": 5},
         {"providers": [("RKNPU2ExecutionProvider", {"schedule": 0})], "provider_options": {"layout": "nhwc"}},
         {"provider_options": 5},

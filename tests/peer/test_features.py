@@ -6,12 +6,16 @@ Elsewhere: weight sharing (tests/session/test_shared_weights.py), how the runtim
 
 from __future__ import annotations
 
+import re
+import warnings
 from pathlib import Path
 from types import ModuleType
+from typing import Callable
 
 import pytest
 
 import ez_rknn_async
+from ez_rknn_async.runtime.context import Context
 from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
 
 from ..session.conftest import feed_of
@@ -44,8 +48,85 @@ def test_the_version_is_that_of_the_package(api: ModuleType) -> None:
     assert api.__version__ == ez_rknn_async.__version__ != ""
 
 
-def test_nothing_is_printed(api: ModuleType, data: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("version", "old"),
+    [
+        ("1.5.2 (c6b7b351a@2023-08-23T15:28:22)", True),
+        ("2.4.0 (a)", True),
+        ("2.4.1 (b)", False),
+        ("2.10.0", False),
+        ("librknnrt 2.3.2", True),
+        ("unknown", False),
+    ],
+)
+def test_a_runtime_older_than_2_4_1_is_warned_of(
+    version: str, old: bool, api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A UserWarning at the line that made the session, which works; a version that is no version says nothing."""
+    monkeypatch.setattr(Context, "versions", lambda _self: (version, "0.9.8"))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        session = api.InferenceSession(data / "tiny_conv_int8.rknn")
+    assert session.run(None, feed_of(session))
+    session.close()
+    assert [(warning.category, warning.filename) for warning in caught] == [(UserWarning, __file__)] * old
+
+
+def test_a_warning_that_is_made_an_error_leaves_nothing_behind(
+    api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, living_contexts: Callable[[], int]
+) -> None:
+    """As with python -W error."""
+    monkeypatch.setattr(Context, "versions", lambda _self: ("1.5.2", "0.9.8"))
+    before = living_contexts()
+    with pytest.raises(UserWarning, match=r"version 1\.5\.2; before 2\.4\.1"):
+        api.InferenceSession(data / "tiny_conv_int8.rknn", provider_options={"schedule": [0, 1, 2]})
+    assert living_contexts() == before
+
+
+PERF_LINE = re.compile(
+    r"\[ztu_ez_rknn_async_perf\] task_id=(\d+) thread_id=(\d+) core_id=(\d+) "
+    r"set_input_us=\d+ infer_us=(\d+) copy_output_us=\d+ total_us=(\d+)"
+)
+
+
+@pytest.mark.parametrize("value", ["1", "true", "on", "YES"])
+def test_a_line_is_printed_for_each_task_where_the_variable_asks_for_it(
+    value: str, api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In the form that scripts parse; read when the session is made."""
+    monkeypatch.setenv("ZTU_EZRKNN_ASYNC_PRINT_PERF", value)
+    monkeypatch.setenv("EZ_RKNN_SIMULATOR", "compute=off,timing=fixed:2000")
+    with api.InferenceSession(data / "tiny_conv_int8.rknn", provider_options={"schedule": [2, 0]}) as session:
+        monkeypatch.delenv("ZTU_EZRKNN_ASYNC_PRINT_PERF")
+        session.run(None, feed_of(session))
+        session.run_async(None, feed_of(session), lambda *_: None)
+        session.submit(feed_of(session)).result()
+    printed, lines = capfd.readouterr()
+    assert printed == ""
+    parsed = [tuple(map(int, PERF_LINE.fullmatch(line).groups())) for line in lines.splitlines()]  # type: ignore[union-attr]
+    assert [(task, core) for task, _, core, _, _ in sorted(parsed)] == [(0, 2), (1, 0), (2, 2)]
+    for _, worker, core, npu, total in parsed:
+        assert worker == {0: 0, 2: 1}[core]
+        assert 2000 <= npu <= total
+
+
+def test_cores_that_work_together_go_by_the_first_ones_number(
+    api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As in that library; and what never reached the NPU has no line."""
+    monkeypatch.setenv("ZTU_EZRKNN_ASYNC_PRINT_PERF", "1")
+    for options in ({"tp_mode": "0,1,2"}, {}):
+        with api.InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options) as session:
+            session.run(None, feed_of(session))
+    assert [match[3] for match in PERF_LINE.finditer(capfd.readouterr().err)] == ["0", "0"]
+
+
+@pytest.mark.parametrize("value", ["", "0", "off", "perhaps"])
+def test_nothing_is_printed(
+    value: str, api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """What there is to say goes to the logger, or is an exception."""
+    monkeypatch.setenv("ZTU_EZRKNN_ASYNC_PRINT_PERF", value)
     with api.InferenceSession(data / "tiny_conv_int8.rknn") as session:
         session.run(None, feed_of(session))
         with pytest.raises(RuntimeError):

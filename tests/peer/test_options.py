@@ -5,8 +5,9 @@ Elsewhere: the forms and the refusals of each option (tests/test_options.py), ea
 
 from __future__ import annotations
 
+import inspect
 from types import ModuleType
-from typing import Any, Callable
+from typing import Any, Callable, get_type_hints
 
 import numpy as np
 import pytest
@@ -35,6 +36,34 @@ def test_every_documented_option_may_be_set_at_once(api: ModuleType, open_sessio
     assert options["schedule"] == (0, 1, 2)
     assert options["tp_mode"] is None
     assert options["max_queue_size"] == 5
+
+
+def test_option_dictionaries_have_types(api: ModuleType, open_session: OpenSession) -> None:
+    """For annotations; calling one makes a dictionary, and nothing is checked until a session takes it."""
+    options = api.Rknpu2ProviderOptions(schedule=[0, 1])
+    assert type(options) is dict
+    assert api.RknnProviderOptions(**options) == {"schedule": [0, 1]}
+    assert open_session(**options).run(None, [np.zeros((1, 3, 16, 16), np.float32)])
+
+
+def test_the_types_know_every_option(api: ModuleType) -> None:
+    """And those of the other generation know its own."""
+    helper = inspect.signature(api.make_provider_options)
+    assert set(get_type_hints(api.Rknpu2ProviderOptions)) == set(helper.parameters)
+    other = inspect.signature(api.make_rknpu3_provider_options)
+    assert set(get_type_hints(api.Rknpu3ProviderOptions)) == set(other.parameters)
+    both = {**get_type_hints(api.Rknpu2ProviderOptions), **get_type_hints(api.Rknpu3ProviderOptions)}
+    assert set(get_type_hints(api.RknnProviderOptions)) == set(both)
+
+
+def test_options_of_the_other_generation_can_be_written_down_but_not_used(api: ModuleType, data: Any) -> None:
+    """Programs that choose between the two run where there is an RKNPU2."""
+    options = api.make_rknpu3_provider_options(device_id=0, weight_path=None, run_core_mask="all")
+    assert options == {"device_id": 0, "run_core_mask": "all"}
+    with pytest.raises(RuntimeError, match="RKNPU3ExecutionProvider is for RKNX models"):
+        api.InferenceSession(data / "tiny_conv_int8.rknn", providers=[("RKNPU3ExecutionProvider", options)])
+    with pytest.raises(RuntimeError, match="device_id"):
+        api.InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options)
 
 
 def test_the_helper_takes_keywords_only(api: ModuleType) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import gc
 import multiprocessing
 import os
@@ -10,7 +12,7 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -29,6 +31,67 @@ def test_close_delivers_what_was_accepted(open_session: OpenSession) -> None:
         session.run_async(None, feed_of(session), collector, number)
     session.close()
     assert [user_data for _, user_data, _ in collector.calls] == [0, 1, 2, 3]
+
+
+def test_close_may_cancel_what_no_worker_has_taken_up(
+    open_session: OpenSession, release_hangs: Callable[[], None]
+) -> None:
+    """What runs is delivered; a future is cancelled, a callback gets a text, whoever waits an exception."""
+    session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, max_queue_size=10)
+    feed, raised, collector = feed_of(session), list[RknnError](), Collector(1)
+
+    def waits(call: Callable[[], Any]) -> threading.Thread:
+        def body() -> None:
+            with pytest.raises(RknnClosedError, match="closed with cancel=True before a worker took up") as caught:
+                call()
+            raised.append(caught.value)
+
+        thread = threading.Thread(target=body)
+        thread.start()
+        return thread
+
+    running = session.submit(feed)
+    while session.stats.cores["0"].running == 0:
+        threading.Event().wait(0.001)
+    queued = session.submit(feed)
+    session.run_async(None, feed, collector, 5)
+    waiting = [
+        waits(lambda: session.run(None, feed)),
+        waits(lambda: asyncio.run(session.run_awaitable(None, feed))),
+    ]
+    while session.stats.cores["0"].queued < 4:
+        threading.Event().wait(0.001)
+    closing = threading.Thread(target=session.close, kwargs={"cancel": True})
+    closing.start()
+    for thread in waiting:
+        thread.join(60)
+    assert len(raised) == 2
+    assert closing.is_alive()
+    release_hangs()
+    closing.join(60)
+    assert len(running.result(60)) == 1
+    assert queued.cancelled()
+    assert concurrent.futures.wait([queued], timeout=60).done == {queued}
+    ((results, number, error),) = collector.wait()
+    assert (results, number) == (None, 5)
+    assert "closed with cancel=True" in error
+    assert session.stats.cores["0"].completed == 1
+    session.close(cancel=True)
+
+
+def test_several_sessions_share_the_cores(open_session: OpenSession, runs_by_core: Callable[[], list[int]]) -> None:
+    """Each has contexts of its own on each core; what one does or fails to do is not the others' affair."""
+    sessions = [open_session(model, schedule=[0, 1, 2]) for model in ("tiny_conv_int8", "two_inputs_int8")]
+    faulty = open_session(simulator="compute=off,fault=rknn_run:fail=-1", schedule=[0, 1, 2])
+    futures = [session.submit(feed_of(session)) for _ in range(30) for session in sessions]
+    for _ in range(3):
+        with pytest.raises(RknnError):
+            faulty.run(None, feed_of(faulty))
+    assert concurrent.futures.wait(futures, timeout=60).not_done == set()
+    assert all(future.exception() is None for future in futures)
+    sessions[0].close()
+    assert len(sessions[1].run(None, feed_of(sessions[1]))) == 2
+    assert runs_by_core() == [21, 20, 20]
 
 
 def test_a_closed_session_says_so(open_session: OpenSession) -> None:

@@ -28,6 +28,15 @@ def test_a_future_gives_what_run_gives(open_session: OpenSession) -> None:
     assert np.array_equal(session.submit(feed, [second]).result(60)[0], expected[1])
 
 
+def test_a_future_knows_the_number_of_its_task(open_session: OpenSession) -> None:
+    """By which profiles know it, and which says the core; run() and callbacks are counted too."""
+    session = open_session(schedule=[0, 1, 2])
+    futures = [session.submit(feed_of(session)) for _ in range(3)]
+    session.run(None, feed_of(session))
+    futures.append(session.submit(feed_of(session)))
+    assert [future.task_id for future in futures] == [0, 1, 2, 4]
+
+
 def test_wait_and_as_completed_understand_the_futures(open_session: OpenSession) -> None:
     """They look into futures by the standard library's own protocol."""
     session = open_session(schedule=[0, 1, 2])

@@ -7,9 +7,9 @@ from typing import Any, Callable
 
 import pytest
 
-from ez_rknn_async import InferenceSession, RknnError
+from ez_rknn_async import InferenceSession, RknnClosedError, RknnError
 from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.library import load
+from ez_rknn_async.runtime.library import Library, load
 from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
 
 from .conftest import OpenSession, feed_of
@@ -125,6 +125,52 @@ def test_a_single_core_soc_works_with_every_option_that_means_its_core(
     session = open_session("rk3566_block_int8", **options)
     session.run(None, feed_of(session))
     assert runs_by_core("rk3566") == [1]
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [
+        ({}, 0),
+        ({"priority": "high"}, 0),
+        ({"priority": "medium"}, 1),
+        ({"priority": "low", "enable_sram": True}, 2 + 2048),
+    ],
+    ids=repr,
+)
+def test_the_runtime_is_asked_for_priority_and_sram_by_the_flags_of_rknn_init(
+    options: Any, flags: int, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For every context that is not a duplicate, which has them from its original."""
+    given: list[int] = []
+    original = Library.call
+
+    def call(self: Library, name: str, *arguments: Any) -> int:
+        if name == "rknn_init":
+            given.append(arguments[3])
+        return original(self, name, *arguments)
+
+    monkeypatch.setattr(Library, "call", call)
+    session = open_session(schedule=[0, 1], disable_dup_context=True, **options)
+    assert session.run(None, feed_of(session))
+    assert given == [flags, flags]
+
+
+def test_a_session_may_change_its_cores(open_session: OpenSession, runs_by_core: RunsByCore) -> None:
+    """set_providers(), as in ONNX Runtime: what was accepted before is delivered on the old ones."""
+    session = open_session(schedule=[0], simulator="compute=off,timing=fixed:10000")
+    before = [session.submit(feed_of(session)) for _ in range(3)]
+    options = {"runtime_library": "simulator", "simulator": "compute=off", "schedule": [1, 2]}
+    session.set_providers(["RKNPU2SimulatorExecutionProvider"], [options])
+    assert all(future.done() for future in before)
+    assert len(run_async_and_wait(session, 4)) == 4
+    assert runs_by_core() == [3, 2, 2]
+    assert session.get_provider_options()["RKNPU2SimulatorExecutionProvider"]["schedule"] == (1, 2)
+    with pytest.raises(ValueError, match="core 7"):
+        session.set_providers(None, {**options, "schedule": [7]})
+    assert session.run(None, feed_of(session))
+    session.close()
+    with pytest.raises(RknnClosedError):
+        session.set_providers(None, options)
 
 
 def test_a_context_that_fails_late_gives_the_earlier_ones_back(open_session: OpenSession) -> None:

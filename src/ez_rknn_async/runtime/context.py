@@ -38,6 +38,10 @@ FOREIGN = ("int4", "bfloat16")
 COLLECT_PERF = 8
 # The one (RKNN_FLAG_SHARE_WEIGHT_MEM) with which a context uses the weights of another.
 SHARE_WEIGHTS = 32
+# The ones (RKNN_FLAG_PRIOR_*) that say who goes first on a core.
+PRIORITIES = {"high": 0, "medium": 1, "low": 2}
+# The one (RKNN_FLAG_ENABLE_SRAM) that lets feature maps be in the SoC's own memory.
+ENABLE_SRAM = 2048
 
 
 @dataclass(frozen=True)

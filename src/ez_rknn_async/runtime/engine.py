@@ -34,6 +34,7 @@ CALLS = (
 OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
 ROOM, STALLED, RELEASED = 1, 2, 3  # what next_event() tells besides completions, which are OK
 CANCELLED = -108  # Result.code of a task that was withdrawn
+DISCARDED = -1  # Result.code, with no Result.call, of a task that close() threw away (RKNN_ERR_FAIL)
 RUN_TIMEOUT = -2  # Result.code of a task that the watchdog ended (RKNN_ERR_TIMEOUT)
 INTERRUPTIBLE = 1
 _NO_ID = 2**63 - 1
@@ -267,9 +268,9 @@ class Engine:
         self._native.ezr_stats(self._engine, groups, stages)
         return groups, stages
 
-    def close(self) -> None:
-        """Accept no more work; what was accepted is still executed."""
-        self._native.ezr_close(self._engine, 0)
+    def close(self, *, discard: bool = False) -> None:
+        """Accept no more work; what was accepted is still executed, or thrown away if no worker has taken it up."""
+        self._native.ezr_close(self._engine, discard)
 
     def destroy(self, timeout_ms: int) -> set[int]:
         """Wait for the accepted work and end the threads. No other call may be under way or follow.
