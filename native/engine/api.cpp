@@ -87,6 +87,11 @@ EZR_EXPORT int32_t ezr_replace_worker(ezr_engine *engine, uint32_t worker, rknn_
     return guarded([&] { return engine->replace_worker(worker, context); });
 }
 
+EZR_EXPORT int32_t ezr_add_lane(ezr_engine *engine, const rknn_context *contexts) {
+    if (engine == nullptr || contexts == nullptr) return EZR_INVALID;
+    return guarded([&] { return engine->add_lane(contexts); });
+}
+
 EZR_EXPORT void ezr_close(ezr_engine *engine, uint8_t discard) {
     if (engine != nullptr) engine->close(discard != 0);
 }

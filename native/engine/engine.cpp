@@ -31,7 +31,7 @@ Engine::Engine(const ezr_config &config)
       completions_(config.ordered != 0, config.completion_capacity),
       pace_(config.pacing != 0) {
     for (uint32_t i = 0; i < config.worker_count; ++i) {
-        workers_[i].context = config.workers[i].context;
+        workers_[i].lanes.push_back({config.workers[i].context, {}});
         workers_[i].group = config.workers[i].group;
         if (has_watchdog()) workers_[i].spare.resize(2);
     }
@@ -86,7 +86,7 @@ void Engine::after_leaving_queue() {
 }
 
 int64_t Engine::submit(const ezr_task *task, int32_t timeout_ms) {
-    if (!ezr::is_valid(task, runtime_)) return EZR_INVALID;
+    if (!ezr::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
     TaskList accepted;
     accepted.emplace_back(*task);
     Turn in_submitters{Deadline::in_ms(timeout_ms)};

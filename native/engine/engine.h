@@ -6,6 +6,7 @@
 #ifndef EZ_RKNN_ENGINE_IMPL_H
 #define EZ_RKNN_ENGINE_IMPL_H
 
+#include <atomic>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -43,6 +44,7 @@ class Engine {
     int32_t next_completion(const Deadline &deadline, ezr_result *result);
     /* May throw std::system_error too, and then nothing has happened. */
     int32_t replace_worker(uint32_t worker, rknn_context context);
+    int32_t add_lane(const rknn_context *contexts);
     void close(bool discard);
     void stats(ezr_group_stats *groups, ezr_stage_stats *stages);
     void reset_stats();
@@ -57,11 +59,15 @@ class Engine {
   private:
     using Lock = std::unique_lock<std::mutex>;
 
-    /* What the host calls a worker: a context and its place in a group. */
-    struct Worker {
+    struct Lane {
         rknn_context context;
-        uint32_t group;
         ContextState state; /* a task on the context has it */
+    };
+    /* What the host calls a worker: its contexts, which are used one at a time, and its place in a group. */
+    struct Worker {
+        std::vector<Lane> lanes;
+        uint32_t group;
+        uint32_t stuck_lane = 0; /* while it awaits replacement */
         bool awaits_replacement = false;
         /* Two tasks with nothing but a result: for the completion of a task that is set aside while its own node is in
          * use, and for the notice. Where there is no watchdog, none. */
@@ -138,6 +144,7 @@ class Engine {
 
     const ezr_runtime runtime_;
     const int64_t run_timeout_ns_;
+    std::atomic<uint32_t> lane_count_{1}; /* changes under the lock */
 
     std::mutex mutex_; /* guards everything below */
     std::vector<Worker> workers_;

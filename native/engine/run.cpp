@@ -15,7 +15,7 @@ Group *Engine::group_for_caller(bool is_interruptible) {
 }
 
 int32_t Engine::run(const ezr_task *task, const Deadline &deadline, bool is_interruptible, ezr_result *result) {
-    if (!ezr::is_valid(task, runtime_)) return EZR_INVALID;
+    if (!ezr::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
     TaskList own;
     CallerList caller;
     own.emplace_back(*task);

@@ -45,6 +45,7 @@ Task::Task(const ezr_task &task)
       direct_outputs(copied(task.direct_outputs, task.output_count)),
       is_unordered(task.unordered != 0) {
     result.tag = task.tag;
+    result.lane = task.lane;
 }
 
 bool is_valid(const ezr_task *task, const ezr_runtime &runtime) {

@@ -62,6 +62,7 @@ void Engine::set_aside_first() {
     ended.result.tag = task.result.tag;
     ended.result.group = task.result.group;
     ended.result.worker = task.result.worker;
+    ended.result.lane = task.result.lane;
     ended.result.submitted_ns = task.result.submitted_ns;
     ended.result.started_ns = task.result.started_ns;
     notice.front().result = ended.result;
@@ -76,6 +77,7 @@ void Engine::set_aside_first() {
     ended.caller = std::exchange(task.caller, nullptr);
 
     worker.awaits_replacement = true;
+    worker.stuck_lane = task.result.lane;
     dispatch_.group(worker.group).lose_context();
     --working_threads_;
     thread_ended_.notify_all();
@@ -110,7 +112,7 @@ int32_t Engine::replace_worker(uint32_t index, rknn_context context) {
             return EZR_OK;
         }
         start_thread(worker.group);
-        worker.context = context;
+        worker.lanes[worker.stuck_lane] = {context, {}};
         worker.spare.swap(spare);
         worker.awaits_replacement = false;
         Group &group = dispatch_.group(worker.group);

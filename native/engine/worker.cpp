@@ -98,19 +98,28 @@ bool Engine::wait_for_work(Lock &lock, Group &group) {
     return true;
 }
 
+int32_t Engine::add_lane(const rknn_context *contexts) {
+    Lock lock(mutex_);
+    if (closed_) return EZR_CLOSED;
+    for (Worker &worker : workers_) worker.lanes.reserve(lane_count_ + 1);  // all or none
+    for (Worker &worker : workers_) worker.lanes.push_back({*contexts++, {}});
+    return static_cast<int32_t>(lane_count_++);
+}
+
 bool Engine::run_on_context(Lock &lock, TaskList &task, Group &group, int64_t started_ns) {
     const TaskList::iterator place = task.begin();
     Task &running = task.front();
     const uint32_t worker = running.result.worker = group.take_context();
     running.result.started_ns = started_ns;
-    running.context = workers_[worker].context;
-    running.state = std::exchange(workers_[worker].state, {});
+    const auto lane = [&]() -> Lane & { return workers_[worker].lanes[running.result.lane]; };
+    running.context = lane().context;
+    running.state = std::exchange(lane().state, {});
     if (has_watchdog()) watch(task);
     lock.unlock();
     execute(running, runtime_);
     lock.lock();
     if (has_watchdog() && !unwatch(place, task)) return false;
-    workers_[worker].state = std::move(running.state);
+    lane().state = std::move(running.state);
     group.give_back_context(worker);
     count(running.result);
     return true;

@@ -154,6 +154,7 @@ typedef struct {
     uint32_t output_count;
     const ezr_io *direct_inputs;  /* input_count of them, which stand instead of inputs; else NULL */
     const ezr_io *direct_outputs; /* output_count of them, which stand instead of outputs; else NULL */
+    uint32_t lane;                /* on which of its worker's contexts: see "Lanes" */
     uint64_t tag;                 /* the host's own; comes back in ezr_result */
     uint8_t unordered; /* 1: its completion takes no place in the order, and is given out as soon as the task ends */
 } ezr_task;
@@ -166,6 +167,7 @@ typedef struct {
     int32_t call; /* EZR_CALL_* */
     uint32_t group;  /* UINT32_MAX when it left the common queue of EZR_DISPATCH_LEAST_LOADED for none */
     uint32_t worker; /* index into ezr_config.workers; UINT32_MAX when none took it up */
+    uint32_t lane;   /* the task's */
     int64_t submitted_ns;
     int64_t started_ns; /* a worker took it up */
     int64_t input_ns;   /* input shapes and inputs were set, and everything was bound */
@@ -261,6 +263,19 @@ void ezr_notify_room(ezr_engine *engine);
  * Thread-safe. */
 int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *result);
 
+/* ---- Lanes ----
+ *
+ * A context does not always survive a change of how it is given its tensors: librknnrt 1.5.2, once it was given uint8
+ * pixels, normalises what is bound as converted already, and goes on converting what was bound before rknn_inputs_set;
+ * its calls succeed. So a worker may have several contexts, its lanes, one for each way; a task names the lane whose
+ * context is to run it. A worker runs one task at a time whatever the lane. The contexts of ezr_config.workers are lane
+ * 0. */
+
+/* Adds a lane: one more context for every worker, by index of worker. Every context must be idle, and belongs to the
+ * engine until ezr_destroy returns. Returns the lane's number (1 and up), EZR_INVALID, EZR_CLOSED or EZR_NO_MEMORY;
+ * after the latter three the contexts are the host's. Thread-safe. */
+int32_t ezr_add_lane(ezr_engine *engine, const rknn_context *contexts);
+
 /* ---- The watchdog ----
  *
  * When a worker has had a task for longer than run_timeout_ms, the task ends: its completion (or ezr_run's result) has
@@ -278,7 +293,8 @@ int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *
  * host says so or because the engine is closed, they end with code RKNN_ERR_DEVICE_UNAVAILABLE and call EZR_CALL_NONE.
  */
 
-/* Puts a fresh context, and a new thread, in the place of a worker that was set aside and not replaced yet. With
+/* Puts a fresh context, in the lane in which it is stuck, and a new thread, in the place of a worker that was set aside
+ * and not replaced yet. Its other lanes' contexts stay. With
  * context 0 the host says that there will be none: a group that has lost its last worker so gets no more tasks, its
  * turns in the schedule go to the next group that has one, and an engine that has lost its last group is closed.
  * Returns EZR_OK, EZR_INVALID (the worker is not set aside), EZR_CLOSED, EZR_NO_MEMORY or EZR_NO_THREAD; the context is
