@@ -83,7 +83,7 @@ def main() -> None:
     seconds, added = load_in_child(arguments.model)
     print(f"file {size / 1e6:.1f} MB; loaded in {seconds:.2f} s, peak {added / size:.1f} times the file")
     with load(arguments.model) as model:
-        ours = run_seconds(Executable(model).session(0, arguments.threads))
+        ours = run_seconds(Executable(model).session(0, 0, arguments.threads))
     print(f"one inference {ours * 1e3:.1f} ms with {arguments.threads} thread(s)")
     if arguments.original is not None:
         theirs = run_seconds(original_session(arguments.original, arguments.threads))

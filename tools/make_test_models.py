@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import test_graphs as graphs
 from recording import Entry, make, write_manifest
 
@@ -29,7 +30,7 @@ DATA = Path(__file__).parents[1] / "tests" / "data"
 
 
 class DoubleOperator:
-    """The custom operator of ``custom_operator``, as the compiler wants it described."""
+    """The custom operator of ``custom_operator``, as the compiler wants it described (so does a plug-in in tests)."""
 
     op_type = "cstDouble"
 
@@ -40,6 +41,30 @@ class DoubleOperator:
     def compute(self, node: Any, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
         """Twice the input."""
         return [inputs[0] * 2]
+
+
+class BlendOperator:
+    """The other custom operator of ``custom_blend``."""
+
+    op_type = "cstBlend"
+
+    def shape_infer(self, node: Any, in_shapes: Any, in_dtypes: Any) -> tuple[Any, Any]:
+        """Two outputs like the first input."""
+        return [in_shapes[0]] * 2, [in_dtypes[0]] * 2
+
+    def compute(self, node: Any, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+        """A weighted mean of two inputs; and their difference, with a gain for each channel."""
+        from rknn.api.custom_op import get_node_attr
+
+        left, right, gains = inputs
+        alpha, signs, offsets, repeat, mode = (
+            get_node_attr(node, name) for name in ("alpha", "signs", "offsets", "repeat", "mode")
+        )
+        if mode != "difference":
+            raise ValueError(mode)
+        mean = alpha * left + (1 - alpha) * right + np.float32(sum(offsets))
+        rest = (signs[0] * left + signs[1] * right) * gains.reshape(1, -1, 1, 1) / np.float32(repeat)
+        return [mean.astype(np.float32), rest.astype(np.float32)]
 
 
 def both(name: str, graph: Callable[[], onnx.ModelProto], **fields: Any) -> list[Entry]:
@@ -112,6 +137,13 @@ ENTRIES: tuple[Entry, ...] = (
         graphs.custom_operator,
         custom_operators=(DoubleOperator(),),
         note="cannot be executed without its author's plug-in",
+    ),
+    *both(
+        "custom_blend",
+        graphs.custom_blend,
+        config=SMALLER,
+        custom_operators=(BlendOperator(), DoubleOperator()),
+        note="cannot be executed without its author's plug-ins; operators with attributes in the middle of the network",
     ),
     Entry(
         "without_weights_fp16",

@@ -62,11 +62,19 @@ class GraphWriter:
 
     def op(self, kind: str, *inputs: str, channels: int | None = None, **attributes: Any) -> str:
         """Any operator with one output; its channel count is its first input's unless given."""
+        return self.ops(kind, 1, *inputs, channels=channels, **attributes)[0]
+
+    def ops(
+        self, kind: str, outputs: int, *inputs: str, channels: int | None = None, **attributes: Any
+    ) -> tuple[str, ...]:
+        """Any operator with several outputs, all of one channel count."""
         name = f"{kind.lower()}{len(self._nodes)}"
+        names = (name, *(f"{name}_{place}" for place in range(1, outputs)))
         domain = "" if onnx.defs.has(kind) else "custom"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], name=name, domain=domain, **attributes))
-        self._channels[name] = channels if channels is not None else self._channels.get(inputs[0], 0)
-        return name
+        self._nodes.append(helper.make_node(kind, list(inputs), names, name=name, domain=domain, **attributes))
+        for output in names:
+            self._channels[output] = channels if channels is not None else self._channels.get(inputs[0], 0)
+        return names
 
     def conv(self, x: str, channels: int, kernel: int = 3, stride: int = 1, depthwise: bool = False) -> str:
         """A convolution with bias, padded so that stride 1 keeps the size."""
@@ -218,6 +226,20 @@ def custom_operator() -> onnx.ModelProto:
     shape = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 8, 8, 8])
     model.graph.output[0].CopyFrom(shape)
     return model
+
+
+def custom_blend() -> onnx.ModelProto:
+    """Two custom operators in the middle: one with attributes, a constant and two outputs, one of which goes around the
+    other operator; [1, 3, 8, 8] to [1, 8, 8, 8].
+    """
+    g = GraphWriter("custom_blend")
+    left = g.op("Relu", g.conv(g.input("x", [1, 3, 8, 8]), 8))
+    right = g.conv(left, 8)
+    gains = g.constant(np.linspace(0.5, 1.5, 8).astype(np.float32))
+    attributes = {"alpha": 0.25, "signs": [1, -1], "offsets": [0.5, -0.25, 0.125], "repeat": 2, "mode": "difference"}
+    blend, rest = g.ops("cstBlend", 2, left, right, gains, **attributes)
+    g.output("y", g.op("Add", g.conv(g.op("cstDouble", blend), 8), rest))
+    return g.model()
 
 
 def wide_conv() -> onnx.ModelProto:

@@ -151,6 +151,9 @@ typedef enum {
     RKNN_MEMORY_SYNC_BIDIRECTIONAL = 3
 } rknn_mem_sync_mode;
 
+/* Who computes a custom operator. */
+typedef enum { RKNN_TARGET_TYPE_CPU = 1, RKNN_TARGET_TYPE_GPU = 2 } rknn_target_type;
+
 /* ---- Structures ---- */
 
 typedef uint64_t rknn_context;
@@ -266,6 +269,63 @@ typedef struct {
     uint64_t frame_id;
 } rknn_output_extend;
 
+/* ---- Custom operators: their structures ---- */
+
+/* OpenCL objects, for operators of the GPU. */
+typedef struct {
+    void *cl_context;
+    void *cl_command_queue;
+    void *cl_kernel;
+} rknn_gpu_op_context;
+
+/* One operator of one context, from its init to its destroy. */
+typedef struct {
+    rknn_target_type target;
+    void *internal_ctx; /* the library's */
+    rknn_gpu_op_context gpu_ctx;
+    void *priv_data; /* the operator's own, which the library never touches */
+} rknn_custom_op_context;
+
+/* The data begins at mem.virt_addr + mem.offset. */
+typedef struct {
+    rknn_tensor_attr attr;
+    rknn_tensor_mem mem;
+} rknn_custom_op_tensor;
+
+/* An ONNX attribute of an operator: `n_elems` elements of `dtype` at `data`; none when there is no such attribute. */
+typedef struct {
+    char name[256];
+    rknn_tensor_type dtype;
+    uint32_t n_elems;
+    void *data;
+} rknn_custom_op_attr;
+
+/* What an operator is, and the functions that compute it; each returns 0, or an error that fails the call it is part
+ * of. Only `compute` must be there. */
+typedef struct {
+    uint32_t version;
+    rknn_target_type target;
+    char op_type[256];        /* as in the model: "cstSoftmax" */
+    char cl_kernel_name[256]; /* this and the next three: for the GPU */
+    char *cl_kernel_source;   /* its text, or the path of a file when cl_source_size is 0 */
+    uint64_t cl_source_size;
+    char cl_build_options[256];
+    /* Once, when the operator is registered. */
+    int (*init)(rknn_custom_op_context *op_ctx, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
+                rknn_custom_op_tensor *outputs, uint32_t n_outputs);
+    /* Before each compute. */
+    int (*prepare)(rknn_custom_op_context *op_ctx, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
+                   rknn_custom_op_tensor *outputs, uint32_t n_outputs);
+    /* On float32 in the order of the ONNX model (NCHW); tensors that are integers there are int64. */
+    int (*compute)(rknn_custom_op_context *op_ctx, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
+                   rknn_custom_op_tensor *outputs, uint32_t n_outputs);
+    /* Reserved: NULL. */
+    int (*compute_native)(rknn_custom_op_context *op_ctx, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
+                          rknn_custom_op_tensor *outputs, uint32_t n_outputs);
+    /* Once, when the context is destroyed. */
+    int (*destroy)(rknn_custom_op_context *op_ctx);
+} rknn_custom_op;
+
 /* ---- Functions that every version has ---- */
 
 /* `model` is the file's bytes, or its path when `size` is 0. A handle left behind by a failed call must not be used. */
@@ -295,6 +355,17 @@ int rknn_set_input_shapes(rknn_context ctx, uint32_t n_inputs, rknn_tensor_attr 
 
 rknn_tensor_mem *rknn_create_mem2(rknn_context ctx, uint64_t size, uint64_t alloc_flags);
 int rknn_mem_sync(rknn_context context, rknn_tensor_mem *mem, rknn_mem_sync_mode mode);
+
+/* ---- Custom operators: their functions (2.x too) ---- */
+
+/* Registers operators with one context; those made from it by rknn_dup_context do not have them. */
+int rknn_register_custom_ops(rknn_context ctx, rknn_custom_op *op, uint32_t custom_op_num);
+/* For the operator's own functions: its attribute of that name ("name" is the operator's own). Integers are int64,
+ * reals float32, text uint8; what `data` points to lives as long as the context. */
+void rknn_custom_op_get_op_attr(rknn_custom_op_context *op_ctx, const char *attr_name, rknn_custom_op_attr *op_attr);
+
+/* What a plug-in exports: its operator, which must stay where it is. */
+rknn_custom_op *get_rknn_custom_op(void);
 
 /* cffi: end */
 

@@ -1,4 +1,4 @@
-/* The vendor's interface: memory shared with the NPU, and custom operators. */
+/* The vendor's interface: memory shared with the NPU. */
 #include <cstdint>
 #include <memory>
 
@@ -115,10 +115,4 @@ EZ_RKNN_EXPORT int rknn_set_weight_mem(rknn_context ctx, rknn_tensor_mem *) {
 }
 EZ_RKNN_EXPORT int rknn_set_internal_mem(rknn_context ctx, rknn_tensor_mem *) {
     return refuse("rknn_set_internal_mem", ctx);
-}
-
-/* Not in the header, whose structures for it are not settled; the arguments are the context, the operators and their
- * number. */
-EZ_RKNN_EXPORT int rknn_register_custom_ops(rknn_context ctx, void *, uint32_t) {
-    return refuse("rknn_register_custom_ops", ctx);
 }

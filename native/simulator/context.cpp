@@ -15,7 +15,7 @@
 namespace ez_rknn::simulator {
 
 Context::Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights)
-    : model_(std::move(model)), board_(board), flags_(flags) {
+    : model_(std::move(model)), board_(board), flags_(flags), custom_operators_(model_->graphs[0]) {
     if (!model_->file.dynamic) graph_ = 0;
     inputs_.resize(model_->graphs[0].inputs.size());
     outputs_.resize(model_->graphs[0].outputs.size());
@@ -108,9 +108,15 @@ int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
 }
 
 int Context::run() {
+    if (CustomOperators::running()) {
+        fail(RKNN_ERR_FAIL,
+             "rknn_run was called by a custom operator, while its own model has the cores: it would wait ",
+             "for itself");
+    }
     const Use use(*this);
     const GraphPlan &plan = plan_to_run();
     check_bindings(plan);
+    if (model_->device != nullptr) custom_operators_.check_registered();
     allocate();
     const int64_t begin = now_ns();
     prepare_inputs(plan);
@@ -136,16 +142,17 @@ void Context::run_once(uint32_t inference) {
     if (model_->device != nullptr) collect_outputs(inference);
 }
 
-/* Holds the cores for as long as the inference takes: by the model, or by computing if that takes longer. */
+/* Holds the cores for as long as the inference takes: by the model, or by computing if that takes longer. What custom
+ * operators take comes on top: only their author knows what they do. */
 void Context::occupy_cores() {
     Board::Lease lease = board_.acquire(core_mask_);
     const int64_t begin = now_ns();
-    if (model_->device != nullptr) compute(lease);
-    const int64_t computed = model_->device != nullptr ? now_ns() - begin : 0;
+    const int64_t outside = model_->device != nullptr ? compute(lease) : 0;
+    const int64_t computed = model_->device != nullptr ? now_ns() - begin - outside : 0;
     const int64_t modelled = modelled_ns(lease);
     const double factor = slowdown(lease);
     const auto end =
-        lease.start_ns() + static_cast<int64_t>(static_cast<double>(std::max(modelled, computed)) * factor);
+        lease.start_ns() + outside + static_cast<int64_t>(static_cast<double>(std::max(modelled, computed)) * factor);
     wait_until_ns(end);
     lease.set_end(modelled > computed ? end : now_ns());
 }
@@ -158,9 +165,24 @@ double Context::slowdown(const Board::Lease &lease) const {
     return slowest;
 }
 
-void Context::compute(const Board::Lease &lease) {
+/* The device computes up to each custom operator and behind the last one; in between this thread does. */
+int64_t Context::compute(const Board::Lease &lease) {
+    const size_t operators = plan().custom_operators.size();
+    int64_t outside = 0;
+    for (size_t i = 0; i < operators; ++i) {
+        compute_stage(i, lease);
+        const int64_t begin = now_ns();
+        custom_operators_.compute(i, plan(), shared_.data());
+        outside += now_ns() - begin;
+    }
+    compute_stage(operators, lease);
+    return outside;
+}
+
+void Context::compute_stage(size_t stage, const Board::Lease &lease) {
     Request request(Opcode::run);
-    request.u32(static_cast<uint32_t>(graph_index())).u32(lease.first_core()).u32(lease.core_count());
+    request.u32(static_cast<uint32_t>(graph_index())).u32(static_cast<uint32_t>(stage));
+    request.u32(lease.first_core()).u32(lease.core_count());
     const std::optional<Reply> reply = channel_.request(request);
     if (!reply) {
         channel_.close();
@@ -240,6 +262,12 @@ int Context::set_core_mask(uint32_t mask) {
         log_warning("the model has not multicore config, fallback single core");
         core_mask_ = RKNN_NPU_CORE_0;
     }
+    return RKNN_SUCC;
+}
+
+int Context::register_custom_operators(const rknn_custom_op *operators, uint32_t count) {
+    const Use use(*this);
+    custom_operators_.add(operators, count, plan(), shared_.data());
     return RKNN_SUCC;
 }
 

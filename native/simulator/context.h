@@ -14,6 +14,7 @@
 
 #include "board.h"
 #include "convert_input.h"
+#include "custom_operators.h"
 #include "device_socket.h"
 #include "io_binding.h"
 #include "model.h"
@@ -45,6 +46,7 @@ class Context {
 
     /* Memory that the program makes through this context, or gives back. */
     void count_memory(int64_t bytes) { allocated_bytes_ += static_cast<uint64_t>(bytes); }
+    int register_custom_operators(const rknn_custom_op *operators, uint32_t count);
 
     /* The graph whose shapes are in use; NULL for a dynamic model before its shapes were set. */
     const GraphPlan *current_plan() const;
@@ -88,7 +90,9 @@ class Context {
     void run_once(uint32_t inference);
     void occupy_cores();
     double slowdown(const Board::Lease &lease) const;
-    void compute(const Board::Lease &lease);
+    /* Returns the nanoseconds that custom operators took of it. */
+    int64_t compute(const Board::Lease &lease);
+    void compute_stage(size_t stage, const Board::Lease &lease);
     int64_t modelled_ns(const Board::Lease &lease) const;
     void collect_outputs(uint32_t inference);
 
@@ -103,6 +107,7 @@ class Context {
     bool buffers_are_counted_ = false;
     Pages shared_; /* with the device process */
     DeviceSocket channel_;
+    CustomOperators custom_operators_; /* their functions may use the shared memory to the last */
     std::string perf_detail_;
 
     /* Also read by calls of other threads. */

@@ -25,7 +25,7 @@ namespace {
 
 constexpr int control_fd_in_child = 3;
 constexpr uint32_t greeting_magic = 0x5A455A45;
-constexpr uint32_t protocol = 2;
+constexpr uint32_t protocol = 3;
 constexpr int greeting_timeout_ms = 60000; /* a cold import of a Python package on a slow disk */
 constexpr int64_t farewell_ns = 2000000000;
 constexpr size_t most_last_words = 2000;
@@ -57,6 +57,16 @@ struct SpawnAttributes {
     SpawnAttributes(const SpawnAttributes &) = delete;
     SpawnAttributes &operator=(const SpawnAttributes &) = delete;
 };
+
+void add_counts(Request &request, const OperatorPlacement &placement) {
+    request.u32(static_cast<uint32_t>(placement.inputs.size())).u32(static_cast<uint32_t>(placement.outputs.size()));
+}
+
+void add_places(Request &request, const OperatorPlacement &placement) {
+    for (const auto *places : {&placement.inputs, &placement.outputs}) {
+        for (const Place &place : *places) request.u64(place.offset).u64(place.size);
+    }
+}
 
 std::string ending(int status) {
     if (WIFSIGNALED(status)) return text_of("was killed by signal ", WTERMSIG(status));
@@ -140,9 +150,12 @@ DeviceSocket DeviceProcess::attach(uint32_t model, const std::vector<GraphPlacem
     Request request(Opcode::attach);
     request.u32(model).u32(static_cast<uint32_t>(graphs.size()));
     for (const GraphPlacement &graph : graphs) {
-        request.u32(static_cast<uint32_t>(graph.inputs.size())).u32(static_cast<uint32_t>(graph.outputs.size()));
-        for (const auto *places : {&graph.inputs, &graph.outputs}) {
-            for (const GraphPlacement::Place &place : *places) request.u64(place.offset).u64(place.size);
+        add_counts(request, graph);
+        request.u32(static_cast<uint32_t>(graph.custom_operators.size()));
+        add_places(request, graph);
+        for (const OperatorPlacement &custom_operator : graph.custom_operators) {
+            add_counts(request, custom_operator);
+            add_places(request, custom_operator);
         }
     }
     control_request(request.descriptor(far.get()).descriptor(memory.get()));

@@ -15,14 +15,18 @@
 
 namespace ez_rknn::simulator {
 
-/* Where the tensors of one graph lie in the shared memory, inputs first. */
-struct GraphPlacement {
-    struct Place {
-        uint64_t offset;
-        uint64_t size;
-    };
+/* Where a tensor lies in the shared memory. */
+struct Place {
+    uint64_t offset;
+    uint64_t size;
+};
+struct OperatorPlacement {
     std::vector<Place> inputs;
     std::vector<Place> outputs;
+};
+/* The tensors of one graph, and those of its custom operators. */
+struct GraphPlacement : OperatorPlacement {
+    std::vector<OperatorPlacement> custom_operators;
 };
 
 class DeviceProcess {

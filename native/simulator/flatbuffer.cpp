@@ -116,6 +116,13 @@ std::vector<Table> Table::tables(uint32_t field) const {
     return result;
 }
 
+Bytes Table::bytes(uint32_t field) const {
+    uint64_t first = 0;
+    const uint32_t count = vector(field, 1, first);
+    budget_->charge(count);
+    return buffer_.slice(first, count, "bytes");
+}
+
 uint32_t Table::byte_count(uint32_t field) const {
     uint64_t first = 0;
     return vector(field, 1, first);

@@ -39,6 +39,8 @@ class Table {
     /* The table that the field holds; the field must be there. */
     Table table(uint32_t field) const;
     std::vector<Table> tables(uint32_t field) const;
+    /* A byte vector, where it stands; it is charged as if it were copied. */
+    Bytes bytes(uint32_t field) const;
     /* The length in bytes of a byte vector, without reading it; 0 when absent. */
     uint32_t byte_count(uint32_t field) const;
 

@@ -37,12 +37,52 @@ const Soc *soc_for(const ModelFile &file, const Settings &settings) {
     return settings.soc;
 }
 
-uint64_t place(const std::vector<TensorPort> &ports, uint64_t offset, std::vector<GraphPlacement::Place> &places) {
+uint64_t place(const std::vector<TensorPort> &ports, uint64_t offset, std::vector<Place> &places) {
     for (const TensorPort &port : ports) {
         places.push_back({offset, port.dense_bytes});
         offset = aligned(offset + port.dense_bytes, tensor_alignment);
     }
     return offset;
+}
+
+CustomOperatorPlan plan_custom_operator(const Graph &graph, const Node &node) {
+    CustomOperatorPlan result;
+    result.type = node.type;
+    result.name = node.name.substr(node.name.find(':') + 1);  // all of it, if there is no colon
+    result.attributes = node.attributes;
+    for (uint32_t index : node.operands) result.inputs.push_back(make_operand_port(graph, index));
+    for (uint32_t index : node.outputs) result.outputs.push_back(make_operand_port(graph, index));
+    return result;
+}
+
+/* Gives every tensor of a graph that the device and this process share its place; how many bytes that takes. */
+uint64_t place(GraphPlan &plan) {
+    uint64_t end = place(plan.inputs, 0, plan.placement.inputs);
+    end = place(plan.outputs, end, plan.placement.outputs);
+    for (const CustomOperatorPlan &custom_operator : plan.custom_operators) {
+        OperatorPlacement placement;
+        end = place(custom_operator.inputs, end, placement.inputs);
+        end = place(custom_operator.outputs, end, placement.outputs);
+        plan.placement.custom_operators.push_back(std::move(placement));
+    }
+    if (!plan.custom_operators.empty() && end > INT32_MAX) {
+        fail(RKNN_ERR_MODEL_INVALID, "the tensors of the model's custom operators do not fit into 2 GiB");
+    }
+    return end;
+}
+
+/* A context has one state for each operator, whatever the shapes. */
+void check_custom_operators(const Model &model) {
+    const auto types = [](const GraphPlan &graph) {
+        std::vector<std::string> result;
+        for (const CustomOperatorPlan &custom_operator : graph.custom_operators) result.push_back(custom_operator.type);
+        return result;
+    };
+    for (const GraphPlan &graph : model.graphs) {
+        if (types(graph) != types(model.graphs[0])) {
+            fail(RKNN_ERR_MODEL_INVALID, "damaged model: its graphs differ in their custom operators");
+        }
+    }
 }
 
 GraphPlan plan(const ModelFile &file, const Graph &graph, const Soc &soc) {
@@ -52,6 +92,9 @@ GraphPlan plan(const ModelFile &file, const Graph &graph, const Soc &soc) {
     }
     for (size_t i = 0; i < graph.outputs.size(); ++i) {
         result.outputs.push_back(make_output_port(graph, i, file.batch, soc));
+    }
+    for (const Node &node : graph.nodes) {
+        if (node.custom) result.custom_operators.push_back(plan_custom_operator(graph, node));
     }
     result.costs = layer_costs(graph, soc);
     for (uint32_t together = 1; together <= max_cores; ++together) {
@@ -101,11 +144,10 @@ std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &sett
     if (master != nullptr) check_master(*model, *master);
     for (const Graph &graph : model->file.graphs) {
         GraphPlan prepared = plan(model->file, graph, *model->soc);
-        const uint64_t inputs_end = place(prepared.inputs, 0, prepared.placement.inputs);
-        const uint64_t end = place(prepared.outputs, inputs_end, prepared.placement.outputs);
-        model->shared_bytes = std::max(model->shared_bytes, end);
+        model->shared_bytes = std::max(model->shared_bytes, place(prepared));
         model->graphs.push_back(std::move(prepared));
     }
+    check_custom_operators(*model);
     if (settings.compute) {
         const std::shared_ptr<DeviceModel> weights = master != nullptr ? master->device : nullptr;
         model->device = file ? device.load(file, weights) : device.load(as_file(bytes), weights);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "bytes.h"
@@ -15,6 +16,15 @@
 
 namespace ez_rknn::simulator {
 
+/* One custom operator of a graph. */
+struct CustomOperatorPlan {
+    std::string type; /* "cstSoftmax" */
+    std::string name; /* of the ONNX node */
+    std::vector<OperatorAttribute> attributes;
+    std::vector<TensorPort> inputs;
+    std::vector<TensorPort> outputs;
+};
+
 /* One graph, prepared for running. */
 struct GraphPlan {
     /* How long an inference takes by the timing model. */
@@ -22,6 +32,7 @@ struct GraphPlan {
 
     std::vector<TensorPort> inputs;
     std::vector<TensorPort> outputs;
+    std::vector<CustomOperatorPlan> custom_operators; /* in order of execution */
     std::vector<LayerCost> costs;
     /* By the cores that work together, less one, and by those that are busy in all, less one. */
     std::array<std::array<int64_t, max_cores>, max_cores> durations_ns{};

@@ -37,8 +37,8 @@ constexpr uint32_t type = 0, layout = 1, kind = 2, native_dims = 3, dims = 4, na
                    buffer = 18;
 }
 namespace node {
-constexpr uint32_t type = 1, name = 2, target = 3, inputs = 4, outputs = 5, task_counts = 10, lut_counts = 11,
-                   work_units = 12;
+constexpr uint32_t type = 1, name = 2, target = 3, inputs = 4, outputs = 5, attributes = 9, task_counts = 10,
+                   lut_counts = 11, work_units = 12;
 }
 namespace normalisation {
 constexpr uint32_t mean = 0, deviation = 1;
@@ -95,6 +95,7 @@ Tensor read_tensor(const Table &table, const std::vector<uint32_t> &buffer_sizes
     result.dims = dimensions(table, tensor::dims, result.name);
     const std::vector<float> scales = table.floats(tensor::scale);
     const std::vector<int32_t> zero_points = table.ints(tensor::zero_point);
+    result.quantised = !scales.empty();
     if (!scales.empty()) result.scale = scales.front();
     if (!zero_points.empty()) result.zero_point = zero_points.front();
     const uint32_t buffer = table.u32(tensor::buffer);
@@ -102,11 +103,23 @@ Tensor read_tensor(const Table &table, const std::vector<uint32_t> &buffer_sizes
     return result;
 }
 
-Node read_node(const Table &table, size_t tensor_count) {
+constexpr const char *custom_prefix = "cst";
+
+/* What the file has in the place of attributes is a document only if its length stands at its beginning. */
+std::vector<OperatorAttribute> read_attributes(const Table &table, Budget &budget) {
+    const Bytes document = table.bytes(node::attributes);
+    if (document.size() < 4 || document.u32(0, "length of attributes") != document.size()) return {};
+    budget.charge(8 * static_cast<uint64_t>(document.size()));
+    return read_operator_attributes(document);
+}
+
+Node read_node(const Table &table, size_t tensor_count, Budget &budget) {
     Node result;
     result.type = table.string(node::type);
     result.name = table.string(node::name);
     result.on_npu = table.u8(node::target) == 2;
+    result.custom = result.type.rfind(custom_prefix, 0) == 0;
+    if (result.custom) result.attributes = read_attributes(table, budget);
     result.inputs = indices(table, node::inputs, tensor_count, "a layer reads tensor");
     result.outputs = indices(table, node::outputs, tensor_count, "a layer writes tensor");
     result.task_counts = table.ints(node::task_counts);
@@ -147,6 +160,26 @@ void check_port(const Tensor &port) {
     }
 }
 
+/* The operands of custom operators: what is computed before, and constants. The rest is scratch space. */
+void find_operands(Graph &graph, Budget &budget) {
+    std::vector<bool> known(graph.tensors.size(), false);
+    for (uint32_t index : graph.inputs) known[index] = true;
+    for (Node &node : graph.nodes) {
+        for (uint32_t index : node.outputs) known[index] = true;
+        if (!node.custom) continue;
+        for (uint32_t index : node.inputs) {
+            const TensorKind kind = graph.tensors[index].kind;
+            if (known[index] || kind == TensorKind::weight || kind == TensorKind::constant) {
+                node.operands.push_back(index);
+            }
+        }
+        budget.charge(node.operands.size() * sizeof(uint32_t));
+        for (const auto *tensors : {&node.operands, &node.outputs}) {
+            for (uint32_t index : *tensors) check_port(graph.tensors[index]);
+        }
+    }
+}
+
 Graph read_graph(const Table &table, const std::vector<uint32_t> &buffer_sizes, Budget &budget) {
     Graph result;
     for (const Table &entry : table.tables(graph::tensors)) {
@@ -155,13 +188,14 @@ Graph read_graph(const Table &table, const std::vector<uint32_t> &buffer_sizes, 
     }
     for (const Table &entry : table.tables(graph::nodes)) {
         budget.charge(sizeof(Node));
-        result.nodes.push_back(read_node(entry, result.tensors.size()));
+        result.nodes.push_back(read_node(entry, result.tensors.size(), budget));
     }
     result.inputs = indices(table, graph::inputs, result.tensors.size(), "the graph's input is tensor");
     result.outputs = indices(table, graph::outputs, result.tensors.size(), "the graph's output is tensor");
     if (result.outputs.empty()) fail(RKNN_ERR_MODEL_INVALID, "damaged model: the graph has no outputs");
     for (uint32_t index : result.inputs) check_port(result.tensors[index]);
     for (uint32_t index : result.outputs) check_port(result.tensors[index]);
+    find_operands(result, budget);
     for (const Table &entry : table.tables(graph::normalisations)) {
         result.normalisations.push_back(read_normalisation(entry));
     }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "bytes.h"
+#include "operator_attributes.h"
 
 namespace ez_rknn::simulator {
 
@@ -36,7 +37,15 @@ uint32_t bits_of(DataType type);
 
 enum class Layout : uint8_t { plain = 0, nhwc = 1, nchw = 2, nc1hwc2 = 64, packed_weight = 65 };
 
-enum class TensorKind : uint8_t { dummy = 0, input = 1, output = 2, intermediate = 3, weight = 4, constant = 5 };
+enum class TensorKind : uint8_t {
+    dummy = 0,
+    input = 1,
+    output = 2,
+    intermediate = 3,
+    weight = 4,
+    constant = 5,
+    helper = 8 /* the compiler's own */
+};
 
 struct Tensor {
     std::string name;
@@ -45,6 +54,7 @@ struct Tensor {
     TensorKind kind = TensorKind::dummy;
     std::vector<int32_t> native_dims;
     std::vector<int32_t> dims; /* logical, in ONNX order */
+    bool quantised = false;    /* the two below are in the file */
     float scale = 1.0F;
     int32_t zero_point = 0;
     uint32_t stored_bytes = 0; /* the length of its data in the file; 0 for activations */
@@ -55,6 +65,12 @@ struct Node {
     std::string type;
     std::string name;
     bool on_npu = false;
+    /* An operator that only its author can execute: the program that runs the model registers it. */
+    bool custom = false;
+    /* Of custom operators only: */
+    std::vector<OperatorAttribute> attributes;
+    std::vector<uint32_t> operands; /* its inputs without what the compiler has added for itself */
+    /* Of all: */
     std::vector<uint32_t> inputs;
     std::vector<uint32_t> outputs;
     std::vector<int32_t> task_counts; /* NPU tasks for 1 core; 2 cores: core 0, 1; 3 cores: core 0, 1, 2 */

@@ -81,6 +81,24 @@ TensorPort make_port(const Graph &graph, uint32_t tensor_index, uint32_t batch, 
     return port;
 }
 
+/* Whether it stands for real numbers, and not for integers or truth values. */
+bool is_real(const Tensor &tensor) {
+    switch (tensor.type) {
+        case DataType::float32:
+        case DataType::float16:
+        case DataType::bfloat16:
+            return true;
+        case DataType::int8:
+        case DataType::uint8:
+        case DataType::int16:
+        case DataType::uint16:
+        case DataType::int32:
+            return tensor.quantised;
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc) {
@@ -99,6 +117,23 @@ TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, con
 
 TensorPort make_output_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc) {
     return make_port(graph, graph.outputs[index], batch, soc);
+}
+
+TensorPort make_operand_port(const Graph &graph, uint32_t tensor_index) {
+    const Tensor &tensor = graph.tensors[tensor_index];
+    TensorPort port;
+    port.name = tensor.name;
+    port.type = is_real(tensor) ? DataType::float32 : tensor.type;
+    port.element_size = bits_of(port.type) / 8;
+    if (is_real(tensor) && tensor.quantised) {
+        port.scale = tensor.scale;
+        port.zero_point = tensor.zero_point;
+    }
+    port.dims.assign(tensor.dims.begin(), tensor.dims.end());
+    port.elements = product(port.dims, port.name);
+    port.dense_bytes = checked(static_cast<uint64_t>(port.elements) * port.element_size, port.name);
+    port.stored_bytes = port.dense_bytes;
+    return port;
 }
 
 rknn_tensor_type api_type(DataType type) {

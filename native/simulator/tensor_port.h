@@ -50,6 +50,8 @@ struct TensorPort {
 
 TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc);
 TensorPort make_output_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc);
+/* A tensor as a custom operator sees it: dense, in ONNX order, float32 unless it holds integers or truth values. */
+TensorPort make_operand_port(const Graph &graph, uint32_t tensor_index);
 
 rknn_tensor_type api_type(DataType type);
 /* Bytes of an element of an interface type; 0 for one that rknn_inputs_set does not take. */

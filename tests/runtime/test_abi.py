@@ -44,6 +44,16 @@ def test_every_enumerator_and_constant_has_the_recorded_value(recorded: Any) -> 
         assert getattr(library, name) == value, name
 
 
+def test_the_structures_of_custom_operators_have_the_layout_of_the_vendors() -> None:
+    """They are not in the recording, but for the size of the largest: plug-ins are compiled against the vendor's."""
+    assert ffi.sizeof("rknn_custom_op") == 832
+    assert ffi.sizeof("rknn_custom_op_tensor") == ffi.sizeof("rknn_tensor_attr") + ffi.sizeof("rknn_tensor_mem")
+    members = {"version": 0, "target": 4, "op_type": 8, "cl_kernel_name": 264, "cl_kernel_source": 520}
+    members |= {"cl_source_size": 528, "cl_build_options": 536, "init": 792, "prepare": 800, "compute": 808}
+    members |= {"compute_native": 816, "destroy": 824}
+    assert {name: field.offset for name, field in ffi.typeof("rknn_custom_op").fields} == members
+
+
 def test_the_flag_that_python_uses_is_the_headers() -> None:
     """It is written down a second time, because constants need a loaded library."""
     assert ffi.dlopen(None).RKNN_FLAG_COLLECT_PERF_MASK == COLLECT_PERF

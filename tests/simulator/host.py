@@ -8,8 +8,9 @@ import socket
 import struct
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 import numpy as np
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    Array = NDArray[np.float32]
 
     from ez_rknn_async.model import Graph, Tensor
 
@@ -77,6 +80,32 @@ class Device:
         self.process.communicate(timeout=TIMEOUT)
 
 
+def blend(left: Array, right: Array, gains: Array) -> list[Array]:
+    """What ``tools/make_test_models.py`` gives to the official simulator, with the attributes of the test model."""
+    mean = 0.25 * left + 0.75 * right + (0.5 - 0.25 + 0.125)
+    return [mean, (left - right) * gains.reshape(-1, 1, 1) / 2]
+
+
+FUNCTIONS: dict[str, Callable[..., list[Array]]] = {"cstDouble": lambda x: [2 * x], "cstBlend": blend}
+
+
+@dataclass(frozen=True)
+class CustomOperator:
+    """A custom operator of a model, and where its tensors lie: shape, offset and size of each."""
+
+    op: str
+    inputs: int
+    tensors: list[tuple[tuple[int, ...], tuple[int, int]]]
+
+    def compute(self, memory: NDArray[np.uint8]) -> None:
+        """As the host does it, between two stages."""
+        views = [
+            memory[offset : offset + size].view(np.float32).reshape(shape) for shape, (offset, size) in self.tensors
+        ]
+        for view, result in zip(views[self.inputs :], FUNCTIONS[self.op](*views[: self.inputs])):
+            view[...] = result
+
+
 class Context:
     """A context of a model that the device has loaded under ``number``."""
 
@@ -84,18 +113,25 @@ class Context:
         with load(str(path)) as model:
             self.graphs = model.graphs
         self.memory = os.memfd_create("tensors")
-        position, extents = 0, b""
+        self.size, extents = 0, b""
         self.offsets: list[tuple[list[int], list[int]]] = []
+        self.custom: list[list[CustomOperator]] = []
         for graph in self.graphs:
-            extents += struct.pack("<II", len(graph.inputs), len(graph.outputs))
-            offsets: list[int] = []
-            for index in (*graph.inputs, *graph.outputs):
-                extents += struct.pack("<QQ", position, size(graph.tensors[index]))
-                offsets.append(position)
-                position += -(-size(graph.tensors[index]) // ALIGNMENT) * ALIGNMENT
-            self.offsets.append((offsets[: len(graph.inputs)], offsets[len(graph.inputs) :]))
-        os.ftruncate(self.memory, position)
-        self.bytes = np.frombuffer(mmap.mmap(self.memory, position), np.uint8)
+            nodes = [node for node in graph.nodes if node.is_custom]
+            extents += struct.pack("<III", len(graph.inputs), len(graph.outputs), len(nodes))
+            offsets = [self.place(size(graph.tensors[index])) for index in (*graph.inputs, *graph.outputs)]
+            extents += b"".join(struct.pack("<QQ", *place) for place in offsets)
+            starts = [offset for offset, _ in offsets]
+            self.offsets.append((starts[: len(graph.inputs)], starts[len(graph.inputs) :]))
+            self.custom.append([])
+            for node in nodes:
+                shapes = [graph.tensors[index].shape for index in (*node.inputs, *node.outputs)]
+                places = [self.place(4 * int(np.prod(shape))) for shape in shapes]
+                extents += struct.pack("<II", len(node.inputs), len(node.outputs))
+                extents += b"".join(struct.pack("<QQ", *place) for place in places)
+                self.custom[-1].append(CustomOperator(node.op, len(node.inputs), list(zip(shapes, places))))
+        os.ftruncate(self.memory, self.size)
+        self.bytes = np.frombuffer(mmap.mmap(self.memory, self.size), np.uint8)
         self.channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.channel.settimeout(TIMEOUT)
         with theirs:
@@ -103,14 +139,26 @@ class Context:
                 ATTACH, number, len(self.graphs), tail=extents, descriptors=[theirs.fileno(), self.memory]
             )
 
-    def submit(self, graph: int = 0, core: int = 0, cores: int = 1) -> None:
-        self.channel.send(struct.pack("<IIII", RUN, graph, core, cores))
+    def place(self, size: int) -> tuple[int, int]:
+        """The next free place of the shared memory for so many bytes: its offset and its size."""
+        offset, self.size = self.size, self.size + -(-size // ALIGNMENT) * ALIGNMENT
+        return offset, size
+
+    def submit(self, graph: int = 0, core: int = 0, cores: int = 1, stage: int = 0) -> None:
+        self.channel.send(struct.pack("<IIIII", RUN, graph, stage, core, cores))
 
     def wait(self) -> Reply:
         return Reply(self.channel.recv(1 << 16))
 
     def run(self, graph: int = 0, core: int = 0, cores: int = 1) -> Reply:
-        self.submit(graph, core, cores)
+        """One inference; custom operators are computed in between, by :data:`FUNCTIONS`."""
+        for stage, operator in enumerate(self.custom[graph]):
+            self.submit(graph, core, cores, stage)
+            reply = self.wait()
+            if reply.status != 0:
+                return reply
+            operator.compute(self.bytes)
+        self.submit(graph, core, cores, len(self.custom[graph]))
         return self.wait()
 
     def put(self, inputs: Sequence[NDArray[Any]], graph: int = 0) -> None:

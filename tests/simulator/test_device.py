@@ -58,7 +58,7 @@ def context(device: Device, model: tuple[int, Path]) -> Iterator[Context]:
 
 def test_it_greets_with_magic_and_protocol(device: Device) -> None:
     """A host can tell a device from a program that happens to write."""
-    assert device.greeting == struct.pack("<II", 0x5A455A45, 2)
+    assert device.greeting == struct.pack("<II", 0x5A455A45, 3)
 
 
 @pytest.mark.parametrize("name", ["tiny_conv_fp16", "block_int8", "mean_std_int8", "two_inputs_fp16", "dynamic_fp16"])
@@ -78,6 +78,44 @@ def test_it_computes_what_the_official_simulator_computes(device: Device, name: 
         assert context.run(graph) == (SUCC, "")
         for ours, theirs in zip(context.get(graph), outputs):
             assert cosine(ours, theirs) >= model.cosine
+    context.close()
+    assert device.request(UNLOAD, 1) == (SUCC, "")
+
+
+@pytest.mark.parametrize("name", ["custom_operator_fp16", "custom_blend_fp16", "custom_blend_int8"])
+def test_custom_operators_are_computed_by_the_host_between_stages(device: Device, name: str) -> None:
+    """With what the official simulator computes when it is given the same functions, twice and on every number of
+    cores: what one stage leaves for a later one is where that looks for it.
+    """
+    model = recording(name)
+    assert device.load(1, model.path.read_bytes()) == (SUCC, "")
+    context = Context(device, 1, model.path)
+    assert context.attached == (SUCC, "")
+    ((inputs, outputs),) = model.cases()
+    for cores in (1, 2, 1):
+        context.put([np.zeros_like(values) for values in inputs])
+        assert context.run(cores=3) == (SUCC, "")
+        context.put(inputs)
+        assert context.run(cores=cores) == (SUCC, "")
+        assert cosine(context.get()[0], outputs[0]) >= model.cosine
+    context.close()
+    assert device.request(UNLOAD, 1) == (SUCC, "")
+
+
+def test_a_custom_operator_needs_its_tensors_attached(device: Device) -> None:
+    """A host that knows nothing of custom operators, or other ones, is told so when it attaches."""
+    path = recording("custom_operator_fp16").path
+    assert device.load(1, path.read_bytes()) == (SUCC, "")
+    context = Context(device, 1, path)
+    whole = struct.pack("<III QQ QQ", 1, 1, 1, 0, 384, 384, 1024)
+    for operator in (
+        struct.pack("<II QQ", 1, 0, 2048, 2048),  # no output
+        struct.pack("<II QQ QQ", 1, 1, 2048, 1024, 4096, 2048),  # the operand is float32
+    ):
+        ours, theirs = context.channel.dup(), context.memory
+        reply = device.request(ATTACH, 1, 1, tail=whole + operator, descriptors=[ours.fileno(), theirs])
+        assert reply.status == PARAM_INVALID, reply
+        ours.close()
     context.close()
     assert device.request(UNLOAD, 1) == (SUCC, "")
 
@@ -108,9 +146,9 @@ def test_a_context_outlives_the_unloading_of_its_model(device: Device) -> None:
 
 def test_a_model_it_cannot_execute_is_refused_with_the_operators(device: Device) -> None:
     """The person who made the model learns which part of it to change."""
-    reply = device.load(3, recording("custom_operator_fp16").path.read_bytes())
+    reply = device.load(3, recording("gru_clip_fp16").path.read_bytes())
     assert reply.status == MODEL_INVALID
-    assert "cst" in reply.text
+    assert "GRU" in reply.text
     assert device.request(UNLOAD, 3).status == CTX_INVALID
 
 
@@ -130,7 +168,7 @@ def test_a_file_that_is_no_model_is_refused(device: Device) -> None:
         ((LOAD, 1, 0, 1), PARAM_INVALID),
         ((LOAD, 1, 0), PARAM_INVALID),  # without a file
         ((ATTACH, 1, 0xFFFFFFFF), PARAM_INVALID),
-        ((RUN, 0, 0, 1), PARAM_INVALID),
+        ((RUN, 0, 0, 0, 1), PARAM_INVALID),
         ((UNLOAD, 12345), CTX_INVALID),
     ],
 )
@@ -141,7 +179,18 @@ def test_a_request_that_makes_no_sense_is_answered(device: Device, words: tuple[
     assert reply.text
 
 
-@pytest.mark.parametrize("words", [(RUN, 9, 0, 1), (RUN, 0, 0, 0), (RUN, 0, 7, 2), (RUN, 0), (LOAD, 1), (7,)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        (RUN, 9, 0, 0, 1),
+        (RUN, 0, 1, 0, 1),  # the graph has one stage
+        (RUN, 0, 0, 0, 0),
+        (RUN, 0, 0, 7, 2),
+        (RUN, 0),
+        (LOAD, 1),
+        (7,),
+    ],
+)
 def test_a_run_that_makes_no_sense_is_answered(context: Context, words: tuple[int, ...]) -> None:
     """The channel is good for the next run afterwards."""
     context.channel.send(struct.pack(f"<{len(words)}I", *words))
@@ -153,9 +202,10 @@ def test_tensors_of_the_wrong_size_are_refused(device: Device, model: tuple[int,
     """The host and the device agree about every byte, or nothing is attached."""
     context = Context(device, *model)
     for extents in (
-        struct.pack("<II QQ QQ", 1, 1, 0, 5, 64, 5),  # too small
-        struct.pack("<II QQ QQ", 1, 1, 1 << 40, 3 * 16 * 16, 0, 10),  # beyond the memory
-        struct.pack("<II", 0, 0),
+        struct.pack("<III QQ QQ", 1, 1, 0, 0, 5, 64, 5),  # too small
+        struct.pack("<III QQ QQ", 1, 1, 0, 1 << 40, 3 * 16 * 16, 0, 10),  # beyond the memory
+        struct.pack("<III", 0, 0, 0),
+        struct.pack("<III QQ QQ II", 1, 1, 1, 0, 3 * 16 * 16, 1024, 10, 0, 0),  # it has no custom operator
     ):
         ours, theirs = context.channel.dup(), context.memory
         reply = device.request(ATTACH, model[0], 1, tail=extents, descriptors=[ours.fileno(), theirs])
@@ -224,7 +274,7 @@ def test_an_interrupt_from_the_terminal_leaves_it_running(own_device: Device) ->
 def test_it_writes_nothing_to_the_hosts_standard_output(own_device: Device) -> None:
     """A program that pipes its output must not find ours in it."""
     own_device.load(1, recording("tiny_conv_fp16").path.read_bytes())
-    own_device.load(2, recording("custom_operator_fp16").path.read_bytes())
+    own_device.load(2, recording("gru_clip_fp16").path.read_bytes())
     own_device.control.close()
     stdout, stderr = own_device.process.communicate(timeout=10)
     assert (stdout, stderr) == (b"", b"")

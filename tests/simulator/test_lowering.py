@@ -103,7 +103,6 @@ def test_the_lowered_model_is_valid_onnx(model: Recording) -> None:
 @pytest.mark.parametrize(
     ("name", "word"),
     [
-        ("custom_operator_fp16", "cst"),
         ("without_weights_fp16", "remove_weight"),
         ("compressed_int8", "compress_weight"),
         ("mini_int8", "mini_rknn"),

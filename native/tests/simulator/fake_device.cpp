@@ -1,6 +1,6 @@
-/* A device process that speaks the wire and computes nothing worth having: each output byte is the first input's first
- * byte plus the number of the output. Started in place of Python (EZ_RKNN_PYTHON); the environment variable
- * EZ_RKNN_FAKE_DEVICE makes it misbehave:
+/* A device process that speaks the wire and computes nothing worth having: in each stage, each output byte is the first
+ * input's first byte plus the number of the output. Started in place of Python (EZ_RKNN_PYTHON); the environment
+ * variable EZ_RKNN_FAKE_DEVICE makes it misbehave:
  *
  *   die_at_start    writes to stderr and exits before the greeting
  *   other_protocol  greets with another version
@@ -24,6 +24,7 @@
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rknn_abi.h"
@@ -36,10 +37,16 @@ struct Place {
     uint64_t offset;
     uint64_t size;
 };
+struct Tensors {
+    std::vector<Place> inputs;
+    std::vector<Place> outputs;
+};
+struct Graph : Tensors {
+    std::vector<Tensors> custom_operators;
+};
 struct Channel {
     uint8_t *memory = nullptr;
-    std::vector<std::vector<Place>> inputs;
-    std::vector<std::vector<Place>> outputs;
+    std::vector<Graph> graphs;
 };
 
 std::string mode() {
@@ -92,6 +99,27 @@ void reply(int socket, int32_t status, const std::string &text = "") {
     send(socket, packet.data(), packet.size(), MSG_NOSIGNAL);
 }
 
+void read_places(Fields &fields, uint32_t inputs, uint32_t outputs, Tensors &tensors) {
+    for (auto [count, places] : {std::pair(inputs, &tensors.inputs), std::pair(outputs, &tensors.outputs)}) {
+        places->resize(count);
+        for (Place &place : *places) place = {fields.u64(), fields.u64()};
+    }
+}
+
+Graph read_graph(Fields &fields) {
+    Graph graph;
+    const uint32_t inputs = fields.u32();
+    const uint32_t outputs = fields.u32();
+    graph.custom_operators.resize(fields.u32());
+    read_places(fields, inputs, outputs, graph);
+    for (Tensors &custom_operator : graph.custom_operators) {
+        const uint32_t operands = fields.u32();
+        const uint32_t results = fields.u32();
+        read_places(fields, operands, results, custom_operator);
+    }
+    return graph;
+}
+
 Channel read_attachment(Fields &fields, int memory) {
     Channel channel;
     struct stat file{};
@@ -102,23 +130,15 @@ Channel read_attachment(Fields &fields, int memory) {
     fields.u32();  // the model
     const uint32_t graphs = fields.u32();
     for (uint32_t graph = 0; graph < graphs; ++graph) {
-        const uint32_t inputs = fields.u32();
-        const uint32_t outputs = fields.u32();
-        const auto places = [&](uint32_t count) {
-            std::vector<Place> result(count);
-            for (Place &place : result) place = {fields.u64(), fields.u64()};
-            return result;
-        };
-        channel.inputs.push_back(places(inputs));
-        channel.outputs.push_back(places(outputs));
+        channel.graphs.push_back(read_graph(fields));
     }
     return channel;
 }
 
-void echo(const Channel &channel, uint32_t graph) {
-    for (size_t i = 0; i < channel.outputs[graph].size(); ++i) {
-        const Place &to = channel.outputs[graph][i];
-        const Place &from = channel.inputs[graph][std::min(i, channel.inputs[graph].size() - 1)];
+void echo(const Channel &channel, const std::vector<Place> &inputs, const std::vector<Place> &outputs) {
+    for (size_t i = 0; i < outputs.size(); ++i) {
+        const Place &to = outputs[i];
+        const Place &from = inputs[std::min(i, inputs.size() - 1)];
         for (uint64_t at = 0; at < to.size; at += from.size) {
             std::memcpy(channel.memory + to.offset + at, channel.memory + from.offset,
                         std::min(from.size, to.size - at));
@@ -126,12 +146,15 @@ void echo(const Channel &channel, uint32_t graph) {
     }
 }
 
-void compute(const Channel &channel, uint32_t graph) {
-    if (mode() == "echo") return echo(channel, graph);
-    const uint8_t first = channel.memory[channel.inputs[graph][0].offset];
-    for (size_t i = 0; i < channel.outputs[graph].size(); ++i) {
-        const Place &place = channel.outputs[graph][i];
-        std::memset(channel.memory + place.offset, static_cast<int>(first + i), place.size);
+/* A stage gives what is behind it: the inputs of a custom operator, or the outputs of the graph. */
+void compute(const Channel &channel, const Graph &graph, uint32_t stage) {
+    const std::vector<Place> &from = stage == 0 ? graph.inputs : graph.custom_operators.at(stage - 1).outputs;
+    const bool last = stage == graph.custom_operators.size();
+    const std::vector<Place> &to = last ? graph.outputs : graph.custom_operators.at(stage).inputs;
+    if (mode() == "echo") return echo(channel, from, to);
+    const uint8_t first = channel.memory[from[0].offset];
+    for (size_t i = 0; i < to.size(); ++i) {
+        std::memset(channel.memory + to[i].offset, static_cast<int>(first + i), to[i].size);
     }
 }
 
@@ -178,7 +201,8 @@ bool on_run(int socket, Fields &fields, const Channel &channel) {
         return true;
     }
     fields.u32();
-    compute(channel, fields.u32());
+    const Graph &graph = channel.graphs.at(fields.u32());
+    compute(channel, graph, fields.u32());
     reply(socket, RKNN_SUCC);
     return true;
 }
@@ -190,7 +214,7 @@ int main() {
         std::fputs("No module named ez_rknn_async\n", stderr);
         return 1;
     }
-    const uint32_t greeting[2] = {0x5A455A45, mode() == "other_protocol" ? 99U : 2U};
+    const uint32_t greeting[2] = {0x5A455A45, mode() == "other_protocol" ? 99U : 3U};
     send(control_fd, greeting, sizeof greeting, MSG_NOSIGNAL);
     std::map<int, Channel> channels;
     std::vector<uint8_t> packet;

@@ -47,7 +47,6 @@ struct Function {
 int code_of(const rknn_tensor_mem *memory) {
     return memory == nullptr ? RKNN_ERR_FAIL : RKNN_SUCC;
 }
-extern "C" int rknn_register_custom_ops(rknn_context, void *, uint32_t);
 
 const Function functions[] = {
     {"rknn_dup_context",

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+CUSTOM_PREFIX = "cst"
+
 
 class _Open(enum.IntEnum):
     """An enumeration of a format that others extend: a number that has no name yet is ``UNKNOWN``.
@@ -118,6 +120,11 @@ class Node:
     tasks: tuple[int, ...]  # NPU tasks per core list (1 core; 2 cores: core 0, core 1; 3 cores: ...)
     work: tuple[int, ...]  # elements written per core; index 0: 1 core, 3-4: 2 cores, 6-8: 3 cores
     lut_tasks: tuple[int, ...] = ()  # tasks that load look-up tables, where ``tasks`` does not count them
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether only its author can execute it: the compiler knows such operators by their first letters."""
+        return self.op.startswith(CUSTOM_PREFIX)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,13 @@ from .wire import RefusedError, Status
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from .executable import Binding, Executable
-    from .lowering import Port
-    from .wire import Extent, GraphExtents, Run
+    from .lowering import CustomOperator, Lowered, Port
+    from .wire import Extent, GraphExtents, OperatorExtents, Run
 
 log = logging.getLogger(__name__)
 
@@ -72,38 +74,66 @@ class Context:
             )
         self._executable = executable
         self._memory = memory  # keeps the addresses valid
+        self._carried: list[NDArray[np.uint8]] = []  # likewise
         self._addresses = tuple(
-            (_addresses(memory, at.inputs, graph.inputs), _addresses(memory, at.outputs, graph.outputs))
-            for at, graph in zip(extents, executable.graphs)
+            self._carry(_shared(memory, at, graph), stages)
+            for at, graph, stages in zip(extents, executable.graphs, executable.stages)
         )
-        self._bindings: dict[tuple[int, int], Binding] = {}
+        self._bindings: dict[tuple[int, int, int], Binding] = {}
 
-    def binding(self, graph: int, threads: int) -> Binding:
-        """What runs ``graph`` on the context's memory."""
-        key = (graph, threads)
+    def binding(self, graph: int, stage: int, threads: int) -> Binding:
+        """What runs a stage of ``graph`` on the context's memory."""
+        key = (graph, stage, threads)
         if key not in self._bindings:
-            inputs, outputs = self._addresses[graph]
-            self._bindings[key] = self._executable.bind(graph, threads, inputs, outputs)
+            self._bindings[key] = self._executable.bind(graph, stage, threads, self._addresses[graph])
         return self._bindings[key]
 
     def check(self, request: Run) -> None:
-        """Refuses a run that names a graph or cores that do not exist."""
+        """Refuses a run that names a graph, a stage or cores that do not exist."""
         if request.graph >= len(self._addresses):
             raise RefusedError(
                 Status.PARAM_INVALID, f"graph {request.graph} was asked for, the model has {len(self._addresses)}"
             )
+        stages = len(self._executable.stages[request.graph])
+        if request.stage >= stages:
+            raise RefusedError(Status.PARAM_INVALID, f"stage {request.stage} was asked for, the graph has {stages}")
         if not 1 <= request.cores <= MAX_CORES - request.core:
             raise RefusedError(
                 Status.PARAM_INVALID, f"{request.cores} cores from core {request.core} were asked for, of {MAX_CORES}"
             )
 
+    def _carry(self, addresses: dict[str, int], stages: Sequence[Lowered]) -> Mapping[str, int]:
+        """With memory of the device's own for what only its stages hand to each other."""
+        for port in (port for stage in stages for port in stage.outputs if port.name not in addresses):
+            self._carried.append(np.empty(port.size, np.uint8))
+            addresses[port.name] = int(self._carried[-1].ctypes.data)
+        return addresses
 
-def _addresses(memory: SharedMemory, extents: Sequence[Extent], ports: Sequence[Port]) -> tuple[int, ...]:
-    if len(extents) != len(ports):
+
+def _shared(memory: SharedMemory, at: GraphExtents, graph: Lowered) -> dict[str, int]:
+    """Where the tensors lie that the host and the device both see, by the names of their ports."""
+    if len(at.custom_operators) != len(graph.custom_operators):
         raise RefusedError(
-            Status.PARAM_INVALID, f"the graph has {len(ports)} inputs or outputs, the host gave {len(extents)}"
+            Status.PARAM_INVALID,
+            f"the graph has {len(graph.custom_operators)} custom operators, the host attached "
+            f"{len(at.custom_operators)}",
         )
-    return tuple(memory.address(extent, port) for extent, port in zip(extents, ports))
+    addresses = _addresses(memory, at, graph)
+    for theirs, ours in zip(at.custom_operators, graph.custom_operators):
+        addresses.update(_addresses(memory, theirs, ours))
+    return addresses
+
+
+def _addresses(
+    memory: SharedMemory, at: GraphExtents | OperatorExtents, ports: Lowered | CustomOperator
+) -> dict[str, int]:
+    pairs = ((at.inputs, ports.inputs), (at.outputs, ports.outputs))
+    for given, wanted in pairs:
+        if len(given) != len(wanted):
+            raise RefusedError(
+                Status.PARAM_INVALID, f"there are {len(wanted)} inputs or outputs, the host gave {len(given)}"
+            )
+    return {port.name: memory.address(extent, port) for given, wanted in pairs for extent, port in zip(given, wanted)}
 
 
 class Channel:
@@ -140,6 +170,6 @@ class Channel:
 
     def _run(self, request: Run) -> None:
         self._context.check(request)
-        binding = self._context.binding(request.graph, request.cores)
+        binding = self._context.binding(request.graph, request.stage, request.cores)
         with self._cores[request.core]:
             binding.run()

@@ -2,7 +2,8 @@
 
 A session is safe to run from several threads at once and computes on the thread that calls it, so all cores share the
 one-thread session of a graph; when several cores work on one inference together, that is another session with as
-many threads. Sessions are made when first needed.
+many threads. Sessions are made when first needed. A graph with custom operators has a session for each of its stages
+(:mod:`.stages`), between which the host computes.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import onnx
 import onnxruntime as ort
 
 from .lowering import lower
+from .stages import split
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from ..model import Model
     from .lowering import Lowered
@@ -32,29 +34,31 @@ class Executable:
 
     def __init__(self, model: Model) -> None:
         self.graphs: tuple[Lowered, ...] = tuple(lower(model, index) for index in range(len(model.graphs)))
-        self._sessions: dict[tuple[int, int], ort.InferenceSession] = {}
+        self.stages: tuple[tuple[Lowered, ...], ...] = tuple(split(graph) for graph in self.graphs)
+        self._sessions: dict[tuple[int, int, int], ort.InferenceSession] = {}
         self._lock = threading.Lock()  # guards _sessions
-        self.session(0, 1)  # what ONNX Runtime refuses is refused when the model is loaded, not when it is run
+        for stage in range(len(self.stages[0])):
+            self.session(0, stage, 1)  # what ONNX Runtime refuses is refused when the model is loaded, not when it runs
 
-    def session(self, graph: int, threads: int) -> ort.InferenceSession:
-        """The session that runs ``graph`` with ``threads`` threads."""
+    def session(self, graph: int, stage: int, threads: int) -> ort.InferenceSession:
+        """The session that runs a stage of ``graph`` with ``threads`` threads."""
         with self._lock:
-            key = (graph, threads)
+            key = (graph, stage, threads)
             if key not in self._sessions:
-                self._sessions[key] = open_session(self.graphs[graph], threads)
+                self._sessions[key] = open_session(self.stages[graph][stage], threads)
             return self._sessions[key]
 
-    def bind(self, graph: int, threads: int, inputs: Sequence[int], outputs: Sequence[int]) -> Binding:
-        """Ties the session's inputs and outputs to memory addresses, so that a run copies nothing.
+    def bind(self, graph: int, stage: int, threads: int, addresses: Mapping[str, int]) -> Binding:
+        """Ties what a stage takes and gives to memory addresses, by name, so that a run copies nothing.
 
-        The memory must stay valid as long as the binding, and be as large as the graph's ports say.
+        The memory must stay valid as long as the binding, and be as large as the stage's ports say.
         """
-        session, lowered = self.session(graph, threads), self.graphs[graph]
+        session, lowered = self.session(graph, stage, threads), self.stages[graph][stage]
         binding = session.io_binding()
-        for port, address in zip(lowered.inputs, inputs):
-            binding.bind_input(port.name, "cpu", 0, _element_type(port), port.shape, address)
-        for port, address in zip(lowered.outputs, outputs):
-            binding.bind_output(port.name, "cpu", 0, _element_type(port), port.shape, address)
+        for port in lowered.inputs:
+            binding.bind_input(port.name, "cpu", 0, _element_type(port), port.shape, addresses[port.name])
+        for port in lowered.outputs:
+            binding.bind_output(port.name, "cpu", 0, _element_type(port), port.shape, addresses[port.name])
         return Binding(session, binding)
 
 

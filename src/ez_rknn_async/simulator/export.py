@@ -1,7 +1,8 @@
 """What the simulated NPU runs, as a standard ONNX model.
 
 Inputs and outputs are real numbers in ONNX order under the model's own names; mean and standard deviation are in the
-graph. Quantised activations are pairs of QuantizeLinear and DequantizeLinear.
+graph. Quantised activations are pairs of QuantizeLinear and DequantizeLinear. Custom operators are nodes of the domain
+``ez_rknn_async.custom`` with the attributes of the file; a program that runs the model has to bring them.
 """
 
 from __future__ import annotations

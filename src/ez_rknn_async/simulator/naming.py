@@ -15,6 +15,7 @@ import onnx
 from onnx import defs
 
 from .lowering.builder import OPSET
+from .lowering.lowered import CUSTOM_DOMAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +36,7 @@ def readable(lowered: Lowered, graph: Graph) -> Lowered:
         skeleton=skeleton,
         weights={names[name]: array for name, array in lowered.weights.items()},
         values={index: names.get(value, value) for index, value in lowered.values.items()},
+        custom_operators=(),  # they are nodes like any other for whoever reads the graph
     )
 
 
@@ -105,7 +107,7 @@ class _Naming:
         for node in self._skeleton.node:
             for place, name in enumerate(node.input):
                 if name and name not in self._names:
-                    self._give(name, f"{_without_number(node.name)}/{_role(node.op_type, place)}")
+                    self._give(name, f"{_without_number(node.name)}/{_role(node, place)}")
 
     def _give(self, value: str, wanted: str) -> None:
         name = wanted
@@ -121,9 +123,11 @@ def _without_number(name: str) -> str:
     return name.rpartition("#")[0] or name
 
 
-def _role(operator: str, place: int) -> str:
+def _role(node: onnx.NodeProto, place: int) -> str:
     """What ONNX calls an input of an operator."""
-    inputs = defs.get_schema(operator, OPSET).inputs
+    if node.domain == CUSTOM_DOMAIN:
+        return f"operand{place}"
+    inputs = defs.get_schema(node.op_type, OPSET).inputs
     return inputs[min(place, len(inputs) - 1)].name
 
 

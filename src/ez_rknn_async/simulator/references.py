@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model import Graph, Model
+    from .lowering import Lowered
     from .samples import Sample
 
     Values = Mapping[int, NDArray[Any]]
@@ -42,6 +43,7 @@ class Compiled:
 
     def __init__(self, model: Model, graph_index: int, *, rounding: bool) -> None:
         lowered = lower(model, graph_index, io="float", rounding=rounding)
+        _check_computable(lowered, model.graphs[graph_index])
         made = _made(lowered.skeleton.graph)
         self._values = {index: value for index, value in lowered.values.items() if value in made}
         self._ports = {model.graphs[graph_index].tensors[i].name: i for i in model.graphs[graph_index].inputs}
@@ -56,6 +58,16 @@ class Compiled:
         # An input that needs no conversion is nobody's output.
         given: dict[int, NDArray[Any]] = {index: sample[name] for name, index in self._ports.items()}
         return {**given, **{index: results[value] for index, value in self._values.items()}}
+
+
+def _check_computable(lowered: Lowered, graph: Graph) -> None:
+    if lowered.custom_operators:
+        operators = sorted({node.op for node in graph.nodes if node.is_custom})
+        raise RknnModelError(
+            f"the model has custom operators ({', '.join(operators)}), which only their plug-ins can compute",
+            hint="compare the outputs of a session that has the plug-ins (provider option custom_op_path) with those "
+            "of the original model",
+        )
 
 
 class Original:

@@ -14,7 +14,7 @@ import struct
 from dataclasses import dataclass
 
 MAGIC = 0x5A455A45
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_MESSAGE = 256 * 1024  # an attach names every tensor of every graph; everything else is a few bytes
 MAX_DESCRIPTORS = 2
 MAX_TEXT = 8 * 1024  # of an error; the host shows it to a person
@@ -59,11 +59,20 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class GraphExtents:
-    """The tensors of one graph, in the order of the model."""
+class OperatorExtents:
+    """The tensors of one custom operator, in its own order."""
 
     inputs: tuple[Extent, ...]
     outputs: tuple[Extent, ...]
+
+
+@dataclass(frozen=True)
+class GraphExtents:
+    """The tensors of one graph, in the order of the model, and those of its custom operators."""
+
+    inputs: tuple[Extent, ...]
+    outputs: tuple[Extent, ...]
+    custom_operators: tuple[OperatorExtents, ...]
 
 
 @dataclass(frozen=True)
@@ -94,9 +103,13 @@ class Unload:
 
 @dataclass(frozen=True)
 class Run:
-    """One inference of ``graph`` on simulated core ``core`` (the first of ``cores`` that work together)."""
+    """One stage of an inference of ``graph`` on simulated core ``core`` (the first of ``cores`` that work together).
+
+    A graph without custom operators has one stage; otherwise the host computes operator *i* behind stage *i*.
+    """
 
     graph: int
+    stage: int
     core: int
     cores: int
 
@@ -154,7 +167,7 @@ def parse_channel(message: bytes) -> Run:
     opcode = fields.u32()
     if opcode != Opcode.RUN:
         raise RefusedError(Status.PARAM_INVALID, f"opcode {opcode} is not a channel request")
-    request = Run(fields.u32(), fields.u32(), fields.u32())
+    request = Run(fields.u32(), fields.u32(), fields.u32(), fields.u32())
     fields.end()
     return request
 
@@ -165,11 +178,19 @@ def _graphs(fields: Fields) -> tuple[GraphExtents, ...]:
 
 
 def _graph(fields: Fields) -> GraphExtents:
-    inputs, outputs = fields.u32(), fields.u32()
+    inputs, outputs, operators = fields.u32(), fields.u32(), fields.u32()
     return GraphExtents(
-        tuple(Extent(fields.u64(), fields.u64()) for _ in range(inputs)),
-        tuple(Extent(fields.u64(), fields.u64()) for _ in range(outputs)),
+        _extents(fields, inputs), _extents(fields, outputs), tuple(_operator(fields) for _ in range(operators))
     )
+
+
+def _operator(fields: Fields) -> OperatorExtents:
+    inputs, outputs = fields.u32(), fields.u32()
+    return OperatorExtents(_extents(fields, inputs), _extents(fields, outputs))
+
+
+def _extents(fields: Fields, count: int) -> tuple[Extent, ...]:
+    return tuple(Extent(fields.u64(), fields.u64()) for _ in range(count))
 
 
 def reply(status: Status, text: str = "") -> bytes:

@@ -13,7 +13,7 @@ from ...model.unsupported import UnsupportedFormError
 from . import borders, families
 from .builder import GraphBuilder
 from .errors import Problem, UnsupportedOperatorError
-from .lowered import Lowered, Port
+from .lowered import CustomOperator, Lowered, Port
 from .registry import lowering_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...model.graph import Node
 
-__all__ = ["Lowered", "Port", "Problem", "UnsupportedOperatorError", "lower"]
+__all__ = ["CustomOperator", "Lowered", "Port", "Problem", "UnsupportedOperatorError", "lower"]
 
 assert families  # imported for what its modules register
 

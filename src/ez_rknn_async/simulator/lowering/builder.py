@@ -18,10 +18,10 @@ from ...model.graph import Kind
 from ...model.registers import RegisterFile
 from ...model.unsupported import UnsupportedFormError
 from .grid import first_grid_of, grid_of, is_real
-from .lowered import Lowered
+from .lowered import CUSTOM_DOMAIN, CustomOperator, Lowered, Port
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import onnx
     from numpy.typing import NDArray
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...model.graph import Graph, Node, Tensor
     from .grid import Grid
-    from .lowered import Port
 
 OPSET = 17
 IR_VERSION = 8
@@ -53,6 +52,7 @@ class GraphBuilder:
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[TensorProto] = []
         self._weights: dict[str, NDArray[Any]] = {}
+        self._custom_operators: list[CustomOperator] = []
         self._values: dict[int, str] = {}  # tensor index: name of its value
         self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
         self._embedded: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # small constants by content
@@ -130,6 +130,24 @@ class GraphBuilder:
         self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
         return names
 
+    def custom(self, node: Node, operands: Mapping[int, str]) -> tuple[str, ...]:
+        """Calls a custom operator with values of the tensors ``operands``; the names of its results."""
+        name = self._fresh(node.op)
+        inputs = tuple(self._port(index, self._fresh("operand")) for index in operands)
+        outputs = tuple(self._port(index, self._fresh("result")) for index in node.outputs)
+        self._custom_operators.append(CustomOperator(name, inputs, outputs))
+        results = tuple(port.name for port in outputs)
+        given = {key: value for key, value in node.attributes.items() if value not in ((), None)}
+        self._nodes.append(
+            helper.make_node(node.op, [*operands.values()], results, name=name, domain=CUSTOM_DOMAIN, **given)
+        )
+        return results
+
+    def _port(self, index: int, name: str) -> Port:
+        """The tensor as a custom operator sees it."""
+        tensor = self.tensor(index)
+        return Port(name, TensorProto.FLOAT if is_real(tensor) else int(tensor.dtype), tensor.shape)
+
     def initializer(self, array: NDArray[Any]) -> str:
         """Adds a constant; its name."""
         array = np.asarray(array, order="C")  # unlike ascontiguousarray, this leaves a scalar a scalar
@@ -193,12 +211,22 @@ class GraphBuilder:
         graph = helper.make_graph(
             self._nodes,
             "rknn",
-            [helper.make_tensor_value_info(port.name, port.element_type, port.shape) for port in inputs],
-            [helper.make_tensor_value_info(port.name, port.element_type, port.shape) for port in outputs],
+            [port.value_info() for port in inputs],
+            [port.value_info() for port in outputs],
             self._initializers,
+            value_info=[port.value_info() for operator in self._custom_operators for port in operator.outputs],
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
-        return Lowered(model, self._weights, tuple(inputs), tuple(outputs), dict(self._values))
+        domains = {"": OPSET, **({CUSTOM_DOMAIN: 1} if self._custom_operators else {})}
+        opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        return Lowered(
+            model,
+            self._weights,
+            tuple(inputs),
+            tuple(outputs),
+            dict(self._values),
+            tuple(self._custom_operators),
+        )
 
     def _weight(self, array: NDArray[Any]) -> str:
         name = self._fresh("weight")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+CUSTOM_DOMAIN = "ez_rknn_async.custom"
+
 
 @dataclass(frozen=True)
 class Port:
@@ -35,6 +37,23 @@ class Port:
         """Bytes of the whole tensor, dense."""
         return math.prod(self.shape) * self.alignment
 
+    def value_info(self) -> onnx.ValueInfoProto:
+        """As ONNX declares it."""
+        return helper.make_tensor_value_info(self.name, self.element_type, self.shape)
+
+
+@dataclass(frozen=True)
+class CustomOperator:
+    """An operator that only its author can execute, called between two stages of the graph.
+
+    In the skeleton it is a node of the domain :data:`CUSTOM_DOMAIN`; its tensors are dense, in logical (NCHW) order,
+    and float32 unless they hold integers or truth values.
+    """
+
+    node: str  # its name in the skeleton
+    inputs: tuple[Port, ...]  # under names of their own: one value may be the operand of several operators
+    outputs: tuple[Port, ...]  # under the names of their values
+
 
 @dataclass(frozen=True)
 class Lowered:
@@ -49,6 +68,7 @@ class Lowered:
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     values: Mapping[int, str]  # index of a tensor in the file's graph: name of its value
+    custom_operators: tuple[CustomOperator, ...] = ()  # in order of execution
 
     def to_onnx(self) -> onnx.ModelProto:
         """The model as one self-contained ONNX file."""

@@ -1,0 +1,25 @@
+"""Custom operators: computed by the program that runs the model, not by the device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ....model.graph import DType
+from ..registry import lowers
+
+if TYPE_CHECKING:
+    from ....model.graph import Node
+    from ..builder import GraphBuilder
+
+
+@lowers("cst*")
+def custom_operator(node: Node, to: GraphBuilder) -> None:
+    """What the author's function makes of its operands; it sees and writes real numbers, which the NPU rounds."""
+    operands = {index: _as_stored(to, index, to.value(index)) for index in to.operands(node)}
+    for index, value in zip(node.outputs, to.custom(node, operands)):
+        to.result(index, _as_stored(to, index, value))
+
+
+def _as_stored(to: GraphBuilder, index: int, value: str) -> str:
+    """``value`` as the tensor hands it from the NPU to the operator or back; float16 loses digits there."""
+    return to.half(value) if to.tensor(index).dtype == DType.FLOAT16 else value
