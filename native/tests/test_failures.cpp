@@ -114,14 +114,13 @@ TEST(the_arrays_of_a_task_are_copied) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     Job first, second;
-    runtime.occupy(engine, first);
+    runtime.hold(context_of(0));
+    ezr_submit(engine, first, -1);
+    runtime.wait_until_held(context_of(0));
     {
         rknn_input input = second.task.inputs[0];
         rknn_output output = second.task.outputs[0];
-        ezr_task task{};
-        task.inputs = &input;
-        task.outputs = &output;
-        task.input_count = task.output_count = 1;
+        const ezr_task task{nullptr, &input, &output, 1, 1, nullptr, nullptr, 0, 0};
         ezr_submit(engine, &task, -1);
         input.buf = output.buf = nullptr;
     }

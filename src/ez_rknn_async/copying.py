@@ -84,6 +84,7 @@ def _saturate(target: Input, array: Array) -> Array:
     scale, zero_point = attribute.scale, attribute.zero_point
     lowest, highest = (-128 - zero_point) * scale, (127 - zero_point) * scale
     clipped: Array = np.clip(array.astype(np.float32), lowest, highest)
+    clipped[np.isnan(clipped)] = highest  # as for 4-D inputs
     return clipped
 
 

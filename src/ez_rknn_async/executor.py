@@ -8,6 +8,7 @@ delivered, threads joined, contexts given back.
 from __future__ import annotations
 
 import collections
+import functools
 import logging
 import os
 import threading
@@ -20,9 +21,10 @@ from .contexts import Contexts
 from .dispatcher import Delivery, Dispatcher, Listener
 from .errors import RknnClosedError, RknnDeviceError, RknnError
 from .interface import Interface
+from .io_mode import DirectRefusedError, direct_transport
 from .runtime import status
 from .runtime.engine import DISCARDED, RUN_TIMEOUT, Engine, Result, Task
-from .shapes import shape_sets
+from .shapes import graph_shapes, shape_sets
 from .stats import StatsReader
 
 if TYPE_CHECKING:
@@ -31,12 +33,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from .direct import Direct
     from .interface import Request
+    from .model import Model
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.context import TensorAttribute
     from .runtime.library import Library
-    from .shapes import GraphShapes
 
     Array = npt.NDArray[Any]
 
@@ -73,8 +76,8 @@ class Executor:
     def __init__(
         self,
         library: Library,
-        model: str | bytes,
-        graphs: Sequence[GraphShapes],
+        source: str | bytes,
+        model: Model,
         plan: Plan,
         options: ProviderOptions,
         watchers: Sequence[Watcher] = (),
@@ -82,22 +85,33 @@ class Executor:
     ) -> None:
         """Create the contexts and start the threads; when something fails, what was made before is given back.
 
-        ``lender`` runs the model with the weights that this one leaves out.
+        Args:
+            library: the runtime.
+            source: the model for the runtime: a path, or the file's bytes.
+            model: what the file says.
+            plan: which contexts there are, on which cores.
+            options: the session's.
+            watchers: are told of each task.
+            lender: runs the model with the weights that this one leaves out.
         """
         self.library = library
         self._pid = os.getpid()
         self._timeout_ms = options.submit_timeout_ms
         self._watchers = tuple(watchers)
         with ExitStack() as undo:
-            self.contexts: Contexts = Contexts(
-                library, model, plan, options, None if lender is None else lender.contexts
+            self._open = functools.partial(
+                Contexts, library, source, plan, options, None if lender is None else lender.contexts
             )
-            undo.callback(self.contexts.close)
+            self.contexts: Contexts = self._open()
+            undo.callback(self._close_contexts)
             first = self.contexts[0]
             inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
-            self.interface = Interface(
-                shape_sets(inputs, outputs, graphs), options.layout, options.output_dtype == "native"
-            )
+            sets = shape_sets(inputs, outputs, graph_shapes(model))
+            self.interface = Interface(sets, options.layout, options.output_dtype == "native")
+            self._direct = self._set_direct_io_up(model, options)
+            if self._direct is not None:
+                self.interface.transport = self._direct
+            first = self.contexts[0]
             self.versions, memory = first.versions(), first.memory()
             self._engine = Engine(
                 library,
@@ -221,10 +235,25 @@ class Executor:
             _LOST.append(self._dispatcher)
         self.contexts.close(lost)
 
+    def _set_direct_io_up(self, model: Model, options: ProviderOptions) -> Direct | None:
+        try:
+            return direct_transport(self.contexts, self.interface, model, options)
+        except DirectRefusedError as refusal:
+            logger.info("inputs and outputs are copied, because the runtime refuses direct I/O: %s", refusal)
+            # What is bound in them stays bound: only new ones are known to work with the general calls.
+            self.contexts.close()
+            self.contexts = self._open()
+            return None
+
+    def _close_contexts(self) -> None:
+        self.contexts.close()
+
     def _replace_worker(self, worker: int, tag: int) -> None:
         logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
         try:
             fresh = self.contexts.replace(worker, tag)
+            if self._direct is not None:
+                self._direct.replace(worker, fresh)
         except RknnError:
             logger.exception("worker %d has no successor", worker)
             self._engine.replace_worker(worker, None)

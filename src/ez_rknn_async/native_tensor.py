@@ -104,7 +104,7 @@ def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Te
         raise _refusal("input", attribute, "an operator on the CPU reads it, in an order of its own")
     bound = replace(native, pass_through=True)
     if native.format == "NC1HWC2":
-        return _blocks("input", attribute, bound, dims, attribute.size_with_stride)
+        return _blocks("input", attribute, bound, dims)
     if native.format == "NHWC" and c <= IMAGE_CHANNELS and native.shape == attribute.shape:
         row = native.row or w
         if row < w:
@@ -141,7 +141,7 @@ def native_output(attribute: TensorAttribute, native: TensorAttribute) -> Native
         return _plain(attribute, native)
     if len(attribute.shape) != 4 or attribute.format != "NCHW":
         raise _refusal("output", attribute, f"the runtime keeps blocks of channels of a {attribute.format} tensor")
-    return _blocks("output", attribute, native, Dims(*attribute.shape), native.size)
+    return _blocks("output", attribute, native, Dims(*attribute.shape))
 
 
 # ---- Between arrays and memory ----
@@ -227,17 +227,21 @@ def _plain(attribute: TensorAttribute, bound: TensorAttribute) -> NativeTensor:
     return NativeTensor(attribute, bound, dims, Layout(attribute.type, "NCHW"), size)
 
 
-def _blocks(kind: str, attribute: TensorAttribute, bound: TensorAttribute, dims: Dims, size: int) -> NativeTensor:
-    """NC1HWC2. How far apart the blocks are follows from the size that is to hold them all."""
+def _blocks(kind: str, attribute: TensorAttribute, bound: TensorAttribute, dims: Dims) -> NativeTensor:
+    """NC1HWC2. How far apart the blocks are follows from the native shape.
+
+    For inputs that is H x W, which is also the stride that the compiler gives the layers that read them, although the
+    sizes in ``RKNN_QUERY_INPUT_ATTR`` are those of surfaces rounded up to four pixels. Those of outputs are rounded:
+    their shape then is ``[N, C1, 1, pixels, C2]``.
+    """
     if len(bound.shape) != 5 or bound.shape[0] != dims.n:
         raise _refusal(kind, attribute, f"the runtime keeps it as {bound.format} {list(bound.shape)}")
-    _, c1, _, _, c2 = bound.shape
-    pixel = dims.n * c1 * c2 * itemsize(attribute.type)
-    surface, rest = divmod(size, max(pixel, 1))
-    if rest or surface < dims.h * dims.w or c1 * c2 < dims.c:
-        raise _refusal(kind, attribute, f"{size} bytes do not fit {bound.format} {list(bound.shape)}")
-    layout = Layout(attribute.type, "NC1HWC2", c1=c1, c2=c2, surface=surface)
-    return NativeTensor(attribute, bound, dims, layout, max(size, bound.size_with_stride))
+    n, c1, height, width, c2 = bound.shape
+    if height * width < dims.h * dims.w or c1 * c2 < dims.c:
+        raise _refusal(kind, attribute, f"it does not fit into {bound.format} {list(bound.shape)}")
+    layout = Layout(attribute.type, "NC1HWC2", c1=c1, c2=c2, surface=height * width)
+    size = n * c1 * height * width * c2 * itemsize(attribute.type)
+    return NativeTensor(attribute, bound, dims, layout, max(size, bound.size_with_stride, attribute.size_with_stride))
 
 
 def _is_nhwc(attribute: TensorAttribute) -> bool:

@@ -21,7 +21,6 @@ from .plan import Plan, plan
 from .profiling import Profiler
 from .providers import RKNPU2, RKNPU2_SIMULATOR
 from .runtime.locate import SIMULATOR, Located, locate
-from .shapes import graph_shapes
 from .soc import SOCS, soc
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def open_model(
         _warn_about_cores(chosen.groups, model)
         profiler = _profiler(session_options, chosen)
         watchers = [*_perf_lines(chosen), *([profiler] if profiler is not None else [])]
-        executor = Executor(located.library, source, graph_shapes(model), chosen, options, watchers, lender)
+        executor = Executor(located.library, source, model, chosen, options, watchers, lender)
         metadata = _metadata(model)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",

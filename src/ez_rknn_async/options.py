@@ -28,6 +28,16 @@ LAYOUTS = {
 }
 TP_MODES = ("auto", "all", "0", "1", "2", "0,1", "0,1,2")
 ALL_CORES = "all"
+# Each way to write a kind of NPU memory.
+MEM_FLAGS = {
+    "default": "default",
+    "cacheable": "cacheable",
+    "non_cacheable": "non_cacheable",
+    "non-cacheable": "non_cacheable",
+    "uncached": "non_cacheable",
+    "try_sram": "try_sram",
+    "sram": "try_sram",
+}
 
 # Each key's other name.
 ALIASES = {
@@ -60,6 +70,9 @@ class ProviderOptions:
         custom_op_path: plug-ins with custom operators.
         custom_op_default_path: whether to load the plug-ins of the system's directory.
         output_dtype: ``"float32"``, or ``"native"`` for the element types that outputs have inside the NPU.
+        io_mode: how tensors travel: ``"direct"`` (through NPU memory that is bound once to each context), ``"copy"``
+            (``rknn_inputs_set`` and ``rknn_outputs_get``), or ``"auto"``: direct where it is possible.
+        mem_flags: the kind of NPU memory that is allocated; a key of :data:`.runtime.memory.FLAGS`.
         collect_perf: whether the runtime measures each layer.
         priority: of this session's inferences on a core: ``"high"``, ``"medium"`` or ``"low"``.
         enable_sram: whether the runtime may keep feature maps in the SoC's own memory.
@@ -82,6 +95,8 @@ class ProviderOptions:
     custom_op_path: tuple[str, ...] = field(default=())
     custom_op_default_path: bool = False
     output_dtype: str = "float32"
+    io_mode: str = "auto"
+    mem_flags: str = "default"
     collect_perf: bool = False
     priority: str = "high"
     enable_sram: bool = False
@@ -130,6 +145,8 @@ def make_provider_options(
     custom_op_default_path: bool | None = None,
     load_custom_ops_from_default_path: bool | None = None,
     output_dtype: str | None = None,
+    io_mode: str | None = None,
+    mem_flags: str | None = None,
     collect_perf: bool | None = None,
     priority: str | None = None,
     enable_sram: bool | None = None,
@@ -160,6 +177,11 @@ def make_provider_options(
         load_custom_ops_from_default_path: the same as ``custom_op_default_path``.
         output_dtype: ``"float32"`` (default), or ``"native"``: outputs as the model has them, int8 for example, to be
             read with the scale and zero point of ``get_outputs()``.
+        io_mode: how tensors travel between arrays and the NPU: ``"direct"`` (converted straight into NPU memory, with
+            nothing in between), ``"copy"`` (through the runtime's general calls), or ``"auto"`` (default): direct
+            where it is possible. The results are the same.
+        mem_flags: the kind of NPU memory to allocate: ``"default"``, ``"cacheable"``, ``"non_cacheable"`` or
+            ``"try_sram"``; the latter two need a runtime of version 2.
         collect_perf: measure each layer (default False): the profile of ``end_profiling()`` then has the runtime's own
             table. Layers are submitted one by one, so inferences take longer.
         priority: what the runtime is asked for where several contexts want one core: ``"high"`` (default), ``"medium"``
@@ -313,6 +335,8 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "custom_op_path": _paths,
     "custom_op_default_path": switch,
     "output_dtype": OUTPUT_DTYPES,
+    "io_mode": _one_of({mode: mode for mode in ("auto", "direct", "copy")}),
+    "mem_flags": _one_of(MEM_FLAGS),
     "collect_perf": switch,
     "priority": _one_of({name: name for name in ("high", "medium", "low")}),
     "enable_sram": switch,

@@ -87,15 +87,19 @@ class Output:
 
     @functools.cached_property
     def _dtypes(self) -> tuple[np.dtype[Any], ...]:
-        """The types in which this output can be had: by default the first, natively the last."""
-        if self.attribute.type in _INTEGERS:
-            return (np.dtype(self.attribute.type),)
-        if self.attribute.type in ("float32", *FOREIGN):
-            return (np.dtype(np.float32),)
-        return (np.dtype(np.float32), np.dtype(self.attribute.type))
+        return output_dtypes(self.attribute.type)
 
     def _wants_float(self, dtype: np.dtype[Any]) -> bool:
         return dtype == np.float32
+
+
+def output_dtypes(type_: str) -> tuple[np.dtype[Any], ...]:
+    """The types in which an output of this type can be had: by default the first, natively the last."""
+    if type_ in _INTEGERS:
+        return (np.dtype(type_),)
+    if type_ in ("float32", *FOREIGN):
+        return (np.dtype(np.float32),)
+    return (np.dtype(np.float32), np.dtype(type_))
 
 
 def select(requested: Iterable[str] | None, names: Sequence[str]) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 import numpy as np
 import pytest
@@ -19,14 +19,35 @@ from ez_rknn_async import (
     RknnError,
     RknnModelError,
     RknnTimeoutError,
+    RknnValueError,
     make_provider_options,
 )
 
 from .conftest import OpenSession, feed_of
 from .ways import WAYS, Outcome, Way
 
-# The three calls of an inference.
-CALLS = ("rknn_inputs_set", "rknn_run", "rknn_outputs_get")
+
+class Call(NamedTuple):
+    """One of the calls of an inference."""
+
+    name: str
+    io_mode: str  # in which it is made
+    second: int  # its number in the second inference of a core
+
+
+CALLS = (
+    Call("rknn_inputs_set", "copy", 2),
+    Call("rknn_run", "copy", 2),
+    Call("rknn_outputs_get", "copy", 2),
+    Call("rknn_run", "direct", 2),
+    Call("rknn_mem_sync", "direct", 3),  # once for the input and once for the output
+    Call("rknn_mem_sync", "direct", 4),
+)
+
+
+def name_of(call: Call) -> str:
+    """For the report of the tests."""
+    return f"{call.name}#{call.second}-{call.io_mode}"
 
 
 @pytest.fixture(params=sorted(WAYS))
@@ -68,20 +89,23 @@ def check_all_delivered(outcomes: list[Outcome], count: int) -> None:
     assert [type(outcome) for outcome in outcomes] == [list] * count
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", CALLS, ids=name_of)
 @pytest.mark.parametrize(
     ("code", "expected"),
     [(-1, RknnDeviceError), (-2, RknnTimeoutError), (-3, RknnDeviceError), (-4, RknnError), (-6, RknnModelError)],
 )
 def test_one_failing_call_fails_its_own_task_and_no_other(
-    open_session: OpenSession, way: Way, call: str, code: int, expected: type[RknnError]
+    open_session: OpenSession, way: Way, call: Call, code: int, expected: type[RknnError]
 ) -> None:
     """Task 4 is the second one of core 1; the exception says which call returned what."""
     session = open_session(
-        simulator={"compute": "off", "fault": f"{call}@core1#2:fail={code}"}, schedule=[0, 1, 2], max_queue_size=20
+        simulator={"compute": "off", "fault": f"{call.name}@core1#{call.second}:fail={code}"},
+        schedule=[0, 1, 2],
+        max_queue_size=20,
+        io_mode=call.io_mode,
     )
     feed = feed_of(session)
-    check_one_failure(way(session, feed, 9), 4, expected, code, call)
+    check_one_failure(way(session, feed, 9), 4, expected, code, call.name)
     check_all_delivered(way(session, feed, 9), 9)
     assert {name: core.failed for name, core in session.stats.cores.items()} == {"0": 0, "1": 1, "2": 0}
 
@@ -124,31 +148,39 @@ def test_a_dynamic_model_whose_shapes_are_refused_fails_that_task_alone(open_ses
     if way is WAYS["batch"]:
         pytest.skip("the samples of a batch have one shape")
     session = open_session(
-        "dynamic_fp16", simulator="compute=off,fault=rknn_set_input_shapes@core0#2:fail=-5", schedule=[0, 1, 2]
+        "dynamic_fp16", simulator="compute=off,fault=rknn_set_input_shapes@core1#2:fail=-5", schedule=[0, 1, 2]
     )
     feed = feed_of(session)
-    check_one_failure(way(session, feed, 9), 3, RknnError, -5, "rknn_set_input_shapes")
+    check_one_failure(way(session, feed, 9), 4, RknnError, -5, "rknn_set_input_shapes")
     check_all_delivered(way(session, feed, 9), 9)
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_a_delayed_call_is_only_late(open_session: OpenSession, way: Way, call: str) -> None:
+@pytest.mark.parametrize("call", CALLS, ids=name_of)
+def test_a_delayed_call_is_only_late(open_session: OpenSession, way: Way, call: Call) -> None:
     """Nothing is lost, nothing overtakes where an order is promised."""
-    session = open_session(simulator=f"compute=off,fault={call}@core1#2:delay=30000", schedule=[0, 1, 2])
+    session = open_session(
+        simulator=f"compute=off,fault={call.name}@core1#{call.second}:delay=30000",
+        schedule=[0, 1, 2],
+        io_mode=call.io_mode,
+    )
     check_all_delivered(way(session, feed_of(session), 9), 9)
     assert max(session.stats.latency[stage].max for stage in ("input", "npu", "output")) >= 30
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", CALLS, ids=name_of)
 def test_a_hang_is_ended_by_the_time_limit_and_its_worker_is_replaced(
-    open_session: OpenSession, way: Way, call: str, release_hangs: Callable[[], None], caplog: pytest.LogCaptureFixture
+    open_session: OpenSession, way: Way, call: Call, release_hangs: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """The task fails, the core has a new worker, and what hung is given back when it comes back."""
     session = open_session(
-        simulator=f"compute=off,fault={call}@core1#2:hang", schedule=[0, 1, 2], run_timeout_ms=50, max_queue_size=20
+        simulator=f"compute=off,fault={call.name}@core1#{call.second}:hang",
+        schedule=[0, 1, 2],
+        run_timeout_ms=50,
+        max_queue_size=20,
+        io_mode=call.io_mode,
     )
     feed = feed_of(session)
-    check_one_failure(way(session, feed, 9), 4, RknnTimeoutError, -2, call)
+    check_one_failure(way(session, feed, 9), 4, RknnTimeoutError, -2, call.name)
     check_all_delivered(way(session, feed, 9), 9)
     assert {name: core.stalled for name, core in session.stats.cores.items()} == {"0": 0, "1": 1, "2": 0}
     release_hangs()
@@ -220,7 +252,7 @@ def test_losing_the_device_fails_what_runs_with_words_and_later_sessions_work(
         ({}, "rknn_set_core_mask#1:fail=-1", RknnDeviceError),
         ({}, "rknn_set_core_mask@core2:fail=-13", RknnModelError),
         ({"threads_per_core": 2}, "rknn_set_core_mask#6:fail=-1", RknnDeviceError),
-        *(({}, f"rknn_query#{number}:fail=-5", RknnError) for number in (1, 2, 3, 4, 5, 6)),
+        *(({"io_mode": "copy"}, f"rknn_query#{number}:fail=-5", RknnError) for number in (1, 2, 3, 4, 5, 6)),
     ],
 )
 def test_a_constructor_that_fails_gives_every_context_back(
@@ -245,6 +277,27 @@ def test_a_constructor_that_fails_gives_every_context_back(
     assert caught.value.code == int(code.rpartition("=")[2])
     assert living_contexts() == contexts
     assert threading.active_count() == threads
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(f"rknn_query#{number}:fail=-5" for number in (5, 6, 7, 8, 9, 10, 11, 12)),
+        *(f"rknn_create_mem2#{number}:fail=-4" for number in (1, 2, 4)),
+        *(f"rknn_set_io_mem#{number}:fail=-1" for number in (1, 2)),
+    ],
+)
+def test_direct_io_that_cannot_be_set_up_is_no_failure(
+    open_session: OpenSession, living_contexts: Callable[[], int], way: Way, fault: str
+) -> None:
+    """Whichever call of its fails, tensors are copied; who insists on it gets the reason."""
+    before = living_contexts()
+    session = open_session(simulator={"compute": "off", "fault": fault}, schedule=[0, 1, 2], max_queue_size=20)
+    check_all_delivered(way(session, feed_of(session), 9), 9)
+    session.close()
+    with pytest.raises(RknnValueError, match=f"io_mode='direct' is not possible: .*{fault.partition('#')[0]}"):
+        open_session(simulator={"compute": "off", "fault": fault}, schedule=[0, 1, 2], io_mode="direct")
+    assert living_contexts() == before
 
 
 def test_a_destroy_that_fails_hurts_nobody(open_session: OpenSession, living_contexts: Callable[[], int]) -> None:

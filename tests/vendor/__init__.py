@@ -1,1 +1,0 @@
-"""Against the vendor's real library; see conftest.py."""
