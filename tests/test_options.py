@@ -137,7 +137,6 @@ def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        {"zero_copy_layout": "native"},
         {"custom_op_path": "plugin.so"},
         {"custom_op_paths": ["a.so", "b.so"]},
         {"custom_op_default_path": True},

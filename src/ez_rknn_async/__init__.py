@@ -14,12 +14,14 @@ from .errors import (
     RknnClosedError,
     RknnDeviceError,
     RknnError,
+    RknnInUseError,
     RknnModelError,
     RknnRuntimeNotFoundError,
     RknnTimeoutError,
     RknnTypeError,
     RknnValueError,
 )
+from .io_binding import IOBinding
 from .metadata import ModelMetadata
 from .node_arg import NodeArg, Quantization
 from .option_types import (
@@ -29,6 +31,7 @@ from .option_types import (
     make_rknpu3_provider_options,
 )
 from .options import make_provider_options
+from .ort_value import OrtValue
 from .providers import get_all_providers, get_available_providers, get_device
 from .run_options import RunOptions
 from .session import InferenceSession
@@ -52,6 +55,9 @@ __all__ = [
     "get_all_providers",
     "get_device",
     "set_default_logger_severity",
+    "OrtValue",
+    "IOBinding",
+    "SessionIOBinding",
     "NodeArg",
     "Quantization",
     "ModelMetadata",
@@ -61,12 +67,14 @@ __all__ = [
     "RknnTimeoutError",
     "RknnDeviceError",
     "RknnClosedError",
+    "RknnInUseError",
     "RknnValueError",
     "RknnTypeError",
 ]
 
-# The documented other name.
+# The documented other names.
 make_rknpu2_provider_options = make_provider_options
+SessionIOBinding = IOBinding
 
 try:
     __version__ = _metadata.version("ez-rknn-async")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import RknnTypeError, RknnValueError
+from .errors import RknnError, RknnTypeError, RknnValueError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -43,6 +43,8 @@ def _convert(value: Any, name: str) -> Array:
         return _from_dlpack(value, name)
     try:
         return np.asarray(value)
+    except RknnError:  # of an OrtValue
+        raise
     except ValueError as error:
         raise RknnValueError(f"input {name!r} cannot be made an array: {error}") from None
     except Exception as error:  # PyTorch refuses with TypeError what is on a GPU, and others with errors of their own

@@ -11,12 +11,12 @@ from .executor import failure
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from .dispatcher import Runnable
     from .executor import Executor
-    from .interface import Request
     from .runtime.engine import Result
 
 
-async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
+async def run(executor: Executor, request: Runnable) -> list[npt.NDArray[Any]]:
     """Run a request and return all outputs; other coroutines go on meanwhile.
 
     Raises:
@@ -26,16 +26,21 @@ async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Result] = loop.create_future()
 
-    def receive(_: Request, result: Result) -> None:
+    def receive(_: Runnable, result: Result) -> None:
         # A loop that was closed meanwhile refuses the call, and nobody waits any more.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle, ended, result)
 
-    identifier = await executor.submit_awaitable(request, receive)
+    try:
+        identifier = await executor.submit_awaitable(request, receive)
+    except BaseException:
+        request.ended(None)  # it was not accepted
+        raise
     try:
         result = await ended
     except asyncio.CancelledError:
-        executor.cancel(identifier)
+        if executor.cancel(identifier):
+            request.ended(None)
         raise
     if result.code < 0:
         raise failure(result)

@@ -6,10 +6,12 @@ which must not be destroyed before them: while a :class:`Loan` lasts, the lender
 
 from __future__ import annotations
 
+import logging
 import threading
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, Protocol
 
-from .errors import RknnClosedError
+from .errors import RknnClosedError, RknnError
 from .runtime.context import ENABLE_SRAM, PRIORITIES, Context
 
 if TYPE_CHECKING:
@@ -19,16 +21,25 @@ if TYPE_CHECKING:
     from .plan import Plan
     from .runtime.library import Library
 
+logger = logging.getLogger("ez_rknn_async")
+
+
+class Watcher(Protocol):
+    """Somebody who has something in each of the contexts."""
+
+    def replaced(self, worker: int, context: Context) -> None:
+        """A worker has a fresh context; the former one will be destroyed, with all that it has."""
+
 
 class Loan:
-    """The use of a lender's weights, until :meth:`end`."""
+    """The use of what a lender's first context has, its weights or its memory, until :meth:`end`."""
 
     def __init__(self, lender: Contexts, context: Context) -> None:
         self.context = context
         self._lender = lender
 
     def end(self) -> None:
-        """Call once, when no context that uses the weights is left."""
+        """Call once, when no context that uses the weights is left, or the memory is freed."""
         self._lender.take_back()
 
 
@@ -55,8 +66,9 @@ class Contexts:
         self._set_aside: dict[int, Context] = {}  # by the tag of the task that hangs in it
         self._closed = False
         self._loans = 0
+        self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
         self._doomed: list[Context] = []  # to be destroyed when the last loan ends
-        self._loan = None if lender is None else lender.lend()
+        self._loan = None if lender is None else lender.lend("the session given as use_weight_from")
         try:
             for worker in range(len(plan.workers)):
                 self._current.append(self._open(worker))
@@ -70,6 +82,19 @@ class Contexts:
     def __iter__(self) -> Iterator[Context]:
         return iter(self._current)
 
+    def __len__(self) -> int:
+        return len(self._plan.workers)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether they were given back, or will be as soon as nobody needs them."""
+        return self._closed
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell somebody, for as long as he lives, of contexts that are replaced."""
+        with self._lock:
+            self._watchers.add(watcher)
+
     def replace(self, worker: int, tag: int) -> Context:
         """A fresh context for a worker whose present one hangs with the task of that tag; that one is set aside.
 
@@ -81,6 +106,12 @@ class Contexts:
         with self._lock:
             self._set_aside[tag] = self._current[worker]
             self._current[worker] = fresh
+            watchers = list(self._watchers)
+        for watcher in watchers:
+            try:
+                watcher.replaced(worker, fresh)
+            except RknnError:
+                logger.exception("worker %d does not reach memory that its predecessor did", worker)
         return fresh
 
     def release(self, tag: int) -> None:
@@ -102,15 +133,15 @@ class Contexts:
             self._loan = None  # never ends: a lost context may still read the weights
         self._destroy([context for context in contexts if context.handle not in lost])
 
-    def lend(self) -> Loan:
-        """Let another session use these weights.
+    def lend(self, session: str = "the session") -> Loan:
+        """Let another session use these weights, or a value the first context's memory.
 
         Raises:
-            RknnClosedError: these contexts are closed.
+            RknnClosedError: these contexts are closed; the message calls them ``session``.
         """
         with self._lock:
             if self._closed:
-                raise RknnClosedError("the session given as use_weight_from is closed")
+                raise RknnClosedError(f"{session} is closed")
             self._loans += 1
             return Loan(self, self._current[0])
 

@@ -55,6 +55,7 @@ class Direct:
 
     Attributes:
         inputs, outputs: the tensors and their memory.
+        normalisations: what the model's file says about each input.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Direct:
             RknnDeviceError: there is not enough memory.
         """
         numbers = itertools.count(1)
-        self._normalisations = tuple(normalisations)
+        self.normalisations = tuple(normalisations)
         self.inputs = [BoundTensor(n, contexts, flags, numbers) for n in zip(*(s.inputs for s in sets))]
         self.outputs = [BoundTensor(n, contexts, flags, numbers) for n in zip(*(s.outputs for s in sets))]
         self._ways: dict[Hashable, Way] = {}
@@ -124,7 +125,7 @@ class Direct:
         binding = tensor.bindings[chosen]
         if dtype == np.uint8 and binding.raw is not None:
             binding = binding.raw
-        return tensor.way(binding, input_conversion(binding.native, dtype, order, self._normalisations[index], row))
+        return tensor.way(binding, input_conversion(binding.native, dtype, order, self.normalisations[index], row))
 
     def _way_out(self, index: int, chosen: int, dtype: np.dtype[Any]) -> Way:
         tensor = self.outputs[index]

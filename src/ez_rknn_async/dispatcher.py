@@ -9,22 +9,38 @@ from __future__ import annotations
 import itertools
 import logging
 import threading
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
 from .runtime.engine import CLOSED, OK, ROOM, RUN_TIMEOUT, STALLED
 
 if TYPE_CHECKING:
-    from .interface import Request
     from .runtime.engine import Engine, Result, Task
 
 logger = logging.getLogger("ez_rknn_async")
 
 
+class Runnable(Protocol):
+    """What can be run: a :class:`.interface.Request`, or a :class:`.binding_request.BindingRequest`."""
+
+    @property
+    def arrays(self) -> list[Any]:
+        """The arrays that the outputs will be in."""
+
+    def fill(self, task: Task) -> None:
+        """Write what is to be run into the structures of a task."""
+
+    def ended(self, result: Result | None) -> None:
+        """Nothing of the engine or the runtime uses its arrays and memory any more. May be called twice.
+
+        ``result`` is None when nothing has run.
+        """
+
+
 class Delivery(NamedTuple):
     """A task under way: the request, whose arrays it needs alive, and who waits for its result."""
 
-    request: Request
-    receive: Callable[[Request, Result], None]
+    request: Runnable
+    receive: Callable[[Any, Result], None]
 
 
 class Listener(NamedTuple):
@@ -43,7 +59,7 @@ class Dispatcher:
         self._listener = listener
         self._tags = itertools.count()
         self._deliveries: dict[int, Delivery] = {}
-        self._held: dict[int, Request] = {}  # whose arrays a call of the runtime may be using, but nobody waits
+        self._held: dict[int, Runnable] = {}  # whose arrays a call of the runtime may be using, but nobody waits
         self._stalled: set[int] = set()  # tags of tasks that hang inside the runtime
         self._starting = threading.Lock()  # guards _thread
         self._thread: threading.Thread | None = None
@@ -64,7 +80,7 @@ class Dispatcher:
             del self._deliveries[tag]
             raise
 
-    def holding(self, request: Request) -> Hold:
+    def holding(self, request: Runnable) -> Hold:
         """Hold the arrays of a run for the ``with`` block, and beyond it if it is told to."""
         return Hold(next(self._tags), request, self._held, self.start)
 
@@ -109,7 +125,9 @@ class Dispatcher:
             self._stalled.add(result.tag)
             self._listener.stalled(result.worker, result.tag)
         else:
-            self._held.pop(result.tag, None)
+            request = self._held.pop(result.tag, None)
+            if request is not None:
+                request.ended(result)
             if result.tag in self._stalled:
                 self._stalled.remove(result.tag)
                 self._listener.released(result.tag)
@@ -118,20 +136,23 @@ class Dispatcher:
         delivery = self._deliveries.pop(result.tag)
         if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
             self._held[result.tag] = delivery.request
+        else:
+            delivery.request.ended(result)
         delivery.receive(delivery.request, result)
 
 
 class Hold:
     """The arrays of one run, by its tag. Held before the run begins: the word that they are free may come early."""
 
-    __slots__ = ("_held", "_kept", "_listen", "_request", "tag")
+    __slots__ = ("_held", "_kept", "_listen", "_request", "result", "tag")
 
-    def __init__(self, tag: int, request: Request, held: dict[int, Request], listen: Callable[[], None]) -> None:
+    def __init__(self, tag: int, request: Runnable, held: dict[int, Runnable], listen: Callable[[], None]) -> None:
         self.tag = tag
         self._request = request
         self._held = held
         self._listen = listen
         self._kept = False
+        self.result: Result | None = None  # of the run, as soon as there is one
 
     def __enter__(self) -> Hold:
         self._held[self.tag] = self._request
@@ -140,6 +161,7 @@ class Hold:
     def __exit__(self, *_: object) -> None:
         if not self._kept:
             self._held.pop(self.tag, None)  # it may have come and gone
+            self._request.ended(self.result)
 
     def keep(self) -> None:
         """A call of the runtime is still using them: hold them until the engine says that it came back."""

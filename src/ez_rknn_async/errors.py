@@ -6,6 +6,7 @@
   x RknnTimeoutError (TimeoutError)   a run or a submission took too long
   x RknnDeviceError                   the NPU or its driver failed
   x RknnClosedError                   the session is closed
+  x RknnInUseError                    an inference under way uses this value or binding
   x RknnValueError (ValueError)       a wrong argument, found before anything reaches the NPU
   x RknnTypeError (TypeError)         an argument of the wrong type, likewise
 
@@ -90,6 +91,10 @@ class RknnDeviceError(RknnError):
 
 class RknnClosedError(RknnError):
     """The session is closed."""
+
+
+class RknnInUseError(RknnError):
+    """An inference under way uses this value or binding; nothing was touched."""
 
 
 class RknnValueError(RknnError, ValueError):

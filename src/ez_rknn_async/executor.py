@@ -14,11 +14,13 @@ import os
 import threading
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from .admission import Admission
+from .binding_request import LastBound
 from .contexts import Contexts
-from .dispatcher import Delivery, Dispatcher, Listener
+from .device_value import Ports
+from .dispatcher import Delivery, Dispatcher, Listener, Runnable
 from .errors import RknnClosedError, RknnDeviceError, RknnError
 from .interface import Interface
 from .io_mode import DirectRefusedError, direct_transport
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .direct import Direct
-    from .interface import Request
     from .model import Model
     from .options import ProviderOptions
     from .plan import Plan
@@ -49,9 +50,11 @@ if TYPE_CHECKING:
         def task(self, result: Result) -> None:
             """It ended like this; on any thread."""
 
-        def watching(self, receive: Callable[[Request, Result], None]) -> Callable[[Request, Result], None]:
+        def watching(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
             """The same receiver of a task's results, telling of the task too."""
 
+
+AnyRequest = TypeVar("AnyRequest", bound=Runnable)
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -71,6 +74,7 @@ class Executor:
         versions: of the runtime library and of the driver.
         depth: how many tasks under way keep every worker busy.
         stats: what was done, and how long it took.
+        last_bound: the values' memory that its contexts are bound to.
     """
 
     def __init__(
@@ -136,8 +140,10 @@ class Executor:
         self.stats = StatsReader(self._engine, plan.groups, memory)
         self._tasks: collections.deque[Task] = collections.deque()
         self._gate = _Gate()
+        self._prefers_nhwc = options.zero_copy_layout == "nhwc"
+        self.last_bound = LastBound()
 
-    def run(self, request: Request) -> list[Array]:
+    def run(self, request: Runnable) -> list[Array]:
         """Run one inference and return all outputs.
 
         On the main thread it can be interrupted: a signal handler that raises ends it.
@@ -148,9 +154,11 @@ class Executor:
         """
         interruptible = threading.current_thread() is threading.main_thread()
         self._check_process()
-        with self._gate, self._dispatcher.holding(request) as hold:
+        with self._dispatcher.holding(request) as hold, self._gate:
             task = self._filled(request)
-            result = self._engine.run(task, hold.tag, self._timeout_ms, interruptible=interruptible, on_busy=hold.keep)
+            hold.result = result = self._engine.run(
+                task, hold.tag, self._timeout_ms, interruptible=interruptible, on_busy=hold.keep
+            )
             self._tasks.append(task)
             for watcher in self._watchers:
                 watcher.task(result)
@@ -162,8 +170,8 @@ class Executor:
 
     def submit(
         self,
-        request: Request,
-        receive: Callable[[Request, Result], None],
+        request: AnyRequest,
+        receive: Callable[[AnyRequest, Result], None],
         *,
         unordered: bool = False,
         timeout_ms: int | None = None,
@@ -189,11 +197,31 @@ class Executor:
             self._tasks.append(task)
         return identifier
 
-    async def submit_awaitable(self, request: Request, receive: Callable[[Request, Result], None]) -> int:
+    async def submit_awaitable(self, request: AnyRequest, receive: Callable[[AnyRequest, Result], None]) -> int:
         """:meth:`submit`, unordered, for a coroutine: while the queue is full the event loop goes on."""
         return await self._admission.submit(
             lambda: self.submit(request, receive, unordered=True, timeout_ms=0), self._timeout_ms / 1000
         )
+
+    def check_open(self) -> None:
+        """See that something could be run.
+
+        Raises:
+            RknnClosedError: the session is closed.
+            RknnError: this process is a fork of the one that has the session.
+        """
+        self._check_process()
+        with self._gate:
+            pass
+
+    @functools.cached_property
+    def ports(self) -> Ports:
+        """The inputs and outputs as values see them.
+
+        Raises:
+            RknnError: tensors go through copies.
+        """
+        return Ports(self.interface, self.contexts, prefers_nhwc=self._prefers_nhwc)
 
     def cancel(self, identifier: int) -> bool:
         """Withdraw a submitted task; False if a worker has taken it up or the session is closed."""
@@ -234,6 +262,8 @@ class Executor:
             logger.error("%d contexts are lost: their threads are stuck inside the runtime", len(lost))
             _LOST.append(self._dispatcher)
         self.contexts.close(lost)
+        if not lost:
+            self.last_bound.forget()
 
     def _set_direct_io_up(self, model: Model, options: ProviderOptions) -> Direct | None:
         try:
@@ -267,7 +297,7 @@ class Executor:
                 hint="create the session in the child process, or start it with the 'spawn' method",
             )
 
-    def _filled(self, request: Request) -> Task:
+    def _filled(self, request: Runnable) -> Task:
         """The request in structures of the pool; the engine has copied them when its call returns."""
         try:
             # A pool and not a thread's own: a signal handler may call run() while run() is under way.

@@ -11,19 +11,18 @@ from .runtime.engine import CANCELLED, DISCARDED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
+    from .dispatcher import Runnable
     from .executor import Executor
     from .interface import Request
     from .runtime.engine import Result
 
-    _Future = Future[list[npt.NDArray[Any]]]
+    _Future = Future[list[Any]]
 else:
     _Future = Future
 
 
 class RunFuture(_Future):
-    """What ``InferenceSession.submit()`` returns: a standard future of a list of arrays.
+    """What ``InferenceSession.submit()`` returns: a standard future of a list of arrays, or of values.
 
     It can be cancelled until a worker takes up its task; then :meth:`cancel` returns False, as for a running future.
 
@@ -62,9 +61,16 @@ def submit(executor: Executor, request: Request, wanted: Sequence[int], timeout_
     Raises:
         RknnTimeoutError: the queue stayed full.
     """
+    return future_of(executor, request, lambda: [request.arrays[index] for index in wanted], timeout_ms)
+
+
+def future_of(
+    executor: Executor, request: Runnable, outputs: Callable[[], list[Any]], timeout_ms: int | None
+) -> RunFuture:
+    """Queue anything that can be run and return the future of its ``outputs``; see :func:`submit`."""
     future = RunFuture()
 
-    def receive(request: Request, result: Result) -> None:
+    def receive(_: Runnable, result: Result) -> None:
         if result.code == CANCELLED:
             return  # by the future's own cancel(), which has told everyone
         if result.code == DISCARDED and not result.call:
@@ -74,8 +80,17 @@ def submit(executor: Executor, request: Request, wanted: Sequence[int], timeout_
         if result.code < 0:
             future.set_exception(failure(result))
         else:
-            outputs = request.arrays
-            future.set_result([outputs[index] for index in wanted])
+            future.set_result(outputs())
 
-    identifier = executor.submit(request, receive, unordered=True, timeout_ms=timeout_ms)
-    return future.accepted(identifier, lambda: executor.cancel(identifier))
+    def withdraw() -> bool:
+        withdrawn = executor.cancel(identifier)
+        if withdrawn:
+            request.ended(None)  # now, and not when the dispatcher comes to it: what it uses may be used again at once
+        return withdrawn
+
+    try:
+        identifier = executor.submit(request, receive, unordered=True, timeout_ms=timeout_ms)
+    except BaseException:
+        request.ended(None)
+        raise
+    return future.accepted(identifier, withdraw)

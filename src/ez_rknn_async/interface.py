@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .inputs import Given
     from .node_arg import NodeArg
     from .runtime.context import TensorAttribute
-    from .runtime.engine import Task
+    from .runtime.engine import Result, Task
     from .shapes import ShapeSet
 
     Array = npt.NDArray[Any]
@@ -68,6 +68,9 @@ class Request(NamedTuple):
             self.transport.receive(task, index, receiver, self.chosen)
         task.set_shapes(self.shapes)
 
+    def ended(self, result: Result | None) -> None:
+        """The task has ended; its arrays are nobody's business but their owners'."""
+
     @property
     def arrays(self) -> list[Array]:
         """The arrays that the outputs will be in."""
@@ -82,6 +85,7 @@ class Interface:
         input_names, output_names: their names.
         sets: the sets of shapes with which the model can run.
         transport: how tensors travel; replaced, if at all, before the first request is made.
+        native_outputs: whether outputs keep their own element type.
     """
 
     def __init__(self, sets: Sequence[ShapeSet], layout: str, native_outputs: bool = False) -> None:
@@ -93,7 +97,7 @@ class Interface:
             native_outputs: whether outputs keep the element type that they have inside the NPU.
         """
         self.sets = tuple(sets)
-        self._native_outputs = native_outputs
+        self.native_outputs = native_outputs
         self.inputs = tuple(
             Input(a, layout, _distinct([s.inputs[i].shape for s in sets])) for i, a in enumerate(sets[0].inputs)
         )
@@ -148,7 +152,7 @@ class Interface:
     ) -> tuple[Receiver, ...]:
         """Arrays for outputs of these shapes: those given by name, and new ones; see :meth:`request`."""
         given = self._checked(given)
-        native = self._native_outputs if native is None else native
+        native = self.native_outputs if native is None else native
         return tuple(
             output.receive_in(given[name], shape) if name in given else output.allocate(shape, native=native)
             for output, name, shape in zip(self.outputs, self.output_names, shapes)

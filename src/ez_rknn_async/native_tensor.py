@@ -185,7 +185,7 @@ def itemsize(type_: str) -> int:
 
 def _input_formula(tensor: NativeTensor, dtype: np.dtype[Any], normalisation: Preprocessing | None) -> Formula | None:
     attribute, channels = tensor.attribute, tensor.dims.c
-    if tensor.layout.type == "uint8" and attribute.type == "int8":
+    if tensor.layout.type == "uint8" and attribute.type != "uint8":
         return formulas.pixels(channels, normalisation) if dtype == np.uint8 else None
     if attribute.type in ("float16", "float32"):
         if dtype == np.dtype(attribute.type) and normalisation is None:
@@ -197,7 +197,7 @@ def _input_formula(tensor: NativeTensor, dtype: np.dtype[Any], normalisation: Pr
         return None
     if not _is_nhwc(attribute):
         return formulas.quantise_plain(attribute)
-    if tensor.layout.format == "NHWC":
+    if channels <= IMAGE_CHANNELS:
         return formulas.quantise_image(attribute, channels, normalisation)
     return formulas.quantise_channels(attribute, channels, normalisation)
 

@@ -40,7 +40,8 @@ class NodeArg:
         quantization: scale and zero point, for a quantised tensor; otherwise None.
         shapes: every legal shape, largest first; one for most models. Where several inputs change their shapes
             together, :meth:`InferenceSession.get_input_shapes` says which ones belong together.
-        strides: always empty: arrays go in and out dense.
+        strides: empty, as arrays go in and out dense; but of what ``get_native_inputs()`` and ``get_native_outputs()``
+            return, bytes from one element in the memory of a value to the next, along each dimension.
     """
 
     name: str

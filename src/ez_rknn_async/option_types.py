@@ -15,6 +15,8 @@ class Rknpu2ProviderOptions(TypedDict, total=False):
 
     layout: str
     zero_copy_layout: str
+    io_mode: str
+    mem_flags: str
     max_queue_size: int
     threads_per_core: int
     submit_timeout_ms: int

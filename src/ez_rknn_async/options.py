@@ -45,7 +45,7 @@ ALIASES = {
     "load_custom_ops_from_default_path": "custom_op_default_path",
 }
 # Keys that are understood and checked, but whose feature does not exist yet.
-NOT_YET = ("zero_copy_layout", "custom_op_path", "custom_op_default_path")
+NOT_YET = ("custom_op_path", "custom_op_default_path")
 
 
 @dataclass(frozen=True)

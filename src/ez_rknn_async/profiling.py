@@ -20,7 +20,6 @@ from .errors import RknnError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .interface import Request
     from .runtime.engine import Result
 
 logger = logging.getLogger("ez_rknn_async")
@@ -61,10 +60,10 @@ class Profiler:
         """A task has ended."""
         self._record(self._results, result)
 
-    def watching(self, receive: Callable[[Request, Result], None]) -> Callable[[Request, Result], None]:
+    def watching(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
         """The same receiver of a task's results, recording the task and how long receiving takes."""
 
-        def watched(request: Request, result: Result) -> None:
+        def watched(request: Any, result: Result) -> None:
             self.task(result)
             began_ns = time.monotonic_ns()
             try:

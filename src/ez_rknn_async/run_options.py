@@ -90,6 +90,18 @@ class RunSettings:
 _DEFAULT = RunSettings()
 
 
+def of_one(run_options: Any, caller: str) -> RunSettings:
+    """The settings of a method that runs one inference, and no batch.
+
+    Raises:
+        RknnError: a batch is asked for; ``caller`` is the method's name.
+    """
+    settings = RunSettings.of(run_options)
+    if settings.dispatch_batch:
+        raise RknnError(f"{caller}() runs one inference, but run option {DISPATCH_BATCH} is set; use it with run()")
+    return settings
+
+
 def _entry(run_options: Any, key: str) -> Any:
     if isinstance(run_options, Mapping):
         return run_options.get(key)

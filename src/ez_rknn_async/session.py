@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from . import awaitable
 from .batch import run_batch, submitter
+from .binding_runs import BindingRuns, submit_binding
 from .errors import RknnClosedError, RknnError, RknnTypeError, RknnValueError
 from .executor import failure
 from .futures import submit
+from .io_binding import IOBinding
 from .opening import open_model
 from .options import ProviderOptions
 from .outputs import select
 from .pipeline import Pipeline
 from .providers import choose
-from .run_options import DISPATCH_BATCH, RunSettings
+from .run_options import RunSettings, of_one
 from .session_options import SessionOptions
 from .severity import DEFAULT, set_default_logger_severity
 from .streams import AsyncStream, Stream
@@ -47,7 +49,7 @@ logger = logging.getLogger("ez_rknn_async")
 _KEYWORDS = ("use_weight_from",)
 
 
-class InferenceSession:
+class InferenceSession(BindingRuns):
     """A model on the NPU, with the interface of ONNX Runtime's session of that name.
 
     Thread-safe: any number of threads may call any of its methods at once. Use it in a ``with`` block, or call
@@ -158,7 +160,7 @@ class InferenceSession:
         """
         if not callable(callback):
             raise RknnTypeError(f"callback must be callable, not {callback!r}")
-        settings = _of_one(run_options, "run_async")
+        settings = of_one(run_options, "run_async")
         wanted = select(output_names, self.output_names)
 
         def receive(request: Request, result: Result) -> None:
@@ -179,16 +181,20 @@ class InferenceSession:
         ``add_done_callback`` adds is called on the session's own thread.
 
         Args:
-            input_feed: as for :meth:`run`; it is copied before this returns.
-            output_names: which outputs, in which order; None or empty for all.
+            input_feed: as for :meth:`run`; it is copied before this returns. Or what :meth:`io_binding` returned: then
+                nothing is copied, and the result is the list of its output values.
+            output_names: which outputs, in which order; None or empty for all. A binding says so itself.
             timeout: how many seconds to wait for a place in the queue; None: ``submit_timeout_ms``.
 
         Raises:
             RknnValueError, RknnTypeError: the feed does not fit the model.
+            RknnInUseError: the binding, or one of its values, is in use.
             RknnTimeoutError: the queue stayed full.
         """
-        wanted = select(output_names, self.output_names)
         timeout_ms = None if timeout is None else max(0, round(timeout * 1000))
+        if isinstance(input_feed, IOBinding):
+            return submit_binding(self._executor, input_feed, output_names, timeout_ms)
+        wanted = select(output_names, self.output_names)
         return submit(self._executor, self._prepare(input_feed), wanted, timeout_ms)
 
     async def run_awaitable(
@@ -201,7 +207,7 @@ class InferenceSession:
 
         Args, raises: as :meth:`run`; the feed is copied before the first await.
         """
-        settings = _of_one(run_options, "run_awaitable")
+        settings = of_one(run_options, "run_awaitable")
         wanted = select(output_names, self.output_names)
         outputs = await awaitable.run(self._executor, self._prepare(input_feed, settings.native_outputs))
         return [outputs[index] for index in wanted]
@@ -401,13 +407,6 @@ def _lender(kwargs: Mapping[str, Any]) -> Executor | None:
     if not isinstance(session, InferenceSession):
         raise RknnTypeError(f"use_weight_from takes an InferenceSession, not {session!r}")
     return session._executor
-
-
-def _of_one(run_options: Any, caller: str) -> RunSettings:
-    settings = RunSettings.of(run_options)
-    if settings.dispatch_batch:
-        raise RknnError(f"{caller}() runs one inference, but run option {DISPATCH_BATCH} is set; use it with run()")
-    return settings
 
 
 def _end(executor: Executor, profiler: Profiler | None) -> None:

@@ -1,8 +1,8 @@
 """The defects of the library that this one replaces, by their numbers in its list: each has a test that passes here.
 
-Those of zero copy and custom operators (7, 9, 10, 12, 14, 17) come with these features. The native sides of 2, 16, 19
-and 20 are tested under sanitizers in native/tests; every call of the constructor fails once for 16 in
-tests/session/test_faults.py.
+Those of zero copy (7, 9, 10, 12, 17) are in test_io_binding.py, that of custom operators (14) comes with them. The
+native sides of 2, 16, 19 and 20 are tested under sanitizers in native/tests; every call of the constructor fails once
+for 16 in tests/session/test_faults.py.
 """
 
 from __future__ import annotations

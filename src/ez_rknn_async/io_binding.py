@@ -1,0 +1,375 @@
+"""``IOBinding``: which values an inference reads and writes.
+
+A binding is made once and run many times: memory is allocated when something is bound, and never when it runs. It is
+what one inference at a time uses; for several in flight, make several.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import operator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import device_value
+from .arrays import as_array
+from .binding_request import BindingRequest, Way
+from .element_types import parse_dtype
+from .errors import RknnInUseError, RknnTypeError, RknnValueError
+from .in_use import Mark, Use
+from .ort_value import OrtValue, parse_device, tensor_of
+from .shapes import choose
+from .tensors import CPU, DeviceTensor, HostTensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from .device_value import Port
+    from .executor import Executor
+    from .tensor_form import Form
+
+    Array = npt.NDArray[Any]
+    Shape = tuple[int, ...]
+
+
+class IOBinding:
+    """The inputs and outputs of inferences of one session; made by ``session.io_binding()``.
+
+    Binding a name again replaces what was bound to it, and keeps its place among the outputs. The values of outputs
+    that the binding made itself are written anew by each run; those that were passed in are the user's.
+
+    While an inference of this binding is under way every method raises :class:`RknnInUseError`.
+    """
+
+    def __init__(self, session: Any) -> None:
+        """For one session, which it does not keep open."""
+        executor: Executor | None = getattr(session, "_executor", None)
+        if executor is None:
+            raise RknnTypeError(f"IOBinding takes an InferenceSession, not {session!r}")
+        executor.check_open()
+        self._executor = executor
+        self._ports = executor.ports
+        self._mark = Mark("this binding")
+        self._inputs: dict[str, OrtValue] = {}
+        self._outputs: dict[str, _Output] = {}
+        self._unbound: dict[str, _Output] = {}
+        # Device memory for what lies on the CPU, by port and form; kept, so that no run allocates.
+        self._staging: dict[tuple[str, Form], DeviceTensor] = {}
+        # What the last run was made of, as long as nothing is bound anew; but arrays are cast in each.
+        self._has_casts = False
+        self._ready: tuple[list[Way], list[Way], Any, list[tuple[Mark, Use]]] | None = None
+
+    # ---- Inputs ----
+
+    def bind_cpu_input(self, name: str, arr_on_cpu: Any) -> None:
+        """Convert an array into NPU memory of the binding's own, now; the array may be changed afterwards.
+
+        Args:
+            name: of the input.
+            arr_on_cpu: as for ``run()``; the model's dynamic shapes included.
+
+        Raises:
+            RknnValueError, RknnTypeError: there is no such input, or the array does not fit it.
+        """
+        self._begin_change()
+        port = self._ports.find(name, "input")
+        given = self._executor.interface.inputs[port.index].check(as_array(arr_on_cpu, name))
+        tensor = self._stage(port, port.staging(given.array.shape, given.array.dtype))
+        tensor.write(given.array)
+        self._inputs[port.name] = OrtValue(tensor)
+
+    def bind_input(
+        self,
+        name: str,
+        device_type: str,
+        device_id: int,
+        element_type: Any,
+        shape: Sequence[int],
+        buffer_ptr: int,
+    ) -> None:
+        """Bind memory by its address: of an array that stays alive (``array.ctypes.data``), or of a value on the NPU.
+
+        Args:
+            name: of the input.
+            device_type, device_id: ``"cpu"`` or ``"rknpu2"``, and 0.
+            element_type, shape: of the tensor there; it is C-contiguous.
+            buffer_ptr: the address; on the NPU what ``value.data_ptr()`` returned.
+
+        Raises:
+            RknnValueError, RknnTypeError: there is no such input, or no value at this address, or it does not fit.
+        """
+        if parse_device(device_type, device_id) == CPU:
+            value = OrtValue(HostTensor(_array_at(buffer_ptr, shape, element_type)))
+        else:
+            value = OrtValue(device_value.at(_address(buffer_ptr)))
+        self.bind_ortvalue_input(name, value)
+
+    def bind_ortvalue_input(self, name: str, ortvalue: OrtValue) -> None:
+        """Bind a value. One on the CPU is converted at each run, by the worker that runs it.
+
+        Raises:
+            RknnValueError: there is no such input, or the value does not fit it; the message lists the differences.
+            RknnTypeError: it is no ``OrtValue``.
+        """
+        self._begin_change()
+        port, tensor = self._ports.find(name, "input"), tensor_of(ortvalue, "bind_ortvalue_input")
+        if isinstance(tensor, DeviceTensor):
+            port.match(tensor)
+        else:
+            self._executor.interface.inputs[port.index].check(tensor.array)
+        self._inputs[port.name] = ortvalue
+
+    # ---- Outputs ----
+
+    def bind_output(
+        self,
+        name: str,
+        device_type: str = "cpu",
+        device_id: int = 0,
+        element_type: Any = None,
+        shape: Sequence[int] | None = None,
+        buffer_ptr: int | None = None,
+        *,
+        layout: str = "native",
+        mem_flags: str | int | None = "cacheable",
+    ) -> None:
+        """Have an output written to a new value, on the CPU or on the NPU.
+
+        Args:
+            name: of the output.
+            device_type, device_id: ``"cpu"`` or ``"rknpu2"``, and 0.
+            element_type: float32 or the output's own type; None: as ``run()`` returns it (on the NPU: its own).
+            shape: of the output; None: its own.
+            buffer_ptr: on the CPU, the address of a C-contiguous array to write into, which stays alive.
+            layout, mem_flags: on the NPU, as for :meth:`OrtValue.ortvalue_from_shape_and_type`.
+
+        Raises:
+            RknnValueError, RknnTypeError: there is no such output, or it cannot be had so.
+        """
+        self._begin_change()
+        port, device = self._ports.find(name, "output"), parse_device(device_type, device_id)
+        dtype = None if element_type is None else parse_dtype(element_type)
+        flags, form = device_value.parse_mem_flags(mem_flags), device_value.parse_layout(layout)
+        wanted = None if shape is None else tuple(operator.index(extent) for extent in shape)
+        port.form(wanted, dtype)
+        if buffer_ptr is not None:
+            if device != CPU:
+                raise RknnValueError("memory for an output on the NPU is bound with bind_ortvalue_output()")
+            array = _array_at(buffer_ptr, wanted or port.shape, dtype or np.float32)
+            self.bind_ortvalue_output(name, OrtValue(HostTensor(array)))
+            return
+        output = _Output(port, device, dtype, form, flags, self._executor.interface.native_outputs)
+        output.value_of(wanted or port.shape)
+        self._outputs[port.name] = output
+
+    def bind_ortvalue_output(self, name: str, ortvalue: OrtValue) -> None:
+        """Have an output written to a value.
+
+        Raises:
+            RknnValueError: there is no such output, or the value does not fit it; the message lists the differences.
+            RknnTypeError: it is no ``OrtValue``.
+        """
+        self._begin_change()
+        port, tensor = self._ports.find(name, "output"), tensor_of(ortvalue, "bind_ortvalue_output")
+        if isinstance(tensor, DeviceTensor):
+            port.match(tensor)
+        else:
+            port.form(tensor.shape, tensor.array.dtype)
+            if not tensor.array.flags.writeable:
+                raise RknnValueError(f"the value for output {name!r} shares the memory of a read-only array")
+        self._outputs[port.name] = _Output(port, value=ortvalue)
+
+    # ---- Results ----
+
+    def get_outputs(self) -> list[OrtValue]:
+        """The values of the bound outputs, in the order of binding; if none is bound, of all, on the NPU.
+
+        Raises:
+            RknnInUseError: an inference of this binding is under way.
+        """
+        self._check_idle()
+        return self.results()
+
+    def get_outputs_as_ortvaluevector(self) -> list[OrtValue]:
+        """The same as :meth:`get_outputs`."""
+        return self.get_outputs()
+
+    def copy_outputs_to_cpu(self) -> list[Array]:
+        """The outputs as new arrays, in the order of :meth:`get_outputs`; of values on the NPU, their real numbers."""
+        return [value.numpy() for value in self.get_outputs()]
+
+    def results(self) -> list[OrtValue]:
+        """:meth:`get_outputs` for the package's own use, when an inference has just ended."""
+        outputs = self._outputs or self._unbound
+        return [output.value for output in outputs.values() if output.value is not None]
+
+    # ---- Changes ----
+
+    def clear_binding_inputs(self) -> None:
+        """Nothing is bound to any input any more."""
+        self._begin_change()
+        self._inputs.clear()
+
+    def clear_binding_outputs(self) -> None:
+        """Nothing is bound to any output any more."""
+        self._begin_change()
+        self._outputs.clear()
+        self._unbound.clear()
+
+    def synchronize_inputs(self) -> None:
+        """Make what the CPU wrote to the inputs visible to the NPU; every run does that anyway."""
+        self._check_idle()
+        for value in self._inputs.values():
+            value.sync_to_device()
+
+    def synchronize_outputs(self) -> None:
+        """Make the outputs visible to the CPU; every run does that anyway."""
+        for value in self.get_outputs():
+            value.sync_from_device()
+
+    # ---- Running ----
+
+    def request(self, executor: Executor) -> BindingRequest:
+        """One inference with what is bound now; everything in it is in use from here on.
+
+        Raises:
+            RknnValueError: an input is not bound, values do not go together, or the binding is another session's.
+            RknnInUseError: the binding or a value is in use.
+        """
+        executor.check_open()
+        if executor is not self._executor:
+            raise RknnValueError("this binding is of another session; make one with this session's io_binding()")
+        if self._ready is None:
+            self._check_idle()
+            self._ready = self._prepare()
+        request = BindingRequest(*self._ready, executor.last_bound)
+        if self._has_casts:
+            self._ready = None
+        return request
+
+    def _prepare(self) -> tuple[list[Way], list[Way], Any, list[tuple[Mark, Use]]]:
+        missing = [port.name for port in self._ports.inputs if port.name not in self._inputs]
+        if missing:
+            raise RknnValueError(f"nothing is bound to input {', '.join(map(repr, missing))}")
+        self._has_casts = False
+        inputs = [self._way_in(port) for port in self._ports.inputs]
+        interface = self._executor.interface
+        chosen = choose(interface.sets, [shape for _, shape, _ in inputs])
+        outputs = [
+            self._way_out(port, interface.sets[chosen].outputs[port.index].shape) for port in self._ports.outputs
+        ]
+        uses = [(self._mark, Use.RECEIVES)]
+        uses += list(dict.fromkeys((mark, Use.FEEDS) for _, _, mark in inputs))
+        uses += [(mark, Use.RECEIVES) for _, mark in outputs]
+        _check_distinct(uses)
+        return [way for way, _, _ in inputs], [way for way, _ in outputs], interface.descriptions[chosen], uses
+
+    def _way_in(self, port: Port) -> tuple[Way, Shape, Mark]:
+        contexts, tensor = self._executor.contexts, tensor_of(self._inputs[port.name], "an input")
+        if isinstance(tensor, DeviceTensor):
+            form = port.match(tensor)
+            return Way.through(tensor.memory, form, contexts), form.tensor.attribute.shape, tensor.mark
+        given = self._executor.interface.inputs[port.index].check(tensor.array)
+        form = port.staging(given.array.shape, given.array.dtype)
+        array = np.ascontiguousarray(given.array).reshape(given.array.shape)
+        self._has_casts |= not np.may_share_memory(array, tensor.array)
+        memory = self._stage(port, form).memory
+        way = Way.through(memory, form, contexts, form.writing(array.dtype, given.order), array)
+        return way, form.tensor.attribute.shape, tensor.mark
+
+    def _way_out(self, port: Port, shape: Shape) -> tuple[Way, Mark]:
+        if port.name in self._outputs:
+            output = self._outputs[port.name]
+        else:
+            output = self._unbound.setdefault(port.name, _Output(port))
+        contexts, tensor = self._executor.contexts, tensor_of(output.value_of(shape), "an output")
+        if isinstance(tensor, DeviceTensor):
+            form = port.match(tensor)
+            if form.shape != shape:
+                raise RknnValueError(
+                    f"{tensor.mark.name} has shape {list(form.shape)}, but this run gives {list(shape)}"
+                )
+            return Way.through(tensor.memory, form, contexts), tensor.mark
+        form = port.staging(shape, tensor.array.dtype)
+        memory = self._stage(port, form).memory
+        return Way.through(memory, form, contexts, form.reading(tensor.array.dtype), tensor.array), tensor.mark
+
+    def _stage(self, port: Port, form: Form) -> DeviceTensor:
+        key = (port.kind + port.name, form)
+        if key not in self._staging:
+            self._staging[key] = port.allocate_form(form)
+        return self._staging[key]
+
+    def _begin_change(self) -> None:
+        self._check_idle()
+        self._ready = None
+
+    def _check_idle(self) -> None:
+        if self._mark.in_flight:
+            raise RknnInUseError(
+                "an inference of this binding is under way",
+                hint="wait for its future or callback, or use another binding meanwhile",
+            )
+
+
+class _Output:
+    """What an output is bound to: a value of the user's, or one that is made when the shape is known."""
+
+    def __init__(
+        self,
+        port: Port,
+        device: str = "",
+        dtype: np.dtype[Any] | None = None,
+        layout: str = "session",
+        flags: str = "default",
+        native: bool = False,
+        *,
+        value: OrtValue | None = None,
+    ) -> None:
+        self._port, self._device, self._dtype, self._native = port, device, dtype, native
+        self._layout, self._flags = layout, flags
+        self._is_given = value is not None
+        self.value = value
+
+    def value_of(self, shape: Shape) -> OrtValue:
+        """The value for an output of this shape."""
+        if self.value is None or (not self._is_given and tuple(self.value.shape()) != shape):
+            self.value = OrtValue(self._make(shape))
+        return self.value
+
+    def _make(self, shape: Shape) -> HostTensor | DeviceTensor:
+        if self._device != CPU:
+            return self._port.allocate(shape, self._dtype, self._layout, self._flags)
+        form = self._port.form(shape, None)
+        dtype = self._dtype or (np.dtype(form.type) if self._native else form.real_dtype)
+        return HostTensor(np.zeros(shape, dtype))
+
+
+def _check_distinct(uses: Sequence[tuple[Mark, Use]]) -> None:
+    seen: set[Mark] = set()
+    for mark, _ in uses:
+        if mark in seen:
+            raise RknnValueError(f"{mark.name} is bound twice: what is written cannot be read or written otherwise too")
+        seen.add(mark)
+
+
+def _address(buffer_ptr: Any) -> int:
+    try:
+        address = operator.index(buffer_ptr)
+    except TypeError:
+        raise RknnTypeError(f"buffer_ptr takes an address, not {buffer_ptr!r}") from None
+    if address <= 0:
+        raise RknnValueError(f"buffer_ptr={address} is no address")
+    return address
+
+
+def _array_at(buffer_ptr: Any, shape: Sequence[int], element_type: Any) -> Array:
+    """The C-contiguous array that somebody has at this address."""
+    dtype, extents = parse_dtype(element_type), tuple(operator.index(extent) for extent in shape)
+    size = dtype.itemsize * int(np.prod(extents))
+    buffer = (ctypes.c_char * size).from_address(_address(buffer_ptr))
+    array: Array = np.frombuffer(memoryview(buffer), dtype).reshape(extents)
+    return array
