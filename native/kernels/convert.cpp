@@ -7,7 +7,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "elements.h"
+#include "byte_map.h"
+#include "factors.h"
 #include "fill.h"
 #include "layout.h"
 #include "transpose.h"
@@ -17,39 +18,22 @@ namespace {
 
 constexpr size_t kChannels = 64;
 constexpr size_t kBufferBytes = 16384;
-constexpr size_t kPattern = 512;
 
-/* The factors of channels that lie side by side, pixel after pixel: repeated until it pays to begin anew. */
-class Pattern {
-  public:
-    Pattern(const ezr_conversion &conversion, size_t first, size_t channels) {
-        if (conversion.rule == EZR_RULE_COPY) return;
-        if (conversion.channels == 1) {
-            factors_ = {conversion.a, conversion.b, false};
-            return;
-        }
-        factors_ = {conversion.a + first, conversion.b + first, true};
-        period_ = channels;
-        if (channels > kPattern / 2) return;
-        period_ = kPattern / channels * channels;
-        for (size_t i = 0; i < period_; ++i) {
-            a_[i] = factors_.a[i % channels];
-            b_[i] = factors_.b[i % channels];
-        }
-        factors_ = {a_, b_, true};
+/* From so many pixels on it pays to look for a cheaper way for bytes. */
+constexpr size_t kManyPixels = 4096;
+
+/* The arithmetic of the channels that are converted together. */
+struct Arithmetic {
+    PatternFactors pattern;
+    ByteMap bytes;
+
+    Arithmetic(const ezr_conversion &conversion, const Kinds &kinds, size_t first, size_t channels)
+        : pattern(conversion, first, channels) {
+        const bool is_quantised =
+            kinds.rule == EZR_RULE_SCALE || kinds.rule == EZR_RULE_AFFINE || kinds.rule == EZR_RULE_DIVIDE;
+        const bool is_large = size_t{conversion.n} * conversion.h * conversion.w >= kManyPixels;
+        if (kinds.from == RKNN_TENSOR_UINT8 && is_quantised && is_large) bytes.find(kinds, conversion, first, channels);
     }
-    Pattern(const Pattern &) = delete;
-    Pattern &operator=(const Pattern &) = delete;
-
-    const Factors &factors() const { return factors_; }
-    /* Elements until the factors begin anew; 0: they are all the same. */
-    size_t period() const { return period_; }
-
-  private:
-    Factors factors_{};
-    size_t period_ = 0;
-    double a_[kPattern];
-    double b_[kPattern];
 };
 
 class Conversion {
@@ -60,6 +44,7 @@ class Conversion {
           to_(make_layout(conversion.c, conversion.h, conversion.w, conversion.to)),
           source_(from),
           destination_(to),
+          kinds_{conversion.rule, conversion.from.type, conversion.to.type},
           copies_(conversion.rule == EZR_RULE_COPY) {}
 
     void run() {
@@ -86,7 +71,7 @@ class Conversion {
 
     /* All images' pixels of these channels, in runs as long as rows without gaps allow. */
     void convert_channels(size_t channel, size_t channels) const {
-        const Pattern pattern(conversion_, channel, channels);
+        const Arithmetic arithmetic(conversion_, kinds_, channel, channels);
         const bool one_run = from_.row == conversion_.w && to_.row == conversion_.w;
         const size_t rows = one_run ? 1 : conversion_.h;
         const size_t pixels = one_run ? size_t{conversion_.h} * conversion_.w : conversion_.w;
@@ -95,32 +80,35 @@ class Conversion {
             char *to = destination_ + n * to_.image() * to_.element;
             for (size_t y = 0; y < rows; ++y) {
                 convert_run(from + from_.offset(channel, y * from_.row), to + to_.offset(channel, y * to_.row), channel,
-                            channels, pixels, pattern);
+                            channels, pixels, arithmetic);
             }
         }
     }
 
     void convert_run(const char *from, char *to, size_t channel, size_t channels, size_t pixels,
-                     const Pattern &pattern) const {
+                     const Arithmetic &arithmetic) const {
         const bool whole = from_.group == channels && to_.group == channels;
         const size_t widest = std::max(from_.element, to_.element);
-        const size_t step = whole ? pixels : kBufferBytes / (channels * widest);
+        // Whole vectors, where there are so many.
+        const size_t most = kBufferBytes / (channels * widest);
+        const size_t step = whole ? pixels : most >= 64 ? most / 64 * 64 : most;
         for (size_t done = 0; done < pixels; done += step) {
             const size_t count = std::min(step, pixels - done);
             const char *here = from + done * from_.group * from_.element;
             char *there = to + done * to_.group * to_.element;
             if (from_planes()) {
-                planes_to_pixels(here, there, channel, channels, count);
+                planes_to_pixels(here, there, channel, channels, count, arithmetic);
             } else if (to_planes()) {
-                pixels_to_planes(here, there, channel, channels, count);
+                pixels_to_planes(here, there, channel, channels, count, arithmetic);
             } else {
-                pixels_to_pixels(here, there, channels, count, pattern);
+                pixels_to_pixels(here, there, channels, count, arithmetic);
             }
         }
     }
 
     /* Converted plane by plane, then interleaved. */
-    void planes_to_pixels(const char *from, char *to, size_t channel, size_t channels, size_t pixels) const {
+    void planes_to_pixels(const char *from, char *to, size_t channel, size_t channels, size_t pixels,
+                          const Arithmetic &arithmetic) const {
         const size_t from_stride = from_.surface;
         if (copies_) {
             transpose(from, from_stride, to, to_.group, channels, pixels, to_.element);
@@ -129,13 +117,14 @@ class Conversion {
         char planes[kBufferBytes];
         for (size_t i = 0; i < channels; ++i) {
             convert_plane(from + i * from_stride * from_.element, planes + i * pixels * to_.element, channel + i,
-                          pixels);
+                          pixels, arithmetic);
         }
         transpose(planes, pixels, to, to_.group, channels, pixels, to_.element);
     }
 
     /* Taken apart into planes, then converted plane by plane. */
-    void pixels_to_planes(const char *from, char *to, size_t channel, size_t channels, size_t pixels) const {
+    void pixels_to_planes(const char *from, char *to, size_t channel, size_t channels, size_t pixels,
+                          const Arithmetic &arithmetic) const {
         const size_t to_stride = to_.surface;
         if (copies_) {
             transpose(from, from_.group, to, to_stride, pixels, channels, to_.element);
@@ -144,12 +133,14 @@ class Conversion {
         char planes[kBufferBytes];
         transpose(from, from_.group, planes, pixels, pixels, channels, from_.element);
         for (size_t i = 0; i < channels; ++i) {
-            convert_plane(planes + i * pixels * from_.element, to + i * to_stride * to_.element, channel + i, pixels);
+            convert_plane(planes + i * pixels * from_.element, to + i * to_stride * to_.element, channel + i, pixels,
+                          arithmetic);
         }
     }
 
     /* Brought side by side, converted, brought to their places; what lies right already is not moved. */
-    void pixels_to_pixels(const char *from, char *to, size_t channels, size_t pixels, const Pattern &pattern) const {
+    void pixels_to_pixels(const char *from, char *to, size_t channels, size_t pixels,
+                          const Arithmetic &arithmetic) const {
         char gathered[kBufferBytes], converted[kBufferBytes];
         if (from_.group != channels) {
             move_pixels(from, from_.group, copies_ ? to : gathered, copies_ ? to_.group : channels, channels, pixels,
@@ -158,11 +149,11 @@ class Conversion {
             from = gathered;
         }
         if (to_.group == channels) {
-            convert_side_by_side(from, to, channels * pixels, pattern);
+            convert_side_by_side(from, to, channels * pixels, arithmetic);
             return;
         }
         if (!copies_) {
-            convert_side_by_side(from, converted, channels * pixels, pattern);
+            convert_side_by_side(from, converted, channels * pixels, arithmetic);
             from = converted;
         }
         move_pixels(from, channels, to, to_.group, channels, pixels, to_.element);
@@ -176,24 +167,26 @@ class Conversion {
         }
     }
 
-    void convert_plane(const char *from, char *to, size_t channel, size_t count) const {
-        const size_t index = conversion_.channels == 1 ? 0 : channel;
-        convert(from, to, count, {conversion_.a + index, conversion_.b + index, false});
+    void convert_plane(const char *from, char *to, size_t channel, size_t count, const Arithmetic &arithmetic) const {
+        if (conversion_.channels == 1) return convert_side_by_side(from, to, count, arithmetic);
+        const ChannelFactors channel_factors(conversion_, channel);
+        convert_elements(kinds_, from, to, count, channel_factors.factors());
     }
 
-    void convert_side_by_side(const char *from, char *to, size_t count, const Pattern &pattern) const {
-        const size_t step = pattern.period() == 0 ? count : pattern.period();
-        for (size_t done = 0; done < count; done += step) {
-            convert(from + done * from_.element, to + done * to_.element, std::min(step, count - done),
-                    pattern.factors());
-        }
-    }
-
-    void convert(const char *from, char *to, size_t count, const Factors &factors) const {
+    void convert_side_by_side(const char *from, char *to, size_t count, const Arithmetic &arithmetic) const {
         if (copies_) {
             std::memcpy(to, from, count * to_.element);
-        } else {
-            convert_elements(conversion_.rule, conversion_.from.type, from, conversion_.to.type, to, count, factors);
+            return;
+        }
+        if (arithmetic.bytes.is_found()) {
+            const auto *bytes = reinterpret_cast<const uint8_t *>(from);
+            return arithmetic.bytes.convert(bytes, reinterpret_cast<uint8_t *>(to), count);
+        }
+        const PatternFactors &pattern = arithmetic.pattern;
+        const size_t step = pattern.period() == 0 ? count : pattern.period();
+        for (size_t done = 0; done < count; done += step) {
+            convert_elements(kinds_, from + done * from_.element, to + done * to_.element, std::min(step, count - done),
+                             pattern.factors());
         }
     }
 
@@ -202,6 +195,7 @@ class Conversion {
     const Layout to_;
     const char *const source_;
     char *const destination_;
+    const Kinds kinds_;
     const bool copies_;
 };
 

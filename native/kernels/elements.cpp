@@ -1,46 +1,35 @@
 #include "elements.h"
 
-#include <algorithm>
-
 #include "layout.h"
+#include "map_bytes.h"
+#include "stage.h"
 
 namespace ezr {
-namespace {
 
-/* The conversion of at most kStage elements: to float32 (unless it is that already), by the rule, to the destination's
- * type. What is in between stays in the first-level cache. */
-void convert_stage(uint32_t rule, rknn_tensor_type from_type, const char *from, rknn_tensor_type to_type, char *to,
-                   size_t count, const Factors &factors) {
-    float widened[kStage];
-    auto *numbers = reinterpret_cast<const Unaligned<float> *>(from);
-    if (from_type != RKNN_TENSOR_FLOAT32) {
-        widen(from_type, from, widened, count);
-        numbers = widened;
-    }
-    if (to_type == RKNN_TENSOR_FLOAT32) {
-        scale_floats(rule, numbers, reinterpret_cast<Unaligned<float> *>(to), count, factors);
-    } else if (to_type == RKNN_TENSOR_FLOAT16) {
-        float scaled[kStage];
-        scale_floats(rule, numbers, scaled, count, factors);
-        narrow_to_half(scaled, to, count);
-    } else {
-        int32_t quantised[kStage];
-        quantise(rule, numbers, quantised, count, factors, range_of(to_type));
-        narrow(quantised, to_type, to, count);
-    }
+#if defined(__x86_64__)
+/* In elements_avx2.cpp. */
+void convert_elements_avx2(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
+                           size_t count, const Factors &factors);
+void map_bytes_avx2(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count);
+
+namespace {
+const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}  // namespace
+#endif
+
+void convert_elements(const Kinds &kinds, const void *from, void *to, size_t count, const Factors &factors) {
+    const size_t from_size = element_size(kinds.from), to_size = element_size(kinds.to);
+#if defined(__x86_64__)
+    if (has_avx2) return convert_elements_avx2(kinds, from_size, to_size, from, to, count, factors);
+#endif
+    convert_stages(kinds, from_size, to_size, from, to, count, factors);
 }
 
-}  // namespace
-
-void convert_elements(uint32_t rule, rknn_tensor_type from_type, const void *from, rknn_tensor_type to_type, void *to,
-                      size_t count, const Factors &factors) {
-    const size_t from_size = element_size(from_type), to_size = element_size(to_type);
-    Factors here = factors;
-    for (size_t done = 0; done < count; done += kStage) {
-        convert_stage(rule, from_type, static_cast<const char *>(from) + done * from_size, to_type,
-                      static_cast<char *>(to) + done * to_size, std::min(kStage, count - done), here);
-        if (here.each) here = {here.a + kStage, here.b + kStage, true};
-    }
+void map_bytes(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count) {
+#if defined(__x86_64__)
+    if (has_avx2) return map_bytes_avx2(line, from, to, count);
+#endif
+    map_all(line, from, to, count);
 }
 
 }  // namespace ezr

@@ -18,37 +18,35 @@ struct Factors {
     const double *a;
     const double *b;
     bool each;
+    /* The same, for estimates (see estimate.h); doubt is 0 where there can be none. */
+    const float *estimate_a;
+    const float *estimate_b;
+    uint32_t doubt;
+
+    /* Those of the elements that follow the next `count`. */
+    Factors after(size_t count) const {
+        if (!each) return *this;
+        if (doubt == 0) return {a + count, b + count, true, nullptr, nullptr, 0};
+        return {a + count, b + count, true, estimate_a + count, estimate_b + count, doubt};
+    }
 };
 
-/* Converts `count` elements from one type to another; not for EZR_RULE_COPY. Every source type but the 32-bit and
- * 64-bit integers is exact in float32, which therefore all rules start from. */
-void convert_elements(uint32_t rule, rknn_tensor_type from_type, const void *from, rknn_tensor_type to_type, void *to,
-                      size_t count, const Factors &factors);
-
-/* The stages of it, for at most kStage elements. */
-constexpr size_t kStage = 256;
-
-/* Any type to float32. */
-void widen(rknn_tensor_type type, const void *from, float *to, size_t count);
-
-/* The rules SCALE, AFFINE and DIVIDE: to whole numbers between least and most. */
+/* The range of a destination's type. */
 struct Range {
     int32_t least;
     int32_t most;
 };
-void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *to, size_t count, const Factors &factors,
-              const Range &range);
 
-/* The rules NORMALISE and DEQUANTISE. */
-void scale_floats(uint32_t rule, const Unaligned<float> *from, Unaligned<float> *to, size_t count,
-                  const Factors &factors);
+/* Which elements become which, by which rule. */
+struct Kinds {
+    uint32_t rule; /* not EZR_RULE_COPY */
+    rknn_tensor_type from;
+    rknn_tensor_type to;
+};
 
-/* Whole numbers to int8, uint8 or int16, in whose range they are. */
-Range range_of(rknn_tensor_type type);
-void narrow(const int32_t *from, rknn_tensor_type type, void *to, size_t count);
-
-/* float32 to float16. */
-void narrow_to_half(const float *from, void *to, size_t count);
+/* Converts `count` elements from one type to another. Every source type but the 32-bit and 64-bit integers is exact in
+ * float32, which therefore all rules start from. */
+void convert_elements(const Kinds &kinds, const void *from, void *to, size_t count, const Factors &factors);
 
 }  // namespace ezr
 

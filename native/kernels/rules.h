@@ -1,5 +1,8 @@
 /* The arithmetic of the rules. Every operation is rounded as ez_rknn_kernels.h says: nothing here may be contracted to
  * fused multiply-additions, nor evaluated in another order. */
+#ifndef EZ_RKNN_RULES_H
+#define EZ_RKNN_RULES_H
+
 #include "elements.h"
 #include "inline.h"
 
@@ -74,16 +77,9 @@ EZR_INLINE void apply(const Unaligned<float> *from, Result *__restrict to, size_
     }
 }
 
-template <typename Element>
-void narrow_all(const int32_t *from, void *to, size_t count) {
-    auto *elements = static_cast<Unaligned<Element> *>(to);
-    for (size_t i = 0; i < count; ++i) elements[i] = static_cast<Element>(from[i]);
-}
-
-}  // namespace
-
-void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *to, size_t count, const Factors &factors,
-              const Range &range) {
+/* The rules SCALE, AFFINE and DIVIDE: to whole numbers in the range. */
+EZR_INLINE void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *to, size_t count, const Factors &factors,
+                         const Range &range) {
     switch (rule) {
         case EZR_RULE_SCALE:
             return apply<Scale>(from, to, count, factors, range);
@@ -94,32 +90,14 @@ void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *to, size_t c
     }
 }
 
-void scale_floats(uint32_t rule, const Unaligned<float> *from, Unaligned<float> *to, size_t count,
-                  const Factors &factors) {
+/* The rules NORMALISE and DEQUANTISE. */
+EZR_INLINE void scale_floats(uint32_t rule, const Unaligned<float> *from, Unaligned<float> *to, size_t count,
+                             const Factors &factors) {
     if (rule == EZR_RULE_NORMALISE) return apply<Normalise>(from, to, count, factors);
     apply<Dequantise>(from, to, count, factors);
 }
 
-Range range_of(rknn_tensor_type type) {
-    switch (type) {
-        case RKNN_TENSOR_INT8:
-            return {INT8_MIN, INT8_MAX};
-        case RKNN_TENSOR_UINT8:
-            return {0, UINT8_MAX};
-        default:
-            return {INT16_MIN, INT16_MAX};
-    }
-}
-
-void narrow(const int32_t *from, rknn_tensor_type type, void *to, size_t count) {
-    switch (type) {
-        case RKNN_TENSOR_INT8:
-            return narrow_all<int8_t>(from, to, count);
-        case RKNN_TENSOR_UINT8:
-            return narrow_all<uint8_t>(from, to, count);
-        default:
-            return narrow_all<int16_t>(from, to, count);
-    }
-}
-
+}  // namespace
 }  // namespace ezr
+
+#endif

@@ -1,0 +1,16 @@
+/* Compiled for x86-64 with AVX2, FMA and F16C; called where the processor has them. */
+#include "map_bytes.h"
+#include "stage.h"
+
+namespace ezr {
+
+void convert_elements_avx2(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
+                           size_t count, const Factors &factors) {
+    convert_stages(kinds, from_size, to_size, from, to, count, factors);
+}
+
+void map_bytes_avx2(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count) {
+    map_all(line, from, to, count);
+}
+
+}  // namespace ezr

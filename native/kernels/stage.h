@@ -1,0 +1,107 @@
+/* The conversion of a run of elements, for the instruction set that this is compiled for: each source file that
+ * includes this is compiled for another one. */
+#ifndef EZ_RKNN_STAGE_H
+#define EZ_RKNN_STAGE_H
+
+#include "elements.h"
+#include "estimate_block.h"
+#include "rules.h"
+#include "widen.h"
+
+namespace ezr {
+namespace {
+
+/* As many elements as go together through what lies between source and destination: float32, or whole numbers of 32
+ * bits. It stays in the first-level cache. */
+constexpr size_t kStage = 256;
+
+EZR_INLINE Range range_of(rknn_tensor_type type) {
+    if (type == RKNN_TENSOR_INT8) return {INT8_MIN, INT8_MAX};
+    if (type == RKNN_TENSOR_UINT8) return {0, UINT8_MAX};
+    return {INT16_MIN, INT16_MAX};
+}
+
+/* By the rule itself. */
+void quantise_exactly(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
+                      const Factors &factors) {
+    int32_t quantised[kStage];
+    const size_t to_size = kinds.to == RKNN_TENSOR_INT16 ? 2 : 1;
+    for (size_t done = 0; done < count; done += kStage) {
+        const size_t here = count - done < kStage ? count - done : kStage;
+        quantise(kinds.rule, from + done, quantised, here, factors.after(done), range_of(kinds.to));
+        narrow(quantised, kinds.to, to + done * to_size, here);
+    }
+}
+
+/* To 8 bits, by estimates. */
+template <bool Each, bool Signed>
+EZR_INLINE void quantise_by_estimates(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
+                                      const Factors &factors) {
+    size_t i = 0;
+    for (; i + kBlock <= count; i += kBlock) {
+        if (__builtin_expect(!estimate_block<Each, Signed>(from + i, to + i, factors, i), 0)) {
+            quantise_exactly(kinds, from + i, to + i, kBlock, factors.after(i));
+        }
+    }
+    quantise_exactly(kinds, from + i, to + i, count - i, factors.after(i));
+}
+
+void quantise_floats(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count, const Factors &factors) {
+    const bool is_signed = kinds.to == RKNN_TENSOR_INT8;
+    if (factors.doubt == 0 || kinds.to == RKNN_TENSOR_INT16) {
+        quantise_exactly(kinds, from, to, count, factors);
+    } else if (factors.each) {
+        is_signed ? quantise_by_estimates<true, true>(kinds, from, to, count, factors)
+                  : quantise_by_estimates<true, false>(kinds, from, to, count, factors);
+    } else {
+        is_signed ? quantise_by_estimates<false, true>(kinds, from, to, count, factors)
+                  : quantise_by_estimates<false, false>(kinds, from, to, count, factors);
+    }
+}
+
+/* From float32, any number of elements. */
+EZR_INLINE void convert_floats(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
+                               const Factors &factors) {
+    if (kinds.to == RKNN_TENSOR_FLOAT32) {
+        scale_floats(kinds.rule, from, reinterpret_cast<Unaligned<float> *>(to), count, factors);
+    } else {
+        quantise_floats(kinds, from, to, count, factors);
+    }
+}
+
+/* At most kStage elements. */
+EZR_INLINE void convert_stage(const Kinds &kinds, const char *from, char *to, size_t count, const Factors &factors) {
+    float widened[kStage];
+    auto *numbers = reinterpret_cast<const Unaligned<float> *>(from);
+    if (kinds.from != RKNN_TENSOR_FLOAT32) {
+        widen(kinds.from, from, widened, count);
+        numbers = widened;
+    }
+    if (kinds.to == RKNN_TENSOR_FLOAT16) {
+        float scaled[kStage];
+        scale_floats(kinds.rule, numbers, scaled, count, factors);
+        narrow_to_half(scaled, to, count);
+    } else {
+        convert_floats(kinds, numbers, to, count, factors);
+    }
+}
+
+EZR_INLINE void convert_stages(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
+                               size_t count, const Factors &factors) {
+    const auto *source = static_cast<const char *>(from);
+    auto *destination = static_cast<char *>(to);
+    if (kinds.from == RKNN_TENSOR_FLOAT32 && kinds.to != RKNN_TENSOR_FLOAT16) {
+        convert_floats(kinds, reinterpret_cast<const Unaligned<float> *>(source), destination, count, factors);
+        return;
+    }
+    for (size_t done = 0; done < count; done += kStage) {
+        const size_t left = count - done;
+        convert_stage(kinds, source + done * from_size, destination + done * to_size, left < kStage ? left : kStage,
+                      factors.after(done));
+    }
+}
+
+}  // namespace
+}  // namespace ezr
+
+#endif

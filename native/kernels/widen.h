@@ -1,0 +1,88 @@
+/* The ends of a conversion: elements of any type to float32, and results to their type. */
+#ifndef EZ_RKNN_WIDEN_H
+#define EZ_RKNN_WIDEN_H
+
+#include "elements.h"
+#include "half.h"
+
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
+
+namespace ezr {
+namespace {
+
+template <typename Source>
+EZR_INLINE void widen_all(const void *from, float *__restrict to, size_t count) {
+    const auto *source = static_cast<const Unaligned<Source> *>(from);
+    for (size_t i = 0; i < count; ++i) to[i] = static_cast<float>(source[i]);
+}
+
+EZR_INLINE void widen_halves(const void *from, float *__restrict to, size_t count) {
+    const auto *halves = static_cast<const Unaligned<uint16_t> *>(from);
+    size_t i = 0;
+#if defined(__F16C__)
+    for (; i + 8 <= count; i += 8) {
+        const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i *>(halves + i));
+        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(eight));
+    }
+#endif
+    for (; i < count; ++i) to[i] = float_from_half(halves[i]);
+}
+
+EZR_INLINE void widen(rknn_tensor_type type, const void *from, float *to, size_t count) {
+    switch (type) {
+        case RKNN_TENSOR_FLOAT16:
+            return widen_halves(from, to, count);
+        case RKNN_TENSOR_INT8:
+            return widen_all<int8_t>(from, to, count);
+        case RKNN_TENSOR_UINT8:
+        case RKNN_TENSOR_BOOL:
+            return widen_all<uint8_t>(from, to, count);
+        case RKNN_TENSOR_INT16:
+            return widen_all<int16_t>(from, to, count);
+        case RKNN_TENSOR_UINT16:
+            return widen_all<uint16_t>(from, to, count);
+        case RKNN_TENSOR_INT32:
+            return widen_all<int32_t>(from, to, count);
+        case RKNN_TENSOR_UINT32:
+            return widen_all<uint32_t>(from, to, count);
+        default:
+            return widen_all<int64_t>(from, to, count);
+    }
+}
+
+EZR_INLINE void narrow_to_half(const float *from, void *to, size_t count) {
+    auto *halves = static_cast<Unaligned<uint16_t> *>(to);
+    size_t i = 0;
+#if defined(__F16C__)
+    for (; i + 8 <= count; i += 8) {
+        const __m128i eight = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
+        _mm_storeu_si128(reinterpret_cast<__m128i *>(halves + i), eight);
+    }
+#endif
+    for (; i < count; ++i) halves[i] = half_from_float(from[i]);
+}
+
+template <typename Element>
+EZR_INLINE void narrow_all(const int32_t *from, void *to, size_t count) {
+    auto *elements = static_cast<Unaligned<Element> *>(to);
+    for (size_t i = 0; i < count; ++i) elements[i] = static_cast<Element>(from[i]);
+}
+
+/* Whole numbers to int8, uint8 or int16, in whose range they are. */
+EZR_INLINE void narrow(const int32_t *from, rknn_tensor_type type, void *to, size_t count) {
+    switch (type) {
+        case RKNN_TENSOR_INT8:
+            return narrow_all<int8_t>(from, to, count);
+        case RKNN_TENSOR_UINT8:
+            return narrow_all<uint8_t>(from, to, count);
+        default:
+            return narrow_all<int16_t>(from, to, count);
+    }
+}
+
+}  // namespace
+}  // namespace ezr
+
+#endif
