@@ -25,38 +25,35 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
-class Way(NamedTuple):
-    """How one input or output goes through memory that is bound to the context that runs."""
+class Passage(NamedTuple):
+    """What goes in or comes out of one inference, and through which memory."""
 
     memory: DeviceMemory
-    attribute: Any  # rknn_tensor_attr *
-    memories: Any  # rknn_tensor_mem *[], by worker
-    number: int
+    form: Form  # as which the memory is bound
+    mark: Mark  # of the value
     conversion: Conversion | None = None  # between array and memory, done by the worker; None: the value is the memory
     array: Array | None = None
 
-    @classmethod
-    def through(
-        cls,
-        memory: DeviceMemory,
-        form: Form,
-        contexts: Contexts,
-        conversion: Conversion | None = None,
-        array: Array | None = None,
-    ) -> Way:
-        """Through this memory, bound as this form says.
+    def arguments(self, contexts: Contexts) -> tuple[Any, ...]:
+        """Of ``Task.set_direct_input`` and ``Task.set_direct_output``, but for the index.
 
         Raises:
-            RknnDeviceError: a context of the session cannot take the memory in.
+            RknnDeviceError: one of these contexts cannot take the memory in.
         """
-        bound = memory.bound(contexts, form.tensor.bound)
-        return cls(memory, bound.attribute, bound.memories, bound.number, conversion, array)
-
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        """Of ``Task.set_direct_input`` and ``Task.set_direct_output``, but for the index."""
+        bound = self.memory.bound(contexts, self.form.tensor.bound)
         conversion = None if self.conversion is None else self.conversion.c
-        return (self.attribute, self.memories, self.number, conversion, self.array, self.memory.needs_sync)
+        return (bound.attribute, bound.memories, bound.number, conversion, self.array, self.memory.needs_sync)
+
+
+class Prepared(NamedTuple):
+    """All that a binding's inferences have in common."""
+
+    inputs: Sequence[Passage]
+    outputs: Sequence[Passage]
+    shapes: Any  # rknn_tensor_attr[] of a dynamic model; otherwise None
+    uses: Sequence[tuple[Mark, Use]]  # what becomes of each value
+    lane: int  # on which of a worker's contexts they run
+    arguments: tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]  # of each input and each output, for a task
 
 
 class BindingRequest:
@@ -66,38 +63,25 @@ class BindingRequest:
         arrays: none; the values have the outputs.
     """
 
-    def __init__(
-        self,
-        inputs: Sequence[Way],
-        outputs: Sequence[Way],
-        shapes: Any,
-        uses: Sequence[tuple[Mark, Use]],
-        last_bound: LastBound,
-    ) -> None:
+    def __init__(self, prepared: Prepared, last_bound: LastBound) -> None:
         """Mark the values.
-
-        Args:
-            inputs, outputs: the way of each, in the model's order.
-            shapes: ``rknn_tensor_attr[]`` of a dynamic model; otherwise None.
-            uses: what becomes of each value.
-            last_bound: of the session.
 
         Raises:
             RknnInUseError: one is in use already.
         """
-        self._inputs, self._outputs, self._shapes = inputs, outputs, shapes
+        self._prepared = prepared
         self._last_bound = last_bound
-        self._memories = tuple(way.memory for way in (*inputs, *outputs))
         self.arrays: list[Array] = []
-        self._claim = Claim(uses)
+        self._claim = Claim(prepared.uses)
 
     def fill(self, task: Task) -> None:
         """Write this request into the structures of a task."""
-        for index, way in enumerate(self._inputs):
-            task.set_direct_input(index, *way.arguments)
-        for index, way in enumerate(self._outputs):
-            task.set_direct_output(index, *way.arguments)
-        task.set_shapes(self._shapes)
+        inputs, outputs = self._prepared.arguments
+        for index, arguments in enumerate(inputs):
+            task.set_direct_input(index, *arguments)
+        for index, arguments in enumerate(outputs):
+            task.set_direct_output(index, *arguments)
+        task.set_shapes(self._prepared.shapes)
 
     def ended(self, result: Result | None) -> None:
         """Nothing of the engine or the runtime uses the values any more. May be called twice.
@@ -105,7 +89,8 @@ class BindingRequest:
         ``result`` is None when nothing has run.
         """
         if result is not None:
-            self._last_bound.ran(result, self._memories)
+            passages = (*self._prepared.inputs, *self._prepared.outputs)
+            self._last_bound.ran(result, tuple(passage.memory for passage in passages))
         self._claim.end()
 
 

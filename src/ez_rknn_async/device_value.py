@@ -283,8 +283,7 @@ def parse_mem_flags(mem_flags: Any) -> str:
 
 def _input_forms(direct: Direct, index: int, io: Input, prefers_nhwc: bool) -> dict[Shape, Forms]:
     forms: dict[Shape, Forms] = {}
-    for binding in direct.inputs[index].bindings:
-        native = binding.native
+    for native in (tensors.inputs[index] for tensors in direct.sets):
         for shape, order in _arrays(io, native.attribute.shape):
             if shape not in forms:
                 forms[shape] = input_forms(native, shape, order, direct.normalisations[index], prefers_nhwc)
@@ -293,8 +292,8 @@ def _input_forms(direct: Direct, index: int, io: Input, prefers_nhwc: bool) -> d
 
 def _output_forms(direct: Direct, index: int, prefers_nhwc: bool) -> dict[Shape, Forms]:
     forms: dict[Shape, Forms] = {}
-    for binding in direct.outputs[index].bindings:
-        forms.setdefault(binding.native.attribute.shape, output_forms(binding.native, prefers_nhwc))
+    for native in (tensors.outputs[index] for tensors in direct.sets):
+        forms.setdefault(native.attribute.shape, output_forms(native, prefers_nhwc))
     return forms
 
 

@@ -54,6 +54,7 @@ class Direct:
     """The transport of a session with direct I/O; see :class:`.interface.Transport`.
 
     Attributes:
+        sets: how tensors are bound, for each set of shapes.
         inputs, outputs: the tensors and their memory.
         normalisations: what the model's file says about each input.
     """
@@ -78,6 +79,7 @@ class Direct:
             RknnDeviceError: there is not enough memory.
         """
         numbers = itertools.count(1)
+        self.sets = tuple(sets)
         self.normalisations = tuple(normalisations)
         self.inputs = [BoundTensor(n, contexts, flags, numbers) for n in zip(*(s.inputs for s in sets))]
         self.outputs = [BoundTensor(n, contexts, flags, numbers) for n in zip(*(s.outputs for s in sets))]

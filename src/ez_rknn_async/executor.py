@@ -214,6 +214,14 @@ class Executor:
         with self._gate:
             pass
 
+    def lane(self, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[int, Contexts]:
+        """The contexts, and their number, for inferences whose tensors are bound in these ways; see :attr:`Form.way`.
+
+        Raises:
+            RknnError: the runtime has no more contexts.
+        """
+        return 0, self.contexts
+
     @functools.cached_property
     def ports(self) -> Ports:
         """The inputs and outputs as values see them.

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import device_value
 from .arrays import as_array
-from .binding_request import BindingRequest, Way
+from .binding_request import BindingRequest, Passage, Prepared
 from .element_types import parse_dtype
 from .errors import RknnInUseError, RknnTypeError, RknnValueError
 from .in_use import Mark, Use
@@ -60,7 +60,7 @@ class IOBinding:
         self._staging: dict[tuple[str, Form], DeviceTensor] = {}
         # What the last run was made of, as long as nothing is bound anew; but arrays are cast in each.
         self._has_casts = False
-        self._ready: tuple[list[Way], list[Way], Any, list[tuple[Mark, Use]]] | None = None
+        self._ready: Prepared | None = None
 
     # ---- Inputs ----
 
@@ -245,57 +245,56 @@ class IOBinding:
         if self._ready is None:
             self._check_idle()
             self._ready = self._prepare()
-        request = BindingRequest(*self._ready, executor.last_bound)
+        request = BindingRequest(self._ready, executor.last_bound)
         if self._has_casts:
             self._ready = None
         return request
 
-    def _prepare(self) -> tuple[list[Way], list[Way], Any, list[tuple[Mark, Use]]]:
+    def _prepare(self) -> Prepared:
         missing = [port.name for port in self._ports.inputs if port.name not in self._inputs]
         if missing:
             raise RknnValueError(f"nothing is bound to input {', '.join(map(repr, missing))}")
         self._has_casts = False
-        inputs = [self._way_in(port) for port in self._ports.inputs]
+        inputs = [self._entering(port) for port in self._ports.inputs]
         interface = self._executor.interface
-        chosen = choose(interface.sets, [shape for _, shape, _ in inputs])
-        outputs = [
-            self._way_out(port, interface.sets[chosen].outputs[port.index].shape) for port in self._ports.outputs
-        ]
+        chosen = choose(interface.sets, [passage.form.tensor.attribute.shape for passage in inputs])
+        shapes = [attribute.shape for attribute in interface.sets[chosen].outputs]
+        outputs = [self._leaving(port, shape) for port, shape in zip(self._ports.outputs, shapes)]
         uses = [(self._mark, Use.RECEIVES)]
-        uses += list(dict.fromkeys((mark, Use.FEEDS) for _, _, mark in inputs))
-        uses += [(mark, Use.RECEIVES) for _, mark in outputs]
+        uses += list(dict.fromkeys((passage.mark, Use.FEEDS) for passage in inputs))
+        uses += [(passage.mark, Use.RECEIVES) for passage in outputs]
         _check_distinct(uses)
-        return [way for way, _, _ in inputs], [way for way, _ in outputs], interface.descriptions[chosen], uses
+        lane, contexts = self._executor.lane([p.form.way for p in inputs], [p.form.way for p in outputs])
+        arguments = [p.arguments(contexts) for p in inputs], [p.arguments(contexts) for p in outputs]
+        return Prepared(inputs, outputs, interface.descriptions[chosen], uses, lane, arguments)
 
-    def _way_in(self, port: Port) -> tuple[Way, Shape, Mark]:
-        contexts, tensor = self._executor.contexts, tensor_of(self._inputs[port.name], "an input")
+    def _entering(self, port: Port) -> Passage:
+        tensor = tensor_of(self._inputs[port.name], "an input")
         if isinstance(tensor, DeviceTensor):
-            form = port.match(tensor)
-            return Way.through(tensor.memory, form, contexts), form.tensor.attribute.shape, tensor.mark
+            return Passage(tensor.memory, port.match(tensor), tensor.mark)
         given = self._executor.interface.inputs[port.index].check(tensor.array)
         form = port.staging(given.array.shape, given.array.dtype)
         array = np.ascontiguousarray(given.array).reshape(given.array.shape)
         self._has_casts |= not np.may_share_memory(array, tensor.array)
         memory = self._stage(port, form).memory
-        way = Way.through(memory, form, contexts, form.writing(array.dtype, given.order), array)
-        return way, form.tensor.attribute.shape, tensor.mark
+        return Passage(memory, form, tensor.mark, form.writing(array.dtype, given.order), array)
 
-    def _way_out(self, port: Port, shape: Shape) -> tuple[Way, Mark]:
+    def _leaving(self, port: Port, shape: Shape) -> Passage:
         if port.name in self._outputs:
             output = self._outputs[port.name]
         else:
             output = self._unbound.setdefault(port.name, _Output(port))
-        contexts, tensor = self._executor.contexts, tensor_of(output.value_of(shape), "an output")
+        tensor = tensor_of(output.value_of(shape), "an output")
         if isinstance(tensor, DeviceTensor):
             form = port.match(tensor)
             if form.shape != shape:
                 raise RknnValueError(
                     f"{tensor.mark.name} has shape {list(form.shape)}, but this run gives {list(shape)}"
                 )
-            return Way.through(tensor.memory, form, contexts), tensor.mark
+            return Passage(tensor.memory, form, tensor.mark)
         form = port.staging(shape, tensor.array.dtype)
         memory = self._stage(port, form).memory
-        return Way.through(memory, form, contexts, form.reading(tensor.array.dtype), tensor.array), tensor.mark
+        return Passage(memory, form, tensor.mark, form.reading(tensor.array.dtype), tensor.array)
 
     def _stage(self, port: Port, form: Form) -> DeviceTensor:
         key = (port.kind + port.name, form)

@@ -67,6 +67,18 @@ class Form:
         return self.tensor.bound.type == "uint8" and self.tensor.attribute.type != "uint8"
 
     @property
+    def way(self) -> str:
+        """How a context is given the tensor: ``"pixels"`` and ``"converted"`` by the runtime, or ``"native"``.
+
+        A context does not survive a change of this; see :mod:`.lanes`.
+        """
+        if self.is_pixels:
+            return "pixels"
+        # Inputs in the NPU's own layout pass through; outputs are converted to one order only.
+        is_native = self.tensor.bound.pass_through or self.tensor.bound.format != "NHWC"
+        return "native" if is_native else "converted"
+
+    @property
     def real_dtype(self) -> np.dtype[Any]:
         """The type of the arrays in which the tensor's real numbers are read."""
         return np.dtype(self.type if self.type in _INTEGERS else np.float32)
