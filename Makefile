@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo test test-all test-python test-native test-zoo test-direct fuzz-models test-peer bench soak lint format clean
+.PHONY: demo test test-all test-python test-native test-zoo test-direct fuzz-models test-peer bench bench-kernels soak lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -62,6 +62,10 @@ $(VENV)-peer/.installed:
 bench: $(VENV)/.installed
 	-$(MAKE) --no-print-directory $(VENV)-peer/.installed
 	EZ_RKNN_PEER_PYTHON=$$(test -e $(VENV)-peer/.installed && echo $(VENV)-peer/bin/python) $(BIN)/python benchmarks/goals.py $(BENCH)
+
+## bench-kernels: the conversion kernels' bandwidth beside memcpy's, and beside numpy
+bench-kernels: $(VENV)/.installed
+	$(BIN)/python benchmarks/kernels.py
 
 ## soak: a million inferences in every way to run and 100,000 sessions: nothing may grow
 soak: $(VENV)/.installed
