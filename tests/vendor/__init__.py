@@ -1,0 +1,1 @@
+"""Against the vendor's real library; see conftest.py."""

@@ -1,0 +1,123 @@
+"""What stands in the NPU's input buffer when it is told to run."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+from ez_rknn_async import InferenceSession
+
+from .conftest import OpenSession
+from .npu import FakeNpu, Submission
+from .raw import Raw
+
+# The models of ../shared/golden whose inputs the library does not take modulo 256: images, and floats of any shape.
+RECORDED = ["c1_i8", "c1_fp", "c3_i8", "c3_fp", "c3odd_i8", "c3raw_i8", "c3raw_fp", "c4_i8", "c4_fp", "c5_i8", "c5_fp"]
+RECORDED += ["c16_i8", "add5_fp", "mi_fp", "fc2_fp", "mm3_fp", "tk220_c3_i8", "tk232_c16_i8"]
+DTYPES = {"u8": np.uint8, "i8": np.int8, "f16": np.float16, "f32": np.float32}
+AWKWARD = [-1000, -300, -129, -128.5, -128, -1.5, -0.5, -0.25, 255.5, 256, 300, 1000, 1e6, -1e6]
+AWKWARD += [0.49999997, 2.5, 3.5]
+
+# Committed models: images of 1, 3, 4, 5 and 16 channels, odd sizes, means, several inputs, inputs that are no images.
+COMMITTED = ["conv_c1_int8", "conv_c4_fp16", "conv_c5_int8", "conv_c16_int8", "conv_c16_fp16", "odd_size_int8"]
+COMMITTED += ["odd_size_fp16", "mean_std_int8", "mean_std_fp16", "two_inputs_int8", "vector_int8", "vector_fp16"]
+COMMITTED += ["sequence_int8"]
+
+
+def recorded_vector(kind: str, elements: int) -> np.ndarray:
+    """The numbers that the recordings were made with."""
+    if kind == "u8":
+        return (np.arange(elements) % 256).astype(np.uint8)
+    if kind == "i8":
+        return (np.arange(elements) % 256 - 128).astype(np.int8)
+    with np.errstate(over="ignore"):
+        return np.resize(np.concatenate([np.arange(0, 256, 0.5), AWKWARD]), elements).astype(DTYPES[kind])
+
+
+def input_buffers(submission: Submission, inputs: int, outputs: int) -> list[bytes]:
+    """The contents of the input buffers: the library allocates all inputs and then all outputs, last of all."""
+    buffers = submission.memories[-inputs - outputs :][:inputs]
+    return [buffer.bytes.tobytes() for buffer in buffers]
+
+
+def buffers_of_a_run(session: InferenceSession, npu: FakeNpu, arrays: list[np.ndarray]) -> list[bytes]:
+    """Run, and return the input buffers as they were when the NPU was told to."""
+    seen: list[bytes] = []
+
+    def look(submission: Submission) -> None:
+        if not seen:
+            seen.extend(input_buffers(submission, len(session.get_inputs()), len(session.get_outputs())))
+
+    npu.compute(look)
+    session.run(None, dict(zip(session.input_names, arrays)))
+    return seen
+
+
+def is_refused(recording: dict[str, Any]) -> bool:
+    """Whether the library said that it cannot convert, and left the buffer as it was (sessions never ask for that)."""
+    return any(message.startswith("E:") for message in recording["msgs"])
+
+
+@pytest.mark.parametrize("model", RECORDED)
+def test_the_npu_is_given_the_recorded_bytes(model: str, open_session: OpenSession, npu: FakeNpu, shared: Path) -> None:
+    """A session's input buffers equal those recorded from the vendor's library, for each element type."""
+    recordings = json.loads((shared / "golden" / f"inputs_set_{model}.json").read_text())
+    compared = 0
+    for recording in recordings:
+        if recording["fmt"] != "NHWC" or recording["type"] not in DTYPES or is_refused(recording):
+            continue
+        arrays = [recorded_vector(recording["type"], i["n_elems"]).reshape(i["dims"]) for i in recording["ins"]]
+        with open_session(shared / "golden" / "models" / f"{model}.rknn", layout="nhwc") as session:
+            buffers = buffers_of_a_run(session, npu, arrays)
+        for ours, theirs in zip(buffers, recording["inbuf"]):
+            assert ours == base64.b64decode(theirs)[: len(ours)], (recording["type"], "differs")
+            compared += 1
+    assert compared >= 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float16])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("model", COMMITTED)
+def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
+    model: str,
+    layout: str,
+    dtype: type,
+    open_session: OpenSession,
+    raw: Callable[[str], Raw],
+    npu: FakeNpu,
+) -> None:
+    """Whatever the layout and the type, a session's buffers equal those of rknn_inputs_set with the same image."""
+    session, context = open_session(model, layout=layout), raw(model)
+    generator = np.random.default_rng(0)
+    # Numbers that every input can represent: outside its range the library wraps some inputs and saturates others.
+    images = [_in_range(i, generator).astype(dtype) for i in context.inputs]
+    turned = [i.transpose(0, 3, 1, 2) if i.ndim == 4 and layout == "nchw" else i for i in images]
+    ours = buffers_of_a_run(session, npu, turned)
+    theirs: list[bytes] = []
+    npu.compute(
+        lambda s: None if theirs else theirs.extend(input_buffers(s, len(context.inputs), len(context.outputs)))
+    )
+    context.run(images)
+    assert ours == theirs
+
+
+def _in_range(attribute: Any, generator: np.random.Generator) -> np.ndarray:
+    if len(attribute.shape) == 4:
+        return generator.integers(0, 256, attribute.shape)
+    top = max((127 - attribute.zero_point) * attribute.scale, 0) if attribute.dtype == np.int8 else 100
+    return generator.integers(0, int(top) + 1, attribute.shape)
+
+
+def test_a_vector_saturates_where_the_library_alone_would_wrap(open_session: OpenSession, npu: FakeNpu) -> None:
+    """rknn_inputs_set takes int8 inputs that are no images modulo 256; a session hands it nothing that wraps."""
+    session = open_session("vector_int8")
+    (argument,) = session.get_inputs()
+    array = np.full(argument.shape, 1e6, np.float32)
+    array.flat[0] = -1e6
+    (buffer,) = buffers_of_a_run(session, npu, [array])
+    assert np.frombuffer(buffer, np.int8)[: array.size].tolist() == [-128] + [127] * (array.size - 1)

@@ -1,0 +1,104 @@
+"""Opening and closing sessions: every option, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ez_rknn_async import InferenceSession
+from ez_rknn_async.runtime.library import load
+
+from .conftest import OpenSession
+from .npu import FakeNpu
+
+# Each provider option that changes what the runtime is asked for, with a value other than its default.
+OPTIONS: list[dict[str, Any]] = [
+    {"layout": "nhwc"},
+    {"layout": "any"},
+    {"max_queue_size": 1},
+    {"threads_per_core": 2},
+    {"submit_timeout_ms": 50},
+    {"sequential_callbacks": False},
+    {"schedule": "all"},
+    {"tp_mode": "0,1,2"},
+    {"schedule": [0, 1], "dispatch": "least_loaded"},
+    {"run_timeout_ms": 30_000},
+    {"enable_pacing": True},
+    {"schedule": [0, 1], "disable_dup_context": True},
+    {"output_dtype": "native"},
+    {"collect_perf": True},
+]
+
+
+def run_once(session: InferenceSession) -> list[Any]:
+    return list(session.run(None, {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}))
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(f"{k}={v}" for k, v in o.items()))
+def test_every_provider_option_runs_on_the_vendors_library(options: dict[str, Any], open_session: OpenSession) -> None:
+    """Each option opens, runs and closes; that nothing stays allocated is checked for every test here."""
+    session = open_session("block_int8", **options)
+    assert len(run_once(session)) == len(session.get_outputs())
+    session.close()
+
+
+def test_duplicated_contexts_share_the_weights(open_session: OpenSession, npu: FakeNpu) -> None:
+    """A second context of a session costs no second copy of the weights in memory that the NPU can reach."""
+
+    def weights() -> int:
+        # The memory of the weights begins with the file itself.
+        return sum(m.bytes[:4].tobytes() == b"RKNN" for m in npu.memories())
+
+    open_session("block_int8", schedule=[0, 1, 2])
+    assert weights() == 1
+    open_session("block_int8", schedule=[0, 1, 2], disable_dup_context=True)
+    assert weights() == 1 + 3
+
+
+def test_a_hundred_sessions_leave_nothing_behind(open_session: OpenSession, npu: FakeNpu) -> None:
+    """Memory handles, file descriptors and mappings are the same in number after the hundredth session as before."""
+    run_and_close(open_session)  # the device is opened once, and stays open
+    memories, descriptors = len(npu.memories()), len(os.listdir("/proc/self/fd"))
+    created, destroyed = npu.count("MEMORY_CREATE"), npu.count("MEMORY_DESTROY")
+    for _ in range(100):
+        run_and_close(open_session)
+    created, destroyed = npu.count("MEMORY_CREATE") - created, npu.count("MEMORY_DESTROY") - destroyed
+    assert created == destroyed >= 100 * 5
+    assert npu.count("DESTROYED_NOTHING") == 0
+    assert len(npu.memories()) == memories
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
+
+
+def run_and_close(open_session: OpenSession) -> None:
+    session = open_session("tiny_conv_int8", schedule=[0, 1])
+    run_once(session)
+    session.close()
+
+
+def test_a_run_takes_no_memory_after_the_first(open_session: OpenSession, npu: FakeNpu) -> None:
+    """The buffers of inputs and outputs are allocated once a context."""
+    session = open_session()
+    run_once(session)
+    created, mapped = npu.count("MEMORY_CREATE"), npu.count("MEMORY_MAP")
+    for _ in range(10):
+        run_once(session)
+    assert (npu.count("MEMORY_CREATE"), npu.count("MEMORY_MAP")) == (created, mapped)
+
+
+def test_a_library_without_the_newer_functions_is_enough(vendor_library: str, open_session: OpenSession) -> None:
+    """Version 1.5.2 has neither rknn_mem_sync nor rknn_create_mem2; sessions work all the same."""
+    library = load(vendor_library)
+    assert not library.has("rknn_mem_sync")
+    assert not library.has("rknn_create_mem2")
+    assert library.has("rknn_create_mem")
+    assert not library.simulated
+    run_once(open_session())
+
+
+def test_the_session_tells_a_real_npu_from_a_simulated_one(open_session: OpenSession) -> None:
+    """Providers and metadata come from the library that was loaded."""
+    session = open_session()
+    assert session.get_providers() == ["RKNPU2ExecutionProvider"]

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Says in words what is missing: tools/need.sh COMMAND=PACKAGE...
+# COMMAND is looked for on the path; PACKAGE is the Debian or Ubuntu package that has it.
+missing=
+for pair in "$@"; do
+    command -v "${pair%%=*}" > /dev/null || missing="$missing ${pair#*=}"
+done
+[ -z "$missing" ] && exit 0
+echo "missing on this machine:$missing" >&2
+echo "on Debian or Ubuntu: apt-get install$missing" >&2
+exit 1
