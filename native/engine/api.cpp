@@ -79,7 +79,16 @@ EZR_EXPORT void ezr_notify_room(ezr_engine *engine) {
 
 EZR_EXPORT int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *result) {
     if (engine == nullptr || result == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
-    return guarded([&] { return engine->next_completion(Deadline::in_ms(timeout_ms), result); });
+    int32_t status = EZR_OK;
+    const int32_t count = engine->next_completions(Deadline::in_ms(timeout_ms), 1, result, &status);
+    return count < 0 ? count : status;
+}
+
+EZR_EXPORT int32_t ezr_next_completions(ezr_engine *engine, int32_t timeout_ms, uint32_t capacity, ezr_result *results,
+                                        int32_t *statuses) {
+    if (engine == nullptr || results == nullptr || statuses == nullptr) return EZR_INVALID;
+    if (!is_timeout(timeout_ms) || capacity < 1 || capacity > INT32_MAX) return EZR_INVALID;
+    return engine->next_completions(Deadline::in_ms(timeout_ms), capacity, results, statuses);
 }
 
 EZR_EXPORT int32_t ezr_replace_worker(ezr_engine *engine, uint32_t worker, rknn_context context) {

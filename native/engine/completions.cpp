@@ -63,8 +63,6 @@ int32_t Completions::collect(TaskList &to) {
         --owed_;
         to.splice(to.end(), from, from.begin());
     }
-    // A task that others waited for frees several at once, but notified only one collector.
-    if (has_next()) ready.notify_one();
     return status;
 }
 

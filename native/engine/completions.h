@@ -39,8 +39,8 @@ class Completions {
     void settle_notice() { --owed_; }
 
     bool has_next() const;
-    /* Moves what is next to the end of `to`, and wakes another collector if there is one more. Returns its status; with
-     * EZR_ROOM nothing is moved. */
+    /* Moves what is next to the end of `to`. Returns its status; with EZR_ROOM nothing is moved. Who leaves something
+     * for others notifies them: a task that others waited for frees several at once, but notified one collector. */
     int32_t collect(TaskList &to);
     /* Whether everything announced was given out. */
     bool is_drained() const { return owed_ == 0 && !has_next(); }

@@ -179,8 +179,8 @@ void Engine::end_unstarted(TaskList &tasks, int32_t code) {
     }
 }
 
-int32_t Engine::next_completion(const Deadline &deadline, ezr_result *result) {
-    TaskList collected;  // declared before the lock: the task is freed after it is released
+int32_t Engine::next_completions(const Deadline &deadline, uint32_t capacity, ezr_result *results, int32_t *statuses) {
+    TaskList collected;  // declared before the lock: the tasks are freed after it is released
     Lock lock(mutex_);
     bool is_late = false;
     while (!completions_.has_next()) {
@@ -192,12 +192,17 @@ int32_t Engine::next_completion(const Deadline &deadline, ezr_result *result) {
         is_late = !in_time && deadline.has_passed();
         grant_room();
     }
-    const int32_t status = completions_.collect(collected);
+    uint32_t count = 0;
+    while (count < capacity && completions_.has_next()) {
+        statuses[count] = completions_.collect(collected);
+        if (statuses[count] != EZR_ROOM) results[count] = collected.back().result;
+        ++count;
+    }
+    if (completions_.has_next()) completions_.ready.notify_one();  // each was notified of to one collector
     if (completions_.has_room()) submitters_.wake_first();
     admit_next();
     if (closed_ && completions_.is_drained()) completions_.ready.notify_all();
-    if (status != EZR_ROOM) *result = collected.front().result;
-    return status;
+    return static_cast<int32_t>(count);
 }
 
 void Engine::stats(ezr_group_stats *groups, ezr_stage_stats *stages) {

@@ -41,7 +41,7 @@ class Engine {
     int64_t submit(const ezr_task *task, int32_t timeout_ms);
     int32_t cancel(int64_t id);
     void notify_room();
-    int32_t next_completion(const Deadline &deadline, ezr_result *result);
+    int32_t next_completions(const Deadline &deadline, uint32_t capacity, ezr_result *results, int32_t *statuses);
     /* May throw std::system_error too, and then nothing has happened. */
     int32_t replace_worker(uint32_t worker, rknn_context context);
     int32_t add_lane(const rknn_context *contexts);

@@ -263,6 +263,12 @@ void ezr_notify_room(ezr_engine *engine);
  * Thread-safe. */
 int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *result);
 
+/* The same for as many as there are, up to `capacity` (at least 1), for a host to whom each call is dear, because it
+ * has to get hold of its interpreter after each. Waits for the first only. Returns how many, statuses[i] being what
+ * ezr_next_completion would have returned with results[i]; or EZR_TIMEOUT, EZR_INVALID or EZR_CLOSED. Thread-safe. */
+int32_t ezr_next_completions(ezr_engine *engine, int32_t timeout_ms, uint32_t capacity, ezr_result *results,
+                             int32_t *statuses);
+
 /* ---- Lanes ----
  *
  * A context does not always survive a change of how it is given its tensors: librknnrt 1.5.2, once it was given uint8

@@ -111,3 +111,26 @@ TEST(several_completions_at_once_wake_several_collectors) {
         for (std::thread &collector : collectors) collector.join();
     }
 }
+
+/* Several at once, in their order, each with its own status; and no more than asked for. */
+TEST(completions_that_are_there_come_together) {
+    FakeRuntime runtime;
+    TestEngine engine(Layout{});
+    Job jobs[5];
+    for (Job &job : jobs) CHECK(ezr_submit(engine, job, -1) >= 0);
+    ezr_group_stats stats{};
+    while (stats.completed < 5) ezr_stats(engine, &stats, nullptr);
+    ezr_result results[4];
+    int32_t statuses[4];
+    CHECK_EQ(ezr_next_completions(engine, -1, 4, results, statuses), 4);
+    for (int i = 0; i < 4; ++i) {
+        CHECK_EQ(statuses[i], EZR_OK);
+        CHECK_EQ(results[i].id, i);
+    }
+    CHECK_EQ(ezr_next_completions(engine, -1, 4, results, statuses), 1);
+    CHECK_EQ(results[0].id, 4);
+    CHECK_EQ(ezr_next_completions(engine, 0, 4, results, statuses), EZR_TIMEOUT);
+    CHECK_EQ(ezr_next_completions(engine, 0, 0, results, statuses), EZR_INVALID);
+    ezr_close(engine, 0);
+    CHECK_EQ(ezr_next_completions(engine, -1, 4, results, statuses), EZR_CLOSED);
+}

@@ -11,7 +11,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
-from .runtime.engine import CLOSED, OK, ROOM, RUN_TIMEOUT, STALLED
+from .runtime.engine import OK, ROOM, RUN_TIMEOUT, STALLED
 
 if TYPE_CHECKING:
     from .runtime.engine import Engine, Result, Task
@@ -105,15 +105,13 @@ class Dispatcher:
                 self._thread.start()
 
     def _dispatch(self) -> None:
-        while True:
-            event, result = self._engine.next_event()
-            if event == CLOSED:
-                return
-            try:
-                self._handle(event, result)
-            except BaseException:
-                # Whatever a callback raises, SystemExit included, is its own business: the others are owed theirs.
-                logger.exception("a callback raised")
+        while events := self._engine.next_events():
+            for event, result in events:
+                try:
+                    self._handle(event, result)
+                except BaseException:
+                    # Whatever a callback raises, SystemExit included, is its own business: the others are owed theirs.
+                    logger.exception("a callback raised")
 
     def _handle(self, event: int, result: Result | None) -> None:
         if result is None:

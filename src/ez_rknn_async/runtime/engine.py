@@ -32,12 +32,14 @@ CALLS = (
 )
 
 OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
-ROOM, STALLED, RELEASED = 1, 2, 3  # what next_event() tells besides completions, which are OK
+ROOM, STALLED, RELEASED = 1, 2, 3  # what next_events() tells besides completions, which are OK
 CANCELLED = -108  # Result.code of a task that was withdrawn
 DISCARDED = -1  # Result.code, with no Result.call, of a task that close() threw away (RKNN_ERR_FAIL)
 RUN_TIMEOUT = -2  # Result.code of a task that the watchdog ended (RKNN_ERR_TIMEOUT)
 INTERRUPTIBLE = 1
 _NO_ID = 2**63 - 1
+# How many events are taken at once. Those taken no longer hold submissions up, though their callbacks are to come.
+_AT_ONCE = 16
 _NULL = ffi.NULL
 STAGES = ("queue", "input", "npu", "output", "total")
 
@@ -191,6 +193,8 @@ class Engine:
         if status != OK:
             raise RknnError(f"the engine could not start {len(workers)} worker threads (status {status})")
         self._engine = handle[0]
+        # One thread collects.
+        self._collected = ffi.new("ezr_result[]", _AT_ONCE), ffi.new("int32_t[]", _AT_ONCE)
 
     def run(self, task: Task, tag: int, timeout_ms: int, *, interruptible: bool, on_busy: Callable[[], None]) -> Result:
         """Run a task and wait until it has ended.
@@ -225,7 +229,7 @@ class Engine:
         return _result(task.result)
 
     def submit(self, task: Task, tag: int, timeout_ms: int, *, unordered: bool) -> int:
-        """Queue a task and return its id; :meth:`next_event` will give out a result with this ``tag``.
+        """Queue a task and return its id; :meth:`next_events` will give out a result with this ``tag``.
 
         Raises:
             RknnTimeoutError: the queue stayed full; nothing was accepted.
@@ -246,14 +250,17 @@ class Engine:
         """Ask for a ROOM event as soon as a submission may succeed."""
         self._native.ezr_notify_room(self._engine)
 
-    def next_event(self) -> tuple[int, Result | None]:
-        """Wait for the next completion (OK) or ROOM, STALLED, RELEASED; CLOSED once all were given out.
+    def next_events(self) -> list[tuple[int, Result | None]]:
+        """Wait for completions (OK) or ROOM, STALLED, RELEASED; empty once all were given out and the engine is closed.
 
-        Every event but ROOM and CLOSED has a result; that of STALLED and RELEASED says only which task and worker.
+        Every event but ROOM has a result; that of STALLED and RELEASED says only which task and worker. Several come at
+        once where they are there: whenever this returns, it has waited for the interpreter, which may be busy.
         """
-        result = ffi.new("ezr_result *")
-        event: int = self._native.ezr_next_completion(self._engine, -1, result)
-        return event, _result(result) if event in (OK, STALLED, RELEASED) else None
+        results, events = self._collected
+        count: int = self._native.ezr_next_completions(self._engine, -1, _AT_ONCE, results, events)
+        if count == CLOSED:
+            return []
+        return [(events[i], None if events[i] == ROOM else _result(results[i])) for i in range(count)]
 
     def replace_worker(self, worker: int, context: Context | None) -> bool:
         """Put a fresh context in the place of one that was set aside; None: there will be none. False: too late."""
