@@ -44,6 +44,10 @@ uint32_t ez_rknn_simulator_contexts(void);
 /* Lets the calls that hang by a fault now do what they were called for. Returns how many they are. */
 uint32_t ez_rknn_simulator_release_hangs(void);
 
+/* How often this process has called a function of the interface ("rknn_set_io_mem"), since the library was loaded and
+ * whatever came of it; 0 for a name that is none. For tests: that something happens once, or never. Thread-safe. */
+uint64_t ez_rknn_simulator_calls(const char *function);
+
 /* The process id of the device process, or 0 when none runs. */
 int ez_rknn_simulator_device_pid(void);
 

@@ -37,9 +37,22 @@ std::shared_ptr<const Model> master_of(uint32_t flag, const rknn_init_extend *ex
     return context_of(extend->ctx)->model();
 }
 
-rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t flags, WeightMemory weights) {
+rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t flags, WeightMemory weights,
+                         const Context *source = nullptr) {
     ProcessState &state = process_state();
-    return state.contexts.add(std::make_shared<Context>(model, state.boards.of(*model->soc), flags, weights));
+    return state.contexts.add(std::make_shared<Context>(model, state.boards.of(*model->soc), flags, weights, source));
+}
+
+/* What a board would let pass, although there is probably more to it. */
+void warn_of_leftovers(const Context &context) {
+    if (context.has_duplicates()) {
+        log_warning("rknn_destroy: duplicates of this context still exist; they go on with its weights");
+    }
+    const size_t memories = process_state().memories.orphan(context);
+    if (memories != 0) {
+        log_warning(text_of("rknn_destroy: memory of this context that was never destroyed (rknn_destroy_mem): ",
+                            memories, "; it cannot be bound any more"));
+    }
 }
 
 }  // namespace
@@ -62,7 +75,10 @@ EZ_RKNN_EXPORT int rknn_dup_context(rknn_context *context_in, rknn_context *cont
     return guarded({"rknn_dup_context", context_in == nullptr ? 0 : *context_in}, [&] {
         if (context_in == nullptr || context_out == nullptr) fail(RKNN_ERR_CTX_INVALID, "a context's address is NULL");
         const std::shared_ptr<Context> original = context_of(*context_in);
-        *context_out = add_context(original->model(), original->flags(), WeightMemory::shared);
+        // Memory that the program gives is given to one context: duplicates have their own.
+        const uint32_t flags =
+            original->flags() & ~uint32_t{RKNN_FLAG_MEM_ALLOC_OUTSIDE | RKNN_FLAG_INTERNAL_ALLOC_OUTSIDE};
+        *context_out = add_context(original->model(), flags, WeightMemory::shared, original.get());
         return RKNN_SUCC;
     });
 }
@@ -70,8 +86,9 @@ EZ_RKNN_EXPORT int rknn_dup_context(rknn_context *context_in, rknn_context *cont
 EZ_RKNN_EXPORT int rknn_destroy(rknn_context context) {
     return guarded({"rknn_destroy", context}, [&] {
         ContextRegistry &contexts = process_state().contexts;
-        const std::shared_ptr<const Model> model = contexts.remove(context)->model();
-        if (contexts.weights_are_orphaned(*model)) {
+        const std::shared_ptr<Context> removed = contexts.remove(context);
+        warn_of_leftovers(*removed);
+        if (contexts.weights_are_orphaned(*removed->model())) {
             fail(RKNN_ERR_FAIL, "the context is destroyed, but others still use its weights, which a board would have ",
                  "freed: destroy those first");
         }

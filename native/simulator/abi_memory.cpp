@@ -1,6 +1,7 @@
 /* The vendor's interface: memory shared with the NPU. */
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "call.h"
 #include "export.h"
@@ -31,7 +32,10 @@ rknn_tensor_mem *create(rknn_context ctx, uint64_t size, uint64_t flags) {
     const bool without_context = ctx == 0 && (flags & RKNN_MEM_FLAG_ALLOC_NO_CONTEXT) != 0;
     const std::shared_ptr<Context> owner = without_context ? nullptr : context_of(ctx);
     if (size == 0 || size > UINT32_MAX) fail(RKNN_ERR_PARAM_INVALID, "invalid size: ", size);
-    return process_state().memories.add(std::make_shared<Memory>(static_cast<uint32_t>(size), flags), owner);
+    Sram::Share sram;
+    if (owner != nullptr && (flags & RKNN_FLAG_MEMORY_TRY_ALLOC_SRAM) != 0) sram = owner->board().sram().take(size);
+    const auto memory = std::make_shared<Memory>(static_cast<uint32_t>(size), flags, std::move(sram));
+    return process_state().memories.add(memory, owner);
 }
 
 }  // namespace
@@ -90,29 +94,26 @@ EZ_RKNN_EXPORT int rknn_set_io_mem(rknn_context ctx, rknn_tensor_mem *mem, rknn_
 
 EZ_RKNN_EXPORT int rknn_mem_sync(rknn_context context, rknn_tensor_mem *mem, rknn_mem_sync_mode mode) {
     return guarded({"rknn_mem_sync", context}, [&] {
-        context_of(context);
-        process_state().memories.find(mem);
+        const std::shared_ptr<Context> found = context_of(context);
+        const std::shared_ptr<Memory> memory = process_state().memories.find(mem);
         if (mode < RKNN_MEMORY_SYNC_TO_DEVICE || mode > RKNN_MEMORY_SYNC_BIDIRECTIONAL) {
             fail(RKNN_ERR_PARAM_INVALID, "there is no synchronisation ", static_cast<int>(mode));
         }
+        if ((mode & RKNN_MEMORY_SYNC_TO_DEVICE) != 0) memory->flush(found->computes());
         return RKNN_SUCC;
     });
 }
 
-namespace {
-
-int refuse(const char *call, rknn_context context) {
-    return guarded({call, context}, [&]() -> int {
-        process_state().contexts.find(context);
-        fail(RKNN_ERR_FAIL, "the simulated NPU does not offer ", call, " yet");
+EZ_RKNN_EXPORT int rknn_set_weight_mem(rknn_context ctx, rknn_tensor_mem *mem) {
+    return guarded({"rknn_set_weight_mem", ctx}, [&] {
+        const std::shared_ptr<Context> context = context_of(ctx);
+        return context->set_weight_mem(process_state().memories.find(mem));
     });
 }
 
-}  // namespace
-
-EZ_RKNN_EXPORT int rknn_set_weight_mem(rknn_context ctx, rknn_tensor_mem *) {
-    return refuse("rknn_set_weight_mem", ctx);
-}
-EZ_RKNN_EXPORT int rknn_set_internal_mem(rknn_context ctx, rknn_tensor_mem *) {
-    return refuse("rknn_set_internal_mem", ctx);
+EZ_RKNN_EXPORT int rknn_set_internal_mem(rknn_context ctx, rknn_tensor_mem *mem) {
+    return guarded({"rknn_set_internal_mem", ctx}, [&] {
+        const std::shared_ptr<Context> context = context_of(ctx);
+        return context->set_internal_mem(process_state().memories.find(mem));
+    });
 }

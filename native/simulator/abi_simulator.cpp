@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "call.h"
+#include "call_counter.h"
 #include "export.h"
 #include "ez_rknn_simulator.h"
 #include "process.h"
@@ -88,6 +89,10 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_device_pid(void) {
         return RKNN_SUCC;
     });
     return pid;
+}
+
+EZ_RKNN_EXPORT uint64_t ez_rknn_simulator_calls(const char *function) {
+    return function == nullptr ? 0 : CallCounter::calls_of(function);
 }
 
 EZ_RKNN_EXPORT int ez_rknn_simulator_layer_times(uint64_t context, ez_rknn_layer_time *layers, uint32_t *count) {

@@ -14,7 +14,7 @@ bool has(uint32_t mask, size_t core) {
 
 }  // namespace
 
-Board::Board(const Soc &soc) : cores_(soc.cores) {}
+Board::Board(const Soc &soc) : sram_(soc.sram_bytes), cores_(soc.cores) {}
 
 Board::Lease Board::acquire(uint32_t mask) {
     return Lease(*this, mask);

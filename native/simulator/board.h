@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "soc.h"
+#include "sram.h"
 
 namespace ez_rknn::simulator {
 
@@ -30,6 +31,8 @@ class Board {
 
     CoreCounters counters(uint32_t core) const;
     void reset_counters();
+
+    Sram &sram() { return sram_; }
     /* Tasks at one core: the running one and those that wait for it. */
     size_t line_length(uint32_t core) const;
 
@@ -50,6 +53,7 @@ class Board {
     int64_t free_since(const Ticket &ticket) const;
     void release(Ticket &ticket, int64_t start_ns, int64_t end_ns);
 
+    Sram sram_;
     mutable std::mutex mutex_; /* guards everything below, and the lines' order */
     std::vector<Core> cores_;
 };

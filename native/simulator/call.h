@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "call_counter.h"
 #include "fault.h"
 #include "rknn_abi.h"
 #include "status.h"
@@ -39,6 +40,8 @@ void meet_faults(const Call &call);
 /* Runs the body of one function of the interface: whatever it throws becomes a code, and nothing leaves it. */
 template <typename Body>
 int guarded(const Call &call, Body &&body) noexcept {
+    static CallCounter calls(call.name);  // a body is a type of its own, and so a function has a counter of its own
+    calls.count();
     set_last_error("");
     try {
         // A new context's settings must be read to know; otherwise a process without faults pays one load for them.

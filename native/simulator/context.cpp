@@ -14,13 +14,20 @@
 
 namespace ez_rknn::simulator {
 
-Context::Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights)
-    : model_(std::move(model)), board_(board), flags_(flags), custom_operators_(model_->graphs[0]) {
+Context::Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights,
+                 const Context *source)
+    : model_(std::move(model)),
+      board_(board),
+      flags_(flags),
+      weights_(weights),
+      source_(source != nullptr ? source->origin_ : nullptr),
+      custom_operators_(model_->graphs[0]) {
     if (!model_->file.dynamic) graph_ = 0;
     inputs_.resize(model_->graphs[0].inputs.size());
     outputs_.resize(model_->graphs[0].outputs.size());
-    allocated_bytes_ = model_->file.internal_bytes;
-    if (weights == WeightMemory::own) allocated_bytes_ += model_->file.weight_bytes;
+    if (!needs_internal_memory()) allocated_bytes_ += model_->file.internal_bytes;
+    if (weights == WeightMemory::own && !needs_weight_memory()) allocated_bytes_ += model_->file.weight_bytes;
+    if ((flags & RKNN_FLAG_ENABLE_SRAM) != 0) sram_ = board_.sram().take(model_->file.internal_bytes);
     if (model_->device != nullptr) attach();
 }
 
@@ -98,6 +105,9 @@ int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
     }
     allocate();
     count_buffers();
+    if (needs_internal_memory() && internal_memory_ == nullptr) {
+        log_error("invalid tensor malloc size: the internal memory is to come from rknn_set_internal_mem");
+    }
     for (uint32_t i = 0; i < count; ++i) {
         Input &input = inputs_[i];
         const auto reading = store_input(plan.inputs[i], inputs[i], i, input.buffer.data(), input.buffer.size());
@@ -115,8 +125,10 @@ int Context::run() {
     }
     const Use use(*this);
     const GraphPlan &plan = plan_to_run();
+    const MemoryUse memory_use(*this);
     check_bindings(plan);
     if (model_->device != nullptr) custom_operators_.check_registered();
+    check_outside_memory();
     allocate();
     const int64_t begin = now_ns();
     prepare_inputs(plan);

@@ -28,8 +28,9 @@ enum class WeightMemory { own, shared };
 
 class Context {
   public:
-    /* With compute on, connects to the device process. */
-    Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights);
+    /* With compute on, connects to the device process. `source`: what this is a duplicate of, or NULL. */
+    Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights,
+            const Context *source = nullptr);
 
     const std::shared_ptr<const Model> &model() const { return model_; }
     uint32_t flags() const { return flags_; }
@@ -42,7 +43,15 @@ class Context {
     int outputs_get(uint32_t count, rknn_output *outputs);
     int set_core_mask(uint32_t mask);
     int set_input_shapes(uint32_t count, const rknn_tensor_attr *attrs);
+    int set_weight_mem(const std::shared_ptr<Memory> &memory);
+    int set_internal_mem(const std::shared_ptr<Memory> &memory);
     int set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor_attr &attr);
+
+    /* Whether there are numbers to compute: not with compute=off. */
+    bool computes() const { return model_->device != nullptr; }
+    Board &board() const { return board_; }
+    /* Whether other contexts were made from this one (rknn_dup_context) and still exist. */
+    bool has_duplicates() const { return origin_.use_count() > 1; }
 
     /* Memory that the program makes through this context, or gives back. */
     void count_memory(int64_t bytes) { allocated_bytes_ += static_cast<uint64_t>(bytes); }
@@ -64,6 +73,7 @@ class Context {
 
   private:
     class Use;
+    class MemoryUse;
 
     struct Input {
         Pages buffer; /* all inferences of a run, as the NPU stores them */
@@ -85,6 +95,11 @@ class Context {
     void allocate();
     void count_buffers();
     void check_bindings(const GraphPlan &plan) const;
+    /* Whether the program has to give it: it said so in the flags. */
+    bool needs_weight_memory() const;
+    bool needs_internal_memory() const;
+    void check_outside_memory() const;
+    void check_flushed(Input &input, const TensorPort &port);
     void prepare_inputs(const GraphPlan &plan);
     void write_bound_outputs(const GraphPlan &plan);
     void run_once(uint32_t inference);
@@ -96,16 +111,25 @@ class Context {
     int64_t modelled_ns(const Board::Lease &lease) const;
     void collect_outputs(uint32_t inference);
 
+    /* Those of the context that this is a duplicate of, and its own, which its duplicates share. */
+    using Origin = std::shared_ptr<const char>;
+
     const std::shared_ptr<const Model> model_;
     Board &board_;
     const uint32_t flags_;
+    const WeightMemory weights_;
+    const Origin source_;
+    const Origin origin_ = std::make_shared<const char>('\0');
+    Sram::Share sram_; /* of the internal memory */
     std::atomic<bool> in_use_{false};
 
     /* Only touched by the thread that uses the context. */
     std::vector<Input> inputs_;
     std::vector<Output> outputs_;
     bool buffers_are_counted_ = false;
-    Pages shared_; /* with the device process */
+    std::shared_ptr<Memory> weight_memory_;   /* NULL: not given by the program */
+    std::shared_ptr<Memory> internal_memory_; /* the same */
+    Pages shared_;                            /* with the device process */
     DeviceSocket channel_;
     CustomOperators custom_operators_; /* their functions may use the shared memory to the last */
     std::string perf_detail_;
@@ -116,6 +140,17 @@ class Context {
     std::atomic<int64_t> last_run_us_{0};
     std::atomic<bool> has_run_{false};
     std::atomic<uint64_t> allocated_bytes_{0};
+};
+
+class Context::MemoryUse {
+  public:
+    explicit MemoryUse(Context &context);
+    ~MemoryUse();
+    MemoryUse(const MemoryUse &) = delete;
+    MemoryUse &operator=(const MemoryUse &) = delete;
+
+  private:
+    Context &context_;
 };
 
 /* The context is in use by this thread while this lives. */

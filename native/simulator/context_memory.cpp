@@ -4,6 +4,7 @@
 #include "bound_input.h"
 #include "bound_output.h"
 #include "context.h"
+#include "log.h"
 #include "status.h"
 
 namespace ez_rknn::simulator {
@@ -64,7 +65,7 @@ void check_output(const TensorPort &port, const IoBinding &binding, bool shapes_
 }
 
 void import(const TensorPort &port, Memory &memory, bool to_be_written) {
-    if (memory.handle()->virt_addr == nullptr) {
+    if (!memory.has_address()) {
         fail(RKNN_ERR_MALLOC_FAIL, "the memory of '", port.name, "' was made without an address (virt_addr is NULL)");
     }
     memory.import();
@@ -103,6 +104,24 @@ int Context::set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor
     return RKNN_SUCC;
 }
 
+/* Bound memory is in use while this lives: it cannot be destroyed. */
+Context::MemoryUse::MemoryUse(Context &context) : context_(context) {
+    for (const Input &input : context_.inputs_) {
+        if (input.binding) input.binding->memory->add_user();
+    }
+    for (const Output &output : context_.outputs_) {
+        if (output.binding) output.binding->memory->add_user();
+    }
+}
+Context::MemoryUse::~MemoryUse() {
+    for (const Input &input : context_.inputs_) {
+        if (input.binding) input.binding->memory->remove_user();
+    }
+    for (const Output &output : context_.outputs_) {
+        if (output.binding) output.binding->memory->remove_user();
+    }
+}
+
 /* Memory may have gone since it was bound, and the shapes may have grown. */
 void Context::check_bindings(const GraphPlan &plan) const {
     for (size_t i = 0; i < inputs_.size(); ++i) {
@@ -128,6 +147,7 @@ void Context::prepare_inputs(const GraphPlan &plan) {
         if (!input.binding) continue;
         std::optional<InputReading> reading = read_in_place(plan.inputs[i], *input.binding);
         if (reading) {
+            check_flushed(input, plan.inputs[i]);
             input.to_read = input.binding->memory->data();
         } else {
             reading = convert_bound_input(plan.inputs[i], *input.binding, static_cast<uint32_t>(i), input.room,
@@ -137,12 +157,27 @@ void Context::prepare_inputs(const GraphPlan &plan) {
     }
 }
 
+/* The runtime flushes the CPU's caches itself unless it was told not to: then what was not flushed is not there. */
+void Context::check_flushed(Input &input, const TensorPort &port) {
+    Memory &memory = *input.binding->memory;
+    if (!computes() || !memory.cacheable() || !memory.coherence().is_stale(memory.data(), memory.size())) return;
+    const std::string text =
+        text_of("the memory of input '", port.name, "' was changed after the last rknn_mem_sync(TO_DEVICE)");
+    if ((flags_ & RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE) != 0) {
+        fail(RKNN_ERR_FAIL, text, ": with RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE the NPU would read what was there ",
+             "before; call rknn_mem_sync before rknn_run");
+    }
+    log_warning(text + "; rknn_run flushes it");
+    memory.flush(true);
+}
+
 /* When nothing is computed the zeros are written once and stay. */
 void Context::write_bound_outputs(const GraphPlan &plan) {
     for (size_t i = 0; i < outputs_.size(); ++i) {
         Output &output = outputs_[i];
         if (!output.binding || output.zeroed_for == &plan) continue;
         write_bound_output(plan.outputs[i], *output.binding, output.buffer.data(), output.room);
+        output.binding->memory->coherence().written_by_npu();
         if (model_->device == nullptr) output.zeroed_for = &plan;
     }
 }

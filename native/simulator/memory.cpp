@@ -32,15 +32,27 @@ int64_t file_size(int fd) {
 
 }  // namespace
 
-Memory::Memory(uint32_t size, uint64_t alloc_flags)
-    : size_(size), alloc_flags_(alloc_flags), own_(true), offset_(0), fd_(-1) {
+Memory::Memory(uint32_t size, uint64_t alloc_flags, Sram::Share sram)
+    : size_(size),
+      alloc_flags_(alloc_flags),
+      own_(true),
+      has_address_(true),
+      offset_(0),
+      fd_(-1),
+      sram_(std::move(sram)) {
     create();
+    coherence_.begin(fd_, true);
     handle_ = std::make_unique<rknn_tensor_mem>();
     *handle_ = {data_, next_npu_address(size), fd_, 0, size, RKNN_TENSOR_MEMORY_FLAGS_ALLOC_INSIDE, this};
 }
 
 Memory::Memory(int32_t fd, void *virt_addr, uint32_t size, int32_t offset)
-    : size_(size), alloc_flags_(RKNN_FLAG_MEMORY_FLAGS_DEFAULT), own_(false), offset_(offset), fd_(fd) {
+    : size_(size),
+      alloc_flags_(RKNN_FLAG_MEMORY_FLAGS_DEFAULT),
+      own_(false),
+      has_address_(virt_addr != nullptr),
+      offset_(offset),
+      fd_(fd) {
     handle_ = std::make_unique<rknn_tensor_mem>();
     *handle_ = {virt_addr, unknown_address, fd, offset, size, RKNN_TENSOR_MEMORY_FLAGS_ALLOC_INSIDE, nullptr};
 }
@@ -86,7 +98,24 @@ void Memory::map_file() {
     const int access = fcntl(fd_, F_GETFL) & O_ACCMODE;
     writable_ = access == O_RDWR;
     pages_ = writable_ ? Pages::shared(fd_, begin, length) : Pages::readonly_shared(fd_, begin, length);
+    coherence_.begin(fd_, false);
     data_ = pages_.data() + (offset_ - begin);
+}
+
+/* Memory of somebody else may be flushed before it is ever bound; if it cannot be imported, binding it will say why. */
+void Memory::flush(bool look) {
+    if (look && data_ == nullptr) {
+        try {
+            import();
+        } catch (const StatusError &) {
+            return;
+        }
+    }
+    if (look) {
+        coherence_.flushed(data_, size_);
+    } else {
+        coherence_.flushed_unseen();
+    }
 }
 
 }  // namespace ez_rknn::simulator

@@ -11,15 +11,18 @@
 #include <memory>
 #include <mutex>
 
+#include "coherence.h"
 #include "pages.h"
 #include "rknn_abi.h"
+#include "sram.h"
 
 namespace ez_rknn::simulator {
 
 class Memory {
   public:
-    /* Of this library. `alloc_flags` are those of rknn_create_mem2. RKNN_ERR_MALLOC_FAIL when there is none. */
-    Memory(uint32_t size, uint64_t alloc_flags);
+    /* Of this library. `alloc_flags` are those of rknn_create_mem2, `sram` is what there was of the static memory, if
+     * it was asked for. RKNN_ERR_MALLOC_FAIL when there is no memory. */
+    Memory(uint32_t size, uint64_t alloc_flags, Sram::Share sram);
     /* Of somebody else, from `offset` in the file; nothing is checked yet. */
     Memory(int32_t fd, void *virt_addr, uint32_t size, int32_t offset);
     ~Memory();
@@ -36,6 +39,12 @@ class Memory {
     int64_t allocated_bytes() const { return own_ ? int64_t{size_} : 0; }
     uint64_t alloc_flags() const { return alloc_flags_; }
     bool cacheable() const { return (alloc_flags_ & RKNN_FLAG_MEMORY_NON_CACHEABLE) == 0; }
+    /* What rknn_mem_sync does. `look`: somebody will ask whether it was called when it had to be. */
+    void flush(bool look);
+    Coherence &coherence() { return coherence_; }
+
+    /* Whether the program said where the CPU finds it; the vendor's library binds no other. */
+    bool has_address() const { return has_address_; }
 
     /* Makes it reachable for the NPU: from then on data() is valid. Fails in words where that is impossible. */
     void import();
@@ -44,8 +53,13 @@ class Memory {
 
     /* Who has it bound must not use it any more: it was given back, or its context is gone. */
     enum class State { usable, freed, without_context };
-    State state() const { return state_.load(std::memory_order_acquire); }
-    void set_state(State state) { state_.store(state, std::memory_order_release); }
+    State state() const { return state_; }
+    void set_state(State state) { state_ = state; }
+
+    /* Of runs that are reading or writing it. */
+    void add_user() { ++users_; }
+    void remove_user() { --users_; }
+    bool in_use() const { return users_ != 0; }
 
   private:
     void create();
@@ -54,6 +68,7 @@ class Memory {
     const uint32_t size_;
     const uint64_t alloc_flags_;
     const bool own_;
+    const bool has_address_;
     const int32_t offset_;
     int32_t fd_;
     std::unique_ptr<rknn_tensor_mem> handle_;
@@ -61,7 +76,10 @@ class Memory {
     Pages pages_;
     uint8_t *data_ = nullptr;
     bool writable_ = true;
+    Coherence coherence_;
+    Sram::Share sram_;
     std::atomic<State> state_{State::usable};
+    std::atomic<uint32_t> users_{0};
 };
 
 }  // namespace ez_rknn::simulator

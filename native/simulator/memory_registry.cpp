@@ -3,13 +3,25 @@
 #include <algorithm>
 
 #include "context.h"
+#include "rknn_abi.h"
 #include "status.h"
 
 namespace ez_rknn::simulator {
 
 namespace {
+
 constexpr size_t destroyed_to_remember = 4096;
+
+/* From here on no run takes it; one that has begun keeps it. */
+void release(Memory &memory) {
+    const Memory::State before = memory.state();
+    memory.set_state(Memory::State::freed);
+    if (!memory.in_use()) return;
+    memory.set_state(before);
+    fail(RKNN_ERR_FAIL, "an inference that is running reads or writes this memory; destroy it when the run has ended");
 }
+
+}  // namespace
 
 rknn_tensor_mem *MemoryRegistry::add(const std::shared_ptr<Memory> &memory, const std::shared_ptr<Context> &owner) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -38,11 +50,11 @@ void MemoryRegistry::destroy(const rknn_tensor_mem *handle) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto found = entries_.find(handle);
     if (found == entries_.end()) fail_as_unknown(handle);
-    memory = std::move(found->second.memory);
+    memory = found->second.memory;
+    release(*memory);
     const std::shared_ptr<Context> owner = found->second.owner.lock();
     if (owner != nullptr) owner->count_memory(-memory->allocated_bytes());
     entries_.erase(found);
-    memory->set_state(Memory::State::freed);
     destroyed_.push_back(memory->release_handle());
     if (destroyed_.size() > destroyed_to_remember) destroyed_.pop_front();
 }

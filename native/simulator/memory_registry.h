@@ -19,7 +19,7 @@ class MemoryRegistry {
     rknn_tensor_mem *add(const std::shared_ptr<Memory> &memory, const std::shared_ptr<Context> &owner);
     /* RKNN_ERR_PARAM_INVALID, saying what is wrong with the address, when there is no such memory. */
     std::shared_ptr<Memory> find(const rknn_tensor_mem *handle);
-    /* Gives memory back. */
+    /* Gives memory back. RKNN_ERR_FAIL, and nothing happens, while a run uses it. */
     void destroy(const rknn_tensor_mem *handle);
     /* A context is going: marks its memory. Returns how many were never destroyed. */
     size_t orphan(const Context &owner);

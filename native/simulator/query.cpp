@@ -92,6 +92,8 @@ int query_memory(const Context &context, void *info, uint32_t size) {
     memory.total_weight_size = static_cast<uint32_t>(std::min<uint64_t>(file.weight_bytes, UINT32_MAX));
     memory.total_internal_size = static_cast<uint32_t>(std::min<uint64_t>(file.internal_bytes, UINT32_MAX));
     memory.total_dma_allocated_size = context.allocated_bytes();
+    memory.total_sram_size = static_cast<uint32_t>(context.board().sram().total());
+    memory.free_sram_size = static_cast<uint32_t>(context.board().sram().free());
     std::memcpy(info, &memory, std::min<size_t>(size, sizeof memory));
     return RKNN_SUCC;
 }

@@ -4,9 +4,15 @@ namespace ez_rknn::simulator {
 
 namespace {
 
+constexpr uint32_t rk3588_sram_bytes = 956 * 1024; /* of its 1 MiB; the firmware has the rest */
+
 constexpr Soc socs[] = {
-    {"rk3588", "rk3588", 3, 16}, {"rk3576", "rk3576", 2, 16}, {"rk3566", "rk3566", 1, 8},
-    {"rk3568", "rk3566", 1, 8},  {"rk3562", "rk3562", 1, 16}, {"rv1126b", "rv1126b", 1, 16},
+    {"rk3588", "rk3588", 3, 16, rk3588_sram_bytes},
+    {"rk3576", "rk3576", 2, 16, 0},
+    {"rk3566", "rk3566", 1, 8, 0},
+    {"rk3568", "rk3566", 1, 8, 0},
+    {"rk3562", "rk3562", 1, 16, 0},
+    {"rv1126b", "rv1126b", 1, 16, 0},
 };
 
 }  // namespace

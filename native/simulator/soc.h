@@ -13,6 +13,7 @@ struct Soc {
     const char *compiled_for; /* the target that the compiler writes into models for it */
     uint32_t cores;
     uint32_t atom_bytes; /* channels are stored in blocks of this many bytes, and image rows aligned to it */
+    uint32_t sram_bytes; /* static memory that the NPU can have; 0: none, or not known */
 };
 
 /* NULL when there is no such SoC. */

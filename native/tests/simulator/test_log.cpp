@@ -42,6 +42,55 @@ void go_wrong() {
     rknn_inputs_set(context, 0, nullptr);
 }
 
+/* What a board would let pass. */
+void leave_things_behind() {
+    TestContext original(model_path("tiny_conv_int8"));
+    rknn_context duplicate = 0;
+    CHECK_EQ(rknn_dup_context(&original.handle, &duplicate), RKNN_SUCC);
+    rknn_tensor_mem *memory = rknn_create_mem(original, 64);
+    CHECK_EQ(rknn_destroy(original), RKNN_SUCC);
+    original.handle = 0;
+    CHECK_EQ(rknn_run(duplicate, nullptr), RKNN_SUCC);
+    CHECK_EQ(rknn_destroy_mem(duplicate, memory), RKNN_SUCC);
+    CHECK_EQ(rknn_destroy(duplicate), RKNN_SUCC);
+}
+
+/* Everything given back, duplicates first. */
+void leave_nothing_behind() {
+    TestContext original(model_path("tiny_conv_int8"));
+    rknn_context duplicate = 0;
+    CHECK_EQ(rknn_dup_context(&original.handle, &duplicate), RKNN_SUCC);
+    CHECK_EQ(rknn_destroy_mem(original, rknn_create_mem(original, 64)), RKNN_SUCC);
+    CHECK_EQ(rknn_destroy(duplicate), RKNN_SUCC);
+}
+
+/* The input is written and not flushed, twice. */
+void forget_to_flush() {
+    setenv("EZ_RKNN_PYTHON", EZ_RKNN_FAKE_DEVICE_PATH, 1);
+    const TestContext context(model_path("tiny_conv_int8"), "compute=on");
+    rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
+    rknn_tensor_mem *memory = rknn_create_mem(context, attr.size_with_stride);
+    CHECK_EQ(rknn_set_io_mem(context, memory, &attr), RKNN_SUCC);
+    for (const char byte : {1, 1, 2}) {
+        *static_cast<char *>(memory->virt_addr) = byte;
+        CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
+    }
+    CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
+}
+
+size_t count(const std::string &text, const std::string &part) {
+    size_t found = 0;
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+    return found;
+}
+
+std::string printed_at_level_1(void (*action)()) {
+    setenv("RKNN_LOG_LEVEL", "1", 1);
+    const std::string text = printed_by(action);
+    unsetenv("RKNN_LOG_LEVEL");
+    return text;
+}
+
 }  // namespace
 
 TEST(nothing_is_printed_unless_rknn_log_level_asks_for_it) {
@@ -52,12 +101,22 @@ TEST(nothing_is_printed_unless_rknn_log_level_asks_for_it) {
 }
 
 TEST(errors_refusals_and_warnings_are_printed_from_level_1) {
-    setenv("RKNN_LOG_LEVEL", "1", 1);
-    const std::string text = printed_by(go_wrong);
-    unsetenv("RKNN_LOG_LEVEL");
+    const std::string text = printed_at_level_1(go_wrong);
     for (const char *part : {"rknn_init: cannot open model '/nowhere/model.rknn'",
                              "Meet unsupported src layout for normalize: 0", "normalize error(-1) index=0",
                              "W RKNN (simulated NPU): rknn_inputs_set, param input num(0) != model input num(1)"}) {
         CHECK(text.find(part) != std::string::npos);
     }
+}
+
+TEST(what_is_left_behind_is_said) {
+    const std::string text = printed_at_level_1(leave_things_behind);
+    CHECK(text.find("duplicates of this context still exist") != std::string::npos);
+    CHECK(text.find("never destroyed (rknn_destroy_mem): 1;") != std::string::npos);
+    CHECK_EQ(printed_at_level_1(leave_nothing_behind), "");
+}
+
+TEST(memory_that_the_program_did_not_flush_is_said_each_time_it_changed) {
+    const std::string text = printed_at_level_1(forget_to_flush);
+    CHECK_EQ(count(text, "changed after the last rknn_mem_sync(TO_DEVICE); rknn_run flushes it"), 2U);
 }

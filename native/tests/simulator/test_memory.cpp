@@ -99,3 +99,53 @@ TEST(synchronising_checks_its_arguments) {
     CHECK_EQ(rknn_mem_sync(0, memory, RKNN_MEMORY_SYNC_TO_DEVICE), RKNN_ERR_CTX_INVALID);
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
 }
+
+TEST(static_memory_is_given_out_as_long_as_there_is_some) {
+    const TestContext context(model_path("tiny_conv_int8"));
+    const auto sram = [&] {
+        rknn_mem_size memory{};
+        CHECK_EQ(rknn_query(context, RKNN_QUERY_MEM_SIZE, &memory, sizeof memory), RKNN_SUCC);
+        return memory;
+    };
+    const uint32_t total = sram().total_sram_size;
+    CHECK(total > 0);
+    CHECK_EQ(sram().free_sram_size, total);
+    rknn_tensor_mem *ordinary = rknn_create_mem2(context, 5000, RKNN_FLAG_MEMORY_CACHEABLE);
+    CHECK_EQ(sram().free_sram_size, total);
+    rknn_tensor_mem *fast = rknn_create_mem2(context, 5000, RKNN_FLAG_MEMORY_TRY_ALLOC_SRAM);
+    CHECK_EQ(sram().free_sram_size, total - 5000);
+    rknn_tensor_mem *rest = rknn_create_mem2(context, total, RKNN_FLAG_MEMORY_TRY_ALLOC_SRAM);
+    CHECK(rest != nullptr);  // it only tries
+    CHECK_EQ(sram().free_sram_size, 0U);
+    for (rknn_tensor_mem *memory : {ordinary, fast, rest}) CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
+    CHECK_EQ(sram().free_sram_size, total);
+    {
+        const TestContext fast_inside(model_path("tiny_conv_int8"), "compute=off", RKNN_FLAG_ENABLE_SRAM);
+        CHECK_EQ(sram().free_sram_size, total - sram().total_internal_size);
+    }
+    CHECK_EQ(sram().free_sram_size, total);
+}
+
+TEST(memory_can_do_without_a_context) {
+    const uint64_t flags = RKNN_MEM_FLAG_ALLOC_NO_CONTEXT | RKNN_FLAG_MEMORY_CACHEABLE;
+    rknn_tensor_mem *memory = rknn_create_mem2(0, 64, flags);
+    CHECK(memory != nullptr);
+    CHECK_EQ(rknn_destroy_mem(0, memory), RKNN_SUCC);
+    CHECK_EQ(rknn_destroy_mem(0, memory), RKNN_ERR_PARAM_INVALID);
+    CHECK(rknn_create_mem2(0, 64, RKNN_FLAG_MEMORY_CACHEABLE) == nullptr);
+}
+
+TEST(calls_are_counted_by_function) {
+    const auto calls = ez_rknn_simulator_calls;
+    const uint64_t created = calls("rknn_create_mem"), bound = calls("rknn_set_io_mem"), runs = calls("rknn_run");
+    const TestContext context(model_path("tiny_conv_int8"));
+    rknn_tensor_mem *memory = rknn_create_mem(context, 5000);
+    CHECK_EQ(rknn_set_io_mem(context, memory, nullptr), RKNN_ERR_PARAM_INVALID);  // a call is a call
+    for (int i = 0; i < 3; ++i) CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
+    CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
+    CHECK_EQ(calls("rknn_create_mem"), created + 1);
+    CHECK_EQ(calls("rknn_set_io_mem"), bound + 1);
+    CHECK_EQ(calls("rknn_run"), runs + 3);
+    CHECK_EQ(calls("rknn_frobnicate"), 0U);
+    CHECK_EQ(calls(nullptr), 0U);
+}
