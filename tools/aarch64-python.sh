@@ -33,11 +33,12 @@ version=$(readlink "$folder/root/usr/bin/python3")
 version=${version#python}
 
 # Only numpy and cffi are needed on a board; onnx and onnxruntime compute for the simulated NPU, the others test.
+# onnxruntime 1.32 crashes when it is imported under qemu 7.2.
 "${PYTHON:-python3}" -m pip --disable-pip-version-check --quiet install --target "$folder/site" --only-binary=:all: \
     --python-version "$version" --implementation cp --abi "cp$(echo "$version" | tr -d .)" --abi abi3 --abi none \
     --platform manylinux2014_aarch64 --platform manylinux_2_17_aarch64 --platform manylinux_2_27_aarch64 \
     --platform manylinux_2_28_aarch64 \
-    numpy cffi onnx onnxruntime 'pytest>=7.4' 'pytest-timeout>=2.2' 'hypothesis>=6.80' 'uvloop>=0.17' \
+    numpy cffi onnx 'onnxruntime<1.23' 'pytest>=7.4' 'pytest-timeout>=2.2' 'hypothesis>=6.80' 'uvloop>=0.17' \
     'exceptiongroup' 'tomli'
 
 cat > "$folder/python" << PYTHON
