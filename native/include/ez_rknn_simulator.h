@@ -23,6 +23,7 @@ extern "C" {
  *   fault=FUNCTION[@coreN][#N|#everyN]:ACTION
  *                          makes calls of a function go wrong; may be given several times. ACTION is
  *                          fail=CODE, delay=MICROSECONDS, hang, or lose (the device process is killed)
+ *   counter=NAME           whose calls faults count: contexts with the same name count together
  *
  * Returns RKNN_SUCC, or RKNN_ERR_PARAM_INVALID with the reason in ez_rknn_last_error(). */
 int ez_rknn_simulator_configure(const char *settings);

@@ -1,5 +1,7 @@
 #include "faults.h"
 
+#include <iterator>
+
 #include "call.h"
 #include "process.h"
 #include "settings.h"
@@ -55,25 +57,22 @@ void meet_faults(const Call &call) {
     for (const std::shared_ptr<Fault> &fault : due(call)) happen(*fault);
 }
 
-std::shared_ptr<Fault> FaultRegistry::find_or_make(const std::string &text) {
+std::shared_ptr<Fault> FaultRegistry::find_or_make(const std::string &text, const std::string &counter) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    std::weak_ptr<Fault> &known = faults_[text];
-    std::shared_ptr<Fault> fault = known.lock();
-    if (fault == nullptr) {
-        try {
-            fault = std::make_shared<Fault>(text);
-        } catch (...) {
-            faults_.erase(text);
-            throw;
-        }
-        known = fault;
+    const auto known = faults_.find({counter, text});
+    std::shared_ptr<Fault> fault = known != faults_.end() ? known->second.lock() : nullptr;
+    if (fault != nullptr) return fault;
+    fault = std::make_shared<Fault>(text);
+    for (auto entry = faults_.begin(); entry != faults_.end();) {
+        entry = entry->second.expired() ? faults_.erase(entry) : std::next(entry);
     }
+    faults_[{counter, text}] = fault;
     return fault;
 }
 
 void FaultRegistry::keep(const Faults &faults) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    for (const std::shared_ptr<Fault> &fault : faults) kept_[fault->text()] = fault;
+    kept_.insert(faults.begin(), faults.end());
 }
 
 void Hangs::hang() {

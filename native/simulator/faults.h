@@ -6,7 +6,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fault.h"
@@ -15,18 +17,18 @@ namespace ez_rknn::simulator {
 
 using Faults = std::vector<std::shared_ptr<Fault>>;
 
-/* Faults by their texts. One that is set again while it is still set somewhere (in the environment, for a thread, or
- * for a context that exists) is the same fault and goes on counting. */
+/* Faults by their texts and the names of their counters. One that is set again while it is still set somewhere (in the
+ * environment, for a thread, or for a context that exists) is the same fault and goes on counting. */
 class FaultRegistry {
   public:
-    std::shared_ptr<Fault> find_or_make(const std::string &text);
+    std::shared_ptr<Fault> find_or_make(const std::string &text, const std::string &counter);
     /* Those in the environment are set for as long as the process lives. */
     void keep(const Faults &faults);
 
   private:
-    std::mutex mutex_; /* guards what follows */
-    std::map<std::string, std::weak_ptr<Fault>> faults_;
-    std::map<std::string, std::shared_ptr<Fault>> kept_;
+    std::mutex mutex_;                                                           /* guards what follows */
+    std::map<std::pair<std::string, std::string>, std::weak_ptr<Fault>> faults_; /* by counter and text */
+    std::set<std::shared_ptr<Fault>> kept_;
 };
 
 /* Calls that hang by a fault. */

@@ -72,7 +72,11 @@ void set_slowdown(Settings &settings, const std::string &value) {
 }
 
 void add_fault(Settings &settings, const std::string &value) {
-    settings.faults.push_back(process_state().faults.find_or_make(value));
+    settings.fault_texts.push_back(value);
+}
+
+void set_counter(Settings &settings, const std::string &value) {
+    settings.counter = value;
 }
 
 /* The keys, and what reads their values. */
@@ -82,7 +86,7 @@ struct Key {
 };
 constexpr Key keys[] = {
     {"soc", set_soc},           {"timing", set_timing}, {"compute", set_compute},
-    {"slowdown", set_slowdown}, {"fault", add_fault},
+    {"slowdown", set_slowdown}, {"fault", add_fault},   {"counter", set_counter},
 };
 
 void set_one(Settings &settings, const std::string &item) {
@@ -94,7 +98,8 @@ void set_one(Settings &settings, const std::string &item) {
         key.set(settings, trimmed(item.substr(equals + 1)));
         return;
     }
-    fail(RKNN_ERR_PARAM_INVALID, "there is no setting '", name, "'; use soc, timing, compute, slowdown or fault");
+    fail(RKNN_ERR_PARAM_INVALID, "there is no setting '", name,
+         "'; use soc, timing, compute, slowdown, fault or counter");
 }
 
 }  // namespace
@@ -107,6 +112,10 @@ Settings Settings::with(const std::string &text) const {
         const std::string item = trimmed(text.substr(start, comma - start));
         if (!item.empty()) set_one(result, item);
         start = comma + 1;
+    }
+    // The counter may be named after them.
+    for (size_t i = result.faults.size(); i < result.fault_texts.size(); ++i) {
+        result.faults.push_back(process_state().faults.find_or_make(result.fault_texts[i], result.counter));
     }
     return result;
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "faults.h"
 #include "soc.h"
@@ -21,6 +22,8 @@ struct Settings {
     int64_t fixed_ns = 0;
     bool compute = true;
     std::array<double, max_cores> slowdown{1, 1, 1};
+    std::string counter;                  /* whose calls the faults count: those with the same name count together */
+    std::vector<std::string> fault_texts; /* as given; each is one of: */
     Faults faults;
 
     /* These settings with the "key=value,key=value" of `text` on top; RKNN_ERR_PARAM_INVALID says what is wrong. */

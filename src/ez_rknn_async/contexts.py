@@ -6,6 +6,7 @@ which must not be destroyed before them: while a :class:`Loan` lasts, the lender
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import weakref
@@ -15,7 +16,7 @@ from .errors import RknnClosedError, RknnError
 from .runtime.context import ENABLE_SRAM, PRIORITIES, Context
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from .options import ProviderOptions
     from .plan import Plan
@@ -31,6 +32,9 @@ class Watcher(Protocol):
         """A worker has a fresh context; the former one will be destroyed, with all that it has."""
 
 
+_numbers = itertools.count()
+
+
 class Loan:
     """The use of what a lender's first context has, its weights or its memory, until :meth:`end`."""
 
@@ -41,6 +45,13 @@ class Loan:
     def end(self) -> None:
         """Call once, when no context that uses the weights is left, or the memory is freed."""
         self._lender.take_back()
+
+
+def _counted_apart(settings: str | None) -> str | None:
+    """Settings of the simulated NPU whose faults count the calls of one session, unless they say otherwise."""
+    if settings is None or "fault" not in settings or "counter" in settings:
+        return settings
+    return f"{settings},counter=session {next(_numbers)}"
 
 
 class Contexts:
@@ -61,9 +72,12 @@ class Contexts:
             RknnError: the runtime refuses the model or a core mask; those that were open already are given back.
         """
         self._library, self._model, self._plan, self._options = library, model, plan, options
+        self._settings = _counted_apart(options.simulator)
         self._lock = threading.Lock()  # guards what follows
         self._current: list[Context] = []
         self._set_aside: dict[int, Context] = {}  # by the tag of the task that hangs in it
+        self._came_back: set[int] = set()  # tags whose contexts were not set aside by then
+        self._replacing = 0
         self._closed = False
         self._loans = 0
         self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
@@ -95,17 +109,49 @@ class Contexts:
         with self._lock:
             self._watchers.add(watcher)
 
-    def replace(self, worker: int, tag: int) -> Context:
+    def replace(self, worker: int, tag: int, prepare: Callable[[Context], None] = lambda _: None) -> Context:
         """A fresh context for a worker whose present one hangs with the task of that tag; that one is set aside.
 
+        ``prepare`` is called with it before anyone but the watchers knows it; what it raises ends the attempt.
+
+        It takes as long as loading the model does, and may hang in a runtime that is not well; :meth:`close` does not
+        wait for it.
+
         Raises:
+            RknnClosedError: these contexts were closed before the fresh one was there.
             RknnError: the runtime gives no other.
         """
+        with self._lock:
+            if self._closed:
+                raise RknnClosedError("the session is closed")
+            self._replacing += 1
+        try:
+            fresh = self._fresh(worker, prepare)
+        finally:
+            with self._lock:
+                self._replacing -= 1
+        with self._lock:
+            closed, came_back = self._closed, tag in self._came_back
+            if not closed:
+                old, self._current[worker] = self._current[worker], fresh
+                if not came_back:
+                    self._set_aside[tag] = old
+        if closed:
+            fresh.destroy()
+            raise RknnClosedError("the session is closed")
+        if came_back:
+            self._destroy([old])
+        return fresh
+
+    def _fresh(self, worker: int, prepare: Callable[[Context], None]) -> Context:
         # Loaded anew: duplicating would share the weights of a context that is not well.
         fresh = self._open(worker, share=False)
+        try:
+            prepare(fresh)
+        except BaseException:
+            fresh.destroy()
+            raise
         with self._lock:
-            self._set_aside[tag] = self._current[worker]
-            self._current[worker] = fresh
             watchers = list(self._watchers)
         for watcher in watchers:
             try:
@@ -115,9 +161,11 @@ class Contexts:
         return fresh
 
     def release(self, tag: int) -> None:
-        """The call that hung with that task has come back: its context can be given back, if it was replaced."""
+        """The call that hung with that task has come back: its context can be given back, once it is replaced."""
         with self._lock:
             context = self._set_aside.pop(tag, None)
+            if context is None:
+                self._came_back.add(tag)
         if context is not None:
             self._destroy([context])
 
@@ -129,8 +177,8 @@ class Contexts:
         with self._lock:
             contexts = [*self._current, *self._set_aside.values()]
             self._current, self._set_aside, self._closed = [], {}, True
-        if any(context.handle in lost for context in contexts):
-            self._loan = None  # never ends: a lost context may still read the weights
+            if self._replacing or any(context.handle in lost for context in contexts):
+                self._loan = None  # never ends: a context that is lost, or still being made, may read the weights
         self._destroy([context for context in contexts if context.handle not in lost])
 
     def lend(self, session: str = "the session") -> Loan:
@@ -165,7 +213,7 @@ class Contexts:
             loan.end()
 
     def _open(self, worker: int, *, share: bool = True) -> Context:
-        with self._library.simulator_settings(self._options.simulator):
+        with self._library.simulator_settings(self._settings):
             borrowed = None if self._loan is None else self._loan.context
             share = share and bool(self._current) and not self._options.disable_dup_context and borrowed is None
             if share:

@@ -8,6 +8,7 @@ delivered, threads joined, contexts given back.
 from __future__ import annotations
 
 import collections
+import contextlib
 import functools
 import logging
 import os
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from .model import Model
     from .options import ProviderOptions
     from .plan import Plan
-    from .runtime.context import TensorAttribute
+    from .runtime.context import Context, TensorAttribute
     from .runtime.library import Library
 
     Array = npt.NDArray[Any]
@@ -131,7 +132,7 @@ class Executor:
             undo.pop_all()
         self._admission = Admission(self._engine.notify_room)
         self._dispatcher = Dispatcher(
-            self._engine, Listener(self._admission.room, self._replace_worker, self.contexts.release)
+            self._engine, Listener(self._admission.room, self._set_aside, self.contexts.release)
         )
         if self._engine.has_watchdog:
             self._dispatcher.start()
@@ -286,16 +287,26 @@ class Executor:
     def _close_contexts(self) -> None:
         self.contexts.close()
 
-    def _replace_worker(self, worker: int, tag: int) -> None:
+    def _set_aside(self, worker: int, tag: int) -> None:
         logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
-        try:
-            fresh = self.contexts.replace(worker, tag)
+        # Not on the dispatcher's thread: loading takes long and, in a runtime that is not well, may hang as well;
+        # what the other workers finish is delivered meanwhile. Daemon: nothing waits for it.
+        threading.Thread(target=self._replace_worker, args=(worker, tag), name="ez-rknn-replace", daemon=True).start()
+
+    def _replace_worker(self, worker: int, tag: int) -> None:
+        def prepare(context: Context) -> None:
             if self._direct is not None:
-                self._direct.replace(worker, fresh)
+                self._direct.replace(worker, context)
+
+        fresh = None
+        try:
+            fresh = self.contexts.replace(worker, tag, prepare)
+        except RknnClosedError:
+            return
         except RknnError:
             logger.exception("worker %d has no successor", worker)
-            self._engine.replace_worker(worker, None)
-        else:
+        # Once the session is closed the engine may be gone; the context is then given back with the others.
+        with contextlib.suppress(RknnClosedError), self._gate:
             self._engine.replace_worker(worker, fresh)
 
     def _check_process(self) -> None:

@@ -224,6 +224,45 @@ def test_a_worker_without_a_successor_leaves_the_other_cores_at_work(
     release_hangs()
 
 
+@pytest.mark.parametrize("fault", ["rknn_init#2:hang", "rknn_set_core_mask#4:hang"])
+def test_a_replacement_that_hangs_too_keeps_nobody_waiting(
+    open_session: OpenSession, way: Way, fault: str, release_hangs: Callable[[], None]
+) -> None:
+    """A runtime that is not well may not even load: what the other cores finish is delivered, and the session ends."""
+    session = open_session(
+        simulator={"compute": "off", "fault": ["rknn_run#2:hang", fault]},
+        schedule=[0, 1, 2],
+        run_timeout_ms=50,
+        max_queue_size=20,
+        dispatch="least_loaded",
+    )
+    assert len(failed(way(session, feed_of(session), 9))) == 1
+    check_all_delivered(way(session, feed_of(session), 9), 9)
+    session.close()
+    release_hangs()
+
+
+def test_a_replacement_that_arrives_after_the_end_is_given_back(
+    open_session: OpenSession, living_contexts: Callable[[], int], release_hangs: Callable[[], None]
+) -> None:
+    """Nobody needs it any more, and nobody else could destroy it."""
+    before = living_contexts()
+    session = open_session(
+        simulator={"compute": "off", "fault": ["rknn_run#1:delay=200000", "rknn_init#2:hang"]},
+        schedule=[0],
+        run_timeout_ms=20,
+    )
+    with pytest.raises(RknnTimeoutError):
+        session.run(None, feed_of(session))
+    session.close()
+    assert living_contexts() == before
+    release_hangs()
+    for thread in threading.enumerate():
+        if thread.name == "ez-rknn-replace":
+            thread.join(60)
+    assert living_contexts() == before
+
+
 def test_losing_the_device_fails_what_runs_with_words_and_later_sessions_work(
     open_session: OpenSession, way: Way
 ) -> None:

@@ -212,6 +212,16 @@ TEST(a_fault_counts_anew_when_nobody_has_it_any_more) {
     CHECK(!Fault::any());
 }
 
+TEST(contexts_with_another_counter_count_apart) {
+    const TestContext first(model_path("tiny_conv_int8"), "compute=off,fault=rknn_run#2:fail=-1,counter=one");
+    const TestContext second(model_path("tiny_conv_int8"), "compute=off,counter=other,fault=rknn_run#2:fail=-1");
+    const TestContext third(model_path("tiny_conv_int8"), "fault=rknn_run#2:fail=-1,compute=off,counter=other");
+    CHECK_EQ(listed(runs(first, 1)), "0 ");
+    CHECK_EQ(listed(runs(second, 1)), "0 ");
+    CHECK_EQ(listed(runs(first, 2)), "-1 0 ");
+    CHECK_EQ(listed(runs(third, 2)), "-1 0 ");
+}
+
 TEST(a_fault_in_the_environment_counts_over_all_contexts) {
     setenv("EZ_RKNN_SIMULATOR", "compute=off,fault=rknn_init#3:fail=-6", 1);
     for (int code : {0, 0, -6, 0}) CHECK_EQ(TestContext(model_path("tiny_conv_int8"), "").code, code);
