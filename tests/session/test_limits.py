@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 
@@ -21,37 +21,53 @@ class AlarmError(Exception):
 
 
 @pytest.fixture
-def alarm_in_50_ms() -> Iterator[None]:
-    """A signal on the main thread, whose handler raises."""
+def alarm() -> Iterator[Callable[[float], None]]:
+    """Called with seconds: by then there is a signal on the main thread, whose handler raises."""
 
     def handler(_signal: int, _frame: FrameType | None) -> None:
         raise AlarmError
 
     previous = signal.signal(signal.SIGALRM, handler)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
-    yield
+
+    def start(seconds: float) -> None:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    yield start
     signal.setitimer(signal.ITIMER_REAL, 0)
     signal.signal(signal.SIGALRM, previous)
 
 
-@pytest.mark.usefixtures("alarm_in_50_ms")
-def test_a_signal_handler_that_raises_ends_run_at_once(open_session: OpenSession) -> None:
+HANGING = "compute=off,fault=rknn_run#1:hang"
+
+
+def test_a_signal_handler_that_raises_ends_run_at_once(
+    open_session: OpenSession, alarm: Callable[[float], None], release_hangs: Callable[[], None]
+) -> None:
     """Ctrl-C: the library that this one replaces saw it only when the inference had ended."""
-    session = open_session(simulator="compute=off,timing=fixed:900000", schedule=0)
+    session = open_session(simulator=HANGING, schedule=0)
+    feed = feed_of(session)
+    alarm(0.05)
     with pytest.raises(AlarmError):
-        session.run(None, feed_of(session))
+        session.run(None, feed)
     assert session.stats.cores["0"].completed == 0
+    release_hangs()
     session.close()
     assert session.stats.cores["0"].completed == 1
 
 
-@pytest.mark.usefixtures("alarm_in_50_ms")
-def test_a_run_that_was_interrupted_in_the_queue_does_not_run(open_session: OpenSession) -> None:
+def test_a_run_that_was_interrupted_in_the_queue_does_not_run(
+    open_session: OpenSession, alarm: Callable[[float], None], release_hangs: Callable[[], None]
+) -> None:
     """Nobody waits for it any more."""
-    session = open_session(simulator="compute=off,timing=fixed:500000", schedule=0)
-    first = session.submit(feed_of(session))
+    session = open_session(simulator=HANGING, schedule=0)
+    feed = feed_of(session)
+    first = session.submit(feed)
+    while session.stats.cores["0"].running == 0:
+        threading.Event().wait(0.001)
+    alarm(0.05)
     with pytest.raises(AlarmError):
-        session.run(None, feed_of(session))
+        session.run(None, feed)
+    release_hangs()
     assert len(first.result(60)) == 1
     session.close()
     assert session.stats.cores["0"].completed == 1
