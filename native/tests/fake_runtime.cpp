@@ -122,6 +122,12 @@ void FakeRuntime::wait_until_held(rknn_context context) {
     changed_.wait(lock, [&] { return contexts_[context].standing; });
 }
 
+void FakeRuntime::occupy(ezr_engine *engine, const ezr_task *task, rknn_context context) {
+    hold(context);
+    CHECK(ezr_submit(engine, task, -1) >= 0);
+    wait_until_held(context);
+}
+
 void FakeRuntime::fail(int32_t call, Failure how, int code) {
     std::lock_guard lock(mutex_);
     failing_call_ = call;
@@ -313,6 +319,11 @@ Job::Job(int32_t number) : in_(number) {
     task.inputs = &input_;
     task.outputs = &output_;
     task.input_count = task.output_count = 1;
+}
+
+void queue_up(FakeRuntime &runtime, ezr_engine *engine, const std::vector<Job> &jobs) {
+    runtime.occupy(engine, jobs[0]);
+    for (size_t i = 1; i < jobs.size(); ++i) CHECK(ezr_submit(engine, jobs[i], 0) > 0);
 }
 
 ezr_result next(ezr_engine *engine, int32_t status) {

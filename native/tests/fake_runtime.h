@@ -15,6 +15,11 @@
 
 #include "ez_rknn_engine.h"
 
+/* The `index`-th context of a core. */
+constexpr rknn_context context_of(uint32_t core, uint32_t index = 0) {
+    return core * 100 + index + 1;
+}
+
 /* A run that reached a context, with the number that the task carried in its input. */
 struct Run {
     rknn_context context;
@@ -39,6 +44,9 @@ class FakeRuntime {
     void step(rknn_context context);
     /* Returns once a call stands still on this context. */
     void wait_until_held(rknn_context context);
+
+    /* Submits a task for which the context is idle, and returns once it stands still there. */
+    void occupy(ezr_engine *engine, const ezr_task *task, rknn_context context = context_of(0));
 
     /* From now on the call (EZR_CALL_*) ends like this. */
     void fail(int32_t call, Failure how, int code = 0);
@@ -97,11 +105,6 @@ class FakeRuntime {
     int unblocked_signals_ = 0;
 };
 
-/* The `index`-th context of a core. */
-constexpr rknn_context context_of(uint32_t core, uint32_t index = 0) {
-    return core * 100 + index + 1;
-}
-
 struct Layout {
     uint32_t cores = 1;
     uint32_t contexts_per_core = 1;
@@ -149,6 +152,9 @@ class Job {
     rknn_input input_{};
     rknn_output output_{};
 };
+
+/* Occupies the only context with the first job, and queues the others behind it. */
+void queue_up(FakeRuntime &runtime, ezr_engine *engine, const std::vector<Job> &jobs);
 
 /* The next completion, or what else is to be told next (EZR_STALLED, ...), which must come. */
 ezr_result next(ezr_engine *engine, int32_t status = EZR_OK);

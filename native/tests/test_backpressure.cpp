@@ -8,9 +8,7 @@ namespace {
 
 /* Fills a core: one task on its context, which stands still, and `queued` behind it. */
 void fill(FakeRuntime &runtime, ezr_engine *engine, Job *jobs, uint32_t queued) {
-    runtime.hold(context_of(0));
-    CHECK_EQ(ezr_submit(engine, jobs[0], -1), int64_t{0});
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, jobs[0]);
     for (uint32_t i = 1; i <= queued; ++i) CHECK_EQ(ezr_submit(engine, jobs[i], 0), int64_t{i});
 }
 
@@ -167,9 +165,7 @@ TEST(a_run_that_was_taken_up_is_waited_for) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 2});
     Job first, second(1);
-    runtime.hold(context_of(0));
-    ezr_submit(engine, first, -1);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, first);
     ezr_result result{};
     int32_t status = EZR_INVALID;
     std::thread waiting([&] { status = ezr_run(engine, second, 60'000, 0, &result); });

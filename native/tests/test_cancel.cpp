@@ -5,25 +5,13 @@
 #include "check.h"
 #include "fake_runtime.h"
 
-namespace {
-
-/* One task that stands still on the only context, and others that wait behind it. */
-void submit_behind_a_held_one(FakeRuntime &runtime, ezr_engine *engine, std::vector<Job> &jobs) {
-    runtime.hold(context_of(0));
-    ezr_submit(engine, jobs[0], -1);
-    runtime.wait_until_held(context_of(0));
-    for (size_t i = 1; i < jobs.size(); ++i) CHECK_EQ(ezr_submit(engine, jobs[i], 0), static_cast<int64_t>(i));
-}
-
-}  // namespace
-
 /* A task that waits is withdrawn: it never reaches the NPU, and its completion says so in its place in the order. */
 TEST(a_waiting_task_is_cancelled) {
     for (uint8_t dispatch : {uint8_t{EZR_DISPATCH_MODULO}, uint8_t{EZR_DISPATCH_LEAST_LOADED}}) {
         FakeRuntime runtime;
         TestEngine engine({1, 1, {0}, 8, 64, true, dispatch});
         std::vector<Job> jobs(4);
-        submit_behind_a_held_one(runtime, engine, jobs);
+        queue_up(runtime, engine, jobs);
         CHECK_EQ(ezr_cancel(engine, 2), EZR_OK);
         CHECK_EQ(ezr_cancel(engine, 2), EZR_INVALID);
         runtime.let_go(context_of(0));
@@ -47,7 +35,7 @@ TEST(only_waiting_tasks_are_cancelled) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     std::vector<Job> jobs(1);
-    submit_behind_a_held_one(runtime, engine, jobs);
+    queue_up(runtime, engine, jobs);
     for (int64_t id : {-1, 0, 1}) CHECK_EQ(ezr_cancel(engine, id), EZR_INVALID);
     runtime.let_go(context_of(0));
     CHECK_EQ(next(engine).code, RKNN_SUCC);
@@ -59,7 +47,7 @@ TEST(a_run_is_not_cancelled) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     std::vector<Job> jobs(1);
-    submit_behind_a_held_one(runtime, engine, jobs);
+    queue_up(runtime, engine, jobs);
     Job run;
     std::thread caller([&] {
         ezr_result result{};
@@ -78,7 +66,7 @@ TEST(cancelling_makes_room) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 1});
     std::vector<Job> jobs(2);
-    submit_behind_a_held_one(runtime, engine, jobs);
+    queue_up(runtime, engine, jobs);
     Job late;
     std::thread submitter([&] { CHECK_EQ(ezr_submit(engine, late, -1), int64_t{2}); });
     CHECK_EQ(ezr_cancel(engine, 1), EZR_OK);
@@ -107,7 +95,7 @@ TEST(cancelling_the_last_task_ends_a_closed_engine) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     std::vector<Job> jobs(2);
-    submit_behind_a_held_one(runtime, engine, jobs);
+    queue_up(runtime, engine, jobs);
     ezr_close(engine, 0);
     CHECK_EQ(ezr_cancel(engine, 1), EZR_OK);
     runtime.let_go(context_of(0));

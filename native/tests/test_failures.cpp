@@ -114,9 +114,7 @@ TEST(the_arrays_of_a_task_are_copied) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     Job first, second;
-    runtime.hold(context_of(0));
-    ezr_submit(engine, first, -1);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, first);
     {
         rknn_input input = second.task.inputs[0];
         rknn_output output = second.task.outputs[0];

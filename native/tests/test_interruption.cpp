@@ -62,9 +62,7 @@ int64_t interrupted_run(ezr_engine *engine, const ezr_task *job, int32_t timeout
 /* Occupies the only context. */
 void occupy(FakeRuntime &runtime, ezr_engine *engine, Job &job) {
     install_handler();
-    runtime.hold(context_of(0));
-    ezr_submit(engine, job, 0);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, job);
 }
 
 }  // namespace

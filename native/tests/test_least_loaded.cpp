@@ -22,12 +22,8 @@ TEST(the_first_idle_core_in_the_order_of_the_routes_gets_the_task) {
     FakeRuntime runtime;
     TestEngine engine(least_loaded(3, {2, 0, 2, 1}));
     Job jobs[3];
-    for (uint32_t core = 0; core < 3; ++core) runtime.hold(context_of(core));
-    for (size_t i = 0; i < 3; ++i) {
-        const uint32_t core = std::vector<uint32_t>{2, 0, 1}[i];
-        ezr_submit(engine, jobs[i], 0);
-        runtime.wait_until_held(context_of(core));
-    }
+    size_t i = 0;
+    for (uint32_t core : {2U, 0U, 1U}) runtime.occupy(engine, jobs[i++], context_of(core));
     for (uint32_t core = 0; core < 3; ++core) runtime.let_go(context_of(core));
     for (uint32_t core : {2U, 0U, 1U}) CHECK_EQ(next(engine).group, core);
 }
@@ -37,9 +33,7 @@ TEST(whichever_core_is_free_first_takes_the_next_task) {
     FakeRuntime runtime;
     TestEngine engine(least_loaded(2, {0, 1}, 50));
     std::vector<Job> jobs(60);
-    runtime.hold(context_of(0));
-    ezr_submit(engine, jobs[0], 0);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, jobs[0]);
     for (size_t i = 1; i < jobs.size(); ++i) CHECK(ezr_submit(engine, jobs[i], 0) >= 0);
     while (runtime.run_count(context_of(1)) < jobs.size() - 1) continue;
     CHECK_EQ(runtime.run_count(context_of(0)), 1U);
@@ -52,11 +46,7 @@ TEST(the_common_queue_holds_the_capacity_of_all_groups) {
     FakeRuntime runtime;
     TestEngine engine(least_loaded(2, {0, 1}, 3));
     std::vector<Job> jobs(9);
-    for (uint32_t core : {0U, 1U}) runtime.hold(context_of(core));
-    for (uint32_t core : {0U, 1U}) {
-        ezr_submit(engine, jobs[core], 0);
-        runtime.wait_until_held(context_of(core));
-    }
+    for (uint32_t core : {0U, 1U}) runtime.occupy(engine, jobs[core], context_of(core));
     for (int64_t id = 2; id < 8; ++id) CHECK_EQ(ezr_submit(engine, jobs[id], 0), id);
     CHECK_EQ(ezr_submit(engine, jobs[8], 0), int64_t{EZR_TIMEOUT});
     CHECK_EQ(stats_of(engine).queued, 6U);
@@ -91,9 +81,7 @@ TEST(a_run_goes_to_the_first_idle_core) {
         CHECK_EQ(ezr_run(engine, run, -1, 0, &result), EZR_OK);
         CHECK_EQ(result.group, 0U);
     }
-    runtime.hold(context_of(0));
-    ezr_submit(engine, busy, 0);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, busy);
     CHECK_EQ(ezr_run(engine, run, -1, 0, &result), EZR_OK);
     CHECK_EQ(result.group, 1U);
     runtime.let_go(context_of(0));

@@ -32,9 +32,7 @@ TEST(close_discards_what_waits) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     std::vector<Job> jobs(4);
-    runtime.hold(context_of(0));
-    for (Job &job : jobs) ezr_submit(engine, job, -1);
-    runtime.wait_until_held(context_of(0));
+    queue_up(runtime, engine, jobs);
     ezr_close(engine, 1);
     runtime.let_go(context_of(0));
     for (int64_t id = 0; id < 4; ++id) {
@@ -52,10 +50,8 @@ TEST(close_discards_what_waits) {
 TEST(close_may_be_repeated) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
-    Job jobs[2];
-    runtime.hold(context_of(0));
-    for (Job &job : jobs) ezr_submit(engine, job, -1);
-    runtime.wait_until_held(context_of(0));
+    std::vector<Job> jobs(2);
+    queue_up(runtime, engine, jobs);
     ezr_close(engine, 0);
     ezr_close(engine, 1);
     ezr_close(engine, 0);
@@ -125,9 +121,7 @@ TEST(the_last_completion_sends_every_collector_home) {
         FakeRuntime runtime;
         TestEngine engine({1, 1, {0}});
         Job job;
-        runtime.hold(context_of(0));
-        ezr_submit(engine, job, -1);
-        runtime.wait_until_held(context_of(0));
+        runtime.occupy(engine, job);
         ezr_close(engine, 0);
         std::atomic<int> asking{0}, given{0};
         std::vector<std::thread> collectors;
@@ -235,9 +229,7 @@ TEST(workers_block_every_signal) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     Job job;
-    runtime.hold(context_of(0));
-    ezr_submit(engine, job, -1);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, job);
     CHECK_EQ(runtime.unblocked_signals(), 0);
     runtime.let_go(context_of(0));
     next(engine);

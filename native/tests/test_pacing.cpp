@@ -22,9 +22,7 @@ Layout paced(uint32_t cores = 1, std::vector<uint32_t> routes = {0}) {
  */
 ezr_result run_for(FakeRuntime &runtime, ezr_engine *engine, std::chrono::milliseconds duration) {
     Job job;
-    runtime.hold(context_of(0));
-    ezr_submit(engine, job, -1);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, job);
     std::this_thread::sleep_for(duration);
     runtime.let_go(context_of(0));
     return next(engine);
@@ -114,6 +112,35 @@ TEST(without_pacing_nothing_waits) {
     Job jobs[2];
     for (Job &job : jobs) CHECK(ezr_submit(engine, job, 0) > 0);
     for (size_t i = 0; i < 2; ++i) next(engine);
+}
+
+/* The queue is full when the host asks. Once it is not, only the pace is missing, and the collector, asleep until then
+ * for as long as it takes, has to watch the clock. No completion wakes it: the others are blocking runs. */
+TEST(room_in_a_queue_that_was_full_is_told_when_the_pace_is_due) {
+    FakeRuntime runtime;
+    Layout layout = paced();
+    layout.queue_capacity = 1;
+    TestEngine engine(layout);
+    run_for(runtime, engine, kRun);
+    Job runs[2], refused;
+    std::vector<std::thread> callers;
+    const auto call = [&](Job &job) {
+        callers.emplace_back([&] {
+            ezr_result result{};
+            CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
+        });
+    };
+    runtime.hold(context_of(0));
+    call(runs[0]);
+    runtime.wait_until_held(context_of(0));
+    call(runs[1]);
+    wait_until_queued(engine, 1);  // which is as long after the first as the pace wants
+    CHECK_EQ(ezr_submit(engine, refused, 0), int64_t{EZR_TIMEOUT});
+    ezr_notify_room(engine);
+    std::thread collector([&] { next(engine, EZR_ROOM); });
+    runtime.let_go(context_of(0));
+    collector.join();
+    for (std::thread &caller : callers) caller.join();
 }
 
 /* A host that does not block is told when its pace is due; nobody else is there to watch the clock. */

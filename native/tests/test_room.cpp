@@ -9,10 +9,7 @@ namespace {
 
 /* A context that stands still and a queue full behind it. */
 void fill(FakeRuntime &runtime, ezr_engine *engine, std::vector<Job> &jobs) {
-    runtime.hold(context_of(0));
-    ezr_submit(engine, jobs[0], -1);
-    runtime.wait_until_held(context_of(0));
-    for (size_t i = 1; i < jobs.size(); ++i) CHECK(ezr_submit(engine, jobs[i], 0) > 0);
+    queue_up(runtime, engine, jobs);
     Job refused;
     CHECK_EQ(ezr_submit(engine, refused, 0), int64_t{EZR_TIMEOUT});
 }
@@ -176,9 +173,7 @@ TEST(only_one_submission_passes) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 1});
     Job first, jobs[4];
-    runtime.hold(context_of(0));
-    ezr_submit(engine, first, -1);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, first);
     ezr_notify_room(engine);
     next(engine, EZR_ROOM);
     CHECK(ezr_submit(engine, jobs[0], -1) > 0);  // one that would have waited takes the room, and not the right

@@ -109,9 +109,7 @@ TEST(resetting_forgets_the_past_only) {
     Job done, running, queued;
     ezr_result result{};
     CHECK_EQ(ezr_run(engine, done, -1, 0, &result), EZR_OK);
-    runtime.hold(context_of(0));
-    ezr_submit(engine, running, 0);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, running);
     ezr_submit(engine, queued, 0);
     ezr_reset_stats(engine);
     ezr_stage_stats stages[EZR_STAGES];

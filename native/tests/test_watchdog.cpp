@@ -108,9 +108,7 @@ TEST(a_fresh_context_takes_the_place) {
     FakeRuntime runtime;
     TestEngine engine(watched(1, {0}));
     Job stuck, waiting, later;
-    runtime.hold(context_of(0));
-    ezr_submit(engine, stuck, 0);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, stuck);
     ezr_submit(engine, waiting, 0);
     CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_INVALID);
     next(engine, EZR_STALLED);
@@ -174,9 +172,7 @@ TEST(a_group_without_replacement_is_passed_by) {
     FakeRuntime runtime;
     TestEngine engine(watched(2, {0, 1}));
     Job stuck, other, waiting;
-    runtime.hold(context_of(0));
-    ezr_submit(engine, stuck, 0);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, stuck);
     ezr_submit(engine, other, 0);
     ezr_submit(engine, waiting, 0);
     next(engine, EZR_STALLED);
@@ -204,9 +200,7 @@ TEST(an_engine_without_any_group_is_closed) {
         layout.dispatch = dispatch;
         TestEngine engine(layout);
         Job stuck, waiting;
-        runtime.hold(context_of(0));
-        ezr_submit(engine, stuck, 0);
-        runtime.wait_until_held(context_of(0));
+        runtime.occupy(engine, stuck);
         ezr_submit(engine, waiting, 0);
         next(engine, EZR_STALLED);
         CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
@@ -224,9 +218,7 @@ TEST(closing_does_not_wait_for_a_replacement) {
     FakeRuntime runtime;
     TestEngine engine(watched(1, {0}));
     Job stuck, waiting;
-    runtime.hold(context_of(0));
-    ezr_submit(engine, stuck, 0);
-    runtime.wait_until_held(context_of(0));
+    runtime.occupy(engine, stuck);
     ezr_submit(engine, waiting, 0);
     ezr_close(engine, 0);
     next(engine, EZR_STALLED);
