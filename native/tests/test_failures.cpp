@@ -118,7 +118,10 @@ TEST(the_arrays_of_a_task_are_copied) {
     {
         rknn_input input = second.task.inputs[0];
         rknn_output output = second.task.outputs[0];
-        const ezr_task task{nullptr, &input, &output, 1, 1, nullptr, nullptr, 0, 0};
+        ezr_task task{};
+        task.inputs = &input;
+        task.outputs = &output;
+        task.input_count = task.output_count = 1;
         ezr_submit(engine, &task, -1);
         input.buf = output.buf = nullptr;
     }
