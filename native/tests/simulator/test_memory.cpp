@@ -1,5 +1,6 @@
 /* Memory shared with the NPU: made, given to others, bound, given back. Nothing is computed here. */
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -44,6 +45,31 @@ TEST(memory_is_a_file_that_can_be_mapped_elsewhere) {
     CHECK(ftruncate(memory->fd, 0) != 0);  // nobody can pull the ground away
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
     CHECK_EQ(rknn_destroy_mem(context, other), RKNN_SUCC);
+}
+
+TEST(memory_reaches_into_other_processes) {
+    const TestContext context(model_path("tiny_conv_int8"));
+    const rknn_tensor_attr output = attribute(context, RKNN_QUERY_NATIVE_OUTPUT_ATTR);
+    rknn_tensor_mem *memory = rknn_create_mem(context, output.size_with_stride);
+    std::memset(memory->virt_addr, 0x55, memory->size);
+    const pid_t child = fork();
+    if (child == 0) {
+        bool written = false;
+        {
+            const TestContext own(model_path("tiny_conv_int8"));
+            rknn_tensor_attr attr = attribute(own, RKNN_QUERY_NATIVE_OUTPUT_ATTR);
+            void *address = mmap(nullptr, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+            rknn_tensor_mem *imported = rknn_create_mem_from_fd(own, memory->fd, address, memory->size, 0);
+            written = rknn_set_io_mem(own, imported, &attr) == RKNN_SUCC && rknn_run(own, nullptr) == RKNN_SUCC &&
+                      rknn_destroy_mem(own, memory) == RKNN_ERR_PARAM_INVALID;  // that one is the parent's
+        }
+        _exit(written ? 0 : 1);
+    }
+    int status = -1;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
+    CHECK_EQ(int{static_cast<int8_t *>(memory->virt_addr)[0]}, output.zp);
+    CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
 }
 
 TEST(memory_is_counted_as_long_as_it_is_there) {

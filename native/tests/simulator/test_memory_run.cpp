@@ -1,7 +1,6 @@
 /* Runs with inputs and outputs in bound memory, against runs with rknn_inputs_set and rknn_outputs_get: the same
  * numbers in every type, layout and combination. The fake device echoes its inputs, so that a byte in a wrong place
  * shows. */
-#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
@@ -12,6 +11,7 @@
 #include "half.h"
 #include "process.h"
 #include "support.h"
+#include "tensors.h"
 
 using namespace ez_rknn::simulator;
 
@@ -23,41 +23,6 @@ const std::vector<const char *> models = {
     "tiny_conv_int8", "tiny_conv_fp16", "conv_c1_int8",    "conv_c1_fp16",  "conv_c4_int8",  "conv_c5_int8",
     "conv_c5_fp16",   "conv_c16_int8",  "odd_size_int8",   "odd_size_fp16", "mean_std_int8", "mean_std_fp16",
     "batch4_int8",    "batch4_fp16",    "two_inputs_int8", "vector_int8",   "vector_fp16",   "tokens_fp16"};
-
-void use_echo_device() {
-    setenv("EZ_RKNN_PYTHON", EZ_RKNN_FAKE_DEVICE_PATH, 1);
-    setenv("EZ_RKNN_FAKE_DEVICE", "echo", 1);
-}
-
-rknn_input_output_num count_of(rknn_context context) {
-    rknn_input_output_num number{};
-    CHECK_EQ(rknn_query(context, RKNN_QUERY_IN_OUT_NUM, &number, sizeof number), RKNN_SUCC);
-    return number;
-}
-
-/* Memory of a context that is destroyed with this. */
-class BoundMemory {
-  public:
-    BoundMemory(rknn_context context, uint32_t size) : context_(context), memory_(rknn_create_mem(context, size)) {
-        CHECK(memory_ != nullptr);
-    }
-    ~BoundMemory() { CHECK_EQ(rknn_destroy_mem(context_, memory_), RKNN_SUCC); }
-    BoundMemory(const BoundMemory &) = delete;
-    BoundMemory &operator=(const BoundMemory &) = delete;
-
-    operator rknn_tensor_mem *() const { return memory_; }
-    uint8_t *data() const { return static_cast<uint8_t *>(memory_->virt_addr); }
-    std::vector<uint8_t> bytes(size_t size) const { return {data(), data() + size}; }
-
-  private:
-    rknn_context context_;
-    rknn_tensor_mem *memory_;
-};
-
-uint32_t element_size(rknn_tensor_type type) {
-    static const uint32_t sizes[] = {4, 2, 1, 1, 2, 2, 4, 4, 8, 1};
-    return sizes[type];
-}
 
 /* Numbers of one type, dense: some of everything that the type can be, small for the types that carry real numbers. */
 std::vector<uint8_t> source(rknn_tensor_type type, size_t elements) {
@@ -97,25 +62,6 @@ void write_input(const rknn_tensor_attr &attr, const std::vector<uint8_t> &dense
 
 uint32_t bytes_for(const rknn_tensor_attr &attr) {
     return std::max(attr.size_with_stride, attr.n_elems) * 8;  // enough for every type
-}
-
-std::vector<std::vector<uint8_t>> outputs_of(rknn_context context, bool want_float) {
-    std::vector<std::vector<uint8_t>> result;
-    std::vector<rknn_output> outputs;
-    for (uint32_t i = 0; i < count_of(context).n_output; ++i) {
-        const rknn_tensor_attr attr = attribute(context, RKNN_QUERY_OUTPUT_ATTR, i);
-        result.emplace_back(want_float ? attr.n_elems * 4 : attr.size, uint8_t{0xCD});
-    }
-    for (std::vector<uint8_t> &bytes : result) {
-        rknn_output output{};
-        output.want_float = want_float ? 1 : 0;
-        output.is_prealloc = 1;
-        output.buf = bytes.data();
-        output.size = static_cast<uint32_t>(bytes.size());
-        outputs.push_back(output);
-    }
-    CHECK_EQ(rknn_outputs_get(context, static_cast<uint32_t>(outputs.size()), outputs.data(), nullptr), RKNN_SUCC);
-    return result;
 }
 
 /* One source for each input. */
@@ -161,31 +107,10 @@ void check_same(const std::string &where, const std::vector<uint8_t> &ours, cons
                     std::to_string(theirs.size()) + ")");
 }
 
-/* Native outputs into ONNX order, or NHWC into it. */
-std::vector<uint8_t> in_onnx_order(const rknn_tensor_attr &output, const rknn_tensor_attr &bound, const uint8_t *data) {
-    const size_t size = element_size(bound.type);
-    std::vector<uint8_t> dense(output.n_elems * size);
-    const size_t n = output.dims[0], c = output.dims[1], h = output.dims[2], w = output.dims[3];
-    const bool feature = bound.fmt == RKNN_TENSOR_NC1HWC2;
-    const size_t c1 = feature ? bound.dims[1] : 1;
-    const size_t surface = feature ? static_cast<size_t>(bound.dims[2]) * bound.dims[3] : h * w;
-    const size_t c2 = feature ? bound.dims[4] : c;
-    size_t to = 0;
-    for (size_t image = 0; image < n; ++image) {
-        for (size_t channel = 0; channel < c; ++channel) {
-            for (size_t pixel = 0; pixel < h * w; ++pixel) {
-                const size_t from = ((image * c1 + channel / c2) * surface + pixel) * c2 + channel % c2;
-                std::memcpy(dense.data() + to++ * size, data + from * size, size);
-            }
-        }
-    }
-    return dense;
-}
-
 }  // namespace
 
 TEST(bound_inputs_are_converted_as_rknn_inputs_set_converts_them) {
-    use_echo_device();
+    use_echo_device(EZ_RKNN_FAKE_DEVICE_PATH);
     size_t compared = 0;
     for (const char *model : models) {
         for (const rknn_tensor_type type :
@@ -212,7 +137,7 @@ TEST(bound_inputs_are_converted_as_rknn_inputs_set_converts_them) {
 }
 
 TEST(inputs_in_the_npus_own_layout_are_read_as_they_are) {
-    use_echo_device();
+    use_echo_device(EZ_RKNN_FAKE_DEVICE_PATH);
     for (const char *model : models) {
         const TestContext filled(model_path(model), compute);
         const TestContext context(model_path(model), compute);
@@ -236,7 +161,7 @@ TEST(inputs_in_the_npus_own_layout_are_read_as_they_are) {
 }
 
 TEST(bound_outputs_hold_what_rknn_outputs_get_gives) {
-    use_echo_device();
+    use_echo_device(EZ_RKNN_FAKE_DEVICE_PATH);
     for (const char *model : models) {
         for (const int kind :
              {RKNN_QUERY_NATIVE_OUTPUT_ATTR, RKNN_QUERY_NATIVE_NHWC_OUTPUT_ATTR, RKNN_QUERY_OUTPUT_ATTR}) {
@@ -273,7 +198,7 @@ TEST(bound_outputs_hold_what_rknn_outputs_get_gives) {
 }
 
 TEST(a_context_can_go_back_to_its_own_buffers) {
-    use_echo_device();
+    use_echo_device(EZ_RKNN_FAKE_DEVICE_PATH);
     const TestContext context(model_path("tiny_conv_int8"), compute);
     std::vector<std::vector<uint8_t>> sources = sources_of(context, RKNN_TENSOR_UINT8);
     CHECK_EQ(set_inputs(context, RKNN_TENSOR_UINT8, sources), RKNN_SUCC);

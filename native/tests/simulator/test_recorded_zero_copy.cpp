@@ -1,4 +1,5 @@
-/* What rknn_set_io_mem takes, with which types, layouts and sizes, against recordings of the vendor's library.
+/* What rknn_set_io_mem takes, with which types, layouts and sizes, and in which layout outputs then are, against
+ * recordings of the vendor's library.
  *
  * Two things differ on purpose: sizes that the vendor's library does not look at (outputs, and inputs with
  * pass_through) are checked here, and so its answer for a memory of one byte is expected for one that is large enough;
@@ -13,6 +14,7 @@
 #include "ez_rknn_simulator.h"
 #include "json.h"
 #include "support.h"
+#include "tensors.h"
 
 namespace {
 
@@ -103,6 +105,49 @@ void compare(const std::string &title, const json::Value &recording, const std::
     expect(bind(context, least - 1, attr), RKNN_ERR_FAIL);
 }
 
+/* "c3_i8 in u8 NHWC, out f32 NCHW n*4": binds an output so, and says in which layout it has to be by the recording. */
+rknn_tensor_attr recorded_output(rknn_context context, const std::string &title) {
+    const std::string how = title.substr(title.find(", out ") + 6);
+    const auto says = [&](const char *word) { return how.find(word) != std::string::npos; };
+    rknn_query_cmd query = RKNN_QUERY_OUTPUT_ATTR;
+    if (says("queried native_nhwc")) query = RKNN_QUERY_NATIVE_NHWC_OUTPUT_ATTR;
+    if (says("NC1HWC2 native")) query = RKNN_QUERY_NATIVE_OUTPUT_ATTR;
+    rknn_tensor_attr attr = attribute(context, query);
+    if (says("f32")) attr.type = RKNN_TENSOR_FLOAT32;
+    if (says("NHWC")) attr.fmt = RKNN_TENSOR_NHWC;
+    if (says("NC1HWC2")) attr.fmt = RKNN_TENSOR_NC1HWC2;
+    return attr;
+}
+
+/* The layouts that the recorded bytes can be read as. */
+bool was(const json::Value &recording, const char *layout) {
+    for (const json::Value &name : recording["r"]["out_is"].array) {
+        if (name.string.find(layout) == 0) return true;
+    }
+    return false;
+}
+
+void compare_output(const std::string &title, const json::Value &recording, const std::string &models) {
+    const TestContext context(models + title.substr(0, title.find(' ')) + ".rknn", "compute=on");
+    rknn_tensor_attr input = attribute(context, RKNN_QUERY_INPUT_ATTR);
+    input.type = RKNN_TENSOR_UINT8;
+    const BoundMemory in(context, static_cast<uint32_t>(recording["r"]["in_size"].number));
+    for (uint32_t i = 0; i < recording["r"]["in_size"].number; ++i) in.data()[i] = static_cast<uint8_t>(i * 7 % 253);
+    CHECK_EQ(rknn_set_io_mem(context, in, &input), RKNN_SUCC);
+    rknn_tensor_attr bound = recorded_output(context, title);
+    const BoundMemory out(context, static_cast<uint32_t>(recording["r"]["out_size"].number));
+    CHECK_EQ(rknn_set_io_mem(context, out, &bound), RKNN_SUCC);
+    CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
+
+    const std::vector<uint8_t> expected = outputs_of(context, bound.type == RKNN_TENSOR_FLOAT32)[0];
+    const bool dense = was(recording, "NCHW") || was(recording, "f32 maxdiff");
+    CHECK(dense || was(recording, "NHWC") || was(recording, "NC1HWC2"));
+    const std::vector<uint8_t> ours =
+        dense ? out.bytes(expected.size())
+              : in_onnx_order(attribute(context, RKNN_QUERY_OUTPUT_ATTR), bound, out.data());
+    CHECK_EQ(title + (ours == expected ? "" : " differs"), title);
+}
+
 }  // namespace
 
 TEST(memory_is_bound_where_the_recordings_say_so) {
@@ -117,4 +162,19 @@ TEST(memory_is_bound_where_the_recordings_say_so) {
     }
     std::printf("%zu ways to bind\n", compared);
     CHECK(compared >= 300);
+}
+
+TEST(bound_outputs_are_in_the_recorded_layout) {
+    const std::string shared = shared_directory();
+    if (shared.empty()) return;
+    use_echo_device(EZ_RKNN_FAKE_DEVICE_PATH);
+    const json::Value recordings = json::parse(read_file(shared + "/golden/zerocopy_run.json"));
+    size_t compared = 0;
+    for (const auto &[title, recording] : recordings.object) {
+        if (title.find(" in u8 NHWC, out ") == std::string::npos) continue;
+        compare_output(title, recording, shared + "/golden/models/");
+        ++compared;
+    }
+    std::printf("%zu outputs\n", compared);
+    CHECK(compared >= 20);
 }
