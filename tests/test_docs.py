@@ -23,9 +23,12 @@ from ez_rknn_async import InferenceSession, make_provider_options
 from ez_rknn_async.options import ALIASES
 
 from .conftest import ROOT
+from .plugins import build
 
 # A block may stand in a list, indented.
 BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+
+C_BLOCK = re.compile(r"^```c\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: Path) -> list[str]:
@@ -43,6 +46,7 @@ def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("EZ_RKNN_SIMULATOR", "compute=off")
     shutil.copy(data / "snippet.rknn", "model.rknn")
     shutil.copy(data / "without_weights_fp16.rknn", "without_weights.rknn")
+    shutil.copy(data / "custom_operator_fp16.rknn", "custom_operator.rknn")
     shutil.copytree(root / "examples" / "digits", tmp_path / "examples" / "digits")
 
 
@@ -65,7 +69,10 @@ def read_along(page: Path) -> dict[str, Any]:
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_snippets_of_a_page_run(page: Path) -> None:
-    """As they stand there; a snippet that does not is worse than none."""
+    """As they stand there; a snippet that does not is worse than none. A page's program in C is built first."""
+    for program in C_BLOCK.findall(page.read_text()):
+        Path("plugin.c").write_text(program)
+        build(Path("plugin.c"), Path("librkcst_double.so"))
     read_along(page)
 
 
@@ -88,6 +95,12 @@ def test_the_page_on_profiles_names_the_file_that_it_writes(root: Path, capsys: 
 def test_the_page_on_pipelines_gives_a_result_for_each_frame(root: Path) -> None:
     """As its last comment says."""
     assert len(read_along(root / "docs" / "how-to" / "run-pipeline.md")["results"]) == 10
+
+
+def test_the_plug_in_of_the_documentation_is_the_example(root: Path) -> None:
+    """Which has tests of its own."""
+    (program,) = C_BLOCK.findall((root / "docs" / "how-to" / "custom-operators.md").read_text())
+    assert program == (root / "examples" / "custom_operators" / "double.c").read_text()
 
 
 def test_the_session_reference_names_every_public_method_and_property(root: Path) -> None:

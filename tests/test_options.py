@@ -134,22 +134,6 @@ def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
         ProviderOptions.parse({"shedule": [0]})
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"custom_op_path": "plugin.so"},
-        {"custom_op_paths": ["a.so", "b.so"]},
-        {"custom_op_default_path": True},
-        {"load_custom_ops_from_default_path": "on"},
-    ],
-    ids=repr,
-)
-def test_what_does_not_exist_yet_is_refused_in_words(options: Mapping[str, Any]) -> None:
-    """An option that is accepted and does nothing would be a lie."""
-    with pytest.raises(NotImplementedError, match="not implemented yet"):
-        ProviderOptions.parse(options)
-
-
 def test_make_provider_options_gives_out_what_was_given_and_nothing_else() -> None:
     """What is left out keeps its default, whatever that will be."""
     assert make_provider_options(schedule=[0, 1], threads_per_core=2) == {"schedule": [0, 1], "threads_per_core": 2}

@@ -356,7 +356,7 @@ int rknn_set_input_shapes(rknn_context ctx, uint32_t n_inputs, rknn_tensor_attr 
 rknn_tensor_mem *rknn_create_mem2(rknn_context ctx, uint64_t size, uint64_t alloc_flags);
 int rknn_mem_sync(rknn_context context, rknn_tensor_mem *mem, rknn_mem_sync_mode mode);
 
-/* ---- Custom operators: their functions (2.x too) ---- */
+/* ---- Custom operators: their functions (version 1.5.2 lacks these as well) ---- */
 
 /* Registers operators with one context; those made from it by rknn_dup_context do not have them. */
 int rknn_register_custom_ops(rknn_context ctx, rknn_custom_op *op, uint32_t custom_op_num);

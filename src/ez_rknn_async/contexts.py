@@ -18,6 +18,7 @@ from .runtime.context import ENABLE_SRAM, PRIORITIES, Context
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
+    from .custom_ops import CustomOps
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.library import Library
@@ -64,13 +65,18 @@ class Contexts:
         plan: Plan,
         options: ProviderOptions,
         lender: Contexts | None = None,
+        custom_ops: CustomOps | None = None,
     ) -> None:
-        """Open a context for every worker; ``lender`` has the weights that the model leaves out.
+        """Open a context for every worker, each with the custom operators.
+
+        ``lender`` has the weights that the model leaves out.
 
         Raises:
             RknnClosedError: the lender is closed.
-            RknnError: the runtime refuses the model or a core mask; those that were open already are given back.
+            RknnError: the runtime refuses the model, a core mask or a custom operator; those that were open already
+                are given back.
         """
+        self._custom_ops = custom_ops
         self._library, self._model, self._plan, self._options = library, model, plan, options
         self._settings = _counted_apart(options.simulator)
         self._lock = threading.Lock()  # guards what follows
@@ -215,17 +221,19 @@ class Contexts:
     def _open(self, worker: int, *, share: bool = True) -> Context:
         with self._library.simulator_settings(self._settings):
             borrowed = None if self._loan is None else self._loan.context
-            share = share and bool(self._current) and not self._options.disable_dup_context and borrowed is None
-            if share:
+            alone = self._options.disable_dup_context or borrowed is not None or self._custom_ops is not None
+            if share and self._current and not alone:
                 context = self._current[0].duplicate()
             else:
                 flags = PRIORITIES[self._options.priority] | (ENABLE_SRAM if self._options.enable_sram else 0)
                 context = Context.open(self._library, self._model, flags, weights_of=borrowed)
         mask = self._plan.workers[worker].core_mask
-        if mask is not None:
-            try:
+        try:
+            if mask is not None:
                 context.set_core_mask(mask)
-            except BaseException:
-                context.destroy()
-                raise
+            if self._custom_ops is not None:
+                self._custom_ops.register(context)
+        except BaseException:
+            context.destroy()
+            raise
         return context

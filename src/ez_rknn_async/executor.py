@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from .custom_ops import CustomOps
     from .direct import Direct
     from .model import Model
     from .options import ProviderOptions
@@ -87,6 +88,7 @@ class Executor:
         options: ProviderOptions,
         watchers: Sequence[Watcher] = (),
         lender: Executor | None = None,
+        custom_ops: CustomOps | None = None,
     ) -> None:
         """Create the contexts and start the threads; when something fails, what was made before is given back.
 
@@ -98,6 +100,7 @@ class Executor:
             options: the session's.
             watchers: are told of each task.
             lender: runs the model with the weights that this one leaves out.
+            custom_ops: for every context.
         """
         self.library = library
         self._pid = os.getpid()
@@ -105,7 +108,7 @@ class Executor:
         self._watchers = tuple(watchers)
         with ExitStack() as undo:
             self._open = functools.partial(
-                Contexts, library, source, plan, options, None if lender is None else lender.contexts
+                Contexts, library, source, plan, options, None if lender is None else lender.contexts, custom_ops
             )
             self.contexts: Contexts = self._open()
             undo.callback(self._close_contexts)

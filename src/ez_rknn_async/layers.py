@@ -17,6 +17,7 @@ from .runtime.engine import Task
 
 if TYPE_CHECKING:
     from .contexts import Contexts
+    from .custom_ops import CustomOps
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.library import Library
@@ -29,10 +30,11 @@ def layer_table(
     plan: Plan,
     interface: Interface,
     lender: Contexts | None = None,
+    custom_ops: CustomOps | None = None,
 ) -> str:
     """Run the model once, with zeros and on the cores of the first worker, and return the runtime's table.
 
-    ``lender`` has the weights that the model leaves out.
+    ``lender`` has the weights that the model leaves out; ``custom_ops`` are registered with the context.
 
     Raises:
         RknnError: the runtime refuses another context, or fails; or the lender is closed.
@@ -49,6 +51,8 @@ def layer_table(
         mask = plan.workers[0].core_mask
         if mask is not None:
             context.set_core_mask(mask)
+        if custom_ops is not None:
+            custom_ops.register(context)
         # An interface of its own: the session's may send tensors into memory that is bound to its workers' contexts.
         copying = Interface(interface.sets, "nhwc")
         shapes = copying.input_shapes()[0]

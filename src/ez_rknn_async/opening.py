@@ -10,6 +10,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import model as rknn_file
+from .custom_ops import check_custom_operators, load_custom_ops
 from .errors import RknnTypeError, RknnValueError
 from .executor import Executor
 from .layers import layer_table
@@ -65,7 +66,7 @@ def open_model(
         RknnModelError: the file is damaged, or not for this SoC or runtime.
         RknnClosedError: the lender is closed.
         RknnRuntimeNotFoundError: no runtime library could be loaded.
-        RknnValueError: the options name what the SoC does not have.
+        RknnValueError: the options name what the SoC does not have, or a plug-in that is none.
     """
     source = _source(path_or_bytes)
     with rknn_file.load(source) as model:
@@ -77,9 +78,11 @@ def open_model(
             rknn_file.check_target(model, target)
         chosen = plan(options, soc(target or model.target_platform))
         _warn_about_cores(chosen.groups, model)
+        custom_ops = load_custom_ops(located.library, options)
+        check_custom_operators(model, located.library, custom_ops)
         profiler = _profiler(session_options, chosen)
         watchers = [*_perf_lines(chosen), *([profiler] if profiler is not None else [])]
-        executor = Executor(located.library, source, model, chosen, options, watchers, lender)
+        executor = Executor(located.library, source, model, chosen, options, watchers, lender, custom_ops)
         metadata = _metadata(model)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",
@@ -101,6 +104,7 @@ def open_model(
             chosen,
             executor.interface,
             lender.contexts if lender is not None else None,
+            custom_ops,
         )
     return Opened(executor, RKNPU2_SIMULATOR if located.library.simulated else RKNPU2, metadata, profiler)
 

@@ -44,8 +44,6 @@ ALIASES = {
     "custom_op_paths": "custom_op_path",
     "load_custom_ops_from_default_path": "custom_op_default_path",
 }
-# Keys that are understood and checked, but whose feature does not exist yet.
-NOT_YET = ("custom_op_path", "custom_op_default_path")
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,6 @@ class ProviderOptions:
 
         Raises:
             RknnValueError, RknnTypeError: naming the option, what was given and what is possible.
-            NotImplementedError: an option is set whose feature does not exist yet.
         """
         values: dict[str, Any] = {}
         for key, given in options.items():
@@ -120,9 +117,6 @@ class ProviderOptions:
             values[name] = values.get(name, ()) + value if isinstance(value, tuple) and name != "schedule" else value
         parsed = cls(**values)
         _refuse_both(parsed.schedule, parsed.tp_mode)
-        for name in NOT_YET:
-            if getattr(parsed, name) != getattr(cls(), name):
-                raise NotImplementedError(f"provider option {name} is not implemented yet; leave it out")
         return parsed
 
 

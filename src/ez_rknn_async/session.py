@@ -80,7 +80,6 @@ class InferenceSession(BindingRuns):
             RknnClosedError: the session given as ``use_weight_from`` is closed.
             RknnRuntimeNotFoundError: no runtime library could be loaded.
             RknnValueError, RknnTypeError: an argument is wrong.
-            NotImplementedError: an option is set whose feature does not exist yet.
         """
         self._model = path_or_bytes
         self._lender = _lender(kwargs)

@@ -1,8 +1,7 @@
 """The defects of the library that this one replaces, by their numbers in its list: each has a test that passes here.
 
-Those of zero copy (7, 9, 10, 12, 17) are in test_io_binding.py, that of custom operators (14) comes with them. The
-native sides of 2, 16, 19 and 20 are tested under sanitizers in native/tests; every call of the constructor fails once
-for 16 in tests/session/test_faults.py.
+Those of zero copy (7, 9, 10, 12, 17) are in test_io_binding.py. The native sides of 2, 16, 19 and 20 are tested under
+sanitizers in native/tests; every call of the constructor fails once for 16 in tests/session/test_faults.py.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from ez_rknn_async import InferenceSession, RknnTimeoutError
 from ez_rknn_async.runtime.context import Context
 from ez_rknn_async.runtime.library import Library
 
+from ..plugins import SPOILED, build
 from ..session.conftest import feed_of
 from ..session.test_running import Collector
 from .conftest import OpenSession
@@ -213,6 +213,15 @@ def test_defect_16_contexts_are_given_back_when_construction_fails(data: Path, m
     with pytest.raises(RuntimeError, match="rknn_set_core_mask failed"):
         InferenceSession(data / "tiny_conv_int8.rknn", provider_options={"schedule": [0, 1, 2]})
     assert calls.count("rknn_init") + calls.count("rknn_dup_context") == calls.count("rknn_destroy") == 3
+
+
+def test_defect_14_a_plug_in_without_its_function_is_refused_in_words(
+    open_session: OpenSession, tmp_path: Path
+) -> None:
+    """The message was read after the library had been unloaded, and came out as a UnicodeDecodeError."""
+    plugin = build(SPOILED, tmp_path / "plugin.so", "-DNO_ENTRY")
+    with pytest.raises(RuntimeError, match=r"plugin\.so is not a plug-in .* it does not export get_rknn_custom_op\(\)"):
+        open_session("custom_operator_fp16", custom_op_paths=[str(plugin)])
 
 
 @pytest.mark.parametrize(

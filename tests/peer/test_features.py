@@ -1,7 +1,7 @@
 """Metadata, environment variables, the other generation's models.
 
 Elsewhere: weight sharing (tests/session/test_shared_weights.py), how the runtime library is found
-(tests/runtime/test_locate.py). Custom operators come with the options that are not implemented yet.
+(tests/runtime/test_locate.py), custom operators (tests/session/test_custom_ops.py).
 """
 
 from __future__ import annotations

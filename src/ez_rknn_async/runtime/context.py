@@ -79,6 +79,7 @@ class Context:
         self.handle = handle
         self._lock = threading.Lock()  # guards _memories
         self._memories: set[Memory] = set()
+        self._custom_ops: object = None
 
     @classmethod
     def open(
@@ -120,6 +121,15 @@ class Context:
         for memory in memories:
             memory.free()
         self.library.function("rknn_destroy")(self.handle)
+
+    def register_custom_ops(self, owner: object, operators: Any) -> None:
+        """Have custom operators, a C array that belongs to ``owner`` and stays as long as this context.
+
+        Raises:
+            RknnError: the runtime refuses one of them, or the function with which it begins failed.
+        """
+        self._custom_ops = owner
+        self.library.call("rknn_register_custom_ops", self.handle, operators, len(operators))
 
     def adopt(self, memory: Memory) -> None:
         """Memory of this context, to be freed before it is destroyed."""

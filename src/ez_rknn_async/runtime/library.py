@@ -30,6 +30,8 @@ REQUIRED = (
     "rknn_outputs_release",
 )
 
+_visible: list[Library] = []  # the one whose functions plug-ins find
+
 
 class Library:
     """One loaded ``librknnrt.so``, whoever made it.
@@ -63,6 +65,25 @@ class Library:
     def has(self, function: str) -> bool:
         """Whether the library exports ``function``: newer versions have more than older ones."""
         return hasattr(self._lib, function)
+
+    def make_visible(self) -> None:
+        """Let plug-ins that are loaded from now on find this library's functions.
+
+        Otherwise they would have to be linked to it by name, and so to the vendor's alone. Only one library of a
+        process can be found that way.
+
+        Raises:
+            RknnValueError: another one is.
+        """
+        if _visible and _visible[0] is not self:
+            raise RknnValueError(
+                f"plug-ins of this process already use the functions of {_visible[0].path}; "
+                f"those for {self.path} need a process of their own"
+            )
+        if not _visible:
+            # The same library once more: what is loaded already is only made global.
+            self._visible = ffi.dlopen(self.path, ffi.RTLD_NOW | ffi.RTLD_GLOBAL)
+            _visible.append(self)
 
     def function(self, name: str) -> Any:
         """The C function itself, for handing it to native code."""

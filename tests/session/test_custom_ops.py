@@ -1,0 +1,290 @@
+"""Custom operators: plug-ins are loaded, checked, and registered with every context of a session."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+from ez_rknn_async import InferenceSession, RknnError, RknnModelError, RknnValueError, custom_ops
+from ez_rknn_async import SessionOptions as Options
+from ez_rknn_async.model.graph import Node
+from ez_rknn_async.runtime import library as runtime
+from ez_rknn_async.runtime.context import Context
+from ez_rknn_async.runtime.library import Library
+
+from ..plugins import EXAMPLES, SPOILED, build
+from ..simulator.recordings import recording
+from ..simulator.zoo import cosine
+from .conftest import OpenSession, feed_of
+
+INIT, PREPARE, COMPUTE, DESTROY = range(4)  # as the plug-in counts them
+
+Build = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The plug-ins of examples/custom_operators."""
+    folder = tmp_path_factory.mktemp("examples")
+    return [str(build(EXAMPLES / f"{name}.c", folder / f"librkcst_{name}.so")) for name in ("blend", "double")]
+
+
+@pytest.fixture
+def spoiled(tmp_path: Path) -> Build:
+    """Builds a plug-in for cstDouble that is spoiled as the macros say."""
+
+    def build_(*macros: str, name: str = "plugin.so") -> str:
+        return str(build(SPOILED, tmp_path / name, *(f"-D{macro}" for macro in macros)))
+
+    return build_
+
+
+def calls_of(plugin: str) -> list[int]:
+    """How often each function of the plug-in was called."""
+    return list((ctypes.c_int * 4).in_dll(ctypes.CDLL(plugin), "plugin_calls"))
+
+
+@pytest.mark.parametrize("name", ["custom_blend_fp16", "custom_blend_int8", "custom_operator_fp16"])
+@pytest.mark.parametrize("schedule", [0, [0, 1, 2]])
+def test_a_plug_in_computes_what_the_official_simulator_was_given_in_python(
+    open_session: OpenSession, examples: list[str], name: str, schedule: Any
+) -> None:
+    """In C, inside a real model, with attributes, on every core, and together with several workers."""
+    model = recording(name)
+    session = open_session(name, "compute=on", schedule=schedule, threads_per_core=2, custom_op_paths=examples)
+    ((inputs, (expected,)),) = model.cases()
+    zeros = [np.zeros_like(values) for values in inputs]
+    for feed in (zeros, inputs, inputs, zeros, inputs, inputs):  # every context, and not what it computed before
+        (result,) = session.run(None, feed)
+        if feed is inputs:
+            assert cosine(result, expected) >= model.cosine
+    futures = [session.submit(inputs) for _ in range(12)]
+    assert all(cosine(future.result()[0], expected) >= model.cosine for future in futures)
+
+
+def test_every_context_has_the_operators_before_it_runs_and_gives_them_back(
+    open_session: OpenSession, spoiled: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once each; contexts are loaded and not duplicated, because a duplicate would have none."""
+    monkeypatch.setattr(Context, "duplicate", None)
+    plugin = spoiled()
+    session = open_session("custom_operator_fp16", "compute=on", schedule=[0, 1, 2], custom_op_path=plugin)
+    assert calls_of(plugin) == [3, 0, 0, 0]
+    for _ in range(6):
+        session.run(None, feed_of(session))
+    assert calls_of(plugin) == [3, 6, 6, 0]
+    session.close()
+    assert calls_of(plugin) == [3, 6, 6, 3]
+
+
+def test_a_replaced_worker_has_them_too(
+    open_session: OpenSession, spoiled: Build, release_hangs: Callable[[], None]
+) -> None:
+    """Its context is a new one."""
+    plugin = spoiled()
+    session = open_session(
+        "custom_operator_fp16",
+        "compute=on,fault=rknn_run#1:hang",
+        schedule=0,
+        custom_op_path=plugin,
+        run_timeout_ms=100,
+    )
+    with pytest.raises(TimeoutError):
+        session.run(None, feed_of(session))
+    session.run(None, feed_of(session))
+    assert calls_of(plugin)[:3] == [2, 1, 1]
+    release_hangs()
+    session.close()
+    assert calls_of(plugin)[DESTROY] == 2
+
+
+def test_the_table_of_layers_is_measured_with_them(
+    open_session: OpenSession, spoiled: Build, data: Path, tmp_path: Path
+) -> None:
+    """The profile has a context of its own, which runs the model as well."""
+    plugin = spoiled()
+    options = Options()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(tmp_path / "profile_")
+    with InferenceSession(
+        data / "custom_operator_fp16.rknn",
+        options,
+        provider_options={"runtime_library": "simulator", "custom_op_path": plugin, "collect_perf": True},
+    ) as session:
+        session.run(None, feed_of(session))
+        assert "cstDouble" in Path(session.end_profiling()).read_text()
+    assert calls_of(plugin) == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("macros", "why"),
+    [
+        (["NO_ENTRY"], "does not export get_rknn_custom_op"),
+        (["RETURNS_NULL"], "returned NULL"),
+        (["NO_TYPE"], "op_type of its custom operator is empty"),
+        (["LONG_TYPE"], "op_type of its custom operator is too long"),
+        (["NO_COMPUTE"], "cstDouble has no function compute"),
+        (["TARGET=7"], r"for target 7; the targets are CPU \(1\) and GPU \(2\)"),
+    ],
+)
+def test_a_plug_in_that_is_none_is_refused_in_words(
+    open_session: OpenSession, spoiled: Build, macros: list[str], why: str
+) -> None:
+    """With its path, and before a context is made."""
+    plugin = spoiled(*macros)
+    with pytest.raises(RknnValueError, match=why) as refused:
+        open_session("custom_operator_fp16", custom_op_path=plugin)
+    assert plugin in str(refused.value)
+
+
+def test_a_file_that_is_no_library_is_refused_in_words(
+    open_session: OpenSession, spoiled: Build, tmp_path: Path
+) -> None:
+    """A typing error, the wrong file, and a plug-in that needs a library which is not there."""
+    with pytest.raises(RknnValueError, match="there is no such file"):
+        open_session("custom_operator_fp16", custom_op_path=tmp_path / "nowhere.so")
+    (tmp_path / "text.so").write_text("no library")
+    with pytest.raises(RknnValueError, match=r"text\.so.* cannot be loaded"):
+        open_session("custom_operator_fp16", custom_op_path=tmp_path / "text.so")
+    plugin = linked_to_the_vendors(spoiled, tmp_path)
+    with pytest.raises(RknnValueError, match="without -lrknnrt"):
+        open_session("custom_operator_fp16", custom_op_path=plugin)
+
+
+def linked_to_the_vendors(spoiled: Build, folder: Path) -> str:
+    """A plug-in that names librknnrt.so, built beside a library of that name which is gone afterwards."""
+    runtime_library = build(SPOILED, folder / "librknnrt.so", "-Wl,-soname,librknnrt.so")
+    plugin = build(SPOILED, folder / "linked.so", "-Wl,--no-as-needed", str(runtime_library))
+    runtime_library.unlink()
+    return str(plugin)
+
+
+def test_one_operator_from_two_plug_ins_is_refused(open_session: OpenSession, spoiled: Build) -> None:
+    """Which of them computes would depend on the runtime; versions of one operator may stand side by side."""
+    first, second = spoiled(name="first.so"), spoiled(name="second.so")
+    with pytest.raises(RknnValueError, match=r"cstDouble version 1 for the CPU is brought twice: .*first.*second"):
+        open_session("custom_operator_fp16", custom_op_paths=[first, second])
+    newer = spoiled("VERSION=2", name="newer.so")
+    session = open_session("custom_operator_fp16", "compute=on", custom_op_paths=[first, newer])
+    session.run(None, feed_of(session))
+    assert (calls_of(first)[COMPUTE], calls_of(newer)[COMPUTE]) == (0, 1)
+
+
+def test_what_the_runtime_refuses_is_an_error_and_nothing_is_left_open(
+    open_session: OpenSession, spoiled: Build
+) -> None:
+    """An operator for a GPU that is not there; one whose init fails in the last of three contexts."""
+    with pytest.raises(RknnError, match="for the GPU") as refused:
+        open_session("custom_operator_fp16", custom_op_path=spoiled("TARGET=2"))
+    assert refused.value.call == "rknn_register_custom_ops"
+    failing = spoiled("INIT=plugin_calls[0]==3?-9:0", name="failing.so")
+    with pytest.raises(RknnError, match=r"init of the custom operator cstDouble \(\w+\) returned -9"):
+        open_session("custom_operator_fp16", schedule=[0, 1, 2], custom_op_path=failing)
+    assert calls_of(failing) == [3, 0, 0, 2]
+
+
+@pytest.mark.parametrize(("function", "code"), [("PREPARE", -4), ("COMPUTE", -5)])
+def test_a_function_that_fails_fails_the_run(
+    open_session: OpenSession, spoiled: Build, function: str, code: int
+) -> None:
+    """In words; the session goes on."""
+    failing = spoiled(f"{function}=plugin_calls[1]==1?{code}:0")
+    session = open_session("custom_operator_fp16", "compute=on", custom_op_path=failing)
+    with pytest.raises(RknnError, match=rf"{function.lower()} of the custom operator cstDouble .* returned {code}"):
+        session.run(None, feed_of(session))
+    session.run(None, feed_of(session))
+
+
+def test_a_model_whose_operators_nobody_brings_says_so(
+    open_session: OpenSession, spoiled: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When the session is made, and when it runs; to try schedules without computing it needs none."""
+    with caplog.at_level(logging.WARNING, "ez_rknn_async"):
+        session = open_session("custom_blend_fp16", "compute=on", custom_op_path=spoiled())
+    assert "no plug-in brings: cstBlend;" in caplog.text
+    with pytest.raises(RknnError, match="not registered with this context: cstBlend;"):
+        session.run(None, feed_of(session))
+    session = open_session("custom_blend_fp16", "compute=off")
+    session.run(None, feed_of(session))
+
+
+def test_a_runtime_without_custom_operators_is_refused(
+    open_session: OpenSession, spoiled: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Version 1.5.2 has none, and ends the process when it meets one."""
+    has = Library.has
+    monkeypatch.setattr(Library, "has", lambda self, name: name != custom_ops.REGISTER and has(self, name))
+    with pytest.raises(RknnError, match="cannot have custom operators"):
+        open_session("tiny_conv_int8", custom_op_path=spoiled())
+    with pytest.raises(RknnModelError, match=r"custom operators \(cstDouble\)"):
+        open_session("custom_operator_fp16")
+    open_session("tiny_conv_int8")
+
+
+def test_plug_ins_see_the_functions_of_one_runtime_only(
+    open_session: OpenSession, spoiled: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plug-in that asked another library for its attributes would read that library's memory."""
+    other = Library(open_session("tiny_conv_int8")._executor.library.path)
+    monkeypatch.setattr(runtime, "_visible", [other])
+    with pytest.raises(RknnValueError, match="need a process of their own"):
+        open_session("custom_operator_fp16", custom_op_path=spoiled())
+
+
+@pytest.fixture
+def default_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of the system's plug-ins, somewhere else."""
+    folder = tmp_path / "op_plugins"
+    monkeypatch.setattr(custom_ops, "DEFAULT_DIRECTORY", folder)
+    return folder
+
+
+def test_the_systems_directory_may_be_missing(open_session: OpenSession, default_directory: Path) -> None:
+    """A warning, where the session is made; models without custom operators run."""
+    with pytest.warns(UserWarning, match="there is no directory") as warned:
+        session = open_session("tiny_conv_int8", custom_op_default_path=True)
+    assert warned[0].filename == str(Path(__file__).with_name("conftest.py"))
+    session.run(None, feed_of(session))
+    default_directory.mkdir()
+    open_session("tiny_conv_int8", custom_op_default_path=True)  # an empty one is nothing to warn about
+
+
+def test_a_bad_plug_in_of_the_system_is_left_out(
+    open_session: OpenSession, spoiled: Build, default_directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are loaded; what the user names comes first; other names are not looked at."""
+    mine = spoiled()
+    good = spoiled(name="op_plugins/librkcst_good.so")
+    spoiled("NO_ENTRY", name="op_plugins/librkcst_bad.so")
+    spoiled("NO_ENTRY", name="op_plugins/unrelated.so")
+    with pytest.warns(UserWarning, match=r"is left out: .*librkcst_bad\.so") as warned:
+        session = open_session("custom_operator_fp16", "compute=on", custom_op_default_path=True)
+    assert len(warned) == 1
+    assert "librkcst_bad.so" in caplog.text
+    session.run(None, feed_of(session))
+    assert calls_of(good) == [1, 1, 1, 0]
+    with pytest.warns(UserWarning, match="is left out") as warned:
+        session = open_session("custom_operator_fp16", "compute=on", custom_op_default_path=True, custom_op_path=mine)
+    assert [f"librkcst_{name}.so" in str(one.message) for one, name in zip(warned, ("bad", "good"))] == [True, True]
+    session.run(None, feed_of(session))
+    assert (calls_of(good)[COMPUTE], calls_of(mine)[COMPUTE]) == (1, 1)
+
+
+def test_a_plug_in_that_was_mended_is_loaded_anew(open_session: OpenSession, spoiled: Build) -> None:
+    """In a notebook the process that has seen the bad one goes on."""
+    with pytest.raises(RknnValueError, match="no function compute"):
+        open_session("custom_operator_fp16", custom_op_path=spoiled("NO_COMPUTE"))
+    session = open_session("custom_operator_fp16", "compute=on", custom_op_path=spoiled())
+    session.run(None, feed_of(session))
+
+
+def test_the_compiler_and_the_parser_agree_what_is_custom() -> None:
+    """By the first letters of the type: the compiler accepts no other names."""
+    node = Node(0, "cstDouble", "", False, (), (), {}, (), ())
+    assert node.is_custom
+    assert not Node(0, "Cast", "", False, (), (), {}, (), ()).is_custom
