@@ -561,6 +561,23 @@ def test_a_replaced_worker_reaches_the_memory_too(open_session: OpenSession, mon
     assert np.array_equal(binding.copy_outputs_to_cpu()[0], expected)
 
 
+def test_values_stay_in_use_while_a_call_hangs_with_them(
+    open_session: OpenSession, release_hangs: Callable[[], None]
+) -> None:
+    """The task has failed, but the NPU may still write. Another worker reaches the values that it needs."""
+    session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, run_timeout_ms=50)
+    hanging, other = bound(session), bound(session)
+    with pytest.raises(RknnTimeoutError):
+        session.submit(hanging).result()
+    with pytest.raises(RknnInUseError):
+        hanging.get_outputs()
+    session.run_with_iobinding(other)
+    release_hangs()
+    while hanging._mark.in_flight:
+        threading.Event().wait(0.001)
+    session.run_with_iobinding(hanging)
+
+
 def test_the_package_knows_both_names(root: Path) -> None:
     """IOBinding is ONNX Runtime's, SessionIOBinding that library's."""
     import ez_rknn_async
