@@ -12,8 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo test test-all test-python test-native test-zoo test-direct fuzz-models test-peer bench bench-kernels soak lint format clean
 .PHONY: wheels test-aarch64 test-vendor
+.PHONY: demo test test-all test-python test-native test-valgrind test-zoo test-direct fuzz-models test-peer bench bench-kernels bench-zero-copy soak lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -33,6 +33,10 @@ test-native:
 	tools/native-tests.sh none
 	tools/native-tests.sh address
 	tools/native-tests.sh thread
+
+## test-valgrind: values and bindings, misuse included, with every access to memory checked (some minutes)
+test-valgrind: $(VENV)/.test
+	tools/valgrind-tests.sh $(BIN)/python
 
 ## test-zoo: every model of ../shared/zoo against the official simulator
 test-zoo: $(VENV)/.test
@@ -77,6 +81,10 @@ test-vendor: $(VENV)-wheels/.installed
 bench: $(VENV)/.installed
 	-$(MAKE) --no-print-directory $(VENV)-peer/.installed
 	EZ_RKNN_PEER_PYTHON=$$(test -e $(VENV)-peer/.installed && echo $(VENV)-peer/bin/python) $(BIN)/python benchmarks/goals.py $(BENCH)
+
+## bench-zero-copy: bindings on one simulated core and on three, and the NPU memory that their runs make
+bench-zero-copy: $(VENV)/.installed
+	$(BIN)/python benchmarks/zero_copy.py
 
 ## bench-kernels: the conversion kernels' bandwidth beside memcpy's, and beside numpy
 bench-kernels: $(VENV)/.installed
