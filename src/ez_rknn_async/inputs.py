@@ -144,8 +144,8 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
         RknnValueError, RknnTypeError: a value is missing or not of this model.
     """
     if isinstance(feed, Mapping):
-        missing, unknown = [n for n in names if n not in feed], [n for n in feed if n not in names]
-        if missing or unknown:
+        if len(feed) != len(names) or not all(map(feed.__contains__, names)):
+            missing, unknown = [n for n in names if n not in feed], [n for n in feed if n not in names]
             raise RknnValueError(
                 "the feed "
                 + " and ".join(

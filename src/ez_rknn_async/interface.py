@@ -104,6 +104,7 @@ class Interface:
         self.outputs = tuple(Output(a) for a in sets[0].outputs)
         self.input_names = [i.attribute.name for i in self.inputs]
         self.output_names = [o.attribute.name for o in self.outputs]
+        self._output_shapes = [[a.shape for a in s.outputs] for s in sets]
         self.transport: Transport = Copying(self.inputs)
         # For rknn_set_input_shapes; made once: every task of a dynamic model tells the runtime its shapes.
         self.descriptions = [describe(_for_setting(s)) if len(sets) > 1 else None for s in sets]
@@ -136,31 +137,37 @@ class Interface:
         Raises:
             RknnValueError, RknnTypeError: the feed or the arrays do not fit the model.
         """
-        request, shapes = self.prepare(feed, private=private)
-        return request._replace(outputs=self.receivers([a.shape for a in shapes.outputs], outputs, native_outputs))
+        sent, chosen = self._send(feed, private)
+        receivers = self.receivers(self._output_shapes[chosen], outputs, native_outputs)
+        return Request(sent, receivers, self.descriptions[chosen], chosen, self.transport)
 
     def prepare(self, feed: Any, *, private: bool) -> tuple[Request, ShapeSet]:
         """The first half of :meth:`request`: one without outputs, and the shapes that its inputs have chosen."""
-        values = arrange(feed, self.input_names)
-        given = [i.check(value) for i, value in zip(self.inputs, values)]
-        chosen = choose(self.sets, [g.shape for g in given])
-        sent = tuple(self.transport.send(i, g, chosen, private=private) for i, g in enumerate(given))
+        sent, chosen = self._send(feed, private)
         return Request(sent, (), self.descriptions[chosen], chosen, self.transport), self.sets[chosen]
 
     def receivers(
         self, shapes: Sequence[tuple[int, ...]], given: Mapping[str, Any] | None = None, native: bool | None = None
     ) -> tuple[Receiver, ...]:
         """Arrays for outputs of these shapes: those given by name, and new ones; see :meth:`request`."""
-        given = self._checked(given)
         native = self.native_outputs if native is None else native
+        if given is None:
+            return tuple([output.allocate(shape, native) for output, shape in zip(self.outputs, shapes)])
+        given = self._checked(given)
         return tuple(
-            output.receive_in(given[name], shape) if name in given else output.allocate(shape, native=native)
+            output.receive_in(given[name], shape) if name in given else output.allocate(shape, native)
             for output, name, shape in zip(self.outputs, self.output_names, shapes)
         )
 
-    def _checked(self, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        if given is None:
-            return {}
+    def _send(self, feed: Any, private: bool) -> tuple[tuple[Sent, ...], int]:
+        """The inputs on their way, and the index of the set of shapes that they have chosen."""
+        given = [i.check(value) for i, value in zip(self.inputs, arrange(feed, self.input_names))]
+        # One set of shapes goes together by itself: each is legal for its input.
+        chosen = choose(self.sets, [g.shape for g in given]) if len(self.sets) > 1 else 0
+        send = self.transport.send
+        return tuple([send(index, value, chosen, private=private) for index, value in enumerate(given)]), chosen
+
+    def _checked(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):
             raise RknnTypeError(f"outputs takes a dictionary {{name: array}}, not {given!r}")
         for name in given:

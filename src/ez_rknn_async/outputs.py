@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # The types of outputs that hold plain integers: float32 could not hold each of them exactly.
 _INTEGERS = ("int32", "uint32", "int64", "bool")
+_FLOAT32 = np.dtype(np.float32)
 
 
 class Receiver(NamedTuple):
@@ -52,14 +53,13 @@ class Output:
             [list(shape) for shape in shapes or (attribute.shape,)],
         )
 
-    def allocate(self, shape: Shape, *, native: bool = False) -> Receiver:
+    def allocate(self, shape: Shape, native: bool = False) -> Receiver:
         """A new array for one inference's result: float32, or with ``native`` the type that it has inside the NPU.
 
         A plain integer has that type in any case.
         """
-        dtypes = self._dtypes
-        dtype = dtypes[-1] if native else dtypes[0]
-        return Receiver(np.empty(shape, dtype), self._wants_float(dtype))
+        dtype = self._dtypes[-1 if native else 0]
+        return Receiver(np.empty(shape, dtype), dtype == _FLOAT32)
 
     def receive_in(self, array: Any, shape: Shape) -> Receiver:
         """The user's own array, which is written in place; its type says whether the runtime converts.
@@ -83,14 +83,11 @@ class Output:
                 f"outputs[{name!r}] cannot be written in place: it must be C-contiguous and writable; "
                 "make it with numpy.empty"
             )
-        return Receiver(array, self._wants_float(array.dtype))
+        return Receiver(array, array.dtype == _FLOAT32)
 
     @functools.cached_property
     def _dtypes(self) -> tuple[np.dtype[Any], ...]:
         return output_dtypes(self.attribute.type)
-
-    def _wants_float(self, dtype: np.dtype[Any]) -> bool:
-        return dtype == np.float32
 
 
 def output_dtypes(type_: str) -> tuple[np.dtype[Any], ...]:

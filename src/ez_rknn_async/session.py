@@ -129,7 +129,7 @@ class InferenceSession(BindingRuns):
             RknnDeviceError: the NPU failed.
         """
         settings = RunSettings.of(run_options)
-        wanted = select(output_names, self.output_names)
+        wanted = select(output_names, self._executor.interface.output_names)
         native, interface = settings.native_outputs, self._executor.interface
         if settings.dispatch_batch:
             queue = submitter(self._executor)
@@ -160,7 +160,7 @@ class InferenceSession(BindingRuns):
         if not callable(callback):
             raise RknnTypeError(f"callback must be callable, not {callback!r}")
         settings = of_one(run_options, "run_async")
-        wanted = select(output_names, self.output_names)
+        wanted = select(output_names, self._executor.interface.output_names)
 
         def receive(request: Request, result: Result) -> None:
             if result.code < 0:
@@ -193,7 +193,7 @@ class InferenceSession(BindingRuns):
         timeout_ms = None if timeout is None else max(0, round(timeout * 1000))
         if isinstance(input_feed, IOBinding):
             return submit_binding(self._executor, input_feed, output_names, timeout_ms)
-        wanted = select(output_names, self.output_names)
+        wanted = select(output_names, self._executor.interface.output_names)
         return submit(self._executor, self._prepare(input_feed), wanted, timeout_ms)
 
     async def run_awaitable(
@@ -207,7 +207,7 @@ class InferenceSession(BindingRuns):
         Args, raises: as :meth:`run`; the feed is copied before the first await.
         """
         settings = of_one(run_options, "run_awaitable")
-        wanted = select(output_names, self.output_names)
+        wanted = select(output_names, self._executor.interface.output_names)
         outputs = await awaitable.run(self._executor, self._prepare(input_feed, settings.native_outputs))
         return [outputs[index] for index in wanted]
 
@@ -230,7 +230,7 @@ class InferenceSession(BindingRuns):
             ordered: results in the order of the feeds; otherwise as they finish.
             output_names: which outputs, in which order; None or empty for all.
         """
-        select(output_names, self.output_names)
+        select(output_names, self._executor.interface.output_names)
         return Stream(feeds, lambda feed: self.submit(feed, output_names), depth=self._depth(depth), ordered=ordered)
 
     def map_awaitable(
@@ -246,7 +246,7 @@ class InferenceSession(BindingRuns):
         ``feeds`` may be an asynchronous iterable. Leaving the loop early: ``await stream.aclose()``, or use the stream
         in an ``async with`` block.
         """
-        select(output_names, self.output_names)
+        select(output_names, self._executor.interface.output_names)
         return AsyncStream(
             feeds, lambda feed: self.run_awaitable(output_names, feed), depth=self._depth(depth), ordered=ordered
         )
