@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ez_rknn_async import InferenceSession, make_provider_options
+from ez_rknn_async import InferenceSession, RknnError, make_provider_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,9 +34,12 @@ MODEL = Path(__file__).resolve().parent.parent / "tests" / "data" / "tiny_conv_i
 OPTIONS = make_provider_options(
     runtime_library="simulator", simulator={"compute": "off", "timing": "off"}, schedule=[0, 1, 2]
 )
+IO_MODES = ("direct", "copy")
 ALLOWED = 1.0  # kB of resident memory for each 1,000 runs
 SAMPLES = 40
 BATCH = 8
+FAILING = 10  # every so many runs
+BOUND = np.int8  # the type of the model's input inside the NPU
 COROUTINES = 8
 
 
@@ -115,6 +118,33 @@ def batch(session: InferenceSession, feed: Any, runs: int) -> None:
         session.run(None, batched, {"ztu_modelrt_dispatch_batch": True})
 
 
+def binding(session: InferenceSession, feed: Any, runs: int) -> None:
+    """Values that are kept in NPU memory, bound anew for each batch of runs."""
+    for _ in range(runs // BATCH):
+        bound = session.io_binding()
+        for name, array in feed.items():
+            bound.bind_cpu_input(name, array.astype(BOUND))
+        for name in session.output_names:
+            bound.bind_output(name)
+        for _ in range(BATCH):
+            session.run_with_iobinding(bound)
+        bound.copy_outputs_to_cpu()
+
+
+def failing(session: InferenceSession, feed: Any, runs: int) -> None:
+    """Runs of which every tenth fails in the runtime, as exceptions and as futures."""
+    failures = 0
+    for _ in range(runs // 2):
+        future = session.submit(feed)
+        for attempt in (lambda: session.run(None, feed), future.result):
+            try:
+                attempt()
+            except RknnError:
+                failures += 1
+    if abs(failures - runs // FAILING) > 1:
+        raise RuntimeError(f"{failures} of {runs} runs failed")
+
+
 MODES: dict[str, Callable[[InferenceSession, Any, int], None]] = {
     "run": run,
     "run_async": run_async,
@@ -123,6 +153,7 @@ MODES: dict[str, Callable[[InferenceSession, Any, int], None]] = {
     "map": stream,
     "asyncio": coroutines,
     "batch": batch,
+    "binding": binding,
 }
 
 
@@ -198,11 +229,23 @@ def open_descriptors() -> int:
 
 
 def soak_modes(runs: int) -> Iterator[Growth]:
-    """Every way to run, in turn, on one session."""
-    with InferenceSession(MODEL, provider_options=OPTIONS) as session:
-        feed = {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}
-        for name, mode in MODES.items():
-            yield watch(name, runs // len(MODES), functools.partial(mode, session, feed))
+    """Every way to run, in turn, on one session for each way in which tensors travel; and one on which runs fail."""
+    share = runs // (len(IO_MODES) * len(MODES))
+    for io_mode in IO_MODES:
+        with InferenceSession(MODEL, provider_options={**OPTIONS, "io_mode": io_mode}) as session:
+            feed = feed_of(session)
+            for name, mode in MODES.items():
+                if mode is binding and io_mode == "copy":
+                    continue  # copies have no memory that a value could be kept in
+                yield watch(f"{name}, {io_mode}", share, functools.partial(mode, session, feed))
+    faulty = {"compute": "off", "timing": "off", "fault": f"rknn_run#every{FAILING}:fail=-1"}
+    with InferenceSession(MODEL, provider_options={**OPTIONS, "simulator": faulty}) as session:
+        yield watch("failing", share, functools.partial(failing, session, feed_of(session)))
+
+
+def feed_of(session: InferenceSession) -> dict[str, Any]:
+    """Zeros."""
+    return {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}
 
 
 def soak_cycles(cycles: int) -> Growth:
@@ -214,7 +257,7 @@ def soak_cycles(cycles: int) -> Growth:
                 session.run(None, feed)
 
     with InferenceSession(MODEL, provider_options=OPTIONS) as session:
-        feed = {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}
+        feed = feed_of(session)
     return watch("sessions", cycles, create_run_close)
 
 
@@ -226,14 +269,14 @@ def soak(runs: int, cycles: int) -> Iterator[Growth]:
         yield soak_cycles(cycles)
 
 
-HEADER = "                  runs    runs/s   RSS [MB]   growth [kB/1,000 runs]   threads   descriptors"
+HEADER = "                         runs    runs/s   RSS [MB]   growth [kB/1,000 runs]   threads   descriptors"
 
 
 def show(growth: Growth) -> None:
     """One line of the table."""
     verdict = "" if growth.none else "   GROWS"
     print(
-        f"{growth.name:12}  {growth.runs:>8}  {growth.runs / growth.seconds:8.0f}   {growth.resident:8.1f}   "
+        f"{growth.name:19}  {growth.runs:>8}  {growth.runs / growth.seconds:8.0f}   {growth.resident:8.1f}   "
         f"{growth.slope:22.3f}   {growth.threads:+7d}   {growth.descriptors:+11d}{verdict}",
         flush=True,
     )
