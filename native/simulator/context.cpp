@@ -56,7 +56,7 @@ const GraphPlan &Context::plan_to_run() const {
     const GraphPlan *plan = current_plan();
     if (plan == nullptr) {
         fail(RKNN_ERR_FAIL,
-             "this model has dynamic shapes: call rknn_set_input_shapes before setting inputs or running");
+             "this model has dynamic shapes: call rknn_set_input_shapes before setting or binding inputs, or running");
     }
     return *plan;
 }
@@ -112,6 +112,7 @@ int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
         Input &input = inputs_[i];
         const auto reading = store_input(plan.inputs[i], inputs[i], i, input.buffer.data(), input.buffer.size());
         if (reading) input.reading = *reading;
+        note_way(input, plan.inputs[i], InputWay::copied);
         input.binding.reset();
     }
     return RKNN_SUCC;

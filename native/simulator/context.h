@@ -26,6 +26,9 @@ namespace ez_rknn::simulator {
 /* Whether a context has weights of its own in memory, or uses those of another one. */
 enum class WeightMemory { own, shared };
 
+/* How an input reaches the NPU. */
+enum class InputWay { none, copied, pixels, stored, converted };
+
 class Context {
   public:
     /* With compute on, connects to the device process. `source`: what this is a duplicate of, or NULL. */
@@ -82,18 +85,24 @@ class Context {
         std::vector<uint8_t> room; /* to convert in */
 
         const uint8_t *to_read = nullptr; /* by the NPU in this run: the buffer, or bound memory */
+
+        InputWay way = InputWay::none;                         /* the latest one */
+        std::vector<std::optional<IoBinding>> of_other_shapes; /* by graph */
     };
     struct Output {
         Pages buffer; /* all inferences of a run, dense, in the model's type */
         std::optional<IoBinding> binding;
         const GraphPlan *zeroed_for = nullptr; /* with compute=off: bound memory holds zeros, for these shapes */
         std::vector<uint8_t> room;             /* to convert in */
+        std::vector<std::optional<IoBinding>> of_other_shapes; /* by graph */
     };
 
     const GraphPlan &plan_to_run() const;
     void attach();
     void allocate();
     void count_buffers();
+    static void note_way(Input &input, const TensorPort &port, InputWay way);
+    void change_bindings(size_t from, size_t to);
     void check_bindings(const GraphPlan &plan) const;
     /* Whether the program has to give it: it said so in the flags. */
     bool needs_weight_memory() const;

@@ -50,17 +50,14 @@ IoBinding binding_of(const std::shared_ptr<Memory> &memory, const rknn_tensor_at
     return {memory, attr.type, attr.fmt, attr.pass_through != 0};
 }
 
-/* Without shapes nobody knows how large a dynamic model's tensors are: then it is checked when it runs. */
-void check_input(const TensorPort &port, const IoBinding &binding, bool shapes_are_known) {
+void check_input(const TensorPort &port, const IoBinding &binding) {
     check_input_binding(port, binding);
-    if (!shapes_are_known) return;
     const int code = binding.pass_through ? RKNN_ERR_PARAM_INVALID : RKNN_ERR_FAIL;
     check_size(code, "input", port, binding.memory->size(), bound_input_bytes(port, binding));
 }
 
-void check_output(const TensorPort &port, const IoBinding &binding, bool shapes_are_known) {
+void check_output(const TensorPort &port, const IoBinding &binding) {
     check_output_binding(port, binding);
-    if (!shapes_are_known) return;
     check_size(RKNN_ERR_PARAM_INVALID, "output", port, binding.memory->size(), bound_output_bytes(port, binding));
 }
 
@@ -75,33 +72,76 @@ void import(const TensorPort &port, Memory &memory, bool to_be_written) {
     }
 }
 
+/* What the vendor's library prepares for. */
+InputWay way_of(const TensorPort &port, const IoBinding &binding) {
+    if (binding.pass_through) return InputWay::stored;
+    return read_in_place(port, binding) && binding.type == RKNN_TENSOR_UINT8 ? InputWay::pixels : InputWay::converted;
+}
+
+const char *words_for(InputWay way) {
+    switch (way) {
+        case InputWay::copied:
+            return "given to rknn_inputs_set";
+        case InputWay::pixels:
+            return "bound as pixels";
+        case InputWay::stored:
+            return "bound with pass_through";
+        default:
+            return "bound to be converted";
+    }
+}
+
 }  // namespace
 
 int Context::set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor_attr &attr) {
     const Use use(*this);
+    const GraphPlan &plan = plan_to_run();
     const IoBinding binding = binding_of(memory, attr);
-    const bool shapes_are_known = current_plan() != nullptr;
-    const int input = find_port(plan().inputs, attr);
+    const int input = find_port(plan.inputs, attr);
     if (input >= 0) {
-        const TensorPort &port = plan().inputs[static_cast<size_t>(input)];
+        const TensorPort &port = plan.inputs[static_cast<size_t>(input)];
         check_usable(port, *memory);
-        check_input(port, binding, shapes_are_known);
+        check_input(port, binding);
         import(port, *memory, false);
+        note_way(inputs_[static_cast<size_t>(input)], port, way_of(port, binding));
         inputs_[static_cast<size_t>(input)].binding = binding;
         return RKNN_SUCC;
     }
-    const int output = find_port(plan().outputs, attr);
+    const int output = find_port(plan.outputs, attr);
     if (output < 0) {
         fail(RKNN_ERR_FAIL, "the model has no input or output '", std::string(attr.name, strnlen(attr.name, 256)),
              "': rknn_set_io_mem goes by the attribute's name");
     }
-    const TensorPort &port = plan().outputs[static_cast<size_t>(output)];
+    const TensorPort &port = plan.outputs[static_cast<size_t>(output)];
     check_usable(port, *memory);
-    check_output(port, binding, shapes_are_known);
+    check_output(port, binding);
     import(port, *memory, true);
     outputs_[static_cast<size_t>(output)].binding = binding;
     outputs_[static_cast<size_t>(output)].zeroed_for = nullptr;
     return RKNN_SUCC;
+}
+
+/* The vendor's library goes on doing part of what the first way needed: over the new memory, or with the old one. */
+void Context::note_way(Input &input, const TensorPort &port, InputWay way) {
+    if (input.way != InputWay::none && input.way != way) {
+        log_warning(text_of("input '", port.name, "' was ", words_for(input.way), " and now is ", words_for(way),
+                            ": on one context librknnrt then computes wrongly; use a context for each way"));
+    }
+    input.way = way;
+}
+
+/* Each set of shapes has its own bindings: those of the new one come back, if there were any. */
+void Context::change_bindings(size_t from, size_t to) {
+    const auto change = [&](auto &tensors) {
+        for (auto &tensor : tensors) {
+            tensor.of_other_shapes.resize(model_->graphs.size());
+            tensor.of_other_shapes[from] = std::move(tensor.binding);
+            tensor.binding = std::move(tensor.of_other_shapes[to]);
+        }
+    };
+    if (from == to) return;
+    change(inputs_);
+    change(outputs_);
 }
 
 /* Bound memory is in use while this lives: it cannot be destroyed. */
@@ -122,21 +162,13 @@ Context::MemoryUse::~MemoryUse() {
     }
 }
 
-/* Memory may have gone since it was bound, and the shapes may have grown. */
+/* Memory may have gone since it was bound. */
 void Context::check_bindings(const GraphPlan &plan) const {
     for (size_t i = 0; i < inputs_.size(); ++i) {
-        if (!inputs_[i].binding) continue;
-        const IoBinding &binding = *inputs_[i].binding;
-        check_usable(plan.inputs[i], *binding.memory);
-        check_size(RKNN_ERR_PARAM_INVALID, "input", plan.inputs[i], binding.memory->size(),
-                   bound_input_bytes(plan.inputs[i], binding));
+        if (inputs_[i].binding) check_usable(plan.inputs[i], *inputs_[i].binding->memory);
     }
     for (size_t i = 0; i < outputs_.size(); ++i) {
-        if (!outputs_[i].binding) continue;
-        const IoBinding &binding = *outputs_[i].binding;
-        check_usable(plan.outputs[i], *binding.memory);
-        check_size(RKNN_ERR_PARAM_INVALID, "output", plan.outputs[i], binding.memory->size(),
-                   bound_output_bytes(plan.outputs[i], binding));
+        if (outputs_[i].binding) check_usable(plan.outputs[i], *outputs_[i].binding->memory);
     }
 }
 

@@ -62,7 +62,9 @@ int Context::set_input_shapes(uint32_t count, const rknn_tensor_attr *attrs) {
         }
         fail(RKNN_ERR_FAIL, "rknn_set_input_shapes error, the supported input shapes are: ", supported);
     }
-    graph_ = static_cast<int>(chosen - fits.begin());
+    const auto graph = static_cast<size_t>(chosen - fits.begin());
+    if (current_plan() != nullptr) change_bindings(graph_index(), graph);
+    graph_ = static_cast<int>(graph);
     return RKNN_SUCC;
 }
 

@@ -78,6 +78,22 @@ void forget_to_flush() {
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
 }
 
+/* Two ways of giving a context its input, one after the other and back. */
+void change_the_way() {
+    const TestContext context(model_path("tiny_conv_int8"));
+    rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
+    attr.type = RKNN_TENSOR_UINT8;
+    rknn_tensor_mem *memory = rknn_create_mem(context, attr.size_with_stride);
+    for (const uint8_t pass_through : {0, 0, 1}) {
+        attr.pass_through = pass_through;
+        CHECK_EQ(rknn_set_io_mem(context, memory, &attr), RKNN_SUCC);
+    }
+    std::vector<uint8_t> data(attr.n_elems);
+    rknn_input input = pixels(data);
+    for (int i = 0; i < 2; ++i) CHECK_EQ(rknn_inputs_set(context, 1, &input), RKNN_SUCC);
+    CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
+}
+
 size_t count(const std::string &text, const std::string &part) {
     size_t found = 0;
     for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
@@ -119,4 +135,11 @@ TEST(what_is_left_behind_is_said) {
 TEST(memory_that_the_program_did_not_flush_is_said_each_time_it_changed) {
     const std::string text = printed_at_level_1(forget_to_flush);
     CHECK_EQ(count(text, "changed after the last rknn_mem_sync(TO_DEVICE); rknn_run flushes it"), 2U);
+}
+
+TEST(an_input_that_reaches_its_context_in_two_ways_is_said) {
+    const std::string text = printed_at_level_1(change_the_way);
+    CHECK_EQ(count(text, "was bound as pixels and now is bound with pass_through"), 1U);
+    CHECK_EQ(count(text, "was bound with pass_through and now is given to rknn_inputs_set"), 1U);
+    CHECK_EQ(count(text, "use a context for each way"), 2U);
 }
