@@ -48,6 +48,12 @@ def npu(_driver: FakeNpu) -> Iterator[FakeNpu]:
     assert _driver.count("UNKNOWN") == 0, "the driver was asked for something that it does not know"
 
 
+@pytest.fixture(params=["copy", "direct"])
+def io_mode(request: pytest.FixtureRequest) -> str:
+    """Through the runtime's general calls, and through memory that is bound once."""
+    return str(request.param)
+
+
 @pytest.fixture
 def open_session(npu: FakeNpu, vendor_library: str, data: Path) -> Iterator[OpenSession]:
     """Opens sessions on the vendor's library by model name or path, and closes them after the test."""
@@ -56,7 +62,8 @@ def open_session(npu: FakeNpu, vendor_library: str, data: Path) -> Iterator[Open
     def open_(model: str | Path = "tiny_conv_int8", **options: Any) -> InferenceSession:
         path = model if isinstance(model, Path) else data / f"{model}.rknn"
         options = make_provider_options(runtime_library=vendor_library, **options)
-        sessions.append(InferenceSession(path, provider_options=options))
+        with pytest.warns(UserWarning, match="update librknnrt"):  # 1.5.2 is old
+            sessions.append(InferenceSession(path, provider_options=options))
         return sessions[-1]
 
     yield open_

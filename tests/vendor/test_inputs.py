@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Callable
 
@@ -19,6 +20,18 @@ from .raw import Raw
 # The models of ../shared/golden whose inputs the library does not take modulo 256: images, and floats of any shape.
 RECORDED = ["c1_i8", "c1_fp", "c3_i8", "c3_fp", "c3odd_i8", "c3raw_i8", "c3raw_fp", "c4_i8", "c4_fp", "c5_i8", "c5_fp"]
 RECORDED += ["c16_i8", "add5_fp", "mi_fp", "fc2_fp", "mm3_fp", "tk220_c3_i8", "tk232_c16_i8"]
+# Direct I/O binds the same memory first as it is and then for uint8 pixels, which this library mistakes for an order to
+# convert it in place: see "Memory shared with the NPU" in docs/explanation/runtime-facts.md.
+MISTAKEN = [
+    "c3_i8",
+    "c3odd_i8",
+    "c3raw_i8",
+    "c4_i8",
+    "tk220_c3_i8",
+    "odd_size_int8",
+    "mean_std_int8",
+    "two_inputs_int8",
+]
 DTYPES = {"u8": np.uint8, "i8": np.int8, "f16": np.float16, "f32": np.float32}
 AWKWARD = [-1000, -300, -129, -128.5, -128, -1.5, -0.5, -0.25, 255.5, 256, 300, 1000, 1e6, -1e6]
 AWKWARD += [0.49999997, 2.5, 3.5]
@@ -58,24 +71,50 @@ def buffers_of_a_run(session: InferenceSession, npu: FakeNpu, arrays: list[np.nd
     return seen
 
 
+def expect_mistake(request: pytest.FixtureRequest, io_mode: str, model: str) -> None:
+    """Say that the test fails for uint8 pixels in memory that is bound in two ways."""
+    if io_mode == "direct" and model in MISTAKEN:
+        reason = "the same memory is bound as it is, and then for uint8 pixels"
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+def is_padded_by_the_npu(io_mode: str, dtype: str) -> bool:
+    """Whether the ends of an image's rows are not there yet: with direct I/O, a task of the NPU's writes them."""
+    return io_mode == "direct" and dtype in ("u8", "uint8")
+
+
+def pixels(buffer: bytes, shape: Sequence[int], row: int) -> bytes:
+    """The part of a buffer that holds an image's pixels, [n, h, w, c] in rows of ``row``; all of any other buffer."""
+    if len(shape) != 4 or shape[3] > 4:
+        return buffer
+    n, h, w, c = shape
+    return np.frombuffer(buffer, np.uint8)[: n * h * row * c].reshape(n * h, row, c)[:, :w].tobytes()
+
+
 def is_refused(recording: dict[str, Any]) -> bool:
     """Whether the library said that it cannot convert, and left the buffer as it was (sessions never ask for that)."""
     return any(message.startswith("E:") for message in recording["msgs"])
 
 
 @pytest.mark.parametrize("model", RECORDED)
-def test_the_npu_is_given_the_recorded_bytes(model: str, open_session: OpenSession, npu: FakeNpu, shared: Path) -> None:
+def test_the_npu_is_given_the_recorded_bytes(
+    request: pytest.FixtureRequest, model: str, io_mode: str, open_session: OpenSession, npu: FakeNpu, shared: Path
+) -> None:
     """A session's input buffers equal those recorded from the vendor's library, for each element type."""
+    expect_mistake(request, io_mode, model)
     recordings = json.loads((shared / "golden" / f"inputs_set_{model}.json").read_text())
     compared = 0
     for recording in recordings:
         if recording["fmt"] != "NHWC" or recording["type"] not in DTYPES or is_refused(recording):
             continue
         arrays = [recorded_vector(recording["type"], i["n_elems"]).reshape(i["dims"]) for i in recording["ins"]]
-        with open_session(shared / "golden" / "models" / f"{model}.rknn", layout="nhwc") as session:
+        with open_session(shared / "golden" / "models" / f"{model}.rknn", layout="nhwc", io_mode=io_mode) as session:
             buffers = buffers_of_a_run(session, npu, arrays)
-        for ours, theirs in zip(buffers, recording["inbuf"]):
-            assert ours == base64.b64decode(theirs)[: len(ours)], (recording["type"], "differs")
+        for ours, text, given in zip(buffers, recording["inbuf"], recording["ins"]):
+            theirs = base64.b64decode(text)[: len(ours)]
+            if is_padded_by_the_npu(io_mode, recording["type"]):
+                ours, theirs = (pixels(b, given["dims"], given["w_stride"]) for b in (ours, theirs))
+            assert ours == theirs, (recording["type"], "differs")
             compared += 1
     assert compared >= 3
 
@@ -84,25 +123,32 @@ def test_the_npu_is_given_the_recorded_bytes(model: str, open_session: OpenSessi
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("model", COMMITTED)
 def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
+    request: pytest.FixtureRequest,
     model: str,
     layout: str,
     dtype: type,
+    io_mode: str,
     open_session: OpenSession,
     raw: Callable[[str], Raw],
     npu: FakeNpu,
 ) -> None:
     """Whatever the layout and the type, a session's buffers equal those of rknn_inputs_set with the same image."""
-    session, context = open_session(model, layout=layout), raw(model)
+    if dtype == np.uint8:
+        expect_mistake(request, io_mode, model)
+    context, theirs = raw(model), []
     generator = np.random.default_rng(0)
     # Numbers that every input can represent: outside its range the library wraps some inputs and saturates others.
     images = [_in_range(i, generator).astype(dtype) for i in context.inputs]
-    turned = [i.transpose(0, 3, 1, 2) if i.ndim == 4 and layout == "nchw" else i for i in images]
-    ours = buffers_of_a_run(session, npu, turned)
-    theirs: list[bytes] = []
     npu.compute(
         lambda s: None if theirs else theirs.extend(input_buffers(s, len(context.inputs), len(context.outputs)))
     )
     context.run(images)
+    turned = [i.transpose(0, 3, 1, 2) if i.ndim == 4 and layout == "nchw" else i for i in images]
+    ours = buffers_of_a_run(open_session(model, layout=layout, io_mode=io_mode), npu, turned)
+    if is_padded_by_the_npu(io_mode, np.dtype(dtype).name):
+        ours, theirs = (
+            [pixels(b, i.shape, i.row) for b, i in zip(buffers, context.inputs)] for buffers in (ours, theirs)
+        )
     assert ours == theirs
 
 
@@ -113,9 +159,11 @@ def _in_range(attribute: Any, generator: np.random.Generator) -> np.ndarray:
     return generator.integers(0, int(top) + 1, attribute.shape)
 
 
-def test_a_vector_saturates_where_the_library_alone_would_wrap(open_session: OpenSession, npu: FakeNpu) -> None:
+def test_a_vector_saturates_where_the_library_alone_would_wrap(
+    io_mode: str, open_session: OpenSession, npu: FakeNpu
+) -> None:
     """rknn_inputs_set takes int8 inputs that are no images modulo 256; a session hands it nothing that wraps."""
-    session = open_session("vector_int8")
+    session = open_session("vector_int8", io_mode=io_mode)
     (argument,) = session.get_inputs()
     array = np.full(argument.shape, 1e6, np.float32)
     array.flat[0] = -1e6

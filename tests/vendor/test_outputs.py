@@ -28,8 +28,11 @@ MODELS += [
 
 
 def plant(submission: Submission) -> None:
-    """Fill what the NPU would write with numbers that depend on nothing but the order of the destinations."""
-    for index, address in enumerate(submission.addresses(DESTINATIONS)):
+    """Fill what the NPU would write with numbers that depend on nothing but the order of the destinations.
+
+    They are counted from the last: where the NPU reads a program's own memory, a task in front pads its rows.
+    """
+    for index, address in enumerate(reversed(submission.addresses(DESTINATIONS))):
         target = submission.at(address, 1 << 30)
         target[:] = np.random.default_rng(index).integers(0, 256, len(target), np.uint8)
         # Of a float16, only the low bits of its exponent: no infinities, and nothing that is not a number.
@@ -51,19 +54,19 @@ def planted(request: pytest.FixtureRequest, raw: Callable[[str], Raw], npu: Fake
     return request.param, context, context.run([np.zeros(i.shape, np.uint8) for i in context.inputs])
 
 
-def test_native_outputs_are_the_librarys_own(planted: Planted, open_session: OpenSession) -> None:
+def test_native_outputs_are_the_librarys_own(planted: Planted, open_session: OpenSession, io_mode: str) -> None:
     """With output_dtype='native' every bit is what rknn_outputs_get gives."""
     model, _, expected = planted
-    session = open_session(model, output_dtype="native")
+    session = open_session(model, output_dtype="native", io_mode=io_mode)
     for ours, theirs in zip(session.run(None, zeros(session)), expected):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_float_outputs_are_dequantised(planted: Planted, open_session: OpenSession) -> None:
+def test_float_outputs_are_dequantised(planted: Planted, open_session: OpenSession, io_mode: str) -> None:
     """By default outputs are (q - zero point) * scale in float32, to the last bit or nearly."""
     model, context, expected = planted
-    session = open_session(model)
+    session = open_session(model, io_mode=io_mode)
     for ours, theirs, attribute in zip(session.run(None, zeros(session)), expected, context.outputs):
         quantised = theirs.dtype == np.int8
         real = (theirs.astype(np.float64) - attribute.zero_point) * attribute.scale if quantised else theirs
@@ -73,10 +76,10 @@ def test_float_outputs_are_dequantised(planted: Planted, open_session: OpenSessi
         np.testing.assert_allclose(ours, real, rtol=1e-6, atol=bound)
 
 
-def test_outputs_are_written_into_the_callers_arrays(planted: Planted, open_session: OpenSession) -> None:
+def test_outputs_are_written_into_the_callers_arrays(planted: Planted, open_session: OpenSession, io_mode: str) -> None:
     """Arrays given with outputs= receive what would have been returned, and are returned."""
     model, _, _ = planted
-    session = open_session(model)
+    session = open_session(model, io_mode=io_mode)
     returned = session.run(None, zeros(session))
     given = {name: np.full_like(array, np.nan) for name, array in zip(session.output_names, returned)}
     again = session.run(None, zeros(session), outputs=given)
@@ -86,12 +89,12 @@ def test_outputs_are_written_into_the_callers_arrays(planted: Planted, open_sess
 
 
 def test_image_outputs_are_unpacked_from_blocks_of_channels(
-    open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
+    open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu, io_mode: str
 ) -> None:
     """The planted blocks, unpacked here by the attributes alone, are what a session returns."""
     unpacked = 0
     for model in MODELS:
-        context, session = raw(model), open_session(model, output_dtype="native")
+        context, session = raw(model), open_session(model, output_dtype="native", io_mode=io_mode)
         native = context.query("RKNN_QUERY_NATIVE_OUTPUT_ATTR", 0)
         if native.format != NC1HWC2 or len(context.outputs) > 1:
             continue

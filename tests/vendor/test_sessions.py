@@ -30,6 +30,9 @@ OPTIONS: list[dict[str, Any]] = [
     {"schedule": [0, 1], "disable_dup_context": True},
     {"output_dtype": "native"},
     {"collect_perf": True},
+    {"io_mode": "copy"},
+    {"io_mode": "direct"},
+    {"mem_flags": "cacheable"},
 ]
 
 
@@ -58,13 +61,13 @@ def test_duplicated_contexts_share_the_weights(open_session: OpenSession, npu: F
     assert weights() == 1 + 3
 
 
-def test_a_hundred_sessions_leave_nothing_behind(open_session: OpenSession, npu: FakeNpu) -> None:
+def test_a_hundred_sessions_leave_nothing_behind(io_mode: str, open_session: OpenSession, npu: FakeNpu) -> None:
     """Memory handles, file descriptors and mappings are the same in number after the hundredth session as before."""
-    run_and_close(open_session)  # the device is opened once, and stays open
+    run_and_close(open_session, io_mode)  # the device is opened once, and stays open
     memories, descriptors = len(npu.memories()), len(os.listdir("/proc/self/fd"))
     created, destroyed = npu.count("MEMORY_CREATE"), npu.count("MEMORY_DESTROY")
     for _ in range(100):
-        run_and_close(open_session)
+        run_and_close(open_session, io_mode)
     created, destroyed = npu.count("MEMORY_CREATE") - created, npu.count("MEMORY_DESTROY") - destroyed
     assert created == destroyed >= 100 * 5
     assert npu.count("DESTROYED_NOTHING") == 0
@@ -72,15 +75,15 @@ def test_a_hundred_sessions_leave_nothing_behind(open_session: OpenSession, npu:
     assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
-def run_and_close(open_session: OpenSession) -> None:
-    session = open_session("tiny_conv_int8", schedule=[0, 1])
+def run_and_close(open_session: OpenSession, io_mode: str) -> None:
+    session = open_session("tiny_conv_int8", schedule=[0, 1], io_mode=io_mode)
     run_once(session)
     session.close()
 
 
-def test_a_run_takes_no_memory_after_the_first(open_session: OpenSession, npu: FakeNpu) -> None:
+def test_a_run_takes_no_memory_after_the_first(io_mode: str, open_session: OpenSession, npu: FakeNpu) -> None:
     """The buffers of inputs and outputs are allocated once a context."""
-    session = open_session()
+    session = open_session(io_mode=io_mode)
     run_once(session)
     created, mapped = npu.count("MEMORY_CREATE"), npu.count("MEMORY_MAP")
     for _ in range(10):
