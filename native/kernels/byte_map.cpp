@@ -10,15 +10,6 @@
 namespace ezr {
 namespace {
 
-constexpr size_t kBytes = 256;
-
-/* What the rule makes of every byte. */
-void tabulate(const Kinds &kinds, const Factors &factors, uint8_t *table) {
-    uint8_t every[kBytes];
-    std::iota(every, every + kBytes, uint8_t{0});
-    convert_elements(kinds, every, table, kBytes, factors);
-}
-
 /* The slope of a rule's line. */
 double slope_of(uint32_t rule, double a) {
     return rule == EZR_RULE_DIVIDE ? 1 / a : a;
@@ -28,79 +19,106 @@ double slope_of(uint32_t rule, double a) {
 
 void ByteMap::find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels) {
     const size_t different = conversion.channels == 1 ? 1 : channels;
-    const size_t period = std::lcm(different, kMapBlock);
-    if (kinds.to == RKNN_TENSOR_INT16 || period > kMost) return;
-    flip_ = kinds.to == RKNN_TENSOR_INT8 ? 0x80 : 0;
-    double steepest = 0;
+    if (kinds.to == RKNN_TENSOR_INT16 || different > kMostTables) return;
+    channels_ = different;
+    uint8_t every[kBytes];
+    std::iota(every, every + kBytes, uint8_t{0});
     for (size_t i = 0; i < different; ++i) {
+        const ChannelFactors channel_factors(conversion, first + i);
+        convert_elements(kinds, every, tables_ + i * kBytes, kBytes, channel_factors.factors());
+    }
+    if (!find_line(kinds, conversion, first)) line_.period = 0;
+}
+
+bool ByteMap::find_line(const Kinds &kinds, const ezr_conversion &conversion, size_t first) {
+    const size_t period = std::lcm(channels_, kMapBlock);
+    double steepest = 0;
+    for (size_t i = 0; i < channels_; ++i) {
         const double slope = slope_of(conversion.rule, conversion.a[first + i]);
-        if (!(slope > 0)) return;
+        if (!(slope > 0)) return false;
         steepest = std::max(steepest, slope);
     }
     // The factor, slope * 2^(shift + 8), is to be as large as 16 bits allow.
-    shift_ = 8;
-    while (shift_ > 0 && steepest * std::ldexp(1, shift_ + 8) > UINT16_MAX) --shift_;
-    if (shift_ == 0) return;
-    for (size_t i = 0; i < different; ++i) {
-        if (!find_channel(kinds, conversion, first + i, i)) return;
+    int shift = 8;
+    while (shift > 0 && steepest * std::ldexp(1, shift + 8) > UINT16_MAX) --shift;
+    if (shift == 0) return false;
+    const bool is_signed = kinds.to == RKNN_TENSOR_INT8;
+    line_ = {factor_, plus_, minus_, kMostNumbers / period * period, shift, static_cast<uint8_t>(is_signed ? 0x80 : 0)};
+    for (size_t i = 0; i < channels_; ++i) {
+        const double slope = slope_of(conversion.rule, conversion.a[first + i]);
+        const double offset = conversion.b[first + i] + (is_signed ? 128.5 : 0.5);
+        if (!find_channel(std::ldexp(slope, shift + 8), std::ldexp(offset, shift), i)) return false;
     }
-    period_ = kMost / period * period;
-    uniform_ = different == 1;
-    for (size_t i = different; i < period_; ++i) {
-        factor_[i] = factor_[i - different];
-        plus_[i] = plus_[i - different];
-        minus_[i] = minus_[i - different];
-    }
+    // One pair of factors stays in registers.
+    if (channels_ == 1) line_.period = kMapBlock;
+    return true;
 }
 
-bool ByteMap::find_channel(const Kinds &kinds, const ezr_conversion &conversion, size_t channel, size_t index) {
-    uint8_t expected[kBytes];
-    const ChannelFactors channel_factors(conversion, channel);
-    const Factors &factors = channel_factors.factors();
-    tabulate(kinds, factors, expected);
-    const double slope = slope_of(conversion.rule, *factors.a) * std::ldexp(1, shift_ + 8);
-    const double offset = (*factors.b + (flip_ != 0 ? 128.5 : 0.5)) * std::ldexp(1, shift_);
+bool ByteMap::find_channel(double slope, double offset, size_t channel) {
     if (!(std::fabs(offset) < UINT16_MAX - 2)) return false;
     // Rounded to 16 bits the line misses some steps by one; its neighbours may not.
     for (const int more : {0, 1, -1}) {
         for (const int up : {0, 1, -1}) {
             const auto factor = static_cast<int32_t>(std::lround(slope)) + more;
             const auto sum = static_cast<int32_t>(std::lround(offset)) + up;
-            if (factor < 0 || factor > UINT16_MAX) continue;
-            factor_[index] = static_cast<uint16_t>(factor);
-            plus_[index] = static_cast<uint16_t>(std::max(sum, 0));
-            minus_[index] = static_cast<uint16_t>(std::max(-sum, 0));
-            if (is_right(index, expected)) return true;
+            if (factor < 0 || factor > UINT16_MAX || !is_right(channel, static_cast<uint16_t>(factor), sum)) continue;
+            for (size_t i = channel; i < line_.period; i += channels_) {
+                factor_[place_in_line(i)] = static_cast<uint16_t>(factor);
+                plus_[place_in_line(i)] = static_cast<uint16_t>(std::max(sum, 0));
+                minus_[place_in_line(i)] = static_cast<uint16_t>(std::max(-sum, 0));
+            }
+            return true;
         }
     }
     return false;
 }
 
-bool ByteMap::is_right(size_t index, const uint8_t *expected) const {
-    uint16_t factor[kMapBlock], plus[kMapBlock], minus[kMapBlock];
-    std::fill_n(factor, kMapBlock, factor_[index]);
-    std::fill_n(plus, kMapBlock, plus_[index]);
-    std::fill_n(minus, kMapBlock, minus_[index]);
+bool ByteMap::is_right(size_t channel, uint16_t factor, int32_t sum) const {
+    uint16_t factors[kMapBlock], plus[kMapBlock], minus[kMapBlock];
+    std::fill_n(factors, kMapBlock, factor);
+    std::fill_n(plus, kMapBlock, static_cast<uint16_t>(std::max(sum, 0)));
+    std::fill_n(minus, kMapBlock, static_cast<uint16_t>(std::max(-sum, 0)));
     uint8_t every[kBytes], mapped[kBytes];
     std::iota(every, every + kBytes, uint8_t{0});
-    for (size_t i = 0; i < kBytes; i += kMapBlock) {
-        map_bytes({factor, plus, minus, shift_, flip_, false}, every + i, mapped + i, kMapBlock);
-    }
-    return std::memcmp(mapped, expected, kBytes) == 0;
+    map_bytes({factors, plus, minus, kMapBlock, line_.shift, line_.flip}, every, mapped, kBytes);
+    return std::memcmp(mapped, tables_ + channel * kBytes, kBytes) == 0;
 }
 
 void ByteMap::convert(const uint8_t *from, uint8_t *to, size_t count) const {
-    const size_t step = uniform_ ? std::max(count / kMapBlock * kMapBlock, kMapBlock) : period_;
-    size_t done = 0;
-    for (; done + step <= count; done += step) map_bytes(line(), from + done, to + done, step);
-    const size_t left = count - done, whole = left / kMapBlock * kMapBlock;
-    map_bytes(line(), from + done, to + done, whole);
-    if (left == whole) return;
+    if (line_.period != 0) return convert_by_line(from, to, count);
+    switch (channels_) {
+        case 1:
+            return look_up<1>(from, to, count);
+        case 3:
+            return look_up<3>(from, to, count);
+        case 4:
+            return look_up<4>(from, to, count);
+        default:
+            return look_up<0>(from, to, count);
+    }
+}
+
+void ByteMap::convert_by_line(const uint8_t *from, uint8_t *to, size_t count) const {
+    const size_t whole = count / kMapBlock * kMapBlock, left = count - whole;
+    map_bytes(line_, from, to, whole);
+    if (left == 0) return;
     // The rest goes through a block of its own.
     uint8_t block[kMapBlock] = {}, mapped[kMapBlock];
-    std::memcpy(block, from + done + whole, left - whole);
-    map_bytes({factor_ + whole, plus_ + whole, minus_ + whole, shift_, flip_, false}, block, mapped, kMapBlock);
-    std::memcpy(to + done + whole, mapped, left - whole);
+    std::memcpy(block, from + whole, left);
+    const size_t at = whole % line_.period;
+    map_bytes({factor_ + at, plus_ + at, minus_ + at, kMapBlock, line_.shift, line_.flip}, block, mapped, kMapBlock);
+    std::memcpy(to + whole, mapped, left);
+}
+
+/* Channels is 0 for a number that the compiler does not know. */
+template <size_t Channels>
+void ByteMap::look_up(const uint8_t *from, uint8_t *to, size_t count) const {
+    const size_t channels = Channels == 0 ? channels_ : Channels;
+    size_t i = 0;
+    for (; i + channels <= count; i += channels) {
+        for (size_t k = 0; k < channels; ++k) to[i + k] = tables_[k * kBytes + from[i + k]];
+    }
+    for (size_t k = 0; i + k < count; ++k) to[i + k] = tables_[k * kBytes + from[i + k]];
 }
 
 }  // namespace ezr

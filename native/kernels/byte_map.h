@@ -6,7 +6,8 @@
  *     saturate((x * factor / 256 + plus - minus) >> shift)
  *
  * where the sums saturate at 0 and 65535: 16 to 32 bytes at a time, in a dozen instructions. It exists for most factors
- * that models have (not for those with a tie: those are rounded to even). */
+ * that models have (not for those with many ties: those are rounded to even). The others are looked up, byte by byte.
+ */
 #ifndef EZ_RKNN_BYTE_MAP_H
 #define EZ_RKNN_BYTE_MAP_H
 
@@ -14,46 +15,61 @@
 
 namespace ezr {
 
-/* The numbers of the formula, one for each element of a run. */
+/* Elements are mapped in blocks of so many. */
+constexpr size_t kMapBlock = 32;
+
+/* The numbers of the formula, for `period` elements, a whole number of blocks; then they begin anew. They lie as the
+ * loops need them, see place_in_line. */
 struct ByteLine {
     const uint16_t *factor;
     const uint16_t *plus;
     const uint16_t *minus;
+    size_t period;
     int shift;    /* 1 to 8 */
     uint8_t flip; /* 0x80 where the destination is int8: the sums count from its least value */
-    bool uniform; /* the numbers are the same for all elements, of which there may be more than numbers then */
 };
 
-/* `count` is a multiple of kMapBlock. */
-constexpr size_t kMapBlock = 32;
+/* Where the numbers of an element stand: in each block of four times eight the second and the third eight have changed
+ * places. AVX2 unpacks the two halves of a register by themselves, so that sixteen numbers that it needs together would
+ * otherwise lie apart. */
+constexpr size_t place_in_line(size_t element) {
+    return (element & ~size_t{24}) | (element & 8) << 1 | (element & 16) >> 1;
+}
+
+/* `count` is a whole number of blocks. `from` and `to` may be the same. */
 void map_bytes(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count);
 
-/* The formula for a pattern of channels, where there is one. */
+/* The way for a pattern of channels. */
 class ByteMap {
   public:
     /* Looks for it: for the channels of a conversion of uint8 by SCALE, AFFINE or DIVIDE from `first` on, that lie side
      * by side. Takes the time that converting a few thousand elements takes. */
     void find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels);
 
-    bool is_found() const { return period_ != 0; }
-    /* Converts elements that begin with the first channel. */
+    /* Not for 16 bits, nor for very many channels. */
+    bool is_found() const { return channels_ != 0; }
+    /* Converts elements that begin with the first channel. `from` and `to` may be the same. */
     void convert(const uint8_t *from, uint8_t *to, size_t count) const;
 
   private:
-    /* Whole numbers of blocks and of three channels. */
-    static constexpr size_t kMost = 768;
+    static constexpr size_t kBytes = 256;
+    /* Whole numbers of blocks and of one to four channels. */
+    static constexpr size_t kMostNumbers = 768;
+    static constexpr size_t kMostTables = 16;
 
-    bool find_channel(const Kinds &kinds, const ezr_conversion &conversion, size_t channel, size_t index);
-    bool is_right(size_t index, const uint8_t *expected) const;
-    ByteLine line() const { return {factor_, plus_, minus_, shift_, flip_, uniform_}; }
+    bool find_line(const Kinds &kinds, const ezr_conversion &conversion, size_t first);
+    bool find_channel(double slope, double offset, size_t channel);
+    bool is_right(size_t channel, uint16_t factor, int32_t sum) const;
+    void convert_by_line(const uint8_t *from, uint8_t *to, size_t count) const;
+    template <size_t Channels>
+    void look_up(const uint8_t *from, uint8_t *to, size_t count) const;
 
-    size_t period_ = 0;
-    int shift_ = 0;
-    uint8_t flip_ = 0;
-    bool uniform_ = false;
-    uint16_t factor_[kMost];
-    uint16_t plus_[kMost];
-    uint16_t minus_[kMost];
+    size_t channels_ = 0;                  /* with factors of their own */
+    uint8_t tables_[kMostTables * kBytes]; /* what becomes of every byte of each channel */
+    ByteLine line_{};                      /* of period 0 where there is none */
+    uint16_t factor_[kMostNumbers];
+    uint16_t plus_[kMostNumbers];
+    uint16_t minus_[kMostNumbers];
 };
 
 }  // namespace ezr

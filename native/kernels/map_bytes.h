@@ -18,21 +18,16 @@ namespace {
 
 #if defined(__AVX2__)
 
-/* The instructions that unpack and pack work on each half of a register by itself: so do the numbers that go with it.
- */
-EZR_INLINE __m256i load_halves(const uint16_t *low, const uint16_t *high) {
-    const __m256i lower = _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i *>(low)));
-    return _mm256_inserti128_si256(lower, _mm_loadu_si128(reinterpret_cast<const __m128i *>(high)), 1);
+EZR_INLINE __m256i load_16(const uint16_t *numbers) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(numbers));
 }
 
-/* Sixteen elements of the line: from i on, and from i + 16 on. */
+/* The numbers for sixteen elements. */
 struct Line16 {
     __m256i factor, plus, minus;
 
-    EZR_INLINE Line16(const ByteLine &line, size_t i)
-        : factor(load_halves(line.factor + i, line.factor + i + 16)),
-          plus(load_halves(line.plus + i, line.plus + i + 16)),
-          minus(load_halves(line.minus + i, line.minus + i + 16)) {}
+    EZR_INLINE Line16(const ByteLine &line, size_t at)
+        : factor(load_16(line.factor + at)), plus(load_16(line.plus + at)), minus(load_16(line.minus + at)) {}
 
     /* Each byte is in the upper half of its 16 bits. */
     EZR_INLINE __m256i of(__m256i shifted, __m128i shift) const {
@@ -41,27 +36,28 @@ struct Line16 {
     }
 };
 
-EZR_INLINE __m256i map_32(const uint8_t *from, const Line16 &low, const Line16 &high, __m128i shift) {
+EZR_INLINE void map_32(const uint8_t *from, uint8_t *to, const Line16 &low, const Line16 &high, __m128i shift,
+                       __m256i flip) {
     const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from)), zero = _mm256_setzero_si256();
-    return _mm256_packus_epi16(low.of(_mm256_unpacklo_epi8(zero, bytes), shift),
-                               high.of(_mm256_unpackhi_epi8(zero, bytes), shift));
+    const __m256i mapped = _mm256_packus_epi16(low.of(_mm256_unpacklo_epi8(zero, bytes), shift),
+                                               high.of(_mm256_unpackhi_epi8(zero, bytes), shift));
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), _mm256_xor_si256(mapped, flip));
 }
 
 EZR_INLINE void map_all(const ByteLine &numbers, const uint8_t *from, uint8_t *to, size_t count) {
     const ByteLine line = numbers;  // a copy, which what is written cannot change
     const __m128i shift = _mm_cvtsi32_si128(line.shift);
     const __m256i flip = _mm256_set1_epi8(static_cast<char>(line.flip));
-    if (line.uniform) {
-        const Line16 all(line, 0);
-        for (size_t i = 0; i < count; i += kMapBlock) {
-            const __m256i mapped = map_32(from + i, all, all, shift);
-            _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + i), _mm256_xor_si256(mapped, flip));
-        }
+    if (line.period == kMapBlock) {
+        const Line16 low(line, 0), high(line, 16);
+        for (size_t i = 0; i < count; i += kMapBlock) map_32(from + i, to + i, low, high, shift, flip);
         return;
     }
-    for (size_t i = 0; i < count; i += kMapBlock) {
-        const __m256i mapped = map_32(from + i, Line16(line, i), Line16(line, i + 8), shift);
-        _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + i), _mm256_xor_si256(mapped, flip));
+    for (size_t done = 0; done < count; done += line.period) {
+        const size_t here = count - done < line.period ? count - done : line.period;
+        for (size_t i = 0; i < here; i += kMapBlock) {
+            map_32(from + done + i, to + done + i, Line16(line, i), Line16(line, i + 16), shift, flip);
+        }
     }
 }
 
@@ -81,33 +77,57 @@ EZR_INLINE void map_all(const ByteLine &numbers, const uint8_t *from, uint8_t *t
     const ByteLine line = numbers;  // a copy, which what is written cannot change
     const __m128i shift = _mm_cvtsi32_si128(line.shift), zero = _mm_setzero_si128();
     const __m128i flip = _mm_set1_epi8(static_cast<char>(line.flip));
-    for (size_t i = 0; i < count; i += 16) {
+    for (size_t i = 0, at = 0; i < count; i += 16) {
         const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i *>(from + i));
-        const size_t at = line.uniform ? 0 : i;
-        const __m128i low = sum_8(line, _mm_unpacklo_epi8(zero, bytes), shift, at);
-        const __m128i high = sum_8(line, _mm_unpackhi_epi8(zero, bytes), shift, at + 8);
+        const __m128i low = sum_8(line, _mm_unpacklo_epi8(zero, bytes), shift, place_in_line(at));
+        const __m128i high = sum_8(line, _mm_unpackhi_epi8(zero, bytes), shift, place_in_line(at + 8));
         _mm_storeu_si128(reinterpret_cast<__m128i *>(to + i), _mm_xor_si128(_mm_packus_epi16(low, high), flip));
+        at = at + 16 == line.period ? 0 : at + 16;
     }
 }
 
 #elif defined(__aarch64__)
 
-EZR_INLINE uint8x8_t sum_8(const ByteLine &line, uint8x8_t bytes, int16x8_t shift, size_t i) {
-    const uint16x8_t shifted = vshll_n_u8(bytes, 8), factor = vld1q_u16(line.factor + i);
-    const uint32x4_t low = vmull_u16(vget_low_u16(shifted), vget_low_u16(factor));
-    const uint16x8_t product =
-        vuzp2q_u16(vreinterpretq_u16_u32(low), vreinterpretq_u16_u32(vmull_high_u16(shifted, factor)));
-    const uint16x8_t sum = vqsubq_u16(vqaddq_u16(product, vld1q_u16(line.plus + i)), vld1q_u16(line.minus + i));
-    return vqmovn_u16(vshlq_u16(sum, shift));
+/* The numbers for eight elements. */
+struct Line8 {
+    uint16x8_t factor, plus, minus;
+
+    EZR_INLINE Line8(const ByteLine &line, size_t at)
+        : factor(vld1q_u16(line.factor + at)), plus(vld1q_u16(line.plus + at)), minus(vld1q_u16(line.minus + at)) {}
+
+    EZR_INLINE uint8x8_t of(uint8x8_t bytes, int16x8_t shift) const {
+        const uint16x8_t shifted = vshll_n_u8(bytes, 8);
+        const uint32x4_t low = vmull_u16(vget_low_u16(shifted), vget_low_u16(factor));
+        const uint16x8_t product =
+            vuzp2q_u16(vreinterpretq_u16_u32(low), vreinterpretq_u16_u32(vmull_high_u16(shifted, factor)));
+        return vqmovn_u16(vshlq_u16(vqsubq_u16(vqaddq_u16(product, plus), minus), shift));
+    }
+};
+
+EZR_INLINE void map_16(const uint8_t *from, uint8_t *to, const Line8 &low, const Line8 &high, int16x8_t shift,
+                       uint8x16_t flip) {
+    const uint8x16_t bytes = vld1q_u8(from);
+    const uint8x8_t mapped_low = low.of(vget_low_u8(bytes), shift), mapped_high = high.of(vget_high_u8(bytes), shift);
+    vst1q_u8(to, veorq_u8(vcombine_u8(mapped_low, mapped_high), flip));
 }
 
 EZR_INLINE void map_all(const ByteLine &numbers, const uint8_t *from, uint8_t *to, size_t count) {
     const ByteLine line = numbers;  // a copy, which what is written cannot change
     const int16x8_t shift = vdupq_n_s16(static_cast<int16_t>(-line.shift));
-    const uint8x8_t flip = vdup_n_u8(line.flip);
-    for (size_t i = 0; i < count; i += 8) {
-        const size_t at = line.uniform ? 0 : i;
-        vst1_u8(to + i, veor_u8(sum_8(line, vld1_u8(from + i), shift, at), flip));
+    const uint8x16_t flip = vdupq_n_u8(line.flip);
+    if (line.period == kMapBlock) {
+        const Line8 numbers_of[4] = {
+            {line, place_in_line(0)}, {line, place_in_line(8)}, {line, place_in_line(16)}, {line, place_in_line(24)}};
+        for (size_t i = 0; i < count; i += kMapBlock) {
+            map_16(from + i, to + i, numbers_of[0], numbers_of[1], shift, flip);
+            map_16(from + i + 16, to + i + 16, numbers_of[2], numbers_of[3], shift, flip);
+        }
+        return;
+    }
+    for (size_t i = 0, at = 0; i < count; i += 16) {
+        const Line8 low(line, place_in_line(at)), high(line, place_in_line(at + 8));
+        map_16(from + i, to + i, low, high, shift, flip);
+        at = at + 16 == line.period ? 0 : at + 16;
     }
 }
 
@@ -116,7 +136,7 @@ EZR_INLINE void map_all(const ByteLine &numbers, const uint8_t *from, uint8_t *t
 EZR_INLINE void map_all(const ByteLine &numbers, const uint8_t *from, uint8_t *to, size_t count) {
     const ByteLine line = numbers;  // a copy, which what is written cannot change
     for (size_t i = 0; i < count; ++i) {
-        const size_t at = line.uniform ? 0 : i;
+        const size_t at = place_in_line(i % line.period);
         int32_t sum = static_cast<int32_t>(static_cast<uint32_t>(from[i]) * line.factor[at] >> 8) + line.plus[at];
         sum = (sum < UINT16_MAX ? sum : UINT16_MAX) - line.minus[at];
         sum = (sum > 0 ? sum : 0) >> line.shift;
