@@ -289,6 +289,30 @@ TEST(large_images) {
     }
 }
 
+/* Bytes have short ways of their own, by lines with and without ties and by tables: what becomes of all of them, by
+ * factors as images have them, and by round ones. */
+TEST(images_of_bytes) {
+    std::mt19937 random(7);
+    constexpr double kRound[] = {1, 0.5, 0.25, 1.5, 0.75, 2, 3, 1.0 / 64, 0.99609375, -0.5};
+    for (int trial = 0; trial < 300; ++trial) {
+        const uint32_t c = trial % 5 + 1;
+        std::vector<double> a(c), b(c);
+        const bool is_round = random() % 2 == 0;
+        const double same = kRound[random() % std::size(kRound)];
+        for (uint32_t k = 0; k < c; ++k) {
+            a[k] = is_round ? same : static_cast<float>(0.01 + static_cast<double>(random() % 1000) / 700);
+            b[k] = static_cast<double>(random() % 300) - 200;
+            if (trial % 3 == 1) b[k] += static_cast<double>(random() % 3) / 4;
+        }
+        const uint32_t rule = trial % 3 == 0 ? EZR_RULE_SCALE : trial % 3 == 1 ? EZR_RULE_AFFINE : EZR_RULE_DIVIDE;
+        const auto type = random() % 2 == 0 ? RKNN_TENSOR_INT8 : RKNN_TENSOR_UINT8;
+        const ezr_layout from{RKNN_TENSOR_UINT8, RKNN_TENSOR_NHWC, 0, 0, 0, 0}, to{type, RKNN_TENSOR_NHWC, 0, 0, 0, 0};
+        const uint32_t channels = random() % 3 == 0 ? 1 : c;
+        const ezr_conversion conversion{1, c, 61, 73, from, to, rule, channels, a.data(), b.data(), nullptr};
+        CHECK(is_right(conversion, random));
+    }
+}
+
 /* More channels than the factors are repeated for. */
 TEST(very_many_channels) {
     check_types({EZR_RULE_AFFINE, RKNN_TENSOR_FLOAT32, RKNN_TENSOR_INT8}, 1, 1000, 2, 9);
