@@ -157,6 +157,16 @@ CASES = [
         80,
     ),
     Case(
+        "uint8 NHWC -> int8 NHWC, AFFINE, all ties",
+        "uint8 NHWC",
+        "int8 NHWC",
+        Rule.AFFINE,
+        [1],
+        [-127.5],
+        lambda x: quantised(x, 1, -127.5),
+        80,
+    ),
+    Case(
         "uint8 NCHW -> int8 NHWC, AFFINE",
         "uint8 NCHW",
         "int8 NHWC",

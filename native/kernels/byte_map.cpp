@@ -15,6 +15,16 @@ double slope_of(uint32_t rule, double a) {
     return rule == EZR_RULE_DIVIDE ? 1 / a : a;
 }
 
+/* The bit of a source that tells whether a tie's lower neighbour is odd: 2^s for slopes of p / 2^s; 0 if s would have
+ * to be more than the bits above it allow. */
+uint8_t tie_bit(double slope) {
+    for (int s = 0; s < 7; ++s) {
+        const double multiple = std::ldexp(slope, s);
+        if (std::floor(multiple) == multiple) return static_cast<uint8_t>(1 << s);
+    }
+    return 0;
+}
+
 }  // namespace
 
 void ByteMap::find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels) {
@@ -43,11 +53,12 @@ bool ByteMap::find_line(const Kinds &kinds, const ezr_conversion &conversion, si
     while (shift > 0 && steepest * std::ldexp(1, shift + 8) > UINT16_MAX) --shift;
     if (shift == 0) return false;
     const bool is_signed = kinds.to == RKNN_TENSOR_INT8;
-    line_ = {factor_, plus_, minus_, kMostNumbers / period * period, shift, static_cast<uint8_t>(is_signed ? 0x80 : 0)};
+    const auto flip = static_cast<uint8_t>(is_signed ? 0x80 : 0);
+    line_ = {factor_, plus_, minus_, turn_, bit_, false, std::max(kBytes / period, size_t{1}) * period, shift, flip};
     for (size_t i = 0; i < channels_; ++i) {
         const double slope = slope_of(conversion.rule, conversion.a[first + i]);
         const double offset = conversion.b[first + i] + (is_signed ? 128.5 : 0.5);
-        if (!find_channel(std::ldexp(slope, shift + 8), std::ldexp(offset, shift), i)) return false;
+        if (!find_channel(slope, offset, i)) return false;
     }
     // One pair of factors stays in registers.
     if (channels_ == 1) line_.period = kMapBlock;
@@ -55,33 +66,52 @@ bool ByteMap::find_line(const Kinds &kinds, const ezr_conversion &conversion, si
 }
 
 bool ByteMap::find_channel(double slope, double offset, size_t channel) {
-    if (!(std::fabs(offset) < UINT16_MAX - 2)) return false;
-    // Rounded to 16 bits the line misses some steps by one; its neighbours may not.
-    for (const int more : {0, 1, -1}) {
-        for (const int up : {0, 1, -1}) {
-            const auto factor = static_cast<int32_t>(std::lround(slope)) + more;
-            const auto sum = static_cast<int32_t>(std::lround(offset)) + up;
-            if (factor < 0 || factor > UINT16_MAX || !is_right(channel, static_cast<uint16_t>(factor), sum)) continue;
-            for (size_t i = channel; i < line_.period; i += channels_) {
-                factor_[place_in_line(i)] = static_cast<uint16_t>(factor);
-                plus_[place_in_line(i)] = static_cast<uint16_t>(std::max(sum, 0));
-                minus_[place_in_line(i)] = static_cast<uint16_t>(std::max(-sum, 0));
+    const double sum = std::ldexp(offset, line_.shift);
+    if (!(std::fabs(sum) < UINT16_MAX - 2)) return false;
+    const auto nearest_factor = static_cast<int32_t>(std::lround(std::ldexp(slope, line_.shift + 8)));
+    const auto nearest_sum = static_cast<int32_t>(std::lround(sum));
+    const uint8_t bit = tie_bit(slope);
+    const Numbers ties[] = {{0, 0, 0, 0, 0}, {0, 0, 0, 0, bit}, {0, 0, 0, bit, bit}};
+    for (Numbers numbers : ties) {
+        // Rounded to 16 bits the line misses some steps by one; its neighbours may not.
+        for (const int more : {0, 1, -1}) {
+            for (const int up : {0, 1, -1}) {
+                if (nearest_factor + more < 0 || nearest_factor + more > UINT16_MAX) continue;
+                numbers.factor = static_cast<uint16_t>(nearest_factor + more);
+                numbers.plus = static_cast<uint16_t>(std::max(nearest_sum + up, 0));
+                numbers.minus = static_cast<uint16_t>(std::max(-nearest_sum - up, 0));
+                if (is_right(channel, numbers)) return use(channel, numbers), true;
             }
-            return true;
         }
+        if (bit == 0) return false;
     }
     return false;
 }
 
-bool ByteMap::is_right(size_t channel, uint16_t factor, int32_t sum) const {
-    uint16_t factors[kMapBlock], plus[kMapBlock], minus[kMapBlock];
-    std::fill_n(factors, kMapBlock, factor);
-    std::fill_n(plus, kMapBlock, static_cast<uint16_t>(std::max(sum, 0)));
-    std::fill_n(minus, kMapBlock, static_cast<uint16_t>(std::max(-sum, 0)));
+bool ByteMap::is_right(size_t channel, const Numbers &numbers) const {
+    uint16_t factor[kMapBlock], plus[kMapBlock], minus[kMapBlock];
+    uint8_t turn[kMapBlock], bit[kMapBlock];
+    std::fill_n(factor, kMapBlock, numbers.factor);
+    std::fill_n(plus, kMapBlock, numbers.plus);
+    std::fill_n(minus, kMapBlock, numbers.minus);
+    std::fill_n(turn, kMapBlock, numbers.turn);
+    std::fill_n(bit, kMapBlock, numbers.bit);
+    const ByteLine line{factor, plus, minus, turn, bit, numbers.bit != 0, kMapBlock, line_.shift, line_.flip};
     uint8_t every[kBytes], mapped[kBytes];
     std::iota(every, every + kBytes, uint8_t{0});
-    map_bytes({factors, plus, minus, kMapBlock, line_.shift, line_.flip}, every, mapped, kBytes);
+    map_bytes(line, every, mapped, kBytes);
     return std::memcmp(mapped, tables_ + channel * kBytes, kBytes) == 0;
+}
+
+void ByteMap::use(size_t channel, const Numbers &numbers) {
+    line_.has_ties = line_.has_ties || numbers.bit != 0;
+    for (size_t i = channel; i < line_.period; i += channels_) {
+        factor_[place_in_line(i)] = numbers.factor;
+        plus_[place_in_line(i)] = numbers.plus;
+        minus_[place_in_line(i)] = numbers.minus;
+        turn_[i] = numbers.turn;
+        bit_[i] = numbers.bit;
+    }
 }
 
 void ByteMap::convert(const uint8_t *from, uint8_t *to, size_t count) const {
@@ -106,7 +136,14 @@ void ByteMap::convert_by_line(const uint8_t *from, uint8_t *to, size_t count) co
     uint8_t block[kMapBlock] = {}, mapped[kMapBlock];
     std::memcpy(block, from + whole, left);
     const size_t at = whole % line_.period;
-    map_bytes({factor_ + at, plus_ + at, minus_ + at, kMapBlock, line_.shift, line_.flip}, block, mapped, kMapBlock);
+    ByteLine rest = line_;
+    rest.factor += at;
+    rest.plus += at;
+    rest.minus += at;
+    rest.turn += at;
+    rest.bit += at;
+    rest.period = kMapBlock;
+    map_bytes(rest, block, mapped, kMapBlock);
     std::memcpy(to + whole, mapped, left);
 }
 

@@ -5,9 +5,14 @@
  *
  *     saturate((x * factor / 256 + plus - minus) >> shift)
  *
- * where the sums saturate at 0 and 65535: 16 to 32 bytes at a time, in a dozen instructions. It exists for most factors
- * that models have (not for those with many ties: those are rounded to even). The others are looked up, byte by byte.
- */
+ * where the sums saturate at 0 and 65535: 16 to 32 bytes at a time, in a dozen instructions. Ties are rounded to even:
+ * a slope of p / 2^s, with p odd, has results half way between two numbers where bit s of x says which of the two is
+ * even. So if
+ *
+ *     x + 2 * ((x ^ turn) & 2^s) / 256
+ *
+ * takes the place of x, ties go to the upper one where it is to be lifted, and elsewhere to the lower one. A line
+ * exists for most factors that models have; by others, bytes are looked up one by one. */
 #ifndef EZ_RKNN_BYTE_MAP_H
 #define EZ_RKNN_BYTE_MAP_H
 
@@ -19,11 +24,14 @@ namespace ezr {
 constexpr size_t kMapBlock = 32;
 
 /* The numbers of the formula, for `period` elements, a whole number of blocks; then they begin anew. They lie as the
- * loops need them, see place_in_line. */
+ * loops need them, see place_in_line; turn and bit lie as the elements do. */
 struct ByteLine {
     const uint16_t *factor;
     const uint16_t *plus;
     const uint16_t *minus;
+    const uint8_t *turn;
+    const uint8_t *bit; /* 0: all ties go the same way */
+    bool has_ties;      /* some of the bits are not 0 */
     size_t period;
     int shift;    /* 1 to 8 */
     uint8_t flip; /* 0x80 where the destination is int8: the sums count from its least value */
@@ -53,13 +61,19 @@ class ByteMap {
 
   private:
     static constexpr size_t kBytes = 256;
-    /* Whole numbers of blocks and of one to four channels. */
-    static constexpr size_t kMostNumbers = 768;
     static constexpr size_t kMostTables = 16;
+    /* As many blocks as these channels can need until they begin a block again. */
+    static constexpr size_t kMostNumbers = 512;
 
     bool find_line(const Kinds &kinds, const ezr_conversion &conversion, size_t first);
+    struct Numbers {
+        uint16_t factor, plus, minus;
+        uint8_t turn, bit;
+    };
+
     bool find_channel(double slope, double offset, size_t channel);
-    bool is_right(size_t channel, uint16_t factor, int32_t sum) const;
+    bool is_right(size_t channel, const Numbers &numbers) const;
+    void use(size_t channel, const Numbers &numbers);
     void convert_by_line(const uint8_t *from, uint8_t *to, size_t count) const;
     template <size_t Channels>
     void look_up(const uint8_t *from, uint8_t *to, size_t count) const;
@@ -70,6 +84,8 @@ class ByteMap {
     uint16_t factor_[kMostNumbers];
     uint16_t plus_[kMostNumbers];
     uint16_t minus_[kMostNumbers];
+    uint8_t turn_[kMostNumbers];
+    uint8_t bit_[kMostNumbers];
 };
 
 }  // namespace ezr

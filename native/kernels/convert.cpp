@@ -6,6 +6,7 @@
  * factors repeated pixel by pixel. */
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "byte_map.h"
 #include "factors.h"
@@ -22,18 +23,11 @@ constexpr size_t kBufferBytes = 16384;
 /* From so many pixels on it pays to look for a cheaper way for bytes. */
 constexpr size_t kManyPixels = 4096;
 
-/* The arithmetic of the channels that are converted together. */
+/* How channels are converted together that lie side by side: by one of these two. Neither is for those that are
+ * converted one by one with factors of their own. */
 struct Arithmetic {
-    PatternFactors pattern;
+    std::optional<PatternFactors> pattern;
     ByteMap bytes;
-
-    Arithmetic(const ezr_conversion &conversion, const Kinds &kinds, size_t first, size_t channels)
-        : pattern(conversion, first, channels) {
-        const bool is_quantised =
-            kinds.rule == EZR_RULE_SCALE || kinds.rule == EZR_RULE_AFFINE || kinds.rule == EZR_RULE_DIVIDE;
-        const bool is_large = size_t{conversion.n} * conversion.h * conversion.w >= kManyPixels;
-        if (kinds.from == RKNN_TENSOR_UINT8 && is_quantised && is_large) bytes.find(kinds, conversion, first, channels);
-    }
 };
 
 class Conversion {
@@ -71,7 +65,8 @@ class Conversion {
 
     /* All images' pixels of these channels, in runs as long as rows without gaps allow. */
     void convert_channels(size_t channel, size_t channels) const {
-        const Arithmetic arithmetic(conversion_, kinds_, channel, channels);
+        Arithmetic arithmetic;
+        prepare(channel, channels, arithmetic);
         const bool one_run = from_.row == conversion_.w && to_.row == conversion_.w;
         const size_t rows = one_run ? 1 : conversion_.h;
         const size_t pixels = one_run ? size_t{conversion_.h} * conversion_.w : conversion_.w;
@@ -84,6 +79,21 @@ class Conversion {
             }
         }
     }
+
+    void prepare(size_t channel, size_t channels, Arithmetic &arithmetic) const {
+        if (copies_) return;
+        const bool apart = (from_planes() || to_planes()) && conversion_.channels != 1;
+        const bool is_quantised =
+            kinds_.rule == EZR_RULE_SCALE || kinds_.rule == EZR_RULE_AFFINE || kinds_.rule == EZR_RULE_DIVIDE;
+        const bool is_large = size_t{conversion_.n} * conversion_.h * conversion_.w >= kManyPixels;
+        if (kinds_.from == RKNN_TENSOR_UINT8 && is_quantised && is_large && (!apart || meet(channels))) {
+            arithmetic.bytes.find(kinds_, conversion_, channel, channels);
+        }
+        if (!arithmetic.bytes.is_found() && !apart) arithmetic.pattern.emplace(conversion_, channel, channels);
+    }
+
+    /* Whether planes become pixels with these channels alone. */
+    bool meet(size_t channels) const { return from_planes() && to_.group == channels; }
 
     void convert_run(const char *from, char *to, size_t channel, size_t channels, size_t pixels,
                      const Arithmetic &arithmetic) const {
@@ -106,7 +116,7 @@ class Conversion {
         }
     }
 
-    /* Converted plane by plane, then interleaved. */
+    /* Converted plane by plane, then interleaved; bytes the other way about. */
     void planes_to_pixels(const char *from, char *to, size_t channel, size_t channels, size_t pixels,
                           const Arithmetic &arithmetic) const {
         const size_t from_stride = from_.surface;
@@ -115,6 +125,11 @@ class Conversion {
             return;
         }
         char planes[kBufferBytes];
+        if (arithmetic.bytes.is_found() && meet(channels)) {
+            // One way for all channels, though each has factors of its own.
+            transpose(from, from_stride, planes, channels, channels, pixels, from_.element);
+            return convert_side_by_side(planes, to, channels * pixels, arithmetic);
+        }
         for (size_t i = 0; i < channels; ++i) {
             convert_plane(from + i * from_stride * from_.element, planes + i * pixels * to_.element, channel + i,
                           pixels, arithmetic);
@@ -182,7 +197,7 @@ class Conversion {
             const auto *bytes = reinterpret_cast<const uint8_t *>(from);
             return arithmetic.bytes.convert(bytes, reinterpret_cast<uint8_t *>(to), count);
         }
-        const PatternFactors &pattern = arithmetic.pattern;
+        const PatternFactors &pattern = *arithmetic.pattern;
         const size_t step = pattern.period() == 0 ? count : pattern.period();
         for (size_t done = 0; done < count; done += step) {
             convert_elements(kinds_, from + done * from_.element, to + done * to_.element, std::min(step, count - done),
