@@ -11,6 +11,7 @@ import pytest
 from ez_rknn_async.copying import Copying, Prepared, nchw_to_nhwc
 from ez_rknn_async.inputs import Input, arrange
 from ez_rknn_async.runtime.context import FORMATS, TYPES, TensorAttribute
+from ez_rknn_async.transport import Route
 
 
 def image(type_: str = "int8", layout: str = "nchw") -> Input:
@@ -22,7 +23,7 @@ def vector(type_: str = "int8") -> Input:
 
 
 def prepare(target: Input, value: Any, *, private: bool) -> Prepared:
-    return Copying((target,)).send(0, target.check(value), 0, private=private)
+    return Copying((target,)).send(0, target.check(value), Route(0, 0), private=private)
 
 
 def nchw(dtype: Any = np.float32) -> Any:

@@ -14,7 +14,7 @@ from ez_rknn_async.runtime.engine import Result
 
 
 def result(task: int, worker: int, code: int = 0, times: tuple[int, ...] = (1000, 3000, 4000, 9000, 9500)) -> Result:
-    return Result(task, task, code, "", worker, *times, "")
+    return Result(task, task, code, "", worker, 0, *times, "")
 
 
 def events(path: str, **wanted: Any) -> list[dict[str, Any]]:

@@ -82,6 +82,7 @@ class BindingRequest:
         for index, arguments in enumerate(outputs):
             task.set_direct_output(index, *arguments)
         task.set_shapes(self._prepared.shapes)
+        task.set_lane(self._prepared.lane)
 
     def ended(self, result: Result | None) -> None:
         """Nothing of the engine or the runtime uses the values any more. May be called twice.
@@ -103,19 +104,20 @@ class LastBound:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards _kept
-        self._kept: dict[int, tuple[int, tuple[DeviceMemory, ...]]] = {}
+        self._kept: dict[tuple[int, int], tuple[int, tuple[DeviceMemory, ...]]] = {}  # by worker and lane
 
     def ran(self, result: Result, memories: tuple[DeviceMemory, ...]) -> None:
         """A task has ended that bound this memory."""
         if result.worker == NO_WORKER:
             return
+        context = (result.worker, result.lane)
         with self._lock:
-            began, former = self._kept.get(result.worker, (0, ()))
+            began, former = self._kept.get(context, (0, ()))
             if result.started_ns < began:
                 return  # results may be told in another order than tasks ran
             if result.code < 0:
                 memories += former  # it may have failed before everything was bound
-            self._kept[result.worker] = (result.started_ns, tuple(dict.fromkeys(memories)))
+            self._kept[context] = (result.started_ns, tuple(dict.fromkeys(memories)))
         # Here, outside the lock, `former` goes, and perhaps the memory with it.
 
     def forget(self) -> None:

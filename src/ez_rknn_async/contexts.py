@@ -10,6 +10,7 @@ import itertools
 import logging
 import threading
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from .errors import RknnClosedError, RknnError
@@ -48,11 +49,12 @@ class Loan:
         self._lender.take_back()
 
 
-def _counted_apart(settings: str | None) -> str | None:
-    """Settings of the simulated NPU whose faults count the calls of one session, unless they say otherwise."""
+def counted_apart(options: ProviderOptions) -> ProviderOptions:
+    """Options by which the simulated NPU's faults count the calls of one session, unless they say otherwise."""
+    settings = options.simulator
     if settings is None or "fault" not in settings or "counter" in settings:
-        return settings
-    return f"{settings},counter=session {next(_numbers)}"
+        return options
+    return replace(options, simulator=f"{settings},counter=session {next(_numbers)}")
 
 
 class Contexts:
@@ -78,7 +80,6 @@ class Contexts:
         """
         self._custom_ops = custom_ops
         self._library, self._model, self._plan, self._options = library, model, plan, options
-        self._settings = _counted_apart(options.simulator)
         self._lock = threading.Lock()  # guards what follows
         self._current: list[Context] = []
         self._set_aside: dict[int, Context] = {}  # by the tag of the task that hangs in it
@@ -114,6 +115,16 @@ class Contexts:
         """Tell somebody, for as long as he lives, of contexts that are replaced."""
         with self._lock:
             self._watchers.add(watcher)
+
+    def spare(self) -> Context:
+        """One more context, to ask and to try things with, but not to run; whoever wants it destroys it before these.
+
+        It has no core mask and no custom operators.
+
+        Raises:
+            RknnError: the runtime gives no other.
+        """
+        return self._load(share=True)
 
     def replace(self, worker: int, tag: int, prepare: Callable[[Context], None] = lambda _: None) -> Context:
         """A fresh context for a worker whose present one hangs with the task of that tag; that one is set aside.
@@ -219,14 +230,7 @@ class Contexts:
             loan.end()
 
     def _open(self, worker: int, *, share: bool = True) -> Context:
-        with self._library.simulator_settings(self._settings):
-            borrowed = None if self._loan is None else self._loan.context
-            alone = self._options.disable_dup_context or borrowed is not None or self._custom_ops is not None
-            if share and self._current and not alone:
-                context = self._current[0].duplicate()
-            else:
-                flags = PRIORITIES[self._options.priority] | (ENABLE_SRAM if self._options.enable_sram else 0)
-                context = Context.open(self._library, self._model, flags, weights_of=borrowed)
+        context = self._load(share=share)
         mask = self._plan.workers[worker].core_mask
         try:
             if mask is not None:
@@ -237,3 +241,12 @@ class Contexts:
             context.destroy()
             raise
         return context
+
+    def _load(self, *, share: bool) -> Context:
+        with self._library.simulator_settings(self._options.simulator):
+            borrowed = None if self._loan is None else self._loan.context
+            alone = self._options.disable_dup_context or borrowed is not None or self._custom_ops is not None
+            if share and self._current and not alone:
+                return self._current[0].duplicate()
+            flags = PRIORITIES[self._options.priority] | (ENABLE_SRAM if self._options.enable_sram else 0)
+            return Context.open(self._library, self._model, flags, weights_of=borrowed)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .runtime.context import FOREIGN, FORMATS, TYPES
 from .runtime.engine import transpose
+from .transport import Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,12 +44,16 @@ class Prepared(NamedTuple):
 
 
 class Copying:
-    """The transport of a session without direct I/O; see :class:`.interface.Transport`."""
+    """The transport of a session without direct I/O; see :class:`.transport.Transport`."""
 
     def __init__(self, inputs: Sequence[Input]) -> None:
         self._inputs = inputs
 
-    def send(self, index: int, given: Given, chosen: int, *, private: bool) -> Prepared:
+    def route(self, given: Sequence[Given], chosen: int) -> Route:
+        """All inferences run on the contexts that the session was made with."""
+        return Route(chosen, 0)
+
+    def send(self, index: int, given: Given, route: Route, *, private: bool) -> Prepared:
         """Bring a value into the runtime's order."""
         target = self._inputs[index]
         array = _saturate(target, given.array)
@@ -60,7 +65,7 @@ class Copying:
             array = array.copy()
         return _declare(target, array)
 
-    def receive(self, task: Task, index: int, receiver: Receiver, chosen: int) -> None:
+    def receive(self, task: Task, index: int, receiver: Receiver, route: Route) -> None:
         """Make an array the destination of output ``index`` of a task."""
         task.set_output(index, receiver.array, receiver.want_float)
 

@@ -4,28 +4,30 @@ Each worker's context has memory for every input and every output, allocated and
 the user's array into it with our own kernels, runs, and converts what came out into the user's array: no
 ``rknn_inputs_set``, no ``rknn_outputs_get``, no array in between, no allocation.
 
-Nothing is bound anew from one run to the next, unless what the runtime is told about the memory changes: uint8 pixels
-instead of floats, or other shapes of a dynamic model.
+Nothing is bound anew from one run to the next, except for other shapes of a dynamic model. Where the NPU converts uint8
+pixels itself the runtime must be told, and cannot be told otherwise later: pixels and floats have a lane each.
 """
 
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .bound_tensor import BoundTensor, Way
-from .native_tensor import input_conversion, output_conversion
+from .native_tensor import input_conversion, output_conversion, raw_image
 from .outputs import output_dtypes
-from .runtime.memory import FLAGS
+from .transport import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from .inputs import Given
+    from .lanes import Lanes
     from .model import Preprocessing
     from .native_set import NativeSet
     from .outputs import Receiver
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
 
 # What casting.py leaves the numbers for a float or quantised input in, besides its own type.
 _NUMBERS = ("float32", "float16", "uint8")
+# Of the ways in which a context can be given a tensor those that are used here; see tensor_form.py for the third.
+PIXELS, NATIVE = "pixels", "native"
 
 
 class Sent(NamedTuple):
@@ -50,62 +54,22 @@ class Sent(NamedTuple):
         task.set_direct_input(index, way.attribute, way.memories, way.binding, way.conversion.c, self.array, way.sync)
 
 
-class Direct:
-    """The transport of a session with direct I/O; see :class:`.interface.Transport`.
-
-    Attributes:
-        sets: how tensors are bound, for each set of shapes.
-        inputs, outputs: the tensors and their memory.
-        normalisations: what the model's file says about each input.
-    """
+class LaneMemory:
+    """The memory of all inputs and outputs in the contexts of one lane. It is freed with them."""
 
     def __init__(
-        self,
-        sets: Sequence[NativeSet],
-        normalisations: Sequence[Preprocessing | None],
-        contexts: Sequence[Context],
-        flags: int = FLAGS["default"],
+        self, sets: Sequence[NativeSet], contexts: Sequence[Context], flags: int, numbers: Iterator[int]
     ) -> None:
-        """Allocate the memory.
-
-        Args:
-            sets: how tensors are bound, for each set of shapes.
-            normalisations: what the model's file says about each input.
-            contexts: of the workers, in their order. The memory belongs to them and is freed with them.
-            flags: of the memory; one of :data:`~.runtime.memory.FLAGS`.
+        """Allocate it.
 
         Raises:
-            RknnValueError: there is no such memory in this runtime.
-            RknnDeviceError: there is not enough memory.
+            RknnDeviceError: there is not enough.
         """
-        numbers = itertools.count(1)
-        self.sets = tuple(sets)
-        self.normalisations = tuple(normalisations)
         self.inputs = [BoundTensor(n, contexts, flags, numbers) for n in zip(*(s.inputs for s in sets))]
         self.outputs = [BoundTensor(n, contexts, flags, numbers) for n in zip(*(s.outputs for s in sets))]
-        self._ways: dict[Hashable, Way] = {}
-
-    def send(self, index: int, given: Given, chosen: int, *, private: bool) -> Sent:
-        """Find the way of a value into the memory of input ``index``."""
-        array = given.array.copy("K") if private and not given.is_new else given.array
-        source, order, row = readable(array, given.order)
-        key = (index, chosen, source.dtype, order, row)
-        way = self._ways.get(key)
-        if way is None:
-            way = self._ways[key] = self._way_in(*key)
-        return Sent(source, way)
-
-    def receive(self, task: Task, index: int, receiver: Receiver, chosen: int) -> None:
-        """Find the way from the memory of output ``index`` into an array."""
-        array = receiver.array
-        key = (index, chosen, array.dtype)
-        way = self._ways.get(key)
-        if way is None:
-            way = self._ways[key] = self._way_out(*key)
-        task.set_direct_output(index, way.attribute, way.memories, way.binding, way.conversion.c, array, way.sync)
 
     def replace(self, worker: int, context: Context) -> None:
-        """Give a worker that was set aside memory of its new context.
+        """Use memory of a fresh context for a worker.
 
         Raises:
             RknnError: there is none.
@@ -114,24 +78,107 @@ class Direct:
             tensor.replace(worker, context)
 
     def bind(self, context: Context) -> None:
-        """Bind everything once, for the first set of shapes, to see whether the runtime accepts it.
+        """Bind everything once, in every way and for the first set of shapes, to see whether the runtime accepts it.
 
         Raises:
             RknnError: it does not.
         """
         for tensor in (*self.inputs, *self.outputs):
-            context.bind(tensor.memories[0], tensor.bindings[0].native.bound)
+            binding = tensor.bindings[0]
+            for one in (binding, binding.raw):
+                if one is not None:
+                    context.bind(tensor.memories[0], one.native.bound)
 
-    def _way_in(self, index: int, chosen: int, dtype: np.dtype[Any], order: str, row: int) -> Way:
-        tensor = self.inputs[index]
-        binding = tensor.bindings[chosen]
+
+class Direct:
+    """The transport of a session with direct I/O; see :class:`.transport.Transport`.
+
+    Attributes:
+        sets: how tensors are bound, for each set of shapes.
+        normalisations: what the model's file says about each input.
+        memory: of each lane that is in use.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[NativeSet],
+        normalisations: Sequence[Preprocessing | None],
+        lanes: Lanes,
+        flags: int,
+    ) -> None:
+        """Allocate the memory of lane 0.
+
+        Args:
+            sets: how tensors are bound, for each set of shapes.
+            normalisations: what the model's file says about each input.
+            lanes: the contexts. The memory belongs to them and is freed with them.
+            flags: of the memory; one of :data:`~.runtime.memory.FLAGS`.
+
+        Raises:
+            RknnDeviceError: there is not enough memory.
+        """
+        self.sets, self._lanes, self._flags = tuple(sets), lanes, flags
+        self.normalisations = tuple(normalisations)
+        self._outputs_way = (NATIVE,) * len(sets[0].outputs)
+        self._takes_pixels = [raw_image(tensor) is not None for tensor in sets[0].inputs]
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()  # guards the making of memory
+        self.memory = {0: self._allocate(0)}
+        self._ways: dict[Hashable, Way] = {}
+
+    def route(self, given: Sequence[Given], chosen: int) -> Route:
+        """The lane for inputs of these types."""
+        way = tuple(
+            PIXELS if takes_pixels and value.array.dtype == np.uint8 else NATIVE
+            for takes_pixels, value in zip(self._takes_pixels, given)
+        )
+        lane = self._lanes.number((way, self._outputs_way))
+        if lane not in self.memory:
+            with self._lock:
+                if lane not in self.memory:
+                    self.memory[lane] = self._allocate(lane)
+        return Route(chosen, lane)
+
+    def send(self, index: int, given: Given, route: Route, *, private: bool) -> Sent:
+        """Find the way of a value into the memory of input ``index``."""
+        array = given.array.copy("K") if private and not given.is_new else given.array
+        source, order, row = readable(array, given.order)
+        key = (index, route, source.dtype, order, row)
+        way = self._ways.get(key)
+        if way is None:
+            way = self._ways[key] = self._way_in(*key)
+        return Sent(source, way)
+
+    def receive(self, task: Task, index: int, receiver: Receiver, route: Route) -> None:
+        """Find the way from the memory of output ``index`` into an array."""
+        array = receiver.array
+        key = (index, route, array.dtype)
+        way = self._ways.get(key)
+        if way is None:
+            way = self._ways[key] = self._way_out(*key)
+        task.set_direct_output(index, way.attribute, way.memories, way.binding, way.conversion.c, array, way.sync)
+
+    def replace(self, worker: int, lane: int, context: Context) -> None:
+        """Give a worker that was set aside memory of its new context.
+
+        Raises:
+            RknnError: there is none.
+        """
+        self.memory[lane].replace(worker, context)
+
+    def _allocate(self, lane: int) -> LaneMemory:
+        return LaneMemory(self.sets, list(self._lanes[lane]), self._flags, self._numbers)
+
+    def _way_in(self, index: int, route: Route, dtype: np.dtype[Any], order: str, row: int) -> Way:
+        tensor = self.memory[route.lane].inputs[index]
+        binding = tensor.bindings[route.chosen]
         if dtype == np.uint8 and binding.raw is not None:
             binding = binding.raw
         return tensor.way(binding, input_conversion(binding.native, dtype, order, self.normalisations[index], row))
 
-    def _way_out(self, index: int, chosen: int, dtype: np.dtype[Any]) -> Way:
-        tensor = self.outputs[index]
-        binding = tensor.bindings[chosen]
+    def _way_out(self, index: int, route: Route, dtype: np.dtype[Any]) -> Way:
+        tensor = self.memory[route.lane].outputs[index]
+        binding = tensor.bindings[route.chosen]
         return tensor.way(binding, output_conversion(binding.native, dtype))
 
 

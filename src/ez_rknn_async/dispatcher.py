@@ -47,8 +47,8 @@ class Listener(NamedTuple):
     """Who is told what is not a completion. All are called on the dispatcher's thread."""
 
     room: Callable[[], None]  # a submission may succeed
-    stalled: Callable[[int, int], None]  # the worker of that index hangs inside the runtime, with the task of that tag
-    released: Callable[[int], None]  # the call that hung with the task of that tag has come back
+    stalled: Callable[[int, int, int], None]  # that worker hangs inside the runtime, with the task of that tag and lane
+    released: Callable[[int, int], None]  # the call that hung with the task of that tag and lane has come back
 
 
 class Dispatcher:
@@ -121,14 +121,14 @@ class Dispatcher:
             self._deliver(result)
         elif event == STALLED:
             self._stalled.add(result.tag)
-            self._listener.stalled(result.worker, result.tag)
+            self._listener.stalled(result.worker, result.tag, result.lane)
         else:
             request = self._held.pop(result.tag, None)
             if request is not None:
                 request.ended(result)
             if result.tag in self._stalled:
                 self._stalled.remove(result.tag)
-                self._listener.released(result.tag)
+                self._listener.released(result.tag, result.lane)
 
     def _deliver(self, result: Result) -> None:
         delivery = self._deliveries.pop(result.tag)

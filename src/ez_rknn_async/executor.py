@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from .admission import Admission
 from .binding_request import LastBound
-from .contexts import Contexts
+from .contexts import Contexts, counted_apart
 from .device_value import Ports
 from .dispatcher import Delivery, Dispatcher, Listener, Runnable
 from .errors import RknnClosedError, RknnDeviceError, RknnError
 from .interface import Interface
-from .io_mode import DirectRefusedError, direct_transport
+from .io_mode import direct_transport
+from .lanes import Lanes
 from .runtime import status
 from .runtime.engine import DISCARDED, RUN_TIMEOUT, Engine, Result, Task
 from .shapes import graph_shapes, shape_sets
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .custom_ops import CustomOps
-    from .direct import Direct
     from .model import Model
     from .options import ProviderOptions
     from .plan import Plan
@@ -71,7 +71,7 @@ class Executor:
 
     Attributes:
         library: the runtime library.
-        contexts: of the workers.
+        contexts: of the workers, in the lane that all others come after.
         interface: the model's inputs and outputs; it makes the requests that this executor runs.
         versions: of the runtime library and of the driver.
         depth: how many tasks under way keep every worker busy.
@@ -107,19 +107,25 @@ class Executor:
         self._timeout_ms = options.submit_timeout_ms
         self._watchers = tuple(watchers)
         with ExitStack() as undo:
-            self._open = functools.partial(
-                Contexts, library, source, plan, options, None if lender is None else lender.contexts, custom_ops
+            open_contexts = functools.partial(
+                Contexts,
+                library,
+                source,
+                plan,
+                counted_apart(options),
+                None if lender is None else lender.contexts,
+                custom_ops,
             )
-            self.contexts: Contexts = self._open()
-            undo.callback(self._close_contexts)
+            self.contexts: Contexts = open_contexts()
+            self._lanes = Lanes(self.contexts, open_contexts)
+            undo.callback(self._lanes.close)
             first = self.contexts[0]
             inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
             sets = shape_sets(inputs, outputs, graph_shapes(model))
             self.interface = Interface(sets, options.layout, options.output_dtype == "native")
-            self._direct = self._set_direct_io_up(model, options)
+            self._direct = direct_transport(self._lanes, self.interface, model, options)
             if self._direct is not None:
                 self.interface.transport = self._direct
-            first = self.contexts[0]
             self.versions, memory = first.versions(), first.memory()
             self._engine = Engine(
                 library,
@@ -132,10 +138,11 @@ class Executor:
                 pacing=options.enable_pacing,
                 run_timeout_ms=options.run_timeout_ms,
             )
+            self._lanes.attach(self._engine, self._check_process)
             undo.pop_all()
         self._admission = Admission(self._engine.notify_room)
         self._dispatcher = Dispatcher(
-            self._engine, Listener(self._admission.room, self._set_aside, self.contexts.release)
+            self._engine, Listener(self._admission.room, self._set_aside, self._lanes.release)
         )
         if self._engine.has_watchdog:
             self._dispatcher.start()
@@ -224,7 +231,8 @@ class Executor:
         Raises:
             RknnError: the runtime has no more contexts.
         """
-        return 0, self.contexts
+        number = self._lanes.number((tuple(inputs), tuple(outputs)))
+        return number, self._lanes[number]
 
     @functools.cached_property
     def ports(self) -> Ports:
@@ -269,41 +277,31 @@ class Executor:
         self._gate.wait_until_empty()
         self._dispatcher.join()
         self.stats.freeze()
+        self._lanes.detach()
         lost = self._engine.destroy(STUCK_WAIT_MS)
         if lost:
             logger.error("%d contexts are lost: their threads are stuck inside the runtime", len(lost))
             _LOST.append(self._dispatcher)
-        self.contexts.close(lost)
+        self._lanes.close(lost)
         if not lost:
             self.last_bound.forget()
 
-    def _set_direct_io_up(self, model: Model, options: ProviderOptions) -> Direct | None:
-        try:
-            return direct_transport(self.contexts, self.interface, model, options)
-        except DirectRefusedError as refusal:
-            logger.info("inputs and outputs are copied, because the runtime refuses direct I/O: %s", refusal)
-            # What is bound in them stays bound: only new ones are known to work with the general calls.
-            self.contexts.close()
-            self.contexts = self._open()
-            return None
-
-    def _close_contexts(self) -> None:
-        self.contexts.close()
-
-    def _set_aside(self, worker: int, tag: int) -> None:
+    def _set_aside(self, worker: int, tag: int, lane: int) -> None:
         logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
         # Not on the dispatcher's thread: loading takes long and, in a runtime that is not well, may hang as well;
         # what the other workers finish is delivered meanwhile. Daemon: nothing waits for it.
-        threading.Thread(target=self._replace_worker, args=(worker, tag), name="ez-rknn-replace", daemon=True).start()
+        threading.Thread(
+            target=self._replace_worker, args=(worker, tag, lane), name="ez-rknn-replace", daemon=True
+        ).start()
 
-    def _replace_worker(self, worker: int, tag: int) -> None:
+    def _replace_worker(self, worker: int, tag: int, lane: int) -> None:
         def prepare(context: Context) -> None:
             if self._direct is not None:
-                self._direct.replace(worker, context)
+                self._direct.replace(worker, lane, context)
 
         fresh = None
         try:
-            fresh = self.contexts.replace(worker, tag, prepare)
+            fresh = self._lanes.replace(worker, tag, lane, prepare)
         except RknnClosedError:
             return
         except RknnError:

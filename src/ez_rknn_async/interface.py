@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .copying import Copying
 from .errors import RknnTypeError, RknnValueError
@@ -18,37 +18,13 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .inputs import Given
     from .node_arg import NodeArg
     from .runtime.context import TensorAttribute
     from .runtime.engine import Result, Task
     from .shapes import ShapeSet
+    from .transport import Route, Sent, Transport
 
     Array = npt.NDArray[Any]
-
-
-class Sent(Protocol):
-    """An input on its way to the NPU; it keeps what a task points to alive."""
-
-    def put(self, task: Task, index: int) -> None:
-        """Make it input ``index`` of a task."""
-
-
-class Transport(Protocol):
-    """How tensors travel between the user's arrays and the NPU. Thread-safe.
-
-    There are two: :class:`~.copying.Copying` and :class:`~.direct.Direct`. ``chosen`` is the index of the set of shapes
-    that an inference runs with.
-    """
-
-    def send(self, index: int, given: Given, chosen: int, *, private: bool) -> Sent:
-        """Make a value ready to be input ``index``.
-
-        With ``private`` the result shares no memory with the value, because the caller may change it meanwhile.
-        """
-
-    def receive(self, task: Task, index: int, receiver: Receiver, chosen: int) -> None:
-        """Make an array the destination of output ``index`` of a task."""
 
 
 class Request(NamedTuple):
@@ -57,7 +33,7 @@ class Request(NamedTuple):
     inputs: tuple[Sent, ...]
     outputs: tuple[Receiver, ...]
     shapes: Any  # rknn_tensor_attr[], one for each input; None for a model with one set of shapes
-    chosen: int  # index of its set of shapes
+    route: Route
     transport: Transport
 
     def fill(self, task: Task) -> None:
@@ -65,8 +41,9 @@ class Request(NamedTuple):
         for index, sent in enumerate(self.inputs):
             sent.put(task, index)
         for index, receiver in enumerate(self.outputs):
-            self.transport.receive(task, index, receiver, self.chosen)
+            self.transport.receive(task, index, receiver, self.route)
         task.set_shapes(self.shapes)
+        task.set_lane(self.route.lane)
 
     def ended(self, result: Result | None) -> None:
         """The task has ended; its arrays are nobody's business but their owners'."""
@@ -137,14 +114,15 @@ class Interface:
         Raises:
             RknnValueError, RknnTypeError: the feed or the arrays do not fit the model.
         """
-        sent, chosen = self._send(feed, private)
-        receivers = self.receivers(self._output_shapes[chosen], outputs, native_outputs)
-        return Request(sent, receivers, self.descriptions[chosen], chosen, self.transport)
+        sent, route = self._send(feed, private)
+        receivers = self.receivers(self._output_shapes[route.chosen], outputs, native_outputs)
+        return Request(sent, receivers, self.descriptions[route.chosen], route, self.transport)
 
     def prepare(self, feed: Any, *, private: bool) -> tuple[Request, ShapeSet]:
         """The first half of :meth:`request`: one without outputs, and the shapes that its inputs have chosen."""
-        sent, chosen = self._send(feed, private)
-        return Request(sent, (), self.descriptions[chosen], chosen, self.transport), self.sets[chosen]
+        sent, route = self._send(feed, private)
+        chosen = route.chosen
+        return Request(sent, (), self.descriptions[chosen], route, self.transport), self.sets[chosen]
 
     def receivers(
         self, shapes: Sequence[tuple[int, ...]], given: Mapping[str, Any] | None = None, native: bool | None = None
@@ -159,13 +137,13 @@ class Interface:
             for output, name, shape in zip(self.outputs, self.output_names, shapes)
         )
 
-    def _send(self, feed: Any, private: bool) -> tuple[tuple[Sent, ...], int]:
-        """The inputs on their way, and the index of the set of shapes that they have chosen."""
+    def _send(self, feed: Any, private: bool) -> tuple[tuple[Sent, ...], Route]:
+        """The inputs on their way, and where they go."""
         given = [i.check(value) for i, value in zip(self.inputs, arrange(feed, self.input_names))]
         # One set of shapes goes together by itself: each is legal for its input.
         chosen = choose(self.sets, [g.shape for g in given]) if len(self.sets) > 1 else 0
-        send = self.transport.send
-        return tuple([send(index, value, chosen, private=private) for index, value in enumerate(given)]), chosen
+        route, send = self.transport.route(given, chosen), self.transport.send
+        return tuple([send(index, value, route, private=private) for index, value in enumerate(given)]), route
 
     def _checked(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):

@@ -7,18 +7,21 @@ conversion has a kernel; elsewhere, and where the runtime then refuses, tensors 
 
 from __future__ import annotations
 
+import itertools
 import logging
 from typing import TYPE_CHECKING
 
-from .direct import Direct, check_conversions
+from .direct import Direct, LaneMemory, check_conversions
 from .errors import RknnError, RknnValueError
 from .native_set import native_sets
-from .runtime.memory import FLAGS
+from .runtime.memory import FLAGS, check_flags
 
 if TYPE_CHECKING:
     from .contexts import Contexts
     from .interface import Interface
+    from .lanes import Lanes
     from .model import Model
+    from .native_set import NativeSet
     from .options import ProviderOptions
     from .runtime.library import Library
 
@@ -31,51 +34,50 @@ _FUNCTIONS = ("rknn_set_io_mem", "rknn_destroy_mem")
 _ALLOCATORS = ("rknn_create_mem", "rknn_create_mem2")
 
 
-class DirectRefusedError(Exception):
-    """The runtime refused direct I/O half way: its contexts are not as they were, and must be made anew."""
-
-
-def direct_transport(contexts: Contexts, interface: Interface, model: Model, options: ProviderOptions) -> Direct | None:
+def direct_transport(lanes: Lanes, interface: Interface, model: Model, options: ProviderOptions) -> Direct | None:
     """Set direct I/O up, as the options say; None: tensors are copied.
 
+    Everything is tried on a context of its own, so that those of the workers are as they were if it fails.
+
     Args:
-        contexts: of the workers, idle.
+        lanes: with the contexts of lane 0, idle.
         interface: the model's inputs and outputs.
         model: its file.
         options: the session's.
 
     Raises:
         RknnValueError: it is insisted on and impossible; the message names the tensor and the reason.
-        DirectRefusedError: it is not insisted on, and the runtime refused what should have been possible.
     """
     if options.io_mode == COPY:
         return None
-    normalisations = model.graphs[0].preprocessing
+    contexts, flags = lanes[0], FLAGS[options.mem_flags]
+    check_flags(contexts[0].library, flags)
     try:
         _check_functions(contexts[0].library)
-        sets = native_sets(contexts[0], interface, model)
-        check_conversions(sets[0], normalisations)
+        sets = _try(contexts, interface, model, flags)
+        return Direct(sets, model.graphs[0].preprocessing, lanes, flags)
     except RknnError as error:
+        for context in contexts:
+            context.free_memories()
         if options.io_mode == DIRECT:
-            raise _impossible(error) from error
-        logger.debug("inputs and outputs are copied: %s", error)
+            raise RknnValueError(f"io_mode='direct' is not possible: {error}; use io_mode='auto'") from error
+        # What is not understood is no surprise; what the runtime refuses is.
+        level = logging.DEBUG if isinstance(error, RknnValueError) else logging.INFO
+        logger.log(level, "inputs and outputs are copied: %s", error)
         return None
+
+
+def _try(contexts: Contexts, interface: Interface, model: Model, flags: int) -> tuple[NativeSet, ...]:
+    context = contexts.spare()
     try:
-        direct = Direct(sets, normalisations, list(contexts), FLAGS[options.mem_flags])
-        _try(direct, contexts, interface)
-    except RknnError as error:
-        if options.io_mode == DIRECT:
-            raise _impossible(error) from error
-        if isinstance(error, RknnValueError):
-            raise  # mem_flags asks for what this runtime does not have
-        raise DirectRefusedError(str(error)) from error
-    return direct
-
-
-def _try(direct: Direct, contexts: Contexts, interface: Interface) -> None:
-    if interface.descriptions[0] is not None:
-        contexts[0].set_input_shapes(interface.descriptions[0])
-    direct.bind(contexts[0])
+        sets = native_sets(context, interface, model)
+        check_conversions(sets[0], model.graphs[0].preprocessing)
+        if interface.descriptions[0] is not None:
+            context.set_input_shapes(interface.descriptions[0])
+        LaneMemory(sets, [context], flags, itertools.count(1)).bind(context)
+    finally:
+        context.destroy()
+    return sets
 
 
 def _check_functions(library: Library) -> None:
@@ -84,7 +86,3 @@ def _check_functions(library: Library) -> None:
         missing.append(_ALLOCATORS[0])
     if missing:
         raise RknnValueError(f"the runtime {library.path} has no function {', '.join(missing)}")
-
-
-def _impossible(error: RknnError) -> RknnValueError:
-    return RknnValueError(f"io_mode='direct' is not possible: {error}; use io_mode='auto'")

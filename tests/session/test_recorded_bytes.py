@@ -99,7 +99,7 @@ def _run(path: Path, feed: list[Any]) -> tuple[list[Written], list[Any]]:
         assert isinstance(direct, Direct)
         written = [
             Written(t.bindings[0].native, np.frombuffer(bytes(t.memories[0].view()), np.uint8), normalisation)
-            for t, normalisation in zip(direct.inputs, model.graphs[0].preprocessing)
+            for t, normalisation in zip(direct.memory[0].inputs, model.graphs[0].preprocessing)
         ]
         return written, outputs
 

@@ -152,7 +152,7 @@ def test_the_runtime_is_asked_for_priority_and_sram_by_the_flags_of_rknn_init(
     monkeypatch.setattr(Library, "call", call)
     session = open_session(schedule=[0, 1], disable_dup_context=True, **options)
     assert session.run(None, feed_of(session))
-    assert given == [flags, flags]
+    assert given == [flags] * 3  # one for each worker, and one on which direct I/O is tried
 
 
 def test_a_session_may_change_its_cores(open_session: OpenSession, runs_by_core: RunsByCore) -> None:

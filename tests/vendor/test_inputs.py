@@ -20,18 +20,6 @@ from .raw import Raw
 # The models of ../shared/golden whose inputs the library does not take modulo 256: images, and floats of any shape.
 RECORDED = ["c1_i8", "c1_fp", "c3_i8", "c3_fp", "c3odd_i8", "c3raw_i8", "c3raw_fp", "c4_i8", "c4_fp", "c5_i8", "c5_fp"]
 RECORDED += ["c16_i8", "add5_fp", "mi_fp", "fc2_fp", "mm3_fp", "tk220_c3_i8", "tk232_c16_i8"]
-# Direct I/O binds the same memory first as it is and then for uint8 pixels, which this library mistakes for an order to
-# convert it in place: see "Memory shared with the NPU" in docs/explanation/runtime-facts.md.
-MISTAKEN = [
-    "c3_i8",
-    "c3odd_i8",
-    "c3raw_i8",
-    "c4_i8",
-    "tk220_c3_i8",
-    "odd_size_int8",
-    "mean_std_int8",
-    "two_inputs_int8",
-]
 DTYPES = {"u8": np.uint8, "i8": np.int8, "f16": np.float16, "f32": np.float32}
 AWKWARD = [-1000, -300, -129, -128.5, -128, -1.5, -0.5, -0.25, 255.5, 256, 300, 1000, 1e6, -1e6]
 AWKWARD += [0.49999997, 2.5, 3.5]
@@ -71,13 +59,6 @@ def buffers_of_a_run(session: InferenceSession, npu: FakeNpu, arrays: list[np.nd
     return seen
 
 
-def expect_mistake(request: pytest.FixtureRequest, io_mode: str, model: str) -> None:
-    """Say that the test fails for uint8 pixels in memory that is bound in two ways."""
-    if io_mode == "direct" and model in MISTAKEN:
-        reason = "the same memory is bound as it is, and then for uint8 pixels"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-
-
 def is_padded_by_the_npu(io_mode: str, dtype: str) -> bool:
     """Whether the ends of an image's rows are not there yet: with direct I/O, a task of the NPU's writes them."""
     return io_mode == "direct" and dtype in ("u8", "uint8")
@@ -98,10 +79,9 @@ def is_refused(recording: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("model", RECORDED)
 def test_the_npu_is_given_the_recorded_bytes(
-    request: pytest.FixtureRequest, model: str, io_mode: str, open_session: OpenSession, npu: FakeNpu, shared: Path
+    model: str, io_mode: str, open_session: OpenSession, npu: FakeNpu, shared: Path
 ) -> None:
     """A session's input buffers equal those recorded from the vendor's library, for each element type."""
-    expect_mistake(request, io_mode, model)
     recordings = json.loads((shared / "golden" / f"inputs_set_{model}.json").read_text())
     compared = 0
     for recording in recordings:
@@ -123,7 +103,6 @@ def test_the_npu_is_given_the_recorded_bytes(
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("model", COMMITTED)
 def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
-    request: pytest.FixtureRequest,
     model: str,
     layout: str,
     dtype: type,
@@ -133,8 +112,6 @@ def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
     npu: FakeNpu,
 ) -> None:
     """Whatever the layout and the type, a session's buffers equal those of rknn_inputs_set with the same image."""
-    if dtype == np.uint8:
-        expect_mistake(request, io_mode, model)
     context, theirs = raw(model), []
     generator = np.random.default_rng(0)
     # Numbers that every input can represent: outside its range the library wraps some inputs and saturates others.

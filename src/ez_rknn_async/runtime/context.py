@@ -116,11 +116,15 @@ class Context:
 
     def destroy(self) -> None:
         """Give the context back, and its memory before it. A failure is of no use to anyone and is ignored."""
+        self.free_memories()
+        self.library.function("rknn_destroy")(self.handle)
+
+    def free_memories(self) -> None:
+        """Give all its memory back."""
         with self._lock:
             memories = tuple(self._memories)
         for memory in memories:
             memory.free()
-        self.library.function("rknn_destroy")(self.handle)
 
     def register_custom_ops(self, owner: object, operators: Any) -> None:
         """Have custom operators, a C array that belongs to ``owner`` and stays as long as this context.

@@ -58,6 +58,7 @@ class Result(NamedTuple):
     code: int
     call: str
     worker: int
+    lane: int
     submitted_ns: int
     started_ns: int
     input_ns: int
@@ -92,6 +93,10 @@ class Task:
     def set_shapes(self, attributes: Any) -> None:
         """Which of its shapes a dynamic model runs with: ``rknn_tensor_attr[]``, one for each input; None otherwise."""
         self.task.shapes = _NULL if attributes is None else attributes
+
+    def set_lane(self, lane: int) -> None:
+        """On which of its worker's contexts it runs; see :meth:`Engine.add_lane`."""
+        self.task.lane = lane
 
     def set_output(self, index: int, array: Any, want_float: bool) -> None:
         """Point output ``index`` to the contiguous array that receives it."""
@@ -262,6 +267,17 @@ class Engine:
             return []
         return [(events[i], None if events[i] == ROOM else _result(results[i])) for i in range(count)]
 
+    def add_lane(self, contexts: Sequence[Context]) -> int:
+        """One more context for every worker, for tasks that name the lane returned.
+
+        Raises:
+            RknnClosedError: the engine is closed.
+        """
+        lane: int = self._native.ezr_add_lane(self._engine, ffi.new("rknn_context[]", [c.handle for c in contexts]))
+        if lane < 0:
+            raise _refusal(lane, 0)
+        return lane
+
     def replace_worker(self, worker: int, context: Context | None) -> bool:
         """Put a fresh context in the place of one that was set aside; None: there will be none. False: too late."""
         handle = context.handle if context is not None else 0
@@ -317,6 +333,7 @@ def _result(result: Any) -> Result:
         result.code,
         CALLS[result.call],
         result.worker,
+        result.lane,
         result.submitted_ns,
         result.started_ns,
         result.input_ns,

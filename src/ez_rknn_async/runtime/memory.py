@@ -64,12 +64,7 @@ class Memory:
         if library.has("rknn_create_mem2"):
             structure = library.function("rknn_create_mem2")(context.handle, size, flags)
             return cls(context, _given(library, structure, "rknn_create_mem2", f"{size} bytes"), size)
-        if flags not in _ORDINARY:
-            name = next(name for name, value in FLAGS.items() if value == flags)
-            raise RknnValueError(
-                f"mem_flags={name!r} needs a runtime that has rknn_create_mem2, and {library.path} has not; "
-                "update the runtime, or leave mem_flags out"
-            )
+        check_flags(library, flags)
         structure = library.function("rknn_create_mem")(context.handle, size)
         return cls(context, _given(library, structure, "rknn_create_mem", f"{size} bytes"), size)
 
@@ -154,6 +149,20 @@ class Memory:
         structure, library = self.structure, self.context.library
         if library.has("rknn_mem_sync"):
             library.call("rknn_mem_sync", self.context.handle, structure, mode)
+
+
+def check_flags(library: Library, flags: int) -> None:
+    """Whether a runtime can be asked for memory of this kind.
+
+    Raises:
+        RknnValueError: it cannot.
+    """
+    if flags not in _ORDINARY and not library.has("rknn_create_mem2"):
+        name = next(name for name, value in FLAGS.items() if value == flags)
+        raise RknnValueError(
+            f"mem_flags={name!r} needs a runtime that has rknn_create_mem2, and {library.path} has not; "
+            "update the runtime, or leave mem_flags out"
+        )
 
 
 class _Mapping:

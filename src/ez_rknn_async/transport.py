@@ -1,0 +1,42 @@
+"""How tensors travel between the user's arrays and the NPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .inputs import Given
+    from .outputs import Receiver
+    from .runtime.engine import Task
+
+
+class Route(NamedTuple):
+    """What the tensors of one inference have in common."""
+
+    chosen: int  # index of its set of shapes
+    lane: int  # on which of a worker's contexts it runs; see lanes.py
+
+
+class Sent(Protocol):
+    """An input on its way to the NPU; it keeps what a task points to alive."""
+
+    def put(self, task: Task, index: int) -> None:
+        """Make it input ``index`` of a task."""
+
+
+class Transport(Protocol):
+    """How tensors travel. There are two: :class:`~.copying.Copying` and :class:`~.direct.Direct`. Thread-safe."""
+
+    def route(self, given: Sequence[Given], chosen: int) -> Route:
+        """Where an inference with these inputs runs, with the set of shapes that they have chosen."""
+
+    def send(self, index: int, given: Given, route: Route, *, private: bool) -> Sent:
+        """Make a value ready to be input ``index``.
+
+        With ``private`` the result shares no memory with the value, because the caller may change it meanwhile.
+        """
+
+    def receive(self, task: Task, index: int, receiver: Receiver, route: Route) -> None:
+        """Make an array the destination of output ``index`` of a task."""
