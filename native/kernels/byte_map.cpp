@@ -42,9 +42,14 @@ void ByteMap::find(const Kinds &kinds, const ezr_conversion &conversion, size_t 
 
 bool ByteMap::find_line(const Kinds &kinds, const ezr_conversion &conversion, size_t first) {
     const size_t period = std::lcm(channels_, kMapBlock);
+    const double *a = conversion.a, *b = conversion.b;
+    if (conversion.channels != 1) {
+        a += first;
+        b += first;
+    }
     double steepest = 0;
     for (size_t i = 0; i < channels_; ++i) {
-        const double slope = slope_of(conversion.rule, conversion.a[first + i]);
+        const double slope = slope_of(conversion.rule, a[i]);
         if (!(slope > 0)) return false;
         steepest = std::max(steepest, slope);
     }
@@ -56,8 +61,8 @@ bool ByteMap::find_line(const Kinds &kinds, const ezr_conversion &conversion, si
     const auto flip = static_cast<uint8_t>(is_signed ? 0x80 : 0);
     line_ = {factor_, plus_, minus_, turn_, bit_, false, std::max(kBytes / period, size_t{1}) * period, shift, flip};
     for (size_t i = 0; i < channels_; ++i) {
-        const double slope = slope_of(conversion.rule, conversion.a[first + i]);
-        const double offset = conversion.b[first + i] + (is_signed ? 128.5 : 0.5);
+        const double slope = slope_of(conversion.rule, a[i]);
+        const double offset = b[i] + (is_signed ? 128.5 : 0.5);
         if (!find_channel(slope, offset, i)) return false;
     }
     // One pair of factors stays in registers.

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <optional>
 
+#include "byte_halves.h"
 #include "byte_map.h"
 #include "factors.h"
 #include "fill.h"
@@ -23,11 +24,12 @@ constexpr size_t kBufferBytes = 16384;
 /* From so many pixels on it pays to look for a cheaper way for bytes. */
 constexpr size_t kManyPixels = 4096;
 
-/* How channels are converted together that lie side by side: by one of these two. Neither is for those that are
+/* How channels are converted together that lie side by side: by one of these. None is for those that are
  * converted one by one with factors of their own. */
 struct Arithmetic {
     std::optional<PatternFactors> pattern;
     ByteMap bytes;
+    ByteHalves halves;
 };
 
 class Conversion {
@@ -83,13 +85,17 @@ class Conversion {
     void prepare(size_t channel, size_t channels, Arithmetic &arithmetic) const {
         if (copies_) return;
         const bool apart = (from_planes() || to_planes()) && conversion_.channels != 1;
-        const bool is_quantised =
-            kinds_.rule == EZR_RULE_SCALE || kinds_.rule == EZR_RULE_AFFINE || kinds_.rule == EZR_RULE_DIVIDE;
-        const bool is_large = size_t{conversion_.n} * conversion_.h * conversion_.w >= kManyPixels;
-        if (kinds_.from == RKNN_TENSOR_UINT8 && is_quantised && is_large && (!apart || meet(channels))) {
-            arithmetic.bytes.find(kinds_, conversion_, channel, channels);
+        if (has_short_way() && (!apart || meet(channels))) {
+            kinds_.to == RKNN_TENSOR_FLOAT16 ? arithmetic.halves.find(kinds_, conversion_, channel, channels)
+                                             : arithmetic.bytes.find(kinds_, conversion_, channel, channels);
         }
-        if (!arithmetic.bytes.is_found() && !apart) arithmetic.pattern.emplace(conversion_, channel, channels);
+        const bool is_found = arithmetic.bytes.is_found() || arithmetic.halves.is_found();
+        if (!is_found && !apart) arithmetic.pattern.emplace(conversion_, channel, channels);
+    }
+
+    bool has_short_way() const {
+        if (kinds_.from != RKNN_TENSOR_UINT8 || kinds_.to == RKNN_TENSOR_FLOAT32) return false;
+        return size_t{conversion_.n} * conversion_.h * conversion_.w >= kManyPixels;
     }
 
     /* Whether planes become pixels with these channels alone. */
@@ -125,7 +131,8 @@ class Conversion {
             return;
         }
         char planes[kBufferBytes];
-        if (arithmetic.bytes.is_found() && meet(channels)) {
+        const bool is_found = arithmetic.bytes.is_found() || arithmetic.halves.is_found();
+        if (is_found && meet(channels)) {
             // One way for all channels, though each has factors of its own.
             transpose(from, from_stride, planes, channels, channels, pixels, from_.element);
             return convert_side_by_side(planes, to, channels * pixels, arithmetic);
@@ -196,6 +203,9 @@ class Conversion {
         if (arithmetic.bytes.is_found()) {
             const auto *bytes = reinterpret_cast<const uint8_t *>(from);
             return arithmetic.bytes.convert(bytes, reinterpret_cast<uint8_t *>(to), count);
+        }
+        if (arithmetic.halves.is_found()) {
+            return arithmetic.halves.convert(reinterpret_cast<const uint8_t *>(from), to, count);
         }
         const PatternFactors &pattern = *arithmetic.pattern;
         const size_t step = pattern.period() == 0 ? count : pattern.period();

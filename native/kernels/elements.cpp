@@ -1,5 +1,6 @@
 #include "elements.h"
 
+#include "halve_bytes.h"
 #include "layout.h"
 #include "map_bytes.h"
 #include "stage.h"
@@ -11,6 +12,7 @@ namespace ezr {
 void convert_elements_avx2(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
                            size_t count, const Factors &factors);
 void map_bytes_avx2(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count);
+void bytes_to_halves_avx2(const HalfLine &line, const uint8_t *from, void *to, size_t count);
 
 namespace {
 // Every processor with AVX2 has F16C too, which not every compiler has a name for here.
@@ -31,6 +33,13 @@ void map_bytes(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t co
     if (has_avx2) return map_bytes_avx2(line, from, to, count);
 #endif
     map_all(line, from, to, count);
+}
+
+void bytes_to_halves(const HalfLine &line, const uint8_t *from, void *to, size_t count) {
+#if defined(__x86_64__)
+    if (has_avx2) return bytes_to_halves_avx2(line, from, to, count);
+#endif
+    halve_all(line, from, to, count);
 }
 
 }  // namespace ezr

@@ -1,4 +1,5 @@
 /* Compiled for x86-64 with AVX2, FMA and F16C; called where the processor has them. */
+#include "halve_bytes.h"
 #include "map_bytes.h"
 #include "stage.h"
 
@@ -11,6 +12,10 @@ void convert_elements_avx2(const Kinds &kinds, size_t from_size, size_t to_size,
 
 void map_bytes_avx2(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count) {
     map_all(line, from, to, count);
+}
+
+void bytes_to_halves_avx2(const HalfLine &line, const uint8_t *from, void *to, size_t count) {
+    halve_all(line, from, to, count);
 }
 
 }  // namespace ezr

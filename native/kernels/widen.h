@@ -7,6 +7,8 @@
 
 #if defined(__F16C__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace ezr {
@@ -25,6 +27,11 @@ EZR_INLINE void widen_halves(const void *from, float *__restrict to, size_t coun
     for (; i + 8 <= count; i += 8) {
         const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i *>(halves + i));
         _mm256_storeu_ps(to + i, _mm256_cvtph_ps(eight));
+    }
+#elif defined(__aarch64__)
+    for (; i + 4 <= count; i += 4) {
+        const uint8x8_t four = vld1_u8(reinterpret_cast<const uint8_t *>(halves + i));
+        vst1q_f32(to + i, vcvt_f32_f16(vreinterpret_f16_u8(four)));
     }
 #endif
     for (; i < count; ++i) to[i] = float_from_half(halves[i]);
@@ -59,6 +66,11 @@ EZR_INLINE void narrow_to_half(const float *from, void *to, size_t count) {
     for (; i + 8 <= count; i += 8) {
         const __m128i eight = _mm256_cvtps_ph(_mm256_loadu_ps(from + i), _MM_FROUND_TO_NEAREST_INT);
         _mm_storeu_si128(reinterpret_cast<__m128i *>(halves + i), eight);
+    }
+#elif defined(__aarch64__)
+    for (; i + 4 <= count; i += 4) {
+        const uint8x8_t four = vreinterpret_u8_f16(vcvt_f16_f32(vld1q_f32(from + i)));
+        vst1_u8(reinterpret_cast<uint8_t *>(halves + i), four);
     }
 #endif
     for (; i < count; ++i) halves[i] = half_from_float(from[i]);

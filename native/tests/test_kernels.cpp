@@ -289,8 +289,8 @@ TEST(large_images) {
     }
 }
 
-/* Bytes have short ways of their own, by lines with and without ties and by tables: what becomes of all of them, by
- * factors as images have them, and by round ones. */
+/* Bytes have short ways of their own, by lines with and without ties, by tables, and to halves: what becomes of all of
+ * them, by factors as images have them, and by round ones. */
 TEST(images_of_bytes) {
     std::mt19937 random(7);
     constexpr double kRound[] = {1, 0.5, 0.25, 1.5, 0.75, 2, 3, 1.0 / 64, 0.99609375, -0.5};
@@ -306,10 +306,15 @@ TEST(images_of_bytes) {
         }
         const uint32_t rule = trial % 3 == 0 ? EZR_RULE_SCALE : trial % 3 == 1 ? EZR_RULE_AFFINE : EZR_RULE_DIVIDE;
         const auto type = random() % 2 == 0 ? RKNN_TENSOR_INT8 : RKNN_TENSOR_UINT8;
-        const ezr_layout from{RKNN_TENSOR_UINT8, RKNN_TENSOR_NHWC, 0, 0, 0, 0}, to{type, RKNN_TENSOR_NHWC, 0, 0, 0, 0};
+        const auto format = random() % 4 == 0 ? RKNN_TENSOR_NCHW : RKNN_TENSOR_NHWC;
+        const ezr_layout from{RKNN_TENSOR_UINT8, format, 0, 0, 0, 0}, to{type, format, 0, 0, 0, 0};
         const uint32_t channels = random() % 3 == 0 ? 1 : c;
         const ezr_conversion conversion{1, c, 61, 73, from, to, rule, channels, a.data(), b.data(), nullptr};
         CHECK(is_right(conversion, random));
+        // For floats a is what is taken away, and b what is divided by.
+        const ezr_layout halves{RKNN_TENSOR_FLOAT16, format, 0, 0, 0, 0};
+        CHECK(
+            is_right({1, c, 61, 73, from, halves, EZR_RULE_NORMALISE, channels, b.data(), a.data(), nullptr}, random));
     }
 }
 

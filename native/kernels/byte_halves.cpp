@@ -1,0 +1,57 @@
+#include "byte_halves.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+#include "factors.h"
+
+namespace ezr {
+namespace {
+
+constexpr size_t kBytes = 256;
+constexpr size_t kEight = 8;
+
+/* A factor that takes the place of the channel's division for every byte; 0: there is none. */
+float find_factor(const Kinds &kinds, const ezr_conversion &conversion, size_t channel, float mean, float deviation) {
+    const ChannelFactors channel_factors(conversion, channel);
+    uint8_t every[kBytes];
+    uint16_t expected[kBytes], actual[kBytes];
+    std::iota(every, every + kBytes, uint8_t{0});
+    convert_elements(kinds, every, expected, kBytes, channel_factors.factors());
+    const float reciprocal = 1 / deviation;
+    for (const float factor :
+         {reciprocal, std::nextafter(reciprocal, INFINITY), std::nextafter(reciprocal, -INFINITY)}) {
+        float means[kEight], factors[kEight];
+        std::fill_n(means, kEight, mean);
+        std::fill_n(factors, kEight, factor);
+        bytes_to_halves({means, factors, kEight, false}, every, actual, kBytes);
+        if (std::memcmp(actual, expected, sizeof expected) == 0) return factor;
+    }
+    return 0;
+}
+
+}  // namespace
+
+void ByteHalves::find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels) {
+    const size_t different = conversion.channels == 1 ? 1 : channels;
+    if (different > kMostChannels) return;
+    const size_t period = std::lcm(different, kEight);
+    line_ = {mean_, deviation_, kMost / period * period, false};
+    float factors[kMostChannels];
+    for (size_t i = 0; i < different; ++i) {
+        const size_t index = conversion.channels == 1 ? 0 : first + i;
+        mean_[i] = static_cast<float>(conversion.a[index]);
+        deviation_[i] = static_cast<float>(conversion.b[index]);
+        factors[i] = find_factor(kinds, conversion, first + i, mean_[i], deviation_[i]);
+        line_.divides = line_.divides || factors[i] == 0;
+    }
+    if (!line_.divides) std::copy_n(factors, different, deviation_);
+    for (size_t i = different; i < line_.period; ++i) {
+        mean_[i] = mean_[i - different];
+        deviation_[i] = deviation_[i - different];
+    }
+}
+
+}  // namespace ezr

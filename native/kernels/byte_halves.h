@@ -1,0 +1,46 @@
+/* Bytes to halves: uint8 images for float16 models, by NORMALISE.
+ *
+ * A division takes longer than everything else together. But there are only 256 different sources for each channel, so
+ * it can be known beforehand whether multiplying by the reciprocal, or by a number beside it, gives the same halves. It
+ * mostly does: a half has 13 bits less than the float that is rounded to it. */
+#ifndef EZ_RKNN_BYTE_HALVES_H
+#define EZ_RKNN_BYTE_HALVES_H
+
+#include "elements.h"
+
+namespace ezr {
+
+/* (x - mean) / deviation or, with `divides` false, (x - mean) * deviation, where `deviation` is a reciprocal. The
+ * numbers are those of `period` elements, a multiple of eight; then they begin anew. */
+struct HalfLine {
+    const float *mean;
+    const float *deviation;
+    size_t period;
+    bool divides;
+};
+
+void bytes_to_halves(const HalfLine &line, const uint8_t *from, void *to, size_t count);
+
+/* The numbers for a pattern of channels. */
+class ByteHalves {
+  public:
+    /* For the channels of a conversion of uint8 to float16 by NORMALISE from `first` on, that lie side by side. */
+    void find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels);
+
+    /* Not for very many channels. */
+    bool is_found() const { return line_.period != 0; }
+    /* Converts elements that begin with the first channel. */
+    void convert(const uint8_t *from, void *to, size_t count) const { bytes_to_halves(line_, from, to, count); }
+
+  private:
+    static constexpr size_t kMost = 256;
+    static constexpr size_t kMostChannels = 16;
+
+    HalfLine line_{};
+    float mean_[kMost];
+    float deviation_[kMost];
+};
+
+}  // namespace ezr
+
+#endif
