@@ -120,7 +120,8 @@ class Direct:
         self.sets, self._lanes, self._flags = tuple(sets), lanes, flags
         self.normalisations = tuple(normalisations)
         self._outputs_way = (NATIVE,) * len(sets[0].outputs)
-        self._takes_pixels = [raw_image(tensor) is not None for tensor in sets[0].inputs]
+        self._native = (NATIVE,) * len(sets[0].inputs)
+        self._takes_pixels = {index for index, tensor in enumerate(sets[0].inputs) if raw_image(tensor) is not None}
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()  # guards the making of memory
         self.memory = {0: self._allocate(0)}
@@ -128,10 +129,12 @@ class Direct:
 
     def route(self, given: Sequence[Given], chosen: int) -> Route:
         """The lane for inputs of these types."""
-        way = tuple(
-            PIXELS if takes_pixels and value.array.dtype == np.uint8 else NATIVE
-            for takes_pixels, value in zip(self._takes_pixels, given)
-        )
+        way = self._native
+        if self._takes_pixels:
+            way = tuple(
+                PIXELS if index in self._takes_pixels and value.array.dtype == np.uint8 else NATIVE
+                for index, value in enumerate(given)
+            )
         lane = self._lanes.number((way, self._outputs_way))
         if lane not in self.memory:
             with self._lock:

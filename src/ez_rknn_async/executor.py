@@ -163,7 +163,7 @@ class Executor:
             RknnTimeoutError: no worker was free in time, or the run took too long.
             RknnError: the runtime refused or failed.
         """
-        interruptible = threading.current_thread() is threading.main_thread()
+        interruptible = threading.get_ident() == threading.main_thread().ident
         self._check_process()
         with self._dispatcher.holding(request) as hold, self._gate:
             task = self._filled(request)

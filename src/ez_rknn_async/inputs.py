@@ -143,7 +143,8 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
     Raises:
         RknnValueError, RknnTypeError: a value is missing or not of this model.
     """
-    if isinstance(feed, Mapping):
+    # A dictionary is known for one at once; whether something else is a mapping takes asking.
+    if isinstance(feed, (dict, Mapping)):
         if len(feed) != len(names) or not all(map(feed.__contains__, names)):
             missing, unknown = [n for n in names if n not in feed], [n for n in feed if n not in names]
             raise RknnValueError(
