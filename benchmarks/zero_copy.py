@@ -40,24 +40,35 @@ def npu_memory() -> set[str]:
     return {str(os.stat(p).st_ino) for p in paths if os.path.islink(p) and "ez_rknn_memory" in os.readlink(p)}
 
 
+def bindings_of(session: InferenceSession, number: int) -> list[IOBinding]:
+    """So many bindings, each run once: from then on nothing is bound or allocated any more."""
+    bindings = [binding_of(session) for _ in range(number)]
+    for binding in bindings:
+        session.run_with_iobinding(binding)
+    return bindings
+
+
+def run_bindings(session: InferenceSession, bindings: list[IOBinding], tasks: int) -> None:
+    """So many inferences, each binding submitted again as soon as it has ended."""
+    under_way = deque((binding, session.submit(binding)) for binding in bindings)
+    for _ in range(tasks - len(bindings)):
+        binding, future = under_way.popleft()
+        future.result()
+        under_way.append((binding, session.submit(binding)))
+    for _, future in under_way:
+        future.result()
+
+
 def throughput(tasks: int, for_each_worker: int, schedule: list[int]) -> tuple[float, int]:
     """Inferences a second, and how many pieces of memory were made after the first inference of each binding."""
     options: dict[str, Any] = make_provider_options(
         runtime_library="simulator", simulator=f"compute=off,timing=fixed:{NPU_MICROSECONDS}", schedule=schedule
     )
     with InferenceSession(MODEL, provider_options=options) as session:
-        bindings = [binding_of(session) for _ in range(for_each_worker * len(schedule))]
-        for binding in bindings:
-            session.run_with_iobinding(binding)
+        bindings = bindings_of(session, for_each_worker * len(schedule))
         before = npu_memory()
         start = time.perf_counter()
-        under_way = deque((binding, session.submit(binding)) for binding in bindings)
-        for _ in range(tasks - len(bindings)):
-            binding, future = under_way.popleft()
-            future.result()
-            under_way.append((binding, session.submit(binding)))
-        for _, future in under_way:
-            future.result()
+        run_bindings(session, bindings, tasks)
         rate = tasks / (time.perf_counter() - start)
         return rate, len(npu_memory() - before)
 
