@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from .errors import RknnClosedError, RknnError
-from .runtime.context import ENABLE_SRAM, PRIORITIES, Context
+from .init_flags import init_flags
+from .runtime.context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -235,6 +236,8 @@ class Contexts:
         try:
             if mask is not None:
                 context.set_core_mask(mask)
+            if self._options.batch_core_num:
+                context.set_batch_core_num(self._options.batch_core_num)
             if self._custom_ops is not None:
                 self._custom_ops.register(context)
         except BaseException:
@@ -248,5 +251,4 @@ class Contexts:
             alone = self._options.disable_dup_context or borrowed is not None or self._custom_ops is not None
             if share and self._current and not alone:
                 return self._current[0].duplicate()
-            flags = PRIORITIES[self._options.priority] | (ENABLE_SRAM if self._options.enable_sram else 0)
-            return Context.open(self._library, self._model, flags, weights_of=borrowed)
+            return Context.open(self._library, self._model, init_flags(self._options), weights_of=borrowed)

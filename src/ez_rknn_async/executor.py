@@ -23,6 +23,7 @@ from .contexts import Contexts, counted_apart
 from .device_value import Ports
 from .dispatcher import Delivery, Dispatcher, Listener, Runnable
 from .errors import RknnClosedError, RknnDeviceError, RknnError
+from .init_flags import check_flushes
 from .interface import Interface
 from .io_mode import direct_transport
 from .lanes import Lanes
@@ -124,6 +125,7 @@ class Executor:
             sets = shape_sets(inputs, outputs, graph_shapes(model))
             self.interface = Interface(sets, options.layout, options.output_dtype == "native")
             self._direct = direct_transport(self._lanes, self.interface, model, options)
+            check_flushes(options, library, is_direct=self._direct is not None)
             if self._direct is not None:
                 self.interface.transport = self._direct
             self.versions, memory = first.versions(), first.memory()

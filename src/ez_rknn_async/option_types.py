@@ -35,6 +35,10 @@ class Rknpu2ProviderOptions(TypedDict, total=False):
     collect_perf: bool
     priority: str
     enable_sram: bool
+    gpu_fallback: bool
+    disable_flush_input: bool
+    disable_flush_output: bool
+    batch_core_num: int
     runtime_library: PathLike
     simulator: Union[str, Mapping[str, Any]]
 

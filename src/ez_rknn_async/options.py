@@ -74,6 +74,9 @@ class ProviderOptions:
         collect_perf: whether the runtime measures each layer.
         priority: of this session's inferences on a core: ``"high"``, ``"medium"`` or ``"low"``.
         enable_sram: whether the runtime may keep feature maps in the SoC's own memory.
+        gpu_fallback: whether what the NPU cannot do is done by the GPU, before the CPU.
+        disable_flush_input, disable_flush_output: whether the runtime leaves it to direct I/O to flush the caches.
+        batch_core_num: over how many cores the samples of a model with a batch are spread; 0: as the runtime does.
         runtime_library: the runtime library's path, ``"simulator"``, or None for the machine's own.
         simulator: settings of the simulated NPU, as the text of ``EZ_RKNN_SIMULATOR``, or None.
     """
@@ -98,6 +101,10 @@ class ProviderOptions:
     collect_perf: bool = False
     priority: str = "high"
     enable_sram: bool = False
+    gpu_fallback: bool = False
+    disable_flush_input: bool = False
+    disable_flush_output: bool = False
+    batch_core_num: int = 0
     runtime_library: str | None = None
     simulator: str | None = None
 
@@ -144,6 +151,10 @@ def make_provider_options(
     collect_perf: bool | None = None,
     priority: str | None = None,
     enable_sram: bool | None = None,
+    gpu_fallback: bool | None = None,
+    disable_flush_input: bool | None = None,
+    disable_flush_output: bool | None = None,
+    batch_core_num: int | None = None,
     runtime_library: PathLike | None = None,
     simulator: str | Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -181,6 +192,13 @@ def make_provider_options(
         priority: what the runtime is asked for where several contexts want one core: ``"high"`` (default), ``"medium"``
             or ``"low"``.
         enable_sram: let the runtime keep feature maps in the SoC's own memory, where it has some (default False).
+        gpu_fallback: let the GPU do what the NPU cannot, where the runtime has operators for it, before the CPU does
+            (default False).
+        disable_flush_input: tell the runtime not to flush the CPU's caches before a run (default False). Direct I/O
+            does it anyway, so with it nothing is flushed twice; a session without it refuses the option.
+        disable_flush_output: the same after a run.
+        batch_core_num: over how many cores the samples of a model that was compiled with a batch are spread (default 0:
+            as the runtime does).
         runtime_library: path of ``librknnrt.so``, or ``"simulator"``; default: the machine's own.
         simulator: settings of the simulated NPU, such as ``{"timing": "fixed:2000", "compute": "off"}``; see
             ``docs/reference/simulator.md``.
@@ -334,6 +352,10 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "collect_perf": switch,
     "priority": _one_of({name: name for name in ("high", "medium", "low")}),
     "enable_sram": switch,
+    "gpu_fallback": switch,
+    "disable_flush_input": switch,
+    "disable_flush_output": switch,
+    "batch_core_num": _not_negative,
     "runtime_library": _path,
     "simulator": _simulator,
 }

@@ -9,6 +9,7 @@ import pytest
 
 from ez_rknn_async import InferenceSession, RknnClosedError, RknnError
 from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async.runtime.context import Context
 from ez_rknn_async.runtime.library import Library, load
 from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
 
@@ -134,10 +135,12 @@ def test_a_single_core_soc_works_with_every_option_that_means_its_core(
         ({"priority": "high"}, 0),
         ({"priority": "medium"}, 1),
         ({"priority": "low", "enable_sram": True}, 2 + 2048),
+        ({"gpu_fallback": True, "disable_flush_input": True}, 1024 + 16384),
+        ({"disable_flush_output": True}, 32768),
     ],
     ids=repr,
 )
-def test_the_runtime_is_asked_for_priority_and_sram_by_the_flags_of_rknn_init(
+def test_the_runtime_is_asked_for_it_by_the_flags_of_rknn_init(
     options: Any, flags: int, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For every context that is not a duplicate, which has them from its original."""
@@ -153,6 +156,25 @@ def test_the_runtime_is_asked_for_priority_and_sram_by_the_flags_of_rknn_init(
     session = open_session(schedule=[0, 1], disable_dup_context=True, **options)
     assert session.run(None, feed_of(session))
     assert given == [flags] * 3  # one for each worker, and one on which direct I/O is tried
+
+
+@pytest.mark.parametrize("option", ["disable_flush_input", "disable_flush_output"])
+def test_flushing_is_left_to_nobody_only_with_direct_io(option: str, open_session: OpenSession) -> None:
+    """Otherwise the NPU, or the program, would read what was in memory before."""
+    with pytest.raises(ValueError, match=f"{option} leaves it to direct I/O to flush the caches"):
+        open_session(io_mode="copy", **{option: True})
+
+
+def test_the_number_of_cores_for_a_batch_is_told_to_every_context(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Duplicates too; and not at all unless it was asked for."""
+    told: list[int] = []
+    monkeypatch.setattr(Context, "set_batch_core_num", lambda _, count: told.append(count))
+    open_session("batch4_int8", schedule=[0, 1])
+    assert told == []
+    open_session("batch4_int8", schedule=[0, 1], batch_core_num=3)
+    assert told == [3, 3]
 
 
 def test_a_session_may_change_its_cores(open_session: OpenSession, runs_by_core: RunsByCore) -> None:

@@ -38,10 +38,6 @@ FOREIGN = ("int4", "bfloat16")
 COLLECT_PERF = 8
 # The one (RKNN_FLAG_SHARE_WEIGHT_MEM) with which a context uses the weights of another.
 SHARE_WEIGHTS = 32
-# The ones (RKNN_FLAG_PRIOR_*) that say who goes first on a core.
-PRIORITIES = {"high": 0, "medium": 1, "low": 2}
-# The one (RKNN_FLAG_ENABLE_SRAM) that lets feature maps be in the SoC's own memory.
-ENABLE_SRAM = 2048
 
 
 @dataclass(frozen=True)
@@ -150,6 +146,10 @@ class Context:
     def set_core_mask(self, mask: int) -> None:
         """Choose the cores that run this context: one bit a core."""
         self.library.call("rknn_set_core_mask", self.handle, mask)
+
+    def set_batch_core_num(self, count: int) -> None:
+        """Over how many cores the samples of a model with a batch are spread."""
+        self.library.call("rknn_set_batch_core_num", self.handle, count)
 
     def counts(self) -> tuple[int, int]:
         """How many inputs and outputs the model has."""
