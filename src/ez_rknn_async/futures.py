@@ -34,12 +34,15 @@ class RunFuture(_Future):
     def __init__(self) -> None:
         super().__init__()
         self.task_id = -1
-        self._withdraw: Callable[[], bool] = lambda: False
+        self._withdraw: Callable[[], bool] = _too_late
+        self.add_done_callback(_forget_task)
 
     def accepted(self, task_id: int, withdraw: Callable[[], bool]) -> RunFuture:
         """The task is queued; ``withdraw`` takes it back and says whether it was in time."""
         self.task_id = task_id
         self._withdraw = withdraw
+        if self.done():  # already, and perhaps before there was anything to forget
+            _forget_task(self)
         return self
 
     def discard(self) -> None:
@@ -53,6 +56,16 @@ class RunFuture(_Future):
             # Says so to concurrent.futures.wait() and as_completed() too.
             self.set_running_or_notify_cancel()
         return self.cancelled()
+
+
+def _too_late() -> bool:
+    return False
+
+
+def _forget_task(future: _Future) -> None:
+    # What withdraws the task holds its inputs; whoever keeps the future wants the outputs.
+    assert isinstance(future, RunFuture)
+    future._withdraw = _too_late
 
 
 def submit(executor: Executor, request: Request, wanted: Sequence[int], timeout_ms: int | None = None) -> RunFuture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,23 @@ def test_a_future_knows_the_number_of_its_task(open_session: OpenSession) -> Non
     session.run(None, feed_of(session))
     futures.append(session.submit(feed_of(session)))
     assert [future.task_id for future in futures] == [0, 1, 2, 4]
+
+
+def test_a_future_that_has_ended_does_not_keep_its_inputs(open_session: OpenSession) -> None:
+    """Who keeps futures keeps the outputs; the private copies of the inputs would soon be all of the memory."""
+    session = open_session("snippet", simulator="compute=off")
+    feed = feed_of(session)
+    frame = sum(array.nbytes for array in feed.values())
+    futures = [session.submit(feed) for _ in range(4)]  # whatever is made once is made now
+    concurrent.futures.wait(futures)
+    tracemalloc.start()
+    try:
+        futures += [session.submit(feed) for _ in range(8)]
+        concurrent.futures.wait(futures)
+        session.close()  # the last delivery is over
+        assert tracemalloc.get_traced_memory()[0] < frame
+    finally:
+        tracemalloc.stop()
 
 
 def test_wait_and_as_completed_understand_the_futures(open_session: OpenSession) -> None:
