@@ -9,6 +9,7 @@ The contexts of the session that allocated it stay until it is freed, even if th
 
 from __future__ import annotations
 
+import collections
 import itertools
 import os
 import threading
@@ -43,7 +44,7 @@ class DeviceMemory:
         self._handles: list[Handles] = []
         self._handles_of(contexts)
         # Not at the end of the interpreter: an inference may still be under way then.
-        weakref.finalize(self, _free, origin, self._handles, loan, os.getpid()).atexit = False
+        weakref.finalize(self, _dropped, origin, self._handles, loan, os.getpid()).atexit = False
 
     @classmethod
     def allocate(cls, contexts: Contexts, size: int, flags: str) -> DeviceMemory:
@@ -179,9 +180,26 @@ class Handles:
                 memory.free()
 
 
-def _free(origin: Memory, handles: list[Handles], loan: Loan, pid: int) -> None:
+# What nobody refers to any more, until it was given back; and the right to do that, which one thread has at a time. A
+# garbage collection comes at any moment on any thread, also inside another one's work here or while a context's lock is
+# held. So it never waits: whoever has the right takes over what was dropped meanwhile.
+_garbage: collections.deque[tuple[Memory, list[Handles], Loan]] = collections.deque()
+_collecting = threading.Lock()
+
+
+def _dropped(origin: Memory, handles: list[Handles], loan: Loan, pid: int) -> None:
     if os.getpid() != pid:
         return  # a forked child: the memory is its parent's
+    _garbage.append((origin, handles, loan))
+    while _garbage and _collecting.acquire(blocking=False):
+        try:
+            while _garbage:
+                _free(*_garbage.popleft())
+        finally:
+            _collecting.release()
+
+
+def _free(origin: Memory, handles: list[Handles], loan: Loan) -> None:
     for each in handles:
         each.free()
     origin.free()

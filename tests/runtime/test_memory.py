@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,70 @@ def test_a_context_gives_its_memory_back_before_itself(runtime: Runtime) -> None
     assert len(runtime.freed) == 4
     assert runtime.freed[-1] == "context"
     assert all(memory.is_free for memory in memories)
+
+
+class ObservedLock:
+    """A lock that says when somebody has to wait for it."""
+
+    def __init__(self, must_wait: threading.Event) -> None:
+        self._lock = threading.RLock()
+        self._must_wait = must_wait
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self._must_wait.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def test_a_context_that_is_destroyed_waits_for_memory_that_is_being_given_back(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collected value's memory goes on any thread, also in the middle of the session's end."""
+    owner, waits_or_is_destroyed = context(runtime), threading.Event()
+    monkeypatch.setattr(owner, "_lock", ObservedLock(waits_or_is_destroyed))
+    memory = Memory.allocate(owner, 8)
+    destroyer = threading.Thread(target=owner.destroy)
+    destroy, destroy_memory = runtime.rknn_destroy, runtime.rknn_destroy_mem
+
+    def observed_destroy(handle: int) -> int:
+        status = destroy(handle)
+        waits_or_is_destroyed.set()
+        return status
+
+    def slow_destroy_memory(handle: int, structure: Any) -> int:
+        destroyer.start()
+        waits_or_is_destroyed.wait()
+        return destroy_memory(handle, structure)
+
+    monkeypatch.setattr(runtime, "rknn_destroy", observed_destroy)
+    monkeypatch.setattr(runtime, "rknn_destroy_mem", slow_destroy_memory)
+    memory.free()
+    destroyer.join()
+    assert len(runtime.freed) == 2
+    assert runtime.freed[-1] == "context"
+
+
+def test_a_garbage_collection_while_memory_is_given_back_may_give_back_more(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes on the same thread, inside the same call: waiting for that thread would be for ever."""
+    owner = context(runtime)
+    first, second = (Memory.allocate(owner, 8) for _ in range(2))
+    destroy_memory = runtime.rknn_destroy_mem
+
+    def collecting_destroy_memory(handle: int, structure: Any) -> int:
+        second.free()
+        return destroy_memory(handle, structure)
+
+    monkeypatch.setattr(runtime, "rknn_destroy_mem", collecting_destroy_memory)
+    first.free()
+    owner.destroy()
+    assert len(runtime.freed) == 3
+    assert first.is_free
+    assert second.is_free
 
 
 def test_it_is_synchronised_where_the_runtime_can() -> None:

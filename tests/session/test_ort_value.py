@@ -319,6 +319,28 @@ def test_memory_is_given_back_with_its_value(open_session: OpenSession) -> None:
     assert memory_files() == before
 
 
+def test_a_value_collected_while_another_one_goes_waits_its_turn(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A garbage collection may come inside the release of a value, with a context's lock held; so none is nested."""
+    session = open_session()
+    before = memory_files()
+    values = [room(session, session.input_names[0]) for _ in range(3)]
+    free, under_way, nested = Memory.free, [0], []
+
+    def collecting_free(memory: Memory) -> None:
+        under_way[0] += 1
+        nested.append(under_way[0] > 1)
+        values.clear()
+        free(memory)
+        under_way[0] -= 1
+
+    monkeypatch.setattr(Memory, "free", collecting_free)
+    values.pop()
+    assert nested == [False] * 3
+    assert memory_files() == before
+
+
 # ---- Somebody else's memory ----
 
 

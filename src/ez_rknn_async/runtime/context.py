@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .abi import ffi
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .engine import Task
     from .library import Library
@@ -73,7 +73,9 @@ class Context:
     def __init__(self, library: Library, handle: int) -> None:
         self.library = library
         self.handle = handle
-        self._lock = threading.Lock()  # guards _memories
+        # Guards _memories, and is held while one is given back. Reentrant: a garbage collection may come inside it, and
+        # give back another.
+        self._lock = threading.RLock()
         self._memories: set[Memory] = set()
         self._custom_ops: object = None
 
@@ -136,12 +138,15 @@ class Context:
         with self._lock:
             self._memories.add(memory)
 
-    def disown(self, memory: Memory) -> bool:
-        """Leave freeing it to the caller; False if somebody else has been left it."""
+    def disown(self, memory: Memory, give_back: Callable[[], None]) -> None:
+        """Memory that is freed on its own: ``give_back`` is called, unless that has happened.
+
+        Whoever destroys the context meanwhile waits, so that its memory goes before it.
+        """
         with self._lock:
-            known = memory in self._memories
-            self._memories.discard(memory)
-        return known
+            if memory in self._memories:
+                self._memories.remove(memory)
+                give_back()
 
     def set_core_mask(self, mask: int) -> None:
         """Choose the cores that run this context: one bit a core."""

@@ -139,11 +139,13 @@ class Memory:
 
     def free(self) -> None:
         """Give it back, unless that has happened. No task may be using it."""
-        if self.context.disown(self):
-            self.context.library.function("rknn_destroy_mem")(self.context.handle, self._structure)
-            self._structure = None
-            if self._mapping is not None:
-                self._mapping.close()
+        self.context.disown(self, self._give_back)
+
+    def _give_back(self) -> None:
+        self.context.library.function("rknn_destroy_mem")(self.context.handle, self._structure)
+        self._structure = None
+        if self._mapping is not None:
+            self._mapping.close()
 
     def _sync(self, mode: int) -> None:
         structure, library = self.structure, self.context.library
