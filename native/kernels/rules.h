@@ -64,9 +64,9 @@ struct Dequantise {
     }
 };
 
-/* Any of these over a run of elements. */
-template <typename Rule, typename Result, typename... Bounds>
-EZR_INLINE void apply(const Unaligned<float> *from, Result *__restrict to, size_t count, const Factors &factors,
+/* Any of these over a run of elements, which float32 holds exactly. */
+template <typename Rule, typename Source = float, typename Result, typename... Bounds>
+EZR_INLINE void apply(const Unaligned<Source> *from, Result *__restrict to, size_t count, const Factors &factors,
                       const Bounds &...bounds) {
     const double *a = factors.a, *b = factors.b;
     if (factors.each) {

@@ -69,6 +69,13 @@ EZR_INLINE void convert_floats(const Kinds &kinds, const Unaligned<float> *from,
     }
 }
 
+/* Quantised outputs, without a stage between. */
+template <typename Source>
+EZR_INLINE void dequantise(const void *from, void *to, size_t count, const Factors &factors) {
+    apply<Dequantise, Source>(static_cast<const Unaligned<Source> *>(from), static_cast<Unaligned<float> *>(to), count,
+                              factors);
+}
+
 /* At most kStage elements. */
 EZR_INLINE void convert_stage(const Kinds &kinds, const char *from, char *to, size_t count, const Factors &factors) {
     float widened[kStage];
@@ -93,6 +100,12 @@ EZR_INLINE void convert_stages(const Kinds &kinds, size_t from_size, size_t to_s
     if (kinds.from == RKNN_TENSOR_FLOAT32 && kinds.to != RKNN_TENSOR_FLOAT16) {
         convert_floats(kinds, reinterpret_cast<const Unaligned<float> *>(source), destination, count, factors);
         return;
+    }
+    if (kinds.rule == EZR_RULE_DEQUANTISE && kinds.from == RKNN_TENSOR_INT8) {
+        return dequantise<int8_t>(from, to, count, factors);
+    }
+    if (kinds.rule == EZR_RULE_DEQUANTISE && kinds.from == RKNN_TENSOR_UINT8) {
+        return dequantise<uint8_t>(from, to, count, factors);
     }
     for (size_t done = 0; done < count; done += kStage) {
         const size_t left = count - done;
