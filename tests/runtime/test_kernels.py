@@ -136,6 +136,7 @@ def test_every_conversion_gives_the_bytes_of_the_definition(case: Any) -> None:
 
 @given(st.data())
 @settings(max_examples=200, deadline=None)
+@np.errstate(all="ignore")
 def test_images_of_bytes_give_the_bytes_of_the_definition(data: Any) -> None:
     """Images are large enough for the short ways for bytes, and they hold every byte."""
     rule = data.draw(st.sampled_from([Rule.SCALE, Rule.AFFINE, Rule.DIVIDE, Rule.NORMALISE]))
