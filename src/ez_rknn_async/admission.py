@@ -11,9 +11,12 @@ import asyncio
 import collections
 import contextlib
 import threading
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from .errors import RknnTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Admission:
@@ -41,12 +44,7 @@ class Admission:
             # Before the first await: whoever comes next must find someone in line, and not overtake.
             self._line.append(place)
         try:
-            return await asyncio.wait_for(self._in_line(place, try_submit), timeout)
-        except asyncio.TimeoutError:
-            raise RknnTimeoutError(
-                f"run submit timed out: no worker was free within {timeout * 1000:.0f} ms",
-                hint="raise submit_timeout_ms or max_queue_size, or submit less",
-            ) from None
+            return await self._in_line(place, try_submit, timeout)
         finally:
             self._leave(place)
 
@@ -57,14 +55,23 @@ class Admission:
         if first is not None:
             first.wake()
 
-    async def _in_line(self, place: _Place, try_submit: Callable[[], int]) -> int:
-        while True:
-            self._notify_room()
-            await place.woken()
-            try:
-                return try_submit()
-            except RknnTimeoutError:
-                continue  # someone else was faster; still the first in line
+    async def _in_line(self, place: _Place, try_submit: Callable[[], int], timeout: float) -> int:
+        # Not asyncio.wait_for(): until 3.12 it runs this as a task of its own, and a caller that is cancelled when that
+        # task has just submitted is not told. Here nothing is awaited between submitting and returning.
+        with place.limited_to(timeout):
+            while True:
+                self._notify_room()
+                await place.woken()
+                if place.is_late:
+                    break  # and it does not overtake those who are before it
+                try:
+                    return try_submit()
+                except RknnTimeoutError:
+                    continue  # someone else was faster; still the first in line
+        raise RknnTimeoutError(
+            f"run submit timed out: no worker was free within {timeout * 1000:.0f} ms",
+            hint="raise submit_timeout_ms or max_queue_size, or submit less",
+        )
 
     def _leave(self, place: _Place) -> None:
         with self._lock:
@@ -77,11 +84,29 @@ class Admission:
 
 
 class _Place:
-    """One coroutine's place in the line."""
+    """One coroutine's place in the line.
+
+    Attributes:
+        is_late: whether it has waited as long as it may.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
+        self.is_late = False
+
+    @contextlib.contextmanager
+    def limited_to(self, timeout: float) -> Iterator[None]:
+        """Be woken after that many seconds at the latest, and :attr:`is_late` then."""
+        timer = self._loop.call_later(timeout, self._expire)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _expire(self) -> None:
+        self.is_late = True
+        self._event.set()
 
     def wake(self) -> None:
         # A loop that was closed with this coroutine in it refuses the call.

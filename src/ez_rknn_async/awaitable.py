@@ -38,7 +38,8 @@ async def run(executor: Executor, request: Runnable) -> list[npt.NDArray[Any]]:
         raise
     try:
         result = await ended
-    except asyncio.CancelledError:
+    except BaseException:
+        # Cancelled, or dropped with its loop. What a worker has taken up ends by itself, and its values with it.
         if executor.cancel(identifier):
             request.ended(None)
         raise

@@ -480,6 +480,41 @@ def test_a_coroutine_awaits_its_values(open_session: OpenSession) -> None:
         assert np.array_equal(ours, session.run(None, feed)[0])
 
 
+def test_a_coroutine_cancelled_as_it_is_accepted_keeps_its_values_in_use(
+    open_session: OpenSession, release_hangs: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has stood in line, and a worker takes it up before it can be withdrawn: the NPU writes to the values."""
+    session = open_session(simulator="compute=off,fault=rknn_run#2:hang", schedule=0)
+    binding, executor = bound(session), session._executor
+    session.submit(bound(session)).result()  # the dispatcher's thread, which tells of room, begins with the first task
+    submit, tries = executor.submit, []
+
+    async def main() -> None:
+        coroutine = asyncio.ensure_future(session.run_with_iobinding_awaitable(binding))
+
+        def accept_and_cancel(*arguments: Any, **keywords: Any) -> int:
+            tries.append(arguments)
+            if len(tries) == 1:
+                raise RknnTimeoutError("the queue is full")
+            identifier = submit(*arguments, **keywords)
+            coroutine.cancel()
+            return identifier
+
+        monkeypatch.setattr(executor, "submit", accept_and_cancel)
+        monkeypatch.setattr(executor, "cancel", lambda _: False)
+        with pytest.raises(asyncio.CancelledError):
+            await coroutine
+
+    asyncio.run(main())
+    assert len(tries) == 2
+    with pytest.raises(RknnInUseError):
+        binding.get_outputs()
+    release_hangs()
+    while binding._mark.in_flight:
+        threading.Event().wait(0.001)
+    session.run_with_iobinding(binding)
+
+
 def test_a_submission_that_finds_no_place_leaves_its_values_free(open_session: OpenSession) -> None:
     """Nothing was accepted, so nothing is in use."""
     session = open_session(simulator="compute=off,timing=fixed:200000", max_queue_size=1)
