@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import pytest
 
 from ez_rknn_async.cli import main
 from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+
+from ..plugins import EXAMPLES, build
+from ..simulator.recordings import recording
+from ..simulator.zoo import cosine
+from .conftest import Ezrknn
 
 
 def test_run_writes_each_output_to_a_file(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,6 +74,42 @@ def test_bench_compares_the_modes_and_says_where_the_times_are_from(
         assert min(mode["split_ms"].values()) >= 0
         assert 0 < mode["computing"] <= 1
         assert mode["limit"].startswith("Limited by")
+
+
+@pytest.mark.parametrize(("io_mode", "copies"), [("copy", 1), ("direct", 0)])
+def test_run_moves_tensors_as_it_is_told(data: Path, tmp_path: Path, ezrknn: Ezrknn, io_mode: str, copies: int) -> None:
+    """Through the runtime's general call, or past it; the simulated NPU counts its calls."""
+    calls = ctypes.CDLL(str(SIMULATOR_LIBRARY)).ez_rknn_simulator_calls
+    calls.restype = ctypes.c_uint64
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 16, 16), np.float32))
+    before = calls(b"rknn_inputs_set")
+    arguments = ["run", data / "tiny_conv_fp16.rknn", "--runtime-library", "simulator", "--io-mode", io_mode]
+    ezrknn(*arguments, "--input", tmp_path / "x.npy", "--output-dir", tmp_path)
+    assert calls(b"rknn_inputs_set") - before == copies
+
+
+def test_an_io_mode_that_does_not_exist_is_refused_with_those_that_do(data: Path, ezrknn_refuses: Ezrknn) -> None:
+    """Before anything is loaded."""
+    line = ezrknn_refuses("bench", data / "tiny_conv_fp16.rknn", "--io-mode", "fast")
+    assert "io_mode='fast' is not one of auto, direct, copy" in line
+
+
+def test_run_takes_plug_ins_with_custom_operators(
+    data: Path, tmp_path: Path, ezrknn: Ezrknn, ezrknn_refuses: Ezrknn
+) -> None:
+    """Each by its path; without them the model is refused."""
+    model = recording("custom_operator_fp16")
+    ((inputs, (expected,)),) = model.cases()
+    arguments: list[object] = ["run", data / "custom_operator_fp16.rknn", "--runtime-library", "simulator", "--json"]
+    arguments += ["--output-dir", tmp_path]
+    for index, values in enumerate(inputs):
+        np.save(tmp_path / f"{index}.npy", values)
+        arguments += ["--input", tmp_path / f"{index}.npy"]
+    assert "cstDouble" in ezrknn_refuses(*arguments)
+    for name in ("blend", "double"):
+        arguments += ["--custom-op", build(EXAMPLES / f"{name}.c", tmp_path / f"librkcst_{name}.so")]
+    (output,) = json.loads(ezrknn(*arguments))["outputs"]
+    assert cosine(np.load(output["file"]), expected) >= model.cosine
 
 
 def test_bench_prints_a_table_without_a_progress_bar_when_piped(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,18 @@ from ..options import make_provider_options
 if TYPE_CHECKING:
     import argparse
 
+# The provider options that arguments give, under the same names.
+NAMES = (
+    "schedule",
+    "tp_mode",
+    "threads_per_core",
+    "layout",
+    "io_mode",
+    "custom_op_path",
+    "runtime_library",
+    "simulator",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--schedule`` and its like to a parser."""
@@ -17,6 +29,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--tp-mode", metavar="MODE", help="several cores an inference: auto, all, 0, 1, 2, 0,1 or 0,1,2")
     group.add_argument("--threads-per-core", type=int, metavar="N", help="worker threads for each core (1)")
     group.add_argument("--layout", metavar="LAYOUT", help="what 4-D inputs look like: nchw (default), nhwc or any")
+    group.add_argument("--io-mode", metavar="MODE", help="how tensors travel: auto (default), direct or copy")
+    group.add_argument(
+        "--custom-op",
+        action="append",
+        dest="custom_op_path",
+        metavar="PATH",
+        help="a plug-in with custom operators; may be given several times",
+    )
     group.add_argument("--runtime-library", metavar="PATH", help="path of librknnrt.so, or 'simulator'")
     group.add_argument(
         "--simulator", metavar="SETTINGS", help="settings of the simulated NPU, such as timing=modelled,compute=off"
@@ -25,5 +45,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def provider_options(arguments: argparse.Namespace, **overrides: Any) -> dict[str, Any]:
     """The provider options that the arguments ask for."""
-    names = ("schedule", "tp_mode", "threads_per_core", "layout", "runtime_library", "simulator")
-    return make_provider_options(**{**{name: getattr(arguments, name) for name in names}, **overrides})
+    return make_provider_options(**{**{name: getattr(arguments, name) for name in NAMES}, **overrides})
