@@ -1,4 +1,4 @@
-"""What a session keeps of its model: nothing if it was given a path, otherwise the caller's bytes and no copy of them."""
+"""What a session keeps of its model: nothing, if it was given a path, and otherwise the bytes without a copy."""
 
 from __future__ import annotations
 
