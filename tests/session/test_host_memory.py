@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import re
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, make_provider_options
+from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
 
 from ..conftest import ROOT
 from .conftest import feed_of
@@ -72,3 +74,15 @@ def test_bytes_are_not_copied(large: Path, options: dict[str, Any]) -> None:
     before = forget_the_peak()
     with open_session(content, **options):
         assert status("VmHWM") - before < FILE_SIZE // 2
+
+
+@pytest.mark.parametrize("is_switched_off", [False, True])
+def test_contexts_beyond_the_first_are_duplicates_unless_that_is_switched_off(is_switched_off: bool) -> None:
+    """So the weights are in NPU memory once for all cores; the simulated NPU counts its calls."""
+    calls = ctypes.CDLL(str(SIMULATOR_LIBRARY)).ez_rknn_simulator_calls
+    calls.restype = ctypes.c_uint64
+    loaded, duplicated = calls(b"rknn_init"), calls(b"rknn_dup_context")
+    open_session(SMALL, schedule=[0, 1, 2], disable_dup_context=is_switched_off).close()
+    loaded, duplicated = calls(b"rknn_init") - loaded, calls(b"rknn_dup_context") - duplicated
+    # One more than there are cores: direct I/O is tried on it first.
+    assert (loaded, duplicated) == ((4, 0) if is_switched_off else (1, 3))
