@@ -242,10 +242,18 @@ def test_a_replacement_that_hangs_too_keeps_nobody_waiting(
     release_hangs()
 
 
+def join_replacements() -> None:
+    """Wait for the threads that replace workers."""
+    for thread in threading.enumerate():
+        if thread.name == "ez-rknn-replace":
+            thread.join(60)
+
+
 def test_a_replacement_that_arrives_after_the_end_is_given_back(
     open_session: OpenSession, living_contexts: Callable[[], int], release_hangs: Callable[[], None]
 ) -> None:
     """Nobody needs it any more, and nobody else could destroy it."""
+    join_replacements()  # of other tests, which may still be giving theirs back
     before = living_contexts()
     session = open_session(
         simulator={"compute": "off", "fault": ["rknn_run#1:delay=200000", "rknn_init#2:hang"]},
@@ -257,9 +265,7 @@ def test_a_replacement_that_arrives_after_the_end_is_given_back(
     session.close()
     assert living_contexts() == before
     release_hangs()
-    for thread in threading.enumerate():
-        if thread.name == "ez-rknn-replace":
-            thread.join(60)
+    join_replacements()
     assert living_contexts() == before
 
 
