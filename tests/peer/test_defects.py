@@ -192,6 +192,7 @@ def test_defect_15_a_master_is_destroyed_after_those_that_use_its_weights(
     (of_master,) = (context.handle for context in master._executor.contexts)
     borrower = api.InferenceSession(data / "without_weights_fp16.rknn", use_weight_from=master)
     (of_borrower,) = (context.handle for context in borrower._executor.contexts)
+    destroyed.clear()  # contexts in which something was tried out
     master.close()
     assert destroyed == []
     borrower.close()
