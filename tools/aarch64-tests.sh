@@ -31,6 +31,12 @@ if [ "$kind" = vendor ]; then
     cmake -S tests/vendor/driver -B build/vendor/driver -DCMAKE_BUILD_TYPE=Release \
         -DCMAKE_TOOLCHAIN_FILE="$root/cmake/aarch64-linux-gnu.cmake" > build/vendor/driver.log
     cmake --build build/vendor/driver >> build/vendor/driver.log
+    native=build/native-aarch64
+    cmake -S . -B $native -DEZ_RKNN_BUILD_TESTS=ON -DCMAKE_TOOLCHAIN_FILE="$root/cmake/aarch64-linux-gnu.cmake" \
+        >> build/vendor/driver.log
+    cmake --build $native --parallel 2 --target ez_rknn_observed_simulator >> build/vendor/driver.log
+    export EZ_RKNN_OBSERVED_SIMULATOR="$root/$native/native/tests/simulator/libez_rknn_observed_simulator.so"
+    export EZ_RKNN_CONFORMANCE_PAGE="$root/docs/reference/conformance.md"
     export EZ_RKNN_PRELOAD="$EZ_RKNN_FAKE_DRIVER"
 fi
 exec "$build/python" -m pytest -p no:cacheprovider "$@"

@@ -1,14 +1,21 @@
 #!/bin/sh
-# Configures, builds and runs the native tests: tools/native-tests.sh [none|address|thread]
+# Configures, builds and runs the native tests: tools/native-tests.sh [none|address|thread|aarch64]
 # With a sanitizer, the first thing that it finds fails the run. Everything is built in build/native-<sanitizer>.
 set -eu
 
 sanitizer=${1:-none}
+option=
+toolchain=
 case $sanitizer in
-    none) option= ;;
+    none) ;;
+    aarch64)
+        # Cross-built, and run under qemu-user.
+        toolchain=-DCMAKE_TOOLCHAIN_FILE=$(cd "$(dirname "$0")/../cmake" && pwd)/aarch64-linux-gnu.cmake
+        "$(dirname "$0")/need.sh" qemu-aarch64=qemu-user aarch64-linux-gnu-g++=g++-aarch64-linux-gnu
+        ;;
     address | thread) option=$sanitizer ;;
     *)
-        echo "usage: $0 [none|address|thread]" >&2
+        echo "usage: $0 [none|address|thread|aarch64]" >&2
         exit 2
         ;;
 esac
@@ -17,7 +24,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/native-$sanitizer
 jobs=$(getconf _NPROCESSORS_ONLN)
 
-cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_BUILD_TESTS=ON -DEZ_RKNN_SANITIZER="$option"
+cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_BUILD_TESTS=ON -DEZ_RKNN_SANITIZER="$option" $toolchain
 cmake --build "$build" --parallel "$jobs"
 cd "$build"
 exec ctest --output-on-failure --no-tests=error

@@ -49,11 +49,13 @@ uint32_t saturated(uint64_t value) {
     return static_cast<uint32_t>(std::min<uint64_t>(value, UINT32_MAX));
 }
 
-/* Of an input that is not 4-D: its second dimension is aligned as channels are. */
+/* Of an input that is not 4-D: its second dimension is aligned as channels are, and the others as a surface is, where
+ * there are others. */
 uint32_t padded_size(const TensorPort &port) {
     if (port.dims.size() < 2 || port.dims[1] == 0 || !strided_type(port)) return port.dense_bytes * port.batch;
     const uint64_t others = port.total_elements() / port.dims[1];
-    return saturated(aligned(port.dims[1], port.atom) * others * port.element_size);
+    const uint64_t surface = port.dims.size() == 2 ? others : aligned(others, surface_alignment);
+    return saturated(aligned(port.dims[1], port.atom) * surface * port.element_size);
 }
 
 /* Of a feature input: with surfaces as the NPU would write them, which is not how it reads this one. */

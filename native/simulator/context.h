@@ -71,8 +71,9 @@ class Context {
     /* The text that RKNN_QUERY_PERF_DETAIL gives; "" before the first run. Valid until the next call. */
     const std::string &perf_detail();
 
-    /* The NPU's own buffer of one input, for tests. */
+    /* The NPU's own buffers, for tests. */
     const Pages &input_buffer(size_t index) const { return inputs_[index].buffer; }
+    const Pages &output_buffer(size_t index) const { return outputs_[index].buffer; }
 
   private:
     class Use;

@@ -1,0 +1,25 @@
+/* The simulated NPU with its buffers laid open: a librknnrt.so for tests that compare what the NPU is given, and that
+ * plant what it is to have computed. */
+#include "export.h"
+#include "process.h"
+
+using namespace ez_rknn::simulator;
+
+namespace {
+
+uint8_t *begin(const Pages &buffer, uint64_t *size) {
+    *size = buffer.size();
+    return buffer.data();
+}
+
+}  // namespace
+
+/* The NPU's own buffer of an input, as the NPU stores it. */
+EZ_RKNN_EXPORT uint8_t *ez_rknn_observe_input(rknn_context context, uint32_t index, uint64_t *size) {
+    return begin(process_state().contexts.find(context)->input_buffer(index), size);
+}
+
+/* What the NPU left of an output: dense, in the model's type. */
+EZ_RKNN_EXPORT uint8_t *ez_rknn_observe_output(rknn_context context, uint32_t index, uint64_t *size) {
+    return begin(process_state().contexts.find(context)->output_buffer(index), size);
+}

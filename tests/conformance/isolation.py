@@ -1,0 +1,60 @@
+"""Questions are asked in processes of their own: some answers are crashes."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import resource
+import signal
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .subject import SUBJECTS, Subject
+
+SECONDS = 60  # that an answer may take, before the process is ended
+Act = Callable[[Subject], Any]
+
+
+def observe(kind: str, acts: Sequence[Act]) -> list[Any]:
+    """What each of ``acts`` returns for a library of that kind, as JSON has it; or how it ended the process.
+
+    They share a process until one ends it; the next ones then get another.
+    """
+    answers: list[Any] = []
+    while len(answers) < len(acts):
+        answers += _observe_some(kind, acts[len(answers) :])
+    return answers
+
+
+def _observe_some(kind: str, acts: Sequence[Act]) -> list[Any]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _answer(kind, acts, writing)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        answers = [json.loads(line) for line in pipe if line.endswith("\n")]
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        answers.append("hangs" if os.WTERMSIG(status) == signal.SIGALRM else "crashes")
+    return answers
+
+
+def _answer(kind: str, acts: Sequence[Act], writing: int) -> None:
+    # What the libraries say, and what the interpreter and the emulator say of a crash, is not of interest.
+    faulthandler.disable()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    subject = SUBJECTS[kind]()
+    for act in acts:
+        signal.alarm(SECONDS)
+        try:
+            answer = act(subject)
+        except Exception as error:
+            answer = f"{type(error).__name__}: {error}"
+        os.write(writing, json.dumps(answer).encode() + b"\n")
+    os._exit(0)
