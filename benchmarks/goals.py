@@ -17,6 +17,7 @@ import construction
 import growth
 import memory
 import modes
+import run_profile
 import unfair
 import zero_copy
 from chart import bars
@@ -62,7 +63,9 @@ def main() -> None:
     (BUILD / "results.json").write_text(json.dumps({**results, "throughput": throughputs}, indent=2) + "\n")
     charts = {name: bars(name, shares) for name, shares in throughputs.items()}
     print("\n" + table(figures))
-    publish(figures, charts, BUILD, into_docs=arguments.publish)
+    profile = run_profile.parts()
+    print("\n" + "\n".join(f"{microseconds:6.2f} µs  {part}" for part, microseconds in profile.items()))
+    publish(figures, charts, profile, BUILD, into_docs=arguments.publish)
 
 
 def _at_most(case: str, goal: float, value: float, unit: str, peer: str = "") -> Figure:

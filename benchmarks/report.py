@@ -26,8 +26,10 @@ def table(figures: Sequence[Any]) -> str:
     return shown.render()
 
 
-def publish(figures: Sequence[Any], charts: Mapping[str, str], folder: Path, *, into_docs: bool) -> None:
-    """Write the charts into a folder and, if asked to, charts and table into ``docs/``."""
+def publish(
+    figures: Sequence[Any], charts: Mapping[str, str], profile: Mapping[str, float], folder: Path, *, into_docs: bool
+) -> None:
+    """Write the charts into a folder and, if asked to, charts, table and profile into ``docs/``."""
     for folder_of_charts in (folder, DOCS / "performance") if into_docs else (folder,):
         folder_of_charts.mkdir(parents=True, exist_ok=True)
         for title, chart in charts.items():
@@ -35,9 +37,10 @@ def publish(figures: Sequence[Any], charts: Mapping[str, str], folder: Path, *, 
     if into_docs:
         rows = [f"| {f.case} | {f.goal} | {f.value}{'' if f.met else ' **(missed)**'} | {f.peer} |" for f in figures]
         images = [f"![{title}](performance/{_file_name(title)}.svg)" for title in charts]
-        text = "\n".join(
-            ["| case | goal | measured | the library it replaces |", "|---|---|---|---|", *rows, "", *images]
-        )
+        parts = [f"| {part} | {microseconds:.1f} |" for part, microseconds in profile.items()]
+        table_head = ["| case | goal | measured | the library it replaces |", "|---|---|---|---|"]
+        profile_head = ["Where `run()` with tiny tensors spends its time:", "", "| part | µs |", "|---|---|"]
+        text = "\n".join([*table_head, *rows, "", *images, "", *profile_head, *parts])
         page = PAGE.read_text(encoding="utf-8")
         before, rest = page.split(_BEGIN)
         PAGE.write_text(before + _BEGIN + "\n" + text + "\n\n" + _END + rest.split(_END)[1], encoding="utf-8")
