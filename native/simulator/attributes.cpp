@@ -22,24 +22,6 @@ std::vector<uint32_t> nhwc(const TensorPort &port) {
     return {port.n * port.batch, port.h, port.w, port.c};
 }
 
-/* What all views share, and the tensor as the model has it. */
-rknn_tensor_attr logical(const TensorPort &port, uint32_t index) {
-    rknn_tensor_attr attr{};
-    attr.index = index;
-    const size_t length = std::min(port.name.size(), sizeof attr.name - 1);
-    std::memcpy(attr.name, port.name.data(), length);
-    set_dims(attr, batched(port.dims, port.batch));
-    attr.n_elems = port.total_elements();
-    attr.size = port.dense_bytes * port.batch;
-    attr.size_with_stride = attr.size;
-    attr.fmt = port.four_d() ? RKNN_TENSOR_NCHW : RKNN_TENSOR_UNDEFINED;
-    attr.type = api_type(port.type);
-    attr.qnt_type = RKNN_TENSOR_QNT_AFFINE_ASYMMETRIC;
-    attr.zp = port.zero_point;
-    attr.scale = port.scale;
-    return attr;
-}
-
 bool strided_type(const TensorPort &port) {
     return port.element_size <= 2;
 }
@@ -67,12 +49,29 @@ uint32_t rounded_feature_size(const TensorPort &port) {
 
 }  // namespace
 
+rknn_tensor_attr logical_attr(const TensorPort &port, uint32_t index) {
+    rknn_tensor_attr attr{};
+    attr.index = index;
+    const size_t length = std::min(port.name.size(), sizeof attr.name - 1);
+    std::memcpy(attr.name, port.name.data(), length);
+    set_dims(attr, batched(port.dims, port.batch));
+    attr.n_elems = port.total_elements();
+    attr.size = port.dense_bytes * port.batch;
+    attr.size_with_stride = attr.size;
+    attr.fmt = port.four_d() ? RKNN_TENSOR_NCHW : RKNN_TENSOR_UNDEFINED;
+    attr.type = api_type(port.type);
+    attr.qnt_type = RKNN_TENSOR_QNT_AFFINE_ASYMMETRIC;
+    attr.zp = port.zero_point;
+    attr.scale = port.scale;
+    return attr;
+}
+
 std::vector<uint32_t> api_input_dims(const TensorPort &port) {
     return port.api_is_nhwc() ? nhwc(port) : batched(port.dims, port.batch);
 }
 
 rknn_tensor_attr input_attr(const TensorPort &port, uint32_t index) {
-    rknn_tensor_attr attr = logical(port, index);
+    rknn_tensor_attr attr = logical_attr(port, index);
     if (!port.four_d()) {
         attr.size_with_stride = padded_size(port);
         return attr;
@@ -99,7 +98,7 @@ rknn_tensor_attr native_input_attr(const TensorPort &port, uint32_t index) {
 }
 
 rknn_tensor_attr output_attr(const TensorPort &port, uint32_t index) {
-    rknn_tensor_attr attr = logical(port, index);
+    rknn_tensor_attr attr = logical_attr(port, index);
     if (port.four_d() && strided_type(port)) {
         const uint64_t pixels = port.h * aligned(port.w, port.atom);
         attr.size_with_stride =
@@ -109,7 +108,7 @@ rknn_tensor_attr output_attr(const TensorPort &port, uint32_t index) {
 }
 
 rknn_tensor_attr native_output_attr(const TensorPort &port, uint32_t index) {
-    rknn_tensor_attr attr = logical(port, index);
+    rknn_tensor_attr attr = logical_attr(port, index);
     if (port.storage != Storage::feature) return attr;
     const uint32_t n = port.n * port.batch;
     if (port.surface == port.h * port.w) {
@@ -125,7 +124,7 @@ rknn_tensor_attr native_output_attr(const TensorPort &port, uint32_t index) {
 }
 
 rknn_tensor_attr native_nhwc_output_attr(const TensorPort &port, uint32_t index) {
-    rknn_tensor_attr attr = logical(port, index);
+    rknn_tensor_attr attr = logical_attr(port, index);
     if (port.four_d()) {
         set_dims(attr, nhwc(port));
         attr.fmt = RKNN_TENSOR_NHWC;

@@ -6,6 +6,8 @@
 
 namespace ez_rknn::simulator {
 
+/* What all views share, and the tensor as the model has it. */
+rknn_tensor_attr logical_attr(const TensorPort &port, uint32_t index);
 rknn_tensor_attr input_attr(const TensorPort &port, uint32_t index);
 rknn_tensor_attr native_input_attr(const TensorPort &port, uint32_t index); /* also the "native NHWC" one */
 rknn_tensor_attr output_attr(const TensorPort &port, uint32_t index);

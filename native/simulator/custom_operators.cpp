@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "attributes.h"
 #include "log.h"
 #include "status.h"
 
@@ -27,30 +28,13 @@ std::string type_of(const rknn_custom_op &functions) {
     return std::string(functions.op_type, strnlen(functions.op_type, sizeof functions.op_type));
 }
 
-rknn_tensor_attr describe(const TensorPort &port, uint32_t index) {
-    rknn_tensor_attr attr{};
-    attr.index = index;
-    attr.n_dims = static_cast<uint32_t>(port.dims.size());
-    std::copy(port.dims.begin(), port.dims.end(), attr.dims);
-    port.name.copy(attr.name, sizeof attr.name - 1);
-    attr.n_elems = port.elements;
-    attr.size = port.dense_bytes;
-    attr.size_with_stride = port.dense_bytes;
-    attr.fmt = port.four_d() ? RKNN_TENSOR_NCHW : RKNN_TENSOR_UNDEFINED;
-    attr.type = api_type(port.type);
-    attr.qnt_type = RKNN_TENSOR_QNT_AFFINE_ASYMMETRIC;
-    attr.zp = port.zero_point;
-    attr.scale = port.scale;
-    return attr;
-}
-
 /* The data begins at virt_addr + offset, as on a board, where many tensors share one allocation: who forgets the
  * offset is to notice it here. */
 std::vector<rknn_custom_op_tensor> tensors(const std::vector<TensorPort> &ports, const std::vector<Place> &places,
                                            uint8_t *memory) {
     std::vector<rknn_custom_op_tensor> result(ports.size());
     for (size_t i = 0; i < ports.size(); ++i) {
-        result[i].attr = describe(ports[i], static_cast<uint32_t>(i));
+        result[i].attr = logical_attr(ports[i], static_cast<uint32_t>(i));
         rknn_tensor_mem &mem = result[i].mem;
         mem = {};
         mem.virt_addr = memory;
