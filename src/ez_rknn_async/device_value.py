@@ -16,6 +16,8 @@ from .device_memory import DeviceMemory
 from .direct import Direct
 from .errors import RknnError, RknnTypeError, RknnValueError
 from .node_arg import NodeArg, quantization
+from .options import MEM_FLAGS
+from .runtime.memory import FLAGS
 from .shapes import listing, to_nchw
 from .tensor_form import input_forms, output_forms
 from .tensors import DeviceTensor
@@ -35,16 +37,7 @@ if TYPE_CHECKING:
 
 KINDS = ("input", "output")
 _LAYOUTS = {"onnx": "session", "native": "session", "nhwc": "nhwc", "nc1hwc2": "nc1hwc2"}
-_MEM_FLAGS = {
-    "default": "default",
-    "cacheable": "cacheable",
-    "non_cacheable": "non_cacheable",
-    "non-cacheable": "non_cacheable",
-    "uncached": "non_cacheable",
-    "try_sram": "try_sram",
-    "sram": "try_sram",
-}
-_MEM_FLAG_NUMBERS = {0: "default", 1: "cacheable", 2: "non_cacheable", 4: "try_sram"}
+_MEM_FLAG_NAMES = {number: name for name, number in FLAGS.items()}
 
 # For those who bind a value by its data_ptr().
 _by_address: weakref.WeakValueDictionary[int, DeviceTensor] = weakref.WeakValueDictionary()
@@ -269,14 +262,14 @@ def parse_mem_flags(mem_flags: Any) -> str:
     if mem_flags is None:
         return "default"
     if isinstance(mem_flags, str):
-        flags = _MEM_FLAGS.get(mem_flags.strip().lower())
+        flags = MEM_FLAGS.get(mem_flags.strip().lower())
     else:
         try:
-            flags = _MEM_FLAG_NUMBERS.get(operator.index(mem_flags))
+            flags = _MEM_FLAG_NAMES.get(operator.index(mem_flags))
         except TypeError:
             raise RknnTypeError(f"mem_flags takes a name or a number, not {mem_flags!r}") from None
     if flags is None:
-        names = ", ".join(map(repr, _MEM_FLAGS))
+        names = ", ".join(map(repr, MEM_FLAGS))
         raise RknnValueError(f"mem_flags={mem_flags!r} is no kind of memory; there are {names}, and 0, 1, 2, 4")
     return flags
 
