@@ -11,6 +11,7 @@ import pytest
 from ez_rknn_async import RknnDeviceError, RknnTimeoutError, batch
 from ez_rknn_async.batch import run_batch
 from ez_rknn_async.interface import Interface, Request
+from ez_rknn_async.outputs import Choice
 from ez_rknn_async.runtime.context import TensorAttribute
 from ez_rknn_async.shapes import shape_sets
 
@@ -72,7 +73,7 @@ def test_results_may_be_received_in_an_array_of_the_joined_shape() -> None:
     """Each task writes into its own part of it."""
     interface = model(tensor("x", 1, 2), outputs=(tensor("y", 1, 4), tensor("z", 1)))
     mine = np.empty((3, 4), np.float16)
-    y, z = run_batch(interface, [X], submit, outputs={"y": mine}, native_outputs=False)
+    y, z = run_batch(interface, [X], submit, outputs={"y": mine}, choice=Choice(native=False))
     assert y is mine
     assert mine.tolist() == [[1] * 4, [2] * 4, [3] * 4]
     assert (z.dtype, z.tolist()) == (np.float32, [1, 2, 3])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async.interface import Interface
-from ez_rknn_async.outputs import Output
+from ez_rknn_async.outputs import Choice, Output
 from ez_rknn_async.runtime.context import FORMATS, TensorAttribute
 from ez_rknn_async.shapes import shape_sets
 
@@ -130,7 +130,7 @@ def test_outputs_are_float32_or_as_the_model_has_them(
     options: dict[str, Any], per_call: bool | None, dtypes: list[str]
 ) -> None:
     """The session's option, or that of the call; plain integers are never squeezed through float32."""
-    request = static(**options).request(FEED, private=False, native_outputs=per_call)
+    request = static(**options).request(FEED, private=False, choice=Choice(per_call))
     assert [r.array.dtype.name for r in request.outputs] == dtypes
     assert [r.want_float for r in request.outputs] == [dtype == "float32" for dtype in dtypes]
 

@@ -16,6 +16,7 @@ from ez_rknn_async import (
     SessionOptions,
     set_default_logger_severity,
 )
+from ez_rknn_async.outputs import Choice
 from ez_rknn_async.run_options import RunSettings
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -151,7 +152,7 @@ def test_batch_dispatch_may_be_asked_for_in_every_documented_way(value: Any) -> 
 )
 def test_without_run_options_the_session_decides(options: Any) -> None:
     """No batch dispatch, and outputs as its own options say."""
-    assert RunSettings.of(options) == RunSettings(dispatch_batch=False, native_outputs=None)
+    assert RunSettings.of(options) == RunSettings(dispatch_batch=False, outputs=Choice(None, None))
 
 
 @pytest.mark.parametrize(("value", "native"), [("native", True), ("float32", False)])
@@ -159,7 +160,7 @@ def test_the_type_of_the_outputs_may_be_chosen_for_one_call(value: str, native: 
     """The session's option is only the default."""
     options = RunOptions()
     options.add_run_config_entry("output_dtype", value)
-    assert RunSettings.of(options).native_outputs is native
+    assert RunSettings.of(options).outputs.native is native
 
 
 @pytest.mark.parametrize(
@@ -168,6 +169,7 @@ def test_the_type_of_the_outputs_may_be_chosen_for_one_call(value: str, native: 
         ({"ztu_modelrt_dispatch_batc": 1}, "did you mean 'ztu_modelrt_dispatch_batch'"),
         ({"output_type": "native"}, "did you mean 'output_dtype'"),
         ({"output_dtype": "int8"}, "'int8' is not one of float32, native"),
+        ({"output_layout": "hwc"}, "'hwc' is not one of nchw, original, nhwc"),
         ({"ztu_modelrt_dispatch_batch": "maybe"}, "True or False"),
         ([], "takes a dictionary or a RunOptions"),
     ],

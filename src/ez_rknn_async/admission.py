@@ -13,7 +13,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Callable
 
-from .errors import RknnTimeoutError
+from .errors import RknnClosedError, RknnTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,10 @@ class Admission:
     """The line in front of one engine."""
 
     def __init__(self, notify_room: Callable[[], None]) -> None:
-        """``notify_room`` asks for one call of :meth:`room` as soon as a submission may succeed."""
+        """``notify_room`` asks for one call of :meth:`room` as soon as a submission may succeed.
+
+        It raises :class:`RknnClosedError` when the session is closed.
+        """
         self._notify_room = notify_room
         self._lock = threading.Lock()  # guards _line
         self._line: collections.deque[_Place] = collections.deque()
@@ -33,6 +36,7 @@ class Admission:
 
         Raises:
             RknnTimeoutError: there was no room for ``timeout`` seconds.
+            RknnClosedError: the session is closed.
         """
         if not self._line:
             try:
@@ -54,6 +58,13 @@ class Admission:
             first = self._line[0] if self._line else None
         if first is not None:
             first.wake()
+
+    def close(self) -> None:
+        """There will be no room any more: everyone in line shall see that."""
+        with self._lock:
+            line = tuple(self._line)
+        for place in line:
+            place.wake()
 
     async def _in_line(self, place: _Place, try_submit: Callable[[], int], timeout: float) -> int:
         # Not asyncio.wait_for(): until 3.12 it runs this as a task of its own, and a caller that is cancelled when that
@@ -80,7 +91,8 @@ class Admission:
             waiting = bool(self._line)
         if waiting:
             # The word that there is room may have been for the one who leaves.
-            self._notify_room()
+            with contextlib.suppress(RknnClosedError):
+                self._notify_room()
 
 
 class _Place:

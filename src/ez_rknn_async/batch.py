@@ -14,7 +14,7 @@ from .arrays import as_array
 from .errors import RknnError, RknnValueError
 from .futures import submit
 from .inputs import arrange
-from .outputs import Receiver
+from .outputs import AS_THE_SESSION, Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .inputs import Input
     from .interface import Interface, Request
+    from .outputs import Choice
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
@@ -35,7 +36,7 @@ def run_batch(
     queue: Callable[[Request], Future[list[Array]]],
     *,
     outputs: Mapping[str, Any] | None = None,
-    native_outputs: bool | None = None,
+    choice: Choice = AS_THE_SESSION,
 ) -> list[Array]:
     """Run every sample of a feed, and return the outputs of all.
 
@@ -44,7 +45,7 @@ def run_batch(
         feed: as for one inference, but the first dimension of each input is a multiple of the model's own.
         queue: queues one inference; see :func:`submitter`.
         outputs: arrays to receive outputs, by name, in the shapes of all samples together.
-        native_outputs: as for :meth:`.Interface.request`.
+        choice: as for :meth:`.Interface.request`.
 
     Returns:
         For each output, the samples' results one after the other along the first dimension: of a model that gives
@@ -63,9 +64,9 @@ def run_batch(
                 request, shapes = interface.prepare(sample, private=False)
                 if number == 0:
                     joined = [_joined(a.shape, count) for a in shapes.outputs]
-                    whole = interface.receivers(joined, outputs, native_outputs)
+                    whole = interface.receivers(joined, outputs, choice)
                 parts = [
-                    Receiver(_part(r.array, number, count).reshape(a.shape), r.want_float)
+                    Receiver(_part_of(a.shape, r.array, number, count), r.want_float, r.order)
                     for r, a in zip(whole, shapes.outputs)
                 ]
                 pending.append(queue(request._replace(outputs=tuple(parts))))
@@ -110,8 +111,7 @@ def _samples(inputs: Sequence[Input], values: Sequence[Any]) -> list[list[Array]
 
 
 def _sample(of: Input, array: Array, number: int, count: int) -> Array:
-    part = _part(array, number, count)
-    return part if of.attribute.shape else part.reshape(array.shape[1:])
+    return _part_of(of.attribute.shape, array, number, count)
 
 
 def _count(of: Input, array: Array) -> int:
@@ -128,10 +128,11 @@ def _joined(shape: Shape, count: int) -> Shape:
     return (count * shape[0], *shape[1:]) if shape else (count,)
 
 
-def _part(array: Array, number: int, count: int) -> Array:
-    """The part of one sample, as a view."""
+def _part_of(shape: Shape, array: Array, number: int, count: int) -> Array:
+    """The part of one sample of a tensor of this shape, as a view."""
     length = len(array) // count
-    return array[number * length : (number + 1) * length]
+    part = array[number * length : (number + 1) * length]
+    return part if shape else part.reshape(array.shape[1:])
 
 
 @contextmanager

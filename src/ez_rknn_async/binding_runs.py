@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from . import awaitable
 from .errors import RknnTypeError, RknnValueError
+from .exchange import made_again
 from .executor import failure
 from .futures import future_of
 from .io_binding import IOBinding
@@ -31,6 +32,7 @@ class BindingRuns:
 
     _executor: Executor
 
+    @made_again
     def io_binding(self) -> IOBinding:
         """A new :class:`IOBinding`, with nothing bound.
 
@@ -52,6 +54,7 @@ class BindingRuns:
         """How the memory of a value for each output is laid out; see :meth:`get_native_inputs`."""
         return [port.node_arg for port in self._executor.ports.outputs]
 
+    @made_again
     def run_with_iobinding(self, iobinding: IOBinding, run_options: Any = None) -> None:
         """Run one inference on the values that are bound, and wait for it; nothing is copied or allocated.
 
@@ -61,8 +64,10 @@ class BindingRuns:
             RknnTimeoutError, RknnDeviceError, RknnClosedError: as :meth:`run`.
         """
         of_one(run_options, "run_with_iobinding")
-        self._executor.run(_request(self._executor, iobinding))
+        executor = self._executor
+        executor.run(_request(executor, iobinding))
 
+    @made_again
     def run_with_iobinding_async(
         self, iobinding: IOBinding, callback: Callback, user_data: Any = None, run_options: Any = None
     ) -> None:
@@ -83,17 +88,20 @@ class BindingRuns:
             else:
                 callback(iobinding.results(), user_data, "")
 
-        request = _request(self._executor, iobinding)
+        executor = self._executor
+        request = _request(executor, iobinding)
         try:
-            self._executor.submit(request, receive)
+            executor.submit(request, receive)
         except BaseException:
             request.ended(None)  # it was not accepted
             raise
 
+    @made_again
     async def run_with_iobinding_awaitable(self, iobinding: IOBinding, run_options: Any = None) -> list[OrtValue]:
         """:meth:`run_with_iobinding` for asyncio; returns what ``iobinding.get_outputs()`` does."""
         of_one(run_options, "run_with_iobinding_awaitable")
-        await awaitable.run(self._executor, _request(self._executor, iobinding))
+        executor = self._executor
+        await awaitable.run(executor, _request(executor, iobinding))
         return iobinding.results()
 
     def run_with_ort_values(

@@ -7,6 +7,7 @@ here, before it is called: what it gets is dense, in its own order, and of a typ
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -67,7 +68,14 @@ class Copying:
 
     def receive(self, task: Task, index: int, receiver: Receiver, route: Route) -> None:
         """Make an array the destination of output ``index`` of a task."""
-        task.set_output(index, receiver.array, receiver.want_float)
+        array = receiver.array
+        if receiver.order == "NHWC":
+            # rknn_outputs_get knows NCHW only: what it writes is put in order when the inference has ended.
+            n, h, w, c = array.shape
+            stage = np.empty((n, c, h, w), array.dtype)
+            receiver.finish = functools.partial(transpose, stage, array, n, c, h * w)
+            array = stage
+        task.set_output(index, array, receiver.want_float)
 
 
 def nchw_to_nhwc(array: Array) -> Array:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .contexts import Contexts
     from .inputs import Input
     from .interface import Interface
+    from .outputs import Output
     from .tensor_form import Form, Forms
 
     Array = npt.NDArray[Any]
@@ -190,7 +191,7 @@ class Ports:
             for i, io in enumerate(interface.inputs)
         ]
         self.outputs = [
-            Port("output", i, io.attribute.name, contexts, _output_forms(direct, i, prefers_nhwc), native=native)
+            Port("output", i, io.attribute.name, contexts, _output_forms(direct, i, io, prefers_nhwc), native=native)
             for i, io in enumerate(interface.outputs)
         ]
 
@@ -283,10 +284,11 @@ def _input_forms(direct: Direct, index: int, io: Input, prefers_nhwc: bool) -> d
     return forms
 
 
-def _output_forms(direct: Direct, index: int, prefers_nhwc: bool) -> dict[Shape, Forms]:
+def _output_forms(direct: Direct, index: int, io: Output, prefers_nhwc: bool) -> dict[Shape, Forms]:
     forms: dict[Shape, Forms] = {}
     for native in (tensors.outputs[index] for tensors in direct.sets):
-        forms.setdefault(native.attribute.shape, output_forms(native, prefers_nhwc))
+        shape = io.for_user(native.attribute.shape)
+        forms.setdefault(shape, output_forms(native, shape, io.order(), prefers_nhwc))
     return forms
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _NUMBERS = ("float32", "float16", "uint8")
 # Of the ways in which a context can be given a tensor those that are used here; see tensor_form.py for the third.
 PIXELS, NATIVE = "pixels", "native"
+ORDERS = ("NCHW", "NHWC")
 
 
 class Sent(NamedTuple):
@@ -155,7 +156,7 @@ class Direct:
     def receive(self, task: Task, index: int, receiver: Receiver, route: Route) -> None:
         """Find the way from the memory of output ``index`` into an array."""
         array = receiver.array
-        key = (index, route, array.dtype)
+        key = (index, route, array.dtype, receiver.order)
         way = self._ways.get(key)
         if way is None:
             way = self._ways[key] = self._way_out(*key)
@@ -179,10 +180,10 @@ class Direct:
             binding = binding.raw
         return tensor.way(binding, input_conversion(binding.native, dtype, order, self.normalisations[index], row))
 
-    def _way_out(self, index: int, route: Route, dtype: np.dtype[Any]) -> Way:
+    def _way_out(self, index: int, route: Route, dtype: np.dtype[Any], order: str) -> Way:
         tensor = self.memory[route.lane].outputs[index]
         binding = tensor.bindings[route.chosen]
-        return tensor.way(binding, output_conversion(binding.native, dtype))
+        return tensor.way(binding, output_conversion(binding.native, dtype, order))
 
 
 def check_conversions(tensors: NativeSet, normalisations: Sequence[Preprocessing | None]) -> None:
@@ -197,7 +198,8 @@ def check_conversions(tensors: NativeSet, normalisations: Sequence[Preprocessing
             input_conversion(tensor, np.dtype(name), "NCHW", normalisation)
     for tensor in tensors.outputs:
         for dtype in output_dtypes(tensor.attribute.type):
-            output_conversion(tensor, dtype)
+            for order in ORDERS if tensor.is_image else ORDERS[:1]:
+                output_conversion(tensor, dtype, order)
 
 
 def readable(array: Array, order: str) -> tuple[Array, str, int]:

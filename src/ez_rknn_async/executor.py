@@ -123,7 +123,7 @@ class Executor:
             first = self.contexts[0]
             inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
             sets = shape_sets(inputs, outputs, graph_shapes(model))
-            self.interface = Interface(sets, options.layout, options.output_dtype == "native")
+            self.interface = Interface(sets, options.layout, options.output_dtype == "native", options.output_layout)
             self._direct = direct_transport(self._lanes, self.interface, model, options)
             check_flushes(options, library, is_direct=self._direct is not None)
             if self._direct is not None:
@@ -142,7 +142,7 @@ class Executor:
             )
             self._lanes.attach(self._engine, self._check_process)
             undo.pop_all()
-        self._admission = Admission(self._engine.notify_room)
+        self._admission = Admission(self._notify_room)
         self._dispatcher = Dispatcher(
             self._engine, Listener(self._admission.room, self._set_aside, self._lanes.release)
         )
@@ -268,6 +268,7 @@ class Executor:
             return  # a forked child: the threads and the contexts are its parent's
         if not self._gate.close():
             return
+        self._admission.close()
         self._engine.close(discard=cancel)
         if self._dispatcher.is_current_thread():
             # This thread cannot join itself; another one ends what is left.
@@ -311,6 +312,10 @@ class Executor:
         # Once the session is closed the engine may be gone; the context is then given back with the others.
         with contextlib.suppress(RknnClosedError), self._gate:
             self._engine.replace_worker(worker, fresh)
+
+    def _notify_room(self) -> None:
+        with self._gate:
+            self._engine.notify_room()
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:

@@ -74,7 +74,12 @@ def submit(executor: Executor, request: Request, wanted: Sequence[int], timeout_
     Raises:
         RknnTimeoutError: the queue stayed full.
     """
-    return future_of(executor, request, lambda: [request.arrays[index] for index in wanted], timeout_ms)
+
+    def outputs() -> list[Any]:
+        arrays = request.arrays
+        return [arrays[index] for index in wanted]
+
+    return future_of(executor, request, outputs, timeout_ms)
 
 
 def future_of(

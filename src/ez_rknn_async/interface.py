@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .copying import Copying
 from .errors import RknnTypeError, RknnValueError
 from .inputs import Input, arrange
-from .outputs import Output, Receiver, nearest
+from .outputs import AS_THE_SESSION, Choice, Output, Receiver, nearest
 from .runtime.context import describe
 from .shapes import choose
 
@@ -50,8 +50,8 @@ class Request(NamedTuple):
 
     @property
     def arrays(self) -> list[Array]:
-        """The arrays that the outputs will be in."""
-        return [receiver.array for receiver in self.outputs]
+        """The arrays with the outputs, when the task has ended."""
+        return [receiver.result() for receiver in self.outputs]
 
 
 class Interface:
@@ -65,20 +65,23 @@ class Interface:
         native_outputs: whether outputs keep their own element type.
     """
 
-    def __init__(self, sets: Sequence[ShapeSet], layout: str, native_outputs: bool = False) -> None:
+    def __init__(
+        self, sets: Sequence[ShapeSet], layout: str, native_outputs: bool = False, output_layout: str = "nchw"
+    ) -> None:
         """Describe a model.
 
         Args:
             sets: the sets of shapes; the first is the one to report.
             layout: what the user passes for images: ``"nchw"``, ``"nhwc"`` or ``"any"``.
             native_outputs: whether outputs keep the element type that they have inside the NPU.
+            output_layout: in which order the user wants images: ``"nchw"`` or ``"nhwc"``.
         """
         self.sets = tuple(sets)
         self.native_outputs = native_outputs
         self.inputs = tuple(
             Input(a, layout, _distinct([s.inputs[i].shape for s in sets])) for i, a in enumerate(sets[0].inputs)
         )
-        self.outputs = tuple(Output(a) for a in sets[0].outputs)
+        self.outputs = tuple(Output(a, output_layout) for a in sets[0].outputs)
         self.input_names = [i.attribute.name for i in self.inputs]
         self.output_names = [o.attribute.name for o in self.outputs]
         self._output_shapes = [[a.shape for a in s.outputs] for s in sets]
@@ -101,7 +104,7 @@ class Interface:
         *,
         private: bool,
         outputs: Mapping[str, Any] | None = None,
-        native_outputs: bool | None = None,
+        choice: Choice = AS_THE_SESSION,
     ) -> Request:
         """Check and convert a feed, and make room for what will come out.
 
@@ -109,13 +112,13 @@ class Interface:
             feed: ``{name: array}``, a sequence of arrays, or one array.
             private: whether the request must not share memory with the feed.
             outputs: arrays to receive outputs, by name; the others are allocated.
-            native_outputs: whether allocated outputs keep their own element type; None: as the session does.
+            choice: how the outputs are wanted.
 
         Raises:
             RknnValueError, RknnTypeError: the feed or the arrays do not fit the model.
         """
         sent, route = self._send(feed, private)
-        receivers = self.receivers(self._output_shapes[route.chosen], outputs, native_outputs)
+        receivers = self.receivers(self._output_shapes[route.chosen], outputs, choice)
         return Request(sent, receivers, self.descriptions[route.chosen], route, self.transport)
 
     def prepare(self, feed: Any, *, private: bool) -> tuple[Request, ShapeSet]:
@@ -125,15 +128,19 @@ class Interface:
         return Request(sent, (), self.descriptions[chosen], route, self.transport), self.sets[chosen]
 
     def receivers(
-        self, shapes: Sequence[tuple[int, ...]], given: Mapping[str, Any] | None = None, native: bool | None = None
+        self,
+        shapes: Sequence[tuple[int, ...]],
+        given: Mapping[str, Any] | None = None,
+        choice: Choice = AS_THE_SESSION,
     ) -> tuple[Receiver, ...]:
-        """Arrays for outputs of these shapes: those given by name, and new ones; see :meth:`request`."""
+        """Arrays for outputs of these shapes, in the runtime's order: those given by name, and new ones."""
+        native, layout = choice
         native = self.native_outputs if native is None else native
         if given is None:
-            return tuple([output.allocate(shape, native) for output, shape in zip(self.outputs, shapes)])
+            return tuple([output.allocate(shape, native, layout) for output, shape in zip(self.outputs, shapes)])
         given = self._checked(given)
         return tuple(
-            output.receive_in(given[name], shape) if name in given else output.allocate(shape, native)
+            output.receive_in(given[name], shape, layout) if name in given else output.allocate(shape, native, layout)
             for output, name, shape in zip(self.outputs, self.output_names, shapes)
         )
 

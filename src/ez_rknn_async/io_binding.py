@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,7 @@ class IOBinding:
         if executor is None:
             raise RknnTypeError(f"IOBinding takes an InferenceSession, not {session!r}")
         executor.check_open()
+        self._session: weakref.ref[Any] = weakref.ref(session)
         self._executor = executor
         self._ports = executor.ports
         self._mark = Mark("this binding")
@@ -240,6 +242,7 @@ class IOBinding:
             RknnInUseError: the binding or a value is in use.
         """
         executor.check_open()
+        self._follow()
         if executor is not self._executor:
             raise RknnValueError("this binding is of another session; make one with this session's io_binding()")
         if self._ready is None:
@@ -258,7 +261,7 @@ class IOBinding:
         inputs = [self._entering(port) for port in self._ports.inputs]
         interface = self._executor.interface
         chosen = choose(interface.sets, [passage.form.tensor.attribute.shape for passage in inputs])
-        shapes = [attribute.shape for attribute in interface.sets[chosen].outputs]
+        shapes = [o.for_user(a.shape) for o, a in zip(interface.outputs, interface.sets[chosen].outputs)]
         outputs = [self._leaving(port, shape) for port, shape in zip(self._ports.outputs, shapes)]
         uses = [(self._mark, Use.RECEIVES)]
         uses += list(dict.fromkeys((passage.mark, Use.FEEDS) for passage in inputs))
@@ -287,11 +290,9 @@ class IOBinding:
         tensor = tensor_of(output.value_of(shape), "an output")
         if isinstance(tensor, DeviceTensor):
             form = port.match(tensor)
-            if form.shape != shape:
-                raise RknnValueError(
-                    f"{tensor.mark.name} has shape {list(form.shape)}, but this run gives {list(shape)}"
-                )
+            _check_shape(tensor, form.shape, shape)
             return Passage(tensor.memory, form, tensor.mark)
+        _check_shape(tensor, tensor.shape, shape)
         form = port.staging(shape, tensor.array.dtype)
         memory = self._stage(port, form).memory
         return Passage(memory, form, tensor.mark, form.reading(tensor.array.dtype), tensor.array)
@@ -302,8 +303,30 @@ class IOBinding:
             self._staging[key] = port.allocate_form(form)
         return self._staging[key]
 
+    def _follow(self) -> None:
+        """Go on with what the session runs on now, if ``set_providers()`` or ``reset()`` has exchanged it.
+
+        What was bound stays bound; values that the binding made itself are made anew, in memory of the new contexts.
+
+        Raises:
+            RknnInUseError: an inference is under way on the former contexts.
+            RknnError: the session's tensors go through copies now.
+        """
+        session = self._session()
+        executor = self._executor if session is None else session._executor
+        if executor is self._executor:
+            return
+        self._check_idle()
+        self._executor, self._ports = executor, executor.ports
+        self._staging, self._unbound, self._ready = {}, {}, None
+        native = executor.interface.native_outputs
+        self._outputs = {
+            name: output.at(self._ports.find(name, "output"), native) for name, output in self._outputs.items()
+        }
+
     def _begin_change(self) -> None:
         self._check_idle()
+        self._follow()
         self._ready = None
 
     def _check_idle(self) -> None:
@@ -333,6 +356,11 @@ class _Output:
         self._is_given = value is not None
         self.value = value
 
+    def at(self, port: Port, native: bool) -> _Output:
+        """The same for that output of another executor; a value of its own is made anew."""
+        value = self.value if self._is_given else None
+        return _Output(port, self._device, self._dtype, self._layout, self._flags, native, value=value)
+
     def value_of(self, shape: Shape) -> OrtValue:
         """The value for an output of this shape."""
         if self.value is None or (not self._is_given and tuple(self.value.shape()) != shape):
@@ -345,6 +373,11 @@ class _Output:
         form = self._port.form(shape, None)
         dtype = self._dtype or (np.dtype(form.type) if self._native else form.real_dtype)
         return HostTensor(np.zeros(shape, dtype))
+
+
+def _check_shape(tensor: DeviceTensor | HostTensor, has: Shape, gives: Shape) -> None:
+    if has != gives:
+        raise RknnValueError(f"{tensor.mark.name} has shape {list(has)}, but this run gives {list(gives)}")
 
 
 def _check_distinct(uses: Sequence[tuple[Mark, Use]]) -> None:

@@ -32,6 +32,7 @@ class Rknpu2ProviderOptions(TypedDict, total=False):
     custom_op_default_path: bool
     load_custom_ops_from_default_path: bool
     output_dtype: str
+    output_layout: str
     collect_perf: bool
     priority: str
     enable_sram: bool

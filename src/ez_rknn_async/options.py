@@ -68,6 +68,8 @@ class ProviderOptions:
         custom_op_path: plug-ins with custom operators.
         custom_op_default_path: whether to load the plug-ins of the system's directory.
         output_dtype: ``"float32"``, or ``"native"`` for the element types that outputs have inside the NPU.
+        output_layout: the order of the dimensions of 4-D outputs that the runtime gives in NCHW: ``"nchw"`` or
+            ``"nhwc"``.
         io_mode: how tensors travel: ``"direct"`` (through NPU memory that is bound once to each context), ``"copy"``
             (``rknn_inputs_set`` and ``rknn_outputs_get``), or ``"auto"``: direct where it is possible.
         mem_flags: the kind of NPU memory that is allocated; a key of :data:`.runtime.memory.FLAGS`.
@@ -96,6 +98,7 @@ class ProviderOptions:
     custom_op_path: tuple[str, ...] = field(default=())
     custom_op_default_path: bool = False
     output_dtype: str = "float32"
+    output_layout: str = "nchw"
     io_mode: str = "auto"
     mem_flags: str = "default"
     collect_perf: bool = False
@@ -146,6 +149,7 @@ def make_provider_options(
     custom_op_default_path: bool | None = None,
     load_custom_ops_from_default_path: bool | None = None,
     output_dtype: str | None = None,
+    output_layout: str | None = None,
     io_mode: str | None = None,
     mem_flags: str | None = None,
     collect_perf: bool | None = None,
@@ -182,6 +186,8 @@ def make_provider_options(
         load_custom_ops_from_default_path: the same as ``custom_op_default_path``.
         output_dtype: ``"float32"`` (default), or ``"native"``: outputs as the model has them, int8 for example, to be
             read with the scale and zero point of ``get_outputs()``.
+        output_layout: what 4-D outputs look like: ``"nchw"`` (default; also ``"original"``) or ``"nhwc"``, for which
+            nothing is copied or allocated besides.
         io_mode: how tensors travel between arrays and the NPU: ``"direct"`` (converted straight into NPU memory, with
             nothing in between), ``"copy"`` (through the runtime's general calls), or ``"auto"`` (default): direct
             where it is possible. The results are the same.
@@ -264,6 +270,7 @@ def _integer(key: str, given: Any) -> int:
 
 
 OUTPUT_DTYPES = _one_of({"float32": "float32", "native": "native"})
+OUTPUT_LAYOUTS = _one_of({"nchw": "nchw", "original": "nchw", "nhwc": "nhwc"})
 
 _SWITCHES = {"1": True, "true": True, "on": True, "yes": True, "0": False, "false": False, "off": False, "no": False}
 
@@ -347,6 +354,7 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "custom_op_path": _paths,
     "custom_op_default_path": switch,
     "output_dtype": OUTPUT_DTYPES,
+    "output_layout": OUTPUT_LAYOUTS,
     "io_mode": _one_of({mode: mode for mode in ("auto", "direct", "copy")}),
     "mem_flags": _one_of(MEM_FLAGS),
     "collect_perf": switch,

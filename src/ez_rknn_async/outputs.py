@@ -12,9 +12,10 @@ import numpy as np
 from .errors import RknnTypeError, RknnValueError
 from .node_arg import NodeArg, quantization
 from .runtime.context import FOREIGN
+from .shapes import to_nhwc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -28,47 +29,95 @@ _INTEGERS = ("int32", "uint32", "int64", "bool")
 _FLOAT32 = np.dtype(np.float32)
 
 
-class Receiver(NamedTuple):
-    """An array that receives one output, and what the runtime shall write into it."""
+class Choice(NamedTuple):
+    """How the outputs of one inference are wanted; None: as the session's options say."""
 
-    array: Array  # C-contiguous, in the output's shape
-    want_float: bool  # whether the runtime converts to float32
+    native: bool | None = None  # in the element type that they have inside the NPU
+    layout: str | None = None  # of images: "nchw" or "nhwc"
+
+
+AS_THE_SESSION = Choice()
+
+
+class Receiver:
+    """An array that receives one output, and what is to be in it.
+
+    Attributes:
+        array: C-contiguous, in the shape that the user wants.
+        want_float: whether its numbers are the real ones, as float32.
+        order: of an image, ``"NCHW"`` or ``"NHWC"``; otherwise ``"NCHW"``, as the dimensions are.
+        finish: what is left to do when the inference has ended, if anything; see :class:`.copying.Copying`.
+    """
+
+    __slots__ = ("array", "finish", "order", "want_float")
+
+    def __init__(self, array: Array, want_float: bool, order: str = "NCHW") -> None:
+        self.array = array
+        self.want_float = want_float
+        self.order = order
+        self.finish: Callable[[], None] | None = None
+
+    def result(self) -> Array:
+        """The array, once the inference has ended."""
+        if self.finish is not None:
+            self.finish()
+            self.finish = None
+        return self.array
 
 
 @dataclass(frozen=True)
 class Output:
-    """One output of the model."""
+    """One output of the model: its attribute in the runtime, and the layout that the user chose for images.
+
+    Shapes that are passed to its methods are in the runtime's order of dimensions.
+    """
 
     attribute: TensorAttribute
+    layout: str = "nchw"  # or "nhwc"
+
+    @functools.cached_property
+    def is_image(self) -> bool:
+        """Whether the runtime gives NCHW, so that the layout matters."""
+        return len(self.attribute.shape) == 4 and self.attribute.format == "NCHW"
+
+    def order(self, layout: str | None = None) -> str:
+        """``"NHWC"`` for images in that layout (None: the session's), otherwise ``"NCHW"``."""
+        return "NHWC" if (layout or self.layout) == "nhwc" and self.is_image else "NCHW"
+
+    def for_user(self, shape: Shape, layout: str | None = None) -> Shape:
+        """A shape in the order that the user chose."""
+        return to_nhwc(shape) if self.order(layout) == "NHWC" else shape
 
     def node_arg(self, shapes: Sequence[Shape] = ()) -> NodeArg:
         """This output as the user sees it; ``shapes`` are all that it can have."""
         attribute = self.attribute
         return NodeArg(
             attribute.name,
-            list(attribute.shape),
+            list(self.for_user(attribute.shape)),
             attribute.type,
-            attribute.format,
+            self.order() if self.is_image else attribute.format,
             quantization(attribute),
-            [list(shape) for shape in shapes or (attribute.shape,)],
+            [list(self.for_user(shape)) for shape in shapes or (attribute.shape,)],
         )
 
-    def allocate(self, shape: Shape, native: bool = False) -> Receiver:
+    def allocate(self, shape: Shape, native: bool = False, layout: str | None = None) -> Receiver:
         """A new array for one inference's result: float32, or with ``native`` the type that it has inside the NPU.
 
         A plain integer has that type in any case.
         """
         dtype = self._dtypes[-1 if native else 0]
+        if self.order(layout) == "NHWC":
+            return Receiver(np.empty(to_nhwc(shape), dtype), dtype == _FLOAT32, "NHWC")
         return Receiver(np.empty(shape, dtype), dtype == _FLOAT32)
 
-    def receive_in(self, array: Any, shape: Shape) -> Receiver:
+    def receive_in(self, array: Any, shape: Shape, layout: str | None = None) -> Receiver:
         """The user's own array, which is written in place; its type says whether the runtime converts.
 
         Raises:
             RknnTypeError: it is not a numpy array.
             RknnValueError: it is not one that this output can be written into.
         """
-        name = self.attribute.name
+        name, order, shape = self.attribute.name, self.order(layout), self.for_user(shape, layout)
         if not isinstance(array, np.ndarray):
             raise RknnTypeError(f"outputs[{name!r}] must be a numpy array, not {type(array).__name__}")
         dtypes = self._dtypes
@@ -83,7 +132,7 @@ class Output:
                 f"outputs[{name!r}] cannot be written in place: it must be C-contiguous and writable; "
                 "make it with numpy.empty"
             )
-        return Receiver(array, array.dtype == _FLOAT32)
+        return Receiver(array, array.dtype == _FLOAT32, order)
 
     @functools.cached_property
     def _dtypes(self) -> tuple[np.dtype[Any], ...]:

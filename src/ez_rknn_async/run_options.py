@@ -10,13 +10,15 @@ from typing import Any
 
 from .attributes import Attributes
 from .errors import RknnError, RknnTypeError, RknnValueError
-from .options import OUTPUT_DTYPES, switch
+from .options import OUTPUT_DTYPES, OUTPUT_LAYOUTS, switch
+from .outputs import AS_THE_SESSION, Choice
 
 logger = logging.getLogger("ez_rknn_async")
 
 DISPATCH_BATCH = "ztu_modelrt_dispatch_batch"
 OUTPUT_DTYPE = "output_dtype"
-ENTRIES = (DISPATCH_BATCH, OUTPUT_DTYPE)
+OUTPUT_LAYOUT = "output_layout"
+ENTRIES = (DISPATCH_BATCH, OUTPUT_DTYPE, OUTPUT_LAYOUT)
 
 
 class RunOptions(Attributes):
@@ -39,8 +41,9 @@ class RunOptions(Attributes):
         """Set an entry.
 
         Args:
-            key: ``"ztu_modelrt_dispatch_batch"`` (run each sample of a batch on its own, over the cores) or
-                ``"output_dtype"`` (``"float32"`` or ``"native"``). Others are kept and have no effect.
+            key: ``"ztu_modelrt_dispatch_batch"`` (run each sample of a batch on its own, over the cores),
+                ``"output_dtype"`` (``"float32"`` or ``"native"``) or ``"output_layout"`` (``"nchw"`` or ``"nhwc"``).
+                Others are kept and have no effect.
             value: its text, such as ``"1"``.
 
         Raises:
@@ -62,11 +65,11 @@ class RunSettings:
 
     Attributes:
         dispatch_batch: whether each sample is a task of its own.
-        native_outputs: whether outputs keep their own element type; None: as the session does.
+        outputs: how they are wanted.
     """
 
     dispatch_batch: bool = False
-    native_outputs: bool | None = None
+    outputs: Choice = AS_THE_SESSION
 
     @classmethod
     def of(cls, run_options: Any) -> RunSettings:
@@ -77,13 +80,16 @@ class RunSettings:
         """
         if run_options is None:
             return _DEFAULT
-        batch, dtype = _entry(run_options, DISPATCH_BATCH), _entry(run_options, OUTPUT_DTYPE)
+        batch, dtype, layout = (_entry(run_options, key) for key in ENTRIES)
         if isinstance(run_options, Mapping):
             for key in run_options:
                 _check_key(key)
         return cls(
             dispatch_batch=batch is not None and switch(DISPATCH_BATCH, batch),
-            native_outputs=None if dtype is None else OUTPUT_DTYPES(OUTPUT_DTYPE, dtype) == "native",
+            outputs=Choice(
+                None if dtype is None else OUTPUT_DTYPES(OUTPUT_DTYPE, dtype) == "native",
+                None if layout is None else OUTPUT_LAYOUTS(OUTPUT_LAYOUT, layout),
+            ),
         )
 
 

@@ -192,9 +192,9 @@ def input_forms(
     return Forms(native, nhwc, pixels, prefers_nhwc)
 
 
-def output_forms(tensor: NativeTensor, prefers_nhwc: bool) -> Forms:
-    """The forms of an output."""
-    native = Form(tensor, tensor.attribute.shape, "NCHW")
+def output_forms(tensor: NativeTensor, shape: Shape, order: str, prefers_nhwc: bool) -> Forms:
+    """The forms of an output, for arrays of this shape and order."""
+    native = Form(tensor, shape, order)
     return Forms(native, replace(native, tensor=_nhwc_output(tensor)), None, prefers_nhwc)
 
 

@@ -63,6 +63,13 @@ def release_hangs() -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture
+def calls_of() -> Callable[[str], int]:
+    """How often a function of the simulated NPU has been called in this process; a call that hangs counts."""
+    count = load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_calls")
+    return lambda name: int(count(name.encode()))
+
+
+@pytest.fixture
 def living_contexts() -> Callable[[], int]:
     """How many contexts of the simulated NPU exist in this process; those that nobody needs are gone by now."""
     gc.collect()

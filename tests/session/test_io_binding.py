@@ -118,6 +118,18 @@ def test_the_shapes_of_a_dynamic_model_are_those_of_the_values(open_session: Ope
         assert np.array_equal(binding.copy_outputs_to_cpu()[0], session.run(None, {name: array})[0])
 
 
+def test_a_value_of_another_legal_shape_receives_nothing(open_session: OpenSession) -> None:
+    """An array that is too small would be written beyond its end."""
+    session = open_session("dynamic_fp16")
+    (output,) = session.get_outputs()
+    assert len(output.shapes) > 1
+    binding = session.io_binding()
+    binding.bind_cpu_input(session.input_names[0], np.zeros(session.get_inputs()[0].shape, np.float32))
+    binding.bind_ortvalue_output(output.name, OrtValue.ortvalue_from_numpy(np.zeros(output.shapes[-1], np.float32)))
+    with pytest.raises(RknnValueError, match=r"has shape .* but this run gives"):
+        session.run_with_iobinding(binding)
+
+
 def test_outputs_may_go_into_the_users_own_array(open_session: OpenSession) -> None:
     """By value, or by address as in ONNX Runtime; and inputs may come from one."""
     session = open_session(simulator="compute=on")

@@ -1,0 +1,230 @@
+"""``set_providers()`` while the session is in use: nothing that was accepted is lost, and nobody sees it happen."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+
+from ez_rknn_async import InferenceSession, OrtValue, RknnClosedError, RknnInUseError
+
+from .conftest import OpenSession, feed_of
+from .test_io_binding import bound, held_back
+from .test_running import Collector
+from .ways import WAYS
+
+HANGING = "compute=off,fault=rknn_run#1:hang"
+
+
+def exchange(session: InferenceSession, simulator: str = "compute=off", **options: Any) -> None:
+    """Load the model again."""
+    session.set_providers(None, {"runtime_library": "simulator", "simulator": simulator, **options})
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        threading.Event().wait(0.001)
+
+
+def in_thread(call: Callable[[], Any]) -> Future[Any]:
+    """The future of a call on a thread of its own."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(call)
+    pool.shutdown(wait=False)
+    return future
+
+
+def test_what_was_accepted_in_every_way_is_delivered(open_session: OpenSession) -> None:
+    """On the former contexts; the stream and the pipeline that were begun there go on with the new ones."""
+    session = open_session(simulator="compute=off,timing=fixed:5000", max_queue_size=50)
+    feed = feed_of(session)
+    collector = Collector(3)
+    for number in range(3):
+        session.run_async(None, feed, collector, number)
+    futures = [session.submit(feed) for _ in range(3)]
+    assert session.run_pipeline(feed, depth=2) is None
+    assert session.run_pipeline(feed, depth=2) is None
+    stream = session.map([feed] * 5, depth=2)
+    assert next(stream)
+    waiting = in_thread(lambda: session.run(None, feed))
+    wait_until(lambda: session.stats.cores["auto"].queued + session.stats.cores["auto"].running > 0)
+    exchange(session)
+    assert [number for _, number, error in collector.calls if error == ""] == [0, 1, 2]
+    assert all(len(future.result(0)) == 1 for future in futures)
+    assert len(waiting.result(60)) == 1
+    assert len(list(stream)) == 4
+    assert session.run_pipeline(feed, depth=2) is not None
+    assert len(session.drain_pipeline()) == 2
+
+
+@pytest.mark.parametrize("way", sorted(WAYS))
+def test_callers_on_other_threads_never_see_it(open_session: OpenSession, way: str) -> None:
+    """Whatever moment they meet: one that comes too late for the former contexts is served by the new ones."""
+    session = open_session(schedule=[0, 1])
+    feed, stop = feed_of(session), threading.Event()
+
+    def use() -> int:
+        rounds = 0
+        while not stop.is_set() or rounds == 0:
+            outcomes = WAYS[way](session, feed, 4)
+            assert all(isinstance(outcome, list) for outcome in outcomes), outcomes
+            rounds += 1
+        return rounds
+
+    users = [in_thread(use) for _ in range(1 if way == "run_pipeline" else 2)]
+    for _ in range(10):
+        exchange(session, schedule=[0, 1])
+    stop.set()
+    assert all(user.result(60) > 0 for user in users)
+
+
+def test_who_waits_for_a_place_in_the_queue_gets_one_of_the_new(
+    open_session: OpenSession, release_hangs: Callable[[], None]
+) -> None:
+    """Threads and coroutines; while what hangs on the former contexts still keeps set_providers() waiting."""
+    session = open_session(simulator=HANGING, schedule=0, max_queue_size=1)
+    feed = feed_of(session)
+    running = session.submit(feed)
+    wait_until(lambda: session.stats.cores["0"].running == 1)
+    queued = session.submit(feed)
+    coroutines = threading.Event()
+
+    async def several() -> list[Any]:
+        tasks = [asyncio.ensure_future(session.run_awaitable(None, feed)) for _ in range(3)]
+        await asyncio.sleep(0)  # each has found the queue full
+        coroutines.set()
+        return await asyncio.gather(*tasks)
+
+    waiting = [in_thread(lambda: session.run(None, feed)), in_thread(lambda: session.submit(feed).result(60))]
+    awaiting = in_thread(lambda: asyncio.run(several()))
+    coroutines.wait()
+    exchanging = in_thread(lambda: exchange(session, schedule=0, max_queue_size=5))
+    assert [len(future.result(60)) for future in (*waiting, awaiting)] == [1, 1, 3]
+    assert not running.done()
+    assert not queued.done()
+    assert not exchanging.done()
+    release_hangs()
+    exchanging.result(60)
+    assert len(running.result(0)) == len(queued.result(0)) == 1
+
+
+def test_closing_sends_away_all_coroutines_in_line(
+    open_session: OpenSession, release_hangs: Callable[[], None]
+) -> None:
+    """Not the first alone: the others would have waited for their time to run out."""
+    session = open_session(simulator=HANGING, schedule=0, max_queue_size=1)
+    feed = feed_of(session)
+    session.submit(feed)
+    wait_until(lambda: session.stats.cores["0"].running == 1)
+    session.submit(feed)
+
+    async def main() -> list[Any]:
+        tasks = [asyncio.ensure_future(session.run_awaitable(None, feed)) for _ in range(4)]
+        await asyncio.sleep(0)
+        closing = in_thread(session.close)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        release_hangs()
+        await asyncio.wrap_future(closing)
+        return outcomes
+
+    assert [type(outcome) for outcome in asyncio.run(main())] == [RknnClosedError] * 4
+
+
+def test_bindings_and_values_go_on(open_session: OpenSession) -> None:
+    """Values keep what they hold, and a binding what is bound to it; outputs of its own are made anew."""
+    session = open_session(simulator="", schedule=[0])
+    feed, (name,) = feed_of(session), session.output_names
+    (expected,) = session.run(None, feed)
+    kept = OrtValue.ortvalue_from_shape_and_type(
+        expected.shape, np.float32, "rknpu2", session=session, name=name, io_kind="output"
+    )
+    mine = np.zeros(expected.shape, np.float32)
+    into_value, into_array, by_itself = bound(session, feed), bound(session, feed), bound(session, feed)
+    into_value.bind_ortvalue_output(name, kept)
+    into_array.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(mine))
+    session.run_with_iobinding(by_itself)
+    (before,) = by_itself.get_outputs()
+    exchange(session, simulator="", schedule=[1, 2])
+    assert np.array_equal(before.numpy(), expected)
+    for binding in (into_value, into_array, by_itself):
+        for _ in range(2):
+            session.run_with_iobinding(binding)
+    assert np.array_equal(kept.numpy(), expected)
+    assert np.array_equal(mine, expected)
+    (after,) = by_itself.get_outputs()
+    assert after is not before
+    assert np.array_equal(after.numpy(), expected)
+    by_itself.bind_cpu_input(session.input_names[0], next(iter(feed.values())))
+    session.run_with_iobinding(by_itself)
+    session.close()
+    assert np.array_equal(kept.numpy(), expected)
+    assert np.array_equal(before.numpy(), expected)
+
+
+def test_a_binding_that_is_under_way_is_delivered_and_then_goes_on(open_session: OpenSession) -> None:
+    """Meanwhile it is in use, as always."""
+    session = open_session(simulator="compute=off")
+    binding = bound(session)
+    with held_back(session):
+        future = session.submit(binding)
+        exchanging = in_thread(lambda: exchange(session))
+        executor = session._executor
+        wait_until(lambda: session._executor is not executor or exchanging.done())
+        with pytest.raises(RknnInUseError):
+            session.run_with_iobinding(binding)
+        assert not exchanging.done()
+    exchanging.result(60)
+    assert len(future.result(0)) == 1
+    session.run_with_iobinding(binding)
+
+
+def test_a_binding_takes_the_layout_of_the_new_options(open_session: OpenSession) -> None:
+    """What is made anew has the new shape; a value of the old shape is refused in words when it is run."""
+    session = open_session(simulator="")
+    feed, (name,) = feed_of(session), session.output_names
+    (plain,) = session.run(None, feed)
+    by_itself, given = bound(session, feed), bound(session, feed)
+    given.bind_ortvalue_output(name, OrtValue.ortvalue_from_numpy(np.zeros_like(plain)))
+    exchange(session, simulator="", output_layout="nhwc")
+    session.run_with_iobinding(by_itself)
+    assert np.array_equal(by_itself.get_outputs()[0].numpy(), plain.transpose(0, 2, 3, 1))
+    with pytest.raises(ValueError, match="has shape"):
+        session.run_with_iobinding(given)
+
+
+def test_a_session_that_is_closed_while_it_exchanges_is_closed(
+    open_session: OpenSession,
+    living_contexts: Callable[[], int],
+    calls_of: Callable[[str], int],
+    release_hangs: Callable[[], None],
+) -> None:
+    """What was loaded meanwhile is given back; close() does not wait for it."""
+    session = open_session(schedule=0)
+    feed, before, loaded = feed_of(session), living_contexts(), calls_of("rknn_init")
+    exchanging = in_thread(lambda: exchange(session, simulator="compute=off,fault=rknn_init#1:hang"))
+    wait_until(lambda: calls_of("rknn_init") > loaded)
+    session.close()
+    release_hangs()
+    with pytest.raises(RknnClosedError):
+        exchanging.result(60)
+    assert living_contexts() == before - 1
+    with pytest.raises(RknnClosedError):
+        session.run(None, feed)
+
+
+def test_one_that_fails_leaves_everything_as_it_was(
+    open_session: OpenSession, living_contexts: Callable[[], int]
+) -> None:
+    """Statistics, bindings and contexts included."""
+    session = open_session(schedule=[0, 1])
+    binding, before = bound(session), living_contexts()
+    session.run(None, feed_of(session))
+    with pytest.raises(RuntimeError, match="rknn_set_core_mask failed"):
+        exchange(session, simulator="compute=off,fault=rknn_set_core_mask#2:fail=-1", schedule=[0, 1])
+    assert living_contexts() == before
+    session.run_with_iobinding(binding)
+    assert sum(core.completed for core in session.stats.cores.values()) == 2
