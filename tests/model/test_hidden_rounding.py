@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from ez_rknn_async.model.dpu import fraction
 from ez_rknn_async.model.graph import DType, Graph, Kind, Layout, Node, Quantization, Tensor
-from ez_rknn_async.model.hidden_rounding import hidden_rounding
+from ez_rknn_async.model.hidden_rounding import Convolved, hidden_rounding
 from ez_rknn_async.model.stages import Activation
+
+DENSE = Convolved(depthwise=False, transposed=False, reach=(-9.0, 9.0))
+DEPTHWISE = Convolved(depthwise=True, transposed=False, reach=(-9.0, 9.0))
+TRANSPOSED = Convolved(depthwise=False, transposed=True, reach=(-9.0, 9.0))
 
 
 def result(span: tuple[float, float]) -> Tensor:
@@ -45,7 +50,7 @@ def test_the_scale_follows_from_the_span_of_the_result(activation: Activation, u
         "Mish": lambda x: x * math.tanh(math.log1p(math.exp(x))),
     }
     low, high = (functions[activation.function](end) for end in undone)
-    rounding = hidden_rounding(graph(), [activation], result((low, high)), depthwise=True, transposed=False)
+    rounding = hidden_rounding(graph(), [activation], result((low, high)), DEPTHWISE)
     assert rounding is not None
     assert rounding.scale == pytest.approx((undone[1] - undone[0]) / 255, rel=1e-6)
     assert rounding.zero_point == round(-128 - undone[0] / rounding.scale)
@@ -53,31 +58,56 @@ def test_the_scale_follows_from_the_span_of_the_result(activation: Activation, u
 
 def test_tanh_is_undone_up_to_its_limit() -> None:
     """The compiler takes no argument beyond 3.2 into account."""
-    rounding = hidden_rounding(graph(), [Activation("Tanh")], result((-1.0, 1.0)), depthwise=True, transposed=False)
+    rounding = hidden_rounding(graph(), [Activation("Tanh")], result((-1.0, 1.0)), DEPTHWISE)
     assert rounding is not None
     assert rounding.scale == pytest.approx(6.4 / 255)
 
 
-@pytest.mark.parametrize("function", ["Sigmoid", "Softplus", "Relu"])
-def test_what_cannot_be_undone_is_not_rounded(function: str) -> None:
-    """A span that was widened to zero has lost its lower end."""
-    assert hidden_rounding(graph(), [Activation(function)], result((0.0, 1.0)), depthwise=True, transposed=True) is None
+@pytest.mark.parametrize(("function", "high", "limits"), [("Sigmoid", 0.9999, (-7, 7)), ("HardSwish", 8, (-3, 8))])
+def test_a_lost_end_is_at_the_limit_when_it_must_have_been_beyond(
+    function: str, high: float, limits: tuple[float, float]
+) -> None:
+    """The weights reach as far down as up, and the largest value was far beyond the limit."""
+    rounding = hidden_rounding(graph(), [Activation(function)], result((-0.375, high)), DEPTHWISE)
+    assert rounding is not None
+    assert rounding.scale == pytest.approx((limits[1] - limits[0]) / 255)
+    assert rounding.zero_point == round(-128 - limits[0] / rounding.scale)
+
+
+def test_a_hard_sigmoid_is_rounded_behind_every_convolution() -> None:
+    """Its limits are where it is cut off."""
+    hard = Activation("HardSigmoid", {"alpha": 0.2, "beta": 0.5})
+    reach = Convolved(depthwise=False, transposed=False, reach=(-9.0, 6.0))
+    rounding = hidden_rounding(graph(), [hard], result((0.0, 1.0)), reach)
+    assert rounding is not None
+    assert rounding.scale == pytest.approx(5 / 255)
+
+
+@pytest.mark.parametrize(("function", "high"), [("Sigmoid", 0.9), ("Softplus", 9.0), ("Relu", 9.0), ("HardSwish", 2.0)])
+def test_what_cannot_be_undone_is_not_rounded(function: str, high: float) -> None:
+    """A span that was widened to zero has lost its lower end, unless that must have been beyond the limit."""
+    low = -0.375 if function == "HardSwish" else 0.0
+    assert hidden_rounding(graph(), [Activation(function)], result((low, high)), DEPTHWISE) is None
+    assert hidden_rounding(graph(), [Activation(function)], result((low, high)), TRANSPOSED) is None
+
+
+def test_near_the_lowest_point_the_number_of_values_decides() -> None:
+    """Among few values, none may have been near the lowest point though others were beyond it."""
+    near = (-0.2784346, 1.0)  # undone: 0.012 above the lowest point
+    assert hidden_rounding(graph(), [Activation("Swish")], result(near), DEPTHWISE) is None
+    many = replace(result(near), shape=(1, 8, 40, 40))
+    assert hidden_rounding(graph(), [Activation("Swish")], many, DEPTHWISE) is not None
 
 
 def test_a_dense_convolution_has_no_hidden_rounding() -> None:
     """The official simulator fuses those."""
-    assert (
-        hidden_rounding(graph(), [Activation("Tanh")], result((-0.5, 0.5)), depthwise=False, transposed=False) is None
-    )
+    assert hidden_rounding(graph(), [Activation("Tanh")], result((-0.5, 0.5)), DENSE) is None
 
 
 def test_a_span_in_front_of_a_maximum_is_not_trusted() -> None:
     """It is the span of the maxima."""
     pool = Node(0, "MaxPool", "", True, (0,), (1,), {}, (), ())
-    assert (
-        hidden_rounding(graph(pool), [Activation("Tanh")], result((-0.5, 0.5)), depthwise=True, transposed=False)
-        is None
-    )
+    assert hidden_rounding(graph(pool), [Activation("Tanh")], result((-0.5, 0.5)), DEPTHWISE) is None
 
 
 @pytest.mark.parametrize("slope", [0.1, 0.2, 0.01, 0.3, 0.125])

@@ -16,7 +16,7 @@ import numpy as np
 from .constants import constant
 from .dpu import dpu
 from .graph import DType, Kind, Layout
-from .hidden_rounding import hidden_rounding
+from .hidden_rounding import Convolved, hidden_rounding
 from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, to_real, unit_of_sum
 from .registers import lookup_table
@@ -83,6 +83,7 @@ class _Decoder:
     def convolution(self) -> Convolution:
         """Everything together."""
         weight, bias, unit = self._real_weight()
+        stages = self._all_stages(weight, bias, unit)
         kernel = (weight.shape[2], weight.shape[3])
         strides, pads, dilations = self._geometry(kernel)
         if self._transposed:
@@ -98,7 +99,7 @@ class _Decoder:
             group=self._source.shape[1] if self._depthwise else 1,
             transposed=self._transposed,
             output_padding=self._output_padding(kernel, strides, pads, dilations) if self._transposed else (0, 0),
-            stages=self._all_stages(unit),
+            stages=stages,
         )
 
     # Operands
@@ -239,10 +240,23 @@ class _Decoder:
 
     # What is fused
 
-    def _all_stages(self, unit: float | None) -> tuple[Stage, ...]:
+    def _all_stages(self, weight: Array, bias: Array | None, unit: float | None) -> tuple[Stage, ...]:
         stages = tuple(self._stages(unit))
-        rounding = hidden_rounding(self._graph, stages, self._result, self._depthwise, self._transposed)
+        if unit is None or bias is None:
+            return stages
+        convolved = Convolved(self._depthwise, self._transposed, self._reach(weight, bias))
+        rounding = hidden_rounding(self._graph, stages, self._result, convolved)
         return stages if rounding is None else (rounding, *stages)
+
+    def _reach(self, weight: Array, bias: Array) -> tuple[float, float]:
+        """The least and the largest sum that the weights, output channels first, can make of the input's span."""
+        quantization = self._source.quantization
+        assert quantization is not None  # or the weights would have no scale
+        ends = ((end - quantization.zero_point[0]) * quantization.scale[0] for end in (-128, 127))
+        products = np.stack([weight * end for end in ends])
+        least = products.min(0).sum(axis=(1, 2, 3)) + bias
+        largest = products.max(0).sum(axis=(1, 2, 3)) + bias
+        return float(least.min()), float(largest.max())
 
     def _stages(self, unit: float | None) -> Iterator[Stage]:
         fused = iter(self._fused)

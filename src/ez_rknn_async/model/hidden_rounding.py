@@ -6,14 +6,19 @@ span of values that calibration met there, and the file has the span of what the
 activation can be undone, so can its effect on the span.
 
 Which pairs these are was found out by looking at the official simulator's intermediate results: all activations behind
-a transposed convolution, and those of :data:`SEPARATE` behind a depthwise one. What cannot be undone is computed
-without the rounding: ReLUs, sigmoids and softplus, whose span is widened to zero and has lost one end; swish and its
-kin where values beyond their lowest point have been met; products with another tensor.
+a transposed convolution, those of :data:`SEPARATE` behind a depthwise one, and a hard sigmoid behind any.
+
+The compiler leaves out of the span what is further from zero than an activation's :func:`_limits`, beyond which it
+hardly changes or not at all. A lost end is therefore known where it is certain to be beyond the limit; how far it is
+likely to reach follows from the other end and from what the weights can make of the input. What cannot be told is
+computed without the rounding: softplus, whose span is widened to zero and has lost its lower end; swish and its kin
+where values beyond their lowest point have been met; products with another tensor.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
 from .graph import DType
@@ -26,12 +31,25 @@ if TYPE_CHECKING:
     from .stages import Stage
 
     Function = Callable[[float], float]
+    Span = tuple[float, float]
 
-SEPARATE = ("LeakyRelu", "Tanh", "Swish", "HardSwish", "Gelu", "Mish")  # behind a depthwise convolution
+# What is separate behind a depthwise convolution, and behind any.
+SEPARATE = ("LeakyRelu", "Tanh", "Swish", "HardSwish", "Gelu", "Mish", "Sigmoid", "HardSigmoid")
+ALWAYS_SEPARATE = ("HardSigmoid",)
 
-_TANH_LIMIT = 3.2  # the compiler leaves out what is further from zero: tanh hardly changes there
+_CERTAIN = 1.25  # how many times further than the limit a lost end must be likely to reach
+_GAP = 8.0  # how many values are met, at least, between a function's lowest point and the nearest value to it
 _LEVELS = 255
 _LOWEST = -128
+
+
+@dataclass(frozen=True)
+class Convolved:
+    """The convolution in front of the activations."""
+
+    depthwise: bool
+    transposed: bool
+    reach: Span  # the least and the largest sum that its weights can make of the input's span
 
 
 def _swish(x: float) -> float:
@@ -59,49 +77,88 @@ _RISING: dict[str, tuple[Function, float]] = {
 }
 
 
-def hidden_rounding(
-    graph: Graph, stages: Sequence[Stage], result: Tensor, depthwise: bool, transposed: bool
-) -> Rounding | None:
+def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convolved: Convolved) -> Rounding | None:
     """The rounding in front of the only stage, if there is one and it can be told from ``result``."""
     if len(stages) != 1 or result.dtype is not DType.INT8 or result.quantization is None:
         return None
     stage, span = stages[0], result.quantization.span
-    if not isinstance(stage, Activation) or span is None:
+    if not isinstance(stage, Activation) or span is None or not _is_separate(stage.function, convolved):
         return None
-    if not transposed and not (depthwise and stage.function in SEPARATE):
+    low = None if _is_of_maxima(graph, result) else _undone(stage, span[0], math.prod(result.shape))
+    high = _undone(stage, span[1], math.prod(result.shape))
+    least, largest = _limits(stage)
+    if low is None and high is not None and _is_beyond(least, high, convolved.reach):
+        low = least
+    if low is None or high is None:
         return None
-    # In front of a maximum the span is that of the maxima.
-    if any(node.op == "MaxPool" and result.index in node.inputs for node in graph.nodes):
-        return None
-    low, high = (_undone(stage, end) for end in span)
-    if low is None or high is None or not high - low > 1e-30:
+    low, high = max(low, least), min(high, largest)
+    if not high - low > 1e-30:
         return None
     scale = (high - low) / _LEVELS
     return Rounding(scale, round(_LOWEST - low / scale))
 
 
-def _undone(activation: Activation, value: float) -> float | None:
-    """The argument for which the activation is ``value``; None where that is not certain."""
+def _is_separate(function: str, convolved: Convolved) -> bool:
+    if function in ALWAYS_SEPARATE or convolved.transposed:
+        return True
+    return convolved.depthwise and function in SEPARATE
+
+
+def _is_of_maxima(graph: Graph, result: Tensor) -> bool:
+    """In front of a maximum the span is that of the maxima: its upper end is right, its lower end is too high."""
+    return any(node.op == "MaxPool" and result.index in node.inputs for node in graph.nodes)
+
+
+def _limits(activation: Activation) -> Span:
+    """Where the compiler cuts the span of the activation's argument."""
+    if activation.function == "Tanh":
+        return -3.2, 3.2
+    if activation.function == "Sigmoid":
+        return -7.0, 7.0
+    if activation.function == "HardSwish":
+        return -3.0, math.inf
+    if activation.function == "HardSigmoid":
+        alpha, beta = activation.parameters["alpha"], activation.parameters["beta"]
+        return -beta / alpha, (1 - beta) / alpha
+    return -math.inf, math.inf
+
+
+def _is_beyond(limit: float, high: float, reach: Span) -> bool:
+    """Whether values have been met below ``limit``, seeing that the largest was ``high``.
+
+    Taken as a share of what the weights can make of the input, the least and the largest value are alike.
+    """
+    least, largest = reach
+    return high > 0 > least and largest > 0 and high / largest * least < _CERTAIN * limit
+
+
+def _undone(activation: Activation, value: float, count: int) -> float | None:
+    """The argument for which the activation is ``value``, an end of ``count`` values; None if that is not certain."""
     if activation.function == "LeakyRelu":
         slope = activation.parameters["alpha"]
         return value if value >= 0 else value / slope if slope > 0 else None
     if activation.function == "Tanh":
-        return math.copysign(_TANH_LIMIT, value) if abs(value) >= math.tanh(_TANH_LIMIT) else math.atanh(value)
+        return math.copysign(20.0, value) if abs(value) >= 1 else math.atanh(value)
     if activation.function == "Elu":
         alpha = activation.parameters["alpha"]
         return value if value >= 0 else math.log1p(value / alpha) if -alpha < value else None
+    # The spans of these are widened to zero.
+    if activation.function == "Sigmoid":
+        return None if value <= 0 else 20.0 if value >= 1 else math.log(value / (1 - value))
+    if activation.function == "HardSigmoid":
+        return None if value <= 0 else (value - activation.parameters["beta"]) / activation.parameters["alpha"]
     if activation.function in _RISING:
-        return _solved(*_RISING[activation.function], value)
+        return _solved(*_RISING[activation.function], value, count)
     return None
 
 
-def _solved(function: Function, lowest: float, value: float) -> float | None:
+def _solved(function: Function, lowest: float, value: float, count: int) -> float | None:
     """By halving the interval in which the function rises."""
-    least = function(lowest)
-    if value < least * (1 - 1e-4):  # so near to the lowest point that the other side may have been met
+    if value < function(lowest):
         return None
     low, high = lowest, max(value, 0.0) + 4.0
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) < value else (low, middle)
-    return high
+    # So near to the lowest point, the other side may have been met: how near depends on how many values there were.
+    return high if (high - lowest) * count > _GAP else None
