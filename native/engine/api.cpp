@@ -118,6 +118,10 @@ EZR_EXPORT void ezr_stats(ezr_engine *engine, ezr_group_stats *groups, ezr_stage
     if (engine != nullptr) engine->stats(groups, stages);
 }
 
+EZR_EXPORT void ezr_health(ezr_engine *engine, ezr_worker_health *workers) {
+    if (engine != nullptr && workers != nullptr) engine->health(workers);
+}
+
 EZR_EXPORT void ezr_reset_stats(ezr_engine *engine) {
     if (engine != nullptr) engine->reset_stats();
 }

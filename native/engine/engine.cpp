@@ -150,6 +150,8 @@ void Engine::grant_room() {
 
 void Engine::count(const ezr_result &result) {
     dispatch_.count(result);
+    Worker::Record &record = workers_[result.worker].record;
+    record = {result.code == RKNN_SUCC ? 0 : record.failures + 1, result.code, result.call};
     if (result.code != RKNN_SUCC) return;
     stages_.add(result);
     pace_.occupied(result.finished_ns - result.started_ns);
@@ -211,6 +213,16 @@ void Engine::stats(ezr_group_stats *groups, ezr_stage_stats *stages) {
         for (const Group &group : dispatch_.groups()) *groups++ = dispatch_.stats(group.index());
     }
     if (stages != nullptr) stages_.summarise(stages);
+}
+
+void Engine::health(ezr_worker_health *workers) {
+    Lock lock(mutex_);
+    for (const Worker &worker : workers_) {
+        const uint32_t state = worker.is_lost              ? EZR_WORKER_LOST
+                               : worker.awaits_replacement ? EZR_WORKER_STALLED
+                                                           : EZR_WORKER_READY;
+        *workers++ = {worker.group, state, worker.record.failures, worker.record.code, worker.record.call};
+    }
 }
 
 void Engine::reset_stats() {

@@ -47,6 +47,7 @@ class Engine {
     int32_t add_lane(const rknn_context *contexts);
     void close(bool discard);
     void stats(ezr_group_stats *groups, ezr_stage_stats *stages);
+    void health(ezr_worker_health *workers);
     void reset_stats();
 
     /* Closes, finishes what was accepted, and joins the threads; returns the number of those that are left behind. */
@@ -69,6 +70,13 @@ class Engine {
         uint32_t group;
         uint32_t stuck_lane = 0; /* while it awaits replacement */
         bool awaits_replacement = false;
+        bool is_lost = false;
+        /* How its last task ended, and how many failed in a row up to it. */
+        struct Record {
+            uint64_t failures = 0;
+            int32_t code = RKNN_SUCC;
+            int32_t call = EZR_CALL_NONE;
+        } record;
         /* Two tasks with nothing but a result: for the completion of a task that is set aside while its own node is in
          * use, and for the notice. Where there is no watchdog, none. */
         TaskList spare;

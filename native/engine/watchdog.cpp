@@ -115,6 +115,7 @@ int32_t Engine::replace_worker(uint32_t index, rknn_context context) {
         worker.lanes[worker.stuck_lane] = {context, {}};
         worker.spare.swap(spare);
         worker.awaits_replacement = false;
+        worker.record = {};
         Group &group = dispatch_.group(worker.group);
         group.settle_replacement();
         group.add_worker(index);
@@ -128,6 +129,7 @@ int32_t Engine::replace_worker(uint32_t index, rknn_context context) {
 
 void Engine::give_up(Worker &worker) {
     worker.awaits_replacement = false;
+    worker.is_lost = true;
     dispatch_.group(worker.group).settle_replacement();
     end_hopeless();
     if (dispatch_.is_retired()) close_locked(true);

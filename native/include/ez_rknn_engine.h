@@ -65,6 +65,11 @@ extern "C" {
 #define EZR_STAGE_TOTAL 4  /* submitted_ns to finished_ns */
 #define EZR_STAGES 5
 
+/* ezr_worker_health.state */
+#define EZR_WORKER_READY 0   /* idle, or at a task */
+#define EZR_WORKER_STALLED 1 /* set aside by the watchdog, and not replaced yet */
+#define EZR_WORKER_LOST 2    /* set aside, and there will be no replacement */
+
 /* The call during which a task ended; EZR_CALL_NONE on success. A conversion counts with the call before it. */
 #define EZR_CALL_NONE 0
 #define EZR_CALL_SET_INPUT_SHAPES 1
@@ -199,6 +204,15 @@ typedef struct {
     int64_t p99_ns;
 } ezr_stage_stats;
 
+/* How a worker is, and how it fares. A replacement begins anew. */
+typedef struct {
+    uint32_t group;
+    uint32_t state;    /* EZR_WORKER_* */
+    uint64_t failures; /* how many tasks in a row, up to the last that it had, ended with anything but RKNN_SUCC */
+    int32_t code;      /* of the last of them; RKNN_SUCC when there is none */
+    int32_t call;      /* of the last of them: EZR_CALL_* */
+} ezr_worker_health;
+
 /* Starts the threads. On failure *engine is NULL and no thread is left. Every context must be idle, and belongs to the
  * engine until ezr_destroy returns. Returns EZR_OK, EZR_INVALID, EZR_NO_MEMORY or EZR_NO_THREAD. */
 int32_t ezr_create(const ezr_config *config, ezr_engine **engine);
@@ -330,7 +344,11 @@ uint32_t ezr_destroy(ezr_engine *engine, int32_t timeout_ms, rknn_context *left,
  * ten nanoseconds. Thread-safe. */
 void ezr_stats(ezr_engine *engine, ezr_group_stats *groups, ezr_stage_stats *stages);
 
-/* Forgets what was counted and measured; what is queued and running remains so. Thread-safe. */
+/* Fills workers[0 .. worker_count - 1], by index into ezr_config.workers. Thread-safe. */
+void ezr_health(ezr_engine *engine, ezr_worker_health *workers);
+
+/* Forgets what was counted and measured; what is queued and running remains so, and so does the health of workers.
+ * Thread-safe. */
 void ezr_reset_stats(ezr_engine *engine);
 
 /* cffi: end */

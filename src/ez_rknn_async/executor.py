@@ -23,12 +23,13 @@ from .contexts import Contexts, counted_apart
 from .device_value import Ports
 from .dispatcher import Delivery, Dispatcher, Listener, Runnable
 from .errors import RknnClosedError, RknnDeviceError, RknnError
+from .health import SessionHealth, read_health
 from .init_flags import check_flushes
 from .interface import Interface
 from .io_mode import direct_transport
 from .lanes import Lanes
 from .runtime import status
-from .runtime.engine import DISCARDED, RUN_TIMEOUT, Engine, Result, Task
+from .runtime.engine import DEVICE_UNAVAILABLE, DISCARDED, RUN_TIMEOUT, Engine, Result, Task
 from .shapes import graph_shapes, shape_sets
 from .stats import StatsReader
 
@@ -153,6 +154,7 @@ class Executor:
         self.stats = StatsReader(self._engine, plan.groups, memory)
         self._tasks: collections.deque[Task] = collections.deque()
         self._gate = _Gate()
+        self._cores = plan.groups
         self._prefers_nhwc = options.zero_copy_layout == "nhwc"
         self.last_bound = LastBound()
 
@@ -226,6 +228,19 @@ class Executor:
         self._check_process()
         with self._gate:
             pass
+
+    def health(self) -> SessionHealth:
+        """How its workers are.
+
+        Raises:
+            RknnError: this process is a fork of the one that has the session.
+        """
+        self._check_process()
+        try:
+            with self._gate:
+                return read_health(self._engine, self._cores)
+        except RknnClosedError:
+            return SessionHealth(())
 
     def lane(self, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[int, Contexts]:
         """The contexts, and their number, for inferences whose tensors are bound in these ways; see :attr:`Form.way`.
@@ -336,7 +351,10 @@ class Executor:
 
 
 class _Gate:
-    """Counts the calls under way, so that closing waits for them and refuses new ones."""
+    """Counts the calls under way, so that closing waits for them and refuses new ones.
+
+    While it is open, an engine that is closed has done that itself: its last worker is lost.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the two below
@@ -350,11 +368,14 @@ class _Gate:
                 raise RknnClosedError("the session is closed")
             self._inside += 1
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         with self._lock:
             self._inside -= 1
             if not self._open and self._inside == 0:
                 self._left.notify_all()
+            is_open = self._open
+        if is_open and isinstance(error, RknnClosedError):
+            raise _without_workers("of the session", DEVICE_UNAVAILABLE) from None
 
     def close(self) -> bool:
         """Refuse everyone from now on; False when that was so already."""
@@ -373,11 +394,15 @@ def failure(result: Result) -> RknnError:
         return status.error(result.code, result.call, result.message)
     if result.code == DISCARDED:
         return RknnClosedError("the session was closed with cancel=True before a worker took up the task")
+    return _without_workers("of its cores", result.code)
+
+
+def _without_workers(of_which: str, code: int) -> RknnDeviceError:
     return RknnDeviceError(
-        "every worker of its cores hangs inside the runtime, and none could be started in its place",
-        code=result.code,
-        symbol=status.symbol(result.code),
-        hint="close the session and create it again",
+        f"every worker {of_which} hangs inside the runtime, and none could be started in its place",
+        code=code,
+        symbol=status.symbol(code),
+        hint="call the session's reset() when the device answers again",
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .executor import Executor
+    from .health import SessionHealth
     from .metadata import ModelMetadata
     from .node_arg import NodeArg
     from .opening import Opened
@@ -109,6 +110,11 @@ class InferenceSession(ArrayRuns, BindingRuns):
         """What the session has done so far: tasks and load of each core, latency percentiles, memory."""
         return self._executor.stats.read()
 
+    @property
+    def health(self) -> SessionHealth:
+        """How the workers are: whether they serve, fail, hang or are lost. See :meth:`reset`."""
+        return self._executor.health()
+
     # ---- What the model is ----
 
     @property
@@ -152,6 +158,19 @@ class InferenceSession(ArrayRuns, BindingRuns):
         """
         wanted, given = choose(providers, provider_options)
         self._exchange(wanted, ProviderOptions.parse(given))
+
+    def reset(self) -> None:
+        """Load the model again with the options in force: what to do when the device was lost and answers again.
+
+        Every worker gets a fresh context, those included that were set aside or lost. The rest is as with
+        :meth:`set_providers`: what was accepted before is delivered, or failed by the former contexts; when the device
+        does not answer yet, this raises, and may be called again.
+
+        Raises:
+            RknnError: the runtime refuses.
+            RknnClosedError: the session is closed, or the one given as ``use_weight_from``.
+        """
+        self._exchange(self._wanted, self._options)
 
     def get_session_options(self) -> SessionOptions:
         """The session options in force."""

@@ -37,10 +37,12 @@ CANCELLED = -108  # Result.code of a task that was withdrawn
 DISCARDED = -1  # Result.code, with no Result.call, of a task that close() threw away (RKNN_ERR_FAIL)
 RUN_TIMEOUT = -2  # Result.code of a task that the watchdog ended (RKNN_ERR_TIMEOUT)
 INTERRUPTIBLE = 1
+DEVICE_UNAVAILABLE = -3  # Result.code of a task for which no worker is left (RKNN_ERR_DEVICE_UNAVAILABLE)
 _NO_ID = 2**63 - 1
 # How many events are taken at once. Those taken no longer hold submissions up, though their callbacks are to come.
 _AT_ONCE = 16
 _NULL = ffi.NULL
+WORKER_STATES = ("ready", "set aside", "lost")  # by EZR_WORKER_*
 STAGES = ("queue", "input", "npu", "output", "total")
 
 
@@ -290,6 +292,12 @@ class Engine:
         groups, stages = ffi.new("ezr_group_stats[]", self._groups), ffi.new("ezr_stage_stats[]", len(STAGES))
         self._native.ezr_stats(self._engine, groups, stages)
         return groups, stages
+
+    def health(self) -> Any:
+        """How each worker is: ``ezr_worker_health[]``."""
+        workers = ffi.new("ezr_worker_health[]", self._workers)
+        self._native.ezr_health(self._engine, workers)
+        return workers
 
     def close(self, *, discard: bool = False) -> None:
         """Accept no more work; what was accepted is still executed, or thrown away if no worker has taken it up."""

@@ -19,7 +19,9 @@ class Status:
 STATUSES = {
     -1: Status("RKNN_ERR_FAIL", RknnDeviceError, "the kernel log (dmesg) may say what the NPU's driver refused"),
     -2: Status("RKNN_ERR_TIMEOUT", RknnTimeoutError, "the NPU did not finish in the driver's time"),
-    -3: Status("RKNN_ERR_DEVICE_UNAVAILABLE", RknnDeviceError, "the device is gone; create a new session"),
+    -3: Status(
+        "RKNN_ERR_DEVICE_UNAVAILABLE", RknnDeviceError, "the device is gone; reset() the session when it is back"
+    ),
     -4: Status("RKNN_ERR_MALLOC_FAIL", RknnError, "no memory that the NPU can reach is left; close other sessions"),
     -5: Status("RKNN_ERR_PARAM_INVALID", RknnError, "the runtime takes other arguments; is it as old as the model?"),
     -6: Status("RKNN_ERR_MODEL_INVALID", RknnModelError, "see `ezrknn info` for what the file contains"),
