@@ -18,14 +18,14 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: wheels test-aarch64 test-vendor
-.PHONY: demo test test-all test-python test-native test-valgrind test-zoo test-direct fuzz-models test-peer bench bench-kernels bench-zero-copy soak lint format clean
+.PHONY: demo test test-all test-python test-native test-address test-valgrind test-zoo test-direct fuzz-models test-peer bench bench-kernels bench-zero-copy soak lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
 	$(BIN)/python examples/digits/demo.py
 
 ## test: the whole suite, Python and native
-test: test-native test-python
+test: test-native test-address test-python
 
 test-python: $(VENV)/.test
 	$(BIN)/python -m pytest
@@ -39,9 +39,12 @@ test-native:
 	tools/native-tests.sh address
 	tools/native-tests.sh thread
 
-## test-valgrind: values and bindings, misuse included, with every access to memory checked (some minutes)
+## test-address, test-valgrind: values and bindings, misuse included, with every access to memory checked (valgrind: some minutes)
+test-address: $(VENV)/.test
+	tools/memory-tests.sh address $(BIN)/python
+
 test-valgrind: $(VENV)/.test
-	tools/valgrind-tests.sh $(BIN)/python
+	tools/memory-tests.sh valgrind $(BIN)/python
 
 ## test-zoo: every model of ../shared/zoo against the official simulator
 test-zoo: $(VENV)/.test

@@ -13,6 +13,7 @@
 #include "factors.h"
 #include "fill.h"
 #include "layout.h"
+#include "spread.h"
 #include "transpose.h"
 
 namespace ezr {
@@ -101,6 +102,13 @@ class Conversion {
     /* Whether planes become pixels with these channels alone. */
     bool meet(size_t channels) const { return from_planes() && to_.group == channels; }
 
+    /* Whether blocks become planes of floats in one go. */
+    bool can_spread() const {
+        if (kinds_.to != RKNN_TENSOR_FLOAT32 || from_.group * from_.element != kBlockBytes) return false;
+        if (kinds_.rule == EZR_RULE_NORMALISE) return kinds_.from == RKNN_TENSOR_FLOAT16;
+        return kinds_.rule == EZR_RULE_DEQUANTISE && from_.element == 1;
+    }
+
     void convert_run(const char *from, char *to, size_t channel, size_t channels, size_t pixels,
                      const Arithmetic &arithmetic) const {
         const bool whole = from_.group == channels && to_.group == channels;
@@ -151,6 +159,18 @@ class Conversion {
         if (copies_) {
             transpose(from, from_.group, to, to_stride, pixels, channels, to_.element);
             return;
+        }
+        if (can_spread() && pixels * from_.element >= kBlockBytes) {
+            const size_t first = conversion_.channels == 1 ? 0 : channel;
+            const Spread spread = {from,
+                                   reinterpret_cast<float *>(to),
+                                   to_stride,
+                                   channels,
+                                   pixels,
+                                   conversion_.a + first,
+                                   conversion_.b + first,
+                                   conversion_.channels != 1};
+            return spread_block(kinds_, spread);
         }
         char planes[kBufferBytes];
         transpose(from, from_.group, planes, pixels, pixels, channels, from_.element);

@@ -3,6 +3,7 @@
 #include "halve_bytes.h"
 #include "layout.h"
 #include "map_bytes.h"
+#include "spread.h"
 #include "stage.h"
 
 namespace ezr {
@@ -13,6 +14,7 @@ void convert_elements_avx2(const Kinds &kinds, size_t from_size, size_t to_size,
                            size_t count, const Factors &factors);
 void map_bytes_avx2(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count);
 void bytes_to_halves_avx2(const HalfLine &line, const uint8_t *from, void *to, size_t count);
+void spread_block_avx2(const Kinds &kinds, const Spread &spread);
 
 namespace {
 // Every processor with AVX2 has F16C too, which not every compiler has a name for here.
@@ -40,6 +42,13 @@ void bytes_to_halves(const HalfLine &line, const uint8_t *from, void *to, size_t
     if (has_avx2) return bytes_to_halves_avx2(line, from, to, count);
 #endif
     halve_all(line, from, to, count);
+}
+
+void spread_block(const Kinds &kinds, const Spread &spread) {
+#if defined(__x86_64__)
+    if (has_avx2) return spread_block_avx2(kinds, spread);
+#endif
+    spread_all(kinds, spread);
 }
 
 }  // namespace ezr

@@ -1,6 +1,7 @@
 /* Compiled for x86-64 with AVX2, FMA and F16C; called where the processor has them. */
 #include "halve_bytes.h"
 #include "map_bytes.h"
+#include "spread.h"
 #include "stage.h"
 
 namespace ezr {
@@ -16,6 +17,10 @@ void map_bytes_avx2(const ByteLine &line, const uint8_t *from, uint8_t *to, size
 
 void bytes_to_halves_avx2(const HalfLine &line, const uint8_t *from, void *to, size_t count) {
     halve_all(line, from, to, count);
+}
+
+void spread_block_avx2(const Kinds &kinds, const Spread &spread) {
+    spread_all(kinds, spread);
 }
 
 }  // namespace ezr

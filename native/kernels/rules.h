@@ -52,14 +52,17 @@ struct Divide {
     }
 };
 
+/* `Real` is float, or a vector of them. */
 struct Normalise {
-    static EZR_INLINE float of(float x, double a, double b) {
+    template <typename Real>
+    static EZR_INLINE Real of(Real x, double a, double b) {
         return (x - static_cast<float>(a)) / static_cast<float>(b);
     }
 };
 
 struct Dequantise {
-    static EZR_INLINE float of(float x, double a, double b) {
+    template <typename Real>
+    static EZR_INLINE Real of(Real x, double a, double b) {
         return (x - static_cast<float>(b)) * static_cast<float>(a);
     }
 };
@@ -70,10 +73,10 @@ EZR_INLINE void apply(const Unaligned<Source> *from, Result *__restrict to, size
                       const Bounds &...bounds) {
     const double *a = factors.a, *b = factors.b;
     if (factors.each) {
-        for (size_t i = 0; i < count; ++i) to[i] = Rule::of(from[i], a[i], b[i], bounds...);
+        for (size_t i = 0; i < count; ++i) to[i] = Rule::of(static_cast<float>(from[i]), a[i], b[i], bounds...);
     } else {
         const double all_a = a[0], all_b = b[0];
-        for (size_t i = 0; i < count; ++i) to[i] = Rule::of(from[i], all_a, all_b, bounds...);
+        for (size_t i = 0; i < count; ++i) to[i] = Rule::of(static_cast<float>(from[i]), all_a, all_b, bounds...);
     }
 }
 

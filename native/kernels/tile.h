@@ -14,46 +14,39 @@
 
 namespace ezr {
 
-/* `Element` is an unsigned integer of 1, 2, 4 or 8 bytes. Nothing here needs more alignment than a byte. With fewer
- * vectors than one has elements, the tile is no square: before it is transposed, its rows are as short as there are
- * vectors, and lie side by side. */
-template <typename Element, size_t Vectors = 16 / sizeof(Element)>
+/* `Element` is an unsigned integer of 1, 2, 4 or 8 bytes. Nothing here needs more alignment than a byte. */
+template <typename Element>
 class Tile {
   public:
     /* Elements of a vector: rows before the transposition, columns after it. */
     static constexpr size_t kSide = 16 / sizeof(Element);
 
     /* Reads the first `rows` rows, each `stride` elements after the one before; the others are zero. */
-    EZR_INLINE void load(const void *src, size_t stride, size_t rows = Vectors) {
+    EZR_INLINE void load(const void *src, size_t stride, size_t rows = kSide) {
         for (size_t i = 0; i < rows; ++i)
             std::memcpy(&rows_[i], static_cast<const char *>(src) + i * stride * sizeof(Element), sizeof(Vector));
-        for (size_t i = rows; i < Vectors; ++i) rows_[i] = Vector{};
+        for (size_t i = rows; i < kSide; ++i) rows_[i] = Vector{};
     }
 
-    /* Reads kSide short rows, each `stride` elements after the one before. */
-    EZR_INLINE void load_short(const void *src, size_t stride) {
-        for (size_t i = 0; i < kSide; ++i) {
-            std::memcpy(reinterpret_cast<char *>(rows_) + i * Vectors * sizeof(Element),
-                        static_cast<const char *>(src) + i * stride * sizeof(Element), Vectors * sizeof(Element));
-        }
-    }
-
-    /* Writes the first `rows` rows, in ascending order. */
-    EZR_INLINE void store(void *dst, size_t stride, size_t rows = Vectors) const {
-        for (size_t i = 0; i < rows; ++i)
+    /* Writes the first `rows` rows, of no more than `Most`, in ascending order. */
+    template <size_t Most = kSide>
+    EZR_INLINE void store(void *dst, size_t stride, size_t rows = Most) const {
+        for (size_t i = 0; i < Most; ++i) {
+            if (i == rows) return;
             std::memcpy(static_cast<char *>(dst) + i * stride * sizeof(Element), &rows_[i], sizeof(Vector));
+        }
     }
 
     /* Each round interleaves the upper half of the vectors with the lower half, which moves one bit of an element's row
      * number behind its column number; after log2(kSide) rounds the two numbers have changed places. */
     EZR_INLINE void transpose() {
         for (size_t round = 1; round < kSide; round *= 2) {
-            Vector interleaved[Vectors];
-            for (size_t i = 0; i < Vectors / 2; ++i) {
-                interleaved[2 * i] = interleave<0>(rows_[i], rows_[i + Vectors / 2], Lanes());
-                interleaved[2 * i + 1] = interleave<kSide / 2>(rows_[i], rows_[i + Vectors / 2], Lanes());
+            Vector interleaved[kSide];
+            for (size_t i = 0; i < kSide / 2; ++i) {
+                interleaved[2 * i] = interleave<0>(rows_[i], rows_[i + kSide / 2], Lanes());
+                interleaved[2 * i + 1] = interleave<kSide / 2>(rows_[i], rows_[i + kSide / 2], Lanes());
             }
-            for (size_t i = 0; i < Vectors; ++i) rows_[i] = interleaved[i];
+            for (size_t i = 0; i < kSide; ++i) rows_[i] = interleaved[i];
         }
     }
 
@@ -72,7 +65,7 @@ class Tile {
 #endif
     }
 
-    Vector rows_[Vectors];
+    Vector rows_[kSide];
 };
 
 }  // namespace ezr

@@ -133,40 +133,20 @@ void transpose_few_rows(const Matrix<Element> &matrix) {
     }
 }
 
-/* At most `Width` columns: fewer registers than a whole tile, and less to do
- * in each round. */
-template <size_t Width, typename Element>
-void transpose_short_rows(const Matrix<Element> &matrix) {
+/* At most `Most` columns. Rows are read as wide as the tile where they may; the compiler leaves out what of the
+ * transposition is not stored. */
+template <size_t Most, typename Element>
+void transpose_columns(const Matrix<Element> &matrix) {
     constexpr size_t kSide = Tile<Element>::kSide;
     const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
     const size_t end = (rows - 1) * src_stride + columns;
-    for (size_t at = 0; at < rows; at += kSide) {
-        const size_t r = inside<Element>(at, rows);
-        Tile<Element, Width> tile;
-        if ((r + kSide - 1) * src_stride + Width <= end) {
-            tile.load_short(src + r * src_stride, src_stride);
-        } else {
-            Element buffer[kSide * Width] = {};
-            for (size_t i = 0; i < kSide; ++i) {
-                std::memcpy(buffer + i * Width, src + (r + i) * src_stride, columns * sizeof(Element));
-            }
-            tile.load_short(buffer, Width);
-        }
-        tile.transpose();
-        tile.store(dst + r, dst_stride, columns);
-    }
-}
-
-/* More than half a tile's columns: the same with wide loads. */
-template <typename Element>
-void transpose_many_columns(const Matrix<Element> &matrix) {
-    constexpr size_t kSide = Tile<Element>::kSide;
-    const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
-    const size_t end = (rows - 1) * src_stride + columns;
+    // The first row from which on a tile's last row would be read beyond the end.
+    const size_t reach = (kSide - 1) * src_stride + kSide;
+    const size_t wide = end < reach ? 0 : (end - reach) / src_stride + 1;
     for (size_t at = 0; at < rows; at += kSide) {
         const size_t r = inside<Element>(at, rows);
         Tile<Element> tile;
-        if ((r + kSide - 1) * src_stride + kSide <= end) {
+        if (r < wide) {
             tile.load(src + r * src_stride, src_stride);
         } else {
             Element buffer[kSide * kSide] = {};
@@ -176,7 +156,7 @@ void transpose_many_columns(const Matrix<Element> &matrix) {
             tile.load(buffer, kSide);
         }
         tile.transpose();
-        tile.store(dst + r, dst_stride, columns);
+        tile.template store<Most>(dst + r, dst_stride, columns);
     }
 }
 
@@ -184,11 +164,9 @@ void transpose_many_columns(const Matrix<Element> &matrix) {
 template <typename Element>
 void transpose_few_columns(const Matrix<Element> &matrix) {
     constexpr size_t kSide = Tile<Element>::kSide;
-    if constexpr (kSide >= 8) {
-        if (matrix.columns <= kSide / 4) return transpose_short_rows<kSide / 4>(matrix);
-        if (matrix.columns <= kSide / 2) return transpose_short_rows<kSide / 2>(matrix);
-    }
-    transpose_many_columns(matrix);
+    if (matrix.columns <= kSide / 4) return transpose_columns<kSide / 4>(matrix);
+    if (matrix.columns <= kSide / 2) return transpose_columns<kSide / 2>(matrix);
+    transpose_columns<kSide>(matrix);
 }
 
 /* Tiles in blocks of a cache line by a cache line, so that a line is done with before it leaves the cache. */

@@ -203,7 +203,8 @@ std::vector<ezr_layout> layouts_of(rknn_tensor_type type, uint32_t c, uint32_t h
                                        {type, RKNN_TENSOR_NHWC, 0, 0, 0, 0},
                                        {type, RKNN_TENSOR_NCHW, w + 3, 0, 0, 0},
                                        {type, RKNN_TENSOR_NHWC, w + 5, 0, 0, 0}};
-    for (const uint32_t c2 : {4U, 16U}) {
+    const uint32_t block = size_of(type) == 2 ? 8 : 16;  // sixteen bytes, as the NPU has them
+    for (const uint32_t c2 : {4U, block}) {
         layouts.push_back({type, RKNN_TENSOR_NC1HWC2, 0, (c + c2 - 1) / c2, c2, 0});
         layouts.push_back({type, RKNN_TENSOR_NC1HWC2, 0, (c + c2 - 1) / c2 + 1, c2, h * w + 3});
     }

@@ -1,0 +1,86 @@
+/* A few floats in one register. Compilers do the arithmetic of such vectors everywhere, but make one conversion at a
+ * time of what becomes them: that is written for each instruction set. */
+#ifndef EZ_RKNN_REALS_H
+#define EZ_RKNN_REALS_H
+
+#include <cstring>
+
+#include "elements.h"
+#include "half.h"
+#include "inline.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace ezr {
+namespace {
+
+#if defined(__AVX2__)
+constexpr size_t kReals = 8;
+#else
+constexpr size_t kReals = 4;
+#endif
+
+typedef float Reals __attribute__((vector_size(kReals * sizeof(float))));
+
+/* Elements of two bytes are float16. */
+template <typename Element>
+EZR_INLINE Reals widened(const Element *from) {
+    Reals reals = {};
+    for (size_t i = 0; i < kReals; ++i) {
+        reals[i] = sizeof(Element) == 2 ? float_from_half(static_cast<uint16_t>(from[i])) : static_cast<float>(from[i]);
+    }
+    return reals;
+}
+
+#if defined(__AVX2__)
+
+template <>
+EZR_INLINE Reals widened(const int8_t *from) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(from));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+}
+
+template <>
+EZR_INLINE Reals widened(const uint8_t *from) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(from));
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+}
+
+template <>
+EZR_INLINE Reals widened(const uint16_t *from) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from)));
+}
+
+#elif defined(__aarch64__)
+
+EZR_INLINE uint8x8_t four_bytes(const void *from) {
+    uint32_t bytes;
+    std::memcpy(&bytes, from, sizeof bytes);
+    return vreinterpret_u8_u32(vdup_n_u32(bytes));
+}
+
+template <>
+EZR_INLINE Reals widened(const int8_t *from) {
+    return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(four_bytes(from))))));
+}
+
+template <>
+EZR_INLINE Reals widened(const uint8_t *from) {
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four_bytes(from)))));
+}
+
+template <>
+EZR_INLINE Reals widened(const uint16_t *from) {
+    return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(reinterpret_cast<const uint8_t *>(from))));
+}
+
+#endif
+
+}  // namespace
+}  // namespace ezr
+
+#endif

@@ -1,0 +1,51 @@
+#!/bin/sh
+# The Python tests of what reads and writes memory that users hold, misuse included, with every access checked.
+#
+#   tools/memory-tests.sh address|valgrind PYTHON [pytest arguments]
+#
+# address: our native libraries, built with AddressSanitizer. valgrind: everything, as it is; this takes minutes, so those
+# tests that compute whole models are left out.
+set -eu
+
+checker=$1
+python=$2
+shift 2
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+# Each allocation on its own, or neither would see where one Python object ends and the next begins.
+export PYTHONMALLOC=malloc
+tests=$(ls tests/runtime/test_kernels.py tests/runtime/test_memory.py tests/session/test_*bind*.py tests/session/test_*value*.py \
+    tests/session/test_direct*.py | sort -u)
+options="-q -p no:cacheprovider --timeout=600"
+logs=$(mktemp -d) # pytest would keep what they say, and be gone with it
+trap 'rm -rf "$logs"' EXIT
+status=0
+
+case $checker in
+    address)
+        build=$root/build/python-address
+        cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_SANITIZER=address
+        cmake --build "$build" --parallel "$(getconf _NPROCESSORS_ONLN)"
+        # The package as it is, with these libraries in place of whatever is installed.
+        rm -rf "$build/package"
+        mkdir "$build/package"
+        cp -R src/ez_rknn_async "$build/package/"
+        rm -rf "$build/package/ez_rknn_async/_native"
+        cmake --install "$build" --prefix "$build/package"
+        # The interpreter is not built with it, so it is loaded first; what the interpreter never frees is no leak of ours.
+        LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so.6)" \
+            ASAN_OPTIONS=detect_leaks=0:log_path="$logs/address" PYTHONPATH=$build/package \
+            "$python" -m pytest $options "$@" $tests || status=$?
+        ;;
+    valgrind)
+        valgrind --quiet --error-exitcode=9 --leak-check=no --suppressions=tests/valgrind.supp --log-file="$logs/%p" \
+            "$python" -m pytest $options "$@" $tests \
+            -k "not bound_values_give and not pixels_give and not floats_are_quantised and not integers_of" || status=$?
+        ;;
+    *)
+        echo "usage: $0 address|valgrind PYTHON [pytest arguments]" >&2
+        exit 2
+        ;;
+esac
+find "$logs" -type f -exec cat {} +
+exit $status
