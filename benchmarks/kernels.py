@@ -29,6 +29,7 @@ from ez_rknn_async.runtime.kernels import Conversion, Layout
 ROUNDS = 24
 ROUNDS_OF_NUMPY = 4
 SPEEDUP = 10
+MEMORY_BOUND = 80  # percent of memcpy's bandwidth
 SECONDS_PER_ROUND = 0.001
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
@@ -183,15 +184,18 @@ def compare(case: Case, shape: tuple[int, int, int, int], memory: Memory, more_m
 
 
 def judge(goal: float | None, used: Speed, cached: Speed) -> tuple[str, bool]:
-    """Words, and whether a goal was reached.
+    """Words, and whether the goals were reached.
 
     That of numpy is for the arithmetic: a kernel that waits for memory alone cannot be ten times as fast as an
-    expression whose intermediate results are in the cache.
+    expression whose intermediate results are in the cache. So nothing more is asked of one that, in the cache too,
+    touches its bytes about as fast as memcpy (tensors that are larger than the second-level cache).
     """
     if goal is None:
         return "", True
-    reached = used.share >= goal and cached.numpy >= SPEEDUP
-    return f"goal {goal:.0f} %, {SPEEDUP}x in cache: {'reached' if reached else 'missed'}", reached
+    waits = cached.share >= MEMORY_BOUND and cached.numpy < SPEEDUP
+    reached = used.share >= goal and (cached.numpy >= SPEEDUP or waits)
+    words = f"goal {goal:.0f} %, {SPEEDUP}x in cache: {'reached' if reached else 'missed'}"
+    return words + (" (numpy: bound by memory)" if reached and waits else ""), reached
 
 
 def main() -> None:
