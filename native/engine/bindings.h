@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "shapes.h"
+
 namespace ezr {
 
 /* The bindings (ezr_io.binding) of the inputs, or of the outputs, of one context, by index. */
@@ -31,6 +33,7 @@ class Bindings {
 /* What there is to know of a context besides its handle. It is with the task that runs on the context, or with the
  * worker while none does: so nothing is left of it in a worker whose context was set aside. */
 struct ContextState {
+    Shapes shapes;
     Bindings inputs;
     Bindings outputs;
 };

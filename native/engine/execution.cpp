@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <new>
+#include <vector>
 
 #include "monotonic.h"
 
@@ -31,12 +32,17 @@ class Execution {
         return done;
     }
 
+    /* The runtime keeps the shapes, and what is bound, until it is given others. */
     bool set_input_shapes() {
-        if (task_.shapes.empty()) return true;
+        if (task_.shapes.empty() || task_.state.shapes.are(task_.shapes)) return true;
+        task_.state.shapes.forget();
         task_.state.inputs.forget_all();
         task_.state.outputs.forget_all();
-        return enter(EZR_CALL_SET_INPUT_SHAPES) &&
-               succeeded(runtime_.set_input_shapes(context_, size(task_.shapes), task_.shapes.data()));
+        if (!enter(EZR_CALL_SET_INPUT_SHAPES)) return false;
+        std::vector<rknn_tensor_attr> shapes = task_.shapes;  // the runtime may write to its own
+        if (!succeeded(runtime_.set_input_shapes(context_, size(shapes), shapes.data()))) return false;
+        task_.state.shapes.remember(task_.shapes);
+        return true;
     }
 
     bool set_inputs() {

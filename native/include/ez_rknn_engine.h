@@ -133,8 +133,8 @@ typedef struct {
  *
  * The order of a run: input shapes; for each input: bind, convert, synchronise; bind the outputs; rknn_run; for each
  * output: synchronise, convert. All of a context's bindings are forgotten, so that the next task binds anew, when a
- * task has shapes and when the context is replaced; those of the inputs when a task uses rknn_inputs_set; those of the
- * outputs when one uses rknn_outputs_get; one that failed is. */
+ * task has other shapes than the one before it and when the context is replaced; those of the inputs when a task uses
+ * rknn_inputs_set; those of the outputs when one uses rknn_outputs_get; one that failed is. */
 typedef struct {
     const rknn_tensor_attr *attr;     /* how the memory is bound */
     rknn_tensor_mem *const *memories; /* the memory as each worker's context knows it, by index of worker; an entry is
@@ -152,7 +152,8 @@ typedef struct {
  * as they are in use (see "Buffers"). Every output must be preallocated (is_prealloc = 1): the engine hands no buffer
  * of the runtime's on. A call whose array would be empty is left out. */
 typedef struct {
-    const rknn_tensor_attr *shapes; /* for dynamic-shape models: one for each input; otherwise NULL */
+    const rknn_tensor_attr *shapes; /* for dynamic-shape models: one for each input; otherwise NULL. They are set where
+                                     * they are not the last that were set on the context. */
     const rknn_input *inputs;
     const rknn_output *outputs;
     uint32_t input_count;

@@ -108,6 +108,7 @@ class Calls:
             "rknn_set_io_mem",
             "rknn_inputs_set",
             "rknn_outputs_get",
+            "rknn_set_input_shapes",
             "rknn_create_mem2",
             "rknn_destroy_mem",
             "rknn_mem_sync",
@@ -352,6 +353,13 @@ def test_a_worker_that_is_replaced_has_memory_of_its_new_context(open_session: O
 def test_a_dynamic_model_has_memory_for_its_largest_shape(open_session: OpenSession, calls: Calls) -> None:
     """Allocated once; shapes may change from run to run, and on different cores at once."""
     session = open_session("dynamic_fp16", simulator=None, schedule=[0, 1])
+    used = transport(session)
+    assert isinstance(used, Direct)
+    for kind in ("inputs", "outputs"):
+        for index, tensor in enumerate(getattr(used.memory[0], kind)):
+            needed = [getattr(tensors, kind)[index].bound.size_with_stride for tensors in used.sets]
+            assert len(set(needed)) > 1  # the shapes differ in it
+            assert {memory.size for memory in tensor.memories} == {max(needed)}
     kinds = list(feeds(session, ("float32", "uint8")))
     expected = [session.run(None, feed) for feed in kinds]
     allocated = calls.counts["rknn_create_mem2"]
@@ -360,6 +368,25 @@ def test_a_dynamic_model_has_memory_for_its_largest_shape(open_session: OpenSess
         for outputs, wanted in zip(session.map(kinds), expected):
             assert all(a.tobytes() == b.tobytes() for a, b in zip(outputs, wanted))
     assert calls.counts["rknn_create_mem2"] == allocated
+
+
+@pytest.mark.parametrize("io_mode", ["direct", "copy"])
+def test_a_dynamic_model_is_told_its_shapes_and_bound_only_when_they_change(
+    open_session: OpenSession, calls: Calls, io_mode: str
+) -> None:
+    """In between a run is what it is for any other model."""
+    session = open_session("dynamic_fp16", schedule=0, io_mode=io_mode)
+    (argument,) = session.get_inputs()
+    for shape in argument.shapes:
+        feed = [np.zeros(shape, np.float32)]
+        calls.counts.clear()
+        session.run(None, feed)
+        assert calls.counts["rknn_set_input_shapes"] == 1
+        assert calls.counts["rknn_set_io_mem"] == (2 if io_mode == "direct" else 0)
+        calls.counts.clear()
+        for _ in range(3):
+            session.run(None, feed)
+        assert calls.counts["rknn_set_input_shapes"] == calls.counts["rknn_set_io_mem"] == 0
 
 
 def test_closing_frees_all_memory_before_its_context(open_session: OpenSession) -> None:

@@ -1,0 +1,47 @@
+/* What direct I/O allocates. A program of its own: everything that it allocates is counted. */
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "check.h"
+#include "direct_job.h"
+#include "fake_runtime.h"
+
+namespace {
+
+std::atomic<size_t> allocations{0};
+
+}  // namespace
+
+/* Everything that this program and the engine's library allocate goes through here. */
+void *operator new(size_t size) {
+    ++allocations;
+    if (void *memory = std::malloc(size)) return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void *memory) noexcept {
+    std::free(memory);
+}
+void operator delete(void *memory, size_t) noexcept {
+    std::free(memory);
+}
+
+/* A direct task costs no more memory than one by copy: what is bound is remembered where the last task left it. */
+TEST(a_direct_run_allocates_no_more_than_one_by_copy) {
+    ezr_runtime quiet{};  // the fake runtime would allocate itself
+    quiet.inputs_set = [](rknn_context, uint32_t, rknn_input[]) { return RKNN_SUCC; };
+    quiet.run = [](rknn_context, rknn_run_extend *) { return RKNN_SUCC; };
+    quiet.outputs_get = [](rknn_context, uint32_t, rknn_output[], rknn_output_extend *) { return RKNN_SUCC; };
+    quiet.outputs_release = [](rknn_context, uint32_t, rknn_output[]) { return RKNN_SUCC; };
+    quiet.set_io_mem = [](rknn_context, rknn_tensor_mem *, rknn_tensor_attr *) { return RKNN_SUCC; };
+    Bench bench(quiet);
+    DirectJob direct(bench.input, bench.output);
+    Job by_copy;
+    const auto allocations_of = [&](const ezr_task *task) {
+        bench.run(task);  // the first one binds
+        const size_t before = allocations;
+        bench.run(task);
+        return allocations - before;
+    };
+    CHECK(allocations_of(direct) <= allocations_of(by_copy));
+}
