@@ -45,13 +45,23 @@ rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t fla
 
 /* What a board would let pass, although there is probably more to it. */
 void warn_of_leftovers(const Context &context) {
-    if (context.has_duplicates()) {
-        log_warning("rknn_destroy: duplicates of this context still exist; they go on with its weights");
-    }
     const size_t memories = process_state().memories.orphan(context);
     if (memories != 0) {
         log_warning(text_of("rknn_destroy: memory of this context that was never destroyed (rknn_destroy_mem): ",
                             memories, "; it cannot be bound any more"));
+    }
+}
+
+/* The weights stay for those who use them. librknnrt 1.5.2 keeps them for duplicates as well, but nothing says that
+ * another version does. */
+void check_nobody_uses(const Context &destroyed) {
+    if (destroyed.has_duplicates()) {
+        fail(RKNN_ERR_FAIL, "the context is destroyed, but duplicates of it still exist, which use its weights: ",
+             "destroy those first");
+    }
+    if (process_state().contexts.weights_are_orphaned(*destroyed.model())) {
+        fail(RKNN_ERR_FAIL, "the context is destroyed, but others still use its weights, which a board would have ",
+             "freed: destroy those first");
     }
 }
 
@@ -85,13 +95,9 @@ EZ_RKNN_EXPORT int rknn_dup_context(rknn_context *context_in, rknn_context *cont
 
 EZ_RKNN_EXPORT int rknn_destroy(rknn_context context) {
     return guarded({"rknn_destroy", context}, [&] {
-        ContextRegistry &contexts = process_state().contexts;
-        const std::shared_ptr<Context> removed = contexts.remove(context);
+        const std::shared_ptr<Context> removed = process_state().contexts.remove(context);
         warn_of_leftovers(*removed);
-        if (contexts.weights_are_orphaned(*removed->model())) {
-            fail(RKNN_ERR_FAIL, "the context is destroyed, but others still use its weights, which a board would have ",
-                 "freed: destroy those first");
-        }
+        check_nobody_uses(*removed);
         return RKNN_SUCC;
     });
 }

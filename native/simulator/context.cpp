@@ -112,7 +112,8 @@ int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
         Input &input = inputs_[i];
         const auto reading = store_input(plan.inputs[i], inputs[i], i, input.buffer.data(), input.buffer.size());
         if (reading) input.reading = *reading;
-        note_way(input, plan.inputs[i], InputWay::copied);
+        const bool is_pixels = reading && reading->raw_uint8;
+        note_way(input, plan.inputs[i], is_pixels ? InputWay::copied_pixels : InputWay::copied);
         input.binding.reset();
     }
     return RKNN_SUCC;

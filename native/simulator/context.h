@@ -27,7 +27,7 @@ namespace ez_rknn::simulator {
 enum class WeightMemory { own, shared };
 
 /* How an input reaches the NPU. */
-enum class InputWay { none, copied, pixels, stored, converted };
+enum class InputWay { none, copied, copied_pixels, pixels, stored, converted };
 
 class Context {
   public:

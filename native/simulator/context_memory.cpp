@@ -82,6 +82,8 @@ const char *words_for(InputWay way) {
     switch (way) {
         case InputWay::copied:
             return "given to rknn_inputs_set";
+        case InputWay::copied_pixels:
+            return "given to rknn_inputs_set as pixels";
         case InputWay::pixels:
             return "bound as pixels";
         case InputWay::stored:
@@ -121,7 +123,8 @@ int Context::set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor
     return RKNN_SUCC;
 }
 
-/* The vendor's library goes on doing part of what the first way needed: over the new memory, or with the old one. */
+/* The vendor's library goes on doing part of what the first way needed: over the new memory, or with the old one; and
+ * once the NPU normalises pixels it normalises everything. */
 void Context::note_way(Input &input, const TensorPort &port, InputWay way) {
     if (input.way != InputWay::none && input.way != way) {
         log_warning(text_of("input '", port.name, "' was ", words_for(input.way), " and now is ", words_for(way),

@@ -1,11 +1,16 @@
 """The contexts of a session: one for each worker of its plan.
 
+Weights are in memory once. Contexts beyond the first are its duplicates, made before any of them runs. Those of another
+:mod:`lane <.lanes>` cannot be: what they would duplicate has run, and with it they would inherit how it was given its
+inputs. So the first of them is loaded anew, with the weights of the contexts that are there.
+
 A session may use the weights of another one. Then each of its contexts is made from the first context of that *lender*,
 which must not be destroyed before them: while a :class:`Loan` lasts, the lender destroys nothing.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import threading
@@ -36,6 +41,8 @@ class Watcher(Protocol):
 
 
 _numbers = itertools.count()
+# RKNN_ERR_FAIL, _PARAM_INVALID, _MODEL_INVALID: with which a runtime may say that it does not do what it is asked for.
+_REFUSALS = (-1, -5, -6)
 
 
 class Loan:
@@ -69,18 +76,30 @@ class Contexts:
         options: ProviderOptions,
         lender: Contexts | None = None,
         custom_ops: CustomOps | None = None,
+        *,
+        first: Contexts | None = None,
     ) -> None:
         """Open a context for every worker, each with the custom operators.
 
-        ``lender`` has the weights that the model leaves out.
+        Args:
+            library: the runtime.
+            model: a path, or the file's bytes, which are kept: a context may have to be replaced.
+            plan: which workers there are.
+            options: the session's.
+            lender: has the weights that the model leaves out.
+            custom_ops: for every context.
+            first: of the session's first lane, if this is to be another one.
 
         Raises:
-            RknnClosedError: the lender is closed.
+            RknnClosedError: the lender is closed, or the first lane.
             RknnError: the runtime refuses the model, a core mask or a custom operator; those that were open already
                 are given back.
         """
         self._custom_ops = custom_ops
         self._library, self._model, self._plan, self._options = library, model, plan, options
+        # What stands against sharing weights: the user; operators that a duplicate would lack, and that a runtime does
+        # not combine with the weights of another context.
+        self._may_share = not options.disable_dup_context and custom_ops is None
         self._lock = threading.Lock()  # guards what follows
         self._current: list[Context] = []
         self._set_aside: dict[int, Context] = {}  # by the tag of the task that hangs in it
@@ -93,7 +112,9 @@ class Contexts:
         self._loan = None if lender is None else lender.lend("the session given as use_weight_from")
         try:
             for worker in range(len(plan.workers)):
-                self._current.append(self._open(worker))
+                self._current.append(
+                    self._open(worker, self._another if worker else functools.partial(self._load, first))
+                )
         except BaseException:
             self.close()
             raise
@@ -120,12 +141,12 @@ class Contexts:
     def spare(self) -> Context:
         """One more context, to ask and to try things with, but not to run; whoever wants it destroys it before these.
 
-        It has no core mask and no custom operators.
+        It has no core mask and no custom operators. Only to be called before any of these contexts has run.
 
         Raises:
             RknnError: the runtime gives no other.
         """
-        return self._load(share=True)
+        return self._another()
 
     def replace(self, worker: int, tag: int, prepare: Callable[[Context], None] = lambda _: None) -> Context:
         """A fresh context for a worker whose present one hangs with the task of that tag; that one is set aside.
@@ -162,8 +183,8 @@ class Contexts:
         return fresh
 
     def _fresh(self, worker: int, prepare: Callable[[Context], None]) -> Context:
-        # Loaded anew: duplicating would share the weights of a context that is not well.
-        fresh = self._open(worker, share=False)
+        # With weights of its own: those of a context that is not well are not to be relied upon.
+        fresh = self._open(worker, self._load)
         try:
             prepare(fresh)
         except BaseException:
@@ -230,8 +251,8 @@ class Contexts:
         if loan is not None:
             loan.end()
 
-    def _open(self, worker: int, *, share: bool = True) -> Context:
-        context = self._load(share=share)
+    def _open(self, worker: int, make: Callable[[], Context]) -> Context:
+        context = make()
         mask = self._plan.workers[worker].core_mask
         try:
             if mask is not None:
@@ -245,10 +266,34 @@ class Contexts:
             raise
         return context
 
-    def _load(self, *, share: bool) -> Context:
+    def _another(self) -> Context:
+        """One more, of contexts none of which has run."""
+        if not self._may_share or self._loan is not None:
+            return self._load()
         with self._library.simulator_settings(self._options.simulator):
-            borrowed = None if self._loan is None else self._loan.context
-            alone = self._options.disable_dup_context or borrowed is not None or self._custom_ops is not None
-            if share and self._current and not alone:
-                return self._current[0].duplicate()
-            return Context.open(self._library, self._model, init_flags(self._options), weights_of=borrowed)
+            return self._current[0].duplicate()
+
+    def _load(self, first: Contexts | None = None) -> Context:
+        """Load the model, with the lender's weights or, if there may be two of the kind, with those of ``first``."""
+        if self._loan is not None:
+            return self._init(self._loan.context)
+        if first is None or not self._may_share:
+            return self._init(None)
+        try:
+            return self._init(first._well())
+        except RknnError as error:
+            if error.code not in _REFUSALS:
+                raise
+            logger.info("the contexts of another lane have weights of their own: %s", error)
+            return self._init(None)
+
+    def _well(self) -> Context | None:
+        """A context that does not hang; None while that is not known of any."""
+        with self._lock:
+            if self._closed:
+                raise RknnClosedError("the session is closed")
+            return None if self._replacing else self._current[0]
+
+    def _init(self, weights_of: Context | None) -> Context:
+        with self._library.simulator_settings(self._options.simulator):
+            return Context.open(self._library, self._model, init_flags(self._options), weights_of=weights_of)

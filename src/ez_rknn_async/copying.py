@@ -3,6 +3,9 @@
 The vendor's library reads a 4-D input only in NHWC order: handed NCHW it logs a line, returns success and leaves the
 NPU's buffer as it was. It also ignores, silently, combinations of types that it does not convert. So both are settled
 here, before it is called: what it gets is dense, in its own order, and of a type that it converts.
+
+Nor does a context of it that was given the pixels of an int8 image ever again take that input in another type: the NPU
+goes on normalising. Those inputs have :mod:`lanes <.lanes>`, as they do with direct I/O.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .native_tensor import IMAGE_CHANNELS
 from .runtime.context import FOREIGN, FORMATS, TYPES
 from .runtime.engine import transpose
 from .transport import Route
@@ -22,7 +26,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .inputs import Given, Input
+    from .lanes import Lanes
     from .outputs import Receiver
+    from .runtime.context import TensorAttribute
     from .runtime.engine import Task
 
     Array = npt.NDArray[Any]
@@ -47,12 +53,20 @@ class Prepared(NamedTuple):
 class Copying:
     """The transport of a session without direct I/O; see :class:`.transport.Transport`."""
 
-    def __init__(self, inputs: Sequence[Input]) -> None:
-        self._inputs = inputs
+    def __init__(self, inputs: Sequence[Input], lanes: Lanes | None = None) -> None:
+        """Without ``lanes`` all inferences run on one context, which then has to be given one type."""
+        self._inputs, self._lanes = inputs, lanes
+        self._takes_pixels = [_takes_pixels(target.attribute) for target in inputs]
 
     def route(self, given: Sequence[Given], chosen: int) -> Route:
-        """All inferences run on the contexts that the session was made with."""
-        return Route(chosen, 0)
+        """The lane for inputs of these types."""
+        if self._lanes is None or not any(self._takes_pixels):
+            return Route(chosen, 0)
+        way = tuple(
+            "pixels" if takes and value.array.dtype == np.uint8 else "copied"
+            for takes, value in zip(self._takes_pixels, given)
+        )
+        return Route(chosen, self._lanes.number(way))
 
     def send(self, index: int, given: Given, route: Route, *, private: bool) -> Prepared:
         """Bring a value into the runtime's order."""
@@ -87,6 +101,11 @@ def nchw_to_nhwc(array: Array) -> Array:
     result = np.empty((n, h, w, c), array.dtype)
     transpose(np.ascontiguousarray(array), result, n, c, h * w)
     return result
+
+
+def _takes_pixels(attribute: TensorAttribute) -> bool:
+    """Whether the NPU itself normalises and quantises what is given as uint8."""
+    return attribute.type == "int8" and attribute.format == "NHWC" and attribute.shape[-1] <= IMAGE_CHANNELS
 
 
 def _saturate(target: Input, array: Array) -> Array:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar
 from .admission import Admission
 from .binding_request import LastBound
 from .contexts import Contexts, counted_apart
+from .copying import Copying
 from .device_value import Ports
 from .dispatcher import Delivery, Dispatcher, Listener, Runnable
 from .errors import RknnClosedError, RknnDeviceError, RknnError
@@ -119,7 +120,7 @@ class Executor:
                 custom_ops,
             )
             self.contexts: Contexts = open_contexts()
-            self._lanes = Lanes(self.contexts, open_contexts)
+            self._lanes = Lanes(self.contexts, lambda first: open_contexts(first=first))
             undo.callback(self._lanes.close)
             first = self.contexts[0]
             inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
@@ -127,8 +128,7 @@ class Executor:
             self.interface = Interface(sets, options.layout, options.output_dtype == "native", options.output_layout)
             self._direct = direct_transport(self._lanes, self.interface, model, options)
             check_flushes(options, library, is_direct=self._direct is not None)
-            if self._direct is not None:
-                self.interface.transport = self._direct
+            self.interface.transport = self._direct or Copying(self.interface.inputs, self._lanes)
             self.versions, memory = first.versions(), first.memory()
             self._engine = Engine(
                 library,

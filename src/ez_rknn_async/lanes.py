@@ -1,9 +1,10 @@
 """The contexts of a session for each way of giving a context its tensors.
 
-A context does not survive a change of that way: librknnrt 1.5.2, once it was given uint8 pixels, normalises what is
-bound as converted already, and goes on converting what was bound before ``rknn_inputs_set``; all its calls succeed. So
-each way has contexts of its own, a *lane*: one more for every worker, which still runs one task at a time. Most
-programs use one way for ever, and that one has the contexts that the session was made with.
+A context does not survive a change of that way: librknnrt 1.5.2, once it was given uint8 pixels, normalises whatever
+else it is given, by ``rknn_inputs_set`` or by binding, and it goes on converting what was bound before
+``rknn_inputs_set``; all its calls succeed. So each way has contexts of its own, a *lane*: one more for every worker,
+which still runs one task at a time. Most programs use one way for ever, and that one has the contexts that the session
+was made with.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 class Lanes:
     """Opens a lane for each way when it is first used, and ends them all."""
 
-    def __init__(self, first: Contexts, open_contexts: Callable[[], Contexts]) -> None:
-        """``first`` are the contexts of lane 0, ``open_contexts`` opens those of another."""
+    def __init__(self, first: Contexts, open_contexts: Callable[[Contexts], Contexts]) -> None:
+        """``first`` are the contexts of lane 0, ``open_contexts`` opens those of another, from the first."""
         self._open = open_contexts
         self._lock = threading.Lock()  # guards the three below
         self._contexts = [first]
@@ -49,8 +50,9 @@ class Lanes:
         """The lane for tasks whose tensors go this way, opened if there is none yet.
 
         Args:
-            way: for each input and for each output whether it is ``"pixels"`` (which the NPU converts), ``"native"``
-                (as it is), or ``"converted"`` (by the runtime, in every run).
+            way: for each input and for each output whether it is bound as ``"pixels"`` (which the NPU converts), as
+                ``"native"`` (as it is), or to be ``"converted"`` (by the runtime, in every run); or, of inputs that are
+                copied, which of them are pixels.
 
         Raises:
             RknnClosedError: the session is closed.
@@ -74,7 +76,7 @@ class Lanes:
 
     def close(self, lost: Collection[int] = ()) -> None:
         """See :meth:`.Contexts.close`."""
-        # The later ones first: the weights that others borrow are those of lane 0.
+        # The later ones first: their weights, and those that other sessions borrow, are lane 0's.
         for contexts in reversed(self._contexts):
             contexts.close(lost)
 
@@ -82,7 +84,7 @@ class Lanes:
         self._check()
         if self._engine is None:
             raise RknnClosedError("the session is closed")
-        contexts = self._open()
+        contexts = self._open(self._contexts[0])
         try:
             lane = self._engine.add_lane(list(contexts))
         except BaseException:

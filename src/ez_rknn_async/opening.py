@@ -68,7 +68,7 @@ def open_model(
         RknnRuntimeNotFoundError: no runtime library could be loaded.
         RknnValueError: the options name what the SoC does not have, or a plug-in that is none.
     """
-    source = _source(path_or_bytes)
+    source = model_source(path_or_bytes)
     with rknn_file.load(source) as model:
         located = _locate(provider, options)
         if lender is not None:
@@ -109,6 +109,21 @@ def open_model(
     return Opened(executor, RKNPU2_SIMULATOR if located.library.simulated else RKNPU2, metadata, profiler)
 
 
+def model_source(path_or_bytes: Any) -> str | bytes:
+    """What a model is loaded from, now and later: its path, or bytes that nobody can change meanwhile.
+
+    Raises:
+        RknnTypeError: it is neither a path nor a file's bytes.
+    """
+    if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
+        return bytes(path_or_bytes)
+    try:
+        path = os.fspath(path_or_bytes)
+    except TypeError:
+        raise RknnTypeError(f"path_or_bytes takes a path or the file's bytes, not {path_or_bytes!r}") from None
+    return os.fsdecode(path)
+
+
 def _check_lender(lender: Executor, located: Located, options: ProviderOptions) -> None:
     if lender.library is not located.library:
         raise RknnValueError(
@@ -134,16 +149,6 @@ def _perf_lines(chosen: Plan) -> list[Watcher]:
 
 def _cores_of_workers(chosen: Plan) -> list[str]:
     return [chosen.groups[worker.group] for worker in chosen.workers]
-
-
-def _source(path_or_bytes: Any) -> str | bytes:
-    if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
-        return bytes(path_or_bytes)
-    try:
-        path = os.fspath(path_or_bytes)
-    except TypeError:
-        raise RknnTypeError(f"path_or_bytes takes a path or the file's bytes, not {path_or_bytes!r}") from None
-    return os.fsdecode(path)
 
 
 def _locate(provider: str | None, options: ProviderOptions) -> Located:

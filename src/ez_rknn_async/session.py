@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from .array_runs import ArrayRuns
 from .binding_runs import BindingRuns
 from .errors import RknnClosedError, RknnTypeError
-from .opening import open_model
+from .opening import model_source, open_model
 from .options import ProviderOptions
 from .pipeline import Pipeline
 from .providers import choose
@@ -56,7 +56,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
         """Load a model and make it ready on every core that the options name.
 
         Args:
-            path_or_bytes: the ``.rknn`` file's path, or its content.
+            path_or_bytes: the ``.rknn`` file's path, or its content, which the session keeps: prefer a path.
             sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
             providers: None, or ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), or
                 ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU.
@@ -70,7 +70,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             RknnRuntimeNotFoundError: no runtime library could be loaded.
             RknnValueError, RknnTypeError: an argument is wrong.
         """
-        self._model = path_or_bytes
+        self._model = model_source(path_or_bytes)
         self._lender = _lender(kwargs)  # not the session itself, which may be dropped
         self._session_options = SessionOptions.of(sess_options)
         if self._session_options.log_severity_level != DEFAULT:

@@ -19,6 +19,15 @@ from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
 OpenSession = Callable[..., InferenceSession]
 
 
+@pytest.fixture(autouse=True)
+def _contexts_go_before_those_whose_weights_they_use(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Whatever a test does with sessions: none ever destroys a context whose duplicates or borrowers still exist."""
+    yield
+    logged = [record.getMessage() for when in ("setup", "call", "teardown") for record in caplog.get_records(when)]
+    if not any("fault=rknn_destroy" in text for text in logged):
+        assert not [text for text in logged if "the context is destroyed, but" in text]
+
+
 @pytest.fixture
 def open_session(data: Path) -> Iterator[OpenSession]:
     """Opens sessions on the simulated NPU by model name, and closes them after the test."""

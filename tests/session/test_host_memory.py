@@ -76,6 +76,17 @@ def test_bytes_are_not_copied(large: Path, options: dict[str, Any]) -> None:
         assert status("VmHWM") - before < FILE_SIZE // 2
 
 
+def test_an_array_that_may_change_is_copied_once(large: Path) -> None:
+    """The caller's may be changed and let go of; the session has the content, and no more than that."""
+    content = np.fromfile(large, np.uint8)
+    before = forget_the_peak()
+    with open_session(memoryview(content), schedule=[0, 1]) as session:
+        del content
+        gc.collect()
+        assert status("VmRSS") - before < FILE_SIZE // 2
+        assert session.run(None, feed_of(session))
+
+
 @pytest.mark.parametrize("is_switched_off", [False, True])
 def test_contexts_beyond_the_first_are_duplicates_unless_that_is_switched_off(is_switched_off: bool) -> None:
     """So the weights are in NPU memory once for all cores; the simulated NPU counts its calls."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..errors import RknnClosedError
+from . import status
 from .abi import ffi
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .engine import Task
     from .library import Library
     from .memory import Memory
+
+logger = logging.getLogger("ez_rknn_async")
 
 # The names of rknn_tensor_type and rknn_tensor_format, by value.
 TYPES = (
@@ -68,15 +74,21 @@ class TensorAttribute:
 
 
 class Context:
-    """A handle of ``rknn_init`` or ``rknn_dup_context``; :meth:`destroy` must be called exactly once."""
+    """A handle of ``rknn_init`` or ``rknn_dup_context``; :meth:`destroy` must be called exactly once.
 
-    def __init__(self, library: Library, handle: int) -> None:
+    A context whose weights others use goes last, in whatever order they are destroyed: the weights may go with it.
+    """
+
+    def __init__(self, library: Library, handle: int, weights_of: Context | None = None) -> None:
+        """Use :meth:`open` or :meth:`duplicate`. ``weights_of`` is held for this one."""
         self.library = library
         self.handle = handle
-        # Guards _memories, and is held while one is given back. Reentrant: a garbage collection may come inside it, and
-        # give back another.
+        # Guards _memories and _holders, and is held while memory is given back. Reentrant: a garbage collection may
+        # come inside it, and give back another.
         self._lock = threading.RLock()
         self._memories: set[Memory] = set()
+        self._holders = 1  # whoever is to destroy it, and the contexts that use its weights
+        self._weights_of = weights_of
         self._custom_ops: object = None
 
     @classmethod
@@ -89,33 +101,64 @@ class Context:
             library: the runtime.
             model: a path, or the file's bytes.
             flags: of ``rknn_init``.
-            weights_of: a context whose weights stand for those that the file leaves out; it must live longer.
+            weights_of: a context whose weights stand for the file's own, which it may leave out.
 
         Raises:
             RknnError: the runtime refuses the model.
+            RknnClosedError: ``weights_of`` was destroyed.
         """
-        handle, extend = ffi.new("rknn_context *"), ffi.NULL
-        if weights_of is not None:
-            flags |= SHARE_WEIGHTS
-            extend = ffi.new("rknn_init_extend *", {"ctx": weights_of.handle})
-        if isinstance(model, str):
-            # Size 0 says that the pointer is a path.
-            library.call("rknn_init", handle, ffi.new("char[]", model.encode()), 0, flags, extend)
-        else:
-            library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, extend)
-        # On failure the vendor may leave a number in the handle that is none: it is only read here, after success.
-        return cls(library, handle[0])
+        if weights_of is None:
+            return cls(library, _load(library, model, flags, ffi.NULL))
+        extend = ffi.new("rknn_init_extend *", {"ctx": weights_of.handle})
+        with weights_of._held():
+            return cls(library, _load(library, model, flags | SHARE_WEIGHTS, extend), weights_of)
 
     def duplicate(self) -> Context:
-        """A second context that shares this one's weights. The core mask is not inherited."""
+        """A second context that shares this one's weights. The core mask is not inherited.
+
+        Its register commands are copies of this one's: of a context that was given pixels the vendor's library makes
+        duplicates that normalise whatever they are given. So only contexts that have not run yet are duplicated.
+
+        Raises:
+            RknnError: the runtime gives no other.
+            RknnClosedError: this one was destroyed.
+        """
         source, handle = ffi.new("rknn_context *", self.handle), ffi.new("rknn_context *")
-        self.library.call("rknn_dup_context", source, handle)
-        return Context(self.library, handle[0])
+        with self._held():
+            self.library.call("rknn_dup_context", source, handle)
+            return Context(self.library, handle[0], self)
 
     def destroy(self) -> None:
-        """Give the context back, and its memory before it. A failure is of no use to anyone and is ignored."""
+        """Give the memory back, and then the context, as soon as no other one uses its weights.
+
+        A failure is of no use to anyone and only logged.
+        """
         self.free_memories()
-        self.library.function("rknn_destroy")(self.handle)
+        self._let_go()
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Keep the context for another one that is made inside, and then lets go of it."""
+        with self._lock:
+            if self._holders == 0:
+                raise RknnClosedError("the context whose weights were to be used was destroyed")
+            self._holders += 1
+        try:
+            yield
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _let_go(self) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders:
+                return
+        code = self.library.function("rknn_destroy")(self.handle)
+        if code != 0:
+            logger.warning("%s", status.error(code, "rknn_destroy", self.library.last_error()))
+        if self._weights_of is not None:
+            self._weights_of._let_go()
 
     def free_memories(self) -> None:
         """Give all its memory back."""
@@ -256,6 +299,17 @@ class Context:
     def _query(self, command: str, answer: Any) -> None:
         size = ffi.sizeof(ffi.typeof(answer).item)
         self.library.call("rknn_query", self.handle, ffi.typeof("rknn_query_cmd").relements[command], answer, size)
+
+
+def _load(library: Library, model: str | bytes, flags: int, extend: Any) -> int:
+    handle = ffi.new("rknn_context *")
+    if isinstance(model, str):
+        # Size 0 says that the pointer is a path.
+        library.call("rknn_init", handle, ffi.new("char[]", model.encode()), 0, flags, extend)
+    else:
+        library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, extend)
+    # On failure the vendor may leave a number in the handle that is none: it is only read here, after success.
+    return int(handle[0])
 
 
 def describe(attributes: Sequence[TensorAttribute]) -> Any:
