@@ -247,6 +247,45 @@ def test_the_callers_descriptor_may_be_closed(runtime: Runtime) -> None:
         os.fstat(kept)
 
 
+def test_a_buffer_is_mapped_once_in_a_process(runtime: Runtime, memfd: int) -> None:
+    """A runtime knows memory by its address: by another one it would import the buffer a second time."""
+    before = len(os.listdir("/proc/self/fd"))
+    again = os.dup(memfd)
+    memories = [Memory.from_fd(context(runtime), fd, 16, at) for fd, at in ((memfd, 0), (again, PAGE))]
+    os.close(again)
+    assert memories[0].structure.virt_addr == memories[1].structure.virt_addr
+    assert memories[1].address - memories[0].address == PAGE
+    memories[0].free()
+    os.pwrite(memfd, b"frame", PAGE)
+    assert bytes(memories[1].view()[:5]) == b"frame"
+    memories[1].free()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_buffer_that_has_grown_is_mapped_anew(runtime: Runtime, memfd: int) -> None:
+    """What was mapped before stays where it was."""
+    first = Memory.from_fd(context(runtime), memfd, PAGE)
+    os.truncate(memfd, 4 * PAGE)
+    second = Memory.from_fd(context(runtime), memfd, PAGE, 3 * PAGE)
+    first.view()[:5] = second.view()[:5] = b"frame"
+    assert os.pread(memfd, 5, 3 * PAGE) == os.pread(memfd, 5, 0) == b"frame"
+
+
+def test_another_context_is_told_the_same_address_and_descriptor(runtime: Runtime, memfd: int) -> None:
+    """So it does not import the memory again, and nothing more is mapped."""
+    origin = Memory.from_fd(context(runtime), memfd, 16, PAGE)
+    before = os.listdir("/proc/self/fd")
+    shared = Memory.shared(context(runtime), origin)
+    ours, theirs = shared.structure, origin.structure
+    assert (ours.virt_addr, ours.fd, ours.offset, shared.size) == (theirs.virt_addr, theirs.fd, theirs.offset, 16)
+    assert os.listdir("/proc/self/fd") == before
+    shared.free()
+    origin.view()[:5] = b"frame"
+    runtime.refuses = True
+    with pytest.raises(RknnDeviceError, match="rknn_create_mem_from_fd"):
+        Memory.shared(context(runtime), origin)
+
+
 @pytest.mark.parametrize(("size", "offset"), [(2 * PAGE + 1, 0), (PAGE + 1, PAGE), (0, 0), (-1, 0), (1, -1)])
 def test_a_piece_that_the_descriptor_does_not_have_is_refused(
     runtime: Runtime, memfd: int, size: int, offset: int

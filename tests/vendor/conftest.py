@@ -41,10 +41,11 @@ def _driver(vendor_library: str) -> FakeNpu:
 def npu(_driver: FakeNpu) -> Iterator[FakeNpu]:
     """The faked NPU; nothing that a test allocates may be left when it ends."""
     _driver.forget()
-    before = len(_driver.memories())
+    before, stale = len(_driver.memories()), _driver.count("DESTROYED_NOTHING")
     yield _driver
     _driver.forget()
     assert len(_driver.memories()) == before, "memory that the NPU can reach was not given back"
+    assert _driver.count("DESTROYED_NOTHING") == stale, "memory was given back that did not exist (any more)"
     assert _driver.count("UNKNOWN") == 0, "the driver was asked for something that it does not know"
 
 

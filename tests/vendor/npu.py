@@ -8,7 +8,7 @@ numbers at the other.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ _TASK = np.dtype(
     ]
 )
 # Registers that hold addresses: of what the NPU reads (convolution core, DPU's and PPU's readers), and writes.
-SOURCES = (0x1070, 0x5018, 0x701C)
+SOURCES = (0x1070, 0x5018, 0x5038, 0x701C)
 DESTINATIONS = (0x4020, 0x6070)
 
 
@@ -44,7 +44,7 @@ class Memory:
     handle: int
     address: int
     imported: bool
-    bytes: np.ndarray
+    bytes: np.ndarray = field(repr=False)  # of memory that may be gone when a report is written
 
     def __contains__(self, address: int) -> bool:
         return self.address <= address < self.address + len(self.bytes)
@@ -54,20 +54,25 @@ class Memory:
 class Submission:
     """One submission: which core may run it, which tasks, for each core too, and their register commands.
 
-    ``registers`` has, for each task, the values by register. ``subcores`` is ``((start, number), ...)``, five of them.
+    ``registers`` has, by the task's number in the model's list, what the commands write into each register;
+    ``commands`` are their addresses. ``subcores`` is ``((start, number), ...)``, five of them.
     """
 
     flags: int
     core_mask: int
     tasks: tuple[int, int]
     subcores: tuple[tuple[int, int], ...]
-    registers: tuple[dict[int, int], ...]
+    registers: dict[int, dict[int, int]]
+    commands: tuple[int, ...]
     memories: tuple[Memory, ...]
 
-    def addresses(self, registers: tuple[int, ...]) -> list[int]:
-        """The addresses that the commands write into ``registers``, each once, in their order."""
-        found = [task[r] for task in self.registers for r in registers if r in task]
-        return list(dict.fromkeys(address for address in found if any(address in m for m in self.memories)))
+    def is_memory(self, address: int) -> bool:
+        """Whether the NPU finds something at an address."""
+        return any(address in memory for memory in self.memories)
+
+    def is_beside_commands(self, address: int) -> bool:
+        """Whether the commands are in the same memory; that is where the weights are."""
+        return any(address in memory and command in memory for memory in self.memories for command in self.commands)
 
     def at(self, address: int, size: int) -> np.ndarray:
         """The ``size`` bytes at an address of the NPU's, uint8, not a copy."""
@@ -136,15 +141,15 @@ def _submission(entry: Any, memories: tuple[Memory, ...]) -> Submission:
     records = listed[: len(listed) // _TASK.itemsize * _TASK.itemsize].view(_TASK)
     # AUTO names its tasks once for each core that it might choose; each core has its own copy or the first one's.
     indices = sorted({i for start, number in subcores if number for i in range(start, start + number)})
-    registers = tuple(_registers(records[i], memories) for i in indices if i < len(records))
-    return Submission(entry.flags, entry.core_mask, tasks, subcores, registers, memories)
+    commands = {i: int(records[i]["address"]) + int(records[i]["offset"]) for i in indices if i < len(records)}
+    registers = {i: _registers(start, int(records[i]["amount"]), memories) for i, start in commands.items()}
+    return Submission(entry.flags, entry.core_mask, tasks, subcores, registers, tuple(commands.values()), memories)
 
 
-def _registers(record: Any, memories: tuple[Memory, ...]) -> dict[int, int]:
-    start = int(record["address"]) + int(record["offset"])
+def _registers(start: int, amount: int, memories: tuple[Memory, ...]) -> dict[int, int]:
     for memory in memories:
         if start in memory:
             at = start - memory.address
-            words = memory.bytes[at : at + 8 * int(record["amount"])].view("<u8")
+            words = memory.bytes[at : at + 8 * amount].view("<u8")
             return {int(word) & 0xFFFF: int(word) >> 16 & 0xFFFFFFFF for word in words}
     return {}

@@ -24,6 +24,7 @@ class Attribute:
     format: int
     dtype: np.dtype
     size: int
+    size_with_stride: int
     row: int  # pixels from one row to the next, of an image of up to four channels
     scale: float
     zero_point: int
@@ -53,6 +54,7 @@ class Raw:
             format=answer.fmt,
             dtype=DTYPES[answer.type],
             size=answer.size,
+            size_with_stride=answer.size_with_stride,
             row=answer.w_stride,
             scale=answer.scale,
             zero_point=answer.zp,

@@ -15,6 +15,7 @@ from ez_rknn_async import InferenceSession
 
 from .conftest import OpenSession
 from .npu import FakeNpu, Submission
+from .places import Watch, images_of
 from .raw import Raw
 
 # The models of ../shared/golden whose inputs the library does not take modulo 256: images, and floats of any shape.
@@ -127,6 +128,24 @@ def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
             [pixels(b, i.shape, i.row) for b, i in zip(buffers, context.inputs)] for buffers in (ours, theirs)
         )
     assert ours == theirs
+
+
+@pytest.mark.parametrize("model", ["conv_c1_int8", "mean_std_int8", "two_inputs_int8", "conv_c16_int8", "conv_c4_fp16"])
+def test_pixels_and_numbers_may_take_turns(
+    model: str, io_mode: str, open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
+) -> None:
+    """A context of 1.5.2 that was once given pixels goes on normalising, silently, whatever it is given later, by
+    rknn_inputs_set as well as in bound memory."""
+    session, watch = open_session(model, layout="nhwc", io_mode=io_mode), Watch(raw(model), npu)
+    feeds, expected = [], []
+    for seed, dtype in enumerate((np.uint8, np.float32, np.float16)):
+        context = raw(model)
+        feeds.append(images_of(context, dtype, seed))
+        context.run(feeds[-1])
+        expected.append(watch.take())
+    for turn in (0, 1, 0, 2, 1, 0):
+        session.run(None, dict(zip(session.input_names, feeds[turn])))
+        assert watch.take() == expected[turn]
 
 
 def _in_range(attribute: Any, generator: np.random.Generator) -> np.ndarray:

@@ -11,7 +11,8 @@ import pytest
 from ez_rknn_async import InferenceSession
 
 from .conftest import OpenSession
-from .npu import DESTINATIONS, FakeNpu, Submission
+from .npu import FakeNpu, Submission
+from .places import plant
 from .raw import NC1HWC2, Raw
 
 # 4-D and not, int8 and float16, several outputs, channels that do not fill a block, pixels that do not fill four.
@@ -25,18 +26,6 @@ MODELS += [
     "residual_fp16",
     "gates_int8",
 ]
-
-
-def plant(submission: Submission) -> None:
-    """Fill what the NPU would write with numbers that depend on nothing but the order of the destinations.
-
-    They are counted from the last: where the NPU reads a program's own memory, a task in front pads its rows.
-    """
-    for index, address in enumerate(reversed(submission.addresses(DESTINATIONS))):
-        target = submission.at(address, 1 << 30)
-        target[:] = np.random.default_rng(index).integers(0, 256, len(target), np.uint8)
-        # Of a float16, only the low bits of its exponent: no infinities, and nothing that is not a number.
-        target[1::2] &= 0xBF
 
 
 def zeros(session: InferenceSession) -> dict[str, np.ndarray]:

@@ -1,8 +1,8 @@
 """Memory that both the program and the NPU can reach.
 
 A :class:`Memory` belongs to one context: it is allocated by the runtime (:meth:`Memory.allocate`), or it is somebody
-else's file descriptor, a dma-buf usually, that the runtime takes in (:meth:`Memory.from_fd`). It is given back exactly
-once: by :meth:`Memory.free`, or with its context, whichever comes first; afterwards it refuses to be used.
+else's file descriptor, a dma-buf usually, that the runtime takes in (:meth:`Memory.from_fd`), or what another context has
+already (:meth:`Memory.shared`). It is given back exactly once: by :meth:`Memory.free`, or with its context, whichever comes first; afterwards it refuses to be used.
 
 CPU caches stand between the two who use it. Who writes calls :meth:`Memory.to_device` before the NPU reads, and
 :meth:`Memory.from_device` before reading what the NPU wrote; runtimes older than 2.0 have no such call, and do it in
@@ -11,17 +11,16 @@ every run.
 
 from __future__ import annotations
 
-import mmap
-import os
-import stat
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnClosedError, RknnDeviceError, RknnValueError
 from .abi import ffi
+from .mapping import mapping_of
 
 if TYPE_CHECKING:
     from .context import Context
     from .library import Library
+    from .mapping import Mapping
 
 # What may be asked of rknn_create_mem2, by the names that users give it.
 FLAGS = {"default": 0, "cacheable": 1, "non_cacheable": 2, "try_sram": 4}
@@ -39,7 +38,7 @@ class Memory:
         size: how many bytes it has.
     """
 
-    def __init__(self, context: Context, structure: Any, size: int, mapping: _Mapping | None = None) -> None:
+    def __init__(self, context: Context, structure: Any, size: int, mapping: Mapping | None = None) -> None:
         """Use :meth:`allocate` or :meth:`from_fd`."""
         self.context = context
         self.size = size
@@ -82,16 +81,32 @@ class Memory:
             RknnValueError: the descriptor is none, has fewer bytes, or cannot be mapped for reading and writing.
             RknnDeviceError: the runtime refuses it.
         """
-        mapping, library = _Mapping(fd, size, offset), context.library
+        mapping, library = mapping_of(fd, size, offset), context.library
         structure = library.function("rknn_create_mem_from_fd")(
             context.handle, mapping.fd, mapping.address, size, offset
         )
-        try:
-            _given(library, structure, "rknn_create_mem_from_fd", f"{size} bytes at {offset} of file descriptor {fd}")
-        except BaseException:
-            mapping.close()
-            raise
-        return cls(context, structure, size, mapping)
+        what = f"{size} bytes at {offset} of file descriptor {fd}"
+        return cls(context, _given(library, structure, "rknn_create_mem_from_fd", what), size, mapping)
+
+    @classmethod
+    def shared(cls, context: Context, other: Memory) -> Memory:
+        """What another context of the process has, for this one as well; nothing is mapped or copied.
+
+        Args:
+            context: who shall use it, too.
+            other: the memory as the other context knows it; to be freed after this one.
+
+        Raises:
+            RknnDeviceError: the runtime refuses it.
+        """
+        theirs, library = other.structure, context.library
+        # At the same address: a runtime that meets memory at an address that it does not know imports it once more, and
+        # 1.5.2 then gives the driver's only handle of it back once for each import.
+        structure = library.function("rknn_create_mem_from_fd")(
+            context.handle, theirs.fd, theirs.virt_addr, other.size, theirs.offset
+        )
+        what = f"{other.size} bytes of another context's"
+        return cls(context, _given(library, structure, "rknn_create_mem_from_fd", what), other.size)
 
     @property
     def structure(self) -> Any:
@@ -143,9 +158,7 @@ class Memory:
 
     def _give_back(self) -> None:
         self.context.library.function("rknn_destroy_mem")(self.context.handle, self._structure)
-        self._structure = None
-        if self._mapping is not None:
-            self._mapping.close()
+        self._structure = self._mapping = None
 
     def _sync(self, mode: int) -> None:
         structure, library = self.structure, self.context.library
@@ -167,35 +180,6 @@ def check_flags(library: Library, flags: int) -> None:
         )
 
 
-class _Mapping:
-    """Somebody else's memory in our own address space, from the beginning of its descriptor.
-
-    The runtime keeps this address, the descriptor and the offset side by side, and duplicates none of them.
-    """
-
-    def __init__(self, fd: int, size: int, offset: int) -> None:
-        if size <= 0 or offset < 0:
-            raise RknnValueError(f"{size} bytes at offset {offset} are no part of a file descriptor")
-        try:
-            length = _length(fd)
-            if length < offset + size:
-                raise RknnValueError(
-                    f"file descriptor {fd} has {length} bytes, but {size} at offset {offset} are asked for"
-                )
-            self._map = mmap.mmap(fd, offset + size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-            self.fd = os.dup(fd)
-        except OSError as error:
-            raise RknnValueError(
-                f"file descriptor {fd} is not memory that can be read and written: {error.strerror}"
-            ) from None
-        self.address = ffi.from_buffer(self._map, require_writable=True)
-
-    def close(self) -> None:
-        ffi.release(self.address)
-        self._map.close()
-        os.close(self.fd)
-
-
 def _given(library: Library, structure: Any, call: str, what: str) -> Any:
     """What a function returned that returns NULL when it fails."""
     if structure != ffi.NULL:
@@ -206,9 +190,3 @@ def _given(library: Library, structure: Any, call: str, what: str) -> Any:
         call=call,
         hint=None if reason else "close other sessions; the kernel log (dmesg) may say what the NPU's driver refused",
     )
-
-
-def _length(fd: int) -> int:
-    status = os.fstat(fd)
-    # A dma-buf is no regular file, and tells its size to those who seek its end.
-    return status.st_size if stat.S_ISREG(status.st_mode) else os.lseek(fd, 0, os.SEEK_END)

@@ -200,9 +200,9 @@ int Driver::create(MemoryCreate &answer) {
 }
 
 int Driver::destroy(const Memory *memory) {
-    // The kernel does not mind a handle that is none: a runtime that destroys twice is not told so.
-    if (!memory || !memories_.destroy(memory)) tally("DESTROYED_NOTHING");
-    return 0;
+    if (memory && memories_.destroy(memory)) return 0;
+    tally("DESTROYED_NOTHING");
+    return refuse(EINVAL);
 }
 
 int Driver::submit(Submit &submit) {
