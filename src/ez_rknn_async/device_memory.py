@@ -1,8 +1,9 @@
 """One piece of NPU memory, reachable for every context that is to use it.
 
 Memory is allocated once, by the first context of a session, or comes as a file descriptor (a dma-buf). Every other
-context takes the same pages in, under the same descriptor and at the same address: those of the session's other workers, so that any core can
-run with it, and those of other sessions, so that the output of one model is the input of the next without being moved.
+context takes the same pages in, under the same descriptor and at the same address: those of the session's other
+workers, so that any core can run with it, and those of other sessions, so that the output of one model is the input of
+the next without being moved.
 
 The contexts of the session that allocated it stay until it is freed, even if that session is closed before.
 """

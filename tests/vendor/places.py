@@ -1,4 +1,7 @@
-"""Where in a model's commands its inputs and outputs stand: what a program binds moves, the commands around it do not."""
+"""Where in a model's commands its inputs and outputs stand.
+
+What a program binds has other addresses each time; the commands around them stay as they are.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ class Watch:
         attribute = self._inputs[index]
         if len(attribute.shape) != 4 or attribute.shape[3] > 4:
             return content.tobytes()
-        n, h, w, c = attribute.shape
+        n, h, w, _ = attribute.shape
         return content.reshape(n * h, attribute.row, -1)[:, :w].tobytes()
 
 

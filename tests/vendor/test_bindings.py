@@ -71,7 +71,7 @@ INPUT_FORMS: dict[str, Callable[[IOBinding, InferenceSession, str, np.ndarray], 
 def test_each_way_to_bind_an_input_gives_the_npu_the_librarys_own_bytes(
     model: str, layout: str, dtype: type, open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """Whether values lie in the NPU's memory, the program's or a camera's, it reads what rknn_inputs_set would write."""
+    """Whether values lie in the NPU's memory, the program's or a camera's: what rknn_inputs_set would write."""
     context, session = raw(model), open_session(model, layout="nhwc", zero_copy_layout=layout)
     images, watch = images_of(context, dtype), Watch(raw(model), npu)
     context.run(images)
@@ -106,7 +106,9 @@ def test_the_npu_reads_and_writes_the_values_where_they_are(
     npu.submissions.clear()
     session.run_with_iobinding(binding)
     assert [watch.addresses[i] == value.address for i, value in enumerate(values)] == direct
-    written = {task.get(register) for s in npu.submissions for task in s.registers.values() for register in DESTINATIONS}
+    written = {
+        task.get(register) for s in npu.submissions for task in s.registers.values() for register in DESTINATIONS
+    }
     for attribute, memory in zip(context.outputs, outputs):
         assert (memory.address in written) == (len(attribute.shape) == 4)
 
@@ -164,7 +166,7 @@ def test_each_way_to_bind_an_output_returns_what_was_planted(
             found = value or results[index if form == "not bound" else 0]
             dtype = "native" if found.device_name() == "rknpu2" else None
             ours = [found.numpy(dtype)] + ([found.numpy(np.float32)] if dtype else [])
-            theirs = [native if ours[0].dtype == native.dtype else real] + [real]
+            theirs = [native if ours[0].dtype == native.dtype else real, real]
             if not all(np.array_equal(a, b, equal_nan=True) for a, b in zip(ours, theirs)):
                 wrong.append(form)
         assert not wrong, name

@@ -82,7 +82,7 @@ def contexts(npu: FakeNpu, vendor_library: str, data: Path) -> Iterator[Contexts
 
 def conversion(submission: Submission) -> list[tuple[int, ...]]:
     """What the registers of the layer that reads the input say of its conversion."""
-    (first,) = [task for task in submission.registers if task.get(0x1070)][:1]
+    (first,) = [task for task in submission.registers.values() if task.get(0x1070)][:1]
     return [tuple(first.get(register, 0) for register in CONVERSION)]
 
 
@@ -121,7 +121,7 @@ def test_a_context_that_borrows_the_weights_inherits_nothing_else(contexts: Cont
     for each in (borrower, duplicate, context):
         contexts.infer(each, np.uint8 if each == context else np.float32)
     assert [is_off(submission) for submission in npu.submissions] == [False, True, True, False]
-    weights = {submission.registers[0][0x1110] for submission in npu.submissions}
+    weights = {task[0x1110] for submission in npu.submissions for task in list(submission.registers.values())[:1]}
     assert len(weights) == 1
 
 
@@ -139,7 +139,7 @@ def test_every_lane_is_given_what_a_session_of_its_own_is_given(
         npu.forget()
         session.run(None, [image])
         (submission,) = npu.submissions
-        address = next(task[0x1070] for task in submission.registers if task.get(0x1070))
+        address = next(task[0x1070] for task in submission.registers.values() if task.get(0x1070))
         return submission.at(address, image.size).tobytes(), conversion(submission)
 
     expected = {dtype: given(open_session(MODEL, io_mode=io_mode), image) for dtype, image in images.items()}

@@ -1,8 +1,8 @@
 """Somebody else's memory, a camera's or a decoder's, in our own address space.
 
-A buffer is mapped once in a process, whole, however many contexts and values use it. Runtimes know memory that they take
-in by its address: librknnrt 1.5.2 imports a buffer once for each address at which it meets it, and gives the one handle
-that the driver has for the buffer back with the first of them. The NPU could then not reach it any more.
+A buffer is mapped once in a process, whole, however many contexts and values use it. Runtimes know memory that they
+take in by its address: librknnrt 1.5.2 imports a buffer once for each address at which it meets it, and gives the one
+handle that the driver has for the buffer back with the first of them. The NPU could then not reach it any more.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Memory that both the program and the NPU can reach.
 
 A :class:`Memory` belongs to one context: it is allocated by the runtime (:meth:`Memory.allocate`), or it is somebody
-else's file descriptor, a dma-buf usually, that the runtime takes in (:meth:`Memory.from_fd`), or what another context has
-already (:meth:`Memory.shared`). It is given back exactly once: by :meth:`Memory.free`, or with its context, whichever comes first; afterwards it refuses to be used.
+else's file descriptor, a dma-buf usually, that the runtime takes in (:meth:`Memory.from_fd`), or what another context
+has already (:meth:`Memory.shared`). It is given back exactly once: by :meth:`Memory.free`, or with its context,
+whichever comes first; afterwards it refuses to be used.
 
 CPU caches stand between the two who use it. Who writes calls :meth:`Memory.to_device` before the NPU reads, and
 :meth:`Memory.from_device` before reading what the NPU wrote; runtimes older than 2.0 have no such call, and do it in
