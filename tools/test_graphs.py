@@ -282,3 +282,80 @@ def cosine() -> onnx.ModelProto:
     graph = GraphWriter("cosine")
     graph.output("y", graph.op("Cos", graph.input("x", [1, 4, 8, 8])))
     return graph.model()
+
+
+def masked_attention() -> onnx.ModelProto:
+    """Two heads of attention over eight positions, each of which sees only those before it: [1, 8, 16]."""
+    length, width, heads = 8, 16, 2
+    g = GraphWriter("masked_attention")
+    x = g.input("x", [1, length, width])
+
+    def projected() -> str:
+        split = g.op("Reshape", g.op("MatMul", x, g.weight(width, width, fan_in=width)), g.constant(parts))
+        return g.op("Transpose", split, perm=[0, 2, 1, 3])
+
+    parts, joined = np.array([1, length, heads, width // heads]), np.array([1, length, width])
+    queries, keys, values = projected(), projected(), projected()
+    scores = g.op("MatMul", queries, g.op("Transpose", keys, perm=[0, 1, 3, 2]))
+    scaled = g.op("Div", scores, g.constant(np.array((width / heads) ** 0.5, np.float32)))
+    mask = g.constant(np.triu(np.full((1, 1, length, length), -1e4, np.float32), 1))
+    mixed = g.op("MatMul", g.op("Softmax", g.op("Add", scaled, mask), axis=-1), values)
+    flat = g.op("Reshape", g.op("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant(joined))
+    g.output("y", g.op("MatMul", flat, g.weight(width, width, fan_in=width)))
+    return g.model()
+
+
+def batched_weight() -> onnx.ModelProto:
+    """A matrix product with a constant that differs within the batch: [1, 2, 6, 20] to [1, 2, 6, 9]."""
+    g = GraphWriter("batched_weight")
+    g.output("y", g.op("MatMul", g.input("x", [1, 2, 6, 20]), g.weight(2, 20, 9, fan_in=20)))
+    return g.model()
+
+
+def fused() -> onnx.ModelProto:
+    """What is fused in unusual places: with a batch normalisation, an absolute value, a dilated deconvolution."""
+    g = GraphWriter("fused")
+    x = g.input("x", [1, 8, 7, 7])
+    statistics = [g.constant(np.linspace(low, high, 8).astype(np.float32)) for low, high in ((0.5, 1.5), (-1, 1))]
+    spread = g.constant(np.linspace(0.5, 2, 8).astype(np.float32))
+    g.output("normal", g.op("Relu", g.op("BatchNormalization", x, *statistics, statistics[1], spread)))
+    g.output("absolute", g.op("Abs", g.conv(x, 8, depthwise=True)))
+    wide = g.op("ConvTranspose", x, g.weight(8, 8, 3, 3, fan_in=72), pads=[2, 1, 2, 1], dilations=[2, 2])
+    g.output("wide", g.conv(g.op("Relu", wide), 8, kernel=1))
+    return g.model()
+
+
+def unusual() -> onnx.ModelProto:
+    """Operators that only the CPU has, one output each."""
+    g = GraphWriter("unusual")
+    x = g.input("x", [1, 8, 6, 5])
+    rows = g.constant(np.array([[0, 1], [0, 5]]))
+    g.output("largest", g.op("Max", x, g.op("Sigmoid", x), g.weight(8, 1, 1, fan_in=4)))
+    g.output("gathered", g.op("GatherND", x, rows))
+    g.output("scattered", g.op("ScatterND", x, rows, g.weight(2, 6, 5, fan_in=1)))
+    updates = g.weight(1, 1, 6, 5, fan_in=1)
+    g.output("placed", g.op("ScatterElements", x, g.constant(np.full((1, 1, 6, 5), 3)), updates, axis=1))
+    g.output("squares", g.op("ReduceSumSquare", x, axes=[2], keepdims=0))
+    g.output("first", g.op("Hardmax", x, axis=1))
+    g.output("local", g.op("LRN", x, size=3, alpha=0.5))
+    g.output("standard", g.op("MeanVarianceNormalization", x, axes=[2, 3]))
+    g.output("norms", g.op("LpPool", x, kernel_shape=[2, 2]))
+    g.output("shrunk", g.op("Shrink", x, lambd=0.5, bias=0.1))
+    return g.model()
+
+
+def plain_recurrent() -> onnx.ModelProto:
+    """A recurrent layer without gates, in both directions: [3, 1, 6] to [3, 2, 1, 10]."""
+    g = GraphWriter("plain_recurrent")
+    weights = [g.weight(2, 10, 6, fan_in=6), g.weight(2, 10, 10, fan_in=10), g.weight(2, 20, fan_in=4)]
+    g.output("y", g.op("RNN", g.input("x", [3, 1, 6]), *weights, hidden_size=10, direction="bidirectional"))
+    return g.model()
+
+
+def last_state() -> onnx.ModelProto:
+    """An LSTM of which only the last hidden state is wanted: [2, 1, 6] to [1, 1, 10]."""
+    g = GraphWriter("last_state")
+    weights = [g.weight(1, 40, 6, fan_in=6), g.weight(1, 40, 10, fan_in=10), g.weight(1, 80, fan_in=4)]
+    states = g.ops("LSTM", 2, g.input("x", [2, 1, 6]), *weights, hidden_size=10)
+    g.output("y", states[1])
+    return g.model()

@@ -206,21 +206,23 @@ class _Decoder:
 
     def _geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
         attributes = self._node.attributes
-        dilations = _pair(attributes.get("dilations", (1, 1)))
         if self._transposed and "strides" not in attributes:
-            strides, pads = self._transposed_geometry(kernel)
-            return strides, pads, dilations
+            return self._transposed_geometry(kernel)
+        dilations = _pair(attributes.get("dilations", (1, 1)))
         top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
         return _pair(attributes.get("strides", (1, 1))), (top, left, bottom, right), dilations
 
-    def _transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+    def _transposed_geometry(
+        self, kernel: tuple[int, int]
+    ) -> tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
         """A fused transposed convolution may have no parameters in the node; they are in registers then."""
-        strides, leading = self._dpu.transposed_geometry(kernel)
-        sizes = zip(self._source.shape[2:], self._result.shape[2:], kernel, strides, leading)
+        strides, dilations, leading = self._dpu.transposed_geometry(kernel)
+        sizes = zip(self._source.shape[2:], self._result.shape[2:], kernel, strides, dilations, leading)
         bottom, right = (
-            max(0, (source - 1) * stride + width - result - pad) for source, result, width, stride, pad in sizes
+            max(0, (source - 1) * stride + dilation * (width - 1) + 1 - result - pad)
+            for source, result, width, stride, dilation, pad in sizes
         )
-        return strides, (leading[0], leading[1], bottom, right)
+        return strides, (leading[0], leading[1], bottom, right), dilations
 
     def _output_padding(
         self,

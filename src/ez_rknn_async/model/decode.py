@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_ELEMENTS = 2**31 - 1
 _MAX_NATIVE_RANK = 5  # NC1HWC2
+_UNWANTED = -1
 _NPU = 2  # Node field 3; 0: CPU
 
 # The types of BSON values by what the compiler calls them; two letters are a list. Others are taken as they are.
@@ -102,7 +103,7 @@ def _span(table: dict[str, Any]) -> tuple[float, float] | None:
 def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int) -> Node:
     operator = table["op"]
     inputs = _indices(reader, table, "inputs", tensors)
-    outputs = _indices(reader, table, "outputs", tensors)
+    outputs = _results(reader, table, tensors)
     if len(inputs) < _least_inputs(operator) or (not outputs and operator != "OutputOperator"):
         reader.fail(table["@"], f"operator {operator!r} has {len(inputs)} inputs and {len(outputs)} outputs")
     return Node(
@@ -130,6 +131,12 @@ def _indices(reader: Reader, table: dict[str, Any], field: str, tensors: int) ->
     if indices and not (min(indices) >= 0 and max(indices) < tensors):
         reader.fail(table["@"], f"{field} {list(indices[:8])} name tensors that do not exist: there are {tensors}")
     return indices
+
+
+def _results(reader: Reader, table: dict[str, Any], tensors: int) -> tuple[int, ...]:
+    """What a node writes; a result that nobody wants is -1 in the file, and becomes tensor 0, which is not used."""
+    wanted = tuple(0 if index == _UNWANTED else index for index in table["outputs"])
+    return _indices(reader, {**table, "outputs": wanted}, "outputs", tensors)
 
 
 def _attributes(reader: Reader, table: dict[str, Any]) -> dict[str, Any]:

@@ -61,8 +61,11 @@ def signed(bits: int, width: int = 32) -> int:
 def fraction(bits: int) -> float:
     """The number that was written as ``bits / 2**14``: the one with the fewest decimals that is stored like that.
 
+    ``bits`` are 16, a signed number: an absolute value is a leaky ReLU whose slope is -1.
+
     A slope is 0.1 or 0.2 in a network; taken as 1638 / 16384 it would be wrong by 2e-4, and what follows from it too.
     """
+    bits = signed(bits, 16)
     stored = bits / 2.0**UNITY_SHIFT
     near = (round(stored, digits) for digits in range(1, 6))
     return next((number for number in near if abs(number * 2.0**UNITY_SHIFT - bits) < 1), stored)
@@ -137,20 +140,20 @@ class Dpu:
             return half(multiplier >> 16), single(offset)
         return self.table_gain(), signed(offset) / 2.0 ** ((multiplier >> 8) & 63)
 
-    def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Strides and leading pads, both (y, x), of a transposed convolution that has no parameter table.
+    def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+        """Strides, dilations and leading pads, all (y, x), of a transposed convolution that has no parameter table.
 
         Seen as a plain convolution of the spread-out input, it is padded by what the kernel reaches beyond the pads.
         """
-        strides, (top, left) = self._register(TRANSPOSED_STRIDES), self._reach()
-        return (
-            (((strides >> 11) & 7) + 1, ((strides >> 8) & 7) + 1),
-            (kernel[0] - 1 - top, kernel[1] - 1 - left),
-        )
+        settings = self._register(TRANSPOSED_STRIDES)
+        strides = ((settings >> 11) & 7) + 1, ((settings >> 8) & 7) + 1
+        dilations = ((settings >> 21) & 31) + 1, ((settings >> 16) & 31) + 1
+        return strides, dilations, self._leading_pads(kernel, dilations)
 
-    def _reach(self) -> tuple[int, int]:
+    def _leading_pads(self, kernel: tuple[int, int], dilations: tuple[int, int]) -> tuple[int, int]:
+        """As if there were no dilations: these do not enter into the register."""
         pads = self._register(0x1068)
-        return pads & 15, (pads >> 4) & 15
+        return kernel[0] - 1 - (pads & 15), kernel[1] - 1 - ((pads >> 4) & 15)
 
     def _register(self, address: int) -> int:
         return self.registers.get(address, 0)
@@ -191,9 +194,10 @@ class NewerDpu(Dpu):
             return half(multiplier >> 16), half(multiplier >> 16) * single(offset)
         return self.table_gain(), self.table_gain() * signed(offset)
 
-    def _reach(self) -> tuple[int, int]:
+    def _leading_pads(self, kernel: tuple[int, int], dilations: tuple[int, int]) -> tuple[int, int]:
+        """With the dilations."""
         pads = self._register(0x1080)
-        return pads & 0xFF, (pads >> 8) & 0xFF
+        return dilations[0] * (kernel[0] - 1) - (pads & 0xFF), dilations[1] * (kernel[1] - 1) - ((pads >> 8) & 0xFF)
 
 
 class Rk3562Dpu(NewerDpu):

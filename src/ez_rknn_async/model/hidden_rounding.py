@@ -136,7 +136,9 @@ def _undone(activation: Activation, value: float, count: int) -> float | None:
     """The argument for which the activation is ``value``, an end of ``count`` values; None if that is not certain."""
     if activation.function == "LeakyRelu":
         slope = activation.parameters["alpha"]
-        return value if value >= 0 else value / slope if slope > 0 else None
+        if slope <= 0:  # -1: an absolute value
+            return None
+        return value if value >= 0 else value / slope
     if activation.function == "Tanh":
         return math.copysign(20.0, value) if abs(value) >= 1 else math.atanh(value)
     if activation.function == "Elu":

@@ -82,8 +82,9 @@ class _Decoder:
         self._source, self._weight, self._recurrence, self._bias = (graph.tensors[i] for i in node.inputs[:4])
         # The initial state may be padded, which the hidden states that come out are not.
         self._directions, self._batch, padded = graph.tensors[node.inputs[5]].shape
-        states = graph.tensors[node.outputs[0]].shape
-        self._hidden = states[-1] if len(states) == 4 else states[-1] // self._directions
+        states, last = (graph.tensors[index].shape for index in (*node.outputs, 0)[:2])
+        joined = len(states) == 3  # the directions beside each other; nobody may want the states, only the last
+        self._hidden = states[-1] // self._directions if joined else (states or last)[-1]
         if self._hidden > padded:
             raise UnsupportedFormError(f"its initial state has {padded} numbers of {self._hidden}")
 

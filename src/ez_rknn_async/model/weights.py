@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import RknnModelError
-from .elements import elements
+from .elements import elements, item_size, need
 from .graph import DType, Layout
 
 if TYPE_CHECKING:
@@ -44,6 +44,20 @@ def unpack(model: Model, graph: Graph, tensor: Tensor) -> Array:
     """
     parts = _parts(tensor)
     return _unpack(tensor, parts, elements(tensor, model.constant_bytes(graph, tensor), _count(parts)))
+
+
+def unpack_batch(model: Model, graph: Graph, tensor: Tensor, batch: int) -> Array:
+    """A weight of a matrix product that has one for each element of a batch: ``[batch, Cout, Cin, kh, kw]``.
+
+    They follow each other at equal distances; the padding behind each is not in the native shape.
+    """
+    parts = _parts(tensor)
+    count = _count(parts)
+    data = model.constant_bytes(graph, tensor)
+    stride = len(data) // (batch * item_size(tensor)) * item_size(tensor)
+    need(tensor, data, batch * count * item_size(tensor))
+    starts = (place * stride for place in range(batch))
+    return np.stack([_unpack(tensor, parts, elements(tensor, data[start:], count)) for start in starts])
 
 
 def unpack_depthwise_with_zero_points(model: Model, graph: Graph, tensor: Tensor) -> tuple[Array, Array]:

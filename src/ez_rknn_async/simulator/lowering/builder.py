@@ -17,7 +17,7 @@ from ...model.constants import constant, real_constant
 from ...model.graph import Kind
 from ...model.registers import RegisterFile
 from ...model.unsupported import UnsupportedFormError
-from .grid import first_grid_of, grid_of, is_real
+from .grid import constant_grid, first_grid_of, grid_of, is_real
 from .lowered import CUSTOM_DOMAIN, CustomOperator, Lowered, Port
 
 if TYPE_CHECKING:
@@ -93,7 +93,9 @@ class GraphBuilder:
         if not self.is_constant(index):
             raise UnsupportedFormError(f"nothing computes its operand {tensor.name!r}")
         if is_real(tensor):
-            return real_constant(self.model, self.graph, tensor)
+            numbers = real_constant(self.model, self.graph, tensor)
+            grid = constant_grid(tensor) if self._rounding else None
+            return numbers if grid is None else grid.nearest(numbers)
         return constant(self.model, self.graph, tensor)
 
     def integers(self, index: int) -> tuple[int, ...]:

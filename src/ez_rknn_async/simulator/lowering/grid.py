@@ -11,6 +11,8 @@ from onnx import TensorProto
 from ...model.graph import DType
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ...model.graph import Tensor
     from .builder import GraphBuilder
 
@@ -55,6 +57,14 @@ class Grid:
             return self.dequantize(to, self.quantize(to, value))
         return to.add("Mul", self._steps(to, value), to.floats(self.scale))
 
+    def nearest(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Like :meth:`round`, of numbers that are known: float32."""
+        bounds = np.iinfo(QUANTIZED[self.dtype])
+        steps = np.round(values.astype(np.float32) / np.float32(self.scale))
+        low, high = bounds.min - self.zero_point, bounds.max - self.zero_point
+        nearest: NDArray[Any] = steps.clip(low, high) * np.float32(self.scale)
+        return nearest
+
     def _steps(self, to: GraphBuilder, value: str) -> str:
         bounds = np.iinfo(QUANTIZED[self.dtype])
         steps = to.add("Round", to.add("Div", value, to.floats(self.scale)))
@@ -90,6 +100,20 @@ def first_grid_of(tensor: Tensor) -> Grid | None:
     if not scale > 0 or len(quantization.scale) != 1 or abs(quantization.scale[0] / scale - 1) < _SAME_SCALE:
         return None
     return Grid(tensor.dtype, scale, round(-128 - low / scale))
+
+
+def constant_grid(tensor: Tensor) -> Grid | None:
+    """The grid to which the official simulator rounds a constant that the file has as floating-point numbers.
+
+    The NPU computes with the numbers as they are; the zero point tells how many bits the official simulator takes.
+    """
+    quantization = tensor.quantization
+    if quantization is None or tensor.dtype not in FLOATS or len(quantization.scale) != 1:
+        return None
+    scale, zero_point = quantization.scale[0], quantization.zero_point[0]
+    if scale in (0.0, 1.0):  # there is none: the compiler's way of saying so, in floating-point models too
+        return None
+    return Grid(DType.INT8 if -128 <= zero_point <= 127 else DType.INT16, scale, zero_point)
 
 
 def is_real(tensor: Tensor) -> bool:

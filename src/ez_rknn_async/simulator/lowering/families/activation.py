@@ -58,6 +58,11 @@ def activate(to: GraphBuilder, function: str, value: str, parameters: Mapping[st
     raise UnsupportedFormError(f"the activation {function} is unknown")
 
 
+def fused(to: GraphBuilder, suffix: str, value: str, parameters: Mapping[str, float]) -> str:
+    """What the compiler fused behind an operator, by what follows the operator's name in the node's; may be nothing."""
+    return activate(to, SPELLINGS.get(suffix, suffix), value, parameters) if suffix else value
+
+
 def swish(to: GraphBuilder, value: str) -> str:
     """``x * sigmoid(x)``."""
     return to.add("Mul", value, to.add("Sigmoid", value))
@@ -82,6 +87,13 @@ def activation(node: Node, to: GraphBuilder) -> None:
     """A function of every element."""
     function = SPELLINGS.get(node.op, node.op)
     to.result(node.outputs[0], activate(to, function, to.value(node.inputs[0]), node.attributes))
+
+
+@lowers("Shrink")
+def shrink(node: Node, to: GraphBuilder) -> None:
+    """Towards zero; near zero, to zero."""
+    given = {name: float(node.attributes.get(name, default)) for name, default in (("bias", 0.0), ("lambd", 0.5))}
+    to.result(node.outputs[0], to.add("Shrink", to.value(node.inputs[0]), **given))
 
 
 @lowers("PRelu")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..builder import GraphBuilder
 
 _TILE = re.compile(r"_tile\d+_conv$")
+_SUM_OF_ACTIVATION = re.compile(r"Conv[A-Z]\w*(?<!PRelu)Add")  # with one further operand
 
 
 @lowers("Conv*")
@@ -42,11 +43,16 @@ def _is_only_added(node: Node, to: GraphBuilder) -> bool:
 
     The compiler fuses the sum of two convolutions with the one that it runs last and stores the other's result as int8.
     The official simulator fuses it with the one that comes first in the network, whose result is therefore neither
-    rounded nor saturated there. (It rounds the other one instead, to a scale that is not in the file.)
+    rounded nor saturated there. (It rounds the other one instead, to a scale that is not in the file.) Where the other
+    one has an activation before the sum, it cannot be the one.
     """
     result = node.outputs[0]
     users = [user for user in to.graph.nodes if result in user.inputs]
-    if len(users) != 1 or not users[0].op.startswith("ConvAdd") or result in (*users[0].inputs[:2], *to.graph.outputs):
+    if len(users) != 1 or result in (*users[0].inputs[:2], *to.graph.outputs):
+        return False
+    if _SUM_OF_ACTIVATION.fullmatch(users[0].op):
+        return True
+    if not users[0].op.startswith("ConvAdd"):
         return False
     name = to.tensor(result).name
     if _TILE.search(name):  # one of the parts into which the compiler has split a large convolution's channels

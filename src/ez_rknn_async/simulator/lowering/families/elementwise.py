@@ -9,25 +9,29 @@ from onnx import TensorProto
 from ....model.graph import DType
 from ..grid import is_real
 from ..registry import lowers
-from .activation import SPELLINGS, activate
+from .activation import fused
 
 if TYPE_CHECKING:
     from ....model.graph import Node
     from ..builder import GraphBuilder
 
-ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow")
+ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "Mean")
+MANY_OPERANDS = ("Max", "Min", "Sum", "Mean")
 COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+_SIGNS = ("detect_negative", "detect_positive")
 LOGIC = ("And", "Or", "Xor")
 
 
 @lowers(*(f"{operator}*" for operator in ARITHMETIC))
 def arithmetic(node: Node, to: GraphBuilder) -> None:
-    """An operator and the activation that the compiler fused behind it, as in ``AddRelu``."""
+    """An operator and the activation that the compiler fused behind it, as in ``AddRelu``.
+
+    Those that take any number of operands may have more than two.
+    """
     operator = next(name for name in ARITHMETIC if node.op.startswith(name))
-    value = to.add(operator, *to.values(node.inputs[:2]))
-    if fused := node.op[len(operator) :]:
-        value = activate(to, SPELLINGS.get(fused, fused), value, node.attributes)
-    to.result(node.outputs[0], value)
+    count = None if operator in MANY_OPERANDS else 2
+    value = to.add(operator, *to.values(to.operands(node)[:count]))
+    to.result(node.outputs[0], fused(to, node.op[len(operator) :], value, node.attributes))
 
 
 @lowers(*COMPARISONS)
@@ -40,6 +44,13 @@ def comparison(node: Node, to: GraphBuilder) -> None:
 def logic(node: Node, to: GraphBuilder) -> None:
     """Of truth values."""
     truth_result(to, node.outputs[0], to.add(node.op, *(truth(to, index) for index in node.inputs[:2])))
+
+
+@lowers("IsNaN", "IsInf")
+def is_special(node: Node, to: GraphBuilder) -> None:
+    """Truth values."""
+    flags = {name: int(node.attributes[name]) for name in _SIGNS if name in node.attributes}
+    truth_result(to, node.outputs[0], to.add(node.op, to.value(node.inputs[0]), **flags))
 
 
 @lowers("Not")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ....model.graph import Layout
+from ....model.matmul_weight import matmul_weight
 from ....model.unsupported import UnsupportedFormError
 from ..registry import lowers
 
@@ -20,14 +22,21 @@ def matmul(node: Node, to: GraphBuilder) -> None:
 
     A third operand may be added to the product or multiplied with it.
     """
-    left, right = (to.add("Squeeze", to.value(index), to.ints([2])) for index in node.inputs[:2])
-    product = to.add("MatMul", to.add("Transpose", left, perm=[0, 2, 1]), right)
+    right = to.add("Squeeze", to.value(node.inputs[1]), to.ints([2]))
+    product = to.add("MatMul", _turned(node.inputs[0], to, node), right)
     value = to.add("Reshape", product, to.ints(to.shape(node.outputs[0])))
     if kind := node.attributes.get("c_type"):
         if kind not in COMBINED:
             raise UnsupportedFormError(f"its third operand is combined by {kind!r}, which is unknown")
         value = to.add(COMBINED[kind], value, to.value(node.inputs[2]))
     to.result(node.outputs[0], value)
+
+
+def _turned(index: int, to: GraphBuilder, node: Node) -> str:
+    """The first operand [B, K, 1, M] as [B, M, K]; a constant may be packed like the weight of a convolution."""
+    if to.tensor(index).layout is Layout.PACKED_WEIGHT:
+        return to.initializer(matmul_weight(to.model, to.graph, node, to.registers))
+    return to.add("Transpose", to.add("Squeeze", to.value(index), to.ints([2])), perm=[0, 2, 1])
 
 
 @lowers("MatMul")

@@ -11,6 +11,7 @@ from ....model.graph import DType, Kind
 from ....model.unsupported import UnsupportedFormError
 from ..grid import grid_of
 from ..registry import lowers
+from .activation import fused
 
 if TYPE_CHECKING:
     from ....model.graph import Node
@@ -39,17 +40,37 @@ def norm(node: Node, to: GraphBuilder) -> None:
     to.result(node.outputs[0], value)
 
 
-@lowers("BatchNormalization")
+@lowers("LRN")
+def local_response_normalization(node: Node, to: GraphBuilder) -> None:
+    """Divides by what the neighbouring channels add up to."""
+    defaults = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
+    given = {name: float(node.attributes.get(name, default)) for name, default in defaults.items()}
+    size = int(node.attributes["size"])
+    to.result(node.outputs[0], to.add("LRN", to.value(node.inputs[0]), size=size, **given))
+
+
+@lowers("MeanVarianceNormalization")
+def mean_variance_normalization(node: Node, to: GraphBuilder) -> None:
+    """To mean 0 and variance 1 over some axes."""
+    axes = [int(axis) for axis in node.attributes.get("axes", (0, 2, 3))]
+    to.result(node.outputs[0], to.add("MeanVarianceNormalization", to.value(node.inputs[0]), axes=axes))
+
+
+@lowers("BatchNormalization*")
 def batch_normalization(node: Node, to: GraphBuilder) -> None:
-    """Scale and shift for each channel; what could be folded into a convolution is not here any more."""
+    """Scale and shift for each channel, perhaps with an activation behind them.
+
+    What could be folded into a convolution is not here any more.
+    """
     if to.tensor(node.inputs[1]).dtype == DType.INT16:
-        return _quantized_batch_normalization(node, to)
-    epsilon = max(1e-9, float(node.attributes.get("epsilon", 0.0)))
-    value = to.add("BatchNormalization", *to.values(node.inputs[:5]), epsilon=epsilon)
-    to.result(node.outputs[0], value)
+        value = _quantized_batch_normalization(node, to)
+    else:
+        epsilon = max(1e-9, float(node.attributes.get("epsilon", 0.0)))
+        value = to.add("BatchNormalization", *to.values(node.inputs[:5]), epsilon=epsilon)
+    to.result(node.outputs[0], fused(to, node.op[len("BatchNormalization") :], value, node.attributes))
 
 
-def _quantized_batch_normalization(node: Node, to: GraphBuilder) -> None:
+def _quantized_batch_normalization(node: Node, to: GraphBuilder) -> str:
     """int8: the bias is in units of input times scale, and has the input's zero point worked in."""
     source, scale, bias = (to.tensor(index) for index in node.inputs[:3])
     grid = grid_of(source)
@@ -61,4 +82,4 @@ def _quantized_batch_normalization(node: Node, to: GraphBuilder) -> None:
     along_channels = (-1,) + (1,) * (len(source.shape) - 2)
     factor = to.initializer((weight * unit).astype(np.float32).reshape(along_channels))
     offset = to.initializer((shift * unit * grid.scale).astype(np.float32).reshape(along_channels))
-    to.result(node.outputs[0], to.add("Add", to.add("Mul", to.value(node.inputs[0]), factor), offset))
+    return to.add("Add", to.add("Mul", to.value(node.inputs[0]), factor), offset)

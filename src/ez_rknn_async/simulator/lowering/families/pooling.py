@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ....model.unsupported import UnsupportedFormError
 from ..registry import lowers
 
 if TYPE_CHECKING:
@@ -56,6 +57,16 @@ def _average_of_quantized(node: Node, to: GraphBuilder, window: dict[str, Any]) 
     geometry = {name: window[name] for name in ("kernel_shape", "pads", "strides") if name in window}
     weight = np.full((channels, 1, *kernel), 1 / math.prod(kernel), np.float32)
     return to.add("Conv", to.value(node.inputs[0]), to.initializer(weight), group=channels, **geometry)
+
+
+@lowers("LpPool")
+def lp_pool(node: Node, to: GraphBuilder) -> None:
+    """The norm of each window."""
+    window = _window(node)
+    if window.pop("ceil_mode"):
+        raise UnsupportedFormError("it has ceil_mode")
+    power = int(node.attributes.get("p", 2))
+    to.result(node.outputs[0], to.add("LpPool", to.value(node.inputs[0]), p=power, **window))
 
 
 @lowers("GlobalAveragePool")

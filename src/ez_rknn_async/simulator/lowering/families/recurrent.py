@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....model.graph import DType
+from ....model.graph import DType, Kind
 from ....model.recurrent import recurrent
 from ..registry import lowers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ....model.graph import Node
     from ..builder import GraphBuilder
 
@@ -28,8 +30,34 @@ def recurrent_layer(node: Node, to: GraphBuilder) -> None:
     ]
     attributes: dict[str, Any] = {"hidden_size": layer.hidden_size, "direction": layer.direction}
     results = to.add_many(layer.kind, 1 + len(states), *operands, **attributes, **layer.attributes)
-    for place, (output, value) in enumerate(zip(node.outputs, results)):
-        to.result(output, _in_shape(to, output, value) if place == 0 else value)
+    _keep_wanted(to, node.outputs, (_in_shape(to, node.outputs[0], results[0]), *results[1:]))
+
+
+@lowers("RNN")
+def plain_recurrent_layer(node: Node, to: GraphBuilder) -> None:
+    """A layer without gates, computed by the CPU: ONNX's own, with lengths and an initial state if there are some."""
+    operands = [to.value(index) for index in node.inputs[:4]]
+    if len(node.inputs) > 4:
+        operands.append(_lengths(to, node.inputs[4]))
+    if len(node.inputs) > 5:
+        operands.append(to.value(node.inputs[5]))
+    given = {name: node.attributes[name] for name in ("hidden_size", "direction", "clip") if node.attributes.get(name)}
+    if any(node.attributes.get("activations", ())):
+        given["activations"] = list(node.attributes["activations"])
+    _keep_wanted(to, node.outputs, to.add_many("RNN", len(node.outputs), *operands, **given))
+
+
+def _keep_wanted(to: GraphBuilder, outputs: Sequence[int], values: Sequence[str]) -> None:
+    for output, value in zip(outputs, values):
+        if to.tensor(output).kind is not Kind.DUMMY:
+            to.result(output, value)
+
+
+def _lengths(to: GraphBuilder, index: int) -> str:
+    """The lengths of the sequences; where none were given there is a placeholder."""
+    if to.tensor(index).name.startswith("empty_placeholder"):
+        return ""
+    return to.add("Cast", to.value(index), to=int(DType.INT32))
 
 
 def _initial(to: GraphBuilder, index: int, hidden: int) -> str:
@@ -45,6 +73,6 @@ def _initial(to: GraphBuilder, index: int, hidden: int) -> str:
 def _in_shape(to: GraphBuilder, index: int, value: str) -> str:
     """Some compilers join the directions: [time, batch, directions * hidden]."""
     shape = to.shape(index)
-    if len(shape) == 4:
+    if len(shape) != 3:
         return value
     return to.add("Reshape", to.add("Transpose", value, perm=[0, 2, 1, 3]), to.ints(shape))

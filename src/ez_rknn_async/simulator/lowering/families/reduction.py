@@ -20,7 +20,10 @@ def _axes(node: Node, to: GraphBuilder) -> list[int]:
     return list(range(len(to.shape(node.inputs[0])))) if axes is None else [int(axis) for axis in axes]
 
 
-@lowers("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSumExp")
+@lowers(
+    *("ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2"),
+    *("ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"),
+)
 def reduce(node: Node, to: GraphBuilder) -> None:
     """Over some axes."""
     keep = int(node.attributes.get("keepdims", 1))
@@ -35,10 +38,10 @@ def reduce_sum(node: Node, to: GraphBuilder) -> None:
     to.result(node.outputs[0], total)
 
 
-@lowers("Softmax", "exSoftmax13", "LogSoftmax")
+@lowers("Softmax", "exSoftmax13", "LogSoftmax", "Hardmax")
 def softmax(node: Node, to: GraphBuilder) -> None:
     """Along one axis."""
-    operator = "LogSoftmax" if node.op == "LogSoftmax" else "Softmax"
+    operator = "Softmax" if node.op == "exSoftmax13" else node.op
     value = to.add(operator, to.value(node.inputs[0]), axis=int(node.attributes.get("axis", -1)))
     to.result(node.outputs[0], value)
 

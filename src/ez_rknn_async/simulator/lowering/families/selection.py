@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onnx import TensorProto
 
@@ -28,6 +28,38 @@ def gather_elements(node: Node, to: GraphBuilder) -> None:
     places = to.add("Cast", to.value(node.inputs[1]), to=TensorProto.INT64)
     axis = int(node.attributes.get("axis", 0))
     to.moved(node.outputs[0], to.add("GatherElements", value, places, axis=axis), value)
+
+
+@lowers("GatherND")
+def gather_nd(node: Node, to: GraphBuilder) -> None:
+    """Slices of the first operand at the places that the second one gives."""
+    value = to.value(node.inputs[0])
+    places = to.add("Cast", to.value(node.inputs[1]), to=TensorProto.INT64)
+    batch = int(node.attributes.get("batch_dims", 0))
+    to.moved(node.outputs[0], to.add("GatherND", value, places, batch_dims=batch), value)
+
+
+@lowers("ScatterND", "ScatterElements")
+def scatter(node: Node, to: GraphBuilder) -> None:
+    """The first operand with others in some places."""
+    value, places, updates = to.values(node.inputs[:3])
+    attributes: dict[str, Any] = {}
+    if node.op == "ScatterElements":
+        attributes["axis"] = int(node.attributes.get("axis", 0))
+    if node.attributes.get("reduction", "none") != "none":
+        attributes["reduction"] = node.attributes["reduction"]
+    places = to.add("Cast", places, to=TensorProto.INT64)
+    to.result(node.outputs[0], to.add(node.op, value, places, updates, **attributes))
+
+
+@lowers("OneHot")
+def one_hot(node: Node, to: GraphBuilder) -> None:
+    """A one in the place that an index gives; or whatever the third operand says."""
+    axis = int(node.attributes.get("axis", -1))
+    result = node.outputs[0]
+    places = to.add("Cast", to.value(node.inputs[0]), to=TensorProto.INT64)
+    depth = to.ints([to.shape(result)[axis]])
+    to.result(result, to.add("OneHot", places, depth, to.value(node.inputs[2]), axis=axis))
 
 
 @lowers("ArgMax", "ArgMin")

@@ -83,6 +83,15 @@ def pad(node: Node, to: GraphBuilder) -> None:
     to.result(node.outputs[0], to.add("Pad", *operands, mode=mode))
 
 
+@lowers("Trilu")
+def triangle(node: Node, to: GraphBuilder) -> None:
+    """Zeros on one side of a diagonal, which the second operand may shift."""
+    operands = [to.value(node.inputs[0])]
+    if len(node.inputs) > 1 and to.is_constant(node.inputs[1]):
+        operands.append(to.initializer(np.array(to.integers(node.inputs[1])[0], np.int64)))
+    to.result(node.outputs[0], to.add("Trilu", *operands, upper=int(node.attributes.get("upper", 1))))
+
+
 @lowers("Expand")
 def expand(node: Node, to: GraphBuilder) -> None:
     """The shape is that of the output tensor."""
