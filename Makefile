@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: wheels test-aarch64 test-vendor
-.PHONY: demo test test-all test-python test-native test-address test-valgrind test-zoo test-direct fuzz-models test-peer bench bench-kernels bench-zero-copy soak lint format clean
+.PHONY: demo test test-all test-python test-native test-address test-valgrind test-zoo test-direct fuzz-models test-peer bench bench-kernels bench-zero-copy soak lint format clean bench-loading
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -99,6 +99,13 @@ bench: $(VENV)/.installed
 ## bench-zero-copy: bindings on one simulated core and on three, and the NPU memory that their runs make
 bench-zero-copy: $(VENV)/.installed
 	$(BIN)/python benchmarks/zero_copy.py
+
+## bench-loading: ResNet50 in the simulated NPU: time to load, memory, speed; TOOLKIT_PYTHON is a Python with rknn-toolkit2
+bench-loading: $(VENV)/.installed
+	@test -n "$(TOOLKIT_PYTHON)" || { echo "make bench-loading TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
+	test -e build/loading/resnet50_v2.onnx || $(TOOLKIT_PYTHON) tools/timing/architectures.py build/loading resnet50_v2
+	$(TOOLKIT_PYTHON) tools/timing/compile_networks.py build/loading build/loading rk3588
+	$(BIN)/python benchmarks/loading.py build/loading/resnet50_v2.rk3588.rknn build/loading/resnet50_v2.onnx $(BENCH)
 
 ## bench-kernels: the conversion kernels' bandwidth beside memcpy's, and beside numpy
 bench-kernels: $(VENV)/.installed

@@ -65,7 +65,7 @@ def assert_the_same(quantized: Path, floating: Path) -> None:
     common = ours.keys() & theirs.keys()
     assert common
     for name in common:
-        error = np.abs(ours[name].weight - theirs[name].weight)
+        error = np.abs(ours[name].weight.real() - theirs[name].weight.real())
         assert (error <= STEPS * steps(theirs[name], "layer" in quantized.name)).all(), name
         assert ours[name].strides == theirs[name].strides
         assert ours[name].pads == theirs[name].pads
@@ -76,7 +76,8 @@ def steps(floating: Convolution, per_layer: bool) -> np.ndarray[Any, Any]:
     """What one unit of an int8 weight has to be, for each channel or for all."""
     channels = 1 if floating.transposed and floating.group == 1 else 0
     axes = None if per_layer else tuple(axis for axis in range(4) if axis != channels)
-    low, high = floating.weight.min(axes, keepdims=True), floating.weight.max(axes, keepdims=True)
+    weight = floating.weight.real()
+    low, high = weight.min(axes, keepdims=True), weight.max(axes, keepdims=True)
     return (np.maximum(high, 0) - np.minimum(low, 0)) / 255 + 1e-9
 
 

@@ -1,4 +1,4 @@
-"""Convolutions as real numbers.
+"""Convolutions as they are meant.
 
 A convolution's parameters are scattered over the file: geometry in the node (or in registers), weights in a packed
 tensor, and, where it is quantised, scales and zero points between the bias buffer and the commands for the NPU
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .constants import constant
+from .convolution_weight import Weight
 from .dpu import dpu
 from .graph import DType, Kind, Layout
-from .hidden_rounding import Convolved, hidden_rounding
+from .hidden_rounding import Convolved, hidden_rounding, is_separate
 from .image_weights import is_image_weight, unpack_image_weight
-from .quantized_convolution import channel_parameters, to_real, unit_of_sum
+from .quantized_convolution import channel_parameters, unit_of_sum, weight_and_bias
 from .registers import lookup_table
 from .stages import BINARY, Activation, Binary, fused_functions
 from .unsupported import UnsupportedFormError
@@ -40,11 +41,10 @@ if TYPE_CHECKING:
 class Convolution:
     """A convolution, plain or transposed, and what is fused behind it.
 
-    ``weight`` is float32 in ONNX order: [Cout, Cin / group, kh, kw], or [Cin, Cout / group, kh, kw] when transposed.
     ``pads`` are (top, left, bottom, right).
     """
 
-    weight: Array
+    weight: Weight
     bias: Array | None  # float32 [Cout]
     strides: tuple[int, int]
     pads: tuple[int, int, int, int]
@@ -82,16 +82,12 @@ class _Decoder:
 
     def convolution(self) -> Convolution:
         """Everything together."""
-        weight, bias, unit = self._real_weight()
+        weight, bias, unit = self._weight_and_bias()
         stages = self._all_stages(weight, bias, unit)
         kernel = (weight.shape[2], weight.shape[3])
         strides, pads, dilations = self._geometry(kernel)
-        if self._transposed:
-            weight = weight[:, :, ::-1, ::-1]  # stored turned by 180 degrees
-            if not self._depthwise:
-                weight = weight.transpose(1, 0, 2, 3)
         return Convolution(
-            weight=np.ascontiguousarray(weight, np.float32),
+            weight=weight.of_transposed(self._depthwise) if self._transposed else weight,
             bias=None if bias is None else bias.astype(np.float32),
             strides=strides,
             pads=pads,
@@ -132,7 +128,7 @@ class _Decoder:
 
     # Numbers
 
-    def _real_weight(self) -> tuple[Array, Array | None, float | None]:
+    def _weight_and_bias(self) -> tuple[Weight, Array | None, float | None]:
         """Weight with the output channels first, bias, and the unit of the sum where there is one."""
         stored, offsets = self._stored_weight()
         channels = self._result.shape[1]
@@ -142,15 +138,14 @@ class _Decoder:
             unit = unit_of_sum(
                 self._dpu, self._functions, self._result, self._factors(), parameters.per_layer, self._depthwise
             )
-            real = to_real(stored, parameters, unit, self._source)
-            return real.weight, real.bias, unit
+            return (*weight_and_bias(stored, parameters, unit, self._source), unit)
         bias = None if self._bias is None else self._flat(self._bias, channels)
         if self._weight.dtype is DType.INT4:
             scale = self._four_bit_scale(channels)
-            return stored * scale[:, None, None, None], None if bias is None else bias * scale, None
+            return Weight(stored, scale[:, None, None, None]), None if bias is None else bias * scale, None
         if self._weight.dtype not in (DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32):
             raise UnsupportedFormError(f"its weights are {self._weight.dtype.name}")
-        return stored, bias, None
+        return Weight(stored), bias, None
 
     def _stored_weight(self) -> tuple[Array, Array | None]:
         """The numbers in the file, output channels first, without padding; and the offsets that lie among them."""
@@ -242,23 +237,22 @@ class _Decoder:
 
     # What is fused
 
-    def _all_stages(self, weight: Array, bias: Array | None, unit: float | None) -> tuple[Stage, ...]:
+    def _all_stages(self, weight: Weight, bias: Array | None, unit: float | None) -> tuple[Stage, ...]:
         stages = tuple(self._stages(unit))
-        if unit is None or bias is None:
+        if unit is None or bias is None or not is_separate(stages, self._depthwise, self._transposed):
             return stages
         convolved = Convolved(self._depthwise, self._transposed, self._reach(weight, bias))
         rounding = hidden_rounding(self._graph, stages, self._result, convolved)
         return stages if rounding is None else (rounding, *stages)
 
-    def _reach(self, weight: Array, bias: Array) -> tuple[float, float]:
-        """The least and the largest sum that the weights, output channels first, can make of the input's span."""
+    def _reach(self, weight: Weight, bias: Array) -> tuple[float, float]:
+        """The least and the largest sum that the weights can make of the input's span."""
         quantization = self._source.quantization
         assert quantization is not None  # or the weights would have no scale
-        ends = ((end - quantization.zero_point[0]) * quantization.scale[0] for end in (-128, 127))
-        products = np.stack([weight * end for end in ends])
-        least = products.min(0).sum(axis=(1, 2, 3)) + bias
-        largest = products.max(0).sum(axis=(1, 2, 3)) + bias
-        return float(least.min()), float(largest.max())
+        low, high = ((end - quantization.zero_point[0]) * quantization.scale[0] for end in (-128, 127))
+        numbers = weight.real().astype(np.float64)
+        below, above = (part.sum(axis=(1, 2, 3)) for part in (np.minimum(numbers, 0), np.maximum(numbers, 0)))
+        return float((above * low + below * high + bias).min()), float((above * high + below * low + bias).max())
 
     def _stages(self, unit: float | None) -> Iterator[Stage]:
         fused = iter(self._fused)

@@ -79,11 +79,12 @@ _RISING: dict[str, tuple[Function, float]] = {
 
 def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convolved: Convolved) -> Rounding | None:
     """The rounding in front of the only stage, if there is one and it can be told from ``result``."""
-    if len(stages) != 1 or result.dtype is not DType.INT8 or result.quantization is None:
+    if not stages or result.dtype is not DType.INT8 or result.quantization is None:
         return None
     stage, span = stages[0], result.quantization.span
-    if not isinstance(stage, Activation) or span is None or not _is_separate(stage.function, convolved):
+    if span is None or not is_separate(stages, convolved.depthwise, convolved.transposed):
         return None
+    assert isinstance(stage, Activation)
     low = None if _is_of_maxima(graph, result) else _undone(stage, span[0], math.prod(result.shape))
     high = _undone(stage, span[1], math.prod(result.shape))
     least, largest = _limits(stage)
@@ -98,10 +99,12 @@ def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convo
     return Rounding(scale, round(_LOWEST - low / scale))
 
 
-def _is_separate(function: str, convolved: Convolved) -> bool:
-    if function in ALWAYS_SEPARATE or convolved.transposed:
-        return True
-    return convolved.depthwise and function in SEPARATE
+def is_separate(stages: Sequence[Stage], depthwise: bool, transposed: bool) -> bool:
+    """Whether the only stage is an activation that the official simulator computes as an operator of its own."""
+    if len(stages) != 1 or not isinstance(stages[0], Activation):
+        return False
+    function = stages[0].function
+    return transposed or function in ALWAYS_SEPARATE or (depthwise and function in SEPARATE)
 
 
 def _is_of_maxima(graph: Graph, result: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""From the integers of a quantised convolution to real numbers.
+"""What the integers of a quantised convolution stand for.
 
 The weights are asymmetric, per output channel: ``real = scale[c] * (stored + offset[c])``. The bias buffer holds, for
 blocks of channels, biases (in units of input scale times weight scale, less what the input's zero point adds),
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .convolution_weight import Weight
 from .dpu import UNITY_SHIFT
 from .stages import LEAKY, TABLE_GAINS
 from .unsupported import UnsupportedFormError
@@ -37,15 +38,6 @@ class ChannelParameters:
     offset: Array  # minus the weights' zero point
     multiplier: Array  # of 2**14
     per_layer: bool = False  # all channels have the same offset and multiplier
-
-
-@dataclass(frozen=True)
-class RealConvolution:
-    """The weights (as they were given) and the bias in real numbers, and the real value of one unit of the sum."""
-
-    weight: Array
-    bias: Array
-    unit: float
 
 
 def channel_parameters(
@@ -103,15 +95,19 @@ def unit_of_sum(
     return unit / math.prod(_scale(factor) for factor in factors if factor.quantization is not None)
 
 
-def to_real(stored: Array, parameters: ChannelParameters, unit: float, source: Tensor) -> RealConvolution:
-    """``stored`` has the output channels first; the result's weights too."""
+def weight_and_bias(stored: Array, parameters: ChannelParameters, unit: float, source: Tensor) -> tuple[Weight, Array]:
+    """The weight, as it is stored, and the bias as float64 [Cout].
+
+    Args:
+        stored: int8, output channels first.
+        unit: of the sum (:func:`unit_of_sum`).
+    """
     scale = unit / _scale(source) * parameters.multiplier / _UNITY
-    shifted = stored.astype(np.float64) + parameters.offset[:, None, None, None]
     assert source.quantization is not None  # _scale has looked
-    from_zero_point = source.quantization.zero_point[0] * shifted.sum(axis=(1, 2, 3))
-    bias = (parameters.bias + from_zero_point) * scale * _scale(source)
-    shifted *= scale[:, None, None, None]
-    return RealConvolution(shifted, bias, unit)
+    sums = stored.sum(axis=(1, 2, 3), dtype=np.int64) + parameters.offset * math.prod(stored.shape[1:])
+    bias = (parameters.bias + source.quantization.zero_point[0] * sums) * scale * _scale(source)
+    per_channel = (-1, 1, 1, 1)
+    return Weight(stored, scale.reshape(per_channel), parameters.offset.reshape(per_channel)), bias
 
 
 def _scale(tensor: Tensor) -> float:

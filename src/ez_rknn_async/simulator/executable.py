@@ -15,6 +15,7 @@ import onnx
 import onnxruntime as ort
 
 from .lowering import lower
+from .pruning import without_unread
 from .stages import split
 
 if TYPE_CHECKING:
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
     from .lowering.lowered import Port
 
 
+# What moves transposes, first on any graph and then once more: :mod:`.lowering.layout` says what goes wrong.
+_WRONG_OPTIMIZERS = ["TransposeOptimizer", "TransposeOptimizer_CPUExecutionProvider"]
+
+
 class Executable:
-    """All graphs of one model, lowered.
+    """All graphs of one model, lowered: the model's file is not needed any more.
 
     Raises:
         RknnModelError: the model has something that cannot be executed; the text names it.
@@ -37,8 +42,11 @@ class Executable:
         self.stages: tuple[tuple[Lowered, ...], ...] = tuple(split(graph) for graph in self.graphs)
         self._sessions: dict[tuple[int, int, int], ort.InferenceSession] = {}
         self._lock = threading.Lock()  # guards _sessions
+
+    def open(self) -> None:
+        """Opens the sessions of the first graph: what ONNX Runtime refuses is refused when a model is loaded."""
         for stage in range(len(self.stages[0])):
-            self.session(0, stage, 1)  # what ONNX Runtime refuses is refused when the model is loaded, not when it runs
+            self.session(0, stage, 1)
 
     def session(self, graph: int, stage: int, threads: int) -> ort.InferenceSession:
         """The session that runs a stage of ``graph`` with ``threads`` threads."""
@@ -93,4 +101,9 @@ def open_session(lowered: Lowered, threads: int = 1) -> ort.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     names, arrays = list(lowered.weights), list(lowered.weights.values())
     options.add_external_initializers(names, [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays])
-    return ort.InferenceSession(lowered.skeleton.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(
+        without_unread(lowered.skeleton).SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=_WRONG_OPTIMIZERS,
+    )

@@ -36,7 +36,7 @@ def export(model: Model, graph_index: int = 0, *, rounding: bool = True, source:
     Raises:
         UnsupportedOperatorError: something in the graph cannot be executed; names all of it.
     """
-    lowered = with_separate_biases(lower(model, graph_index, io="float", rounding=rounding))
+    lowered = with_separate_biases(lower(model, graph_index, io="float", rounding=rounding, integers=False))
     lowered = readable(lowered, model.graphs[graph_index])
     exported = _with_shapes(lowered).to_onnx()
     exported.producer_name = PRODUCER

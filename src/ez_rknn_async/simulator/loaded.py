@@ -41,6 +41,7 @@ class LoadedModel:
         try:
             with self._opened() as model:
                 self.executable = Executable(model)
+            self.executable.open()  # now that the file is not in memory any more
         except BaseException:
             self.close()
             raise

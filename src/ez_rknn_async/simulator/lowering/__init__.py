@@ -28,7 +28,12 @@ assert families  # imported for what its modules register
 
 
 def lower(
-    model: Model, graph_index: int = 0, *, io: Literal["native", "float"] = "native", rounding: bool = True
+    model: Model,
+    graph_index: int = 0,
+    *,
+    io: Literal["native", "float"] = "native",
+    rounding: bool = True,
+    integers: bool = True,
 ) -> Lowered:
     """What the NPU computes for one graph of ``model``, as an ONNX model.
 
@@ -38,12 +43,14 @@ def lower(
             integer inputs and outputs keep their types.
         rounding: whether each result is rounded to what its tensor can hold, as on the NPU. Without it, and with
             ``io="float"``, the graph computes in float32 with the weights of the file.
+        integers: whether large convolutions of int8 tensors are computed in integers, with 8-bit weights, by operators
+            that only ONNX Runtime has. Without it the graph is standard ONNX, its weights float32.
 
     Raises:
         UnsupportedOperatorError: something in the graph cannot be executed; names all of it.
     """
     graph = model.graphs[graph_index]
-    to = GraphBuilder(model, graph, rounding=rounding)
+    to = GraphBuilder(model, graph, rounding=rounding, integers=integers)
     inputs = [_input(to, place, io) for place in range(len(graph.inputs))]
     problems = [problem for node in graph.nodes if (problem := _lower_node(node, to)) is not None]
     if problems:

@@ -14,10 +14,11 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from ...model.constants import constant, real_constant
-from ...model.graph import Kind
+from ...model.graph import DType, Kind
 from ...model.registers import RegisterFile
 from ...model.unsupported import UnsupportedFormError
 from .grid import constant_grid, first_grid_of, grid_of, is_real
+from .layout import Layouts
 from .lowered import CUSTOM_DOMAIN, CustomOperator, Lowered, Port
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 OPSET = 17
 IR_VERSION = 8
+CONTRIBUTED = "com.microsoft"  # the domain of ONNX Runtime's own operators
 # Sizes and other small constants are embedded; anything larger is shared with ONNX Runtime instead of copied.
 EMBEDDED_BYTES = 1024
 NO_FILE = "weights"  # stands where external data has a file name; nothing reads it
@@ -40,13 +42,15 @@ NO_FILE = "weights"  # stands where external data has a file name; nothing reads
 class GraphBuilder:
     """Lowers one graph of ``model``; the operators are added by the functions in this package.
 
-    Without ``rounding`` results stay as they are computed, in float32.
+    Without ``rounding`` results stay as they are computed, in float32. With ``integers`` sums of products of int8
+    tensors may be computed in integers, by operators that only ONNX Runtime has.
     """
 
-    def __init__(self, model: Model, graph: Graph, *, rounding: bool = True) -> None:
+    def __init__(self, model: Model, graph: Graph, *, rounding: bool = True, integers: bool = True) -> None:
         self.model = model
         self.graph = graph
         self._rounding = rounding
+        self._integers = integers and rounding
         self._stem = ""  # what the names of operators begin with
         self.registers = RegisterFile(model, graph)
         self._nodes: list[onnx.NodeProto] = []
@@ -55,6 +59,9 @@ class GraphBuilder:
         self._custom_operators: list[CustomOperator] = []
         self._values: dict[int, str] = {}  # tensor index: name of its value
         self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
+        self._bytes: dict[str, str] = {}  # name of a value: that of its integers, as uint8
+        self._described: list[Port] = []  # values of which ONNX cannot tell the shape
+        self._layouts = Layouts(self._append)
         self._embedded: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # small constants by content
         self._names = 0
 
@@ -106,6 +113,20 @@ class GraphBuilder:
         """Whether the tensor's value is rounded to the grid of a quantised tensor."""
         return self._rounding and grid_of(self.tensor(index)) is not None
 
+    def integers_of(self, index: int) -> tuple[str, Grid] | None:
+        """The integers of a tensor's value as uint8, and what they stand for.
+
+        None where the value is not known to lie on the tensor's grid, or where nothing is to be computed in integers.
+        """
+        value, grid = self.value(index), grid_of(self.tensor(index))
+        if not self._integers or grid is None or grid.dtype is not DType.INT8 or self._grids.get(value) != grid:
+            return None
+        if value not in self._bytes:
+            self._bytes[value] = integers = grid.unsigned().quantize(self, value)
+            if len(self.shape(index)) == 4:
+                self._layouts.has_four_dimensions(integers)
+        return self._bytes[value], grid.unsigned()
+
     def operands(self, node: Node) -> tuple[int, ...]:
         """The node's inputs without the scratch space that the compiler appends for itself."""
         return tuple(index for index in node.inputs if not self._is_scratch(index))
@@ -123,6 +144,9 @@ class GraphBuilder:
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Adds an ONNX operator with one output; its name."""
+        return self._layouts.add(operator, inputs, attributes)
+
+    def _append(self, operator: str, *inputs: str, **attributes: Any) -> str:
         return self.add_many(operator, 1, *inputs, **attributes)[0]
 
     def add_many(self, operator: str, outputs: int, *inputs: str, **attributes: Any) -> tuple[str, ...]:
@@ -131,6 +155,17 @@ class GraphBuilder:
         names = (name, *(f"{name}.{place}" for place in range(1, outputs)))
         self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
         return names
+
+    def channels_last(self, value: str) -> str:
+        """The NHWC twin (:mod:`.layout`) of a value of four dimensions."""
+        return self._layouts.last(value)
+
+    def add_channels_last(self, operator: str, shape: Sequence[int], *inputs: str) -> str:
+        """Adds one of ONNX Runtime's own operators with a float32 result in NHWC order; the name of its NCHW twin."""
+        name = self._fresh(operator)
+        self._nodes.append(helper.make_node(operator, inputs, [name], name=name, domain=CONTRIBUTED))
+        self._described.append(Port(name, TensorProto.FLOAT, tuple(shape)))
+        return self._layouts.first(name)
 
     def custom(self, node: Node, operands: Mapping[int, str]) -> tuple[str, ...]:
         """Calls a custom operator with values of the tensors ``operands``; the names of its results."""
@@ -159,6 +194,8 @@ class GraphBuilder:
         if key not in self._embedded:
             self._embedded[key] = name = self._fresh("constant")
             self._initializers.append(numpy_helper.from_array(array, name))
+            if not array.shape:
+                self._layouts.is_scalar(name)
         return self._embedded[key]
 
     def floats(self, *numbers: float) -> str:
@@ -174,7 +211,7 @@ class GraphBuilder:
         grid = grid_of(self.tensor(index))
         if grid is not None and self._rounding and self._grids.get(value) != grid:
             first = first_grid_of(self.tensor(index))
-            value = grid.round(self, value if first is None else first.round(self, value))
+            value = self.rounded(value if first is None else self.rounded(value, first), grid)
         self.define(index, value, grid)
 
     def moved(self, index: int, value: str, *sources: str) -> None:
@@ -191,12 +228,21 @@ class GraphBuilder:
     def define(self, index: int, value: str, grid: Grid | None = None) -> None:
         """``value`` is the tensor's value as it stands, known to lie on ``grid``."""
         self._values[index] = value
+        if len(self.shape(index)) == 4:
+            self._layouts.has_four_dimensions(value)
         if grid is not None:
             self._grids[value] = grid
 
     def rounded(self, value: str, grid: Grid) -> str:
         """``value`` rounded to a grid, as where the NPU stores it between two steps of one node."""
-        return grid.round(self, value) if self._rounding else value
+        if not self._rounding:
+            return value
+        if not self._integers or grid.dtype is not DType.INT8:
+            return grid.round(self, value)
+        integers = grid.unsigned().quantize(self, value)
+        real = grid.unsigned().dequantize(self, integers)
+        self._bytes[real] = integers
+        return real
 
     def half(self, value: str) -> str:
         """``value`` rounded to float16, as where the NPU hands it from one operator to the next."""
@@ -216,9 +262,12 @@ class GraphBuilder:
             [port.value_info() for port in inputs],
             [port.value_info() for port in outputs],
             self._initializers,
-            value_info=[port.value_info() for operator in self._custom_operators for port in operator.outputs],
+            value_info=[
+                port.value_info()
+                for port in (*self._described, *(port for custom in self._custom_operators for port in custom.outputs))
+            ],
         )
-        domains = {"": OPSET, **({CUSTOM_DOMAIN: 1} if self._custom_operators else {})}
+        domains = {"": OPSET, **{node.domain: 1 for node in self._nodes if node.domain}}
         opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         return Lowered(

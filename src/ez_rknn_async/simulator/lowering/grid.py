@@ -65,6 +65,12 @@ class Grid:
         nearest: NDArray[Any] = steps.clip(low, high) * np.float32(self.scale)
         return nearest
 
+    def unsigned(self) -> Grid:
+        """The same real numbers as bytes without a sign, which ONNX Runtime's integer kernels take."""
+        if self.dtype is not DType.INT8:
+            raise ValueError(f"a grid of {self.dtype.name} has no unsigned bytes")
+        return Grid(DType.UINT8, self.scale, self.zero_point + 128)
+
     def _steps(self, to: GraphBuilder, value: str) -> str:
         bounds = np.iinfo(QUANTIZED[self.dtype])
         steps = to.add("Round", to.add("Div", value, to.floats(self.scale)))

@@ -9,6 +9,7 @@ from ....model.convolution import convolution
 from ....model.graph import DType
 from ....model.stages import Activation, Rounding
 from ..grid import Grid
+from ..integer_convolution import convolve_integers
 from ..registry import lowers
 from .activation import activate
 
@@ -26,16 +27,21 @@ _SUM_OF_ACTIVATION = re.compile(r"Conv[A-Z]\w*(?<!PRelu)Add")  # with one furthe
 def lower_convolution(node: Node, to: GraphBuilder) -> None:
     """The convolution, then the fused stages from left to right."""
     decoded = convolution(to.model, to.graph, node, to.registers)
-    operands = [to.value(node.inputs[0]), to.initializer(decoded.weight)]
-    if decoded.bias is not None:
-        operands.append(to.initializer(decoded.bias))
-    value = to.add("ConvTranspose" if decoded.transposed else "Conv", *operands, **_geometry(decoded))
+    value = convolve_integers(decoded, node.inputs[0], node.outputs[0], to) or _convolve(decoded, node.inputs[0], to)
     for stage in decoded.stages:
         value = _apply(stage, value, to)
     if not decoded.stages and _is_only_added(node, to):
         to.define(node.outputs[0], value)
     else:
         to.result(node.outputs[0], value)
+
+
+def _convolve(decoded: Convolution, source: int, to: GraphBuilder) -> str:
+    """In float32."""
+    operands = [to.value(source), to.initializer(decoded.weight.real())]
+    if decoded.bias is not None:
+        operands.append(to.initializer(decoded.bias))
+    return to.add("ConvTranspose" if decoded.transposed else "Conv", *operands, **_geometry(decoded))
 
 
 def _is_only_added(node: Node, to: GraphBuilder) -> bool:
