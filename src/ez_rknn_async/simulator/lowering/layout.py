@@ -5,8 +5,8 @@ the other is a transpose of it, which is left out of the session where nobody re
 computed element by element is computed on twins where there are some, so that nothing is transposed between two
 convolutions in integers.
 
-ONNX Runtime moves transposes too, but not always rightly (seen with 1.19 and 1.32): of quantised numbers that are read in
-NHWC and, dequantised, in NCHW, the latter come out in NHWC. The simulated NPU has that optimizer switched off.
+ONNX Runtime moves transposes too, but not always rightly (seen with 1.19 and 1.32): of quantised numbers that are read
+in NHWC and, dequantised, in NCHW, the latter come out in NHWC. The simulated NPU has that optimizer switched off.
 """
 
 from __future__ import annotations
