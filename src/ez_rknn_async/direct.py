@@ -163,12 +163,15 @@ class Direct:
         task.set_direct_output(index, way.attribute, way.memories, way.binding, way.conversion.c, array, way.sync)
 
     def replace(self, worker: int, lane: int, context: Context) -> None:
-        """Give a worker that was set aside memory of its new context.
+        """Give a worker that was set aside memory of its new context; a lane that only values use has none.
 
         Raises:
             RknnError: there is none.
         """
-        self.memory[lane].replace(worker, context)
+        with self._lock:
+            memory = self.memory.get(lane)
+        if memory is not None:
+            memory.replace(worker, context)
 
     def _allocate(self, lane: int) -> LaneMemory:
         return LaneMemory(self.sets, list(self._lanes[lane]), self._flags, self._numbers)

@@ -120,7 +120,9 @@ class Executor:
                 custom_ops,
             )
             self.contexts: Contexts = open_contexts()
-            self._lanes = Lanes(self.contexts, lambda first: open_contexts(first=first))
+            # The runtime loads no dynamic-shape model with the weights of another context: 1.5.2 refuses it, and keeps
+            # what it had allocated by then.
+            self._lanes = Lanes(self.contexts, lambda first: open_contexts(first=None if model.dynamic else first))
             undo.callback(self._lanes.close)
             first = self.contexts[0]
             inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")

@@ -625,6 +625,22 @@ def test_values_stay_in_use_while_a_call_hangs_with_them(
     session.run_with_iobinding(hanging)
 
 
+def test_a_worker_is_replaced_in_a_lane_that_only_values_use(
+    open_session: OpenSession, release_hangs: Callable[[], None]
+) -> None:
+    """Arrays never went there, so there is no memory for them that the fresh context would have to have."""
+    session = open_session(simulator="compute=off,fault=rknn_run#2:hang", schedule=0, run_timeout_ms=50)
+    session.run(None, feed_of(session))
+    binding, other = bound(session), bound(session)
+    for each in (binding, other):
+        each.bind_output(session.output_names[0], "rknpu2", layout="nhwc")
+    with pytest.raises(RknnTimeoutError):
+        session.run_with_iobinding(binding)
+    session.run_with_iobinding(other)
+    session.run(None, feed_of(session))
+    release_hangs()
+
+
 def test_the_package_knows_both_names(root: Path) -> None:
     """IOBinding is ONNX Runtime's, SessionIOBinding that library's."""
     import ez_rknn_async
