@@ -25,7 +25,7 @@ from ez_rknn_async import (
 
 from .conftest import OpenSession
 from .npu import FakeNpu, Submission
-from .places import Place, Watch, images_of, input_places, plant
+from .places import Place, Watch, input_places, plant
 from .raw import Raw
 
 MODEL = "conv_c16_int8"
@@ -75,7 +75,8 @@ def callbacks(session: InferenceSession, bindings: list[IOBinding]) -> Outputs:
     done = threading.Event()
 
     def receive(values: list[OrtValue] | None, user_data: Any, error: str) -> None:
-        assert values is not None and user_data == len(outputs) and not error
+        assert values is not None, error
+        assert user_data == len(outputs)
         outputs.append(values[0].numpy("native"))
         if len(outputs) == len(bindings):
             done.set()
