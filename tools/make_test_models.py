@@ -134,6 +134,8 @@ ENTRIES: tuple[Entry, ...] = (
     *both("fused", graphs.fused, config=SMALLER),
     *both("unusual", graphs.unusual, config=SMALLER),
     *both("plain_recurrent", graphs.plain_recurrent, config=SMALLER, note="the whole network runs on the CPU"),
+    Entry("rk3566_lstm_int8", lambda: graphs.recurrent("LSTM", "forward"), int8=True, target="rk3566"),
+    Entry("rk3576_lstm_int8", lambda: graphs.recurrent("LSTM", "reverse"), int8=True, target="rk3576", config=SMALLER),
     Entry("last_state_fp16", graphs.last_state, config=SMALLER, note="two results of the LSTM are not wanted"),
     *both("rk3566_cosine", graphs.cosine, target="rk3566", note="the whole network runs on the CPU"),
     Entry("rv1126b_block_int8", graphs.block, int8=True, target="rv1126b"),

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import RknnModelError
 from .constants import constant
-from .dpu import UNITY_SHIFT
+from .dpu import DPUS, UNITY_SHIFT
 from .graph import DType, Kind
 from .unsupported import UnsupportedFormError
 from .weights import unpack
@@ -36,10 +36,8 @@ _EXTENDED_GRU = (2, 5, 0)  # the first compiler that writes exGRU
 _PEEPHOLES = 7  # of an LSTM's operands
 _STATE_SCALE = 1 / 128  # of the hidden state in a quantised LSTM; its zero point is 0
 _TABLE_RANGE = 32768.0
-_BS_CFG, _PER_CHANNEL = 0x4040, 0x20140
-_OUT_SCALE, _OUT_SHIFT = 0x4084, 0x4088
+_CONVOLUTION = 0x01  # bit of the enable mask
 _ELEMENTWISE, _READ_ADDRESS, _PIXEL = 0x18, 0x5018, 16  # enable mask, register, bytes of a block of channels
-_LANES = 8
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class _Decoder:
         """Everything together."""
         if self._weight.dtype is DType.FLOAT16:
             weight, recurrence, bias = self._floating()
-        elif self._weight.dtype is DType.INT8 and self._kind == "LSTM" and self._model.target_platform == "rk3588":
+        elif self._weight.dtype is DType.INT8 and self._kind == "LSTM" and self._model.target_platform in DPUS:
             weight, recurrence, bias = self._quantized()
         else:
             raise UnsupportedFormError(f"its weights are {self._weight.dtype.name}, on {self._model.target_platform}")
@@ -233,21 +231,28 @@ class _Decoder:
         )
 
     def _bias_blocks(self) -> Array:
-        record = np.dtype([("bias", "<i4", _LANES), ("offset", "<i2", _LANES), ("multiplier", "<u2", _LANES)])
+        lanes = DPUS[self._model.target_platform].lanes
+        record = np.dtype([("bias", "<i4", lanes), ("offset", "<i2", lanes), ("multiplier", "<u2", lanes)])
         data = self._model.constant_bytes(self._graph, self._bias)
         groups = self._directions * 2 * self._gates
         count = len(data) // record.itemsize // groups * groups
-        if count * _LANES < groups * self._hidden:
+        if count * lanes < groups * self._hidden:
             raise UnsupportedFormError(f"its bias has {len(data)} bytes")
         return np.frombuffer(data, record, count)
 
     def _units(self) -> tuple[float, float]:
-        """The real values of one unit of the sums over the inputs and over the hidden state."""
+        """The real values of one unit of the sums over the inputs and over the hidden state.
+
+        The inputs are multiplied first, the last hidden state by the last convolution of one core that is not a copy.
+        """
+        dpu = DPUS[self._model.target_platform]
+        count = self._node.tasks[0] + sum(self._node.lut_tasks[:1])
         gains = [
-            task.registers[_OUT_SCALE] / 2.0 ** min(63, task.registers.get(_OUT_SHIFT, 0))
-            for task in self._registers.tasks(self._node)
-            if task.registers.get(_BS_CFG) == _PER_CHANNEL and _OUT_SCALE in task.registers
+            (task.registers[dpu.out_scale] & 0xFFFF) / 2.0 ** min(63, task.registers.get(dpu.out_shift, 0))
+            for task in self._registers.tasks(self._node)[:count]
+            if task.enable_mask & _CONVOLUTION and task.registers.get(dpu.out_scale, 0) & 0xFFFF > 1
         ]
+        gains = [gain for gain in gains if gain != 1]
         if not gains:
             raise UnsupportedFormError("the commands for the NPU, which hold its scales, are missing")
         return gains[0] / _TABLE_RANGE, gains[-1] / _TABLE_RANGE
