@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import astuple, replace
 
 import numpy as np
-from published import FITTED, published_milliseconds
-from report import EFFICIENCY, PARALLEL, SOCS, ratios
+from published import FITTED, FITTED_RATIOS, published_milliseconds
+from report import SOCS, modelled
 from scipy.optimize import brentq, minimize
 
 from model import Array, Constants, milliseconds, networks
@@ -54,17 +54,19 @@ def fit(soc: str, byte_on_cpu: float | None = None) -> Constants:
 
 
 def several_cores(constants: Constants) -> Constants:
-    """With the contention and the time to join cores that RK3588 is measured to have."""
-    efficiency, parallel = (published for published, _ in ratios(constants).values())
+    """With contention and then the time to join cores such that the ratios to be fitted come out as published."""
+    for name, most in (("contention", 10.0), ("join", 1e6)):
+        constants = replace(constants, **{name: _solved(constants, name, most)})
+    return constants
 
-    def miss_contention(value: float) -> float:
-        return ratios(replace(constants, contention=value))[EFFICIENCY][1] - efficiency
 
-    def miss_join(value: float) -> float:
-        return ratios(replace(crowded, join=value))[PARALLEL][1] - parallel
+def _solved(constants: Constants, name: str, most: float) -> float:
+    ratio = FITTED_RATIOS[name]
 
-    crowded = replace(constants, contention=float(brentq(miss_contention, 0, 10)))
-    return replace(crowded, join=float(brentq(miss_join, 0, 1e6)))
+    def miss(value: float) -> float:
+        return modelled(ratio, replace(constants, **{name: value})) - ratio.value
+
+    return float(brentq(miss, 0, most))
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ tells neither the version of the compiler nor whether inputs and outputs were co
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 FRAMES_PER_SECOND = {
     "mobilenet_v2": {"rk3566": 180.7, "rk3588": 450.7, "rk3576": 467.0},
     "resnet50_v2": {"rk3566": 37.9, "rk3588": 110.1, "rk3576": 99.0},
@@ -28,14 +30,62 @@ FRAMES_PER_SECOND = {
 FITTED = tuple(FRAMES_PER_SECOND)[::2]
 HELD_OUT = tuple(FRAMES_PER_SECOND)[1::2]
 
-# yolov5s_relu on RK3588, zero copy, one thread on each of three cores: hannahrepo/rk3588-npu, issue 2 (173.6 with one
-# thread a core, 177.1 with two). Contention is fitted to it.
-THREE_CORES_YOLOV5S_RELU = 177.1
 
-# yolov5s on RK3588, rknn_benchmark, SDK 1.5.0 (jas-hacks, June 2023). The network must be the vendor's demo, which has
-# ReLU: with SiLU an idle core (48.4) is slower than this loaded one. The time to join cores is fitted to their ratio.
-TENSOR_PARALLEL = 101.4  # frames/s with three cores on each inference
-LOADED_CORE = 53.1  # frames/s of each of three cores that work at once, each on inferences of its own
+@dataclass(frozen=True)
+class Ratio:
+    """How an inference's time on RK3588 changes with three cores: one published time over another.
+
+    ``cores`` and ``busy`` are those of the two: how many share the inference, and how many compete for the memory.
+    """
+
+    what: str
+    network: str
+    value: float
+    source: str
+    cores: tuple[int, int]
+    busy: tuple[int, int]
+
+
+# All that is published of RK3588's three cores without the program around them: half is fitted, half is held out.
+FITTED_RATIOS = {
+    "contention": Ratio(
+        "data parallel: one core alone over each of three loaded cores",
+        "yolov5s_relu",
+        177.1 / (3 * FRAMES_PER_SECOND["yolov5s_relu"]["rk3588"]),
+        # zero copy, two threads on each core; 173.6 frames/s with one
+        "hannahrepo/rk3588-npu, issue 2: 177.1 frames/s; one core: the vendor's table",
+        cores=(1, 1),
+        busy=(1, 3),
+    ),
+    # The network must be the vendor's demo, which has ReLU: with SiLU an idle core (48.4) is slower than this loaded.
+    "join": Ratio(
+        "tensor parallel: each of three loaded cores over three together",
+        "yolov5s_relu",
+        101.4 / 53.1,
+        "jas-hacks, June 2023, rknn_benchmark, SDK 1.5.0: 53.1 and 101.4 frames/s",
+        cores=(1, 3),
+        busy=(3, 3),
+    ),
+}
+# The author says YOLO, 640 x 640; of those that the project is about (YOLOv8), it is m that takes 60 ms.
+HELD_OUT_RATIOS = (
+    Ratio(
+        "data parallel: one core alone over each of three loaded cores",
+        "yolov8m",
+        45 / (3 * 1000 / 60),
+        "blakeblackshear/frigate, pull request 8382: 60 ms; three at once: 45 frames/s",
+        cores=(1, 1),
+        busy=(1, 3),
+    ),
+    Ratio(
+        "tensor parallel: one core alone over three together",
+        "yolov8m",
+        60 / 60,
+        "the same: 60 ms either way",
+        cores=(1, 3),
+        busy=(1, 3),
+    ),
+)
 
 
 def published_milliseconds(network: str, soc: str) -> float:
