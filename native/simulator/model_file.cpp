@@ -66,14 +66,24 @@ Bytes unwrap(const Bytes &file) {
     return buffer;
 }
 
-std::vector<uint32_t> indices(const Table &table, uint32_t field, size_t limit, const char *what) {
-    const std::vector<int32_t> values = table.ints(field);
+std::vector<uint32_t> checked(const std::vector<int32_t> &values, size_t limit, const char *what) {
     for (int32_t value : values) {
         if (value < 0 || static_cast<size_t>(value) >= limit) {
             fail(RKNN_ERR_MODEL_INVALID, "damaged model: ", what, " ", value, " of ", limit);
         }
     }
     return std::vector<uint32_t>(values.begin(), values.end());
+}
+
+std::vector<uint32_t> indices(const Table &table, uint32_t field, size_t limit, const char *what) {
+    return checked(table.ints(field), limit, what);
+}
+
+/* What a layer writes, without the results that nobody wants: those are -1 in the file. */
+std::vector<uint32_t> wanted(const Table &table, uint32_t field, size_t limit, const char *what) {
+    std::vector<int32_t> values = table.ints(field);
+    values.erase(std::remove(values.begin(), values.end(), -1), values.end());
+    return checked(values, limit, what);
 }
 
 /* Dimensions are positive and few, so that later arithmetic on them can be checked in one place (tensor_port.cpp). */
@@ -121,7 +131,7 @@ Node read_node(const Table &table, size_t tensor_count, Budget &budget) {
     result.custom = result.type.rfind(custom_prefix, 0) == 0;
     if (result.custom) result.attributes = read_attributes(table, budget);
     result.inputs = indices(table, node::inputs, tensor_count, "a layer reads tensor");
-    result.outputs = indices(table, node::outputs, tensor_count, "a layer writes tensor");
+    result.outputs = wanted(table, node::outputs, tensor_count, "a layer writes tensor");
     result.task_counts = table.ints(node::task_counts);
     result.lut_counts = table.ints(node::lut_counts);
     result.work_units = table.ints(node::work_units);
