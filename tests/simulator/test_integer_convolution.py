@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +16,8 @@ from hypothesis import strategies as st
 from ez_rknn_async.model import DType, Graph, Kind, Layout, Quantization, Tensor, load
 from ez_rknn_async.model.convolution import Convolution
 from ez_rknn_async.model.convolution_weight import Weight
-from ez_rknn_async.simulator.executable import open_session
+from ez_rknn_async.simulator.executable import Executable, open_session
+from ez_rknn_async.simulator.loaded import LoadedModel
 from ez_rknn_async.simulator.lowering import byte_kernels, integer_convolution, lower
 from ez_rknn_async.simulator.lowering.borders import native_input
 from ez_rknn_async.simulator.lowering.builder import GraphBuilder
@@ -244,6 +247,23 @@ def test_standard_onnx_is_there_for_others(off: dict[str, bool]) -> None:
     with load(str(recording("block_int8").path)) as model:
         lowered = lower(model, io="float", **off)
     assert {opset.domain for opset in lowered.skeleton.opset_import} == {""}
+
+
+def test_the_file_is_not_in_memory_while_sessions_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the weights are there twice already; nothing waits for the collector of cycles to let go of the file."""
+    path = recording("block_int8").path
+    mapped = []
+    real = Executable.open
+    monkeypatch.setattr(
+        Executable, "open", lambda one: (mapped.append(str(path) in Path("/proc/self/maps").read_text()), real(one))
+    )
+    gc.disable()
+    try:
+        with path.open("rb") as file:
+            LoadedModel(file.fileno()).close()
+    finally:
+        gc.enable()
+    assert mapped == [False]
 
 
 @pytest.mark.parametrize("offset", [-128, 129])

@@ -20,11 +20,11 @@ from ...model.unsupported import UnsupportedFormError
 from .grid import constant_grid, first_grid_of, grid_of, is_real
 from .layout import Layouts
 from .lowered import CUSTOM_DOMAIN, CustomOperator, Lowered, Port
+from .nodes import Nodes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import onnx
     from numpy.typing import NDArray
 
     from ...model import Model
@@ -51,9 +51,8 @@ class GraphBuilder:
         self.graph = graph
         self._rounding = rounding
         self._integers = integers and rounding
-        self._stem = ""  # what the names of operators begin with
         self.registers = RegisterFile(model, graph)
-        self._nodes: list[onnx.NodeProto] = []
+        self._nodes = Nodes()
         self._initializers: list[TensorProto] = []
         self._weights: dict[str, NDArray[Any]] = {}
         self._custom_operators: list[CustomOperator] = []
@@ -61,9 +60,8 @@ class GraphBuilder:
         self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
         self._bytes: dict[str, str] = {}  # name of a value: that of its integers, as uint8
         self._described: list[Port] = []  # values of which ONNX cannot tell the shape
-        self._layouts = Layouts(self._append)
+        self._layouts = Layouts(self._nodes)
         self._embedded: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # small constants by content
-        self._names = 0
 
     # What a lowering function reads
 
@@ -140,21 +138,15 @@ class GraphBuilder:
 
     def begin(self, name: str) -> None:
         """What is added from now on belongs to ``name``, a node or tensor of the file."""
-        self._stem = name
+        self._nodes.begin(name)
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Adds an ONNX operator with one output; its name."""
         return self._layouts.add(operator, inputs, attributes)
 
-    def _append(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        return self.add_many(operator, 1, *inputs, **attributes)[0]
-
     def add_many(self, operator: str, outputs: int, *inputs: str, **attributes: Any) -> tuple[str, ...]:
         """Adds an ONNX operator with several outputs; their names."""
-        name = self._fresh(operator)
-        names = (name, *(f"{name}.{place}" for place in range(1, outputs)))
-        self._nodes.append(helper.make_node(operator, inputs, names, name=name, **attributes))
-        return names
+        return self._nodes.add_many(operator, outputs, *inputs, **attributes)
 
     def channels_last(self, value: str) -> str:
         """The NHWC twin (:mod:`.layout`) of a value of four dimensions."""
@@ -162,22 +154,19 @@ class GraphBuilder:
 
     def add_channels_last(self, operator: str, shape: Sequence[int], *inputs: str) -> str:
         """Adds one of ONNX Runtime's own operators with a float32 result in NHWC order; the name of its NCHW twin."""
-        name = self._fresh(operator)
-        self._nodes.append(helper.make_node(operator, inputs, [name], name=name, domain=CONTRIBUTED))
+        name = self._nodes.add(operator, *inputs, domain=CONTRIBUTED)
         self._described.append(Port(name, TensorProto.FLOAT, tuple(shape)))
         return self._layouts.first(name)
 
     def custom(self, node: Node, operands: Mapping[int, str]) -> tuple[str, ...]:
         """Calls a custom operator with values of the tensors ``operands``; the names of its results."""
-        name = self._fresh(node.op)
-        inputs = tuple(self._port(index, self._fresh("operand")) for index in operands)
-        outputs = tuple(self._port(index, self._fresh("result")) for index in node.outputs)
+        name = self._nodes.fresh(node.op)
+        inputs = tuple(self._port(index, self._nodes.fresh("operand")) for index in operands)
+        outputs = tuple(self._port(index, self._nodes.fresh("result")) for index in node.outputs)
         self._custom_operators.append(CustomOperator(name, inputs, outputs))
         results = tuple(port.name for port in outputs)
         given = {key: value for key, value in node.attributes.items() if value not in ((), None)}
-        self._nodes.append(
-            helper.make_node(node.op, [*operands.values()], results, name=name, domain=CUSTOM_DOMAIN, **given)
-        )
+        self._nodes.add_named(node.op, name, [*operands.values()], results, domain=CUSTOM_DOMAIN, **given)
         return results
 
     def _port(self, index: int, name: str) -> Port:
@@ -192,7 +181,7 @@ class GraphBuilder:
             return self._weight(array)
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._embedded:
-            self._embedded[key] = name = self._fresh("constant")
+            self._embedded[key] = name = self._nodes.fresh("constant")
             self._initializers.append(numpy_helper.from_array(array, name))
             if not array.shape:
                 self._layouts.is_scalar(name)
@@ -252,12 +241,12 @@ class GraphBuilder:
 
     def name(self, value: str, name: str) -> None:
         """Gives a value the name of a graph output."""
-        self._nodes.append(helper.make_node("Identity", [value], [name], name=name))
+        self._nodes.add_named("Identity", name, [value], [name])
 
     def finish(self, inputs: Sequence[Port], outputs: Sequence[Port]) -> Lowered:
         """The graph that was built."""
         graph = helper.make_graph(
-            self._nodes,
+            self._nodes.added,
             "rknn",
             [port.value_info() for port in inputs],
             [port.value_info() for port in outputs],
@@ -267,7 +256,7 @@ class GraphBuilder:
                 for port in (*self._described, *(port for custom in self._custom_operators for port in custom.outputs))
             ],
         )
-        domains = {"": OPSET, **{node.domain: 1 for node in self._nodes if node.domain}}
+        domains = {"": OPSET, **{node.domain: 1 for node in self._nodes.added if node.domain}}
         opsets = [helper.make_opsetid(domain, version) for domain, version in domains.items()]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
         return Lowered(
@@ -280,15 +269,12 @@ class GraphBuilder:
         )
 
     def _weight(self, array: NDArray[Any]) -> str:
-        name = self._fresh("weight")
-        self._weights[name] = array
+        name = self._nodes.fresh("weight")
+        # In memory of its own: the file is unmapped, and may change.
+        self._weights[name] = array if array.flags.owndata else array.copy()
         placeholder = TensorProto(name=name, data_location=TensorProto.EXTERNAL)
         placeholder.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
         placeholder.dims.extend(array.shape)
         placeholder.external_data.add(key="location", value=NO_FILE)
         self._initializers.append(placeholder)
         return name
-
-    def _fresh(self, stem: str) -> str:
-        self._names += 1
-        return f"{self._stem}/{stem}#{self._names}"  # no clash with names from the file

@@ -11,12 +11,12 @@ in NHWC and, dequantised, in NCHW, the latter come out in NHWC. The simulated NP
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Add = Callable[..., str]
+    from .nodes import Nodes
 
 TO_LAST, TO_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
 _ELEMENTWISE = frozenset(
@@ -29,14 +29,10 @@ _AXES_LAST = {0: 0, 1: 3, 2: 1, 3: 2}
 
 
 class Layouts:
-    """Which values have twins.
+    """Which values have twins. Those that are needed are added to ``nodes``."""
 
-    Args:
-        add: adds an operator as it stands: its ONNX name, the names of its inputs, attributes; the name of its result.
-    """
-
-    def __init__(self, add: Add) -> None:
-        self._add = add
+    def __init__(self, nodes: Nodes) -> None:
+        self._add = nodes.add
         self._twins: dict[str, str] = {}  # NCHW: NHWC
         self._scalars: set[str] = set()  # constants that are the same in any order
         self._four: set[str] = set()  # values of four dimensions

@@ -1,0 +1,43 @@
+"""The operators of the ONNX graph under construction, and names for everything in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+from onnx import helper
+
+
+class Nodes:
+    """Operators in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self.added: list[onnx.NodeProto] = []
+        self._stem = ""
+        self._names = 0
+
+    def begin(self, stem: str) -> None:
+        """Names of what is added from now on begin with ``stem``."""
+        self._stem = stem
+
+    def fresh(self, name: str) -> str:
+        """A name that nothing else has, neither here nor in the file."""
+        self._names += 1
+        return f"{self._stem}/{name}#{self._names}"
+
+    def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Adds an operator with one output; its name."""
+        return self.add_many(operator, 1, *inputs, domain=domain, **attributes)[0]
+
+    def add_many(
+        self, operator: str, outputs: int, *inputs: str, domain: str = "", **attributes: Any
+    ) -> tuple[str, ...]:
+        """Adds an operator with several outputs; their names."""
+        name = self.fresh(operator)
+        names = (name, *(f"{name}.{place}" for place in range(1, outputs)))
+        self.add_named(operator, name, inputs, names, domain=domain, **attributes)
+        return names
+
+    def add_named(self, operator: str, name: str, inputs: Any, outputs: Any, *, domain: str = "", **given: Any) -> None:
+        """Adds an operator whose name and outputs are given."""
+        self.added.append(helper.make_node(operator, inputs, outputs, name=name, domain=domain, **given))
