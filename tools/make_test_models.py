@@ -130,6 +130,7 @@ ENTRIES: tuple[Entry, ...] = (
         note="its clip is not in the file",
     ),
     *both("masked_attention", graphs.masked_attention, config=SMALLER),
+    Entry("rk3566_attention_int8", graphs.attention, int8=True, target="rk3566", note="in products of two tensors"),
     *both("batched_weight", graphs.batched_weight, config=SMALLER),
     *both("fused", graphs.fused, config=SMALLER),
     *both("unusual", graphs.unusual, config=SMALLER),

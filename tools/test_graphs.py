@@ -286,8 +286,13 @@ def cosine() -> onnx.ModelProto:
 
 def masked_attention() -> onnx.ModelProto:
     """Two heads of attention over eight positions, each of which sees only those before it: [1, 8, 16]."""
+    return attention(np.triu(np.full((1, 1, 8, 8), -1e4, np.float32), 1))
+
+
+def attention(mask: NDArray[np.float32] | None = None) -> onnx.ModelProto:
+    """Two heads of attention over eight positions: [1, 8, 16]."""
     length, width, heads = 8, 16, 2
-    g = GraphWriter("masked_attention")
+    g = GraphWriter("attention" if mask is None else "masked_attention")
     x = g.input("x", [1, length, width])
 
     def projected() -> str:
@@ -297,9 +302,10 @@ def masked_attention() -> onnx.ModelProto:
     parts, joined = np.array([1, length, heads, width // heads]), np.array([1, length, width])
     queries, keys, values = projected(), projected(), projected()
     scores = g.op("MatMul", queries, g.op("Transpose", keys, perm=[0, 1, 3, 2]))
-    scaled = g.op("Div", scores, g.constant(np.array((width / heads) ** 0.5, np.float32)))
-    mask = g.constant(np.triu(np.full((1, 1, length, length), -1e4, np.float32), 1))
-    mixed = g.op("MatMul", g.op("Softmax", g.op("Add", scaled, mask), axis=-1), values)
+    scores = g.op("Div", scores, g.constant(np.array((width / heads) ** 0.5, np.float32)))
+    if mask is not None:
+        scores = g.op("Add", scores, g.constant(mask))
+    mixed = g.op("MatMul", g.op("Softmax", scores, axis=-1), values)
     flat = g.op("Reshape", g.op("Transpose", mixed, perm=[0, 2, 1, 3]), g.constant(joined))
     g.output("y", g.op("MatMul", flat, g.weight(width, width, fan_in=width)))
     return g.model()

@@ -64,6 +64,14 @@ def test_a_model_computes_what_the_official_simulator_computes(model: Recording)
             assert cosine(ours, theirs) >= model.cosine
 
 
+@pytest.mark.parametrize("name", ["rk3566_attention_int8", "batched_weight_int8"])
+def test_matrix_products_are_exact(name: str) -> None:
+    """The second operand is rounded once more, with a zero point of 0; no optimiser makes one rounding of the two."""
+    model = recording(name)
+    for inputs, expected in model.cases():
+        assert np.allclose(run(model, inputs), expected, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("model", executable(), ids=lambda model: model.name)
 def test_native_and_float_borders_compute_the_same(model: Recording) -> None:
     """What the device process runs is what is exported, but for the conversions of the runtime around it."""

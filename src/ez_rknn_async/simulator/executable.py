@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 # What moves transposes, first on any graph and then once more: :mod:`.lowering.layout` says what goes wrong.
-_WRONG_OPTIMIZERS = ["TransposeOptimizer", "TransposeOptimizer_CPUExecutionProvider"]
+# The other one makes one rounding of two that follow each other, to a scale between theirs.
+_WRONG_OPTIMIZERS = ["TransposeOptimizer", "TransposeOptimizer_CPUExecutionProvider", "DoubleQDQPairsRemover"]
 
 
 class Executable:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....model.graph import Layout
+from ....model.graph import DType, Layout
 from ....model.matmul_weight import matmul_weight
 from ....model.unsupported import UnsupportedFormError
+from ..grid import Grid
 from ..registry import lowers
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def matmul(node: Node, to: GraphBuilder) -> None:
 
     A third operand may be added to the product or multiplied with it.
     """
-    right = to.add("Squeeze", to.value(node.inputs[1]), to.ints([2]))
+    right = to.add("Squeeze", _symmetric(node.inputs[1], to), to.ints([2]))
     product = to.add("MatMul", _turned(node.inputs[0], to, node), right)
     value = to.add("Reshape", product, to.ints(to.shape(node.outputs[0])))
     if kind := node.attributes.get("c_type"):
@@ -30,6 +31,18 @@ def matmul(node: Node, to: GraphBuilder) -> None:
             raise UnsupportedFormError(f"its third operand is combined by {kind!r}, which is unknown")
         value = to.add(COMBINED[kind], value, to.value(node.inputs[2]))
     to.result(node.outputs[0], value)
+
+
+def _symmetric(index: int, to: GraphBuilder) -> str:
+    """The second operand, which takes the place of a convolution's weights and like these has the zero point 0.
+
+    The official simulator rounds it once more for that; the file does not mention it.
+    """
+    value, quantization = to.value(index), to.tensor(index).quantization
+    if quantization is None or not to.on_grid(index) or quantization.span is None:
+        return value
+    largest = max(map(abs, quantization.span))
+    return to.rounded(value, Grid(DType.INT8, largest / 127, 0)) if largest > 0 else value
 
 
 def _turned(index: int, to: GraphBuilder, node: Node) -> str:

@@ -124,14 +124,22 @@ def spread(node: Node, to: GraphBuilder) -> None:
 
 @lowers("exWindow")
 def window(node: Node, to: GraphBuilder) -> None:
-    """Cuts a feature map into the windows of window attention."""
+    """Cuts a feature map into the windows of window attention: [N, C, windows, pixels of a window].
+
+    ``partition`` makes windows of neighbouring pixels, ``partition_num_first`` of pixels that are as far apart as there
+    are windows.
+    """
     mode = node.attributes["mode"]
-    if mode != "partition_num_first":
-        raise UnsupportedFormError(f"its mode {mode!r} is unknown")
     batch, channels = to.shape(node.inputs[0])[:2]
     rows, columns = node.attributes["num_windows"]
     height, width = node.attributes["window_sizes"]
+    if mode == "partition":
+        divided, order = [rows, height, columns, width], [0, 1, 2, 4, 3, 5]
+    elif mode == "partition_num_first":
+        divided, order = [height, rows, width, columns], [0, 1, 3, 5, 2, 4]
+    else:
+        raise UnsupportedFormError(f"its mode {mode!r} is unknown")
     value = to.value(node.inputs[0])
-    cut = to.add("Reshape", value, to.ints([batch, channels, height, rows, width, columns]))
-    grouped = to.add("Transpose", cut, perm=[0, 1, 3, 5, 2, 4])
+    cut = to.add("Reshape", value, to.ints([batch, channels, *divided]))
+    grouped = to.add("Transpose", cut, perm=order)
     to.moved(node.outputs[0], to.add("Reshape", grouped, to.ints(to.shape(node.outputs[0]))), value)
