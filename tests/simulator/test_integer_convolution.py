@@ -18,7 +18,7 @@ from ez_rknn_async.model.convolution import Convolution
 from ez_rknn_async.model.convolution_weight import Weight
 from ez_rknn_async.simulator.executable import Executable, open_session
 from ez_rknn_async.simulator.loaded import LoadedModel
-from ez_rknn_async.simulator.lowering import byte_kernels, integer_convolution, lower
+from ez_rknn_async.simulator.lowering import builder, byte_kernels, integer_convolution, lower
 from ez_rknn_async.simulator.lowering.borders import native_input
 from ez_rknn_async.simulator.lowering.builder import GraphBuilder
 from ez_rknn_async.simulator.lowering.layout import Layouts
@@ -247,6 +247,18 @@ def test_standard_onnx_is_there_for_others(off: dict[str, bool]) -> None:
     with load(str(recording("block_int8").path)) as model:
         lowered = lower(model, io="float", **off)
     assert {opset.domain for opset in lowered.skeleton.opset_import} == {""}
+
+
+def test_the_graphs_of_a_dynamic_model_have_their_weights_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model for five sizes of image would otherwise take five times the memory."""
+    monkeypatch.setattr(builder, "EMBEDDED_BYTES", 64)  # its weights are small
+    with load(str(recording("dynamic_fp16").path)) as model:
+        graphs = Executable(model).graphs
+    kernels = [[array for array in graph.weights.values() if array.ndim == 4] for graph in graphs]
+    assert len(graphs) > 1
+    assert kernels[0]
+    for others in kernels[1:]:
+        assert all(ours is theirs for ours, theirs in zip(kernels[0], others))
 
 
 def test_the_file_is_not_in_memory_while_sessions_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import onnxruntime as ort
 
-from .lowering import lower
+from .lowering import Pool, lower
 from .pruning import without_unread
 from .stages import split
 
@@ -41,7 +41,8 @@ class Executable:
     """
 
     def __init__(self, model: Model) -> None:
-        self.graphs: tuple[Lowered, ...] = tuple(lower(model, index) for index in range(len(model.graphs)))
+        pool = Pool() if len(model.graphs) > 1 else None
+        self.graphs: tuple[Lowered, ...] = tuple(lower(model, index, pool=pool) for index in range(len(model.graphs)))
         self.stages: tuple[tuple[Lowered, ...], ...] = tuple(split(graph) for graph in self.graphs)
         self._sessions: dict[tuple[int, int, int], ort.InferenceSession] = {}
         self._lock = threading.Lock()  # guards _sessions

@@ -14,6 +14,7 @@ from . import borders, families
 from .builder import GraphBuilder
 from .errors import Problem, UnsupportedOperatorError
 from .lowered import CustomOperator, Lowered, Port
+from .pool import Pool
 from .registry import lowering_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...model.graph import Node
 
-__all__ = ["CustomOperator", "Lowered", "Port", "Problem", "UnsupportedOperatorError", "lower"]
+__all__ = ["CustomOperator", "Lowered", "Pool", "Port", "Problem", "UnsupportedOperatorError", "lower"]
 
 assert families  # imported for what its modules register
 
@@ -34,6 +35,7 @@ def lower(
     io: Literal["native", "float"] = "native",
     rounding: bool = True,
     integers: bool = True,
+    pool: Pool | None = None,
 ) -> Lowered:
     """What the NPU computes for one graph of ``model``, as an ONNX model.
 
@@ -45,12 +47,13 @@ def lower(
             ``io="float"``, the graph computes in float32 with the weights of the file.
         integers: whether large convolutions of int8 tensors are computed in integers, with 8-bit weights, by operators
             that only ONNX Runtime has. Without it the graph is standard ONNX, its weights float32.
+        pool: where the model's graphs have their weights in common.
 
     Raises:
         UnsupportedOperatorError: something in the graph cannot be executed; names all of it.
     """
     graph = model.graphs[graph_index]
-    to = GraphBuilder(model, graph, rounding=rounding, integers=integers)
+    to = GraphBuilder(model, graph, rounding=rounding, integers=integers, pool=pool)
     inputs = [_input(to, place, io) for place in range(len(graph.inputs))]
     problems = [problem for node in graph.nodes if (problem := _lower_node(node, to)) is not None]
     if problems:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...model.graph import Graph, Node, Tensor
     from .grid import Grid
+    from .pool import Pool
 
 OPSET = 17
 IR_VERSION = 8
@@ -43,14 +44,18 @@ class GraphBuilder:
     """Lowers one graph of ``model``; the operators are added by the functions in this package.
 
     Without ``rounding`` results stay as they are computed, in float32. With ``integers`` sums of products of int8
-    tensors may be computed in integers, by operators that only ONNX Runtime has.
+    tensors may be computed in integers, by operators that only ONNX Runtime has. ``pool`` holds the weights that the
+    model's graphs have in common, where there are several.
     """
 
-    def __init__(self, model: Model, graph: Graph, *, rounding: bool = True, integers: bool = True) -> None:
+    def __init__(
+        self, model: Model, graph: Graph, *, rounding: bool = True, integers: bool = True, pool: Pool | None = None
+    ) -> None:
         self.model = model
         self.graph = graph
         self._rounding = rounding
         self._integers = integers and rounding
+        self._pool = pool
         self.registers = RegisterFile(model, graph)
         self._nodes = Nodes()
         self._initializers: list[TensorProto] = []
@@ -271,7 +276,8 @@ class GraphBuilder:
     def _weight(self, array: NDArray[Any]) -> str:
         name = self._nodes.fresh("weight")
         # In memory of its own: the file is unmapped, and may change.
-        self._weights[name] = array if array.flags.owndata else array.copy()
+        array = array if array.flags.owndata else array.copy()
+        self._weights[name] = array if self._pool is None else self._pool.shared(array)
         placeholder = TensorProto(name=name, data_location=TensorProto.EXTERNAL)
         placeholder.data_type = helper.np_dtype_to_tensor_dtype(array.dtype)
         placeholder.dims.extend(array.shape)
