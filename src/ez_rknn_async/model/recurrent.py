@@ -25,6 +25,7 @@ from .weights import unpack
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .dpu import Dpu
     from .file import Model
     from .graph import Graph, Node, Tensor
     from .registers import RegisterFile
@@ -37,6 +38,7 @@ _PEEPHOLES = 7  # of an LSTM's operands
 _STATE_SCALE = 1 / 128  # of the hidden state in a quantised LSTM; its zero point is 0
 _TABLE_RANGE = 32768.0
 _CONVOLUTION = 0x01  # bit of the enable mask
+_SCRATCH = "_compute_zone"  # what the name of its scratch memory ends with
 _ELEMENTWISE, _READ_ADDRESS, _PIXEL = 0x18, 0x5018, 16  # enable mask, register, bytes of a block of channels
 
 
@@ -213,15 +215,17 @@ class _Decoder:
         if self._source.quantization is None:
             raise UnsupportedFormError("its weights are quantised, but not its input")
         scale, zero_point = self._source.quantization.scale[0], self._source.quantization.zero_point[0]
-        blocks = self._bias_blocks()
+        settings = self._settings()
         bias, offset, multiplier = (
-            blocks[name].reshape(self._directions, 2, self._gates, -1)[..., : self._hidden].astype(np.float64)
-            for name in ("bias", "offset", "multiplier")
+            part.reshape(self._directions, 2, self._gates, -1)[..., : self._hidden]
+            for part in self._bias_parts(settings)
         )
-        units = self._units()
         weight = self._rows(self._weight, self._source.shape[-1]) + offset[:, 0, :, :, None]
         recurrence = self._rows(self._recurrence, self._hidden) + offset[:, 1, :, :, None]
-        of_weight, of_recurrence = (unit * multiplier[:, part] / (1 << UNITY_SHIFT) for part, unit in enumerate(units))
+        of_weight, of_recurrence = (
+            one.output_gain() / _TABLE_RANGE * multiplier[:, part] / (1 << UNITY_SHIFT)
+            for part, one in enumerate(settings)
+        )
         input_bias = (bias[:, 0] + zero_point * weight.sum(-1)) * of_weight
         real_bias = np.concatenate([input_bias, bias[:, 1] * of_recurrence], axis=1)
         return (
@@ -230,29 +234,54 @@ class _Decoder:
             real_bias,
         )
 
-    def _bias_blocks(self) -> Array:
-        lanes = DPUS[self._model.target_platform].lanes
-        record = np.dtype([("bias", "<i4", lanes), ("offset", "<i2", lanes), ("multiplier", "<u2", lanes)])
-        data = self._model.constant_bytes(self._graph, self._bias)
+    def _bias_parts(self, settings: tuple[Dpu, Dpu]) -> tuple[Array, Array, Array]:
+        """Biases, offsets and multipliers of all rows, padding included: float64.
+
+        If all rows have the same offset and multiplier there are only biases.
+        """
         groups = self._directions * 2 * self._gates
+        lanes = settings[0].lanes
+        fields = [("bias", "<i4", lanes), ("offset", "<i2", lanes), ("multiplier", "<u2", lanes)]
+        per_layer = settings[0].per_layer()
+        record = np.dtype(fields[:1] if per_layer else fields)
+        data = self._model.constant_bytes(self._graph, self._bias)
         count = len(data) // record.itemsize // groups * groups
         if count * lanes < groups * self._hidden:
             raise UnsupportedFormError(f"its bias has {len(data)} bytes")
-        return np.frombuffer(data, record, count)
+        blocks = np.frombuffer(data, record, count)
+        bias = blocks["bias"].astype(np.float64)
+        if not per_layer:
+            return bias, blocks["offset"].astype(np.float64), blocks["multiplier"].astype(np.float64)
+        offsets = np.array([one.layer_zero_point(depthwise=False) for one in settings], np.float64)
+        rows = bias.size // groups * self._gates
+        return bias, np.tile(np.repeat(offsets, rows), self._directions), np.full(bias.size, float(1 << UNITY_SHIFT))
 
-    def _units(self) -> tuple[float, float]:
-        """The real values of one unit of the sums over the inputs and over the hidden state.
+    def _settings(self) -> tuple[Dpu, Dpu]:
+        """Of what multiplies the inputs, and of what multiplies the hidden state.
 
         The inputs are multiplied first, the last hidden state by the last convolution of one core that is not a copy.
         """
-        dpu = DPUS[self._model.target_platform]
         count = self._node.tasks[0] + sum(self._node.lut_tasks[:1])
-        gains = [
-            (task.registers[dpu.out_scale] & 0xFFFF) / 2.0 ** min(63, task.registers.get(dpu.out_shift, 0))
-            for task in self._registers.tasks(self._node)[:count]
-            if task.enable_mask & _CONVOLUTION and task.registers.get(dpu.out_scale, 0) & 0xFFFF > 1
+        tasks = [task for task in self._registers.tasks(self._node)[:count] if task.enable_mask & _CONVOLUTION]
+        kind = DPUS[self._model.target_platform]
+        convolutions = [
+            task.registers
+            for task in tasks
+            if task.registers.get(kind.out_scale, 0) & 0xFFFF and kind(task.registers, {}).output_gain() != 1
         ]
-        gains = [gain for gain in gains if gain != 1]
-        if not gains:
+        if not convolutions:
             raise UnsupportedFormError("the commands for the NPU, which hold its scales, are missing")
-        return gains[0] / _TABLE_RANGE, gains[-1] / _TABLE_RANGE
+        first, last = convolutions[0], convolutions[-1]  # a task may write only what the one before it has not
+        return kind(first, self._constants("ii")), kind({**first, **last}, self._constants("ri"))
+
+    def _constants(self, which: str) -> dict[str, Array]:
+        """What RK3576 and RV1126B read from memory instead: for the first gate of the input or of the hidden state."""
+        for tensor in self._graph.tensors:
+            if tensor.name.endswith(f"_compute_zone_fc_{which}_BScfgTensor") and self._belongs(tensor):
+                data = self._model.constant_bytes(self._graph, tensor)
+                return {"_BScfgTensor": np.frombuffer(data[: len(data) // 2 * 2], "<u2")}
+        return {}
+
+    def _belongs(self, tensor: Tensor) -> bool:
+        zones = [name for index in self._node.inputs if (name := self._graph.tensors[index].name).endswith(_SCRATCH)]
+        return any(tensor.name.startswith(zone) for zone in zones)
