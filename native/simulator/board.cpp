@@ -27,7 +27,7 @@ Board::Lease::Lease(Board &board, uint32_t mask) : board_(board), start_ns_(now_
     for (size_t core = 0; core < board_.cores_.size(); ++core) {
         if (has(ticket_.mask, core)) board_.cores_[core].line.push_back(&ticket_);
     }
-    ticket_.ready.wait(lock, [&] { return board_.is_first(ticket_); });
+    wait_forever(ticket_.ready, lock, [&] { return board_.is_first(ticket_); });
     busy_cores_ = board_.busy_cores();
     start_ns_ = std::max(start_ns_, board_.free_since(ticket_));
     end_ns_ = start_ns_;

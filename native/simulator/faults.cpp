@@ -79,7 +79,7 @@ void Hangs::hang() {
     std::unique_lock<std::mutex> lock(mutex_);
     ++hanging_;
     const uint64_t seen = releases_;
-    released_.wait(lock, [&] { return releases_ != seen; });
+    wait_forever(released_, lock, [&] { return releases_ != seen; });
 }
 
 uint32_t Hangs::release() {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .board import check_board, has_rocket, soc_of
 from .clocks import check_clocks
 from .finding import Status, ok
-from .software import check_model, check_runtime, check_simulator, find_runtime
+from .software import check_model, check_named_runtime, check_runtime, check_simulator, find_runtime
 from .tree import LiveTree, RecordedTree
 
 if TYPE_CHECKING:
@@ -40,7 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Examine the machine and print what was found."""
     live = LiveTree()
     tree: Tree = RecordedTree(Path(arguments.tree).read_text(encoding="utf-8")) if arguments.tree else live
-    findings = list(examine(tree, {} if arguments.tree else os.environ, arguments.model))
+    if arguments.tree:
+        findings = list(examine(tree, {}, arguments.model))
+    else:
+        findings = list(examine(tree, os.environ, arguments.model, simulator=True))
     if arguments.record:
         Path(arguments.record).write_text(live.recording() + "\n", encoding="utf-8")
     if arguments.json:
@@ -50,25 +53,30 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(f.status is Status.PROBLEM for f in findings) else 0
 
 
-def examine(tree: Tree, environment: Mapping[str, str], model: str | None = None) -> Iterator[Finding]:
+def examine(
+    tree: Tree, environment: Mapping[str, str], model: str | None = None, *, simulator: bool = False
+) -> Iterator[Finding]:
     """Every finding, in the order in which things depend on each other.
 
     Args:
         tree: the machine.
         environment: its environment variables, which may name the runtime library.
         model: the path of a model to check against it.
+        simulator: whether to try the simulated NPU, which only this machine's own can be.
     """
     soc = soc_of(tree)
     runtime = None
     if soc is None:
         yield ok("SoC", "this machine has no Rockchip NPU: models run on the simulated one")
+        yield from check_named_runtime(tree, environment)
     else:
         yield from check_board(tree, soc)
         if not has_rocket(tree):
             yield check_runtime(tree, environment)
         yield from check_clocks(tree)
         runtime = find_runtime(tree, environment)
-    yield check_simulator(is_needed=soc is None)
+    if simulator:
+        yield check_simulator(is_needed=soc is None)
     if model is not None:
         yield from check_model(model, soc, runtime[1] if runtime else None)
 
@@ -80,3 +88,16 @@ def _lines(findings: list[Finding]) -> Iterator[str]:
         yield f"{finding.status.value:<{status}}  {finding.subject:<{subject}}  {finding.text}"
         if finding.advice:
             yield f"{'':<{status}}  {'':<{subject}}  -> {finding.advice}"
+    yield f"\n{_verdict(findings)}"
+
+
+def _verdict(findings: list[Finding]) -> str:
+    statuses = [finding.status for finding in findings]
+    counted = " and ".join(
+        f"{number} {status.value}{'s' if number > 1 else ''}"
+        for status in (Status.PROBLEM, Status.WARNING)
+        if (number := statuses.count(status))
+    )
+    if Status.PROBLEM in statuses:
+        return f"Not ready: {counted}. Each -> says what to do."
+    return f"Ready, with {counted}." if counted else "Ready."

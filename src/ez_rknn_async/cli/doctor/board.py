@@ -122,4 +122,4 @@ def _nodes(tree: Tree) -> Finding:
             f"user {tree.user.name} may not open {listed}",
             f"sudo usermod -aG {groups} {tree.user.name}, then log in again",
         )
-    return ok("device nodes", ", ".join(opened))
+    return ok("device nodes", ", ".join(path for path in described if path not in closed))

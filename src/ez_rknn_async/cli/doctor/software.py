@@ -23,14 +23,16 @@ _ON_THE_LOADERS_PATH = ("/lib/aarch64-linux-gnu/librknnrt.so", "/usr/lib/librknn
 # The replaced library asks for it, and the examples of Rockchip's current toolkit are made with it.
 _RECOMMENDED = (2, 4, 1)
 _WHERE_TO_GET_IT = (
-    "copy librknnrt.so (aarch64) of Rockchip's rknn-toolkit2 repository, folder rknpu2/runtime/Linux, to /usr/lib"
+    "copy librknnrt.so of Rockchip's rknn-toolkit2 repository (rknpu2/runtime/Linux/librknn_api/aarch64) to /usr/lib"
 )
 
 
 def find_runtime(tree: Tree, environment: Mapping[str, str]) -> tuple[str, str] | None:
     """Path and version of the library that a session would load; None where there is none."""
-    named = [environment[variable] for variable in ENVIRONMENT if environment.get(variable)]
-    paths = named[:1] or [path for path in (*SYSTEM_LIBRARIES, *_ON_THE_LOADERS_PATH) if path.startswith("/")]
+    named = _named(environment)
+    paths = [path for path in (*SYSTEM_LIBRARIES, *_ON_THE_LOADERS_PATH) if path.startswith("/")]
+    if named is not None:
+        paths = [named[1]]
     for path in paths:
         version = tree.library_version(path)
         if version is not None:
@@ -40,12 +42,14 @@ def find_runtime(tree: Tree, environment: Mapping[str, str]) -> tuple[str, str] 
 
 def check_runtime(tree: Tree, environment: Mapping[str, str]) -> Finding:
     """Rockchip's library: is it there, and how old is it?"""
-    for variable in ENVIRONMENT:
-        if environment.get(variable) == SIMULATOR:
-            return warning(
-                "librknnrt", f"{variable}=simulator: sessions use the simulated NPU", f"unset {variable} to use the NPU"
-            )
+    named = _named(environment)
+    if named is not None and named[1] == SIMULATOR:
+        return warning(
+            "librknnrt", f"{named[0]}=simulator: sessions use the simulated NPU", f"unset {named[0]} to use the NPU"
+        )
     found = find_runtime(tree, environment)
+    if found is None and named is not None:
+        return _missing(*named)
     if found is None:
         return problem("librknnrt", "there is no librknnrt.so where programs look for it", _WHERE_TO_GET_IT)
     path, version = found
@@ -57,6 +61,18 @@ def check_runtime(tree: Tree, environment: Mapping[str, str]) -> Finding:
     return ok("librknnrt", f"{path}, version {version}")
 
 
+def check_named_runtime(tree: Tree, environment: Mapping[str, str]) -> Iterator[Finding]:
+    """The library that the environment names on a machine without an NPU, if it does."""
+    named = _named(environment)
+    if named is None or named[1] == SIMULATOR:
+        return
+    variable, path = named
+    if tree.library_version(path) is None:
+        yield _missing(variable, path)
+    else:
+        yield ok("librknnrt", f"{path}, named by {variable}")
+
+
 def check_model(path: str, soc: str | None, runtime_version: str | None) -> Iterator[Finding]:
     """Whether a model is for this SoC, and not newer than the runtime."""
     try:
@@ -65,7 +81,9 @@ def check_model(path: str, soc: str | None, runtime_version: str | None) -> Iter
             if soc is not None:
                 check_target(model, soc)
     except (RknnError, OSError) as error:
-        yield problem("model", f"{path}: {error}", getattr(error, "hint", "") or "give the path of a .rknn file")
+        hint = getattr(error, "hint", None)
+        text = str(error).removesuffix(f"; {hint}")
+        yield problem("model", f"{path}: {text}", hint or "give the path of a .rknn file")
         return
     described = f"{path}: for {target}, by toolkit {'.'.join(map(str, toolkit))}"
     if runtime_version and _numbers(runtime_version)[:2] < toolkit[:2]:
@@ -97,6 +115,18 @@ def check_simulator(*, is_needed: bool) -> Finding:
             "pip install 'ez-rknn-async[simulator]'",
         )
     return ok("simulated NPU", 'ready: runtime_library="simulator", or the default where there is no NPU')
+
+
+def _named(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """The variable that says which library to use, and what it says."""
+    for variable in ENVIRONMENT:
+        if environment.get(variable):
+            return variable, environment[variable]
+    return None
+
+
+def _missing(variable: str, path: str) -> Finding:
+    return problem("librknnrt", f"{variable} names {path}, which is not there", f"correct {variable}, or unset it")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
