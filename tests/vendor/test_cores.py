@@ -32,6 +32,8 @@ def busy(submission: Submission) -> int:
         ([0, 1, 1], [1, 2, 2, 1]),
         ("all", [1, 2, 4, 1]),
         ("0,2", [1, 4, 1]),
+        ("1", [2, 2]),
+        ([2, 0], [4, 1, 4, 1]),
     ],
 )
 def test_tasks_go_to_the_scheduled_cores_in_rotation(

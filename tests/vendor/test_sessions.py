@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ez_rknn_async import InferenceSession
+from ez_rknn_async import InferenceSession, RknnError, make_provider_options
+from ez_rknn_async.options import ProviderOptions
 from ez_rknn_async.runtime.library import load
 
 from .conftest import OpenSession
 from .npu import FakeNpu
 
-# Each provider option that changes what the runtime is asked for, with a value other than its default.
+# Each provider option with a value other than its default, and those that 1.5.2 cannot do, with what is said then.
 OPTIONS: list[dict[str, Any]] = [
     {"layout": "nhwc"},
     {"layout": "any"},
@@ -33,6 +36,21 @@ OPTIONS: list[dict[str, Any]] = [
     {"io_mode": "copy"},
     {"io_mode": "direct"},
     {"mem_flags": "cacheable"},
+    {"zero_copy_layout": "native"},
+    {"output_layout": "nhwc"},
+    *({"priority": priority} for priority in ("high", "medium", "low")),
+    {"enable_sram": True},
+    {"gpu_fallback": True},
+    {"batch_core_num": 3},
+]
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"mem_flags": "non_cacheable"}, "needs a runtime that has rknn_create_mem2"),
+    ({"mem_flags": "try_sram"}, "needs a runtime that has rknn_create_mem2"),
+    ({"disable_flush_input": True}, "rknn_mem_sync"),
+    ({"disable_flush_output": True}, "rknn_mem_sync"),
+    ({"custom_op_path": "/nowhere/plugin.so"}, "has no function rknn_register_custom_ops"),
+    ({"custom_op_default_path": True}, "has no function rknn_register_custom_ops"),
+    ({"simulator": "compute=off"}, "drives a real NPU"),
 ]
 
 
@@ -46,6 +64,22 @@ def test_every_provider_option_runs_on_the_vendors_library(options: dict[str, An
     session = open_session("block_int8", **options)
     assert len(run_once(session)) == len(session.get_outputs())
     session.close()
+
+
+@pytest.mark.parametrize(("options", "words"), REFUSED, ids=lambda o: str(o))
+def test_what_this_version_cannot_do_is_refused_in_words(
+    options: dict[str, Any], words: str, npu: FakeNpu, vendor_library: str, data: Path
+) -> None:
+    """Before anything runs; nothing stays open."""
+    options = make_provider_options(runtime_library=vendor_library, **options)
+    with pytest.raises(RknnError, match=words):
+        InferenceSession(data / "block_int8.rknn", provider_options=options)
+
+
+def test_every_provider_option_is_among_these() -> None:
+    """A new one is to be tried on the vendor's library, too."""
+    tried = {name for options in (*OPTIONS, *(options for options, _ in REFUSED)) for name in options}
+    assert tried | {"runtime_library"} == {field.name for field in dataclasses.fields(ProviderOptions)}
 
 
 def test_duplicated_contexts_share_the_weights(open_session: OpenSession, npu: FakeNpu) -> None:
