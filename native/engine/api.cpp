@@ -105,6 +105,11 @@ EZR_EXPORT void ezr_close(ezr_engine *engine, uint8_t discard) {
     if (engine != nullptr) engine->close(discard != 0);
 }
 
+EZR_EXPORT int32_t ezr_join(ezr_engine *engine, int32_t timeout_ms) {
+    if (engine == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
+    return engine->join(Deadline::in_ms(timeout_ms));
+}
+
 EZR_EXPORT uint32_t ezr_destroy(ezr_engine *engine, int32_t timeout_ms, rknn_context *left, uint32_t capacity) {
     if (engine == nullptr) return 0;
     std::unique_ptr<ezr::Engine> ended(engine);

@@ -10,6 +10,15 @@ void Engine::close(bool discard) {
     close_locked(discard);
 }
 
+int32_t Engine::join(const Deadline &deadline) {
+    Lock lock(mutex_);
+    if (!closed_) return EZR_INVALID;
+    while (working_threads_ > 0) {
+        if (!thread_ended_.wait_until(lock, deadline) && working_threads_ > 0) return EZR_TIMEOUT;
+    }
+    return EZR_OK;
+}
+
 void Engine::close_locked(bool discard) {
     closed_ = true;
     if (discard) {

@@ -46,6 +46,7 @@ class Engine {
     int32_t replace_worker(uint32_t worker, rknn_context context);
     int32_t add_lane(const rknn_context *contexts);
     void close(bool discard);
+    int32_t join(const Deadline &deadline);
     void stats(ezr_group_stats *groups, ezr_stage_stats *stages);
     void health(ezr_worker_health *workers);
     void reset_stats();

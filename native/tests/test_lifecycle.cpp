@@ -191,6 +191,24 @@ TEST(a_run_may_be_withdrawn_from_a_closed_engine) {
     CHECK(!withdrawn.is_done());
 }
 
+/* Joining waits for what was accepted, as long as the host likes, and not before it is closed: that would never end. */
+TEST(join_waits_for_the_accepted_work) {
+    FakeRuntime runtime;
+    TestEngine engine({2, 1, {0, 1}});
+    Job job;
+    runtime.occupy(engine, job);
+    CHECK_EQ(ezr_join(engine, 0), EZR_INVALID);
+    ezr_close(engine, 0);
+    CHECK_EQ(ezr_join(engine, 0), EZR_TIMEOUT);
+    CHECK_EQ(ezr_join(engine, 1), EZR_TIMEOUT);
+    CHECK_EQ(ezr_join(engine, -2), EZR_INVALID);
+    std::thread other([&] { runtime.let_go(context_of(0)); });
+    CHECK_EQ(ezr_join(engine, -1), EZR_OK);
+    CHECK(job.is_done());
+    CHECK_EQ(ezr_join(engine, 0), EZR_OK);
+    other.join();
+}
+
 /* Destroying waits for what was accepted, collected or not, and leaves no thread. */
 TEST(destroy_finishes_and_joins) {
     FakeRuntime runtime;

@@ -9,7 +9,7 @@ from .batch import run_batch, submitter
 from .binding_runs import submit_binding
 from .errors import RknnError, RknnTypeError, RknnValueError
 from .exchange import made_again
-from .executor import failure
+from .failures import failure
 from .futures import submit
 from .io_binding import IOBinding
 from .outputs import AS_THE_SESSION, select

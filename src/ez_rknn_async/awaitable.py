@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .executor import failure
+from .failures import failure
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import awaitable
 from .errors import RknnTypeError, RknnValueError
 from .exchange import made_again
-from .executor import failure
+from .failures import failure
 from .futures import future_of
 from .io_binding import IOBinding
 from .ort_value import OrtValue

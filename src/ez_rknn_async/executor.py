@@ -23,14 +23,16 @@ from .contexts import Contexts, counted_apart
 from .copying import Copying
 from .device_value import Ports
 from .dispatcher import Delivery, Dispatcher, Listener, Runnable
-from .errors import RknnClosedError, RknnDeviceError, RknnError
-from .health import SessionHealth, read_health
+from .errors import RknnClosedError, RknnError, RknnTimeoutError
+from .failures import failure
+from .gate import Gate
+from .health import read_health
 from .init_flags import check_flushes
 from .interface import Interface
 from .io_mode import direct_transport
 from .lanes import Lanes
-from .runtime import status
-from .runtime.engine import DEVICE_UNAVAILABLE, DISCARDED, RUN_TIMEOUT, Engine, Result, Task
+from .patience import within
+from .runtime.engine import RUN_TIMEOUT, Engine, Result, Task
 from .shapes import graph_shapes, shape_sets
 from .stats import StatsReader
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .custom_ops import CustomOps
+    from .health import SessionHealth
     from .model import Model
     from .options import ProviderOptions
     from .plan import Plan
@@ -65,8 +68,8 @@ logger = logging.getLogger("ez_rknn_async")
 
 # How long the end of a session waits for threads that are stuck inside the runtime.
 STUCK_WAIT_MS = 1000
-# What such threads may still read and write: kept for the life of the process.
-_LOST: list[Dispatcher] = []
+# What such threads, and those of an end that was interrupted, may still use: kept for the life of the process.
+_LOST: list[Dispatcher | Executor] = []
 
 
 class Executor:
@@ -108,6 +111,7 @@ class Executor:
         self.library = library
         self._pid = os.getpid()
         self._timeout_ms = options.submit_timeout_ms
+        self._load_timeout_ms = options.load_timeout_ms
         self._watchers = tuple(watchers)
         with ExitStack() as undo:
             open_contexts = functools.partial(
@@ -120,9 +124,13 @@ class Executor:
                 custom_ops,
             )
             self.contexts: Contexts = open_contexts()
-            # The runtime loads no dynamic-shape model with the weights of another context: 1.5.2 refuses it, and keeps
-            # what it had allocated by then.
-            self._lanes = Lanes(self.contexts, lambda first: open_contexts(first=None if model.dynamic else first))
+            self._lanes = Lanes(
+                self.contexts,
+                # The runtime loads no dynamic-shape model with the weights of another context: 1.5.2 refuses it, and
+                # keeps what it had allocated by then.
+                lambda first: open_contexts(first=None if model.dynamic else first),
+                options.load_timeout_ms,
+            )
             undo.callback(self._lanes.close)
             first = self.contexts[0]
             inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
@@ -155,7 +163,7 @@ class Executor:
         self.depth = 2 * len(plan.workers)
         self.stats = StatsReader(self._engine, plan.groups, memory)
         self._tasks: collections.deque[Task] = collections.deque()
-        self._gate = _Gate()
+        self._gate = Gate()
         self._cores = plan.groups
         self._prefers_nhwc = options.zero_copy_layout == "nhwc"
         self.last_bound = LastBound()
@@ -235,14 +243,12 @@ class Executor:
         """How its workers are.
 
         Raises:
+            RknnClosedError: it is closed.
             RknnError: this process is a fork of the one that has the session.
         """
         self._check_process()
-        try:
-            with self._gate:
-                return read_health(self._engine, self._cores)
-        except RknnClosedError:
-            return SessionHealth(())
+        with self._gate:
+            return read_health(self._engine, self._cores)
 
     def lane(self, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[int, Contexts]:
         """The contexts, and their number, for inferences whose tensors are bound in these ways; see :attr:`Form.way`.
@@ -274,12 +280,16 @@ class Executor:
         """Whether the caller runs inside a callback of this executor."""
         return self._dispatcher.is_current_thread()
 
-    def close(self, *, cancel: bool = False) -> None:
+    def close(self, *, cancel: bool = False, patient: bool = True) -> None:
         """Accept no more, deliver what was accepted, end the threads, give the contexts back. May be called twice.
 
-        With ``cancel``, what no worker has taken up ends with :data:`DISCARDED` instead.
+        Called from inside a callback it does not wait: the rest follows when that callback has returned. On the main
+        thread it can be interrupted: a signal handler that raises ends it, and what was still to do is left.
 
-        Called from inside a callback it does not wait: the rest follows when that callback has returned.
+        Args:
+            cancel: what no worker has taken up ends with :data:`DISCARDED` instead.
+            patient: wait for the runtime to take the contexts back, however long it takes. Otherwise that is done on
+                another thread, which a finalizer cannot do: it may run where none can be started.
         """
         if os.getpid() != self._pid:
             return  # a forked child: the threads and the contexts are its parent's
@@ -289,22 +299,37 @@ class Executor:
         self._engine.close(discard=cancel)
         if self._dispatcher.is_current_thread():
             # This thread cannot join itself; another one ends what is left.
-            threading.Thread(target=self._finish, name="ez-rknn-close").start()
-        else:
-            self._finish()
+            threading.Thread(target=self._finish, args=(False,), name="ez-rknn-close").start()
+            return
+        try:
+            self._finish(patient)
+        except BaseException:
+            _LOST.append(self)
+            raise
 
-    def _finish(self) -> None:
+    def _finish(self, patient: bool) -> None:
         self._gate.wait_until_empty()
         self._dispatcher.join()
+        self._engine.join()
         self.stats.freeze()
         self._lanes.detach()
         lost = self._engine.destroy(STUCK_WAIT_MS)
         if lost:
             logger.error("%d contexts are lost: their threads are stuck inside the runtime", len(lost))
             _LOST.append(self._dispatcher)
-        self._lanes.close(lost)
+        if patient:
+            self._lanes.close(lost)
+        else:
+            self._give_back(lost)
         if not lost:
             self.last_bound.forget()
+
+    def _give_back(self, lost: set[int]) -> None:
+        try:
+            within(self._load_timeout_ms, "giving contexts back", lambda: self._lanes.close(lost), lambda _: None)
+        except RknnTimeoutError:
+            logger.exception("contexts are lost")
+            _LOST.append(self)
 
     def _set_aside(self, worker: int, tag: int, lane: int) -> None:
         logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
@@ -319,9 +344,13 @@ class Executor:
             if self._direct is not None:
                 self._direct.replace(worker, lane, context)
 
+        def replace() -> Context:
+            return self._lanes.replace(worker, tag, lane, prepare)
+
         fresh = None
         try:
-            fresh = self._lanes.replace(worker, tag, lane, prepare)
+            # One that comes too late belongs to the contexts of its lane, and is given back with them.
+            fresh = within(self._load_timeout_ms, "replacing a context", replace, lambda _: None)
         except RknnClosedError:
             return
         except RknnError:
@@ -350,62 +379,6 @@ class Executor:
             task = Task(len(self.interface.inputs), len(self.interface.outputs))
         request.fill(task)
         return task
-
-
-class _Gate:
-    """Counts the calls under way, so that closing waits for them and refuses new ones.
-
-    While it is open, an engine that is closed has done that itself: its last worker is lost.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards the two below
-        self._left = threading.Condition(self._lock)
-        self._inside = 0
-        self._open = True
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._open:
-                raise RknnClosedError("the session is closed")
-            self._inside += 1
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._open and self._inside == 0:
-                self._left.notify_all()
-            is_open = self._open
-        if is_open and isinstance(error, RknnClosedError):
-            raise _without_workers("of the session", DEVICE_UNAVAILABLE) from None
-
-    def close(self) -> bool:
-        """Refuse everyone from now on; False when that was so already."""
-        with self._lock:
-            was_open, self._open = self._open, False
-            return was_open
-
-    def wait_until_empty(self) -> None:
-        with self._lock:
-            self._left.wait_for(lambda: self._inside == 0)
-
-
-def failure(result: Result) -> RknnError:
-    """The exception for a task that failed."""
-    if result.call:
-        return status.error(result.code, result.call, result.message)
-    if result.code == DISCARDED:
-        return RknnClosedError("the session was closed with cancel=True before a worker took up the task")
-    return _without_workers("of its cores", result.code)
-
-
-def _without_workers(of_which: str, code: int) -> RknnDeviceError:
-    return RknnDeviceError(
-        f"every worker {of_which} hangs inside the runtime, and none could be started in its place",
-        code=code,
-        symbol=status.symbol(code),
-        hint="call the session's reset() when the device answers again",
-    )
 
 
 def _named(attributes: Sequence[TensorAttribute], kind: str) -> list[TensorAttribute]:

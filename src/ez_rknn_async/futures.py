@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
-from .executor import failure
+from .failures import failure
 from .runtime.engine import CANCELLED, DISCARDED
 
 if TYPE_CHECKING:

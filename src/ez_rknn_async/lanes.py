@@ -13,11 +13,12 @@ import threading
 from typing import TYPE_CHECKING, Callable
 
 from .errors import RknnClosedError
+from .patience import within
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable
 
-    from .contexts import Contexts
+    from .contexts import Contexts, Loan
     from .runtime.context import Context
     from .runtime.engine import Engine
 
@@ -25,10 +26,20 @@ if TYPE_CHECKING:
 class Lanes:
     """Opens a lane for each way when it is first used, and ends them all."""
 
-    def __init__(self, first: Contexts, open_contexts: Callable[[Contexts], Contexts]) -> None:
-        """``first`` are the contexts of lane 0, ``open_contexts`` opens those of another, from the first."""
+    def __init__(
+        self, first: Contexts, open_contexts: Callable[[Contexts], Contexts], load_timeout_ms: int = 0
+    ) -> None:
+        """Begin with one lane.
+
+        Args:
+            first: the contexts of lane 0.
+            open_contexts: opens those of another, from the first.
+            load_timeout_ms: how long that may take; 0: for ever.
+        """
         self._open = open_contexts
-        self._lock = threading.Lock()  # guards the three below
+        self._load_timeout_ms = load_timeout_ms
+        self._opening = threading.Lock()  # one lane at a time; opening one may take for ever
+        self._lock = threading.Lock()  # guards what follows
         self._contexts = [first]
         self._numbers: dict[Hashable, int] = {}
         self._engine: Engine | None = None
@@ -56,12 +67,13 @@ class Lanes:
 
         Raises:
             RknnClosedError: the session is closed.
+            RknnTimeoutError: the runtime did not give them in time.
             RknnError: the runtime has no more contexts.
         """
         lane = self._numbers.get(way)
         if lane is not None:
             return lane
-        with self._lock:
+        with self._opening:
             if way not in self._numbers:
                 self._numbers[way] = self._add() if self._numbers else 0
             return self._numbers[way]
@@ -77,18 +89,40 @@ class Lanes:
     def close(self, lost: Collection[int] = ()) -> None:
         """See :meth:`.Contexts.close`."""
         # The later ones first: their weights, and those that other sessions borrow, are lane 0's.
-        for contexts in reversed(self._contexts):
+        with self._lock:
+            lanes = self._contexts[::-1]
+        for contexts in lanes:
             contexts.close(lost)
 
     def _add(self) -> int:
         self._check()
         if self._engine is None:
             raise RknnClosedError("the session is closed")
-        contexts = self._open(self._contexts[0])
+        contexts, loan = within(self._load_timeout_ms, "opening contexts", self._open_from_first, _give_back)
         try:
-            lane = self._engine.add_lane(list(contexts))
+            with self._lock:
+                if self._engine is None:  # by now
+                    raise RknnClosedError("the session is closed")
+                lane = self._engine.add_lane(list(contexts))
+                self._contexts.append(contexts)
         except BaseException:
-            contexts.close()
+            _give_back((contexts, loan))
             raise
-        self._contexts.append(contexts)
+        loan.end()
         return lane
+
+    def _open_from_first(self) -> tuple[Contexts, Loan]:
+        """The contexts of one more lane; as long as they have no place here, the loan keeps those of the first."""
+        first = self._contexts[0]
+        loan = first.lend()
+        try:
+            return self._open(first), loan
+        except BaseException:
+            loan.end()
+            raise
+
+
+def _give_back(opened: tuple[Contexts, Loan]) -> None:
+    contexts, loan = opened
+    contexts.close()
+    loan.end()

@@ -16,6 +16,7 @@ from .executor import Executor
 from .layers import layer_table
 from .metadata import ModelMetadata
 from .options import parse_settings
+from .patience import within
 from .perf_lines import PerfLines
 from .perf_lines import are_wanted as perf_lines_are_wanted
 from .plan import Plan, plan
@@ -82,7 +83,10 @@ def open_model(
         check_custom_operators(model, located.library, custom_ops)
         profiler = _profiler(session_options, chosen)
         watchers = [*_perf_lines(chosen), *([profiler] if profiler is not None else [])]
-        executor = Executor(located.library, source, model, chosen, options, watchers, lender, custom_ops)
+        open_executor = functools.partial(
+            Executor, located.library, source, model, chosen, options, watchers, lender, custom_ops
+        )
+        executor = within(options.load_timeout_ms, "loading the model", open_executor, Executor.close)
         metadata = _metadata(model)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",
@@ -96,7 +100,7 @@ def open_model(
         executor.close()
         raise
     if profiler is not None and options.collect_perf:
-        profiler.measure_layers = functools.partial(
+        measure = functools.partial(
             layer_table,
             located.library,
             source,
@@ -106,6 +110,7 @@ def open_model(
             lender.contexts if lender is not None else None,
             custom_ops,
         )
+        profiler.measure_layers = lambda: within(options.load_timeout_ms, "measuring the layers", measure, str)
     return Opened(executor, RKNPU2_SIMULATOR if located.library.simulated else RKNPU2, metadata, profiler)
 
 

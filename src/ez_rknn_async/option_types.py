@@ -25,6 +25,7 @@ class Rknpu2ProviderOptions(TypedDict, total=False):
     tp_mode: str
     dispatch: str
     run_timeout_ms: int
+    load_timeout_ms: int
     enable_pacing: bool
     disable_dup_context: bool
     custom_op_path: Union[PathLike, Sequence[PathLike]]

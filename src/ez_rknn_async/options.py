@@ -63,6 +63,8 @@ class ProviderOptions:
         dispatch: ``"modulo"`` (the rule of ``schedule``), or ``"least_loaded"`` (the scheduled core that is free
             first).
         run_timeout_ms: how long one inference may take before it fails and its worker is replaced; 0: for ever.
+        load_timeout_ms: how long the runtime may take to load the model or to give it back before it is left to itself;
+            0: for ever.
         enable_pacing: whether to admit tasks only at the rate that the cores sustain.
         disable_dup_context: whether each context loads the model anew instead of sharing the first one's weights.
         custom_op_path: plug-ins with custom operators.
@@ -93,6 +95,7 @@ class ProviderOptions:
     tp_mode: str | None = None
     dispatch: str = "modulo"
     run_timeout_ms: int = 0
+    load_timeout_ms: int = 0
     enable_pacing: bool = False
     disable_dup_context: bool = False
     custom_op_path: tuple[str, ...] = field(default=())
@@ -142,6 +145,7 @@ def make_provider_options(
     tp_mode: str | None = None,
     dispatch: str | None = None,
     run_timeout_ms: int | None = None,
+    load_timeout_ms: int | None = None,
     enable_pacing: bool | None = None,
     disable_dup_context: bool | None = None,
     custom_op_path: PathLike | Sequence[PathLike] | None = None,
@@ -178,6 +182,8 @@ def make_provider_options(
         dispatch: ``"modulo"`` (default): tasks follow ``schedule``; ``"least_loaded"``: the next task goes to the
             scheduled core that is free first.
         run_timeout_ms: fail an inference that takes longer, and replace its worker (default 0: never).
+        load_timeout_ms: give up when the runtime does not come back from loading the model; in ``close()``, from giving
+            it back (default 0: never).
         enable_pacing: admit tasks only at the rate that the cores sustain (default False).
         disable_dup_context: load the model for every context instead of sharing its weights (default False).
         custom_op_path: a plug-in with custom operators, or several; ``custom_op_paths`` is the same.
@@ -349,6 +355,7 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "tp_mode": _tp_mode,
     "dispatch": _one_of({"modulo": "modulo", "least_loaded": "least_loaded"}),
     "run_timeout_ms": _not_negative,
+    "load_timeout_ms": _not_negative,
     "enable_pacing": switch,
     "disable_dup_context": switch,
     "custom_op_path": _paths,

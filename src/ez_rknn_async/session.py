@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Callable
 from .array_runs import ArrayRuns
 from .binding_runs import BindingRuns
 from .errors import RknnClosedError, RknnTypeError
+from .exchange import made_again
+from .health import SessionHealth
 from .opening import model_source, open_model
 from .options import ProviderOptions
 from .pipeline import Pipeline
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from .executor import Executor
-    from .health import SessionHealth
     from .metadata import ModelMetadata
     from .node_arg import NodeArg
     from .opening import Opened
@@ -68,6 +69,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             RknnModelError: the file is damaged, or not for this SoC or runtime.
             RknnClosedError: the session given as ``use_weight_from`` is closed.
             RknnRuntimeNotFoundError: no runtime library could be loaded.
+            RknnTimeoutError: the runtime did not load the model within ``load_timeout_ms``.
             RknnValueError, RknnTypeError: an argument is wrong.
         """
         self._model = model_source(path_or_bytes)
@@ -101,9 +103,9 @@ class InferenceSession(ArrayRuns, BindingRuns):
             if former is not None:
                 self._enter(opened, wanted, options)
         if former is None:  # closed meanwhile
-            _end(opened.executor, opened.profiler)
+            _end(opened.executor, opened.profiler, patient=False)
             raise RknnClosedError("the session is closed")
-        _end(*former[2])
+        _end(*former[2], patient=False)
 
     @property
     def stats(self) -> SessionStats:
@@ -113,6 +115,13 @@ class InferenceSession(ArrayRuns, BindingRuns):
     @property
     def health(self) -> SessionHealth:
         """How the workers are: whether they serve, fail, hang or are lost. See :meth:`reset`."""
+        try:
+            return self._read_health()
+        except RknnClosedError:
+            return SessionHealth(())
+
+    @made_again
+    def _read_health(self) -> SessionHealth:
         return self._executor.health()
 
     # ---- What the model is ----
@@ -213,9 +222,9 @@ class InferenceSession(ArrayRuns, BindingRuns):
             ending = self._finalizer.detach()
             executor = self._executor
         if cancel:
-            executor.close(cancel=True)
+            executor.close(cancel=True, patient=False)
         if ending is not None:
-            _end(*ending[2])
+            _end(*ending[2], patient=False)
 
     def __enter__(self) -> InferenceSession:
         return self
@@ -249,8 +258,8 @@ def _executor_of(session: weakref.ref[InferenceSession]) -> Executor:
     return lender._executor
 
 
-def _end(executor: Executor, profiler: Profiler | None) -> None:
-    executor.close()
+def _end(executor: Executor, profiler: Profiler | None, *, patient: bool = True) -> None:
+    executor.close(patient=patient)
     if profiler is not None:
         try:
             profiler.end()

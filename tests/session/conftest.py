@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, Callable
 
 import numpy as np
@@ -83,6 +85,34 @@ def living_contexts() -> Callable[[], int]:
     """How many contexts of the simulated NPU exist in this process; those that nobody needs are gone by now."""
     gc.collect()
     return load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_contexts")
+
+
+class AlarmError(BaseException):
+    """Raised by the signal handler of these tests, as KeyboardInterrupt is by Python's."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[Callable[[float], None]]:
+    """Called with seconds: by then there is a signal on the main thread, whose handler raises."""
+
+    def handler(_signal: int, _frame: FrameType | None) -> None:
+        raise AlarmError
+
+    def ring() -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    # Not SIGALRM, by which pytest watches over the tests.
+    previous, timers = signal.signal(signal.SIGUSR1, handler), list[threading.Timer]()
+
+    def start(seconds: float) -> None:
+        timers.append(threading.Timer(seconds, ring))
+        timers[-1].start()
+
+    yield start
+    for timer in timers:
+        timer.cancel()
+        timer.join()
+    signal.signal(signal.SIGUSR1, previous)
 
 
 def feed_of(session: InferenceSession, seed: int = 0) -> dict[str, Any]:

@@ -263,7 +263,7 @@ def test_callers_do_not_notice_a_reset(open_session: OpenSession) -> None:
         return rounds
 
     users = [in_thread(use) for _ in range(2)]
-    for _ in range(10):
+    for _ in range(4):
         session.reset()
     stop.set()
     assert all(user.result(60) > 0 for user in users)

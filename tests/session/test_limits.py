@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Iterator
-from types import FrameType
 from typing import Any, Callable
 
 import pytest
 
 from ez_rknn_async import RknnTimeoutError
 
-from .conftest import OpenSession, feed_of
+from .conftest import AlarmError, OpenSession, feed_of
 from .test_running import Collector
-
-
-class AlarmError(Exception):
-    """Raised by the signal handler of these tests, as KeyboardInterrupt is by Python's."""
-
-
-@pytest.fixture
-def alarm() -> Iterator[Callable[[float], None]]:
-    """Called with seconds: by then there is a signal on the main thread, whose handler raises."""
-
-    def handler(_signal: int, _frame: FrameType | None) -> None:
-        raise AlarmError
-
-    previous = signal.signal(signal.SIGALRM, handler)
-
-    def start(seconds: float) -> None:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
-
-    yield start
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, previous)
-
 
 HANGING = "compute=off,fault=rknn_run#1:hang"
 

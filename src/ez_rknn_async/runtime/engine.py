@@ -41,6 +41,8 @@ DEVICE_UNAVAILABLE = -3  # Result.code of a task for which no worker is left (RK
 _NO_ID = 2**63 - 1
 # How many events are taken at once. Those taken no longer hold submissions up, though their callbacks are to come.
 _AT_ONCE = 16
+# How often a thread that waits for the engine's end looks for signals.
+_SLICE_MS = 100
 _NULL = ffi.NULL
 WORKER_STATES = ("ready", "set aside", "lost")  # by EZR_WORKER_*
 STAGES = ("queue", "input", "npu", "output", "total")
@@ -302,6 +304,14 @@ class Engine:
     def close(self, *, discard: bool = False) -> None:
         """Accept no more work; what was accepted is still executed, or thrown away if no worker has taken it up."""
         self._native.ezr_close(self._engine, discard)
+
+    def join(self) -> None:
+        """Wait until all accepted work has ended and all threads but those set aside have; it must have been closed.
+
+        On the main thread it can be interrupted: a signal handler that raises ends it.
+        """
+        while self._native.ezr_join(self._engine, _SLICE_MS) == TIMEOUT:
+            pass  # the interpreter runs signal handlers here
 
     def destroy(self, timeout_ms: int) -> set[int]:
         """Wait for the accepted work and end the threads. No other call may be under way or follow.

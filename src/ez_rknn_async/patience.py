@@ -1,0 +1,112 @@
+"""Calls of the runtime that may never come back: loading a model, and giving it back.
+
+A thread cannot be ended, and a call into a driver cannot be broken off. So such work is done on a thread of its own,
+for which whoever wants it waits: as long as he likes, and until a signal handler raises. Then the thread is left
+behind; should its work be done after all, it undoes it itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Callable, Generic, TypeVar
+
+from .errors import RknnTimeoutError
+
+logger = logging.getLogger("ez_rknn_async")
+
+Result = TypeVar("Result")
+
+
+def within(timeout_ms: int, what: str, work: Callable[[], Result], undo: Callable[[Result], object]) -> Result:
+    """Do some work and return its result, within a time.
+
+    Args:
+        timeout_ms: how long it may take; 0: for ever.
+        what: it is, for messages, such as ``"loading the model"``.
+        work: the work.
+        undo: undoes a result that comes too late.
+
+    Raises:
+        RknnTimeoutError: it took too long.
+        Exception: whatever the work raises; and on the main thread whatever a signal handler does.
+    """
+    if timeout_ms == 0 and threading.current_thread() is not threading.main_thread():
+        return work()  # nothing could make this thread give up
+    try:
+        return _Errand(what, work, undo).result(timeout_ms)
+    except _NoThreadError:  # the interpreter is at its end
+        return work()
+
+
+class _NoThreadError(Exception):
+    """No thread can be started any more."""
+
+
+class _Errand(threading.Thread, Generic[Result]):
+    """The thread that does the work."""
+
+    _result: Result
+
+    def __init__(self, what: str, work: Callable[[], Result], undo: Callable[[Result], object]) -> None:
+        # Daemon: when it is left behind, nothing waits for it.
+        super().__init__(name="ez-rknn-errand", daemon=True)
+        self._what, self._work, self._undo = what, work, undo
+        self._error: BaseException | None = None
+        self._lock = threading.Lock()  # guards the two below
+        self._done = threading.Event()
+        self._is_left = False
+
+    def run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as error:
+            self._error = error
+        with self._lock:
+            self._done.set()
+            is_left = self._is_left
+        if is_left:
+            self._take_back()
+
+    def result(self, timeout_ms: int) -> Result:
+        """Wait for what comes of it; see :func:`within`."""
+        try:
+            self._begin()
+            # Not join(): before Python 3.13 a thread counts as ended when a signal handler interrupts who joins it.
+            if self._done.wait(timeout_ms / 1000 if timeout_ms else None):
+                self.join()
+        except BaseException:
+            # Perhaps while it was being started, so that only the thread itself knows whether it runs.
+            if not self._leave():
+                self._take_back()
+            raise
+        if self._leave():
+            raise RknnTimeoutError(
+                f"{self._what} took longer than {timeout_ms} ms (load_timeout_ms): the runtime does not come back, and "
+                "the thread that is inside it is left behind",
+                hint="if the NPU is well, raise load_timeout_ms; if not, the kernel log (dmesg) may say why",
+            )
+        error, self._error = self._error, None
+        if error is None:
+            return self._result
+        try:
+            raise error
+        finally:
+            del error  # or it would keep this frame, and this frame it
+
+    def _begin(self) -> None:
+        try:
+            self.start()
+        except RuntimeError:
+            raise _NoThreadError from None
+
+    def _leave(self) -> bool:
+        """Leave the thread to itself, unless it is done."""
+        with self._lock:
+            self._is_left = not self._done.is_set()
+            return self._is_left
+
+    def _take_back(self) -> None:
+        if self._error is None:
+            logger.warning("%s has come to an end when nobody waited for it any more; it is undone", self._what)
+            self._undo(self._result)
