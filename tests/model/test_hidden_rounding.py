@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from ez_rknn_async.model.dpu import fraction
 from ez_rknn_async.model.graph import DType, Graph, Kind, Layout, Node, Quantization, Tensor
-from ez_rknn_async.model.hidden_rounding import Convolved, hidden_rounding
+from ez_rknn_async.model.hidden_rounding import Convolved, hidden_rounding, spans_are_extremes
 from ez_rknn_async.model.stages import Activation
+
+if TYPE_CHECKING:
+    from ez_rknn_async.model import Model
 
 DENSE = Convolved(depthwise=False, transposed=False, reach=(-9.0, 9.0))
 DEPTHWISE = Convolved(depthwise=True, transposed=False, reach=(-9.0, 9.0))
@@ -108,6 +113,15 @@ def test_a_span_in_front_of_a_maximum_is_not_trusted() -> None:
     """It is the span of the maxima."""
     pool = Node(0, "MaxPool", "", True, (0,), (1,), {}, (), ())
     assert hidden_rounding(graph(pool), [Activation("Tanh")], result((-0.5, 0.5)), DEPTHWISE) is None
+
+
+@pytest.mark.parametrize(("met", "extremes"), [((-1.0, 2.0), True), ((-1.1, 2.3), False), (None, True)])
+def test_spans_that_were_chosen_otherwise_are_recognised(met: tuple[float, float] | None, extremes: bool) -> None:
+    """With ``mmse`` a scale leaves out the largest values, and what is behind an activation does not tell of them."""
+    table = {} if met is None else {"x": {"min": [met[0]], "max": [met[1]]}}
+    model = cast("Model", SimpleNamespace(attributes={"quant_tab": table}))
+    source = replace(result((-1.0, 2.0)), name="x")
+    assert spans_are_extremes(model, Graph((source,), (), (0,), (), ())) is extremes
 
 
 @pytest.mark.parametrize("slope", [0.1, 0.2, 0.01, 0.3, 0.125])

@@ -17,7 +17,7 @@ from .constants import constant
 from .convolution_weight import Weight
 from .dpu import dpu
 from .graph import DType, Kind, Layout
-from .hidden_rounding import Convolved, hidden_rounding, is_separate
+from .hidden_rounding import Convolved, hidden_rounding, is_separate, spans_are_extremes
 from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, unit_of_sum, weight_and_bias
 from .registers import lookup_table
@@ -240,6 +240,8 @@ class _Decoder:
     def _all_stages(self, weight: Weight, bias: Array | None, unit: float | None) -> tuple[Stage, ...]:
         stages = tuple(self._stages(unit))
         if unit is None or bias is None or not is_separate(stages, self._depthwise, self._transposed):
+            return stages
+        if not spans_are_extremes(self._model, self._graph):
             return stages
         convolved = Convolved(self._depthwise, self._transposed, self._reach(weight, bias))
         rounding = hidden_rounding(self._graph, stages, self._result, convolved)

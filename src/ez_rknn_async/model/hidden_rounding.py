@@ -19,14 +19,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from .graph import DType
 from .stages import Activation, Rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from .file import Model
     from .graph import Graph, Tensor
     from .stages import Stage
 
@@ -105,6 +106,34 @@ def is_separate(stages: Sequence[Stage], depthwise: bool, transposed: bool) -> b
         return False
     function = stages[0].function
     return transposed or function in ALWAYS_SEPARATE or (depthwise and function in SEPARATE)
+
+
+def spans_are_extremes(model: Model, graph: Graph) -> bool:
+    """Whether scales were chosen for the least and the largest value met, and not for less (``mmse``).
+
+    What was met is written down for inputs and outputs. One that agrees is enough: the span of an input can be that of
+    what the first operator makes of it.
+    """
+    table = model.attributes.get("quant_tab")
+    compared = [
+        _covers(tensor.quantization.span, met)
+        for index in (*graph.inputs, *graph.outputs)
+        if (tensor := graph.tensors[index]).quantization is not None
+        and tensor.quantization.span is not None
+        and isinstance(table, dict)
+        and isinstance(met := table.get(tensor.name), dict)
+    ]
+    return any(compared) or not compared
+
+
+def _covers(span: Span, met: Mapping[str, Any]) -> bool:
+    """Whether ``span`` is from the least to the largest value that was met, widened to zero."""
+    try:
+        (least,), (largest,) = met["min"], met["max"]
+        misses = abs(min(least, 0.0) - span[0]), abs(max(largest, 0.0) - span[1])
+    except (LookupError, TypeError, ValueError):  # of some other form: nothing is known
+        return False
+    return bool(max(misses) <= 1e-3 * (span[1] - span[0]))
 
 
 def _is_of_maxima(graph: Graph, result: Tensor) -> bool:
