@@ -104,6 +104,11 @@ def _one_call(peer: Peer | None) -> Iterator[Figure]:
             lambda: floor(IMAGE, 1000, 300, core).microseconds,
         )
         yield _at_most("run(), 1x3x224x224 float32, 1 ms", 1.03, value, " x floor")
+        value = ratio(
+            lambda: cost_of(modes.run_and_read_stats, opened, feed, 300).microseconds,
+            lambda: cost_of(modes.run, opened, feed, 300).microseconds,
+        )
+        yield _at_most("the same with session.stats read after each", 1.1, value, " x without")
     # Tensors so small that converting and copying them costs nothing.
     with session(TINY, 1000, core) as opened:
         feed = feed_of(opened)

@@ -23,6 +23,13 @@ def run(session: Session, feed: Feed, tasks: int) -> None:
         session.run(None, feed)
 
 
+def run_and_read_stats(session: Session, feed: Feed, tasks: int) -> None:
+    """The same, and after each call the statistics."""
+    for _ in range(tasks):
+        session.run(None, feed)
+        _ = session.stats
+
+
 def run_in_threads(session: Session, feed: Feed, tasks: int) -> None:
     """Eight threads that share the session, each calling ``run`` in a loop."""
     threads = [threading.Thread(target=run, args=(session, feed, tasks // CLIENTS)) for _ in range(CLIENTS)]
