@@ -47,13 +47,15 @@ def source(dtype: str, elements: int) -> np.ndarray:
     return (np.arange(elements) % 256).astype(np.uint8).astype(dtype)
 
 
-def conversion(model: str, dtype: str, order: str) -> Case:
-    """The code, and the bytes that the NPU would read."""
+def conversion(model: str, dtype: str, order: str, before: str = "") -> Case:
+    """The code, and the bytes that the NPU would read; perhaps of a context that was given another type before."""
 
     def act(subject: Subject) -> Any:
         context = subject.open(model)
         number, _ = subject.counts(context)
         attributes = [subject.attribute(context, "RKNN_QUERY_INPUT_ATTR", i)[1] for i in range(number)]
+        if before:
+            subject.inputs_set(context, [source(before, a.n_elems) for a in attributes], order)
         code = subject.inputs_set(context, [source(dtype, a.n_elems) for a in attributes], order)
         if code != 0:
             return [code, None]
@@ -61,7 +63,7 @@ def conversion(model: str, dtype: str, order: str) -> Case:
         buffers = [subject.input_buffer(context, i)[: a.size_with_stride] for i, a in enumerate(native)]
         return [code, [digest(buffer) for buffer in buffers]]
 
-    return Case("inputs", f"{dtype} {order} into {model}", act)
+    return Case("inputs", f"{dtype} {order} into {model}" + (f", after {before}" if before else ""), act)
 
 
 def unconverted(model: str) -> Case:
@@ -110,6 +112,11 @@ CASES = [
     *(conversion(model, dtype, "NHWC") for model in MODELS for dtype in SOURCES),
     *(conversion(model, "float32", order) for model in MODELS for order in ("NCHW", "UNDEFINED", "NC1HWC2")),
     *(conversion(model, "uint8", order) for model in MODELS for order in ("NCHW", "UNDEFINED")),
+    *(
+        conversion(model, dtype, "NHWC", before)
+        for model in ("conv_c1_int8", "conv_c4_int8", "mean_std_int8", "conv_c16_int8", "conv_c4_fp16")
+        for dtype, before in (("float32", "uint8"), ("float16", "uint8"), ("uint8", "float32"))
+    ),
     *(unconverted(model) for model in MODELS if model != "two_inputs_int8"),
     *(result(model, want_float, extra) for model in PLANTED for want_float in (0, 1) for extra in (0, 64, -1)),
 ]

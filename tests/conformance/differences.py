@@ -12,8 +12,13 @@ CRASHES = "the vendor's library crashes; this one returns an error"
 BOUND = "the vendor's library accepts it and then overruns the memory; this one refuses it"
 OUTPUT_TYPES = "the vendor's library accepts a type that it cannot convert an output to; this one refuses it"
 
+AFTER_PIXELS = (
+    "the vendor's library takes whatever a context is given after pixels as such; this one converts what it is given"
+)
+
 DIFFERENCES = {
     "queries: SDK_VERSION of *": "each says its own version",
+    "inputs: * into *_int8, after uint8": AFTER_PIXELS,
     "outputs: native of vector_*, more room": "the vendor's library also copies what lies behind a vector's end",
     "codes: rknn_init of 'RKNN' and zeros": CRASHES,
     "codes: rknn_init of a model that lacks its last byte": CRASHES,
