@@ -10,6 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 import stat
+import threading
 import weakref
 
 from ..errors import RknnValueError
@@ -37,6 +38,7 @@ class Mapping:
         weakref.finalize(self, os.close, self.fd).atexit = False
 
 
+_lock = threading.Lock()  # two threads must not map one buffer twice
 # By device and inode, which no other buffer has while it is mapped.
 _mappings: weakref.WeakValueDictionary[tuple[int, int], Mapping] = weakref.WeakValueDictionary()
 
@@ -62,10 +64,11 @@ def mapping_of(fd: int, size: int, offset: int) -> Mapping:
         if not _has_inode(fd):
             return Mapping(fd, length)
         key = (status.st_dev, status.st_ino)
-        known = _mappings.get(key)
-        if known is None or known.length < offset + size:  # the file may have grown since
-            known = _mappings[key] = Mapping(fd, length)
-        return known
+        with _lock:
+            known = _mappings.get(key)
+            if known is None or known.length < offset + size:  # the file may have grown since
+                known = _mappings[key] = Mapping(fd, length)
+            return known
     except OSError as error:
         raise RknnValueError(
             f"file descriptor {fd} is not memory that can be read and written: {error.strerror}"
