@@ -66,6 +66,11 @@ class Submission:
     commands: tuple[int, ...]
     memories: tuple[Memory, ...]
 
+    def addresses(self, registers: tuple[int, ...]) -> list[int]:
+        """The addresses that the commands write into ``registers``, each once, in their order."""
+        found = [task[r] for task in self.registers.values() for r in registers if r in task]
+        return [address for address in dict.fromkeys(found) if self.is_memory(address)]
+
     def is_memory(self, address: int) -> bool:
         """Whether the NPU finds something at an address."""
         return any(address in memory for memory in self.memories)
