@@ -3,7 +3,7 @@
 #
 #     tools/test-pythons.sh .venv python3.9 python3.13
 #
-# The wheel in build/wheel is the same for all of them. An interpreter is looked for on the path and among pyenv's versions; one
+# The wheel in build/wheel is the same for all of them. An interpreter is a path, or looked for on the path and among pyenv's versions; one
 # that is not found is skipped with a notice. The status is 0 if at least one was found and the suite passed under each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -24,8 +24,9 @@ find_python() {
 }
 
 suite() {
-    local bin=$venv-$1/bin
-    test -x "$bin/python" || "$2" -m venv "$venv-$1" || return
+    local environment=$venv-${1//\//-}
+    local bin=$environment/bin
+    test -x "$bin/python" || "$2" -m venv "$environment" || return
     local pip=("$bin/python" -m pip --disable-pip-version-check --quiet)
     "${pip[@]}" install --force-reinstall --no-deps build/wheel/*.whl || return
     "${pip[@]}" install "$(ls build/wheel/*.whl)[test]" || return
