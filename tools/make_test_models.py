@@ -133,6 +133,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("rk3566_attention_int8", graphs.attention, int8=True, target="rk3566", note="in products of two tensors"),
     *both("batched_weight", graphs.batched_weight, config=SMALLER),
     *both("fused", graphs.fused, config=SMALLER),
+    *both("quick_gelu", graphs.quick_gelu, config=SMALLER, note="beta is only in the look-up table"),
     *both("unusual", graphs.unusual, config=SMALLER),
     *both("plain_recurrent", graphs.plain_recurrent, config=SMALLER, note="the whole network runs on the CPU"),
     Entry(

@@ -365,3 +365,16 @@ def last_state() -> onnx.ModelProto:
     states = g.ops("LSTM", 2, g.input("x", [2, 1, 6]), *weights, hidden_size=10)
     g.output("y", states[1])
     return g.model()
+
+
+def quick_gelu() -> onnx.ModelProto:
+    """Swish with a beta, behind a convolution and behind a sum: [1, 8, 6, 6]."""
+    g = GraphWriter("quick_gelu")
+    x = g.input("x", [1, 8, 6, 6])
+
+    def activated(value: str) -> str:
+        beta = g.constant(np.array(1.702, np.float32))
+        return g.op("Mul", value, g.op("Sigmoid", g.op("Mul", value, beta)))
+
+    g.output("y", g.op("Add", activated(g.conv(x, 8)), activated(g.op("Add", x, g.op("Relu", x)))))
+    return g.model()

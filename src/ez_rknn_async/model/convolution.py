@@ -22,6 +22,7 @@ from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, unit_of_sum, weight_and_bias
 from .registers import lookup_table
 from .stages import BINARY, Activation, Binary, fused_functions
+from .table_parameters import elu_alpha, swish_beta
 from .unsupported import UnsupportedFormError
 from .weights import has_zero_points, unpack, unpack_depthwise_with_zero_points
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from .dpu import Dpu
     from .file import Model
     from .graph import Graph, Node, Tensor
-    from .registers import RegisterFile
+    from .registers import LookupTable, RegisterFile
     from .stages import Stage
 
     Array = np.ndarray[Any, np.dtype[Any]]
@@ -276,15 +277,22 @@ class _Decoder:
         if function == "HardSigmoid":
             alpha, beta = self._dpu.hard_sigmoid(floating)
             return {"alpha": alpha, "beta": beta}
-        return {"alpha": self._elu_alpha()} if function == "Elu" else {}
+        if function == "Elu":
+            table = self._table("Elu")
+            if table is None:
+                raise UnsupportedFormError("its table for Elu is missing")
+            return {"alpha": elu_alpha(table)}
+        if function == "Swish" and (table := self._table("exSwish")) is not None:
+            beta = swish_beta(table)
+            return {} if beta == 1 else {"beta": beta}
+        return {}
 
-    def _elu_alpha(self) -> float:
-        """From the model's one table for Elu: what it goes down to."""
+    def _table(self, name: str) -> LookupTable | None:
+        """The model's one table for a function."""
         for tensor in self._graph.tensors:
-            if tensor.kind is Kind.LUT and tensor.name == "Elu":
-                table = lookup_table(self._model, self._graph, tensor)
-                return float(int(table.lo[-1]) - int(table.le[0])) / 32766
-        raise UnsupportedFormError("its table for Elu is missing")
+            if tensor.kind is Kind.LUT and tensor.name == name:
+                return lookup_table(self._model, self._graph, tensor)
+        return None
 
 
 def _pair(numbers: tuple[int, ...] | list[int]) -> tuple[int, int]:

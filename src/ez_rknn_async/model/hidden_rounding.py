@@ -182,7 +182,9 @@ def _undone(activation: Activation, value: float, count: int) -> float | None:
     if activation.function == "HardSigmoid":
         return None if value <= 0 else (value - activation.parameters["beta"]) / activation.parameters["alpha"]
     if activation.function in _RISING:
-        return _solved(*_RISING[activation.function], value, count)
+        beta = activation.parameters.get("beta", 1.0)
+        solved = _solved(*_RISING[activation.function], value * beta, count)
+        return None if solved is None else solved / beta
     return None
 
 

@@ -39,6 +39,7 @@ SPELLINGS = {  # of the compiler's own functions, alone and as part of a longer 
     "exGelu": "Gelu",
     "ExGelu": "Gelu",
     "exMish": "Mish",
+    "Mish": "Mish",
     "ExMish": "Mish",
 }
 
@@ -51,6 +52,8 @@ def activate(to: GraphBuilder, function: str, value: str, parameters: Mapping[st
     if function in PARAMETERS:
         known = {name: float(parameters.get(name, default)) for name, default in PARAMETERS[function].items()}
         return to.add(function, value, **known)
+    if function == "Swish":
+        return swish(to, value, float(parameters.get("beta", 1.0)))
     if function in COMPOSED:
         return COMPOSED[function](to, value)
     if function == "Clip":
@@ -63,9 +66,10 @@ def fused(to: GraphBuilder, suffix: str, value: str, parameters: Mapping[str, fl
     return activate(to, SPELLINGS.get(suffix, suffix), value, parameters) if suffix else value
 
 
-def swish(to: GraphBuilder, value: str) -> str:
-    """``x * sigmoid(x)``."""
-    return to.add("Mul", value, to.add("Sigmoid", value))
+def swish(to: GraphBuilder, value: str, beta: float) -> str:
+    """``x * sigmoid(beta * x)``; with a beta of 1.702 it is called a quick GELU."""
+    argument = value if beta == 1 else to.add("Mul", value, to.floats(beta))
+    return to.add("Mul", value, to.add("Sigmoid", argument))
 
 
 def gelu(to: GraphBuilder, value: str) -> str:
@@ -79,10 +83,10 @@ def mish(to: GraphBuilder, value: str) -> str:
     return to.add("Mul", value, to.add("Tanh", to.add("Softplus", value)))
 
 
-COMPOSED: dict[str, Callable[[GraphBuilder, str], str]] = {"Swish": swish, "Gelu": gelu, "Mish": mish}
+COMPOSED: dict[str, Callable[[GraphBuilder, str], str]] = {"Gelu": gelu, "Mish": mish}
 
 
-@lowers(*PLAIN, *PARAMETERS, *(name for name in SPELLINGS if name.startswith("ex")))
+@lowers(*PLAIN, *PARAMETERS, "Mish", *(name for name in SPELLINGS if name.startswith("ex")))
 def activation(node: Node, to: GraphBuilder) -> None:
     """A function of every element."""
     function = SPELLINGS.get(node.op, node.op)

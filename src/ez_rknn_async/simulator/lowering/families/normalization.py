@@ -40,6 +40,21 @@ def norm(node: Node, to: GraphBuilder) -> None:
     to.result(node.outputs[0], value)
 
 
+@lowers("GroupNormalization")
+def group_normalization(node: Node, to: GraphBuilder) -> None:
+    """To mean 0 and variance 1 in each group of channels; scale and shift are for each group, or for each channel."""
+    shape, groups = to.shape(node.inputs[0]), int(node.attributes["num_groups"])
+    plain = [to.initializer(np.full(groups, number, np.float32)) for number in (1.0, 0.0)]
+    grouped = to.add("Reshape", to.value(node.inputs[0]), to.ints([shape[0], groups, -1]))
+    epsilon = float(node.attributes.get("epsilon") or 1e-5)
+    value = to.add("InstanceNormalization", grouped, *plain, epsilon=epsilon)
+    value = to.add("Reshape", value, to.ints([shape[0], groups, shape[1] // groups, -1]))
+    for operator, index in zip(("Mul", "Add"), node.inputs[1:3]):
+        factors = to.add("Reshape", to.value(index), to.ints([1, groups, -1, 1]))
+        value = to.add(operator, value, factors)
+    to.result(node.outputs[0], to.add("Reshape", value, to.ints(shape)))
+
+
 @lowers("LRN")
 def local_response_normalization(node: Node, to: GraphBuilder) -> None:
     """Divides by what the neighbouring channels add up to."""

@@ -69,6 +69,21 @@ def lp_pool(node: Node, to: GraphBuilder) -> None:
     to.result(node.outputs[0], to.add("LpPool", to.value(node.inputs[0]), p=power, **window))
 
 
+@lowers("GlobalLpPool")
+def global_lp_pool(node: Node, to: GraphBuilder) -> None:
+    """The norm of the whole map."""
+    power = int(node.attributes.get("p", 2))
+    to.result(node.outputs[0], to.add("GlobalLpPool", to.value(node.inputs[0]), p=power))
+
+
+@lowers("MaxRoiPool")
+def max_roi_pool(node: Node, to: GraphBuilder) -> None:
+    """The maxima of the cells of regions."""
+    shape, scale = list(node.attributes["pooled_shape"]), float(node.attributes.get("spatial_scale", 1.0))
+    value = to.add("MaxRoiPool", *to.values(node.inputs[:2]), pooled_shape=shape, spatial_scale=scale)
+    to.result(node.outputs[0], value)
+
+
 @lowers("GlobalAveragePool")
 def global_average_pool(node: Node, to: GraphBuilder) -> None:
     """Over the whole map."""

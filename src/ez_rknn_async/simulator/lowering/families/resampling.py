@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from onnx import TensorProto
+
 from ..registry import lowers
 
 if TYPE_CHECKING:
@@ -27,6 +29,16 @@ def resize(node: Node, to: GraphBuilder) -> None:
         # The file may keep these as integers, and a coefficient of 0 where none was given.
         attributes |= {name: float(value) for name, value in _given(node, *NUMBERS).items() if value}
     to.result(node.outputs[0], to.add("Resize", to.value(node.inputs[0]), "", "", sizes, **attributes))
+
+
+@lowers("RoiAlign")
+def roi_align(node: Node, to: GraphBuilder) -> None:
+    """Regions, each brought to one size."""
+    sizes = ("output_height", "output_width", "sampling_ratio", "spatial_scale")
+    given = _given(node, "mode", "coordinate_transformation_mode", *sizes)
+    value, regions, batch = to.values(node.inputs[:3])
+    batch = to.add("Cast", batch, to=TensorProto.INT64)
+    to.result(node.outputs[0], to.add("RoiAlign", value, regions, batch, **given))
 
 
 @lowers("SpaceToDepth")

@@ -1,0 +1,42 @@
+"""Parameters of activations that only the look-up table of a model shows.
+
+A table has two halves of 513 entries, for arguments down to minus and up to plus what it reaches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .stages import TABLE_REACHES
+
+if TYPE_CHECKING:
+    from .registers import LookupTable
+
+_LAST = 512
+_DIGITS = 3  # of a parameter as people write it
+_NOISE = 2e-3  # of a parameter that is taken from a table of 16 bits
+
+
+def elu_alpha(table: LookupTable) -> float:
+    """What it goes down to."""
+    return float(int(table.lo[-1]) - int(table.le[0])) / 32766
+
+
+def swish_beta(table: LookupTable) -> float:
+    """Of ``x * sigmoid(beta * x)``: f(x) / -f(-x) is exp(beta * x), whatever the table's unit is.
+
+    The number with the fewest decimals that it can be is the one that was written.
+    """
+    places = np.arange(1, _LAST)
+    arguments = places * (TABLE_REACHES["Swish"] / _LAST)
+    above, below = table.lo[places].astype(np.float64), -table.le[_LAST - places].astype(np.float64)
+    known = (above > 0) & (below > 0)
+    if not known.any():
+        return 1.0
+    weights = (below * arguments)[known] ** 2  # a unit of a small entry is a large error of its logarithm
+    betas = np.log(above[known] / below[known]) / arguments[known]
+    beta = float((betas * weights).sum() / weights.sum())
+    rounded = (round(beta, digits) for digits in range(_DIGITS + 1))
+    return next((number for number in rounded if abs(number / beta - 1) < _NOISE), beta)
