@@ -29,6 +29,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"tp_mode": "0,1,2"},
     {"schedule": [0, 1], "dispatch": "least_loaded"},
     {"run_timeout_ms": 30_000},
+    {"load_timeout_ms": 30_000},
     {"enable_pacing": True},
     {"schedule": [0, 1], "disable_dup_context": True},
     {"output_dtype": "native"},
