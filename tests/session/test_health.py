@@ -24,6 +24,7 @@ from .conftest import OpenSession, feed_of
 from .test_device_loss import kill_device
 from .test_exchange import in_thread, wait_until
 from .test_io_binding import bound
+from .test_running import Collector
 from .ways import WAYS
 
 
@@ -267,6 +268,26 @@ def test_callers_do_not_notice_a_reset(open_session: OpenSession) -> None:
         session.reset()
     stop.set()
     assert all(user.result(60) > 0 for user in users)
+
+
+def test_a_callback_may_reset_the_session(open_session: OpenSession) -> None:
+    """Who is told of the loss may act on it at once: the call does not wait for its own thread."""
+    session = open_session(simulator="compute=off,fault=rknn_run#1:fail=-3,counter=in a callback")
+    collector, feed = Collector(2), feed_of(session)
+
+    def callback(results: Any, user_data: Any, error: str) -> None:
+        if error:
+            session.reset()
+        collector(results, user_data, error)
+
+    session.run_async(None, feed, callback, 0)
+    while not collector.calls:
+        threading.Event().wait(0.001)
+    session.run_async(None, feed, callback, 1)
+    first, second = collector.wait()
+    assert first[0] is None
+    assert second[0] is not None
+    assert session.health.ok
 
 
 def test_nothing_is_left_behind(open_session: OpenSession, living_contexts: Callable[[], int]) -> None:

@@ -25,7 +25,7 @@ STATUSES = {
     -4: Status("RKNN_ERR_MALLOC_FAIL", RknnError, "no memory that the NPU can reach is left; close other sessions"),
     -5: Status("RKNN_ERR_PARAM_INVALID", RknnError, "the runtime takes other arguments; is it as old as the model?"),
     -6: Status("RKNN_ERR_MODEL_INVALID", RknnModelError, "see `ezrknn info` for what the file contains"),
-    -7: Status("RKNN_ERR_CTX_INVALID", RknnError, "the context is gone; create a new session"),
+    -7: Status("RKNN_ERR_CTX_INVALID", RknnError, "the context is gone; reset() the session"),
     -8: Status("RKNN_ERR_INPUT_INVALID", RknnError, "see get_inputs() for what the model takes"),
     -9: Status("RKNN_ERR_OUTPUT_INVALID", RknnError, "see get_outputs() for what the model gives"),
     -10: Status("RKNN_ERR_DEVICE_UNMATCH", RknnModelError, "update the runtime library and the NPU's driver together"),
