@@ -95,11 +95,37 @@ def test_what_is_not_understood_is_refused_with_the_tensors_name(
         native_input(logical, native)
 
 
-def test_what_the_cpu_reads_in_another_order_is_refused() -> None:
-    """The attributes do not tell, the file does."""
-    tensor = Tensor(0, "x", DType.INT8, Stored.NCHW, Kind.INPUT, (1, 3, 20, 20), (1, 3, 20, 20), None, 1200, 0)
+def test_what_the_cpu_reads_lies_in_the_order_that_the_runtime_tells() -> None:
+    """NCHW and dense; what the user gives in another order is put into that one."""
+    native = attribute((1, 5, 9, 11), "NCHW", row=11, size_with_stride=495)
+    tensor = native_input(CHANNELS, native, read_by_cpu(5))
+    assert (tensor.dims, tensor.layout.format, tensor.size) == ((1, 5, 9, 11), "NCHW", 495)
+    assert (tensor.bound.format, tensor.bound.pass_through) == ("NCHW", True)
+    assert tensor.strides == (495, 99, 11, 1)
+    array = np.arange(495, dtype=np.uint16).reshape(1, 9, 11, 5).astype(np.int8)
+    assert np.array_equal(converted(tensor, array).view(np.int8), array.transpose(0, 3, 1, 2).ravel())
+
+
+@pytest.mark.parametrize(
+    ("logical", "native"),
+    [
+        (IMAGE, IMAGE),
+        (CHANNELS, CHANNELS_NATIVE),
+        (IMAGE, attribute((1, 3, 20, 20), "NCHW", size_with_stride=1200)),  # by which rule it would be quantised?
+        (CHANNELS, attribute((1, 5, 11, 9), "NCHW", size_with_stride=495)),
+    ],
+)
+def test_what_the_cpu_reads_in_an_order_that_the_runtime_does_not_tell_is_refused(
+    logical: TensorAttribute, native: TensorAttribute
+) -> None:
+    """The attributes do not say so, but the file does."""
     with pytest.raises(RknnValueError, match="an operator on the CPU reads it"):
-        native_input(IMAGE, IMAGE, tensor)
+        native_input(logical, native, read_by_cpu(logical.shape[3]))
+
+
+def read_by_cpu(channels: int) -> Tensor:
+    shape = (1, channels, 9, 11)
+    return Tensor(0, "x", DType.INT8, Stored.NCHW, Kind.INPUT, shape, shape, None, 99 * channels, 0)
 
 
 def converted(tensor: NativeTensor, array: Any, normalisation: Preprocessing | None = None) -> Any:

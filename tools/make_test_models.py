@@ -84,6 +84,16 @@ ENTRIES: tuple[Entry, ...] = (
     *both("conv_c16", lambda: graphs.tiny_conv(16), config=SMALLER),
     *both("odd_size", lambda: graphs.tiny_conv(3, size=7), note="7 x 7: surfaces are padded to four pixels"),
     *both("two_inputs", graphs.two_inputs),
+    *both(
+        "read_by_cpu",
+        graphs.read_by_cpu,
+        config={
+            **SMALLER,
+            "mean_values": [[123.675, 116.28, 103.53], [100, 110, 120, 130, 100, 100]],
+            "std_values": [[58.395, 57.12, 57.375], [50, 55, 60, 65, 50, 50]],
+        },
+        note="raw inputs are images, 0 to 255; operators on the CPU read them",
+    ),
     *both("vector", graphs.vector),
     *both("sequence", graphs.sequence),
     *both("residual", graphs.residual, config=SMALLER),

@@ -109,6 +109,14 @@ def tiny_conv(channels: int = 3, size: int = 16) -> onnx.ModelProto:
     return g.model()
 
 
+def read_by_cpu() -> onnx.ModelProto:
+    """An image and features that the NPU does not read: both go to operators on the CPU, which only move numbers."""
+    g = GraphWriter("read_by_cpu")
+    for name, channels in (("image", 3), ("features", 6)):
+        g.output(f"deep_{name}", g.op("SpaceToDepth", g.input(name, (1, channels, 6, 10)), blocksize=2))
+    return g.model()
+
+
 def two_inputs() -> onnx.ModelProto:
     """Two image inputs of different shapes and channel counts, two outputs in another order than the inputs."""
     g = GraphWriter("two_inputs")

@@ -40,9 +40,10 @@ uint32_t padded_size(const TensorPort &port) {
     return saturated(aligned(port.dims[1], port.atom) * surface * port.element_size);
 }
 
-/* Of a feature input: with surfaces as the NPU would write them, which is not how it reads this one. */
+/* Of an input that is no image: as features that the NPU writes, which is not how it reads this one, if it does. */
 uint32_t rounded_feature_size(const TensorPort &port) {
-    const uint64_t channels = static_cast<uint64_t>(port.n) * port.batch * port.c1 * port.c2;
+    const uint64_t stored = port.storage == Storage::feature ? uint64_t{port.c1} * port.c2 : aligned(port.c, port.atom);
+    const uint64_t channels = static_cast<uint64_t>(port.n) * port.batch * stored;
     const uint64_t surface = aligned(static_cast<uint64_t>(port.h) * port.w, surface_alignment);
     return saturated(channels * surface * port.element_size);
 }
@@ -80,15 +81,20 @@ rknn_tensor_attr input_attr(const TensorPort &port, uint32_t index) {
     if (!port.api_is_nhwc()) return attr;
     attr.fmt = RKNN_TENSOR_NHWC;
     attr.w_stride = port.storage == Storage::image ? port.w_stride : port.w;
-    if (port.storage == Storage::image) attr.size_with_stride = port.stored_bytes * port.batch;
-    if (port.storage == Storage::feature) attr.size_with_stride = rounded_feature_size(port);
+    attr.size_with_stride =
+        port.storage == Storage::image ? port.stored_bytes * port.batch : rounded_feature_size(port);
     return attr;
 }
 
 rknn_tensor_attr native_input_attr(const TensorPort &port, uint32_t index) {
     rknn_tensor_attr attr = input_attr(port, index);
-    if (port.storage == Storage::plain) attr.size_with_stride = attr.size;
-    if (port.storage != Storage::feature) return attr;
+    if (port.storage == Storage::image) return attr;
+    if (port.storage == Storage::plain) {  // an operator on the CPU reads it
+        set_dims(attr, batched(port.dims, port.batch));
+        if (port.four_d()) attr.fmt = RKNN_TENSOR_NCHW;
+        attr.size_with_stride = attr.size;
+        return attr;
+    }
     set_dims(attr, {port.n * port.batch, port.c1, port.h, port.w, port.c2});
     attr.fmt = RKNN_TENSOR_NC1HWC2;
     attr.n_elems = port.n * port.batch * port.c1 * port.h * port.w * port.c2;

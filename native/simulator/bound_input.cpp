@@ -48,7 +48,6 @@ std::optional<InputReading> read_in_place(const TensorPort &port, const IoBindin
     }
     if (port.storage != Storage::image || port.type != DataType::int8 || !strided_rows) return std::nullopt;
     if (binding.type == RKNN_TENSOR_UINT8) return InputReading{true, false};
-    if (binding.type == RKNN_TENSOR_INT8) return InputReading{};
     return std::nullopt;
 }
 

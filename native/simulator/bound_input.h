@@ -1,9 +1,10 @@
 /* Inputs that the program writes into memory bound to the context.
  *
- * The NPU reads such memory where it is if it can: with pass_through, whose bytes are the NPU's own; and images of up
- * to four channels of int8 models, as int8 or as uint8 pixels, which it converts while it reads. Everything else is
- * converted by the CPU at each run, into the context's own buffer, as rknn_inputs_set does it. Rows of images are
- * w_stride pixels apart in either case, whatever the type. */
+ * The NPU reads such memory where it is if it can: with pass_through, whose bytes are the NPU's own; and uint8 pixels
+ * of images of up to four channels of int8 models, which it converts while it reads. There it also writes: what lies
+ * between rows that are shorter than w_stride. Everything else is converted by the CPU at each run, into the context's
+ * own buffer, as rknn_inputs_set does it. Rows of images are w_stride pixels apart in either case, whatever the type.
+ */
 #pragma once
 
 #include <cstdint>

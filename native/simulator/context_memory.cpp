@@ -4,6 +4,7 @@
 #include "bound_input.h"
 #include "bound_output.h"
 #include "context.h"
+#include "convert_input.h"
 #include "log.h"
 #include "status.h"
 
@@ -61,21 +62,28 @@ void check_output(const TensorPort &port, const IoBinding &binding) {
     check_size(RKNN_ERR_PARAM_INVALID, "output", port, binding.memory->size(), bound_output_bytes(port, binding));
 }
 
-void import(const TensorPort &port, Memory &memory, bool to_be_written) {
+enum class Access { read, fill, write }; /* fill: the ends of an image's rows */
+
+void import(const TensorPort &port, Memory &memory, Access access) {
     if (!memory.has_address()) {
         fail(RKNN_ERR_MALLOC_FAIL, "the memory of '", port.name, "' was made without an address (virt_addr is NULL)");
     }
     memory.import();
-    if (to_be_written && !memory.writable()) {
-        fail(RKNN_ERR_PARAM_INVALID, "the memory of output '", port.name, "' can only be read: its file descriptor is ",
-             "not open for writing");
-    }
+    if (access == Access::read || memory.writable()) return;
+    fail(RKNN_ERR_PARAM_INVALID, "the memory of '", port.name,
+         "' can only be read: its file descriptor is not open for ", "writing",
+         access == Access::fill ? ", and the NPU fills what lies between its rows" : "");
+}
+
+/* What the NPU does with the memory of an input. */
+Access access_to(const TensorPort &port, const IoBinding &binding) {
+    return port.fills_rows && read_in_place(port, binding) ? Access::fill : Access::read;
 }
 
 /* What the vendor's library prepares for. */
 InputWay way_of(const TensorPort &port, const IoBinding &binding) {
     if (binding.pass_through) return InputWay::stored;
-    return read_in_place(port, binding) && binding.type == RKNN_TENSOR_UINT8 ? InputWay::pixels : InputWay::converted;
+    return read_in_place(port, binding) ? InputWay::pixels : InputWay::converted;
 }
 
 const char *words_for(InputWay way) {
@@ -104,7 +112,7 @@ int Context::set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor
         const TensorPort &port = plan.inputs[static_cast<size_t>(input)];
         check_usable(port, *memory);
         check_input(port, binding);
-        import(port, *memory, false);
+        import(port, *memory, access_to(port, binding));
         note_way(inputs_[static_cast<size_t>(input)], port, way_of(port, binding));
         inputs_[static_cast<size_t>(input)].binding = binding;
         return RKNN_SUCC;
@@ -117,7 +125,7 @@ int Context::set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor
     const TensorPort &port = plan.outputs[static_cast<size_t>(output)];
     check_usable(port, *memory);
     check_output(port, binding);
-    import(port, *memory, true);
+    import(port, *memory, Access::write);
     outputs_[static_cast<size_t>(output)].binding = binding;
     outputs_[static_cast<size_t>(output)].zeroed_for = nullptr;
     return RKNN_SUCC;
@@ -182,8 +190,13 @@ void Context::prepare_inputs(const GraphPlan &plan) {
         if (!input.binding) continue;
         std::optional<InputReading> reading = read_in_place(plan.inputs[i], *input.binding);
         if (reading) {
+            Memory &memory = *input.binding->memory;
             check_flushed(input, plan.inputs[i]);
-            input.to_read = input.binding->memory->data();
+            if (plan.inputs[i].fills_rows) {
+                fill_row_ends(plan.inputs[i], memory.data());
+                memory.coherence().written_by_npu();
+            }
+            input.to_read = memory.data();
         } else {
             reading = convert_bound_input(plan.inputs[i], *input.binding, static_cast<uint32_t>(i), input.room,
                                           input.buffer.data(), input.buffer.size());

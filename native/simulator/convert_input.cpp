@@ -75,20 +75,28 @@ std::string refusal(const TensorPort &port, const rknn_input &input) {
     return "";
 }
 
-/* Pixels go to the NPU as they are; the gap at the end of a row holds what becomes zero after normalisation. */
-InputReading store_pixels(const TensorPort &port, const void *source, uint8_t *stored) {
-    std::vector<uint8_t> gap(static_cast<size_t>(port.w_stride - port.w) * port.c);
-    for (size_t i = 0; i < gap.size(); ++i) {
+/* What lies between the rows of an image of pixels: what becomes zero when it is normalised. */
+std::vector<uint8_t> row_end(const TensorPort &port) {
+    std::vector<uint8_t> end(static_cast<size_t>(port.w_stride - port.w) * port.c);
+    for (size_t i = 0; i < end.size(); ++i) {
         const double mean = round_half_even(mean_of(port, static_cast<uint32_t>(i % port.c)));
-        gap[i] = static_cast<uint8_t>(std::clamp(mean, 0.0, 255.0));
+        end[i] = static_cast<uint8_t>(std::clamp(mean, 0.0, 255.0));
     }
+    return end;
+}
+
+size_t rows_of(const TensorPort &port) {
+    return static_cast<size_t>(port.n) * port.batch * port.h;
+}
+
+/* Pixels go to the NPU as they are. */
+InputReading store_pixels(const TensorPort &port, const void *source, uint8_t *stored) {
     const size_t row_bytes = static_cast<size_t>(port.w) * port.c;
-    const size_t rows = static_cast<size_t>(port.n) * port.batch * port.h;
-    for (size_t row = 0; row < rows; ++row) {
-        uint8_t *to = stored + row * (row_bytes + gap.size());
-        std::memcpy(to, static_cast<const uint8_t *>(source) + row * row_bytes, row_bytes);
-        std::copy(gap.begin(), gap.end(), to + row_bytes);
+    const size_t stride_bytes = static_cast<size_t>(port.w_stride) * port.c;
+    for (size_t row = 0; row < rows_of(port); ++row) {
+        std::memcpy(stored + row * stride_bytes, static_cast<const uint8_t *>(source) + row * row_bytes, row_bytes);
     }
+    fill_row_ends(port, stored);
     return {true, false};
 }
 
@@ -142,6 +150,14 @@ bool oversized_copy(const TensorPort &port, const rknn_input &input) {
 }
 
 }  // namespace
+
+void fill_row_ends(const TensorPort &port, uint8_t *stored) {
+    const std::vector<uint8_t> end = row_end(port);
+    const size_t stride_bytes = static_cast<size_t>(port.w_stride) * port.c;
+    for (size_t row = 1; row <= rows_of(port); ++row) {
+        std::copy(end.begin(), end.end(), stored + row * stride_bytes - end.size());
+    }
+}
 
 std::optional<InputReading> store_input(const TensorPort &port, const rknn_input &input, uint32_t index,
                                         uint8_t *stored, size_t capacity) {

@@ -25,6 +25,10 @@ struct InputReading {
 std::optional<InputReading> store_input(const TensorPort &port, const rknn_input &input, uint32_t index,
                                         uint8_t *stored, size_t capacity);
 
+/* What the NPU does before it reads an image, where the compiler has it do so: fills the ends of the rows. `stored` has
+ * all inferences of a run. */
+void fill_row_ends(const TensorPort &port, uint8_t *stored);
+
 /* Reads one inference's input: dense, in ONNX order, in the model's type. `stored` and `dense` are the inference's. */
 void load_input(const TensorPort &port, InputReading reading, const uint8_t *stored, uint8_t *dense);
 

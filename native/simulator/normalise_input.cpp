@@ -37,14 +37,16 @@ void quantise_image(const TensorPort &port, const void *source, uint8_t *stored)
     });
 }
 
-/* 4-D tensors of more channels: exact arithmetic, saturating. */
+/* 4-D tensors of more channels: factor and offset are float32, what becomes of them is exact; saturating. */
 template <typename Source>
 void quantise_channels(const TensorPort &port, const void *source, uint8_t *stored) {
     std::vector<double> factor(port.c);
     std::vector<double> offset(port.c);
     for (uint32_t channel = 0; channel < port.c; ++channel) {
-        factor[channel] = 1.0 / (static_cast<double>(deviation_of(port, channel)) * port.scale);
-        offset[channel] = port.zero_point - mean_of(port, channel) * factor[channel];
+        const float scaled = 1.0F / (deviation_of(port, channel) * port.scale);
+        const float mean = mean_of(port, channel) * scaled;  // rounded: no multiply-add
+        factor[channel] = scaled;
+        offset[channel] = static_cast<float>(port.zero_point) - mean;
     }
     write_elements<Source, int8_t>(port, source, stored, {}, [&](Source value, uint32_t channel) {
         return saturate_to_int8(round_half_even(value_of(value) * factor[channel] + offset[channel]));

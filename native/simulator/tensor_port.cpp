@@ -81,6 +81,14 @@ TensorPort make_port(const Graph &graph, uint32_t tensor_index, uint32_t batch, 
     return port;
 }
 
+/* The compiler gives the operator that stands for an input what the NPU is to fill rows with, where it is to do so. */
+bool fills_rows(const Graph &graph, uint32_t tensor_index) {
+    return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node &node) {
+        return node.type == "InputOperator" && !node.inputs.empty() && node.outputs.size() == 1 &&
+               node.outputs[0] == tensor_index;
+    });
+}
+
 /* Whether it stands for real numbers, and not for integers or truth values. */
 bool is_real(const Tensor &tensor) {
     switch (tensor.type) {
@@ -104,6 +112,8 @@ bool is_real(const Tensor &tensor) {
 TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc) {
     TensorPort port = make_port(graph, graph.inputs[index], batch, soc);
     port.normalisation = graph.normalisations[index];
+    port.fills_rows = port.storage == Storage::image && port.element_size == 1 && port.w_stride != port.w &&
+                      fills_rows(graph, graph.inputs[index]);
     for (size_t i = 0; i < 4; ++i) {
         const float deviation = port.normalisation.deviation[i];
         if (!std::isfinite(port.normalisation.mean[i]) ||

@@ -37,6 +37,7 @@ struct TensorPort {
     /* Of 4-D tensors; 0 otherwise. */
     uint32_t n = 0, c = 0, h = 0, w = 0;
     uint32_t w_stride = 0;   /* image: pixels from one row to the next */
+    bool fills_rows = false; /* image: whether the NPU fills the ends of rows before it reads bound memory */
     uint32_t c1 = 0, c2 = 0; /* feature: blocks of channels, channels in a block */
     uint32_t surface = 0;    /* feature: pixels from one block to the next */
     uint32_t atom = 0;       /* elements that rows and channels are aligned to */

@@ -5,6 +5,7 @@ that the bytes then have, and how many there are. Which that is follows from wha
 
 * an image of up to four channels: NHWC, with rows of ``w_stride`` pixels;
 * a 4-D tensor of more channels, and every 4-D output that the NPU writes: NC1HWC2, channels in blocks;
+* a 4-D input that an operator on the CPU reads: NCHW;
 * anything else: as it is, in plain order.
 
 All but one are bound with ``pass_through``: the bytes are ours, the runtime converts nothing. The exception is
@@ -89,8 +90,7 @@ def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Te
     Args:
         attribute: of ``RKNN_QUERY_INPUT_ATTR``.
         native: of ``RKNN_QUERY_NATIVE_INPUT_ATTR``, or the current one of a dynamic model.
-        stored: what the file says about it. An operator that runs on the CPU may read its input in another order than
-            the runtime's attributes tell.
+        stored: what the file says about it. What an operator on the CPU reads is not in the NPU's own layout.
 
     Raises:
         RknnValueError: its memory cannot be understood.
@@ -100,9 +100,14 @@ def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Te
         return _plain(attribute, replace(native, pass_through=True))
     n, h, w, c = attribute.shape
     dims = Dims(n, c, h, w)
-    if stored is not None and stored.layout != Stored.NC1HWC2:
-        raise _refusal("input", attribute, "an operator on the CPU reads it, in an order of its own")
     bound = replace(native, pass_through=True)
+    if native.format == "NCHW" and native.shape == tuple(dims) and c > IMAGE_CHANNELS:
+        layout = Layout(attribute.type, "NCHW")
+        return NativeTensor(attribute, bound, dims, layout, max(native.size, native.size_with_stride))
+    if stored is not None and stored.layout != Stored.NC1HWC2:
+        raise _refusal(
+            "input", attribute, "an operator on the CPU reads it, in an order that the runtime does not tell"
+        )
     if native.format == "NC1HWC2":
         return _blocks("input", attribute, bound, dims)
     if native.format == "NHWC" and c <= IMAGE_CHANNELS and native.shape == attribute.shape:

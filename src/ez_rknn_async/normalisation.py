@@ -16,6 +16,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .runtime.kernels import Rule
 
 if TYPE_CHECKING:
@@ -57,10 +59,11 @@ def quantise_image(attribute: TensorAttribute, channels: int, normalisation: Pre
 
 
 def quantise_channels(attribute: TensorAttribute, channels: int, normalisation: Preprocessing | None) -> Formula:
-    """4-D tensors of more channels: exact arithmetic."""
-    factors = [1.0 / (s * attribute.scale) for s in _statistics(normalisation, channels)[1]]
-    means = _statistics(normalisation, channels)[0]
-    return Formula(Rule.AFFINE, *_columns([(k, attribute.zero_point - m * k) for k, m in zip(factors, means)]))
+    """4-D tensors of more channels: a factor and an offset that are float32, as the runtime has them."""
+    means, deviations = (np.asarray(values, np.float32) for values in _statistics(normalisation, channels))
+    factors = np.float32(1) / (deviations * np.float32(attribute.scale))
+    offsets = np.float32(attribute.zero_point) - means * factors
+    return Formula(Rule.AFFINE, *_columns(list(zip(factors.tolist(), offsets.tolist()))))
 
 
 def quantise_plain(attribute: TensorAttribute) -> Formula:

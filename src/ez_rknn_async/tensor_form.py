@@ -211,7 +211,7 @@ def _effective(tensor: NativeTensor, normalisation: Preprocessing | None) -> Pre
 
 def _nhwc_input(tensor: NativeTensor, normalisation: Preprocessing | None) -> NativeTensor:
     attribute = tensor.attribute
-    if tensor.layout.format != "NC1HWC2" or attribute.type not in ("int8", "float16"):
+    if attribute.format != "NHWC" or tensor.layout.format == "NHWC" or attribute.type not in ("int8", "float16"):
         return tensor
     if attribute.type == "float16" and normalisation is not None:
         return tensor  # the runtime would normalise a second time what it is given as float16

@@ -11,7 +11,7 @@ from .subject import DTYPES, Subject
 
 MODELS = ["conv_c1_int8", "conv_c4_int8", "conv_c4_fp16", "conv_c5_int8", "conv_c16_int8", "conv_c16_fp16"]
 MODELS += ["odd_size_int8", "odd_size_fp16", "mean_std_int8", "mean_std_fp16", "two_inputs_int8", "vector_int8"]
-MODELS += ["vector_fp16", "sequence_int8", "tokens_fp16"]
+MODELS += ["vector_fp16", "sequence_int8", "tokens_fp16", "read_by_cpu_int8", "read_by_cpu_fp16"]
 SOURCES = ("uint8", "int8", "float32", "float16", "int32", "int64", "bool")
 # Outputs as the NPU stores them can be planted where there is one, and it is an image or a vector.
 PLANTED = ["conv_c1_int8", "conv_c4_int8", "conv_c4_fp16", "conv_c5_int8", "conv_c16_int8", "conv_c16_fp16"]

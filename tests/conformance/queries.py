@@ -9,13 +9,14 @@ from ez_rknn_async.runtime.abi import ffi
 from .case import Case
 from .subject import COMMANDS, Subject
 
-# 4-D and not, int8 and float16, 1 to 16 channels, odd sizes, several inputs, integers, batches, dynamic shapes.
+# 4-D and not, int8 and float16, 1 to 16 channels, odd sizes, several inputs, some read by the CPU, integers, batches,
+# dynamic shapes.
 MODELS = [
     *("conv_c1_int8", "conv_c1_fp16", "conv_c4_int8", "conv_c4_fp16", "conv_c5_int8", "conv_c5_fp16", "conv_c16_int8"),
     *("conv_c16_fp16", "odd_size_int8", "odd_size_fp16", "mean_std_int8", "two_inputs_int8", "two_inputs_fp16"),
     *("vector_int8", "vector_fp16", "sequence_int8", "sequence_fp16", "reshapes_int8", "reshapes_fp16", "tokens_fp16"),
     *("residual_int8", "residual_fp16", "activations_int8", "gates_int8", "custom_string_fp16", "per_layer_int8"),
-    *("batch4_int8", "batch4_fp16", "dynamic_fp16"),
+    *("batch4_int8", "batch4_fp16", "dynamic_fp16", "read_by_cpu_int8", "read_by_cpu_fp16"),
 ]
 INPUTS = (
     "INPUT_ATTR",

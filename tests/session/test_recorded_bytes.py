@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import ez_rknn_async.model as rknn_file
-from ez_rknn_async import InferenceSession, make_provider_options
+from ez_rknn_async import InferenceSession, RknnDeviceError, make_provider_options
 from ez_rknn_async.direct import Direct
 from ez_rknn_async.native_tensor import NativeTensor
 
@@ -88,24 +88,34 @@ class Written(NamedTuple):
 
 
 def write(case: Case) -> list[Written]:
-    """Run a case in direct mode, and read its memory."""
-    return _run(case.model, case.sources)[0]
+    """Give a case to the NPU in direct mode, and read its memory. The NPU itself, which also writes there, fails."""
+    options = _options("direct", simulator="compute=off,fault=rknn_run:fail=-1")
+    with InferenceSession(case.model, provider_options=options) as session:
+        with pytest.raises(RknnDeviceError, match="rknn_run"):
+            session.run(None, case.sources)
+        return _written(session, case.model)
 
 
 def _run(path: Path, feed: list[Any]) -> tuple[list[Written], list[Any]]:
-    with InferenceSession(path, provider_options=_options("direct")) as session, rknn_file.load(path) as model:
+    with InferenceSession(path, provider_options=_options("direct")) as session:
         outputs = session.run(None, feed)
-        direct = session._executor.interface.transport
-        assert isinstance(direct, Direct)
-        written = [
+        return _written(session, path), outputs
+
+
+def _written(session: InferenceSession, path: Path) -> list[Written]:
+    direct = session._executor.interface.transport
+    assert isinstance(direct, Direct)
+    with rknn_file.load(path) as model:
+        return [
             Written(t.bindings[0].native, np.frombuffer(bytes(t.memories[0].view()), np.uint8), normalisation)
             for t, normalisation in zip(direct.memory[0].inputs, model.graphs[0].preprocessing)
         ]
-        return written, outputs
 
 
-def _options(io_mode: str) -> dict[str, Any]:
-    return make_provider_options(runtime_library="simulator", io_mode=io_mode, layout="nhwc", schedule=0)
+def _options(io_mode: str, simulator: str | None = None) -> dict[str, Any]:
+    return make_provider_options(
+        runtime_library="simulator", io_mode=io_mode, layout="nhwc", schedule=0, simulator=simulator
+    )
 
 
 def test_memory_holds_the_recorded_bytes(shared: Path) -> None:

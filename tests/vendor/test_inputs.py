@@ -25,10 +25,11 @@ DTYPES = {"u8": np.uint8, "i8": np.int8, "f16": np.float16, "f32": np.float32}
 AWKWARD = [-1000, -300, -129, -128.5, -128, -1.5, -0.5, -0.25, 255.5, 256, 300, 1000, 1e6, -1e6]
 AWKWARD += [0.49999997, 2.5, 3.5]
 
-# Committed models: images of 1, 3, 4, 5 and 16 channels, odd sizes, means, several inputs, inputs that are no images.
+# Committed models: images of 1, 3, 4, 5 and 16 channels, odd sizes, means, several inputs, some that are no images, and
+# some that the CPU reads.
 COMMITTED = ["conv_c1_int8", "conv_c4_fp16", "conv_c5_int8", "conv_c16_int8", "conv_c16_fp16", "odd_size_int8"]
 COMMITTED += ["odd_size_fp16", "mean_std_int8", "mean_std_fp16", "two_inputs_int8", "vector_int8", "vector_fp16"]
-COMMITTED += ["sequence_int8"]
+COMMITTED += ["sequence_int8", "read_by_cpu_int8", "read_by_cpu_fp16"]
 
 
 def recorded_vector(kind: str, elements: int) -> np.ndarray:

@@ -68,6 +68,7 @@ void forget_to_flush() {
     setenv("EZ_RKNN_PYTHON", EZ_RKNN_FAKE_DEVICE_PATH, 1);
     const TestContext context(model_path("tiny_conv_int8"), "compute=on");
     rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
+    attr.pass_through = 1;
     rknn_tensor_mem *memory = rknn_create_mem(context, attr.size_with_stride);
     CHECK_EQ(rknn_set_io_mem(context, memory, &attr), RKNN_SUCC);
     for (const char byte : {1, 1, 2}) {

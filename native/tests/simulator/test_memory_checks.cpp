@@ -255,6 +255,15 @@ TEST(memory_that_can_only_be_read_is_an_input_but_no_output) {
     CHECK_EQ(rknn_set_io_mem(context, memory, &output), RKNN_ERR_PARAM_INVALID);
     CHECK(last_error_has("can only be read"));
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
+    // Between the rows of some inputs the NPU writes.
+    const TestContext filling(model_path("odd_size_int8"));
+    memory = rknn_create_mem_from_fd(filling, readable, file.data, 1 << 20, 0);
+    input = attribute(filling, RKNN_QUERY_NATIVE_INPUT_ATTR);
+    CHECK_EQ(rknn_set_io_mem(filling, memory, &input), RKNN_SUCC);  // converted by the CPU
+    input.pass_through = 1;
+    CHECK_EQ(rknn_set_io_mem(filling, memory, &input), RKNN_ERR_PARAM_INVALID);
+    CHECK(last_error_has("fills what lies between its rows"));
+    CHECK_EQ(rknn_destroy_mem(filling, memory), RKNN_SUCC);
     close(readable);
 }
 

@@ -19,10 +19,11 @@ namespace {
 
 constexpr const char *compute = "compute=on";
 
-const std::vector<const char *> models = {
-    "tiny_conv_int8", "tiny_conv_fp16", "conv_c1_int8",    "conv_c1_fp16",  "conv_c4_int8",  "conv_c5_int8",
-    "conv_c5_fp16",   "conv_c16_int8",  "odd_size_int8",   "odd_size_fp16", "mean_std_int8", "mean_std_fp16",
-    "batch4_int8",    "batch4_fp16",    "two_inputs_int8", "vector_int8",   "vector_fp16",   "tokens_fp16"};
+const std::vector<const char *> models = {"tiny_conv_int8", "tiny_conv_fp16", "conv_c1_int8",     "conv_c1_fp16",
+                                          "conv_c4_int8",   "conv_c5_int8",   "conv_c5_fp16",     "conv_c16_int8",
+                                          "odd_size_int8",  "odd_size_fp16",  "mean_std_int8",    "mean_std_fp16",
+                                          "batch4_int8",    "batch4_fp16",    "two_inputs_int8",  "vector_int8",
+                                          "vector_fp16",    "tokens_fp16",    "read_by_cpu_int8", "read_by_cpu_fp16"};
 
 /* Numbers of one type, dense: some of everything that the type can be, small for the types that carry real numbers. */
 std::vector<uint8_t> source(rknn_tensor_type type, size_t elements) {
@@ -215,4 +216,37 @@ TEST(a_context_can_go_back_to_its_own_buffers) {
         CHECK(outputs_of(context, false) == expected);
     }
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);  // the memory is gone, and nothing is bound to it
+}
+
+/* Where the compiler has put a task in front of the network: between rows that are shorter than their stride. */
+TEST(the_npu_fills_the_ends_of_rows_with_what_normalises_to_zero) {
+    const TestContext context(model_path("read_by_cpu_int8"));  // its mean: 123.675, 116.28, 103.53
+    const std::vector<uint8_t> mean = {124, 116, 104};
+    const rknn_tensor_attr image = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
+    const size_t row = size_t{image.dims[2]} * image.dims[3], stride = size_t{image.w_stride} * image.dims[3];
+    CHECK(row < stride);
+    const auto filled = [&](rknn_tensor_type type, bool pass_through) {
+        rknn_tensor_attr attr = image;
+        attr.type = type;
+        attr.pass_through = pass_through ? 1 : 0;
+        rknn_tensor_mem *memory = rknn_create_mem(context, bytes_for(attr));
+        auto *bytes = static_cast<uint8_t *>(memory->virt_addr);
+        std::memset(bytes, 0xAB, memory->size);
+        CHECK_EQ(rknn_set_io_mem(context, memory, &attr), RKNN_SUCC);
+        CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
+        size_t count = 0;
+        for (size_t i = 0; i < memory->size; ++i) {
+            const bool is_end = i < image.dims[1] * stride && i % stride >= row;
+            if (bytes[i] == 0xAB) continue;
+            CHECK(is_end);
+            CHECK_EQ(int{bytes[i]}, int{mean[i % stride % mean.size()]});
+            ++count;
+        }
+        CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
+        return count == image.dims[1] * (stride - row);
+    };
+    CHECK(filled(RKNN_TENSOR_UINT8, false));
+    CHECK(filled(RKNN_TENSOR_INT8, true));
+    CHECK(!filled(RKNN_TENSOR_INT8, false));  // converted by the CPU: the NPU does not touch it
+    CHECK(!filled(RKNN_TENSOR_FLOAT32, false));
 }
