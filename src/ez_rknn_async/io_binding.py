@@ -116,11 +116,8 @@ class IOBinding:
             RknnValueError: there is no such input, or the value does not fit it; the message lists the differences.
             RknnTypeError: it is no ``OrtValue``.
         """
-        self._begin_change()
-        port, tensor = self._ports.find(name, "input"), tensor_of(ortvalue, "bind_ortvalue_input")
-        if isinstance(tensor, DeviceTensor):
-            port.match(tensor)
-        else:
+        port, tensor = self._fitting("input", name, ortvalue)
+        if isinstance(tensor, HostTensor):
             self._executor.interface.inputs[port.index].check(tensor.array)
         self._inputs[port.name] = ortvalue
 
@@ -174,15 +171,20 @@ class IOBinding:
             RknnValueError: there is no such output, or the value does not fit it; the message lists the differences.
             RknnTypeError: it is no ``OrtValue``.
         """
-        self._begin_change()
-        port, tensor = self._ports.find(name, "output"), tensor_of(ortvalue, "bind_ortvalue_output")
-        if isinstance(tensor, DeviceTensor):
-            port.match(tensor)
-        else:
+        port, tensor = self._fitting("output", name, ortvalue)
+        if isinstance(tensor, HostTensor):
             port.form(tensor.shape, tensor.array.dtype)
             if not tensor.array.flags.writeable:
                 raise RknnValueError(f"the value for output {name!r} shares the memory of a read-only array")
         self._outputs[port.name] = _Output(port, value=ortvalue)
+
+    def _fitting(self, kind: str, name: str, ortvalue: OrtValue) -> tuple[Port, HostTensor | DeviceTensor]:
+        """An input or output, and what the value for it has; if that is on the NPU, it fits."""
+        self._begin_change()
+        port, tensor = self._ports.find(name, kind), tensor_of(ortvalue, f"bind_ortvalue_{kind}")
+        if isinstance(tensor, DeviceTensor):
+            port.match(tensor)
+        return port, tensor
 
     # ---- Results ----
 

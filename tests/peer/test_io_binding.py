@@ -1,6 +1,6 @@
 """Zero copy as programs for that library use it, and its defects 7, 9, 10, 12 and 17, none of which is left.
 
-Elsewhere: every detail of values (tests/session/test_ort_value.py) and of bindings (tests/session/test_io_binding.py).
+Elsewhere: every detail of values (tests/session/test_*value*.py) and of bindings (tests/session/test_*bind*.py).
 What differs on purpose: numbers of quantised and float16 values are read as float32 (``output_dtype="native"`` brings
 the raw ones back), outputs that are not bound keep their memory from run to run, and the ``device_type`` must exist.
 """

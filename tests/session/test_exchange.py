@@ -13,8 +13,8 @@ import pytest
 from ez_rknn_async import InferenceSession, OrtValue, RknnClosedError, RknnInUseError
 
 from .conftest import OpenSession, feed_of
-from .test_io_binding import bound, held_back
 from .test_running import Collector
+from .values import bound, held_back
 from .ways import WAYS
 
 HANGING = "compute=off,fault=rknn_run#1:hang"

@@ -23,8 +23,8 @@ from ez_rknn_async import (
 from .conftest import OpenSession, feed_of
 from .test_device_loss import kill_device
 from .test_exchange import in_thread, wait_until
-from .test_io_binding import bound
 from .test_running import Collector
+from .values import bound
 from .ways import WAYS
 
 
