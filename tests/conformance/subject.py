@@ -121,7 +121,8 @@ class Vendor(Subject):
         stored = _in_blocks(np.frombuffer(planted, DTYPES[dense.type]), dense, native)
 
         def plant(submission: Submission) -> None:
-            address = submission.addresses(DESTINATIONS)[-1]
+            written = [task[r] for task in submission.registers.values() for r in DESTINATIONS if r in task]
+            address = [place for place in written if submission.is_memory(place)][-1]
             submission.at(address, stored.nbytes)[:] = stored.view(np.uint8).reshape(-1)
 
         self.npu.compute(plant)
