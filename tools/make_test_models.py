@@ -145,6 +145,7 @@ ENTRIES: tuple[Entry, ...] = (
     *both("batched_weight", graphs.batched_weight, config=SMALLER),
     *both("fused", graphs.fused, config=SMALLER),
     *both("quick_gelu", graphs.quick_gelu, config=SMALLER, note="beta is only in the look-up table"),
+    Entry("long_sum_int8", graphs.long_sum, int8=True, config=SMALLER, note="a sum of two parts of a product"),
     *both("unusual", graphs.unusual, config=SMALLER),
     *both("plain_recurrent", graphs.plain_recurrent, config=SMALLER, note="the whole network runs on the CPU"),
     Entry(

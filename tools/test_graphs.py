@@ -386,3 +386,11 @@ def quick_gelu() -> onnx.ModelProto:
 
     g.output("y", g.op("Add", activated(g.conv(x, 8)), activated(g.op("Add", x, g.op("Relu", x)))))
     return g.model()
+
+
+def long_sum() -> onnx.ModelProto:
+    """A fully connected layer of so many inputs that the compiler splits it in two and adds the results: [1, 8]."""
+    g = GraphWriter("long_sum")
+    x = g.op("Relu", g.conv(g.input("x", [1, 3, 14, 14]), 16))
+    g.output("y", g.linear(g.op("Flatten", x, axis=1), 16 * 14 * 14, 8))
+    return g.model()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..builder import GraphBuilder
 
 _TILE = re.compile(r"_tile\d+_conv$")
+_COPIED_INPUT = "New_input_"
 _SUM_OF_ACTIVATION = re.compile(r"Conv[A-Z]\w*(?<!PRelu)Add")  # with one further operand
 
 
@@ -62,12 +63,25 @@ def _is_only_added(node: Node, to: GraphBuilder) -> bool:
         return False
     name = to.tensor(result).name
     if _TILE.search(name):  # one of the parts into which the compiler has split a large convolution's channels
-        return True
+        return _is_of_graph_input(node, to)
     if name != to.tensor(node.inputs[0]).name + "_conv":
         return node.inputs[1] < users[0].inputs[1]  # weights are numbered as in the network
     # The parts of a convolution of a concatenation, which the compiler has split: in the order of their inputs.
     places = {output: place for place, maker in enumerate(to.graph.nodes) for output in maker.outputs}
     return places.get(node.inputs[0], -1) < places.get(users[0].inputs[0], -1)
+
+
+def _is_of_graph_input(node: Node, to: GraphBuilder) -> bool:
+    """Whether the convolution that was split takes an input of the graph: its second part comes first then."""
+    makers = {output: maker for maker in to.graph.nodes for output in maker.outputs if maker.op != "InputOperator"}
+    split = makers.get(node.inputs[0])
+    if split is None or split.op != "Split":
+        return False
+    # The compiler's own copy of an input in another layout is not in the network.
+    source = split.inputs[0]
+    while source in makers and to.tensor(source).name.startswith(_COPIED_INPUT):
+        source = makers[source].inputs[0]
+    return source in to.graph.inputs
 
 
 def _geometry(decoded: Convolution) -> dict[str, Any]:
