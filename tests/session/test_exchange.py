@@ -184,8 +184,8 @@ def test_a_binding_that_is_under_way_is_delivered_and_then_goes_on(open_session:
     binding = bound(session)
     with held_back(session):
         future = session.submit(binding)
-        exchanging = in_thread(lambda: exchange(session))
         executor = session._executor
+        exchanging = in_thread(lambda: exchange(session))
         wait_until(lambda: session._executor is not executor or exchanging.done())
         with pytest.raises(RknnInUseError):
             session.run_with_iobinding(binding)
