@@ -329,9 +329,9 @@ int32_t ezr_replace_worker(ezr_engine *engine, uint32_t worker, rknn_context con
  * EZR_CALL_NONE, as a completion like any other. Thread-safe, and may be called more than once. */
 void ezr_close(ezr_engine *engine, uint8_t discard);
 
-/* After ezr_close: waits until everything accepted has ended and no thread is left but those that are set aside, at most
- * timeout_ms (-1: forever). Returns EZR_OK, EZR_TIMEOUT, or EZR_INVALID when the engine is not closed. For a host that
- * wants to look after other things while it waits; ezr_destroy then has nothing else to wait for. Thread-safe. */
+/* After ezr_close: waits until everything accepted has ended and no thread is left but those that are set aside, at
+ * most timeout_ms (-1: forever). Returns EZR_OK, EZR_TIMEOUT, or EZR_INVALID when the engine is not closed. For a host
+ * that wants to look after other things while it waits; ezr_destroy then has nothing else to wait for. Thread-safe. */
 int32_t ezr_join(ezr_engine *engine, int32_t timeout_ms);
 
 /* Closes, waits until everything accepted has ended, joins the threads and frees the engine. Uncollected completions
