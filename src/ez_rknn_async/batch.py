@@ -107,11 +107,8 @@ def _samples(inputs: Sequence[Input], values: Sequence[Any]) -> list[list[Array]
         listed = ", ".join(f"{count} of {name!r}" for name, count in counts.items())
         raise RknnValueError(f"the inputs have different numbers of samples: {listed}")
     (count,) = set(counts.values())
-    return [[_sample(i, array, number, count) for i, array in zip(inputs, arrays)] for number in range(count)]
-
-
-def _sample(of: Input, array: Array, number: int, count: int) -> Array:
-    return _part_of(of.attribute.shape, array, number, count)
+    shapes = [i.attribute.shape for i in inputs]
+    return [[_part_of(s, a, number, count) for s, a in zip(shapes, arrays)] for number in range(count)]
 
 
 def _count(of: Input, array: Array) -> int:

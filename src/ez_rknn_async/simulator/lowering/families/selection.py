@@ -13,43 +13,25 @@ if TYPE_CHECKING:
     from ..builder import GraphBuilder
 
 
-@lowers("Gather")
+@lowers("Gather", "GatherElements", "GatherND")
 def gather(node: Node, to: GraphBuilder) -> None:
-    """Elements of the first operand at the places that the second one gives."""
+    """Elements or slices of the first operand at the places that the second one gives."""
     value = to.value(node.inputs[0])
-    places = to.add("Cast", to.value(node.inputs[1]), to=TensorProto.INT64)
-    to.moved(node.outputs[0], to.add("Gather", value, places, axis=int(node.attributes.get("axis", 0))), value)
-
-
-@lowers("GatherElements")
-def gather_elements(node: Node, to: GraphBuilder) -> None:
-    """As Gather, element by element."""
-    value = to.value(node.inputs[0])
-    places = to.add("Cast", to.value(node.inputs[1]), to=TensorProto.INT64)
-    axis = int(node.attributes.get("axis", 0))
-    to.moved(node.outputs[0], to.add("GatherElements", value, places, axis=axis), value)
-
-
-@lowers("GatherND")
-def gather_nd(node: Node, to: GraphBuilder) -> None:
-    """Slices of the first operand at the places that the second one gives."""
-    value = to.value(node.inputs[0])
-    places = to.add("Cast", to.value(node.inputs[1]), to=TensorProto.INT64)
-    batch = int(node.attributes.get("batch_dims", 0))
-    to.moved(node.outputs[0], to.add("GatherND", value, places, batch_dims=batch), value)
+    which = "batch_dims" if node.op == "GatherND" else "axis"
+    attributes = {which: int(node.attributes.get(which, 0))}
+    to.moved(node.outputs[0], to.add(node.op, value, _places(node.inputs[1], to), **attributes), value)
 
 
 @lowers("ScatterND", "ScatterElements")
 def scatter(node: Node, to: GraphBuilder) -> None:
     """The first operand with others in some places."""
-    value, places, updates = to.values(node.inputs[:3])
+    value, updates = to.value(node.inputs[0]), to.value(node.inputs[2])
     attributes: dict[str, Any] = {}
     if node.op == "ScatterElements":
         attributes["axis"] = int(node.attributes.get("axis", 0))
     if node.attributes.get("reduction", "none") != "none":
         attributes["reduction"] = node.attributes["reduction"]
-    places = to.add("Cast", places, to=TensorProto.INT64)
-    to.result(node.outputs[0], to.add(node.op, value, places, updates, **attributes))
+    to.result(node.outputs[0], to.add(node.op, value, _places(node.inputs[1], to), updates, **attributes))
 
 
 @lowers("OneHot")
@@ -57,9 +39,8 @@ def one_hot(node: Node, to: GraphBuilder) -> None:
     """A one in the place that an index gives; or whatever the third operand says."""
     axis = int(node.attributes.get("axis", -1))
     result = node.outputs[0]
-    places = to.add("Cast", to.value(node.inputs[0]), to=TensorProto.INT64)
     depth = to.ints([to.shape(result)[axis]])
-    to.result(result, to.add("OneHot", places, depth, to.value(node.inputs[2]), axis=axis))
+    to.result(result, to.add("OneHot", _places(node.inputs[0], to), depth, to.value(node.inputs[2]), axis=axis))
 
 
 @lowers("ArgMax", "ArgMin")
@@ -82,3 +63,8 @@ def top_k(node: Node, to: GraphBuilder) -> None:
     to.moved(node.outputs[0], values, value)
     if len(node.outputs) > 1:
         to.result(node.outputs[1], places)
+
+
+def _places(index: int, to: GraphBuilder) -> str:
+    """The value of a tensor of indices, in the type that every ONNX operator takes them in."""
+    return to.add("Cast", to.value(index), to=TensorProto.INT64)
