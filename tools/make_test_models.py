@@ -147,6 +147,8 @@ ENTRIES: tuple[Entry, ...] = (
     *both("quick_gelu", graphs.quick_gelu, config=SMALLER, note="beta is only in the look-up table"),
     Entry("long_sum_int8", graphs.long_sum, int8=True, config=SMALLER, note="a sum of two parts of a product"),
     *both("unusual", graphs.unusual, config=SMALLER),
+    Entry("left_out_fp16", graphs.left_out, config=SMALLER, note="attributes with their usual values"),
+    Entry("rk3576_gelu_int8", graphs.gelu, int8=True, target="rk3576", note="an operator of its own on this SoC"),
     *both("plain_recurrent", graphs.plain_recurrent, config=SMALLER, note="the whole network runs on the CPU"),
     Entry(
         "rk3566_lstm_int8",

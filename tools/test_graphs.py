@@ -394,3 +394,23 @@ def long_sum() -> onnx.ModelProto:
     x = g.op("Relu", g.conv(g.input("x", [1, 3, 14, 14]), 16))
     g.output("y", g.linear(g.op("Flatten", x, axis=1), 16 * 14 * 14, 8))
     return g.model()
+
+
+def left_out() -> onnx.ModelProto:
+    """Attributes left out whose usual value is not zero; and remainders of integers, with the sign of the divisor."""
+    g = GraphWriter("left_out")
+    x = g.input("x", [1, 8, 6, 5])
+    g.output("leaky", g.op("LeakyRelu", x))
+    whole = g.op("Cast", g.op("Mul", x, g.constant(np.array(4, np.float32))), to=TensorProto.INT32)
+    remainder = g.op("Mod", whole, g.constant(np.array(3, np.int32)))
+    g.output("remainder", g.op("Cast", remainder, to=TensorProto.FLOAT))
+    return g.model()
+
+
+def gelu() -> onnx.ModelProto:
+    """A GELU behind a convolution, as exporters write it: [1, 16, 8, 8]."""
+    g = GraphWriter("gelu")
+    x = g.conv(g.input("x", [1, 8, 8, 8]), 16)
+    half, one, root = (g.constant(np.array(value, np.float32)) for value in (0.5, 1, 2**0.5))
+    g.output("y", g.op("Mul", g.op("Mul", x, g.op("Add", g.op("Erf", g.op("Div", x, root)), one)), half))
+    return g.model()

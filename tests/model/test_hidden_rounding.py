@@ -80,9 +80,9 @@ def test_a_lost_end_is_at_the_limit_when_it_must_have_been_beyond(
 
 
 def test_a_hard_sigmoid_is_rounded_behind_every_convolution() -> None:
-    """Its limits are where it is cut off."""
+    """Its limits are where it is cut off; a result of 1 tells that it was met far beyond the upper one."""
     hard = Activation("HardSigmoid", {"alpha": 0.2, "beta": 0.5})
-    reach = Convolved(depthwise=False, transposed=False, reach=(-9.0, 6.0))
+    reach = Convolved(depthwise=False, transposed=False, reach=(-6.0, 6.0))
     rounding = hidden_rounding(graph(), [hard], result((0.0, 1.0)), reach)
     assert rounding is not None
     assert rounding.scale == pytest.approx(5 / 255)

@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 SEPARATE = ("LeakyRelu", "Tanh", "Swish", "HardSwish", "Gelu", "Mish", "Sigmoid", "HardSigmoid")
 ALWAYS_SEPARATE = ("HardSigmoid",)
 
-_CERTAIN = 1.25  # how many times further than the limit a lost end must be likely to reach
+_CERTAIN = 1.1  # how many times further than the limit a lost end must be likely to reach
+_FAR = 20.0  # an argument beyond every limit: of a function that has reached its end nothing more is known
 _GAP = 8.0  # how many values are met, at least, between a function's lowest point and the nearest value to it
 _LEVELS = 255
 _LOWEST = -128
@@ -172,15 +173,16 @@ def _undone(activation: Activation, value: float, count: int) -> float | None:
             return None
         return value if value >= 0 else value / slope
     if activation.function == "Tanh":
-        return math.copysign(20.0, value) if abs(value) >= 1 else math.atanh(value)
+        return math.copysign(_FAR, value) if abs(value) >= 1 else math.atanh(value)
     if activation.function == "Elu":
         alpha = activation.parameters["alpha"]
         return value if value >= 0 else math.log1p(value / alpha) if -alpha < value else None
     # The spans of these are widened to zero.
     if activation.function == "Sigmoid":
-        return None if value <= 0 else 20.0 if value >= 1 else math.log(value / (1 - value))
+        return None if value <= 0 else _FAR if value >= 1 else math.log(value / (1 - value))
     if activation.function == "HardSigmoid":
-        return None if value <= 0 else (value - activation.parameters["beta"]) / activation.parameters["alpha"]
+        alpha, beta = activation.parameters["alpha"], activation.parameters["beta"]
+        return None if value <= 0 else _FAR if value >= 1 else (value - beta) / alpha
     if activation.function in _RISING:
         beta = activation.parameters.get("beta", 1.0)
         solved = _solved(*_RISING[activation.function], value * beta, count)

@@ -184,7 +184,7 @@ PARAMETERS: dict[int, TableType] = {
             (5, "strides", _INTS),
         ),
     ),
-    9: TableType("LeakyRelu", ((0, "alpha", _F32),)),
+    9: TableType("LeakyRelu", ((0, "alpha", Scalar("f", default=0.01)),)),
     17: TableType("BatchNormalization", ((0, "epsilon", _F32),)),
     19: TableType("Concat", ((0, "axis", _I32),)),
     20: TableType("Split", ((0, "axis", _I32), (1, "split", _INTS))),

@@ -31,7 +31,7 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
     value = convolve_integers(decoded, node.inputs[0], node.outputs[0], to) or _convolve(decoded, node.inputs[0], to)
     for stage in decoded.stages:
         value = _apply(stage, value, to)
-    if not decoded.stages and _is_only_added(node, to):
+    if not decoded.stages and (_is_only_added(node, to) or _is_fused_with_gelu(node, decoded, to)):
         to.define(node.outputs[0], value)
     else:
         to.result(node.outputs[0], value)
@@ -82,6 +82,15 @@ def _is_of_graph_input(node: Node, to: GraphBuilder) -> bool:
     while source in makers and to.tensor(source).name.startswith(_COPIED_INPUT):
         source = makers[source].inputs[0]
     return source in to.graph.inputs
+
+
+def _is_fused_with_gelu(node: Node, decoded: Convolution, to: GraphBuilder) -> bool:
+    """Whether the official simulator fuses what RK3576 does in two steps: a GELU behind a dense convolution."""
+    if to.model.target_platform != "rk3576" or decoded.transposed or decoded.group > 1:
+        return False
+    result = node.outputs[0]
+    users = [user.op for user in to.graph.nodes if result in user.inputs]
+    return users == ["exGelu"] and result not in to.graph.outputs
 
 
 def _geometry(decoded: Convolution) -> dict[str, Any]:

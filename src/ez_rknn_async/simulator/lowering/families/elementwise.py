@@ -68,8 +68,9 @@ def where(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Mod")
 def modulo(node: Node, to: GraphBuilder) -> None:
-    """Remainder; of real numbers always C's."""
-    to.result(node.outputs[0], to.add("Mod", *to.values(node.inputs[:2]), fmod=int(node.attributes.get("fmod", 1))))
+    """Remainder: of real numbers always C's, with the sign of the dividend; of integers usually that of the divisor."""
+    usual = int(is_real(to.tensor(node.inputs[0])))
+    to.result(node.outputs[0], to.add("Mod", *to.values(node.inputs[:2]), fmod=int(node.attributes.get("fmod", usual))))
 
 
 def truth(to: GraphBuilder, index: int) -> str:
