@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <new>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -278,6 +279,16 @@ int FakeRuntime::released() {
     return RKNN_SUCC;
 }
 
+Layout watched(uint32_t cores, uint32_t contexts_per_core) {
+    Layout layout;
+    layout.cores = cores;
+    layout.contexts_per_core = contexts_per_core;
+    layout.routes.resize(cores);
+    std::iota(layout.routes.begin(), layout.routes.end(), 0);
+    layout.run_timeout_ms = kRunTimeoutMs;
+    return layout;
+}
+
 TestEngine::TestEngine(const Layout &layout, const ezr_runtime &functions) {
     std::vector<ezr_worker> workers;
     for (uint32_t core = 0; core < layout.cores; ++core) {
@@ -324,6 +335,11 @@ Job::Job(int32_t number) : in_(number) {
 void queue_up(FakeRuntime &runtime, ezr_engine *engine, const std::vector<Job> &jobs) {
     runtime.occupy(engine, jobs[0]);
     for (size_t i = 1; i < jobs.size(); ++i) CHECK(ezr_submit(engine, jobs[i], 0) > 0);
+}
+
+ezr_result stall(FakeRuntime &runtime, ezr_engine *engine, const ezr_task *task, rknn_context context) {
+    runtime.occupy(engine, task, context);
+    return next(engine, EZR_STALLED);
 }
 
 ezr_result next(ezr_engine *engine, int32_t status) {

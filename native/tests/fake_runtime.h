@@ -117,6 +117,12 @@ struct Layout {
     int32_t run_timeout_ms = 0;
 };
 
+/* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
+constexpr int32_t kRunTimeoutMs = 150;
+
+/* Cores under the watchdog, to which tasks go in turn. */
+Layout watched(uint32_t cores = 1, uint32_t contexts_per_core = 1);
+
 /* The names by which the fake runtime, like the vendor's, tells what is bound. */
 constexpr char kInput[] = "in";
 constexpr char kOutput[] = "out";
@@ -155,6 +161,10 @@ class Job {
 
 /* Occupies the only context with the first job, and queues the others behind it. */
 void queue_up(FakeRuntime &runtime, ezr_engine *engine, const std::vector<Job> &jobs);
+
+/* Submits a task to a watched engine whose next worker is that of the context, and has it stand still there until the
+ * watchdog says so. */
+ezr_result stall(FakeRuntime &runtime, ezr_engine *engine, const ezr_task *task, rknn_context context = context_of(0));
 
 /* The next completion, or what else is to be told next (EZR_STALLED, ...), which must come. */
 ezr_result next(ezr_engine *engine, int32_t status = EZR_OK);

@@ -15,12 +15,6 @@ ezr_worker_health health_of(ezr_engine *engine, uint32_t worker, uint32_t count 
     return workers[worker];
 }
 
-Layout watched() {
-    Layout layout;
-    layout.run_timeout_ms = 100;
-    return layout;
-}
-
 }  // namespace
 
 /* Failures are counted up to the next success, with the code and the call of the last. */
@@ -68,9 +62,7 @@ TEST(a_worker_that_stands_still_is_stalled_until_it_is_replaced) {
         FakeRuntime runtime;
         TestEngine engine(watched());
         Job job;
-        runtime.hold(context_of(0));
-        ezr_submit(engine, job, 0);
-        next(engine, EZR_STALLED);
+        stall(runtime, engine, job);
         const ezr_worker_health stalled = health_of(engine, 0);
         CHECK_EQ(stalled.state, uint32_t{EZR_WORKER_STALLED});
         CHECK_EQ(stalled.failures, 1U);

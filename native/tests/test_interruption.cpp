@@ -209,9 +209,7 @@ TEST(a_run_that_is_left_may_stand_still) {
     for (const bool leave_first : {true, false}) {
         FakeRuntime runtime;
         install_handler();
-        Layout layout;
-        layout.run_timeout_ms = 150;
-        TestEngine engine(layout);
+        TestEngine engine(watched());
         Job job;
         job.task.tag = 6;
         runtime.hold(context_of(0));

@@ -9,18 +9,15 @@ namespace {
 /* The contexts of two workers in a second lane. */
 constexpr rknn_context kLane[] = {701, 702};
 constexpr rknn_context kFresh = 5000;
-/* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
-constexpr int32_t kTimeoutMs = 150;
 
 struct LaneJob : Job {
     LaneJob(int32_t number, uint32_t lane) : Job(number) { task.lane = lane; }
 };
 
-Layout two_cores(int32_t run_timeout_ms = 0) {
+Layout two_cores() {
     Layout layout;
     layout.cores = 2;
     layout.routes = {0, 1};
-    layout.run_timeout_ms = run_timeout_ms;
     return layout;
 }
 
@@ -111,14 +108,10 @@ TEST(an_unknown_lane_is_refused) {
 /* Only the context that is stuck is replaced; the others of its worker were idle, and are used again. */
 TEST(a_stuck_worker_keeps_its_other_lanes) {
     FakeRuntime runtime;
-    Layout layout;
-    layout.run_timeout_ms = kTimeoutMs;
-    TestEngine engine(layout);
+    TestEngine engine(watched());
     CHECK_EQ(ezr_add_lane(engine, kLane), 1);
     LaneJob stuck(1, 1), other(2, 0), again(3, 1);
-    runtime.hold(kLane[0]);
-    ezr_submit(engine, stuck, -1);
-    CHECK_EQ(next(engine, EZR_STALLED).lane, 1U);
+    CHECK_EQ(stall(runtime, engine, stuck, kLane[0]).lane, 1U);
     const ezr_result ended = next(engine);
     CHECK_EQ(ended.code, RKNN_ERR_TIMEOUT);
     CHECK_EQ(ended.lane, 1U);

@@ -4,26 +4,12 @@
 #include "check.h"
 #include "fake_runtime.h"
 
-namespace {
-
-Layout watched() {
-    Layout layout;
-    layout.cores = 2;
-    layout.routes = {0, 1};
-    layout.run_timeout_ms = 100;
-    return layout;
-}
-
-}  // namespace
-
 /* Destroying waits for a thread that comes back in time, and leaves nothing behind. */
 TEST(destroy_waits_for_a_thread_that_comes_back) {
     FakeRuntime runtime;
     TestEngine engine(watched());
     Job job;
-    runtime.hold(context_of(0));
-    ezr_submit(engine, job, 0);
-    next(engine, EZR_STALLED);
+    stall(runtime, engine, job);
     std::thread other([&] { runtime.let_go(context_of(0)); });
     CHECK(engine.destroy(-1).empty());
     other.join();
@@ -36,7 +22,7 @@ TEST(a_thread_that_does_not_come_back_is_left_behind) {
     FakeRuntime runtime;
     Job job, healthy;
     {
-        TestEngine engine(watched());
+        TestEngine engine(watched(2));
         runtime.hold(context_of(0));
         ezr_submit(engine, job, 0);
         ezr_submit(engine, healthy, 0);
