@@ -52,6 +52,12 @@ def test_json_says_what_was_compiled(ezrknn_info: Callable[..., str]) -> None:
     assert 0 < layer["weight_bytes"] <= model["weight_bytes"] <= model["file_bytes"]
 
 
+def test_a_layer_is_shown_by_a_result_that_somebody_wants(ezrknn_info: Callable[..., str]) -> None:
+    """Of an LSTM of which only the last state is used, that one: the first result in the file is none."""
+    (layer,) = described(ezrknn_info, "last_state_fp16")["layers"]
+    assert (layer["outputs"], layer["shape"], layer["dtype"]) == (["y"], [1, 1, 10], "float16")
+
+
 def test_json_says_with_how_many_cores_a_model_can_run(ezrknn_info: Callable[..., str]) -> None:
     """What tensor parallelism needs to know."""
     assert described(ezrknn_info, "snippet")["core_modes"] == [1, 2, 3]

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from ..model import Kind, load
+from ..model.graph import DUMMY
 from .modelled import modelled, modelled_table
 from .table import Table
 
@@ -115,7 +116,7 @@ def _input_shapes(graph: Graph) -> dict[str, list[int]]:
 
 
 def _layer(graph: Graph, node: Node) -> dict[str, Any]:
-    outputs = _tensors(graph, node.outputs)
+    outputs = _tensors(graph, [index for index in node.outputs if index != DUMMY])
     constants = (tensor for tensor in _tensors(graph, node.inputs) if tensor.kind in (Kind.WEIGHT, Kind.CONSTANT))
     return {
         "operator": node.op,

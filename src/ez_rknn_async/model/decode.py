@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from . import bson
-from .graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
+from .graph import DUMMY, DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
 from .schema import PARAMETERS, UNKNOWN_PARAMETERS
 
 if TYPE_CHECKING:
@@ -134,8 +134,8 @@ def _indices(reader: Reader, table: dict[str, Any], field: str, tensors: int) ->
 
 
 def _results(reader: Reader, table: dict[str, Any], tensors: int) -> tuple[int, ...]:
-    """What a node writes; a result that nobody wants is -1 in the file, and becomes tensor 0, which is not used."""
-    wanted = tuple(0 if index == _UNWANTED else index for index in table["outputs"])
+    """What a node writes; a result that nobody wants is -1 in the file and the dummy here."""
+    wanted = tuple(DUMMY if index == _UNWANTED else index for index in table["outputs"])
     return _indices(reader, {**table, "outputs": wanted}, "outputs", tensors)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CUSTOM_PREFIX = "cst"
+# Index of the tensor that stands for none: the compiler puts an empty one first in every graph.
+DUMMY = 0
 
 
 class _Open(enum.IntEnum):
@@ -115,7 +117,7 @@ class Node:
     name: str
     on_npu: bool  # False: the runtime computes it on the CPU
     inputs: tuple[int, ...]  # tensor indices
-    outputs: tuple[int, ...]
+    outputs: tuple[int, ...]  # DUMMY: a result that nobody wants
     attributes: Mapping[str, Any]  # ONNX attributes (int, float, str, tuples of them) from wherever the file keeps them
     tasks: tuple[int, ...]  # NPU tasks per core list (1 core; 2 cores: core 0, core 1; 3 cores: ...)
     work: tuple[int, ...]  # elements written per core; index 0: 1 core, 3-4: 2 cores, 6-8: 3 cores

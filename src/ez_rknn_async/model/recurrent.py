@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import RknnModelError
 from .constants import constant
 from .dpu import DPUS, UNITY_SHIFT
-from .graph import DType, Kind
+from .graph import DUMMY, DType, Kind
 from .unsupported import UnsupportedFormError
 from .weights import unpack
 
@@ -82,7 +82,7 @@ class _Decoder:
         self._source, self._weight, self._recurrence, self._bias = (graph.tensors[i] for i in node.inputs[:4])
         # The initial state may be padded, which the hidden states that come out are not.
         self._directions, self._batch, padded = graph.tensors[node.inputs[5]].shape
-        states, last = (graph.tensors[index].shape for index in (*node.outputs, 0)[:2])
+        states, last = (graph.tensors[index].shape for index in (*node.outputs, DUMMY)[:2])
         joined = len(states) == 3  # the directions beside each other; nobody may want the states, only the last
         self._hidden = states[-1] // self._directions if joined else (states or last)[-1]
         if self._hidden > padded:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....model.graph import DType, Kind
+from ....model.graph import DUMMY, DType
 from ....model.recurrent import recurrent
 from ..registry import lowers
 
@@ -49,7 +49,7 @@ def plain_recurrent_layer(node: Node, to: GraphBuilder) -> None:
 
 def _keep_wanted(to: GraphBuilder, outputs: Sequence[int], values: Sequence[str]) -> None:
     for output, value in zip(outputs, values):
-        if to.tensor(output).kind is not Kind.DUMMY:
+        if output != DUMMY:
             to.result(output, value)
 
 
