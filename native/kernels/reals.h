@@ -26,12 +26,14 @@ constexpr size_t kReals = 4;
 
 typedef float Reals __attribute__((vector_size(kReals * sizeof(float))));
 
-/* Elements of two bytes are float16. */
+/* The next elements, wherever they start; those of two bytes are float16. */
 template <typename Element>
 EZR_INLINE Reals widened(const Element *from) {
+    const auto *elements = reinterpret_cast<const Unaligned<Element> *>(from);
     Reals reals = {};
     for (size_t i = 0; i < kReals; ++i) {
-        reals[i] = sizeof(Element) == 2 ? float_from_half(static_cast<uint16_t>(from[i])) : static_cast<float>(from[i]);
+        reals[i] = sizeof(Element) == 2 ? float_from_half(static_cast<uint16_t>(elements[i]))
+                                        : static_cast<float>(elements[i]);
     }
     return reals;
 }

@@ -2,8 +2,11 @@
 #ifndef EZ_RKNN_WIDEN_H
 #define EZ_RKNN_WIDEN_H
 
+#include <cstring>
+
 #include "elements.h"
 #include "half.h"
+#include "reals.h"
 
 #if defined(__F16C__)
 #include <immintrin.h>
@@ -23,17 +26,10 @@ EZR_INLINE void widen_all(const void *from, float *__restrict to, size_t count) 
 EZR_INLINE void widen_halves(const void *from, float *__restrict to, size_t count) {
     const auto *halves = static_cast<const Unaligned<uint16_t> *>(from);
     size_t i = 0;
-#if defined(__F16C__)
-    for (; i + 8 <= count; i += 8) {
-        const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i *>(halves + i));
-        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(eight));
+    for (; i + kReals <= count; i += kReals) {
+        const Reals reals = widened<uint16_t>(halves + i);
+        std::memcpy(to + i, &reals, sizeof reals);
     }
-#elif defined(__aarch64__)
-    for (; i + 4 <= count; i += 4) {
-        const uint8x8_t four = vld1_u8(reinterpret_cast<const uint8_t *>(halves + i));
-        vst1q_f32(to + i, vcvt_f32_f16(vreinterpret_f16_u8(four)));
-    }
-#endif
     for (; i < count; ++i) to[i] = float_from_half(halves[i]);
 }
 
