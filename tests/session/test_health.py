@@ -144,20 +144,25 @@ def test_a_device_that_does_not_answer_yet_leaves_the_session_as_it_is(
     assert len(session.run(None, feed)) == 1
 
 
-def test_a_worker_that_hangs_is_set_aside_until_it_is_replaced(
-    open_session: OpenSession, calls_of: Callable[[str], int], release_hangs: Callable[[], None]
-) -> None:
-    """The watchdog does that by itself; health shows how far it is."""
-    loaded = calls_of("rknn_init")
+def hanging_on_core_1(open_session: OpenSession, then: str, counter: str) -> tuple[InferenceSession, dict[str, Any]]:
+    """A session on two cores, the second of which has just hung; ``then`` is what becomes of its next context."""
+    faults = ["rknn_run@core1#1:hang", f"rknn_init#2:{then}"]
     session = open_session(
-        simulator={"compute": "off", "fault": ["rknn_run@core1#1:hang", "rknn_init#2:hang"]},
-        schedule=[0, 1],
-        run_timeout_ms=50,
+        simulator={"compute": "off", "fault": faults, "counter": counter}, schedule=[0, 1], run_timeout_ms=50
     )
     feed = feed_of(session)
     session.run(None, feed)
     with pytest.raises(RknnTimeoutError):
         session.run(None, feed)
+    return session, feed
+
+
+def test_a_worker_that_hangs_is_set_aside_until_it_is_replaced(
+    open_session: OpenSession, calls_of: Callable[[str], int], release_hangs: Callable[[], None]
+) -> None:
+    """The watchdog does that by itself; health shows how far it is."""
+    loaded = calls_of("rknn_init")
+    session, feed = hanging_on_core_1(open_session, "hang", "set aside")
     wait_until(lambda: calls_of("rknn_init") > loaded + 1)
     assert states(session) == {"0": "ready", "1": "set aside"}
     (error,) = [worker.error for worker in session.health.workers if worker.error is not None]
@@ -171,19 +176,7 @@ def test_a_lost_worker_is_brought_back(
     open_session: OpenSession, runs_by_core: Callable[[], list[int]], release_hangs: Callable[[], None]
 ) -> None:
     """One that hangs, and for which the runtime had no memory left; the other core served meanwhile."""
-    session = open_session(
-        simulator={
-            "compute": "off",
-            "fault": ["rknn_run@core1#1:hang", "rknn_init#2:fail=-4"],
-            "counter": "a lost worker",
-        },
-        schedule=[0, 1],
-        run_timeout_ms=50,
-    )
-    feed = feed_of(session)
-    session.run(None, feed)
-    with pytest.raises(RknnTimeoutError):
-        session.run(None, feed)
+    session, feed = hanging_on_core_1(open_session, "fail=-4", "lost")
     wait_until(lambda: states(session)["1"] == "lost")
     for _ in range(4):
         session.run(None, feed)
