@@ -92,11 +92,11 @@ def inputs_for(
 
 def noise(random: np.random.Generator, size: Sequence[int]) -> NDArray[np.float32]:
     """Normally distributed values; on a large image, squares of one value each, so that the recording stays small."""
-    square = 14 if size[-1] > 64 else 1
+    square = 14 if len(size) > 2 and min(size[-2:]) > 64 else 1
     coarse = random.standard_normal([*size[:-2], *(-(-extent // square) for extent in size[-2:])])
     fine = coarse.repeat(square, axis=-1)
     fine = fine.repeat(square, axis=-2) if len(size) > 2 else fine
-    return fine.astype(np.float32)
+    return fine[tuple(map(slice, size))].astype(np.float32)
 
 
 def record(path: Path, cases: Sequence[Sequence[NDArray[Any]]], outputs: Sequence[Sequence[NDArray[Any]]]) -> None:

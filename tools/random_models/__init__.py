@@ -1,0 +1,69 @@
+"""Random models, to be compiled by the official compiler: what does the simulated NPU make of them?
+
+A seed makes one :class:`Subject`. Its kind is drawn first, each as often as the others:
+
+* ``operator``: one operator in a random form, alone or with convolutions around it (:mod:`.operators`);
+* ``block``: a convolution in a random form, with an activation and what is joined with it (:mod:`.blocks`);
+* ``network``: a stem and a handful of operators of images (:mod:`.networks`);
+* ``sequence``: attention, transformers, recurrent layers, perceptrons (:mod:`.sequences`).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable
+
+from recording import Entry
+
+from .blocks import block_model
+from .networks import Network
+from .operators import operator_model
+from .sequences import sequence_model
+
+if TYPE_CHECKING:
+    import onnx
+
+    Build = Callable[[str, random.Random], tuple[onnx.ModelProto, str]]
+
+SOCS = ("rk3588", "rk3576", "rk3566", "rk3568", "rk3562", "rv1126b")
+
+
+def network_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, str]:
+    """A network; all are of one form."""
+    return Network(name, source).model(), "network"
+
+
+KINDS: dict[str, Build] = {
+    "operator": operator_model,
+    "block": block_model,
+    "network": network_model,
+    "sequence": sequence_model,
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A random model and how it is to be compiled."""
+
+    kind: str  # one of KINDS
+    form: str  # which of its forms
+    entry: Entry
+
+
+def subject(seed: int, kind: str | None = None) -> Subject:
+    """The model of ``seed``; its graph is the same for the same seed and kind."""
+    decide = random.Random(-1 - seed)
+    int8, target, drawn = decide.random() < 0.7, decide.choice(SOCS), decide.choice(tuple(KINDS))
+    kind = kind or drawn
+    name = f"fuzz{seed}"
+    model, form = KINDS[kind](name, random.Random(seed))
+    batch = decide.choice((2, 3)) if kind in ("block", "network") and decide.random() < 0.1 else 1
+    return Subject(
+        kind, form, Entry(name, lambda: model, int8=int8, target=target, config=_config(decide), batch=batch)
+    )
+
+
+def _config(decide: random.Random) -> dict[str, Any]:
+    """Options of the compiler: usually none."""
+    return {"quantized_method": "layer"} if decide.random() < 0.2 else {}
