@@ -33,6 +33,7 @@ class Passage(NamedTuple):
     mark: Mark  # of the value
     conversion: Conversion | None = None  # between array and memory, done by the worker; None: the value is the memory
     array: Array | None = None
+    is_copy: bool = False  # the array was made of the user's, cast or laid out anew
 
     def arguments(self, contexts: Contexts) -> tuple[Any, ...]:
         """Of ``Task.set_direct_input`` and ``Task.set_direct_output``, but for the index.
@@ -54,6 +55,11 @@ class Prepared(NamedTuple):
     uses: Sequence[tuple[Mark, Use]]  # what becomes of each value
     lane: int  # on which of a worker's contexts they run
     arguments: tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]  # of each input and each output, for a task
+
+    @property
+    def has_copies(self) -> bool:
+        """Whether it serves one inference only, since the user's arrays may have changed before the next."""
+        return any(passage.is_copy for passage in self.inputs)
 
 
 class BindingRequest:

@@ -15,12 +15,13 @@ import numpy as np
 
 from . import device_value
 from .arrays import as_array
-from .binding_request import BindingRequest, Passage, Prepared
+from .binding_request import BindingRequest
+from .bound_output import BoundOutput
 from .element_types import parse_dtype
 from .errors import RknnInUseError, RknnTypeError, RknnValueError
-from .in_use import Mark, Use
+from .in_use import Mark
 from .ort_value import OrtValue, parse_device, tensor_of
-from .shapes import choose
+from .preparation import Preparation
 from .tensors import CPU, DeviceTensor, HostTensor
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from .binding_request import Prepared
     from .device_value import Port
     from .executor import Executor
-    from .tensor_form import Form
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
@@ -54,15 +55,12 @@ class IOBinding:
         self._session: weakref.ref[Any] = weakref.ref(session)
         self._executor = executor
         self._ports = executor.ports
+        self._preparation = Preparation(executor)
         self._mark = Mark("this binding")
         self._inputs: dict[str, OrtValue] = {}
-        self._outputs: dict[str, _Output] = {}
-        self._unbound: dict[str, _Output] = {}
-        # Device memory for what lies on the CPU, by port and form; kept, so that no run allocates.
-        self._staging: dict[tuple[str, Form], DeviceTensor] = {}
-        # What the last run was made of, as long as nothing is bound anew; but arrays are cast in each.
-        self._has_casts = False
-        self._ready: Prepared | None = None
+        self._outputs: dict[str, BoundOutput] = {}
+        self._unbound: dict[str, BoundOutput] = {}
+        self._ready: Prepared | None = None  # what the last run was made of, as long as it serves the next one too
 
     # ---- Inputs ----
 
@@ -79,7 +77,7 @@ class IOBinding:
         self._begin_change()
         port = self._ports.find(name, "input")
         given = self._executor.interface.inputs[port.index].check(as_array(arr_on_cpu, name))
-        tensor = self._stage(port, port.staging(given.array.shape, given.array.dtype))
+        tensor = self._preparation.stage(port, port.staging(given.array.shape, given.array.dtype))
         tensor.write(given.array)
         self._inputs[port.name] = OrtValue(tensor)
 
@@ -160,7 +158,7 @@ class IOBinding:
             array = _array_at(buffer_ptr, wanted or port.shape, dtype or np.float32)
             self.bind_ortvalue_output(name, OrtValue(HostTensor(array)))
             return
-        output = _Output(port, device, dtype, form, flags, self._executor.interface.native_outputs)
+        output = BoundOutput(port, device, dtype, form, flags, self._executor.interface.native_outputs)
         output.value_of(wanted or port.shape)
         self._outputs[port.name] = output
 
@@ -176,7 +174,7 @@ class IOBinding:
             port.form(tensor.shape, tensor.array.dtype)
             if not tensor.array.flags.writeable:
                 raise RknnValueError(f"the value for output {name!r} shares the memory of a read-only array")
-        self._outputs[port.name] = _Output(port, value=ortvalue)
+        self._outputs[port.name] = BoundOutput(port, value=ortvalue)
 
     def _fitting(self, kind: str, name: str, ortvalue: OrtValue) -> tuple[Port, HostTensor | DeviceTensor]:
         """An input or output, and what the value for it has; if that is on the NPU, it fits."""
@@ -247,63 +245,23 @@ class IOBinding:
         self._follow()
         if executor is not self._executor:
             raise RknnValueError("this binding is of another session; make one with this session's io_binding()")
-        if self._ready is None:
+        prepared = self._ready
+        if prepared is None:
             self._check_idle()
-            self._ready = self._prepare()
-        request = BindingRequest(self._ready, executor.last_bound)
-        if self._has_casts:
-            self._ready = None
-        return request
+            prepared = self._prepare()
+            self._ready = None if prepared.has_copies else prepared
+        return BindingRequest(prepared, executor.last_bound)
 
     def _prepare(self) -> Prepared:
         missing = [port.name for port in self._ports.inputs if port.name not in self._inputs]
         if missing:
             raise RknnValueError(f"nothing is bound to input {', '.join(map(repr, missing))}")
-        self._has_casts = False
-        inputs = [self._entering(port) for port in self._ports.inputs]
-        interface = self._executor.interface
-        chosen = choose(interface.sets, [passage.form.tensor.attribute.shape for passage in inputs])
-        shapes = [o.for_user(a.shape) for o, a in zip(interface.outputs, interface.sets[chosen].outputs)]
-        outputs = [self._leaving(port, shape) for port, shape in zip(self._ports.outputs, shapes)]
-        uses = [(self._mark, Use.RECEIVES)]
-        uses += list(dict.fromkeys((passage.mark, Use.FEEDS) for passage in inputs))
-        uses += [(passage.mark, Use.RECEIVES) for passage in outputs]
-        _check_distinct(uses)
-        lane, contexts = self._executor.lane([p.form.way for p in inputs], [p.form.way for p in outputs])
-        arguments = [p.arguments(contexts) for p in inputs], [p.arguments(contexts) for p in outputs]
-        return Prepared(inputs, outputs, interface.descriptions[chosen], uses, lane, arguments)
-
-    def _entering(self, port: Port) -> Passage:
-        tensor = tensor_of(self._inputs[port.name], "an input")
-        if isinstance(tensor, DeviceTensor):
-            return Passage(tensor.memory, port.match(tensor), tensor.mark)
-        given = self._executor.interface.inputs[port.index].check(tensor.array)
-        form = port.staging(given.array.shape, given.array.dtype)
-        array = np.ascontiguousarray(given.array).reshape(given.array.shape)
-        self._has_casts |= not np.may_share_memory(array, tensor.array)
-        memory = self._stage(port, form).memory
-        return Passage(memory, form, tensor.mark, form.writing(array.dtype, given.order), array)
-
-    def _leaving(self, port: Port, shape: Shape) -> Passage:
-        if port.name in self._outputs:
-            output = self._outputs[port.name]
-        else:
-            output = self._unbound.setdefault(port.name, _Output(port))
-        tensor = tensor_of(output.value_of(shape), "an output")
-        if isinstance(tensor, DeviceTensor):
-            form = port.match(tensor)
-            _check_shape(tensor, form.shape, shape)
-            return Passage(tensor.memory, form, tensor.mark)
-        _check_shape(tensor, tensor.shape, shape)
-        form = port.staging(shape, tensor.array.dtype)
-        memory = self._stage(port, form).memory
-        return Passage(memory, form, tensor.mark, form.reading(tensor.array.dtype), tensor.array)
-
-    def _stage(self, port: Port, form: Form) -> DeviceTensor:
-        key = (port.kind + port.name, form)
-        if key not in self._staging:
-            self._staging[key] = port.allocate_form(form)
-        return self._staging[key]
+        inputs = [self._inputs[port.name] for port in self._ports.inputs]
+        outputs = [
+            self._outputs.get(port.name) or self._unbound.setdefault(port.name, BoundOutput(port))
+            for port in self._ports.outputs
+        ]
+        return self._preparation.prepare(self._mark, inputs, outputs)
 
     def _follow(self) -> None:
         """Go on with what the session runs on now, if ``set_providers()`` or ``reset()`` has exchanged it.
@@ -320,7 +278,7 @@ class IOBinding:
             return
         self._check_idle()
         self._executor, self._ports = executor, executor.ports
-        self._staging, self._unbound, self._ready = {}, {}, None
+        self._preparation, self._unbound, self._ready = Preparation(executor), {}, None
         native = executor.interface.native_outputs
         self._outputs = {
             name: output.at(self._ports.find(name, "output"), native) for name, output in self._outputs.items()
@@ -337,57 +295,6 @@ class IOBinding:
                 "an inference of this binding is under way",
                 hint="wait for its future or callback, or use another binding meanwhile",
             )
-
-
-class _Output:
-    """What an output is bound to: a value of the user's, or one that is made when the shape is known."""
-
-    def __init__(
-        self,
-        port: Port,
-        device: str = "",
-        dtype: np.dtype[Any] | None = None,
-        layout: str = "session",
-        flags: str = "default",
-        native: bool = False,
-        *,
-        value: OrtValue | None = None,
-    ) -> None:
-        self._port, self._device, self._dtype, self._native = port, device, dtype, native
-        self._layout, self._flags = layout, flags
-        self._is_given = value is not None
-        self.value = value
-
-    def at(self, port: Port, native: bool) -> _Output:
-        """The same for that output of another executor; a value of its own is made anew."""
-        value = self.value if self._is_given else None
-        return _Output(port, self._device, self._dtype, self._layout, self._flags, native, value=value)
-
-    def value_of(self, shape: Shape) -> OrtValue:
-        """The value for an output of this shape."""
-        if self.value is None or (not self._is_given and tuple(self.value.shape()) != shape):
-            self.value = OrtValue(self._make(shape))
-        return self.value
-
-    def _make(self, shape: Shape) -> HostTensor | DeviceTensor:
-        if self._device != CPU:
-            return self._port.allocate(shape, self._dtype, self._layout, self._flags)
-        form = self._port.form(shape, None)
-        dtype = self._dtype or (np.dtype(form.type) if self._native else form.real_dtype)
-        return HostTensor(np.zeros(shape, dtype))
-
-
-def _check_shape(tensor: DeviceTensor | HostTensor, has: Shape, gives: Shape) -> None:
-    if has != gives:
-        raise RknnValueError(f"{tensor.mark.name} has shape {list(has)}, but this run gives {list(gives)}")
-
-
-def _check_distinct(uses: Sequence[tuple[Mark, Use]]) -> None:
-    seen: set[Mark] = set()
-    for mark, _ in uses:
-        if mark in seen:
-            raise RknnValueError(f"{mark.name} is bound twice: what is written cannot be read or written otherwise too")
-        seen.add(mark)
 
 
 def _address(buffer_ptr: Any) -> int:

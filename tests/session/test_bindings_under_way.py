@@ -121,6 +121,28 @@ def test_several_inferences_may_read_one_value(open_session: OpenSession) -> Non
     session.run_with_iobinding(writer)
 
 
+def test_an_inference_that_was_refused_leaves_nothing_of_its_arrays(open_session: OpenSession) -> None:
+    """An array of another type is converted for each inference, and may have changed since the one that was refused."""
+    session = open_session(simulator="compute=on")
+    (name,) = session.input_names
+    first, second = (feed_of(session, seed)[name] for seed in (1, 2))
+    x = OrtValue.ortvalue_from_numpy(first.astype(np.float64))
+    bindings = [session.io_binding() for _ in range(2)]
+    for binding in bindings:
+        binding.bind_ortvalue_input(name, x)
+    y = OrtValue.ortvalue_from_shape_and_type(session.get_outputs()[0].shape, np.float32)
+    for binding in bindings:
+        binding.bind_ortvalue_output(session.output_names[0], y)
+    with held_back(session):
+        future = session.submit(bindings[0])
+        with pytest.raises(RknnInUseError):
+            session.submit(bindings[1])
+    future.result()
+    x.update_inplace(second.astype(np.float64))
+    session.run_with_iobinding(bindings[1])
+    assert np.array_equal(y.numpy(), session.run(None, {name: second})[0])
+
+
 def test_values_that_nobody_refers_to_stay_until_the_inference_has_ended(open_session: OpenSession) -> None:
     """The NPU still writes to them."""
     session = open_session(simulator="compute=on")

@@ -1,0 +1,103 @@
+"""From what is bound to what the engine is told: memory, conversions and contexts for the inferences of a binding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .binding_request import Passage, Prepared
+from .errors import RknnValueError
+from .in_use import Mark, Use
+from .ort_value import tensor_of
+from .shapes import choose
+from .tensors import DeviceTensor, HostTensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .bound_output import BoundOutput
+    from .device_value import Port
+    from .executor import Executor
+    from .ort_value import OrtValue
+    from .tensor_form import Form
+
+    Shape = tuple[int, ...]
+
+
+class Preparation:
+    """Prepares the inferences of one binding on one executor.
+
+    It owns the NPU memory through which the arrays go, by input or output and form; that is kept, so that no run
+    allocates.
+    """
+
+    def __init__(self, executor: Executor) -> None:
+        """The memory will be of this executor's contexts."""
+        self._executor = executor
+        self._staging: dict[tuple[str, Form], DeviceTensor] = {}
+
+    def stage(self, port: Port, form: Form) -> DeviceTensor:
+        """The memory for arrays that go in or come out there, in this form."""
+        key = (port.kind + port.name, form)
+        if key not in self._staging:
+            self._staging[key] = port.allocate_form(form)
+        return self._staging[key]
+
+    def prepare(self, binding: Mark, inputs: Sequence[OrtValue], outputs: Sequence[BoundOutput]) -> Prepared:
+        """Everything that an inference needs.
+
+        Args:
+            binding: the mark of the binding itself, in use like its values.
+            inputs, outputs: what is bound, in the model's order.
+
+        Raises:
+            RknnValueError: values do not fit, or not together.
+        """
+        executor, interface = self._executor, self._executor.interface
+        entering = [self._entering(port, value) for port, value in zip(executor.ports.inputs, inputs)]
+        chosen = choose(interface.sets, [passage.form.tensor.attribute.shape for passage in entering])
+        shapes = [o.for_user(a.shape) for o, a in zip(interface.outputs, interface.sets[chosen].outputs)]
+        leaving = [self._leaving(*each) for each in zip(executor.ports.outputs, outputs, shapes)]
+        uses = [(binding, Use.RECEIVES)]
+        uses += list(dict.fromkeys((passage.mark, Use.FEEDS) for passage in entering))
+        uses += [(passage.mark, Use.RECEIVES) for passage in leaving]
+        _check_distinct(uses)
+        lane, contexts = executor.lane([p.form.way for p in entering], [p.form.way for p in leaving])
+        arguments = [p.arguments(contexts) for p in entering], [p.arguments(contexts) for p in leaving]
+        return Prepared(entering, leaving, interface.descriptions[chosen], uses, lane, arguments)
+
+    def _entering(self, port: Port, value: OrtValue) -> Passage:
+        tensor = tensor_of(value, "an input")
+        if isinstance(tensor, DeviceTensor):
+            return Passage(tensor.memory, port.match(tensor), tensor.mark)
+        given = self._executor.interface.inputs[port.index].check(tensor.array)
+        form = port.staging(given.array.shape, given.array.dtype)
+        array = np.ascontiguousarray(given.array).reshape(given.array.shape)
+        is_copy = not np.may_share_memory(array, tensor.array)
+        memory = self.stage(port, form).memory
+        return Passage(memory, form, tensor.mark, form.writing(array.dtype, given.order), array, is_copy)
+
+    def _leaving(self, port: Port, output: BoundOutput, shape: Shape) -> Passage:
+        tensor = tensor_of(output.value_of(shape), "an output")
+        if isinstance(tensor, DeviceTensor):
+            form = port.match(tensor)
+            _check_shape(tensor, form.shape, shape)
+            return Passage(tensor.memory, form, tensor.mark)
+        _check_shape(tensor, tensor.shape, shape)
+        form = port.staging(shape, tensor.array.dtype)
+        memory = self.stage(port, form).memory
+        return Passage(memory, form, tensor.mark, form.reading(tensor.array.dtype), tensor.array)
+
+
+def _check_shape(tensor: DeviceTensor | HostTensor, has: Shape, gives: Shape) -> None:
+    if has != gives:
+        raise RknnValueError(f"{tensor.mark.name} has shape {list(has)}, but this run gives {list(gives)}")
+
+
+def _check_distinct(uses: Sequence[tuple[Mark, Use]]) -> None:
+    seen: set[Mark] = set()
+    for mark, _ in uses:
+        if mark in seen:
+            raise RknnValueError(f"{mark.name} is bound twice: what is written cannot be read or written otherwise too")
+        seen.add(mark)
