@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # What of the Python suite is emulated; the rest computes for minutes, compiles and loads libraries of this machine, forks
 # emulated threads, or is the same on every machine. (numpy on aarch64 warns where a test makes an integer of NaN.)
 AARCH64_TESTS := $(filter-out tests/test_docs.py tests/test_examples.py,$(wildcard tests/test_*.py)) tests/runtime \
-	$(addprefix tests/session/test_,data.py direct_io.py faults.py running.py scheduling.py) $(wildcard tests/session/test_*bind*.py)
+	$(addprefix tests/session/test_,data.py direct_io.py direct_memory.py faults.py running.py scheduling.py) $(wildcard tests/session/test_*bind*.py)
 AARCH64_OPTIONS := --timeout=300 -k "not zoo" -W "ignore:invalid value encountered in cast"
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 

@@ -14,11 +14,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ez_rknn_async import InferenceSession, RknnModelError, make_provider_options
+from ez_rknn_async.copying import Copying
 from ez_rknn_async.direct import Direct
 from ez_rknn_async.model import load
 
 KINDS = ("float32", "float16", "uint8", "int8", "float64", "int32", "bool")
 INTEGERS = ("int64", "int32", "bool")  # of tensors that take nothing else
+
+
+def transport(session: InferenceSession) -> Direct | Copying:
+    """How the tensors of this session go."""
+    used = session._executor.interface.transport
+    assert isinstance(used, (Direct, Copying))
+    return used
 
 
 class Verdict(NamedTuple):
@@ -84,7 +92,7 @@ def _run(session: InferenceSession) -> tuple[bool, list[Any]]:
             for dtype in ("float32", "native")
             for array in session.run(None, feed, {"output_dtype": dtype})
         ]
-        return isinstance(session._executor.interface.transport, Direct), outputs
+        return isinstance(transport(session), Direct), outputs
 
 
 def _has_defect(path: Path) -> bool:
