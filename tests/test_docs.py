@@ -45,6 +45,7 @@ def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
     monkeypatch.setenv("EZ_RKNN_SIMULATOR", "compute=off")
     shutil.copy(data / "snippet.rknn", "model.rknn")
+    shutil.copy(data / "nv12_int8.rknn", "camera.rknn")
     shutil.copy(data / "without_weights_fp16.rknn", "without_weights.rknn")
     shutil.copy(data / "custom_operator_fp16.rknn", "custom_operator.rknn")
     shutil.copytree(root / "examples" / "digits", tmp_path / "examples" / "digits")

@@ -102,6 +102,13 @@ ENTRIES: tuple[Entry, ...] = (
     *both("activations", graphs.activations, config=SMALLER),
     *both("reshapes", graphs.reshapes, config=SMALLER),
     *both("mean_std", graphs.tiny_conv, config=PER_CHANNEL, note="raw inputs are images, 0 to 255"),
+    Entry(
+        "nv12_int8",
+        graphs.tiny_conv,
+        int8=True,
+        config={**PER_CHANNEL, "inputs_yuv_fmt": ["nv12"]},
+        note="two inputs, the planes of a camera's image",
+    ),
     *both("batch4", graphs.tiny_conv, batch=4),
     Entry("tokens_fp16", graphs.tokens, config=SMALLER, note="int64 input"),
     Entry(

@@ -66,9 +66,19 @@ def graph_shapes(model: onnx.ModelProto) -> list[tuple[list[int], int]]:
     return [([dim.dim_value for dim in tensor.shape.dim], tensor.elem_type) for tensor in types]
 
 
+def file_inputs(entry: Entry, model: onnx.ModelProto) -> list[tuple[str, list[int], int]]:
+    """Name, shape and ONNX element type of the compiled model's inputs: those of the graph, or the planes of NV12."""
+    given = [(value.name, *shape) for value, shape in zip(model.graph.input, graph_shapes(model))]
+    if "inputs_yuv_fmt" not in entry.config:
+        return given
+    ((name, (batch, _, height, width), dtype),) = given
+    luma, chroma = [batch, 1, height, width], [batch, 1, height // 2, width]
+    return [(f"{name}_y_channel", luma, dtype), (f"{name}_uv_channel", chroma, dtype)]
+
+
 def case_shapes(entry: Entry, model: onnx.ModelProto) -> Iterable[list[tuple[list[int], int]]]:
-    """The input shapes to record outputs for: each legal set of a dynamic model, otherwise the graph's."""
-    fixed = graph_shapes(model)
+    """The input shapes to record outputs for: each legal set of a dynamic model, otherwise those of the file."""
+    fixed = [(shape, dtype) for _, shape, dtype in file_inputs(entry, model)]
     for shapes in entry.config.get("dynamic_input", [[shape for shape, _ in fixed]]):
         yield [(shape, dtype) for shape, (_, dtype) in zip(shapes, fixed)]
 
@@ -109,7 +119,7 @@ def record(path: Path, cases: Sequence[Sequence[NDArray[Any]]], outputs: Sequenc
 
 
 def describe(entry: Entry, model: onnx.ModelProto, outputs: Sequence[Sequence[NDArray[Any]]]) -> dict[str, Any]:
-    """The manifest's entry; shapes are those of the uncompiled graph's inputs and of the first case's outputs."""
+    """The manifest's entry; shapes are those of the inputs before compiling and of the first case's outputs."""
     dtypes = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
     return {
         "name": entry.name,
@@ -122,8 +132,7 @@ def describe(entry: Entry, model: onnx.ModelProto, outputs: Sequence[Sequence[ND
         "build": entry.options,
         "batch": entry.batch,
         "inputs": [
-            {"name": value.name, "shape": shape, "dtype": dtypes[dtype]}
-            for value, (shape, dtype) in zip(model.graph.input, graph_shapes(model))
+            {"name": name, "shape": shape, "dtype": dtypes[dtype]} for name, shape, dtype in file_inputs(entry, model)
         ],
         "outputs": [
             {"name": value.name, "shape": list(output.shape), "dtype": str(output.dtype)}
