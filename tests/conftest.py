@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -28,3 +30,11 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the collection ../shared is not on this machine")
     return SHARED
+
+
+@pytest.fixture
+def originals(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The ONNX graphs that the models of tests/data were compiled from: ``tools/test_graphs.py``."""
+    pytest.importorskip("onnx")
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    return importlib.import_module("test_graphs")

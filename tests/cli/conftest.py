@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Callable
 
 import pytest
@@ -41,15 +37,3 @@ def ezrknn_refuses(capsys: pytest.CaptureFixture[str]) -> Ezrknn:
         return line
 
     return run
-
-
-@pytest.fixture(scope="session")
-def originals(root: Path) -> ModuleType:
-    """The ONNX graphs that the models of tests/data were compiled from: ``tools/test_graphs.py``."""
-    spec = importlib.util.spec_from_file_location("test_graphs", root / "tools" / "test_graphs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules.setdefault(spec.name, module)
-    spec.loader.exec_module(module)
-    return module

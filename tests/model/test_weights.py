@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -24,7 +23,7 @@ from ez_rknn_async.model import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
+    from types import ModuleType
 
     from ez_rknn_async.model import Graph, Model
 
@@ -123,12 +122,11 @@ def test_compressed_weights_are_refused_with_advice(open_model: Callable[[str], 
 
 
 def test_the_weights_of_a_compiled_model_are_those_of_its_onnx_graph(
-    root: Path, open_model: Callable[[str], Model]
+    originals: ModuleType, open_model: Callable[[str], Model]
 ) -> None:
     """The compiler only rounds them to fp16: packing and unpacking lose nothing."""
     onnx = pytest.importorskip("onnx")
-    graphs = _import(root / "tools" / "test_graphs.py")
-    initializers = {each.name: onnx.numpy_helper.to_array(each) for each in graphs.tiny_conv().graph.initializer}
+    initializers = {each.name: onnx.numpy_helper.to_array(each) for each in originals.tiny_conv().graph.initializer}
     (original,) = [values for values in initializers.values() if values.ndim == 4]
     (bias,) = [values for values in initializers.values() if values.ndim == 1]
     model = open_model("tiny_conv_fp16")
@@ -140,12 +138,3 @@ def test_the_weights_of_a_compiled_model_are_those_of_its_onnx_graph(
     # Read before anything is cut: the compiler pads channels, and what it pads with is arbitrary.
     assert stored.shape[1] >= cin
     assert constant(model, graph, graph.tensors[node.inputs[2]])[:cout] == pytest.approx(bias, rel=1e-3)
-
-
-def _import(file: Path) -> Any:
-    specification = importlib.util.spec_from_file_location(file.stem, file)
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
