@@ -296,13 +296,14 @@ def _schedule(key: str, given: Any) -> tuple[int, ...] | str:
         if given.strip().lower() == ALL_CORES:
             return ALL_CORES
         parts: Sequence[Any] = re.sub(r"^\s*[\[(](.*)[\])]\s*$", r"\1", given).replace(",", " ").split()
-    elif isinstance(given, Mapping):
-        raise RknnTypeError(f"{key} takes a core, a sequence of cores or 'all', not {given!r}")
-    elif hasattr(given, "__iter__"):
+    elif hasattr(given, "__iter__") and not isinstance(given, Mapping):
         parts = list(given)
     else:
         parts = [given]
-    cores = tuple(_integer(key, part) for part in parts)
+    try:
+        cores = tuple(_integer(key, part) for part in parts)
+    except RknnTypeError:
+        raise RknnTypeError(f"{key} takes a core, a sequence of cores or 'all', not {given!r}") from None
     if not cores:
         raise RknnValueError(f"{key}={given!r} names no core; for example {key}=[0, 1, 2]")
     if min(cores) < 0:

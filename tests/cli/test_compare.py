@@ -183,7 +183,7 @@ def test_errors_are_one_line(ezrknn_refuses: Ezrknn, data: Path, residual: Path,
     assert "there is no array" in ezrknn_refuses("compare", model, "--inputs", tmp_path / "image.npy")
     assert "one too many" in ezrknn_refuses("compare", model, "--inputs", array, array, array)
     assert "has shape [1, 5]" in ezrknn_refuses("compare", data / "block_int8.rknn", "--inputs", array)
-    assert "cannot be read" in ezrknn_refuses("compare", model, "--inputs", model)
+    assert "is no .npy or .npz file" in ezrknn_refuses("compare", model, "--inputs", model)
     assert "custom operators (cstBlend, cstDouble)" in ezrknn_refuses("compare", data / "custom_blend_int8.rknn")
     assert "compiled from" in ezrknn_refuses("compare", model, "--onnx", residual)
     assert "cannot be opened" in ezrknn_refuses("compare", model, "--onnx", tmp_path / "none.onnx")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ez_rknn_async import __version__
 from ez_rknn_async.cli import main
 from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
 
@@ -49,10 +50,37 @@ def test_a_mistake_is_one_line_on_standard_error(data: Path, capsys: pytest.Capt
     assert main(["run", str(data / "tiny_conv_fp16.rknn"), "--runtime-library", "simulator"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("ezrknn: the feed lacks input 'x'")
+    assert captured.err.startswith("ezrknn: nothing is given for input 'x'; add --input x=FILE.npy")
     assert captured.err.count("\n") == 1
-    with pytest.raises(ValueError, match="lacks input"):
+    with pytest.raises(ValueError, match="nothing is given"):
         main(["--debug", "run", str(data / "tiny_conv_fp16.rknn"), "--runtime-library", "simulator"])
+
+
+def test_files_that_are_no_arrays_are_named(data: Path, ezrknn_refuses: Ezrknn, tmp_path: Path) -> None:
+    """One that does not exist, and one that holds something else."""
+    model = data / "tiny_conv_fp16.rknn"
+    arguments = ["run", model, "--runtime-library", "simulator", "--input"]
+    assert ezrknn_refuses(*arguments, tmp_path / "none.npy").endswith(
+        "none.npy cannot be read: No such file or directory"
+    )
+    assert "tiny_conv_fp16.rknn is no .npy or .npz file" in ezrknn_refuses(*arguments, model)
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan", "soon"])
+def test_bench_refuses_a_time_in_which_nothing_can_be_measured(
+    data: Path, capsys: pytest.CaptureFixture[str], seconds: str
+) -> None:
+    """Before anything is loaded."""
+    with pytest.raises(SystemExit) as exit_:
+        main(["bench", str(data / "tiny_conv_fp16.rknn"), f"--seconds={seconds}"])
+    assert exit_.value.code == 2
+    assert "argument --seconds" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", ["--schedule=0", "--tp-mode=all"])
+def test_bench_compares_every_mode_or_measures_one(data: Path, ezrknn_refuses: Ezrknn, mode: str) -> None:
+    """Who asks for both is told that it is one or the other."""
+    assert "leave out" in ezrknn_refuses("bench", data / "tiny_conv_fp16.rknn", "--compare", mode)
 
 
 def test_bench_compares_the_modes_and_says_where_the_times_are_from(
@@ -122,6 +150,14 @@ def test_bench_prints_a_table_without_a_progress_bar_when_piped(data: Path, caps
     assert "simulated (fixed:1000); no NPU was involved" in captured.out
     assert "callback (ms)" in captured.out
     assert "schedule=0,1: Limited by" in captured.out
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    """For bug reports."""
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"ezrknn {__version__}\n"
 
 
 def test_simulator_prints_paths_that_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
+from .. import __version__
 from . import bench, compare, doctor, export, info, run, simulator
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     root = argparse.ArgumentParser(
         prog="ezrknn", description="Look at, run and measure .rknn models, on a Rockchip NPU or a simulated one."
     )
+    root.add_argument("--version", action="version", version=f"ezrknn {__version__}")
     root.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
     subcommands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for command in (info, run, bench, export, compare, doctor, simulator):

@@ -38,8 +38,10 @@ def _arrays_in(argument: str) -> Iterator[tuple[str, Array]]:
         name, file = "", argument
     try:
         content = np.load(file, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise RknnValueError(f"{file} cannot be read as .npy or .npz: {error}") from error
+    except OSError as error:
+        raise RknnValueError(f"{file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise RknnValueError(f"{file} is no .npy or .npz file with numbers, as numpy.save() writes them") from error
     if isinstance(content, np.ndarray):
         yield name, content
         return

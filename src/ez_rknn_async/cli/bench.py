@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import math
 import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .. import model as rknn_file
-from ..errors import RknnError
+from ..errors import RknnError, RknnValueError
 from ..options import parse_settings
 from ..providers import RKNPU2_SIMULATOR
 from ..runtime.locate import locate
@@ -22,7 +24,6 @@ from .session_options import add_arguments, provider_options
 from .table import Table
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterable, Sequence
 
 # Exploring schedules: the time is the NPU's, and this machine's processor is not in the way.
@@ -39,7 +40,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("model", help="the .rknn file")
     parser.add_argument("--compare", action="store_true", help="one core, every core and tensor parallel, side by side")
-    parser.add_argument("--seconds", type=float, default=2.0, metavar="S", help="how long to measure each mode (2)")
+    parser.add_argument("--seconds", type=_seconds, default=2.0, metavar="S", help="how long to measure each mode (2)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_arguments(parser)
     parser.set_defaults(handler=run)
@@ -47,6 +48,8 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
+    if arguments.compare and (arguments.schedule or arguments.tp_mode):
+        raise RknnValueError("--compare measures every mode; leave out --schedule and --tp-mode, or --compare")
     overrides = _simulator_settings(arguments)
     modes = _modes(arguments) if arguments.compare else [{}]
     results = [_measure(arguments, {**overrides, **mode}) for mode in modes]
@@ -64,11 +67,18 @@ def run(arguments: argparse.Namespace) -> int:
         table.row(result["mode"], latency["p50"], latency["p90"], latency["p99"], rate, ratio, runs)
     print(table.render())
     print("\n" + _split_table(results).render())
-    print("\n".join(f"{result['mode']}: {result['limit']}" for result in results))
+    print("\n" + "\n".join(f"{result['mode']}: {result['limit']}" for result in results))
     print(f"Times: {source}.")
     if layers is not None:
         print(f"Sum of the layers, with no other core busy. {modelled_sum(layers)}")
     return 0
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no time to measure for; give a number of seconds above 0")
+    return seconds
 
 
 def _measure(arguments: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:

@@ -201,7 +201,7 @@ def _advice(graph: Graph, result: Comparison) -> str:
     blamed = result.worst(_BLAMED)
     if not blamed:
         return "No layer loses anything."
-    names = ", ".join(f"{graph.tensors[layer.tensor].name} ({layer.operator})" for layer in blamed)
+    names = ", ".join(f"{graph.tensors[layer.tensor].name} ({layer.operator.strip('()')})" for layer in blamed)
     share = sum(layer.added for layer in blamed) / result.total_added if math.isfinite(result.total_added) else 1.0
     who = f"Most is lost in {names}: {share:.0%} of the noise that layers add."
     quantized = any(graph.tensors[layer.tensor].quantization is not None for layer in blamed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import RknnValueError
 from ..session import InferenceSession
 from .array_files import read_arrays
 from .session_options import add_arguments, provider_options
@@ -15,6 +16,7 @@ from .table import Table
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -43,7 +45,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     """Run the model, write its outputs and say what they are."""
     with InferenceSession(arguments.model, provider_options=provider_options(arguments)) as session:
-        outputs = session.run(None, read_arrays(arguments.input, session.input_names))
+        outputs = session.run(None, _feed(arguments.input, session.input_names))
         names, provider = session.output_names, session.get_providers()[0]
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     written = [_write(arguments.output_dir, name, output) for name, output in zip(names, outputs)]
@@ -55,6 +57,14 @@ def run(arguments: argparse.Namespace) -> int:
         table.row(*(str(entry[key]) if key in ("shape",) else entry[key] for key in entry))
     print(table.render())
     return 0
+
+
+def _feed(given: Sequence[str], names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    arrays = read_arrays(given, names)
+    missing = [name for name in names if name not in arrays]
+    if missing:
+        raise RknnValueError(f"nothing is given for input {missing[0]!r}; add --input {missing[0]}=FILE.npy")
+    return arrays
 
 
 def _write(folder: Path, name: str, output: npt.NDArray[Any]) -> dict[str, Any]:

@@ -52,7 +52,8 @@ class Library:
             # Kept for the life of the process: unloading a driver library under running threads is asking for trouble.
             self._lib = ffi.dlopen(path)
         except OSError as error:
-            raise RknnRuntimeNotFoundError(str(error), tried=[(path, str(error))]) from None
+            reason = str(error).partition(".  Additionally, ctypes")[0]  # how cffi looked for it once more, in vain
+            raise RknnRuntimeNotFoundError(reason, tried=[(path, reason)]) from None
         missing = [name for name in REQUIRED if not self.has(name)]
         if missing:
             reason = f"it has no function {', '.join(missing)}: it is not an RKNPU2 runtime"

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...errors import RknnValueError
 from .board import check_board, has_rocket, soc_of
 from .clocks import check_clocks
 from .finding import Status, ok
@@ -39,7 +40,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     """Examine the machine and print what was found."""
     live = LiveTree()
-    tree: Tree = RecordedTree(Path(arguments.tree).read_text(encoding="utf-8")) if arguments.tree else live
+    tree: Tree = RecordedTree(_read(arguments.tree)) if arguments.tree else live
     if arguments.tree:
         findings = list(examine(tree, {}, arguments.model))
     else:
@@ -51,6 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(_lines(findings)))
     return 1 if any(f.status is Status.PROBLEM for f in findings) else 0
+
+
+def _read(file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise RknnValueError(f"the recording {file} cannot be read: {error.strerror}") from error
 
 
 def examine(

@@ -150,7 +150,7 @@ class RecordedTree(Tree):
             self.user = User(data["user"]["name"], tuple(data["user"]["groups"]))
             self._files: dict[str, dict[str, Any]] = dict(data["files"])
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"this is no recording of `ezrknn doctor --record`: {error!r}") from None
+            raise ValueError("this is no recording of a machine; `ezrknn doctor --record FILE` writes one") from error
 
     def read(self, path: str) -> str | None:
         """See :meth:`Tree.read`."""
