@@ -342,6 +342,28 @@ ezr_result stall(FakeRuntime &runtime, ezr_engine *engine, const ezr_task *task,
     return next(engine, EZR_STALLED);
 }
 
+void room_behind_runs_is_told(FakeRuntime &runtime, ezr_engine *engine) {
+    Job runs[2], refused;
+    std::vector<std::thread> callers;
+    const auto call = [&](Job &job) {
+        callers.emplace_back([&] {
+            ezr_result result{};
+            CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
+        });
+    };
+    runtime.hold(context_of(0));
+    call(runs[0]);
+    runtime.wait_until_held(context_of(0));
+    call(runs[1]);
+    wait_until_queued(engine, 1);
+    CHECK_EQ(ezr_submit(engine, refused, 0), int64_t{EZR_TIMEOUT});
+    ezr_notify_room(engine);
+    std::thread collector([&] { next(engine, EZR_ROOM); });
+    runtime.let_go(context_of(0));
+    collector.join();
+    for (std::thread &caller : callers) caller.join();
+}
+
 ezr_result next(ezr_engine *engine, int32_t status) {
     ezr_result result{};
     CHECK_EQ(ezr_next_completion(engine, -1, &result), status);

@@ -166,6 +166,10 @@ void queue_up(FakeRuntime &runtime, ezr_engine *engine, const std::vector<Job> &
  * watchdog says so. */
 ezr_result stall(FakeRuntime &runtime, ezr_engine *engine, const ezr_task *task, rknn_context context = context_of(0));
 
+/* Runs of other threads fill the only context and its queue of one. Asks for room there, lets the runs go, and returns
+ * when it was told. */
+void room_behind_runs_is_told(FakeRuntime &runtime, ezr_engine *engine);
+
 /* The next completion, or what else is to be told next (EZR_STALLED, ...), which must come. */
 ezr_result next(ezr_engine *engine, int32_t status = EZR_OK);
 

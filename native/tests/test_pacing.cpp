@@ -122,25 +122,7 @@ TEST(room_in_a_queue_that_was_full_is_told_when_the_pace_is_due) {
     layout.queue_capacity = 1;
     TestEngine engine(layout);
     run_for(runtime, engine, kRun);
-    Job runs[2], refused;
-    std::vector<std::thread> callers;
-    const auto call = [&](Job &job) {
-        callers.emplace_back([&] {
-            ezr_result result{};
-            CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
-        });
-    };
-    runtime.hold(context_of(0));
-    call(runs[0]);
-    runtime.wait_until_held(context_of(0));
-    call(runs[1]);
-    wait_until_queued(engine, 1);  // which is as long after the first as the pace wants
-    CHECK_EQ(ezr_submit(engine, refused, 0), int64_t{EZR_TIMEOUT});
-    ezr_notify_room(engine);
-    std::thread collector([&] { next(engine, EZR_ROOM); });
-    runtime.let_go(context_of(0));
-    collector.join();
-    for (std::thread &caller : callers) caller.join();
+    room_behind_runs_is_told(runtime, engine);
 }
 
 /* A host that does not block is told when its pace is due; nobody else is there to watch the clock. */

@@ -75,25 +75,7 @@ TEST(room_that_runs_leave_is_told) {
     for (int round = 0; round < 200; ++round) {
         FakeRuntime runtime;
         TestEngine engine({1, 1, {0}, 1});
-        Job runs[2], refused;
-        runtime.hold(context_of(0));
-        std::vector<std::thread> callers;
-        const auto call = [&](Job &job) {
-            callers.emplace_back([&] {
-                ezr_result result{};
-                CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
-            });
-        };
-        call(runs[0]);
-        runtime.wait_until_held(context_of(0));
-        call(runs[1]);
-        wait_until_queued(engine, 1);
-        CHECK_EQ(ezr_submit(engine, refused, 0), int64_t{EZR_TIMEOUT});
-        ezr_notify_room(engine);
-        std::thread collector([&] { next(engine, EZR_ROOM); });
-        runtime.let_go(context_of(0));
-        collector.join();
-        for (std::thread &caller : callers) caller.join();
+        room_behind_runs_is_told(runtime, engine);
     }
 }
 
