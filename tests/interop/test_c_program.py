@@ -18,7 +18,7 @@ SQUARE = 6  # the network sees each pixel as a square of so many
 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler on this machine")
-def test_a_ten_line_c_program_classifies_digits(root: Path, tmp_path: Path) -> None:
+def test_a_c_program_classifies_digits(root: Path, tmp_path: Path) -> None:
     """The library needs no Python host: any program that links it runs real models."""
     program = tmp_path / "classify"
     source = root / "examples" / "c" / "classify.c"
