@@ -253,8 +253,8 @@ def test_the_graphs_of_a_dynamic_model_have_their_weights_in_common(monkeypatch:
     """A model for five sizes of image would otherwise take five times the memory."""
     monkeypatch.setattr(builder, "EMBEDDED_BYTES", 64)  # its weights are small
     with load(str(recording("dynamic_fp16").path)) as model:
-        graphs = Executable(model).graphs
-    kernels = [[array for array in graph.weights.values() if array.ndim == 4] for graph in graphs]
+        graphs = Executable(model).stages
+    kernels = [[array for array in stage.weights.values() if array.ndim == 4] for (stage,) in graphs]
     assert len(graphs) > 1
     assert kernels[0]
     for others in kernels[1:]:

@@ -2,35 +2,31 @@
 
 A session is safe to run from several threads at once and computes on the thread that calls it, so all cores share the
 one-thread session of a graph; when several cores work on one inference together, that is another session with as
-many threads. Sessions are made when first needed. A graph with custom operators has a session for each of its stages
-(:mod:`.stages`), between which the host computes.
+many threads, and with the same weights (:mod:`.optimized`). Sessions are made when first needed. A graph with custom
+operators has a session for each of its stages (:mod:`.stages`), between which the host computes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import onnx
-import onnxruntime as ort
 
 from .lowering import Pool, lower
-from .pruning import without_unread
+from .optimized import optimize
 from .stages import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import onnxruntime as ort
+
     from ..model import Model
     from .lowering import Lowered
     from .lowering.lowered import Port
-
-
-# What moves transposes, first on any graph and then once more: :mod:`.lowering.layout` says what goes wrong.
-# The other one makes one rounding of two that follow each other, to a scale between theirs.
-_WRONG_OPTIMIZERS = ["TransposeOptimizer", "TransposeOptimizer_CPUExecutionProvider", "DoubleQDQPairsRemover"]
+    from .optimized import Optimized
 
 
 class Executable:
@@ -41,11 +37,14 @@ class Executable:
     """
 
     def __init__(self, model: Model) -> None:
-        pool = Pool() if len(model.graphs) > 1 else None
-        self.graphs: tuple[Lowered, ...] = tuple(lower(model, index, pool=pool) for index in range(len(model.graphs)))
-        self.stages: tuple[tuple[Lowered, ...], ...] = tuple(split(graph) for graph in self.graphs)
+        self._pool = Pool() if len(model.graphs) > 1 else None
+        lowered = [lower(model, index, pool=self._pool) for index in range(len(model.graphs))]
+        self.stages: tuple[tuple[Lowered, ...], ...] = tuple(split(graph) for graph in lowered)
+        # Without a hand on the weights, which each stage has until it is optimised.
+        self.graphs: tuple[Lowered, ...] = tuple(replace(graph, weights={}) for graph in lowered)
+        self._optimized: dict[tuple[int, int], Optimized] = {}
         self._sessions: dict[tuple[int, int, int], ort.InferenceSession] = {}
-        self._lock = threading.Lock()  # guards _sessions
+        self._lock = threading.Lock()  # guards the two above and the stages' weights
 
     def open(self) -> None:
         """Opens the sessions of the first graph: what ONNX Runtime refuses is refused when a model is loaded."""
@@ -57,9 +56,15 @@ class Executable:
         with self._lock:
             key = (graph, stage, threads)
             if key not in self._sessions:
-                self._sessions[key] = open_session(self.stages[graph][stage], threads)
-                _give_back_memory()
+                self._sessions[key] = self._optimize(graph, stage).open(threads)
             return self._sessions[key]
+
+    def _optimize(self, graph: int, stage: int) -> Optimized:
+        key = (graph, stage)
+        if key not in self._optimized:
+            lowered = self.stages[graph][stage]
+            self._optimized[key] = optimize(lowered.skeleton, lowered.weights, self._pool)
+        return self._optimized[key]
 
     def bind(self, graph: int, stage: int, threads: int, addresses: Mapping[str, int]) -> Binding:
         """Ties what a stage takes and gives to memory addresses, by name, so that a run copies nothing.
@@ -73,12 +78,6 @@ class Executable:
         for port in lowered.outputs:
             binding.bind_output(port.name, "cpu", 0, _element_type(port), port.shape, addresses[port.name])
         return Binding(session, binding)
-
-
-def _give_back_memory() -> None:
-    """What opening a session has freed, which can be twice the weights, and which the C library would keep."""
-    with contextlib.suppress(AttributeError):  # a C library other than glibc
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 class Binding:
@@ -100,21 +99,5 @@ def _element_type(port: Port) -> Any:
 
 
 def open_session(lowered: Lowered, threads: int = 1) -> ort.InferenceSession:
-    """An ONNX Runtime session with the numbers of the NPU: no fusion may skip a rounding to int8 or float16."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # Without this, DequantizeLinear-op-QuantizeLinear becomes an integer kernel that rounds in other places.
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    # Idle threads of a group would otherwise spin and take the processor from the other cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    names, arrays = list(lowered.weights), list(lowered.weights.values())
-    options.add_external_initializers(names, [ort.OrtValue.ortvalue_from_numpy(array) for array in arrays])
-    return ort.InferenceSession(
-        without_unread(lowered.skeleton).SerializeToString(),
-        options,
-        providers=["CPUExecutionProvider"],
-        disabled_optimizers=_WRONG_OPTIMIZERS,
-    )
+    """A session with the numbers of the NPU, of a lowered graph that is kept."""
+    return optimize(lowered.skeleton, dict(lowered.weights)).open(threads)

@@ -59,7 +59,7 @@ def _array(initializer: onnx.TensorProto, weights: Mapping[str, NDArray[Any]]) -
     return weights[initializer.name] if initializer.name in weights else numpy_helper.to_array(initializer)
 
 
-def _keep_used(graph: onnx.GraphProto, weights: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+def _keep_used(graph: onnx.GraphProto, weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Takes out the initialisers that nobody reads any more."""
     used = {name for node in graph.node for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in used]

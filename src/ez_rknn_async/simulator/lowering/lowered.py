@@ -60,11 +60,12 @@ class Lowered:
     """An ONNX model whose large weights lie beside it, so that they exist once in memory.
 
     In ``skeleton`` each of ``weights`` is an initialiser with external data that no file holds; give ONNX Runtime the
-    arrays (``SessionOptions.add_external_initializers``), or ask for :meth:`to_onnx`.
+    arrays (``SessionOptions.add_external_initializers``), or ask for :meth:`to_onnx`. Whoever needs the memory may take
+    the weights out.
     """
 
     skeleton: onnx.ModelProto
-    weights: Mapping[str, NDArray[Any]]
+    weights: dict[str, NDArray[Any]]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     values: Mapping[int, str]  # index of a tensor in the file's graph: name of its value

@@ -1,22 +1,24 @@
 """Weights that several graphs have in common.
 
-A dynamic model has a graph for each set of input shapes, and all of them have the same weights.
+A dynamic model has a graph for each set of input shapes, and all of them have the same weights, as the compiler has
+them and as ONNX Runtime's optimisers leave them.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
 class Pool:
-    """Arrays by what is in them."""
+    """Arrays by what is in them, as long as somebody else has them."""
 
     def __init__(self) -> None:
-        self._arrays: dict[tuple[str, tuple[int, ...], bytes], NDArray[Any]] = {}
+        self._arrays: WeakValueDictionary[tuple[str, tuple[int, ...], bytes], NDArray[Any]] = WeakValueDictionary()
 
     def shared(self, array: NDArray[Any]) -> NDArray[Any]:
         """The first array that was given with this type, shape and content; ``array`` is contiguous."""
