@@ -156,6 +156,7 @@ ENTRIES: tuple[Entry, ...] = (
     *both("unusual", graphs.unusual, config=SMALLER),
     Entry("left_out_fp16", graphs.left_out, config=SMALLER, note="attributes with their usual values"),
     Entry("rk3576_gelu_int8", graphs.gelu, int8=True, target="rk3576", note="an operator of its own on this SoC"),
+    *both("seldom", graphs.seldom, config=SMALLER),
     *both("plain_recurrent", graphs.plain_recurrent, config=SMALLER, note="the whole network runs on the CPU"),
     Entry(
         "rk3566_lstm_int8",

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from hidden_scales import hidden_scales
+from known_differences import known_differences
 
 from ez_rknn_async import InferenceSession, RknnError, make_provider_options
 
@@ -85,7 +85,7 @@ def compare_model(folder: Path, described: dict[str, Any]) -> tuple[bool, bool]:
             f"{label(described)}  cosine {worst.cosine:.6f}"
             f"  largest error {worst.largest:.4f} of the range, {steps:.0f} steps"
         )
-        for reason in hidden_scales(folder / described["file"]):
+        for reason in known_differences(folder / described["file"]):
             print(f"    {reason}")
     return good
 

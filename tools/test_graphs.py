@@ -330,3 +330,18 @@ def gelu() -> onnx.ModelProto:
     half, one, root = (g.constant(np.array(value, np.float32)) for value in (0.5, 1, 2**0.5))
     g.output("y", g.op("Mul", g.op("Mul", x, g.op("Add", g.op("Erf", g.op("Div", x, root)), one)), half))
     return g.model()
+
+
+def seldom() -> onnx.ModelProto:
+    """What few networks have, one output each: found by ``tools/fuzz_models.py``."""
+    g = GraphWriter("seldom")
+    x = g.input("x", [1, 8, 6, 10])
+    left, right = g.ops("Split", 2, x, g.constant(np.array([4, 4])), axis=1)
+    g.output("gated", g.op("Mul", left, g.op("Sigmoid", right)))
+    window = {"kernel_shape": [5, 1], "strides": [2, 2], "auto_pad": "SAME_UPPER"}
+    g.output("narrow", g.conv(g.op("AveragePool", g.conv(x, 8, depthwise=True), **window), 8, kernel=1))
+    bounds = _bounds(g, -0.7, 0.1)  # 0.1 is not a float16
+    g.output("below", g.op("Cast", g.op("Less", g.op("Clip", x, *bounds), bounds[1]), to=TensorProto.FLOAT))
+    g.output("places", g.ops("TopK", 2, x, g.constant(np.array([3])), axis=3)[1], TensorProto.INT64)
+    g.output("curved", g.op("Elu", g.conv(x, 8), alpha=1.4))
+    return g.model()

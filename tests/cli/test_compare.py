@@ -120,6 +120,7 @@ LOSSY = {
     "masked_attention_int8": "the mask of -10000 is on the grid of the scores, and leaves them one step",
     "nv12_int8": "random planes have colours beyond those of red, green and blue from 0 to 255, where they are cut off",
     "unusual_int8": "Hardmax and Shrink jump",
+    "seldom_int8": "comparisons and the places of the largest jump",
     "unusual_fp16": "Hardmax and Shrink jump",
 }
 

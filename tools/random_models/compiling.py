@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from . import Subject
 
-TIME_LIMIT = 240.0  # seconds for one model; most take two
+TIME_LIMIT = 60.0  # seconds for one model; most take two
 _ERROR = re.compile(r"^\s*E +(?:\w+: )?(.*\w.*)", re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?:\w+(?:Error|Exception)|\s*what\(\)):.*", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")

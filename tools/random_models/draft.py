@@ -41,6 +41,7 @@ class Draft(GraphWriter):
     def __init__(self, name: str, source: random.Random, opset: int | None = None) -> None:
         super().__init__(name, source.choice(OPSETS) if opset is None else opset)
         self.random = source
+        self.alpha = self.choice((1.0, self.number(0.3, 1.5)))  # of every ELU
         self._known: dict[str, Result] = {}
 
     # ---- Decisions ----

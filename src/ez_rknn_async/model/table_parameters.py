@@ -15,13 +15,24 @@ if TYPE_CHECKING:
     from .registers import LookupTable
 
 _LAST = 512
+_ELU_UNITS = 32766
 _DIGITS = 3  # of a parameter as people write it
 _NOISE = 2e-3  # of a parameter that is taken from a table of 16 bits
 
 
 def elu_alpha(table: LookupTable) -> float:
-    """What it goes down to."""
-    return float(int(table.lo[-1]) - int(table.le[0])) / 32766
+    """What it goes down to.
+
+    The table is of ``alpha * exp(x) - 1``, in units of 1 / 32766, for x from twice what it reaches to 0. It ends at 0,
+    where an alpha above 1 would need more.
+    """
+    numbers = np.concatenate([table.le, table.lo[1:]]).astype(np.float64)
+    powers = np.exp(np.linspace(-2 * TABLE_REACHES["Elu"], 0, numbers.size))
+    known = numbers < 0
+    if not known.any():
+        return 1.0
+    raised = (numbers + 0.5) / _ELU_UNITS + 1  # entries are rounded down
+    return float((raised * powers)[known].sum() / (powers**2)[known].sum())
 
 
 def swish_beta(table: LookupTable) -> float:

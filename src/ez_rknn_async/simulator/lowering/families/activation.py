@@ -93,6 +93,14 @@ def activation(node: Node, to: GraphBuilder) -> None:
     to.result(node.outputs[0], activate(to, function, to.value(node.inputs[0]), node.attributes))
 
 
+@lowers("exGlu")
+def gated_linear_unit(node: Node, to: GraphBuilder) -> None:
+    """The first half along an axis, times the sigmoid of the second half."""
+    axis = int(node.attributes["axis"])
+    values, gates = to.add_many("Split", 2, to.value(node.inputs[0]), axis=axis)
+    to.result(node.outputs[0], to.add("Mul", values, to.add("Sigmoid", gates)))
+
+
 @lowers("Shrink")
 def shrink(node: Node, to: GraphBuilder) -> None:
     """Towards zero; near zero, to zero."""

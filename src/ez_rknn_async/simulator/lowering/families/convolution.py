@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ....model.convolution import convolution
 from ....model.graph import DType
 from ....model.stages import Activation, Rounding
+from ..cropping import cropped, remaining
 from ..grid import Grid
 from ..integer_convolution import convolve_integers
 from ..registry import lowers
@@ -39,7 +40,9 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
 
 def _convolve(decoded: Convolution, source: int, to: GraphBuilder) -> str:
     """In float32."""
-    operands = [to.value(source), to.initializer(decoded.weight.real())]
+    value = to.value(source)
+    value = value if decoded.transposed else cropped(value, decoded.pads, to)
+    operands = [value, to.initializer(decoded.weight.real())]
     if decoded.bias is not None:
         operands.append(to.initializer(decoded.bias))
     return to.add("ConvTranspose" if decoded.transposed else "Conv", *operands, **_geometry(decoded))
@@ -97,7 +100,7 @@ def _geometry(decoded: Convolution) -> dict[str, Any]:
     geometry: dict[str, Any] = {
         "kernel_shape": list(decoded.weight.shape[2:]),
         "strides": list(decoded.strides),
-        "pads": list(decoded.pads),
+        "pads": list(decoded.pads) if decoded.transposed else remaining(decoded.pads),
         "dilations": list(decoded.dilations),
         "group": decoded.group,
     }

@@ -36,8 +36,12 @@ def arithmetic(node: Node, to: GraphBuilder) -> None:
 
 @lowers(*COMPARISONS)
 def comparison(node: Node, to: GraphBuilder) -> None:
-    """Truth values."""
-    truth_result(to, node.outputs[0], to.add(node.op, *to.values(node.inputs[:2])))
+    """Truth values. Beside a float16 tensor a constant, though it is kept as float32, is compared as float16."""
+    operands = node.inputs[:2]
+    values = to.values(operands)
+    if any(to.tensor(index).dtype is DType.FLOAT16 for index in operands):
+        values = tuple(to.half(value) if to.is_constant(index) else value for index, value in zip(operands, values))
+    truth_result(to, node.outputs[0], to.add(node.op, *values))
 
 
 @lowers(*LOGIC)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ....model.unsupported import UnsupportedFormError
+from ..cropping import cropped, remaining
 from ..registry import lowers
 
 if TYPE_CHECKING:
@@ -15,12 +16,18 @@ if TYPE_CHECKING:
     from ..builder import GraphBuilder
 
 
+def _source(node: Node, to: GraphBuilder) -> str:
+    """What the windows move over."""
+    return cropped(to.value(node.inputs[0]), node.attributes.get("pads") or (), to)
+
+
 def _window(node: Node) -> dict[str, Any]:
     attributes = node.attributes
     window: dict[str, Any] = {"kernel_shape": list(attributes["kernel_shape"])}
-    for name in ("pads", "strides"):
-        if attributes.get(name):
-            window[name] = list(attributes[name])
+    if attributes.get("strides"):
+        window["strides"] = list(attributes["strides"])
+    if attributes.get("pads"):
+        window["pads"] = remaining(attributes["pads"])
     window["ceil_mode"] = int(attributes.get("ceil_mode", 0))
     return window
 
@@ -32,7 +39,7 @@ def max_pool(node: Node, to: GraphBuilder) -> None:
     if node.attributes.get("dilations"):
         window["dilations"] = list(node.attributes["dilations"])
     value = to.value(node.inputs[0])
-    to.moved(node.outputs[0], to.add("MaxPool", value, **window), value)
+    to.moved(node.outputs[0], to.add("MaxPool", _source(node, to), **window), value)
 
 
 @lowers("AveragePool")
@@ -43,7 +50,7 @@ def average_pool(node: Node, to: GraphBuilder) -> None:
     if to.on_grid(node.inputs[0]) and (included or not any(window.get("pads", ()))) and not window["ceil_mode"]:
         to.result(node.outputs[0], _average_of_quantized(node, to, window))
         return
-    value = to.add("AveragePool", to.value(node.inputs[0]), count_include_pad=included, **window)
+    value = to.add("AveragePool", _source(node, to), count_include_pad=included, **window)
     to.result(node.outputs[0], value)
 
 
@@ -56,7 +63,7 @@ def _average_of_quantized(node: Node, to: GraphBuilder, window: dict[str, Any]) 
     channels, kernel = to.shape(node.inputs[0])[1], window["kernel_shape"]
     geometry = {name: window[name] for name in ("kernel_shape", "pads", "strides") if name in window}
     weight = np.full((channels, 1, *kernel), 1 / math.prod(kernel), np.float32)
-    return to.add("Conv", to.value(node.inputs[0]), to.initializer(weight), group=channels, **geometry)
+    return to.add("Conv", _source(node, to), to.initializer(weight), group=channels, **geometry)
 
 
 @lowers("LpPool")
@@ -66,7 +73,7 @@ def lp_pool(node: Node, to: GraphBuilder) -> None:
     if window.pop("ceil_mode"):
         raise UnsupportedFormError("it has ceil_mode")
     power = int(node.attributes.get("p", 2))
-    to.result(node.outputs[0], to.add("LpPool", to.value(node.inputs[0]), p=power, **window))
+    to.result(node.outputs[0], to.add("LpPool", _source(node, to), p=power, **window))
 
 
 @lowers("GlobalLpPool")

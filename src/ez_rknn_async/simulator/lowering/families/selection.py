@@ -57,8 +57,9 @@ def top_k(node: Node, to: GraphBuilder) -> None:
     flags = {
         name: int(node.attributes.get(name, default)) for name, default in (("axis", -1), ("largest", 1), ("sorted", 1))
     }
-    # k is what the output says; operands of the kernel differ between toolkit versions.
-    count = to.ints([to.shape(node.outputs[0])[flags["axis"]]])
+    # k is what an output says that is wanted; operands of the kernel differ between toolkit versions.
+    shape = next(to.shape(index) for index in node.outputs if index)
+    count = to.ints([shape[flags["axis"]]])
     values, places = to.add_many("TopK", 2, value, count, **flags)
     to.moved(node.outputs[0], values, value)
     if len(node.outputs) > 1:

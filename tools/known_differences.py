@@ -1,0 +1,86 @@
+"""What a compiled model has that no runtime can compute as the official simulator does.
+
+``docs/reference/simulator.md`` explains each: tensors that the official simulator rounds to a scale that is not in the
+file, images, states that the compiler loses. What differs in such a model may differ for that reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ez_rknn_async.model import load
+from ez_rknn_async.model.constants import constant
+from ez_rknn_async.model.convolution import convolution
+from ez_rknn_async.model.graph import DType
+from ez_rknn_async.model.hidden_rounding import is_separate
+from ez_rknn_async.model.registers import RegisterFile
+from ez_rknn_async.model.stages import Binary, Rounding
+from ez_rknn_async.model.unsupported import UnsupportedFormError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ez_rknn_async.model import Model
+    from ez_rknn_async.model.graph import Graph, Node
+
+MOST_IMAGE_CHANNELS = 4
+SUMS = ("Add", "Sub", "Max")
+
+
+def known_differences(path: Path) -> list[str]:
+    """A line for each node and input."""
+    with load(str(path)) as model:
+        graph = model.graphs[0]
+        if not any(tensor.dtype is DType.INT8 for tensor in graph.tensors):
+            return []
+        nodes = [(node, known_difference(model, graph, node)) for node in graph.nodes]
+        return [*_images(graph), *(f"{node.op} {node.name}: {reason}" for node, reason in nodes if reason)]
+
+
+def _images(graph: Graph) -> Iterator[str]:
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        if len(tensor.shape) == 4 and tensor.shape[1] <= MOST_IMAGE_CHANNELS and tensor.dtype is DType.INT8:
+            yield f"input {tensor.name}: an image, which the runtime quantises in fixed point"
+
+
+def known_difference(model: Model, graph: Graph, node: Node) -> str:
+    """What the node has; nothing if it is computed as the official simulator does."""
+    if node.op == "exLSTM" and _has_lost_state(model, graph, node):
+        return "its initial state is zeros in the file, whatever it was"
+    if not node.outputs or graph.tensors[node.outputs[0]].dtype is not DType.INT8:
+        return ""
+    if node.op == "exSDPAttention":
+        return "the scale of its scores and weights is not in the file"
+    return _of_convolution(model, graph, node) if node.op.startswith("Conv") else ""
+
+
+def _has_lost_state(model: Model, graph: Graph, node: Node) -> bool:
+    states = [graph.tensors[index] for index in node.inputs[5:7]]
+    return any(
+        tensor.dtype is DType.INT8 and tensor.buffer > 0 and not constant(model, graph, tensor).any()
+        for tensor in states
+    )
+
+
+def _of_convolution(model: Model, graph: Graph, node: Node) -> str:
+    try:
+        decoded = convolution(model, graph, node, RegisterFile(model, graph))
+    except UnsupportedFormError:
+        return ""
+    makers = {output: maker.op for maker in graph.nodes for output in maker.outputs}
+    for place, stage in enumerate(decoded.stages):
+        if isinstance(stage, Rounding):
+            return ""
+        if not isinstance(stage, Binary):
+            continue
+        if stage.operator in SUMS and place > 0:
+            return f"the scale in front of its {stage.operator.lower()} is not in the file"
+        if stage.operator == "Mul":
+            return "the scale of the product's convolved operand is not in the file"
+        if makers.get(stage.operand, "").startswith("Conv"):
+            return "the scale of one of the two convolutions that it joins is not in the file"
+    if is_separate(decoded.stages, decoded.group > 1, decoded.transposed):
+        return "the scale in front of its activation is not in the file"
+    return ""
