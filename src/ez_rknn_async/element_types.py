@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .errors import RknnTypeError, RknnValueError
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
 
 # onnx.TensorProto.DataType, by the name that the runtime and numpy use.
 _NUMBERS = {
@@ -95,8 +92,3 @@ def parse_dtype(element_type: Any) -> np.dtype[Any]:
     if dtype.name not in _NUMBERS:
         raise RknnValueError(f"element_type={dtype.name} holds no real numbers; pass a float, integer or bool type")
     return dtype
-
-
-def element_type_of(dtype: npt.DTypeLike) -> ElementType:
-    """ONNX's type for one of numpy's."""
-    return ElementType.of(np.dtype(dtype).name)

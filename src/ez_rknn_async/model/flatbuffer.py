@@ -18,7 +18,6 @@ from typing import Any, NoReturn, Protocol
 from ..errors import RknnModelError
 from .text import parse_text
 
-_U16 = struct.Struct("<H")
 _U32 = struct.Struct("<I")
 _I32 = struct.Struct("<i")
 
@@ -50,11 +49,6 @@ class Reader:
         self._budget -= size
         if self._budget < 0:
             self.fail(position, "its parts overlap so much that it describes more than it holds")
-
-    def u16(self, position: int) -> int:
-        """The unsigned 16-bit number at ``position``."""
-        self.need(position, 2, "a number")
-        return int(_U16.unpack_from(self.data, position)[0])
 
     def target(self, position: int) -> int:
         """Where the offset stored at ``position`` points to; offsets are positive and relative to themselves."""

@@ -226,14 +226,6 @@ class Context:
         command = "RKNN_QUERY_CURRENT_NATIVE_OUTPUT_ATTR" if current else "RKNN_QUERY_NATIVE_OUTPUT_ATTR"
         return tuple(self._attribute(command, i) for i in range(self.counts()[1]))
 
-    def nhwc_inputs(self) -> tuple[TensorAttribute, ...]:
-        """The inputs in the runtime's best NHWC form (``RKNN_QUERY_NATIVE_NHWC_INPUT_ATTR``)."""
-        return tuple(self._attribute("RKNN_QUERY_NATIVE_NHWC_INPUT_ATTR", i) for i in range(self.counts()[0]))
-
-    def nhwc_outputs(self) -> tuple[TensorAttribute, ...]:
-        """The outputs in the runtime's best NHWC form; refused for models with dynamic shapes."""
-        return tuple(self._attribute("RKNN_QUERY_NATIVE_NHWC_OUTPUT_ATTR", i) for i in range(self.counts()[1]))
-
     def set_input_shapes(self, attributes: Any) -> None:
         """Choose the shapes of a dynamic model: ``rknn_tensor_attr[]``, one for each input; see :func:`describe`."""
         self.library.call("rknn_set_input_shapes", self.handle, len(attributes), attributes)
