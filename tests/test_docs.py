@@ -7,11 +7,13 @@ is called ``input``, and the data of the examples. What prose takes for granted 
 
 from __future__ import annotations
 
+import enum
 import re
 import shutil
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ import numpy as np
 import pytest
 
 import ez_rknn_async
-from ez_rknn_async import InferenceSession, make_provider_options
+from ez_rknn_async import InferenceSession, make_provider_options, model
 from ez_rknn_async.options import ALIASES
 
 from .conftest import ROOT
@@ -111,11 +113,31 @@ def test_the_session_reference_names_every_public_method_and_property(root: Path
     assert [name for name in public if not re.search(rf"`(await )?{name}\b|, `{name}`", page)] == []
 
 
-def test_the_reference_names_every_exception(root: Path) -> None:
-    """With what each of them means."""
-    page = (root / "docs" / "reference" / "session.md").read_text()
-    errors = [name for name in ez_rknn_async.__all__ if name.endswith("Error")]
-    assert [name for name in errors if f"`{name}`" not in page] == []
+# Public by their names, but for the package's own use.
+INTERNAL = {"IOBinding.request", "IOBinding.results", "SessionOptions.of"}
+
+
+def public_names() -> Iterator[str]:
+    """What the package exports, and the attributes of its classes but for the members of enumerations."""
+    for room, name in [(room, name) for room in (ez_rknn_async, model) for name in room.__all__]:
+        yield name
+        exported = getattr(room, name)
+        if isinstance(exported, type) and not issubclass(exported, (enum.Enum, dict)):
+            own = [base for base in exported.__mro__ if base.__module__.startswith(ez_rknn_async.__name__)]
+            attributes = {attribute for base in own for attribute in (*vars(base), *_annotated(base))}
+            yield from (f"{exported.__name__}.{attribute}" for attribute in sorted(attributes))
+
+
+def _annotated(class_: type) -> Iterable[str]:
+    return getattr(class_, "__annotations__", ())
+
+
+def test_the_reference_names_everything_public(root: Path) -> None:
+    """Every class, function, exception and attribute is on some page; what is not there is not found."""
+    pages = " ".join(page.read_text() for page in (root / "docs" / "reference").glob("*.md"))
+    known = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`", pages))))
+    public = [name for name in public_names() if not re.search(r"\b_|\.[A-Z]", name) and name not in INTERNAL]
+    assert [name for name in public if name.rpartition(".")[2] not in known] == []
 
 
 def test_the_options_reference_names_every_option_with_its_default(root: Path, data: Path) -> None:

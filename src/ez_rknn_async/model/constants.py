@@ -33,7 +33,7 @@ def constant(model: Model, graph: Graph, tensor: Tensor) -> Array:
     """
     data = model.constant_bytes(graph, tensor)
     if tensor.layout is Layout.PACKED_WEIGHT:
-        raise RknnModelError(f"tensor {tensor.name!r} is a packed weight, which weights.unpack reads")
+        raise RknnModelError(f"tensor {tensor.name!r} is a packed weight: read it with unpack()")
     if tensor.layout is Layout.UNKNOWN:
         raise RknnModelError(f"tensor {tensor.name!r} is stored in a layout that is not known")
     if tensor.layout is Layout.NC1HWC2 and len(tensor.native_shape) == 5:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from ..errors import RknnModelError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _TARGETS = {"rk3568": "rk3566", "rk3588s": "rk3588", "rk3588s2": "rk3588", "rk3576s": "rk3576", "rk3576j": "rk3576"}
 
 
-def check_target(model: Union[Model, Header], soc: str) -> None:  # noqa: UP007 (evaluated by Sphinx on 3.9)
+def check_target(model: Model | Header, soc: str) -> None:
     """Raise ``RknnModelError`` unless ``soc`` (such as ``"rk3588"``) can run ``model``.
 
     RK3566 and RK3568 have the same NPU and run each other's models; every other SoC runs only its own.
