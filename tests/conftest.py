@@ -32,9 +32,8 @@ def shared() -> Path:
     return SHARED
 
 
-@pytest.fixture
-def originals(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+@pytest.fixture(scope="session")
+def originals() -> ModuleType:
     """The ONNX graphs that the models of tests/data were compiled from: ``tools/test_graphs.py``."""
     pytest.importorskip("onnx")
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
     return importlib.import_module("test_graphs")
