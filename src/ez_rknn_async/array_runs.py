@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import awaitable
 from .batch import run_batch, submitter
 from .binding_runs import submit_binding
-from .errors import RknnError, RknnTypeError, RknnValueError
+from .errors import RknnError, RknnTypeError
 from .exchange import made_again
 from .failures import failure
 from .futures import submit
 from .io_binding import IOBinding
 from .outputs import AS_THE_SESSION, select
+from .pipeline import checked_depth
 from .run_options import RunSettings, of_one
 from .streams import AsyncStream, Stream
 
@@ -224,11 +225,7 @@ class ArrayRuns:
         return self._pipeline.drain()
 
     def _depth(self, depth: int | None) -> int:
-        if depth is None:
-            return self._executor.depth
-        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
-            raise RknnValueError(f"depth={depth!r} must be an integer of at least 1")
-        return depth
+        return self._executor.depth if depth is None else checked_depth(depth)
 
 
 def _request(executor: Executor, input_feed: Any, choice: Choice = AS_THE_SESSION) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import operator
 import threading
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, Callable
@@ -32,10 +33,10 @@ class Pipeline:
         of older ones are dropped.
 
         Raises:
+            RknnValueError: the depth is no number of at least 1.
             RknnError: whatever went wrong with the frame whose results are due.
         """
-        if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
-            raise RknnValueError(f"depth={depth!r} must be an integer of at least 1")
+        depth = checked_depth(depth)
         frame = submit()
         with self._lock:
             if reset or depth != self._depth:
@@ -63,3 +64,14 @@ class Pipeline:
                 self._frames.extendleft(reversed(frames))
             failed.result()
         return [frame.result() for frame in frames]
+
+
+def checked_depth(depth: Any) -> int:
+    """How many inferences are to be under way at once.
+
+    Raises:
+        RknnValueError: it is no integer of at least 1.
+    """
+    if isinstance(depth, bool) or not hasattr(depth, "__index__") or depth < 1:
+        raise RknnValueError(f"depth={depth!r} must be an integer of at least 1")
+    return operator.index(depth)

@@ -58,16 +58,14 @@ def compare(graph: Graph, compiled: Network, reference: Network, samples: Iterab
     Args:
         graph: of the compiled model; the tensors are its.
     """
-    differences = _differences(graph, compiled, reference, samples)
+    differences = _differences(compiled, reference, samples)
     layers = tuple(_layers(graph, differences))
     outputs = tuple((index, differences[index]) for index in graph.outputs if index in differences)
     computing = sum(1 for _ in _computing(graph))
     return Comparison(layers, outputs, missing=computing - sum(layer.number >= 0 for layer in layers))
 
 
-def _differences(
-    graph: Graph, compiled: Network, reference: Network, samples: Iterable[Sample]
-) -> dict[int, Difference]:
+def _differences(compiled: Network, reference: Network, samples: Iterable[Sample]) -> dict[int, Difference]:
     tallies: dict[int, Tally] = defaultdict(Tally)
     for sample in samples:
         ours, theirs = compiled.run(sample), reference.run(sample)
