@@ -152,6 +152,7 @@ class Context {
     std::atomic<uint64_t> allocated_bytes_{0};
 };
 
+/* Bound memory is in use while this lives: it cannot be destroyed. */
 class Context::MemoryUse {
   public:
     explicit MemoryUse(Context &context);

@@ -155,7 +155,6 @@ void Context::change_bindings(size_t from, size_t to) {
     change(outputs_);
 }
 
-/* Bound memory is in use while this lives: it cannot be destroyed. */
 Context::MemoryUse::MemoryUse(Context &context) : context_(context) {
     for (const Input &input : context_.inputs_) {
         if (input.binding) input.binding->memory->add_user();
@@ -164,6 +163,7 @@ Context::MemoryUse::MemoryUse(Context &context) : context_(context) {
         if (output.binding) output.binding->memory->add_user();
     }
 }
+
 Context::MemoryUse::~MemoryUse() {
     for (const Input &input : context_.inputs_) {
         if (input.binding) input.binding->memory->remove_user();

@@ -1,8 +1,9 @@
 #include "settings.h"
 
-#include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <locale>
+#include <sstream>
 
 #include "process.h"
 #include "rknn_abi.h"
@@ -25,12 +26,12 @@ std::string trimmed(const std::string &text) {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-/* A whole text as a number within a range. */
+/* A whole text as a number within a range, whatever locale the program has set: some write a comma for the point. */
 double number(const std::string &text, double least, double most, const char *what) {
-    char *end = nullptr;
-    errno = 0;
-    const double value = std::strtod(text.c_str(), &end);
-    if (text.empty() || *end != '\0' || errno != 0 || !std::isfinite(value) || value < least || value > most) {
+    std::istringstream stream(text);
+    stream.imbue(std::locale::classic());
+    double value = 0;
+    if (!(stream >> value) || !stream.eof() || value < least || value > most) {
         fail(RKNN_ERR_PARAM_INVALID, what, " '", text, "' is not a number from ", least, " to ", most);
     }
     return value;

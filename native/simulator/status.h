@@ -5,6 +5,7 @@
 #pragma once
 
 #include <exception>
+#include <locale>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -23,10 +24,11 @@ class StatusError : public std::exception {
     std::string text_;
 };
 
-/* The parts, written one after the other. */
+/* The parts, written one after the other; numbers as in C, whatever locale the program has set. */
 template <typename... Parts>
 std::string text_of(const Parts &...parts) {
     std::ostringstream stream;
+    stream.imbue(std::locale::classic());
     (stream << ... << parts);
     return stream.str();
 }

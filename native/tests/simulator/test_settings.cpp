@@ -1,5 +1,7 @@
 /* EZ_RKNN_SIMULATOR and ez_rknn_simulator_configure. */
+#include <clocale>
 #include <cstdlib>
+#include <locale>
 #include <string>
 #include <thread>
 
@@ -33,6 +35,22 @@ TEST(every_setting_is_read) {
     CHECK_EQ(settings.slowdown[1], 2.5);
     CHECK_EQ(settings.slowdown[2], 1);
     CHECK(Settings().with("timing=modelled").timing == Timing::modelled);
+}
+
+/* A program with a user interface sets one in which the point of a number is a comma, in C or in C++. */
+TEST(numbers_are_the_same_in_every_locale) {
+    struct Comma : std::numpunct<char> {
+        char do_decimal_point() const override { return ','; }
+    };
+    const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Comma));
+    std::setlocale(LC_NUMERIC, "de_DE.UTF-8");  // not on every machine
+    const Settings settings = Settings().with("timing=fixed:0.5,slowdown=1:2.5");
+    const std::string text = text_of(2.5);
+    std::setlocale(LC_NUMERIC, "C");
+    std::locale::global(before);
+    CHECK_EQ(text, "2.5");
+    CHECK_EQ(settings.fixed_ns, 500);
+    CHECK_EQ(settings.slowdown[1], 2.5);
 }
 
 TEST(what_is_wrong_is_named_and_changes_nothing) {
