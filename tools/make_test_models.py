@@ -148,6 +148,8 @@ ENTRIES: tuple[Entry, ...] = (
         note="its clip is not in the file",
     ),
     *both("masked_attention", graphs.masked_attention, config=SMALLER),
+    Entry("attention_int8", graphs.attention, int8=True, config=SMALLER, note="in one piece"),
+    Entry("rk3562_attention_int8", graphs.attention, int8=True, target="rk3562"),
     Entry("rk3566_attention_int8", graphs.attention, int8=True, target="rk3566", note="in products of two tensors"),
     *both("batched_weight", graphs.batched_weight, config=SMALLER),
     *both("fused", graphs.fused, config=SMALLER),

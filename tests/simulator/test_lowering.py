@@ -71,8 +71,11 @@ def test_matrix_products_are_exact() -> None:
         assert np.allclose(run(model, inputs), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["left_out_fp16", "rk3576_gelu_int8"])
-def test_nothing_is_rounded_that_the_official_simulator_does_not_round(name: str) -> None:
+EXACT = ["left_out_fp16", "rk3576_gelu_int8", "attention_int8", "rk3562_attention_int8"]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_all_is_rounded_that_the_official_simulator_rounds_and_nothing_else(name: str) -> None:
     """Nor are attributes lost that are not in the file because they have their usual values."""
     model = recording(name)
     for inputs, expected in model.cases():

@@ -82,7 +82,7 @@ class Dpu:
     constants: dict[str, Array]  # of the compiler's own tensors for this output, as uint16, by what follows the name
 
     lanes = 8  # channels in a block of the bias buffer
-    out_scale, out_shift = 0x4084, 0x4088
+    out_zero_point, out_scale, out_shift = 0x4080, 0x4084, 0x4088
     operands_shift = 0
 
     def per_layer(self) -> bool:
@@ -105,6 +105,10 @@ class Dpu:
         # The bit above the 16 of the scale is set where another operand is added; it is not part of the number.
         scale = self.registers[self.out_scale] & 0xFFFF
         return float(scale / 2.0 ** min(63, self._register(self.out_shift)))
+
+    def output_zero_point(self) -> int:
+        """What is added to the units of the output."""
+        return signed(self._register(self.out_zero_point))
 
     def table_gain(self) -> float:
         """From the normalised sum to the argument of an activation's look-up table."""
@@ -172,7 +176,7 @@ class Rk3566Dpu(Dpu):
 class NewerDpu(Dpu):
     """What RK3562 and RK3576 have in common: other places for the output's scale and for the bounds of a clip."""
 
-    out_scale, out_shift = 0x40B0, 0x40B4
+    out_zero_point, out_scale, out_shift = 0x40AC, 0x40B0, 0x40B4
 
     def layer_zero_point(self, depthwise: bool) -> int:
         """A depthwise weight's is what the kernel's padding is filled with."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from ....model.attention import attention_roundings
 from ....model.graph import DType
 from ..grid import Grid, grid_of
 from ..registry import lowers
 
 if TYPE_CHECKING:
     from ....model.graph import Node
+    from ....model.stages import Rounding
     from ..builder import GraphBuilder
 
 # A mask whose values are further apart than any scores: what it adds leaves no more of them than its own steps.
@@ -28,35 +28,32 @@ def scaled_dot_product_attention(node: Node, to: GraphBuilder) -> None:
     queries, keys, values = (to.add("Squeeze", to.value(index), to.ints([2])) for index in operands[:3])
     scores = to.add("MatMul", to.add("Transpose", queries, perm=[0, 2, 1]), keys)
     scores = to.add("Mul", scores, to.floats(float(node.attributes["scale"])))
-    mask = operands[3] if len(operands) > 3 else None
-    if mask is not None:
-        scores = _masked(scores, mask, to)
-    weights = to.add("Softmax", scores, axis=-1)
-    if mask is not None and _leaves_one_key(mask, to):
-        weights = to.rounded(weights, Grid(DType.INT8, 1 / 255, -128))
+    roundings = attention_roundings(to.model, to.graph, node, to.registers)
+    grid = None if roundings is None else _grid(roundings.scores)
+    if len(operands) > 3:
+        scores = to.add("Add", scores, _along_keys(operands[3], to))
+        grid = _overwhelming(operands[3], to) or grid
+    weights = to.add("Softmax", scores if grid is None else to.rounded(scores, grid), axis=-1)
+    if roundings is not None:
+        weights = to.rounded(weights, _grid(roundings.weights))
     mixed = to.add("MatMul", weights, to.add("Transpose", values, perm=[0, 2, 1]))
     back = to.add("Transpose", mixed, perm=[0, 2, 1])
     to.result(node.outputs[0], to.add("Unsqueeze", back, to.ints([2])))
 
 
-def _masked(scores: str, mask: int, to: GraphBuilder) -> str:
-    """The sum of scores and mask.
+def _along_keys(mask: int, to: GraphBuilder) -> str:
+    return to.add("Transpose", to.add("Squeeze", to.value(mask), to.ints([2])), perm=[0, 2, 1])
 
-    The official simulator rounds it to int8, to a scale that is not in the file. A mask of -10000 determines it alone,
-    and then all scores of one query that are not masked become the same: so coarse is the scale.
+
+def _overwhelming(mask: int, to: GraphBuilder) -> Grid | None:
+    """The grid of the sum of scores and mask where the mask alone determines it.
+
+    A mask of -10000 does: so coarse is the scale that all scores of one query that are not masked become the same, and
+    too coarse to be found among the commands with any precision.
     """
-    added = to.add("Transpose", to.add("Squeeze", to.value(mask), to.ints([2])), perm=[0, 2, 1])
-    total = to.add("Add", scores, added)
     grid = grid_of(to.tensor(mask))
-    return total if grid is None or grid.scale * 255 < _OVERWHELMING else to.rounded(total, grid)
+    return None if grid is None or grid.scale * 255 < _OVERWHELMING else grid
 
 
-def _leaves_one_key(mask: int, to: GraphBuilder) -> bool:
-    """Whether some query sees one key only, as the first one behind a causal mask does: its weight is 1.
-
-    The scale of the weights, which is not in the file either, was chosen for 1 then.
-    """
-    if grid_of(to.tensor(mask)) is None or not to.is_constant(mask):
-        return False
-    seen = (to.numbers(mask) > -_OVERWHELMING / 2).sum(axis=1)
-    return bool(np.any(seen == 1))
+def _grid(rounding: Rounding) -> Grid:
+    return Grid(DType.INT8, rounding.scale, rounding.zero_point)
