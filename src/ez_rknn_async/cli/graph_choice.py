@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ..errors import RknnValueError
@@ -43,10 +44,4 @@ def describe(model: Model, number: int) -> str:
 
 
 def _input_elements(graph: Graph) -> int:
-    total = 0
-    for index in graph.inputs:
-        elements = 1
-        for size in graph.tensors[index].shape:
-            elements *= size
-        total += elements
-    return total
+    return sum(math.prod(graph.tensors[index].shape) for index in graph.inputs)
