@@ -17,12 +17,16 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: wheels test-aarch64 test-vendor
-.PHONY: demo test test-all test-python test-native test-address test-valgrind test-zoo test-direct fuzz-models test-peer bench bench-kernels bench-zero-copy soak lint format clean bench-loading
+.PHONY: demo help test test-all test-python test-native test-address test-valgrind test-zoo test-direct test-peer
+.PHONY: test-aarch64 test-vendor fuzz-models wheels bench bench-loading bench-kernels bench-zero-copy soak lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
 	$(BIN)/python examples/digits/demo.py
+
+## help: what make can do here
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 ## test: the whole suite, Python and native
 test: test-native test-address test-python
@@ -128,6 +132,7 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 	find native examples benchmarks tests -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format -i
 
+## clean: remove what make has made
 clean:
 	rm -rf $(VENV) $(VENV)-* build
 
