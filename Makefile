@@ -104,12 +104,15 @@ bench: $(VENV)/.installed
 bench-zero-copy: $(VENV)/.installed
 	$(BIN)/python benchmarks/zero_copy.py
 
-## bench-loading: ResNet50 in the simulated NPU: time to load, memory, speed; TOOLKIT_PYTHON is a Python with rknn-toolkit2
+## bench-loading: large models in the simulated NPU: time to load, memory, speed; TOOLKIT_PYTHON is a Python with rknn-toolkit2
 bench-loading: $(VENV)/.installed
 	@test -n "$(TOOLKIT_PYTHON)" || { echo "make bench-loading TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
 	test -e build/loading/resnet50_v2.onnx || $(TOOLKIT_PYTHON) tools/timing/architectures.py build/loading resnet50_v2
-	$(TOOLKIT_PYTHON) tools/timing/compile_networks.py build/loading build/loading rk3588
-	$(BIN)/python benchmarks/loading.py build/loading/resnet50_v2.rk3588.rknn build/loading/resnet50_v2.onnx $(BENCH)
+	test -e build/loading/vit_small.onnx || $(TOOLKIT_PYTHON) benchmarks/transformer.py build/loading/vit_small.onnx
+	$(TOOLKIT_PYTHON) tools/timing/compile_networks.py build/loading build/loading rk3588 resnet50_v2
+	$(TOOLKIT_PYTHON) tools/timing/compile_networks.py --float16 build/loading build/loading rk3588 resnet50_v2 vit_small
+	$(BIN)/python benchmarks/loading.py build/loading/resnet50_v2.rk3588.rknn build/loading/resnet50_v2.rk3588.fp16.rknn \
+		build/loading/vit_small.rk3588.fp16.rknn $(BENCH)
 
 ## bench-kernels: the conversion kernels' bandwidth beside memcpy's, and beside numpy
 bench-kernels: $(VENV)/.installed

@@ -1,10 +1,10 @@
-"""How fast a large model loads and runs in the simulated NPU, and how much memory that takes: ``make bench-loading``.
+"""How fast large models load and run in the simulated NPU, and how much memory that takes: ``make bench-loading``.
 
 End to end: a session is opened and run as a program would, in a process of its own; the device process that it starts
-is looked at too. Speed is compared with the original model in ONNX Runtime with as many threads, in turns. The model is
-not in the repository, where one of this size does not belong::
+is looked at too. Speed is compared with the original model in ONNX Runtime with as many threads, in turns, if it lies
+beside the compiled one (``NAME.onnx``). The models are not in the repository, where files of this size do not belong::
 
-    python benchmarks/loading.py resnet50_v2.rk3588.rknn resnet50_v2.onnx [--publish]
+    python benchmarks/loading.py resnet50_v2.rk3588.rknn resnet50_v2.rk3588.fp16.rknn [--publish]
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ from rig import ROOT, TINY
 from ez_rknn_async import InferenceSession, make_provider_options
 from ez_rknn_async.cli.table import Table
 
-SECONDS, TIMES_THE_FILE, TIMES_THE_SPEED = 3.0, 6.0, 0.5  # the goals
+# The goals. Float16 is computed in float32, which is twice the file: there is room for one copy of that and no more.
+SECONDS, TIMES_THE_SPEED = 3.0, 0.5
+TIMES_THE_FILE = {"int8": 6.0, "fp16": 4.0}
 ROUNDS = 15
 CORES = (1, 2)  # that work on one inference together: so many threads
 PAGE = ROOT / "docs" / "reference" / "simulator.md"
@@ -35,10 +37,9 @@ _BEGIN, _END = "<!-- figures: written by make bench-loading -->\n", "<!-- end of
 
 @dataclass(frozen=True)
 class Figure:
-    """One row of the table."""
+    """One cell of the table."""
 
     case: str
-    goal: str
     value: str
     met: bool = True
 
@@ -129,65 +130,89 @@ def speed(model: Path, onnx: Path, threads: int) -> tuple[float, float]:
     return statistics.median(taken[0]), statistics.median(taken[1])
 
 
-def figures(model: Path, onnx: Path | None) -> list[Figure]:
-    """Everything that is measured."""
+def figures(model: Path) -> list[Figure]:
+    """Everything that is measured of one model."""
     size, taken = model.stat().st_size, load_elsewhere(model)
     times = {name: value / size for name, value in taken.items() if name != "seconds"}
+    goal = TIMES_THE_FILE[_precision(model)]
     rows = [
-        Figure("the file", "", f"{size / 1e6:.1f} MB"),
-        Figure("opening a session", f"≤ {SECONDS:g} s", f"{taken['seconds']:.2f} s", taken["seconds"] <= SECONDS),
-        _memory("device process, peak while loading", times["device"], goal=True),
+        Figure("the file", f"{size / 1e6:.1f} MB"),
+        Figure("opening a session", f"{taken['seconds']:.2f} s", taken["seconds"] <= SECONDS),
+        _memory("device process, peak while loading", times["device"], goal),
         _memory("device process, peak after a run", times["device, after a run"]),
-        _memory("host process, peak while loading", times["host"], goal=True),
+        _memory("host process, peak while loading", times["host"], goal),
         _memory("device process, for cores that work together", times["second session"]),
-        Figure("device process, before any model", "", f"{taken['device, idle'] / 1e6:.0f} MB"),
+        Figure("device process, before any model", f"{taken['device, idle'] / 1e6:.0f} MB"),
     ]
-    for threads in CORES if onnx is not None else ():
-        assert onnx is not None
+    onnx = model.with_name(model.name.split(".")[0]).with_suffix(".onnx")
+    for threads in CORES if onnx.exists() else ():
         ours, theirs = speed(model, onnx, threads)
-        case = (
-            f"an inference, {threads} thread{'s' if threads > 1 else ''}: {ours:.0f} ms, the original {theirs:.0f} ms"
-        )
-        rows.append(
-            Figure(case, f"≥ {TIMES_THE_SPEED:g} x speed", f"{theirs / ours:.2f}", theirs / ours >= TIMES_THE_SPEED)
-        )
+        value = f"{theirs / ours:.2f} ({ours:.0f} ms, the original {theirs:.0f} ms)"
+        rows.append(Figure(f"speed of an inference, {_threads(threads)}", value, theirs / ours >= TIMES_THE_SPEED))
     return rows
 
 
-def _memory(case: str, times: float, *, goal: bool = False) -> Figure:
-    return Figure(
-        case, f"≤ {TIMES_THE_FILE:g} x file" if goal else "", f"{times:.1f} x file", not goal or times <= TIMES_THE_FILE
-    )
+def _precision(model: Path) -> str:
+    return "fp16" if ".fp16." in model.name else "int8"
 
 
-def publish(rows: list[Figure]) -> None:
+def _threads(number: int) -> str:
+    return f"{number} thread{'s' if number > 1 else ''}"
+
+
+def _memory(case: str, times: float, goal: float = float("inf")) -> Figure:
+    return Figure(case, f"{times:.1f} x file", times <= goal)
+
+
+def _goals() -> dict[str, str]:
+    """What is asked for, by the case."""
+    memory = "≤ " + ", ".join(f"{times:g} x file ({precision})" for precision, times in TIMES_THE_FILE.items())
+    return {
+        "opening a session": f"≤ {SECONDS:g} s",
+        "device process, peak while loading": memory,
+        "host process, peak while loading": memory,
+        **{f"speed of an inference, {_threads(threads)}": f"≥ {TIMES_THE_SPEED:g}" for threads in CORES},
+    }
+
+
+def table(columns: dict[str, list[Figure]], missed: str) -> list[list[str]]:
+    """The heading and the rows: case, goal, and a value of each model, with a mark where the goal is missed."""
+    goals = _goals()
+    values: dict[str, list[str]] = {}
+    for figures_ in columns.values():
+        for figure in figures_:
+            values.setdefault(figure.case, []).append(figure.value if figure.met else figure.value + missed)
+    return [["", "goal", *columns], *([case, goals.get(case, ""), *cells] for case, cells in values.items())]
+
+
+def publish(columns: dict[str, list[Figure]]) -> None:
     """Write the table into the reference."""
-    lines = [f"| {row.case} | {row.goal} | {row.value}{'' if row.met else ' **(missed)**'} |" for row in rows]
+    heading, *rows = [f"| {' | '.join(cells)} |" for cells in table(columns, " **(missed)**")]
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(_BEGIN)
-    table = "\n".join(["| | goal | measured |", "|---|---|---|", *lines])
-    PAGE.write_text(f"{before}{_BEGIN}\n{table}\n\n{_END}{rest.split(_END)[1]}", encoding="utf-8")
+    lines = "\n".join([heading, "|---" * (2 + len(columns)) + "|", *rows])
+    PAGE.write_text(f"{before}{_BEGIN}\n{lines}\n\n{_END}{rest.split(_END)[1]}", encoding="utf-8")
 
 
 def main() -> int:
     """Measure and print; the status is 0 when all goals are met."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="the .rknn file")
-    parser.add_argument("original", type=Path, nargs="?", help="the float ONNX file that it was compiled from")
+    parser.add_argument("models", type=Path, nargs="+", help="NAME.TARGET.rknn or NAME.TARGET.fp16.rknn")
     parser.add_argument("--publish", action="store_true", help="write the table into docs/reference/simulator.md")
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.load:
-        print(json.dumps(load_here(arguments.model)))
+        print(json.dumps(load_here(*arguments.models)))
         return 0
-    rows = figures(arguments.model, arguments.original)
-    shown = Table(["", "goal", "measured", ""])
+    columns = {f"{model.name.split('.')[0]}, {_precision(model)}": figures(model) for model in arguments.models}
+    heading, *rows = table(columns, " missed")
+    shown = Table(heading)
     for row in rows:
-        shown.row(row.case, row.goal, row.value, "" if row.met else "missed")
+        shown.row(*row)
     print(shown.render())
     if arguments.publish:
-        publish(rows)
-    return 0 if all(row.met for row in rows) else 1
+        publish(columns)
+    return 0 if all(figure.met for rows in columns.values() for figure in rows) else 1
 
 
 if __name__ == "__main__":

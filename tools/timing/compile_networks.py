@@ -1,10 +1,10 @@
-"""Compiles ONNX files to int8 ``.rknn`` files, one after the other, each in a process of its own.
+"""Compiles ONNX files to int8 ``.rknn`` files, or float16 ones, one after the other, each in a process of its own.
 
 Needs ``rknn-toolkit2`` (the constants of the timing model were fitted with 2.5.0). One random image serves as
 calibration: the time does not depend on the scales. The build log is kept beside each file, with the compiler's own
 table of cycles::
 
-    python tools/timing/compile_networks.py ONNX_FOLDER RKNN_FOLDER rk3588 [NAME ...]
+    python tools/timing/compile_networks.py [--float16] ONNX_FOLDER RKNN_FOLDER rk3588 [NAME ...]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 
 
-def compile_network(source: Path, target: str, path: Path) -> None:
+def compile_network(source: Path, target: str, path: Path, *, quantized: bool) -> None:
     """Writes ``path``; raises ``RuntimeError`` where the compiler fails."""
     from rknn.api import RKNN
 
@@ -34,7 +34,7 @@ def compile_network(source: Path, target: str, path: Path) -> None:
         rknn.config(target_platform=target, mean_values=[[0, 0, 0]], std_values=[[255, 255, 255]])
         for call in (
             lambda: rknn.load_onnx(str(source)),
-            lambda: rknn.build(do_quantization=True, dataset=str(dataset)),
+            lambda: rknn.build(do_quantization=quantized, dataset=str(dataset) if quantized else None),
             lambda: rknn.export_rknn(str(path)),
         ):
             if call() != 0:
@@ -43,17 +43,19 @@ def compile_network(source: Path, target: str, path: Path) -> None:
 
 def main() -> None:
     """What is there already stays; ``--here`` is for the child, which compiles one file."""
-    onnx_folder, rknn_folder, target, *names = sys.argv[1:]
+    quantized = "--float16" not in sys.argv
+    onnx_folder, rknn_folder, target, *names = [argument for argument in sys.argv[1:] if argument != "--float16"]
     if names[:1] == ["--here"]:
-        compile_network(Path(onnx_folder), target, Path(rknn_folder))
+        compile_network(Path(onnx_folder), target, Path(rknn_folder), quantized=quantized)
         return
     Path(rknn_folder).mkdir(parents=True, exist_ok=True)
     for name in names or sorted(path.stem for path in Path(onnx_folder).glob("*.onnx")):
-        path = Path(rknn_folder, f"{name}.{target}.rknn")
+        path = Path(rknn_folder, f"{name}.{target}.rknn" if quantized else f"{name}.{target}.fp16.rknn")
         if path.exists():
             continue
         # The compiler prints its table of cycles only for the first model of a process.
         command = [sys.executable, __file__, str(Path(onnx_folder, f"{name}.onnx")), str(path), target, "--here"]
+        command += [] if quantized else ["--float16"]
         with path.with_suffix(".log").open("wb") as log:
             environment = {**os.environ, "RKNN_LOG_LEVEL": "5"}
             subprocess.run(command, env=environment, stdout=log, stderr=subprocess.STDOUT, check=True)

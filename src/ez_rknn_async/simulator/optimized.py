@@ -29,10 +29,13 @@ if TYPE_CHECKING:
 
     from .lowering import Pool
 
-# Portions of a large model are an eighth of it, so that what the optimisers copy is little beside the whole. Those of a
-# small one are larger: operators on two sides of a border are not fused.
-PARTS = 8
-SMALLEST_PORTION = 8 << 20  # bytes of weights
+# Portions of a large model are a sixteenth of it, so that what the optimisers copy is little beside the whole. Those of
+# a small one are larger: operators on two sides of a border are not fused.
+PARTS = 16
+SMALLEST_PORTION = 4 << 20  # bytes of weights
+# After so many, memory is given back; more often it would only be asked for again, page by page, which takes longer than
+# optimising does.
+_PARTS_AT_ONCE = 4
 
 # Operators that no optimiser replaces, and whose weights none reorders.
 _UNCHANGED = ("Gather", "MatMulIntegerToFloat")
@@ -77,8 +80,10 @@ def optimize(
         whole.add(initializer, weights.pop(initializer.name))
     sizes = {name: array.nbytes for name, array in weights.items()}
     parts = list(portions(skeleton, sizes, max(SMALLEST_PORTION, sum(sizes.values()) // PARTS)))
-    for part, taken in zip(parts, _hand_out(parts, weights)):
+    for place, (part, taken) in enumerate(zip(parts, _hand_out(parts, weights)), 1):
         whole.append(*run_optimizers(part, taken))
+        if place % _PARTS_AT_ONCE == 0:
+            give_back_memory()
     weights.clear()  # of what nobody reads
     return whole.finish(pool)
 

@@ -57,7 +57,6 @@ def run_optimizers(
     """
     with _memory_file() as optimized, _memory_file() as external:
         _write(model, weights, optimized, external)
-        give_back_memory()
         result = onnx.ModelProto.FromString(os.pread(optimized, os.fstat(optimized).st_size, 0))
         outside = [one for one in result.graph.initializer if one.data_location == TensorProto.EXTERNAL]
         if not outside:

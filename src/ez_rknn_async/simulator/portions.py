@@ -26,6 +26,9 @@ def portions(model: onnx.ModelProto, sizes: Mapping[str, int], limit: int) -> It
         sizes: bytes of each weight, by the names of their initialisers; others count as nothing.
         limit: of the bytes of a portion's weights; a single operator's may be more.
     """
+    if sum(sizes.values()) <= limit:
+        yield model
+        return
     values = _values(model)
     nodes = model.graph.node
     last_uses = {name: place for place, node in enumerate(nodes) for name in node.input}
