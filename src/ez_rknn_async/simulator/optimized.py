@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 # a small one are larger: operators on two sides of a border are not fused.
 PARTS = 16
 SMALLEST_PORTION = 4 << 20  # bytes of weights
-# After so many, memory is given back; more often it would only be asked for again, page by page, which takes longer than
-# optimising does.
-_PARTS_AT_ONCE = 4
+# After so many, memory is given back to the system; after each, what the next one asks for would have to be made anew,
+# page by page.
+_PORTIONS_BETWEEN = 4
 
 # Operators that no optimiser replaces, and whose weights none reorders.
 _UNCHANGED = ("Gather", "MatMulIntegerToFloat")
@@ -82,7 +82,7 @@ def optimize(
     parts = list(portions(skeleton, sizes, max(SMALLEST_PORTION, sum(sizes.values()) // PARTS)))
     for place, (part, taken) in enumerate(zip(parts, _hand_out(parts, weights)), 1):
         whole.append(*run_optimizers(part, taken))
-        if place % _PARTS_AT_ONCE == 0:
+        if place % _PORTIONS_BETWEEN == 0:
             give_back_memory()
     weights.clear()  # of what nobody reads
     return whole.finish(pool)
