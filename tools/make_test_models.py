@@ -159,6 +159,14 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("left_out_fp16", graphs.left_out, config=SMALLER, note="attributes with their usual values"),
     Entry("rk3576_gelu_int8", graphs.gelu, int8=True, target="rk3576", note="an operator of its own on this SoC"),
     *both("seldom", graphs.seldom, config=SMALLER),
+    Entry(
+        "rv1126b_cross_attention_int8",
+        graphs.cross_attention,
+        int8=True,
+        target="rv1126b",
+        note="attention has settings of its own for an operand",
+    ),
+    Entry("rk3576_widened_int8", graphs.widened, int8=True, target="rk3576", note="one channel to one"),
     *both("plain_recurrent", graphs.plain_recurrent, config=SMALLER, note="the whole network runs on the CPU"),
     Entry(
         "rk3566_lstm_int8",

@@ -344,4 +344,31 @@ def seldom() -> onnx.ModelProto:
     g.output("below", g.op("Cast", g.op("Less", g.op("Clip", x, *bounds), bounds[1]), to=TensorProto.FLOAT))
     g.output("places", g.ops("TopK", 2, x, g.constant(np.array([3])), axis=3)[1], TensorProto.INT64)
     g.output("curved", g.op("Elu", g.conv(x, 8), alpha=1.4))
+    scales = g.constant(np.array([1, 1, 0.45, 0.45], np.float32))
+    g.output("shrunk", g.op("Resize", x, "", scales, mode="linear"))
+    return g.model()
+
+
+def cross_attention() -> onnx.ModelProto:
+    """One head, whose five queries look at another input of 31 positions: [1, 5, 24]."""
+    g = GraphWriter("cross_attention")
+    queries, memory = g.input("queries", [1, 5, 24]), g.input("memory", [1, 31, 24])
+    parts = [g.op("MatMul", source, g.weight(24, 24, fan_in=24)) for source in (queries, memory, memory)]
+    asked, known, told = (
+        g.op("Transpose", g.op("Reshape", part, g.constant(np.array([1, -1, 1, 24]))), perm=[0, 2, 1, 3])
+        for part in parts
+    )
+    scores = g.op("MatMul", asked, g.op("Transpose", known, perm=[0, 1, 3, 2]))
+    weights = g.op("Softmax", g.op("Mul", scores, g.constant(np.array(24**-0.5, np.float32))), axis=-1)
+    mixed = g.op("Transpose", g.op("MatMul", weights, told), perm=[0, 2, 1, 3])
+    flat = g.op("Reshape", mixed, g.constant(np.array([1, 5, 24])))
+    g.output("y", g.op("MatMul", flat, g.weight(24, 24, fan_in=24)))
+    return g.model()
+
+
+def widened() -> onnx.ModelProto:
+    """A transposed convolution of one channel to one: [1, 1, 7, 6] to [1, 1, 28, 24]."""
+    g = GraphWriter("widened")
+    x = g.op("Relu", g.conv(g.input("x", [1, 1, 7, 6]), 1, kernel=1))
+    g.output("y", g.op("ConvTranspose", x, g.weight(1, 1, 4, 4, fan_in=1), strides=[4, 4], kernel_shape=[4, 4]))
     return g.model()

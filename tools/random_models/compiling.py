@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 TIME_LIMIT = 60.0  # seconds for one model; most take two
 _ERROR = re.compile(r"^\s*E +(?:\w+: )?(.*\w.*)", re.MULTILINE)
-_EXCEPTION = re.compile(r"^(?:\w+(?:Error|Exception)|\s*what\(\)):.*", re.MULTILINE)
+_EXCEPTION = re.compile(r"^(?:\w+(?:Error|Exception)|\s*what\(\)):(?! Traceback).*", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _FRAME = re.compile(r"^(Traceback|File|rknn-toolkit2 |===|\*\*\*|WARN|Please feedback|line \d)|\bfailed!$|^\W*$")
 

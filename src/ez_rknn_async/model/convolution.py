@@ -21,7 +21,7 @@ from .hidden_rounding import Convolved, hidden_rounding, is_separate, spans_are_
 from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, unit_of_sum, weight_and_bias
 from .registers import lookup_table
-from .stages import BINARY, Activation, Binary, fused_functions
+from .stages import BINARY, LEAKY, Activation, Binary, fused_functions
 from .table_parameters import elu_alpha, swish_beta
 from .unsupported import UnsupportedFormError
 from .weights import has_zero_points, unpack, unpack_depthwise_with_zero_points
@@ -123,9 +123,7 @@ class _Decoder:
         if group > 1:
             return True
         # A fused transposed convolution has no parameter table that would tell.
-        return (
-            self._transposed and channels > 1 and self._weight.shape[:2] == (channels, 1) == (self._result.shape[1], 1)
-        )
+        return self._transposed and self._weight.shape[:2] == (channels, 1) == (self._result.shape[1], 1)
 
     # Numbers
 
@@ -196,7 +194,8 @@ class _Decoder:
         commands = self._registers.first_compute(self._node)
         if not commands:
             raise UnsupportedFormError("the commands for the NPU, which hold its scales, are missing")
-        return dpu(self._model, self._graph, commands, self._result)
+        leaky = any(function in LEAKY for function in self._functions)
+        return dpu(self._model, self._graph, commands, self._result, leaky)
 
     # Geometry
 

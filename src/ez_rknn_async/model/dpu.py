@@ -283,11 +283,15 @@ DPUS: dict[str, type[Dpu]] = {
     "rk3576": Rk3576Dpu,
     "rv1126b": Rk3576Dpu,
 }
-SETTINGS = ("_BsCfg_BScfgTensor", "_BScfgTensor", "_BnCfg_BNcfgTensor")
+SETTINGS = ("_BScfgTensor", "_BnCfg_BNcfgTensor")
+LEAKY_SETTINGS = ("_BsCfg_BScfgTensor", *SETTINGS)
 
 
-def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor) -> Dpu:
+def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor, leaky: bool) -> Dpu:
     """The settings of the convolution whose result is ``output``.
+
+    ``leaky``: whether a leaky ReLU is fused with it, which has settings of its own. Where there is none, a tensor of
+    that name is attention's, for the operand that ``output`` is.
 
     Raises:
         UnsupportedFormError: nothing is known about this SoC's settings.
@@ -295,7 +299,8 @@ def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor) -
     kind = DPUS.get(model.target_platform)
     if kind is None:
         raise UnsupportedFormError(f"the settings of its fused functions are not known for {model.target_platform}")
-    wanted = {output.name + suffix: suffix for suffix in SETTINGS} if kind is Rk3576Dpu else {}
+    names = LEAKY_SETTINGS if leaky else SETTINGS
+    wanted = {output.name + suffix: suffix for suffix in names} if kind is Rk3576Dpu else {}
     constants = {
         wanted[tensor.name]: _settings(model, graph, tensor)
         for tensor in graph.tensors

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from onnx import TensorProto
 
+from ..grid import is_real
 from ..registry import lowers
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ....model.graph import Node
     from ..builder import GraphBuilder
 
@@ -22,13 +26,25 @@ def _given(node: Node, *names: str) -> dict[str, Any]:
 
 @lowers("Resize", "Upsample")
 def resize(node: Node, to: GraphBuilder) -> None:
-    """To the size of the output tensor."""
-    sizes = to.ints(to.shape(node.outputs[0]))
+    """To the size of the output tensor, by the factors that the file gives or, if there are none, by those it takes."""
+    scales = _scales(node, to)
+    extent = (to.initializer(scales),) if scales is not None else ("", to.ints(to.shape(node.outputs[0])))
     attributes = _given(node, *MODES)
     if attributes.get("mode") == "cubic":
         # The file may keep these as integers, and a coefficient of 0 where none was given.
         attributes |= {name: float(value) for name, value in _given(node, *NUMBERS).items() if value}
-    to.result(node.outputs[0], to.add("Resize", to.value(node.inputs[0]), "", "", sizes, **attributes))
+    to.result(node.outputs[0], to.add("Resize", to.value(node.inputs[0]), "", *extent, **attributes))
+
+
+def _scales(node: Node, to: GraphBuilder) -> NDArray[np.float32] | None:
+    """The factors, where the file has them: 19 pixels by 0.5 are 9, and every pixel is 2 wide and not 19 / 9."""
+    given, result = to.shape(node.inputs[0]), to.shape(node.outputs[0])
+    for index in node.inputs[1:]:
+        if to.is_constant(index) and is_real(to.tensor(index)) and to.shape(index) == (len(given),):
+            scales: NDArray[np.float32] = to.numbers(index).astype(np.float32)
+            if np.array_equal(np.floor(np.array(given) * scales), result):
+                return scales
+    return None
 
 
 @lowers("RoiAlign")
