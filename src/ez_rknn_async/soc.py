@@ -20,7 +20,7 @@ class Soc:
         return "core 0 only" if self.cores == 1 else f"cores 0 to {self.cores - 1}"
 
 
-# Sources: Rockchip's manuals; field.md 3.1.
+# From Rockchip's manuals.
 SOCS = {
     name: Soc(name, cores)
     for name, cores in {

@@ -34,7 +34,7 @@ class Case(NamedTuple):
 
 
 def source(dtype: Any, shape: list[int]) -> Any:
-    """The vectors that the recordings were made with; see facts/librknnrt-behaviour.md."""
+    """The vectors that the recordings were made with."""
     count = int(np.prod(shape))
     if np.issubdtype(dtype, np.integer):
         return (np.arange(count) % 256 - (128 if dtype == np.int8 else 0)).astype(dtype).reshape(shape)

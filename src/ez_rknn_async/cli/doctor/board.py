@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .tree import Tree
 
 DEVICE_TREE = "/proc/device-tree"
-# Below it rknn_init fails; up to the second it complains (librknnrt-behaviour 1).
+# Below it rknn_init fails; up to the second it complains.
 _LEAST_DRIVER, _QUIET_DRIVER = (0, 7, 0), (0, 8, 8)
 _VENDOR_KERNEL = "boot a kernel of Rockchip's line (5.10 or 6.1, such as Armbian's 'vendor' branch), which has it"
 _LEGACY_NODE = "/dev/rknpu"
