@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from .options import ProviderOptions
     from .session_options import SessionOptions
 
-# Programs that were written for the library which this one replaces expect a warning below this version.
+# Below it sessions and `ezrknn doctor` warn: the library that this one replaces does, and Rockchip's examples of the
+# current toolkit are made with it.
 OLDEST_RUNTIME = (2, 4, 1)
 
 logger = logging.getLogger("ez_rknn_async")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import RknnError
 from ...model import check_target, load
+from ...opening import OLDEST_RUNTIME
 from ...runtime.library import load as load_library
 from ...runtime.locate import ENVIRONMENT, SIMULATOR, SIMULATOR_LIBRARY, SYSTEM_LIBRARIES
 from .finding import ok, problem, warning
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 # Where the loader looks besides the paths that are written out.
 _ON_THE_LOADERS_PATH = ("/lib/aarch64-linux-gnu/librknnrt.so", "/usr/lib/librknnrt.so.2")
-# The replaced library asks for it, and the examples of Rockchip's current toolkit are made with it.
-_RECOMMENDED = (2, 4, 1)
 _WHERE_TO_GET_IT = (
     "copy librknnrt.so of Rockchip's rknn-toolkit2 repository (rknpu2/runtime/Linux/librknn_api/aarch64) to /usr/lib"
 )
@@ -55,9 +54,9 @@ def check_runtime(tree: Tree, environment: Mapping[str, str]) -> Finding:
     path, version = found
     if not version:
         return warning("librknnrt", f"{path} does not say its version", _WHERE_TO_GET_IT)
-    if _numbers(version) < _RECOMMENDED:
-        recommended = ".".join(map(str, _RECOMMENDED))
-        return warning("librknnrt", f"{path}, version {version}: older than {recommended}", _WHERE_TO_GET_IT)
+    if _numbers(version) < OLDEST_RUNTIME:
+        oldest = ".".join(map(str, OLDEST_RUNTIME))
+        return warning("librknnrt", f"{path}, version {version}: older than {oldest}", _WHERE_TO_GET_IT)
     return ok("librknnrt", f"{path}, version {version}")
 
 
