@@ -96,7 +96,9 @@ def check_custom_operators(model: Model, library: Library, custom_ops: CustomOps
 def _add(plugins: dict[tuple[str, int, str], Plugin], plugin: Plugin) -> None:
     other = plugins.get(plugin.identity)
     if other is not None:
-        raise RknnValueError(f"the custom operator {plugin} is brought twice: by {other.path} and by {plugin.path}")
+        raise RknnValueError(
+            f"the custom operator {plugin} is brought twice: by {other.path} and by {plugin.path}; leave out one"
+        )
     plugins[plugin.identity] = plugin
 
 

@@ -173,7 +173,9 @@ class IOBinding:
         if isinstance(tensor, HostTensor):
             port.form(tensor.shape, tensor.array.dtype)
             if not tensor.array.flags.writeable:
-                raise RknnValueError(f"the value for output {name!r} shares the memory of a read-only array")
+                raise RknnValueError(
+                    f"the value for output {name!r} shares the memory of a read-only array; make it of a copy"
+                )
         self._outputs[port.name] = BoundOutput(port, value=ortvalue)
 
     def _fitting(self, kind: str, name: str, ortvalue: OrtValue) -> tuple[Port, HostTensor | DeviceTensor]:
@@ -255,7 +257,10 @@ class IOBinding:
     def _prepare(self) -> Prepared:
         missing = [port.name for port in self._ports.inputs if port.name not in self._inputs]
         if missing:
-            raise RknnValueError(f"nothing is bound to input {', '.join(map(repr, missing))}")
+            raise RknnValueError(
+                f"nothing is bound to input {', '.join(map(repr, missing))}; "
+                "use bind_cpu_input() or bind_ortvalue_input()"
+            )
         inputs = [self._inputs[port.name] for port in self._ports.inputs]
         outputs = [
             self._outputs.get(port.name) or self._unbound.setdefault(port.name, BoundOutput(port))
@@ -301,7 +306,7 @@ def _address(buffer_ptr: Any) -> int:
     try:
         address = operator.index(buffer_ptr)
     except TypeError:
-        raise RknnTypeError(f"buffer_ptr takes an address, not {buffer_ptr!r}") from None
+        raise RknnTypeError(f"buffer_ptr takes an address, such as array.ctypes.data, not {buffer_ptr!r}") from None
     if address <= 0:
         raise RknnValueError(f"buffer_ptr={address} is no address")
     return address

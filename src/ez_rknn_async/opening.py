@@ -161,7 +161,9 @@ def _locate(provider: str | None, options: ProviderOptions) -> Located:
     library = options.runtime_library
     if provider == RKNPU2_SIMULATOR:
         if library not in (None, SIMULATOR):
-            raise RknnValueError(f"provider {provider} runs on the simulated NPU, but runtime_library={library!r}")
+            raise RknnValueError(
+                f"provider {provider} runs on the simulated NPU, but runtime_library={library!r}; leave one out"
+            )
         library = SIMULATOR
     return locate(library)
 

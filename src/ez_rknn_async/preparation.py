@@ -92,7 +92,10 @@ class Preparation:
 
 def _check_shape(tensor: DeviceTensor | HostTensor, has: Shape, gives: Shape) -> None:
     if has != gives:
-        raise RknnValueError(f"{tensor.mark.name} has shape {list(has)}, but this run gives {list(gives)}")
+        raise RknnValueError(
+            f"{tensor.mark.name} has shape {list(has)}, but this run gives {list(gives)}; bind_output() makes "
+            "values of the shape that a run gives"
+        )
 
 
 def _check_distinct(uses: Sequence[tuple[Mark, Use]]) -> None:

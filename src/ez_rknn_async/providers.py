@@ -60,7 +60,8 @@ def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str,
 def _provider(providers: Any) -> tuple[str | None, dict[str, Any]]:
     if providers is None:
         return None, {}
-    entries = [providers] if isinstance(providers, str) else _sequence("providers", providers)
+    takes = "a name, or a sequence of names or of pairs (name, options)"
+    entries = [providers] if isinstance(providers, str) else _sequence("providers", providers, takes)
     named = [_named(entry) for entry in entries]
     if len({name for name, _ in named}) < len(named):
         raise RknnValueError(f"providers={providers!r} names one provider twice; a session runs on one")
@@ -87,13 +88,14 @@ def _options(provider_options: Any) -> dict[str, Any]:
         return {}
     if isinstance(provider_options, Mapping):
         return dict(provider_options)
-    entries = _sequence("provider_options", provider_options)
+    takes = "a dictionary, or a sequence with one"
+    entries = _sequence("provider_options", provider_options, takes)
     if len(entries) != 1 or not isinstance(entries[0], Mapping):
-        raise RknnTypeError(f"provider_options takes a dictionary, or a sequence with one, not {provider_options!r}")
+        raise RknnTypeError(f"provider_options takes {takes}, not {provider_options!r}")
     return dict(entries[0])
 
 
-def _sequence(argument: str, value: Any) -> Sequence[Any]:
+def _sequence(argument: str, value: Any, takes: str) -> Sequence[Any]:
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-        raise RknnTypeError(f"{argument} has the wrong type: {value!r}")
+        raise RknnTypeError(f"{argument} takes {takes}, not {value!r}")
     return value
