@@ -287,7 +287,7 @@ SETTINGS = ("_BScfgTensor", "_BnCfg_BNcfgTensor")
 LEAKY_SETTINGS = ("_BsCfg_BScfgTensor", *SETTINGS)
 
 
-def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor, leaky: bool) -> Dpu:
+def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor, leaky: bool = False) -> Dpu:
     """The settings of the convolution whose result is ``output``.
 
     ``leaky``: whether a leaky ReLU is fused with it, which has settings of its own. Where there is none, a tensor of

@@ -39,7 +39,7 @@ def matmul_weight(model: Model, graph: Graph, node: Node, registers: RegisterFil
         return np.ascontiguousarray(stored, np.float32)
     if weight.dtype is not DType.INT8 or other.quantization is None:
         raise UnsupportedFormError(f"its constant {weight.name!r} is {weight.dtype.name}")
-    settings = dpu(model, graph, registers.first_compute(node), result, leaky=False)
+    settings = dpu(model, graph, registers.first_compute(node), result)
     if not settings.per_layer():
         raise UnsupportedFormError(f"its constant {weight.name!r} has a scale for each row")
     unit = unit_of_sum(settings, (), result, (), per_layer=True, depthwise=False)
