@@ -80,10 +80,10 @@ def optimize(
         whole.add(initializer, weights.pop(initializer.name))
     sizes = {name: array.nbytes for name, array in weights.items()}
     parts = list(portions(skeleton, sizes, max(SMALLEST_PORTION, sum(sizes.values()) // PARTS)))
-    for place, (part, taken) in enumerate(zip(parts, _hand_out(parts, weights)), 1):
-        whole.append(*run_optimizers(part, taken))
-        if place % _PORTIONS_BETWEEN == 0:
+    for place, (part, taken) in enumerate(zip(parts, _hand_out(parts, weights))):
+        if place % _PORTIONS_BETWEEN == 0:  # before the first one: what lowering has left
             give_back_memory()
+        whole.append(*run_optimizers(part, taken))
     weights.clear()  # of what nobody reads
     return whole.finish(pool)
 
