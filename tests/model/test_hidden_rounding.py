@@ -109,10 +109,11 @@ def test_a_dense_convolution_has_no_hidden_rounding() -> None:
     assert hidden_rounding(graph(), [Activation("Tanh")], result((-0.5, 0.5)), DENSE) is None
 
 
-def test_a_span_in_front_of_a_maximum_is_not_trusted() -> None:
-    """It is the span of the maxima."""
-    pool = Node(0, "MaxPool", "", True, (0,), (1,), {}, (), ())
-    assert hidden_rounding(graph(pool), [Activation("Tanh")], result((-0.5, 0.5)), DEPTHWISE) is None
+@pytest.mark.parametrize("cutting", ["MaxPool", "Relu", "Clip"])
+def test_a_span_in_front_of_what_cuts_it_is_not_trusted(cutting: str) -> None:
+    """It is the span of what is left."""
+    cut = Node(0, cutting, "", True, (0,), (1,), {}, (), ())
+    assert hidden_rounding(graph(cut), [Activation("Tanh")], result((-0.5, 0.5)), DEPTHWISE) is None
 
 
 @pytest.mark.parametrize(("met", "extremes"), [((-1.0, 2.0), True), ((-1.1, 2.3), False), (None, True)])

@@ -53,7 +53,7 @@ def attention_roundings(model: Model, graph: Graph, node: Node, registers: Regis
     if len(products) < 2 or not all(_is_quantized(tensor) for tensor in (queries, keys, values, result)):
         return None
     # Those of one head after those of another; all heads are alike.
-    first, last = (dpu(model, graph, settings, result) for settings in products[:2])
+    first, last = (dpu(model, graph, settings, result, leaky=False) for settings in products[:2])
     gains = first.output_gain(), last.output_gain()
     if min(gains) <= 0:
         return None

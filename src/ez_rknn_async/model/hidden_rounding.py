@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 SEPARATE = ("LeakyRelu", "Tanh", "Swish", "HardSwish", "Gelu", "Mish", "Sigmoid", "HardSigmoid")
 ALWAYS_SEPARATE = ("HardSigmoid",)
 
+# In front of these the span is that of what they leave: of the maxima, of what is not cut off.
+_CUT_BELOW = {"MaxPool", "Relu", "Clip"}
+_CUT_ABOVE = {"Clip"}
+
 _CERTAIN = 1.1  # how many times further than the limit a lost end must be likely to reach
 _FAR = 20.0  # an argument beyond every limit: of a function that has reached its end nothing more is known
 _GAP = 8.0  # how many values are met, at least, between a function's lowest point and the nearest value to it
@@ -87,8 +91,11 @@ def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convo
     if span is None or not is_separate(stages, convolved.depthwise, convolved.transposed):
         return None
     assert isinstance(stage, Activation)
-    low = None if _is_of_maxima(graph, result) else _undone(stage, span[0], math.prod(result.shape))
-    high = _undone(stage, span[1], math.prod(result.shape))
+    users = {node.op for node in graph.nodes if result.index in node.inputs}
+    low, high = (
+        None if users & cutting else _undone(stage, end, math.prod(result.shape))
+        for end, cutting in zip(span, (_CUT_BELOW, _CUT_ABOVE))
+    )
     least, largest = _limits(stage)
     if low is None and high is not None and _is_beyond(least, high, convolved.reach):
         low = least
@@ -135,11 +142,6 @@ def _covers(span: Span, met: Mapping[str, Any]) -> bool:
     except (LookupError, TypeError, ValueError):  # of some other form: nothing is known
         return False
     return bool(max(misses) <= 1e-3 * (span[1] - span[0]))
-
-
-def _is_of_maxima(graph: Graph, result: Tensor) -> bool:
-    """In front of a maximum the span is that of the maxima: its upper end is right, its lower end is too high."""
-    return any(node.op == "MaxPool" and result.index in node.inputs for node in graph.nodes)
 
 
 def _limits(activation: Activation) -> Span:

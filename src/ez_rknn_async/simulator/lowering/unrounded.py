@@ -1,0 +1,88 @@
+"""Tensors that the NPU stores as int8 and the official simulator never rounds.
+
+Both fuse convolutions with what is behind them, but not always the same ones. Where the official simulator fuses more
+than the compiler, the tensor between the two operators is in the file, and is neither rounded nor saturated by it.
+Found out by looking at its intermediate results.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ...model.convolution import Convolution
+    from ...model.graph import Node
+    from .builder import GraphBuilder
+
+_TILE = re.compile(r"_tile\d+_conv$")
+_COPIED_INPUT = "New_input_"
+_SUM_OF_ACTIVATION = re.compile(r"Conv[A-Z]\w*(?<!PRelu)Add")  # with one further operand
+_DEPTHWISE_SUMS_APART = ("rk3588", "rk3566", "rk3568")
+
+
+def is_unrounded(node: Node, decoded: Convolution, to: GraphBuilder) -> bool:
+    """Whether the official simulator never rounds the result of a convolution with no fused stages."""
+    result = node.outputs[0]
+    users = [user for user in to.graph.nodes if result in user.inputs]
+    if len(users) != 1 or users[0].inputs.count(result) != 1 or result in to.graph.outputs:
+        return False
+    (user,) = users
+    if user.op.startswith("Conv"):
+        return _is_only_added(node, user, to)
+    if decoded.transposed:
+        return False
+    return _is_fused(node, user, decoded.group > 1, to)
+
+
+def _is_fused(node: Node, user: Node, depthwise: bool, to: GraphBuilder) -> bool:
+    """Whether the official simulator fuses what the compiler left to an operator of its own.
+
+    On every SoC that is a sum with a constant or with an input of the graph. On RK3576 it is a GELU too.
+    """
+    target = to.model.target_platform
+    if user.op == "exGelu":
+        return target == "rk3576" and not depthwise
+    if not user.op.startswith("Add") or (depthwise and target in _DEPTHWISE_SUMS_APART):
+        return False
+    others = [index for index in to.operands(user) if index != node.outputs[0]]
+    return all(to.is_constant(index) or _original(index, to) in to.graph.inputs for index in others)
+
+
+def _is_only_added(node: Node, user: Node, to: GraphBuilder) -> bool:
+    """Whether the result only goes into a sum, and another convolution with which the compiler fused that does not.
+
+    The compiler fuses the sum of two convolutions with the one that it runs last and stores the other's result as int8.
+    The official simulator fuses it with the one that comes first in the network, whose result is therefore neither
+    rounded nor saturated there. (It rounds the other one instead, to a scale that is not in the file.) Where the other
+    one has an activation before the sum, it cannot be the one.
+    """
+    result = node.outputs[0]
+    if result in user.inputs[:2]:
+        return False
+    if _SUM_OF_ACTIVATION.fullmatch(user.op):
+        return True
+    if not user.op.startswith("ConvAdd"):
+        return False
+    name = to.tensor(result).name
+    if _TILE.search(name):  # one of the parts into which the compiler has split a large convolution's channels
+        return _is_split_input(node, to)
+    if name != to.tensor(node.inputs[0]).name + "_conv":
+        return node.inputs[1] < user.inputs[1]  # weights are numbered as in the network
+    # The parts of a convolution of a concatenation, which the compiler has split: in the order of their inputs.
+    places = {output: place for place, maker in enumerate(to.graph.nodes) for output in maker.outputs}
+    return places.get(node.inputs[0], -1) < places.get(user.inputs[0], -1)
+
+
+def _is_split_input(node: Node, to: GraphBuilder) -> bool:
+    """Whether the convolution that was split takes an input of the graph: its second part comes first then."""
+    split = next((maker for maker in to.graph.nodes if node.inputs[0] in maker.outputs), None)
+    return split is not None and split.op == "Split" and _original(split.inputs[0], to) in to.graph.inputs
+
+
+def _original(index: int, to: GraphBuilder) -> int:
+    """The tensor of which this one is the compiler's own copy in another layout; else the tensor itself."""
+    makers = {output: maker for maker in to.graph.nodes for output in maker.outputs if maker.op != "InputOperator"}
+    while index in makers and to.tensor(index).name.startswith(_COPIED_INPUT):
+        index = makers[index].inputs[0]
+    return index
