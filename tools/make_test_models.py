@@ -166,6 +166,7 @@ ENTRIES: tuple[Entry, ...] = (
         target="rv1126b",
         note="attention has settings of its own for an operand",
     ),
+    Entry("rk3566_started_fp16", graphs.started, target="rk3566", note="a padded initial state"),
     Entry("rk3576_widened_int8", graphs.widened, int8=True, target="rk3576", note="one channel to one"),
     *both("plain_recurrent", graphs.plain_recurrent, config=SMALLER, note="the whole network runs on the CPU"),
     Entry(

@@ -372,3 +372,12 @@ def widened() -> onnx.ModelProto:
     x = g.op("Relu", g.conv(g.input("x", [1, 1, 7, 6]), 1, kernel=1))
     g.output("y", g.op("ConvTranspose", x, g.weight(1, 1, 4, 4, fan_in=1), strides=[4, 4], kernel_shape=[4, 4]))
     return g.model()
+
+
+def started() -> onnx.ModelProto:
+    """A GRU in both directions that starts from a given state, of a size that the compiler pads: [2, 2, 1, 9]."""
+    g = GraphWriter("started")
+    weights = [g.weight(2, 27, 6, fan_in=6), g.weight(2, 27, 9, fan_in=9), g.weight(2, 54, fan_in=4)]
+    operands = [g.input("x", [2, 1, 6]), *weights, "", g.weight(2, 1, 9, fan_in=1)]
+    g.output("y", g.op("GRU", *operands, hidden_size=9, direction="bidirectional", linear_before_reset=1))
+    return g.model()

@@ -10,13 +10,14 @@ forward and has neither, so a ``GRU`` that runs forward has one of them, and whi
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
 from ..errors import RknnModelError
-from .constants import constant
+from .constants import constant, real_constant
 from .dpu import DPUS, UNITY_SHIFT
 from .graph import DUMMY, DType, Kind
 from .unsupported import UnsupportedFormError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from .registers import RegisterFile
 
     Array = np.ndarray[Any, np.dtype[Any]]
+    State = Union[Array, int]  # numbers, or the index of the tensor that is computed
 
 GATES = {"LSTM": 4, "GRU": 3}
 _EXTENDED_GRU = (2, 5, 0)  # the first compiler that writes exGRU
@@ -54,8 +56,8 @@ class Recurrent:
     direction: str  # "forward", "reverse" or "bidirectional"
     lengths: tuple[int, ...]  # of the sequences of the batch; empty: all of them in full
     attributes: Mapping[str, Any]  # ONNX's others, where the layer has them
-    state: int  # tensor index of the initial hidden state [directions, batch, hidden]
-    cell: int | None  # tensor index of an LSTM's initial cell state
+    state: State  # initial hidden state [directions, batch, hidden], in float32
+    cell: State | None  # an LSTM's initial cell state
 
 
 def recurrent(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> Recurrent:
@@ -170,12 +172,27 @@ class _Decoder:
             attributes.update({name: given[name] for name in coefficients if given.get(name)})
         return attributes
 
-    def _initial(self, index: int) -> int:
+    def _initial(self, index: int) -> State:
         tensor = self._graph.tensors[index]
-        without_scale = tensor.dtype is DType.INT8 and tensor.quantization is None
-        if without_scale and constant(self._model, self._graph, tensor).any():  # zeros are zeros in any scale
-            raise UnsupportedFormError(f"the scale of its initial state {tensor.name!r} is not known")
-        return index
+        if tensor.buffer == 0 or tensor.kind not in (Kind.WEIGHT, Kind.CONSTANT, Kind.HELPER):
+            return index
+        if tensor.dtype is DType.FLOAT16 and tensor.shape[-1] == self._hidden:
+            return self._state_in_blocks(tensor)
+        numbers = constant(self._model, self._graph, tensor)
+        if tensor.dtype is DType.INT8 and tensor.quantization is None:
+            if numbers.any():  # zeros are zeros in any scale
+                raise UnsupportedFormError(f"the scale of its initial state {tensor.name!r} is not known")
+            return np.zeros((*tensor.shape[:-1], self._hidden), np.float32)
+        return real_constant(self._model, self._graph, tensor)[..., : self._hidden]
+
+    def _state_in_blocks(self, tensor: Tensor) -> Array:
+        """Each sequence of each direction fills whole blocks of channels: not the shape says it, the length does."""
+        data = self._model.constant_bytes(self._graph, tensor)
+        rows = math.prod(tensor.shape[:-1])
+        numbers = np.frombuffer(data[: len(data) // (2 * rows) * 2 * rows], "<f2").reshape(*tensor.shape[:-1], -1)
+        if numbers.shape[-1] < self._hidden:
+            raise UnsupportedFormError(f"its initial state {tensor.name!r} has {len(data)} bytes")
+        return numbers[..., : self._hidden].astype(np.float32)
 
     def _joined(self, gates: Array) -> Array:
         """[directions, gates, hidden, columns] to ONNX's rows."""

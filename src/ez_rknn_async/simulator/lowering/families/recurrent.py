@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ....model.graph import Node
+    from ....model.recurrent import State
     from ..builder import GraphBuilder
 
 
@@ -60,14 +61,13 @@ def _lengths(to: GraphBuilder, index: int) -> str:
     return to.add("Cast", to.value(index), to=int(DType.INT32))
 
 
-def _initial(to: GraphBuilder, index: int, hidden: int) -> str:
-    """An initial state without its padding."""
-    tensor = to.tensor(index)
-    if tensor.dtype == DType.INT8 and tensor.quantization is None:  # zeros: others are refused by the decoder
-        return to.initializer(np.zeros((*tensor.shape[:-1], hidden), np.float32))
-    if tensor.shape[-1] == hidden:
-        return to.value(index)
-    return to.add("Slice", to.value(index), to.ints([0]), to.ints([hidden]), to.ints([-1]))
+def _initial(to: GraphBuilder, state: State, hidden: int) -> str:
+    """An initial state; one that is computed may have padding."""
+    if not isinstance(state, int):
+        return to.initializer(state)
+    if to.shape(state)[-1] == hidden:
+        return to.value(state)
+    return to.add("Slice", to.value(state), to.ints([0]), to.ints([hidden]), to.ints([-1]))
 
 
 def _in_shape(to: GraphBuilder, index: int, value: str) -> str:
