@@ -1,7 +1,7 @@
 """What a compiled model has that no runtime can compute as the official simulator does.
 
 ``docs/reference/simulator.md`` explains each: tensors that the official simulator rounds to a scale that is not in the
-file, images, states that the compiler loses. What differs in such a model may differ for that reason.
+file, states that the compiler loses. What differs in such a model may differ for that reason.
 """
 
 from __future__ import annotations
@@ -18,31 +18,22 @@ from ez_rknn_async.model.stages import Binary, Rounding
 from ez_rknn_async.model.unsupported import UnsupportedFormError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from ez_rknn_async.model import Model
     from ez_rknn_async.model.graph import Graph, Node
 
-MOST_IMAGE_CHANNELS = 4
 SUMS = ("Add", "Sub", "Max")
 
 
 def known_differences(path: Path) -> list[str]:
-    """A line for each node and input."""
+    """A line for each node."""
     with load(str(path)) as model:
         graph = model.graphs[0]
         if not any(tensor.dtype is DType.INT8 for tensor in graph.tensors):
             return []
         nodes = [(node, known_difference(model, graph, node)) for node in graph.nodes]
-        return [*_images(graph), *(f"{node.op} {node.name}: {reason}" for node, reason in nodes if reason)]
-
-
-def _images(graph: Graph) -> Iterator[str]:
-    for index in graph.inputs:
-        tensor = graph.tensors[index]
-        if len(tensor.shape) == 4 and tensor.shape[1] <= MOST_IMAGE_CHANNELS and tensor.dtype is DType.INT8:
-            yield f"input {tensor.name}: an image, which the runtime quantises in fixed point"
+        return [f"{node.op} {node.name}: {reason}" for node, reason in nodes if reason]
 
 
 def known_difference(model: Model, graph: Graph, node: Node) -> str:
@@ -51,8 +42,8 @@ def known_difference(model: Model, graph: Graph, node: Node) -> str:
         return "its initial state is zeros in the file, whatever it was"
     if not node.outputs or graph.tensors[node.outputs[0]].dtype is not DType.INT8:
         return ""
-    if node.op == "exSDPAttention":
-        return "the scale of its scores and weights is not in the file"
+    if node.op == "exSDPAttention" and "q_add" in node.attributes:
+        return "the scale of its scores in front of the mask is not in the file"
     return _of_convolution(model, graph, node) if node.op.startswith("Conv") else ""
 
 

@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CALIBRATION_SAMPLES = 8
+CALIBRATION_SEED = 1000  # of the first sample
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One compiled file: a graph and the compiler's options. ``int8`` asks for quantisation."""
+    """One compiled file: a graph and the compiler's options. ``int8`` asks for quantisation.
+
+    ``familiar``: what is recorded is one of the calibration samples, and nothing is out of the range that they span.
+    """
 
     name: str
     graph: Callable[[], onnx.ModelProto]
@@ -36,6 +40,7 @@ class Entry:
     config: dict[str, Any] = field(default_factory=dict)
     batch: int = 1
     custom_operators: tuple[Any, ...] = ()
+    familiar: bool = False
     note: str = ""
 
     @property
@@ -48,9 +53,10 @@ class Entry:
 def make(entry: Entry, folder: Path) -> dict[str, Any]:
     """Compiles one model into ``folder``, records the official simulator's outputs, returns the manifest's entry."""
     model = entry.graph()
-    cases = [inputs_for(entry, shapes, case) for case, shapes in enumerate(case_shapes(entry, model))]
+    cases = [inputs_of_case(entry, shapes, case) for case, shapes in enumerate(case_shapes(entry, model))]
     calibration = [
-        inputs_for(entry, graph_shapes(model), 1000 + sample, batch=1) for sample in range(CALIBRATION_SAMPLES)
+        inputs_for(entry, graph_shapes(model), CALIBRATION_SEED + sample, batch=1)
+        for sample in range(CALIBRATION_SAMPLES)
     ]
     recipe = Recipe(
         {"target_platform": entry.target, **entry.config}, entry.options, entry.custom_operators, calibration
@@ -81,6 +87,14 @@ def case_shapes(entry: Entry, model: onnx.ModelProto) -> Iterable[list[tuple[lis
     fixed = [(shape, dtype) for _, shape, dtype in file_inputs(entry, model)]
     for shapes in entry.config.get("dynamic_input", [[shape for shape, _ in fixed]]):
         yield [(shape, dtype) for shape, (_, dtype) in zip(shapes, fixed)]
+
+
+def inputs_of_case(entry: Entry, shapes: Sequence[tuple[list[int], int]], case: int) -> list[NDArray[Any]]:
+    """What is recorded: inputs of its own, or the first samples of the calibration."""
+    if not entry.familiar:
+        return inputs_for(entry, shapes, case)
+    samples = [inputs_for(entry, shapes, CALIBRATION_SEED + sample, batch=1) for sample in range(entry.batch)]
+    return [np.concatenate(parts) for parts in zip(*samples)]
 
 
 def inputs_for(

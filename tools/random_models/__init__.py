@@ -59,9 +59,9 @@ def subject(seed: int, kind: str | None = None) -> Subject:
     name = f"fuzz{seed}"
     model, form = KINDS[kind](name, random.Random(seed))
     batch = decide.choice((2, 3)) if kind in ("block", "network") and decide.random() < 0.1 else 1
-    return Subject(
-        kind, form, Entry(name, lambda: model, int8=int8, target=target, config=_config(decide), batch=batch)
-    )
+    config = _config(decide)
+    entry = Entry(name, lambda: model, int8=int8, target=target, config=config, batch=batch, familiar=True)
+    return Subject(kind, form, entry)
 
 
 def _config(decide: random.Random) -> dict[str, Any]:
