@@ -164,9 +164,11 @@ ENTRIES: tuple[Entry, ...] = (
         graphs.cross_attention,
         int8=True,
         target="rv1126b",
+        familiar=True,
         note="attention has settings of its own for an operand",
     ),
     Entry("rk3566_started_fp16", graphs.started, target="rk3566", note="a padded initial state"),
+    *both("capped", graphs.capped, config=SMALLER, note="the bound is not in the file: only int8 saturates there"),
     Entry("rk3576_widened_int8", graphs.widened, int8=True, target="rk3576", note="one channel to one"),
     *both("plain_recurrent", graphs.plain_recurrent, config=SMALLER, note="the whole network runs on the CPU"),
     Entry(

@@ -381,3 +381,10 @@ def started() -> onnx.ModelProto:
     operands = [g.input("x", [2, 1, 6]), *weights, "", g.weight(2, 1, 9, fan_in=1)]
     g.output("y", g.op("GRU", *operands, hidden_size=9, direction="bidirectional", linear_before_reset=1))
     return g.model()
+
+
+def capped(cap: float = 0.4) -> onnx.ModelProto:
+    """A convolution with an upper bound and no lower one: [1, 8, 6, 5]."""
+    g = GraphWriter("capped")
+    g.output("y", g.op("Clip", g.conv(g.input("x", [1, 8, 6, 5]), 8), "", g.constant(np.array(cap, np.float32))))
+    return g.model()

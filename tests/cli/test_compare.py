@@ -121,6 +121,7 @@ LOSSY = {
     "nv12_int8": "random planes have colours beyond those of red, green and blue from 0 to 255, where they are cut off",
     "unusual_int8": "Hardmax and Shrink jump",
     "seldom_int8": "comparisons and the places of the largest jump",
+    "rv1126b_cross_attention_int8": "the scores and weights of attention saturate",
     "unusual_fp16": "Hardmax and Shrink jump",
 }
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 # There to be refused, each for a reason that the manifest gives.
-TO_BE_REFUSED = ("without_weights", "compressed", "mini", "gru_clip")
+TO_BE_REFUSED = ("without_weights", "compressed", "mini", "gru_clip", "capped_fp16")
 # Executed with the help of the host, which has tests of its own.
 CUSTOM = ("custom_operator", "custom_blend")
 

@@ -127,6 +127,7 @@ def test_the_lowered_model_is_valid_onnx(model: Recording) -> None:
         ("compressed_int8", "compress_weight"),
         ("mini_int8", "mini_rknn"),
         ("gru_clip_fp16", "its clip or its activations"),
+        ("capped_fp16", "the upper bound of its Clip"),
     ],
 )
 def test_what_cannot_be_executed_is_refused_with_advice(name: str, word: str) -> None:

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, np.dtype[Any]]
 
 
+_HIGHEST = 127
+
+
 @dataclass(frozen=True)
 class Convolution:
     """A convolution, plain or transposed, and what is fused behind it.
@@ -270,7 +273,7 @@ class _Decoder:
         floating = unit is None
         if function == "Clip":
             low, high = self._dpu.clip_bounds(unit)
-            return {"min": low, "max": high}
+            return {"min": low, "max": high if self._dpu.keeps_upper_bound(low, unit) else self._end_of_range(unit)}
         if function == "LeakyRelu":
             return {"alpha": self._dpu.leaky_slope(floating)}
         if function == "HardSigmoid":
@@ -285,6 +288,21 @@ class _Decoder:
             beta = swish_beta(table)
             return {} if beta == 1 else {"beta": beta}
         return {}
+
+    def _end_of_range(self, unit: float | None) -> float:
+        """In place of a clip's upper bound of which nothing is left, because there is no lower one.
+
+        An int8 result ends at the bound as well, for calibration has met nothing beyond it; unless its range was
+        widened to zero.
+        """
+        quantization = self._result.quantization
+        end = 0.0 if quantization is None else (_HIGHEST - quantization.zero_point[0]) * quantization.scale[0]
+        if unit is None or self._functions[-1] != "Clip" or not end > 0:
+            raise UnsupportedFormError(
+                "the upper bound of its Clip is not in the file, for there is no lower one from which it is counted; "
+                "give it both when compiling"
+            )
+        return end
 
     def _table(self, name: str) -> LookupTable | None:
         """The model's one table for a function."""

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, np.dtype[Any]]
 
+_LARGEST_INTEGER, _LARGEST_HALF = 2.0**31 - 1.5, 65504.0
+
 UNITY_SHIFT = 14  # the per-channel multipliers are fractions of 2**14
 TABLE_RANGE = 32768.0  # the tables' entries for 0 to 1
 
@@ -131,6 +133,12 @@ class Dpu:
             low = 0.0
         return -low, high - low
 
+    def keeps_upper_bound(self, low: float, unit: float | None) -> bool:
+        """Whether a clip's upper bound, stored as its distance from ``low``, is more than what rounding leaves."""
+        if unit is None:
+            return low > -_LARGEST_HALF
+        return low > -_LARGEST_INTEGER * unit
+
     def hard_sigmoid(self, floating: bool) -> tuple[float, float]:
         """Alpha and beta of a fused hard sigmoid: the table is 0.5 + t / 32768, and t = gain * x + offset."""
         gain, offset = self._table_argument(floating)
@@ -191,6 +199,10 @@ class NewerDpu(Dpu):
         low = self._real(0x4090, unit)
         return low, self._real(0x4078, unit) + low
 
+    def keeps_upper_bound(self, low: float, unit: float | None) -> bool:
+        """A floating-point bound has a register of its own."""
+        return unit is None or super().keeps_upper_bound(low, unit)
+
     def _table_argument(self, floating: bool) -> tuple[float, float]:
         """The offset is added before the multiplication."""
         multiplier, offset = self._register(BN_MULTIPLIER), self._register(BN_OFFSET)
@@ -220,6 +232,10 @@ class Rk3562Dpu(NewerDpu):
             return super().clip_bounds(unit)
         low = self._real(BN_OFFSET, None)
         return low, self._real(0x4078, None) + low
+
+    def keeps_upper_bound(self, low: float, unit: float | None) -> bool:
+        """As on the others, with floating-point bounds as with integers."""
+        return low > -_LARGEST_HALF if unit is None else super().keeps_upper_bound(low, unit)
 
 
 class Rk3576Dpu(NewerDpu):
