@@ -5,8 +5,8 @@ Two steps, because the compiler and this package are seldom installed in the sam
     toolkit/bin/python tools/fuzz_models.py make 40 FOLDER    # needs rknn-toolkit2; optional: the first seed
     python tools/fuzz_models.py compare FOLDER                # needs this package; also takes tests/data
 
-What the models are is told by ``random_models``: single operators, blocks, networks and sequences, each kind as often
-as the others, for a random SoC and in a random precision. Seeds make them the same every time; ``--kind`` makes all of
+What the models are is told by ``random_models``: single operators, blocks, networks and sequences,
+for a random SoC and in a random precision. Seeds make them the same every time; ``--kind`` makes all of
 one kind. ``compare`` prints the score of each kind and of all, what the compiler refused, and every model below the
 line with the reason where it can be told; it ends with status 1 if more are there than
 :data:`scoring.REQUIRED` allows. ``make fuzz-models`` does both.

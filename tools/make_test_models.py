@@ -182,6 +182,14 @@ ENTRIES: tuple[Entry, ...] = (
     Entry("last_state_fp16", graphs.last_state, config=SMALLER, note="two results of the LSTM are not wanted"),
     *both("rk3566_cosine", graphs.cosine, target="rk3566", note="the whole network runs on the CPU"),
     Entry("rv1126b_block_int8", graphs.block, int8=True, target="rv1126b"),
+    Entry(
+        "rk3562_column_int8",
+        graphs.column,
+        int8=True,
+        target="rk3562",
+        config={"quantized_method": "layer"},
+        note="the zero point of its weights is where depthwise ones have it",
+    ),
     Entry("rk3562_conv_int8", graphs.tiny_conv, int8=True, target="rk3562"),
     Entry(
         "custom_operator_fp16",

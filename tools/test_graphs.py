@@ -388,3 +388,11 @@ def capped(cap: float = 0.4) -> onnx.ModelProto:
     g = GraphWriter("capped")
     g.output("y", g.op("Clip", g.conv(g.input("x", [1, 8, 6, 5]), 8), "", g.constant(np.array(cap, np.float32))))
     return g.model()
+
+
+def column() -> onnx.ModelProto:
+    """A transposed convolution that keeps the size, of an image one pixel wide: [1, 4, 9, 1] to [1, 12, 9, 1]."""
+    g = GraphWriter("column")
+    weight = g.weight(4, 12, 3, 3, fan_in=12)
+    g.output("y", g.op("ConvTranspose", g.input("x", [1, 4, 9, 1]), weight, kernel_shape=[3, 3], pads=[1] * 4))
+    return g.model()

@@ -221,6 +221,14 @@ class Rk3562Dpu(NewerDpu):
 
     lanes = 4
 
+    def layer_zero_point(self, depthwise: bool) -> int:
+        """Where a bit says that it is there; else what the kernel's padding is filled with.
+
+        All depthwise convolutions have it in the second place, and those that the NPU computes in the same manner.
+        """
+        settings = self._register(BS_ZERO_POINT)
+        return signed(settings, 16) if settings >> 31 else weight_offset(self._register(KERNEL_PADDING))
+
     def multiplier_shift(self, per_layer: bool, depthwise: bool) -> int:
         """A whole layer's multiplier is in a register, if there is one."""
         shift = (self._register(NEWER_BS_CFG) >> 8) & 63
