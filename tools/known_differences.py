@@ -6,12 +6,13 @@ file, states that the compiler loses. What differs in such a model may differ fo
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ez_rknn_async.model import load
 from ez_rknn_async.model.constants import constant
 from ez_rknn_async.model.convolution import convolution
-from ez_rknn_async.model.graph import DType
+from ez_rknn_async.model.graph import DType, Kind
 from ez_rknn_async.model.hidden_rounding import is_separate
 from ez_rknn_async.model.registers import RegisterFile
 from ez_rknn_async.model.stages import Binary, Rounding
@@ -44,7 +45,14 @@ def known_difference(model: Model, graph: Graph, node: Node) -> str:
         return ""
     if node.op == "exSDPAttention" and "q_add" in node.attributes:
         return "the scale of its scores in front of the mask is not in the file"
+    if node.op.startswith(("Add", "Mul")) and any(_has_seven_bits(graph, index) for index in node.inputs[:2]):
+        return "its constant has 7 bits in the file"
     return _of_convolution(model, graph, node) if node.op.startswith("Conv") else ""
+
+
+def _has_seven_bits(graph: Graph, index: int) -> bool:
+    tensor = graph.tensors[index]
+    return tensor.kind in (Kind.WEIGHT, Kind.CONSTANT) and tensor.dtype is DType.INT8 and math.prod(tensor.shape) > 1
 
 
 def _has_lost_state(model: Model, graph: Graph, node: Node) -> bool:

@@ -179,7 +179,8 @@ def recurrent_layer(g: Draft, kind: str, x: str, hidden: int) -> tuple[str, ...]
     weights = [g.weight(count, rows, inputs, fan_in=inputs), g.weight(count, rows, hidden, fan_in=hidden)]
     operands = [x, *weights, g.weight(count, 2 * rows, fan_in=4)]
     if g.chance(0.15):
-        operands += ["", *(g.normal(count, batch, hidden, spread=0.5) for _ in range(1 + (kind == "LSTM")))]
+        spread = g.choice((0.0, 0.5))  # frameworks write down zeros
+        operands += ["", *(g.normal(count, batch, hidden, spread=spread) for _ in range(1 + (kind == "LSTM")))]
     elif g.chance(0.1):
         operands.append(g.constant(np.full(batch, g.integer(1, steps), np.int32)))
     extra = {"linear_before_reset": g.choice((0, 1, 1))} if kind == "GRU" else {}
