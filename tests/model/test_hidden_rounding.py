@@ -68,6 +68,12 @@ def test_tanh_is_undone_up_to_its_limit() -> None:
     assert rounding.scale == pytest.approx(6.4 / 255)
 
 
+def test_a_flat_end_does_not_tell_of_the_argument() -> None:
+    """All arguments below -15 or so give the same."""
+    assert hidden_rounding(graph(), [Activation("Elu", {"alpha": 1.0})], result((-1.0, 9.0)), TRANSPOSED) is None
+    assert hidden_rounding(graph(), [Activation("Elu", {"alpha": 1.0})], result((-0.9999, 9.0)), TRANSPOSED)
+
+
 @pytest.mark.parametrize(("function", "high", "limits"), [("Sigmoid", 0.9999, (-7, 7)), ("HardSwish", 8, (-3, 8))])
 def test_a_lost_end_is_at_the_limit_when_it_must_have_been_beyond(
     function: str, high: float, limits: tuple[float, float]

@@ -44,7 +44,8 @@ _CUT_ABOVE = {"Clip"}
 
 _CERTAIN = 1.1  # how many times further than the limit a lost end must be likely to reach
 _FAR = 20.0  # an argument beyond every limit: of a function that has reached its end nothing more is known
-_GAP = 8.0  # how many values are met, at least, between a function's lowest point and the nearest value to it
+_FLAT = -1 + 1e-6  # the least result from which an argument can be told that makes nearly -1
+_GAP = 25.0  # how many values are met, at least, between a function's lowest point and the nearest value to it
 _LEVELS = 255
 _LOWEST = -128
 
@@ -178,7 +179,7 @@ def _undone(activation: Activation, value: float, count: int) -> float | None:
         return math.copysign(_FAR, value) if abs(value) >= 1 else math.atanh(value)
     if activation.function == "Elu":
         alpha = activation.parameters["alpha"]
-        return value if value >= 0 else math.log1p(value / alpha) if -alpha < value else None
+        return value if value >= 0 else math.log1p(value / alpha) if value / alpha > _FLAT else None
     # The spans of these are widened to zero.
     if activation.function == "Sigmoid":
         return None if value <= 0 else _FAR if value >= 1 else math.log(value / (1 - value))
