@@ -21,8 +21,8 @@ from .hidden_rounding import Convolved, hidden_rounding, is_separate, spans_are_
 from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, unit_of_sum, weight_and_bias
 from .registers import lookup_table
-from .stages import BINARY, LEAKY, Activation, Binary, fused_functions
-from .table_parameters import elu_alpha, swish_beta
+from .stages import BINARY, LEAKY, TABLE_GAINS, Activation, Binary, fused_functions, table_gain
+from .table_parameters import elu_alpha, softplus_reach, swish_beta
 from .unsupported import UnsupportedFormError
 from .weights import has_zero_points, unpack, unpack_depthwise_with_zero_points
 
@@ -138,7 +138,13 @@ class _Decoder:
             data = None if self._bias is None else self._model.constant_bytes(self._graph, self._bias)
             parameters = channel_parameters(self._dpu, data, channels, self._depthwise, offsets)
             unit = unit_of_sum(
-                self._dpu, self._functions, self._result, self._factors(), parameters.per_layer, self._depthwise
+                self._dpu,
+                self._functions,
+                self._table_gain(),
+                self._result,
+                self._factors(),
+                parameters.per_layer,
+                self._depthwise,
             )
             return (*weight_and_bias(stored, parameters, unit, self._source), unit)
         bias = None if self._bias is None else self._flat(self._bias, channels)
@@ -303,6 +309,13 @@ class _Decoder:
                 "give it both when compiling"
             )
         return end
+
+    def _table_gain(self) -> float | None:
+        """From arguments to places in the table of the fused activation that has one."""
+        function = next((function for function in self._functions if function in TABLE_GAINS), None)
+        if function == "Softplus" and (table := self._table("Softplus")) is not None:
+            return table_gain(softplus_reach(table))
+        return None if function is None else TABLE_GAINS[function]
 
     def _table(self, name: str) -> LookupTable | None:
         """The model's one table for a function."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from .convolution_weight import Weight
 from .dpu import UNITY_SHIFT
-from .stages import LEAKY, TABLE_GAINS
+from .stages import LEAKY
 from .unsupported import UnsupportedFormError
 
 if TYPE_CHECKING:
@@ -77,16 +77,22 @@ def _blocks(data: memoryview, dtype: np.dtype[Any], count: int) -> Array:
 
 
 def unit_of_sum(
-    dpu: Dpu, functions: Sequence[str], result: Tensor, factors: Sequence[Tensor], per_layer: bool, depthwise: bool
+    dpu: Dpu,
+    functions: Sequence[str],
+    gain: float | None,
+    result: Tensor,
+    factors: Sequence[Tensor],
+    per_layer: bool,
+    depthwise: bool,
 ) -> float:
     """The real value of one unit of the normalised sum.
 
     Args:
         functions: what is fused behind the convolution.
+        gain: from arguments to places in the table of one of them; None where none has a table.
         factors: the second operands of the multiplications among them.
     """
     range_of_multipliers = 2.0 ** (UNITY_SHIFT - dpu.multiplier_shift(per_layer, depthwise))
-    gain = next((TABLE_GAINS[function] for function in functions if function in TABLE_GAINS), None)
     if gain is not None:
         return dpu.table_gain() / gain * range_of_multipliers
     unit = dpu.output_gain() * range_of_multipliers * _scale(result)

@@ -5,6 +5,7 @@ A table has two halves of 513 entries, for arguments down to minus and up to plu
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,17 @@ def elu_alpha(table: LookupTable) -> float:
         return 1.0
     raised = (numbers + 0.5) / _ELU_UNITS + 1  # entries are rounded down
     return float((raised * powers)[known].sum() / (powers**2)[known].sum())
+
+
+def softplus_reach(table: LookupTable) -> float:
+    """The argument that it goes up to: 4.0 in models of compilers before 2.4, later 6.31.
+
+    The last entry is its softplus where the first one is that of 0, ln 2.
+    """
+    first, last = int(table.lo[0]), int(table.lo[-1])
+    if not 0 < first < last:
+        return TABLE_REACHES["Softplus"]
+    return round(math.log(math.expm1(math.log(2) * last / first)), 2)
 
 
 def swish_beta(table: LookupTable) -> float:
