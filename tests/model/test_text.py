@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 
 import pytest
@@ -30,7 +29,7 @@ def test_it_reads_what_json_writes(value: object) -> None:
 @given(_VALUES)
 def test_it_reads_what_repr_writes(value: object) -> None:
     """The other spelling: single quotes, True, None."""
-    assert parse_text(repr(value), 0) == ast.literal_eval(repr(value).replace("inf", "1e999"))
+    assert parse_text(repr(value), 0) == value
 
 
 def test_tuples_become_lists() -> None:

@@ -20,6 +20,7 @@ from ez_rknn_async.model import (
     unpack,
     unpack_depthwise_with_zero_points,
 )
+from ez_rknn_async.model.weights import unpack_sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,26 @@ def test_four_bit_numbers_are_signed_and_the_low_half_comes_first(holding: Holdi
     """Two numbers to a byte."""
     each = weight((1, 1, 1, 1, 1, 6), DType.INT4)
     assert unpack(*holding(each, bytes([0x21, 0xF8, 0x7E])), each).ravel().tolist() == [1, 2, -8, -1, -2, 7]
+
+
+def test_sections_end_with_a_smaller_block_each(holding: Holding) -> None:
+    """Two matrices [3, 6] in blocks of two rows and of one, the columns in blocks of four and of two."""
+    sections = np.arange(36, dtype=np.int16).reshape(2, 3, 6)
+    stored = [
+        np.concatenate([rows[:, :4].ravel(), rows[:, 4:].ravel()]) for each in sections for rows in (each[:2], each[2:])
+    ]
+    native = (2, 1, 1, 1, 2, 4, 2, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 4, 2, 1, 1, 1, 1, 2)
+    held = weight(native)
+    unpacked = unpack_sections(*holding(held, np.concatenate(stored).tobytes()), held, 2)
+    assert unpacked is not None
+    assert np.array_equal(unpacked[..., 0, 0], sections)
+
+
+def test_blocks_of_one_size_make_no_sections(holding: Holding) -> None:
+    """Then the order is the usual one; so it is where blocks do not belong to one section each."""
+    even, odd = weight((2, 1, 1, 1, 2, 4)), weight((3, 1, 1, 1, 2, 4, 2, 1, 1, 1, 1, 4))
+    assert unpack_sections(*holding(even, bytes(64)), even, 2) is None
+    assert unpack_sections(*holding(odd, bytes(64)), odd, 2) is None
 
 
 def test_depthwise_weights_with_their_zero_points(holding: Holding) -> None:

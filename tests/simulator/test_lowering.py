@@ -71,7 +71,14 @@ def test_matrix_products_are_exact() -> None:
         assert np.allclose(run(model, inputs), expected, rtol=1e-5, atol=1e-6)
 
 
-EXACT = ["left_out_fp16", "rk3576_gelu_int8", "attention_int8", "rk3562_attention_int8", "rk3562_column_int8"]
+EXACT = [
+    "left_out_fp16",
+    "batched_weight_int8",
+    "rk3576_gelu_int8",
+    "attention_int8",
+    "rk3562_attention_int8",
+    "rk3562_column_int8",
+]
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -14,7 +14,9 @@ from .graph import DUMMY, DType, Graph, Kind, Layout, Node, Preprocessing, Quant
 from .schema import PARAMETERS, UNKNOWN_PARAMETERS
 
 if TYPE_CHECKING:
-    from .flatbuffer import Reader
+    from collections.abc import Mapping
+
+    from .flatbuffer import Reader, TableType
 
 _MAX_ELEMENTS = 2**31 - 1
 _MAX_NATIVE_RANK = 5  # NC1HWC2
@@ -25,11 +27,18 @@ _NPU = 2  # Node field 3; 0: CPU
 _BSON_TYPES = {"i": (int,), "f": (float, int), "s": (str,), "is": (int,), "fs": (float, int), "ss": (str,)}
 
 
-def decode_graph(reader: Reader, table: dict[str, Any], buffers: int) -> Graph:
-    """The graph that ``table`` describes; the model has ``buffers`` buffers."""
+def decode_graph(
+    reader: Reader, table: dict[str, Any], buffers: int, parameters: Mapping[int, TableType] = PARAMETERS
+) -> Graph:
+    """The graph that ``table`` describes.
+
+    Args:
+        buffers: how many the model has.
+        parameters: of its operators, by the numbers of their types.
+    """
     tensors = tuple(_tensor(reader, index, entry, buffers) for index, entry in enumerate(table["tensors"]))
     entries = _without_blank_end(table["nodes"])
-    nodes = tuple(_node(reader, index, entry, len(tensors)) for index, entry in enumerate(entries))
+    nodes = tuple(_node(reader, index, entry, len(tensors), parameters) for index, entry in enumerate(entries))
     inputs = _indices(reader, table, "inputs", len(tensors))
     preprocessing = tuple(
         _preprocessing(reader, entry, tensors[index]) for entry, index in zip(table["preprocessing"], inputs)
@@ -100,7 +109,7 @@ def _span(table: dict[str, Any]) -> tuple[float, float] | None:
     return (ends[0], ends[1]) if ends[0] <= 0 <= ends[1] else None
 
 
-def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int) -> Node:
+def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int, parameters: Mapping[int, TableType]) -> Node:
     operator = table["op"]
     inputs = _indices(reader, table, "inputs", tensors)
     outputs = _results(reader, table, tensors)
@@ -113,7 +122,7 @@ def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int) -> No
         on_npu=table["target"] == _NPU,
         inputs=inputs,
         outputs=outputs,
-        attributes=_attributes(reader, table),
+        attributes=_attributes(reader, table, parameters),
         tasks=table["tasks"],
         work=table["work"],
         lut_tasks=table["lut_tasks"],
@@ -139,12 +148,11 @@ def _results(reader: Reader, table: dict[str, Any], tensors: int) -> tuple[int, 
     return _indices(reader, {**table, "outputs": wanted}, "outputs", tensors)
 
 
-def _attributes(reader: Reader, table: dict[str, Any]) -> dict[str, Any]:
+def _attributes(reader: Reader, table: dict[str, Any], parameters: Mapping[int, TableType]) -> dict[str, Any]:
     """The ONNX attributes of a node: typed parameters first, then what the BSON document adds or repeats."""
     attributes: dict[str, Any] = {}
     if table["parameters"] is not None:
-        parameters = PARAMETERS.get(table["parameters_type"], UNKNOWN_PARAMETERS)
-        values = parameters.read(reader, table["parameters"])
+        values = parameters.get(table["parameters_type"], UNKNOWN_PARAMETERS).read(reader, table["parameters"])
         # An empty text or vector is how the file says that the attribute is not given.
         attributes = {name: value for name, value in values.items() if name != "@" and value not in ("", ())}
     document, offset = table["bson"]

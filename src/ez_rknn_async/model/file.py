@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Union
 from ..errors import RknnModelError
 from .container import COPY_AGAIN, Header, check_summary, open_container, read_root
 from .decode import decode_graph
-from .schema import ROOT
+from .schema import ROOT, parameter_types
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -213,6 +213,7 @@ def _decode(data: memoryview, mapping: mmap.mmap | None) -> Model:
         reader.fail(container.root, "it has no graph")
     buffers = [table["data"] for table in root["buffers"]]
     memory = root["memory"] or {"weight": 0, "internal": 0}
+    parameters = parameter_types(header.toolkit_version)
     attributes = root["attributes"] or {}
     if not isinstance(attributes, dict):
         reader.fail(container.root, "its attributes are not a dict")
@@ -227,7 +228,7 @@ def _decode(data: memoryview, mapping: mmap.mmap | None) -> Model:
         attributes=attributes,
         weight_bytes=memory["weight"],
         internal_bytes=memory["internal"],
-        graphs=tuple(decode_graph(reader, table, len(buffers)) for table in root["graphs"]),
+        graphs=tuple(decode_graph(reader, table, len(buffers), parameters) for table in root["graphs"]),
         size=len(data),
         _buffers=buffers,
         _mapping=mapping,

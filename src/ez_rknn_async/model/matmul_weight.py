@@ -42,6 +42,8 @@ def matmul_weight(model: Model, graph: Graph, node: Node, registers: RegisterFil
     settings = dpu(model, graph, registers.first_compute(node), result)
     if not settings.per_layer():
         raise UnsupportedFormError(f"its constant {weight.name!r} has a scale for each row")
-    unit = unit_of_sum(settings, (), None, result, (), per_layer=True, depthwise=False)
+    # As behind a convolution, the NPU multiplies by the integers of what else is multiplied.
+    factors = [graph.tensors[node.inputs[2]]] if node.attributes.get("c_type") == "mul" else []
+    unit = unit_of_sum(settings, (), None, result, factors, per_layer=True, depthwise=False)
     shifted = stored.astype(np.float64) + settings.layer_zero_point(depthwise=False)
     return (shifted * (unit / other.quantization.scale[0])).astype(np.float32)

@@ -21,7 +21,7 @@ from .constants import constant, real_constant
 from .dpu import DPUS, UNITY_SHIFT
 from .graph import DUMMY, DType, Kind
 from .unsupported import UnsupportedFormError
-from .weights import unpack
+from .weights import unpack, unpack_sections
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,12 +116,13 @@ class _Decoder:
     def _direction(self) -> str:
         if self._directions == 2:
             return "bidirectional"
-        if "hidden_size" not in self._node.attributes:
+        given = self._node.attributes
+        if "hidden_size" not in given or (self._node.op == "GRU" and "direction" not in given and self._node.on_npu):
             return self._direction_of_reading()
         return str(self._node.attributes.get("direction") or "forward")
 
     def _direction_of_reading(self) -> str:
-        """For compilers before 2.5, which do not write down the direction of an LSTM.
+        """For compilers that do not write down the direction: of an LSTM before 2.5, of a GRU before 2.3.2.
 
         The input's share of the gates is computed for all times at once, and read time by time. It lies highest in the
         scratch memory, so the two highest addresses are the first two times or the last two, or those of a loop.
@@ -200,6 +201,12 @@ class _Decoder:
 
     def _rows(self, tensor: Tensor, columns: int) -> Array:
         """The packed matrix as [directions, gates, hidden, columns]."""
+        sections = unpack_sections(self._model, self._graph, tensor, self._directions * self._gates)
+        if sections is not None:
+            if sections.shape[1] < self._hidden or sections.shape[2] < columns:
+                raise UnsupportedFormError(f"its weights {tensor.name!r} are {list(sections.shape[1:3])}")
+            rows = sections[:, : self._hidden, :columns, 0, 0]
+            return rows.reshape(self._directions, self._gates, self._hidden, columns)
         stored = unpack(self._model, self._graph, tensor)[:, :columns, 0, 0]
         padded = self._rows_of_a_gate(tensor, len(stored))
         # Whatever is padded, each direction has as many rows as the other.

@@ -6,7 +6,12 @@ or as an empty table is not used, but it is checked: the vendor's runtime follow
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .flatbuffer import Literal, Located, Nested, NestedList, Position, Raw, Scalar, TableType, Text, Texts, Vector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA_VERSION = 6  # the newest that is known; every toolkit from 1.6 to 2.5 writes it
 
@@ -228,6 +233,18 @@ PARAMETERS: dict[int, TableType] = {
         ),
     ),
 }
+
+# Before there was a direction: that of a GRU that runs backwards is lost.
+_GRU_WITHOUT_DIRECTION = TableType("GRU", ((0, "hidden_size", _I32), (1, "linear_before_reset", _I32)))
+_FIRST_WITH_DIRECTION = (2, 3, 2)
+
+
+def parameter_types(toolkit_version: tuple[int, int, int]) -> Mapping[int, TableType]:
+    """What a compiler of that version writes into field 8 of a node, by the number in field 7."""
+    if toolkit_version >= _FIRST_WITH_DIRECTION:
+        return PARAMETERS
+    return {**PARAMETERS, 71: _GRU_WITHOUT_DIRECTION}
+
 
 # The parameters of an operator that is not in the list: nothing is read from them.
 UNKNOWN_PARAMETERS = _ANY

@@ -60,6 +60,20 @@ def unpack_batch(model: Model, graph: Graph, tensor: Tensor, batch: int) -> Arra
     return np.stack([_unpack(tensor, parts, elements(tensor, data[start:], count)) for start in starts])
 
 
+def unpack_sections(model: Model, graph: Graph, tensor: Tensor, count: int) -> Array | None:
+    """A weight that is ``count`` matrices, each of which ends with a smaller block: ``[count, Cout, Cin, kh, kw]``.
+
+    Compilers before 2.3.2 store the gates of a recurrent layer so. None where there are no smaller blocks: then the
+    order is that of :func:`unpack`.
+    """
+    parts = _parts(tensor)
+    if len({part.cout for part in parts}) == 1 or any(part.cout_blocks % count for part in parts):
+        return None
+    section = [part._replace(cout_blocks=part.cout_blocks // count) for part in parts]
+    stored = elements(tensor, model.constant_bytes(graph, tensor), _count(parts)).reshape(count, -1)
+    return np.stack([_unpack(tensor, section, numbers) for numbers in stored])
+
+
 def unpack_depthwise_with_zero_points(model: Model, graph: Graph, tensor: Tensor) -> tuple[Array, Array]:
     """An int8 depthwise weight of RK3562 or RK3576: the weights ``[1, C, kh, kw]`` and, for each channel, -zero point.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from onnx import TensorProto
 
 from ....model.graph import DType
+from ....model.unsupported import UnsupportedFormError
 from ..grid import is_real
 from ..registry import lowers
 from .activation import fused
@@ -29,8 +30,11 @@ def arithmetic(node: Node, to: GraphBuilder) -> None:
     Those that take any number of operands may have more than two.
     """
     operator = next(name for name in ARITHMETIC if node.op.startswith(name))
-    count = None if operator in MANY_OPERANDS else 2
-    value = to.add(operator, *to.values(to.operands(node)[:count]))
+    operands = to.operands(node)[: None if operator in MANY_OPERANDS else 2]
+    if len({is_real(to.tensor(index)) for index in operands}) > 1:
+        names = ", ".join(f"{to.tensor(index).name!r} ({to.tensor(index).dtype.name})" for index in operands)
+        raise UnsupportedFormError(f"its operands are real numbers and integers, which nothing relates: {names}")
+    value = to.add(operator, *to.values(operands))
     to.result(node.outputs[0], fused(to, node.op[len(operator) :], value, node.attributes))
 
 

@@ -23,7 +23,10 @@ def matmul(node: Node, to: GraphBuilder) -> None:
 
     A third operand may be added to the product or multiplied with it.
     """
-    right = to.add("Squeeze", _symmetric(node.inputs[1], to), to.ints([2]))
+    # A product with a constant is a convolution for the official simulator.
+    packed = to.tensor(node.inputs[0]).layout is Layout.PACKED_WEIGHT
+    right = to.value(node.inputs[1]) if packed else _symmetric(node.inputs[1], to)
+    right = to.add("Squeeze", right, to.ints([2]))
     product = to.add("MatMul", _turned(node.inputs[0], to, node), right)
     value = to.add("Reshape", product, to.ints(to.shape(node.outputs[0])))
     if kind := node.attributes.get("c_type"):
