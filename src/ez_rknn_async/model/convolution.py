@@ -7,6 +7,7 @@ tensor, and, where it is quantised, scales and zero points between the bias buff
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -279,6 +280,8 @@ class _Decoder:
         floating = unit is None
         if function == "Clip":
             low, high = self._dpu.clip_bounds(unit)
+            if not low < high:  # compilers before 2.5 wrote zeros for what is too large
+                return {"min": -math.inf, "max": self._end_of_range(unit)}
             return {"min": low, "max": high if self._dpu.keeps_upper_bound(low, unit) else self._end_of_range(unit)}
         if function == "LeakyRelu":
             return {"alpha": self._dpu.leaky_slope(floating)}

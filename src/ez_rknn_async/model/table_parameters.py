@@ -37,7 +37,7 @@ def elu_alpha(table: LookupTable) -> float:
 
 
 def softplus_reach(table: LookupTable) -> float:
-    """The argument that it goes up to: 4.0 in models of compilers before 2.4, later 6.31.
+    """The argument that it goes up to: 4.0 in models of compilers before 2.5, since then 6.31.
 
     The last entry is its softplus where the first one is that of 0, ln 2.
     """

@@ -64,6 +64,13 @@ def local_response_normalization(node: Node, to: GraphBuilder) -> None:
     to.result(node.outputs[0], to.add("LRN", to.value(node.inputs[0]), size=size, **given))
 
 
+@lowers("LpNormalization")
+def lp_normalization(node: Node, to: GraphBuilder) -> None:
+    """To length 1 along one axis. Compilers before 2.5 have it, also for a division by a length."""
+    axis, power = (int(node.attributes.get(name, default)) for name, default in (("axis", -1), ("p", 2)))
+    to.result(node.outputs[0], to.add("LpNormalization", to.value(node.inputs[0]), axis=axis, p=power))
+
+
 @lowers("MeanVarianceNormalization")
 def mean_variance_normalization(node: Node, to: GraphBuilder) -> None:
     """To mean 0 and variance 1 over some axes."""
