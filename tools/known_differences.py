@@ -33,11 +33,12 @@ def known_differences(path: Path) -> list[str]:
         graph = model.graphs[0]
         if not any(tensor.dtype is DType.INT8 for tensor in graph.tensors):
             return []
-        nodes = [(node, known_difference(model, graph, node)) for node in graph.nodes]
+        registers = RegisterFile(model, graph)
+        nodes = [(node, known_difference(model, graph, node, registers)) for node in graph.nodes]
         return [f"{node.op} {node.name}: {reason}" for node, reason in nodes if reason]
 
 
-def known_difference(model: Model, graph: Graph, node: Node) -> str:
+def known_difference(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> str:
     """What the node has; nothing if it is computed as the official simulator does."""
     if node.op == "exLSTM" and _has_lost_state(model, graph, node):
         return "its initial state is zeros in the file, whatever it was"
@@ -52,7 +53,7 @@ def known_difference(model: Model, graph: Graph, node: Node) -> str:
         return "the scale of its scores in front of the mask is not in the file"
     if node.op.startswith(("Add", "Mul")) and any(_has_seven_bits(graph, index) for index in node.inputs[:2]):
         return "its constant has 7 bits in the file"
-    return _of_convolution(model, graph, node) if node.op.startswith("Conv") else ""
+    return _of_convolution(model, graph, node, registers) if node.op.startswith("Conv") else ""
 
 
 def _has_seven_bits(graph: Graph, index: int) -> bool:
@@ -68,9 +69,9 @@ def _has_lost_state(model: Model, graph: Graph, node: Node) -> bool:
     )
 
 
-def _of_convolution(model: Model, graph: Graph, node: Node) -> str:
+def _of_convolution(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> str:
     try:
-        decoded = convolution(model, graph, node, RegisterFile(model, graph))
+        decoded = convolution(model, graph, node, registers)
     except UnsupportedFormError:
         return ""
     makers = {output: maker.op for maker in graph.nodes for output in maker.outputs}

@@ -49,7 +49,7 @@ def compile_all(subjects: Iterable[Subject], folder: Path, jobs: int) -> Iterato
         for done in wait(list(running), max(0.0, remaining)):
             yield _finish(done, running.pop(done), folder)
         for late in [end for end, job in running.items() if job.deadline <= time.monotonic()]:
-            os.kill(running[late].process.pid or 0, signal.SIGKILL)
+            running[late].process.kill()
             yield _finish(late, running.pop(late), folder, f"no end after {TIME_LIMIT:.0f} s")
 
 

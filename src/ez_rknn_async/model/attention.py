@@ -45,15 +45,17 @@ def attention_roundings(model: Model, graph: Graph, node: Node, registers: Regis
     """The roundings of an attention of queries, keys and values; None where it is not computed in int8."""
     queries, keys, values = (graph.tensors[index] for index in node.inputs[:3])
     result = graph.tensors[node.outputs[0]]
-    products = [
-        task.registers
-        for task in registers.tasks(node)
-        if task.enable_mask & _CONVOLUTION_UNIT and not task.registers.get(_PRECISION, 0) & _FLOAT_OPERANDS
-    ]
-    if len(products) < 2 or not all(_is_quantized(tensor) for tensor in (queries, keys, values, result)):
+    if not all(_is_quantized(tensor) for tensor in (queries, keys, values, result)):
         return None
     # Those of one head after those of another; all heads are alike.
-    first, last = (dpu(model, graph, settings, result, leaky=False) for settings in products[:2])
+    products = (
+        dpu(model, graph, task.registers, result)
+        for task in registers.each_task(node)
+        if task.enable_mask & _CONVOLUTION_UNIT and not task.registers.get(_PRECISION, 0) & _FLOAT_OPERANDS
+    )
+    first, last = next(products, None), next(products, None)
+    if first is None or last is None:
+        return None
     gains = first.output_gain(), last.output_gain()
     if min(gains) <= 0:
         return None

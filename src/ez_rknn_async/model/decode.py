@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import bson
 from .graph import DUMMY, DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
-from .schema import PARAMETERS, UNKNOWN_PARAMETERS
+from .schema import UNKNOWN_PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,9 +27,7 @@ _NPU = 2  # Node field 3; 0: CPU
 _BSON_TYPES = {"i": (int,), "f": (float, int), "s": (str,), "is": (int,), "fs": (float, int), "ss": (str,)}
 
 
-def decode_graph(
-    reader: Reader, table: dict[str, Any], buffers: int, parameters: Mapping[int, TableType] = PARAMETERS
-) -> Graph:
+def decode_graph(reader: Reader, table: dict[str, Any], buffers: int, parameters: Mapping[int, TableType]) -> Graph:
     """The graph that ``table`` describes.
 
     Args:

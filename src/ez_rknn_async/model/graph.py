@@ -107,6 +107,11 @@ class Tensor:
     size: int  # bytes allocated
     buffer: int  # index for Model.buffer, 0: no data in the file
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether its numbers are in the file, and nothing computes them."""
+        return self.buffer > 0 and self.kind in (Kind.WEIGHT, Kind.CONSTANT, Kind.HELPER)
+
 
 @dataclass(frozen=True)
 class Node:

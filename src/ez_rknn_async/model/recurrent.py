@@ -175,7 +175,7 @@ class _Decoder:
 
     def _initial(self, index: int) -> State:
         tensor = self._graph.tensors[index]
-        if tensor.buffer == 0 or tensor.kind not in (Kind.WEIGHT, Kind.CONSTANT, Kind.HELPER):
+        if not tensor.is_constant:
             return index
         if tensor.dtype is DType.FLOAT16 and tensor.shape[-1] == self._hidden:
             return self._state_in_blocks(tensor)

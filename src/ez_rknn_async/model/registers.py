@@ -16,6 +16,8 @@ from ..errors import RknnModelError
 from .graph import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .elements import Array
     from .file import Model
     from .graph import Graph, Node, Tensor
@@ -74,7 +76,11 @@ class RegisterFile:
 
     def tasks(self, node: Node) -> tuple[Task, ...]:
         """Every task of the node: for one core, then for two cores, then for three."""
-        return tuple(self._decode(index) for index in self._indices(node))
+        return tuple(self.each_task(node))
+
+    def each_task(self, node: Node) -> Iterator[Task]:
+        """The same, decoded one by one as they are asked for: some nodes have hundreds."""
+        return map(self._decode, self._indices(node))
 
     def _indices(self, node: Node) -> list[int]:
         # What is behind the last of them may be garbage that looks like one more.

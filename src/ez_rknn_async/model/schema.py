@@ -234,7 +234,7 @@ PARAMETERS: dict[int, TableType] = {
     ),
 }
 
-# Before there was a direction: that of a GRU that runs backwards is lost.
+# Before there was a direction: then a GRU shows it in its commands only, if the NPU computes it.
 _GRU_WITHOUT_DIRECTION = TableType("GRU", ((0, "hidden_size", _I32), (1, "linear_before_reset", _I32)))
 _FIRST_WITH_DIRECTION = (2, 3, 2)
 

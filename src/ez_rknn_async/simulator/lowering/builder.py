@@ -90,8 +90,7 @@ class GraphBuilder:
 
     def is_constant(self, index: int) -> bool:
         """Whether the tensor's data is in the file."""
-        tensor = self.tensor(index)
-        return tensor.buffer > 0 and tensor.kind in (Kind.WEIGHT, Kind.CONSTANT, Kind.HELPER)
+        return self.tensor(index).is_constant
 
     def numbers(self, index: int) -> NDArray[Any]:
         """The data of a constant: real numbers as float32, integers and booleans as they are.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...model.graph import Tensor
+    from ...model.stages import Rounding
     from .builder import GraphBuilder
 
 FLOATS = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BFLOAT16)
@@ -90,6 +91,11 @@ def grid_of(tensor: Tensor) -> Grid | None:
         return None
     zero_points = tensor.quantization.zero_point
     return Grid(tensor.dtype, tensor.quantization.scale[0], zero_points[0] if zero_points else 0)
+
+
+def grid_of_rounding(rounding: Rounding) -> Grid:
+    """The grid of a rounding to int8 that the file does not mention."""
+    return Grid(DType.INT8, rounding.scale, rounding.zero_point)
 
 
 def first_grid_of(tensor: Tensor) -> Grid | None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ....model.attention import attention_roundings
-from ....model.graph import DType
-from ..grid import Grid, grid_of
+from ..grid import grid_of, grid_of_rounding
 from ..registry import lowers
 
 if TYPE_CHECKING:
     from ....model.graph import Node
-    from ....model.stages import Rounding
     from ..builder import GraphBuilder
+    from ..grid import Grid
 
 # A mask whose values are further apart than any scores: what it adds leaves no more of them than its own steps.
 _OVERWHELMING = 1000.0
@@ -29,13 +28,13 @@ def scaled_dot_product_attention(node: Node, to: GraphBuilder) -> None:
     scores = to.add("MatMul", to.add("Transpose", queries, perm=[0, 2, 1]), keys)
     scores = to.add("Mul", scores, to.floats(float(node.attributes["scale"])))
     roundings = attention_roundings(to.model, to.graph, node, to.registers)
-    grid = None if roundings is None else _grid(roundings.scores)
+    grid = None if roundings is None else grid_of_rounding(roundings.scores)
     if len(operands) > 3:
         scores = to.add("Add", scores, _along_keys(operands[3], to))
         grid = _overwhelming(operands[3], to) or grid
     weights = to.add("Softmax", scores if grid is None else to.rounded(scores, grid), axis=-1)
     if roundings is not None:
-        weights = to.rounded(weights, _grid(roundings.weights))
+        weights = to.rounded(weights, grid_of_rounding(roundings.weights))
     mixed = to.add("MatMul", weights, to.add("Transpose", values, perm=[0, 2, 1]))
     back = to.add("Transpose", mixed, perm=[0, 2, 1])
     to.result(node.outputs[0], to.add("Unsqueeze", back, to.ints([2])))
@@ -53,7 +52,3 @@ def _overwhelming(mask: int, to: GraphBuilder) -> Grid | None:
     """
     grid = grid_of(to.tensor(mask))
     return None if grid is None or grid.scale * 255 < _OVERWHELMING else grid
-
-
-def _grid(rounding: Rounding) -> Grid:
-    return Grid(DType.INT8, rounding.scale, rounding.zero_point)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ....model.convolution import convolution
-from ....model.graph import DType
 from ....model.stages import Activation, Rounding
 from ..cropping import cropped, remaining
-from ..grid import Grid
+from ..grid import grid_of_rounding
 from ..integer_convolution import convolve_integers
 from ..registry import lowers
 from ..unrounded import is_unrounded
@@ -61,5 +60,5 @@ def _apply(stage: Stage, value: str, to: GraphBuilder) -> str:
     if isinstance(stage, Activation):
         return activate(to, stage.function, value, stage.parameters)
     if isinstance(stage, Rounding):
-        return to.rounded(value, Grid(DType.INT8, stage.scale, stage.zero_point))
+        return to.rounded(value, grid_of_rounding(stage))
     return to.add(stage.operator, value, to.value(stage.operand))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from onnx import TensorProto
 
+from ....model.graph import DUMMY
 from ..registry import lowers
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def top_k(node: Node, to: GraphBuilder) -> None:
         name: int(node.attributes.get(name, default)) for name, default in (("axis", -1), ("largest", 1), ("sorted", 1))
     }
     # k is what an output says that is wanted; operands of the kernel differ between toolkit versions.
-    shape = next(to.shape(index) for index in node.outputs if index)
+    shape = next(to.shape(index) for index in node.outputs if index != DUMMY)
     count = to.ints([shape[flags["axis"]]])
     values, places = to.add_many("TopK", 2, value, count, **flags)
     to.moved(node.outputs[0], values, value)
