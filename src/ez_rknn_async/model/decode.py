@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _MAX_ELEMENTS = 2**31 - 1
 _MAX_NATIVE_RANK = 5  # NC1HWC2
+_SMALLEST_STD = 1e-30
 _UNWANTED = -1
 # How many times the memory that the file plans an intermediate tensor may take, and what is always allowed.
 _MEMORY_FACTOR = 4
@@ -79,7 +80,7 @@ def _tensor(reader: Reader, index: int, table: dict[str, Any], buffers: int) -> 
     shape, native = table["shape"], table["native_shape"]
     _check_sizes(reader, table, shape)
     # That of a packed weight is several block sizes in a row, which whoever unpacks it compares with the data.
-    _check_sizes(reader, table, native if len(native) <= _MAX_NATIVE_RANK else ())
+    _check_sizes(reader, table, native if len(native) <= _MAX_NATIVE_RANK else (min(native),))
     if table["buffer"] >= max(buffers, 1):
         reader.fail(where, f"tensor {table['name']!r} names buffer {table['buffer']} of {buffers}")
     return Tensor(
@@ -225,7 +226,7 @@ def _preprocessing(reader: Reader, table: dict[str, Any], tensor: Tensor) -> Pre
         return None
     if len(mean) != channels or len(std) != channels:
         reader.fail(table["@"], f"input {tensor.name!r} has {len(mean)} means for {channels} channels")
-    if not all(map(math.isfinite, mean)) or not all(math.isfinite(value) and value for value in std):
+    if not all(map(math.isfinite, mean)) or not all(_SMALLEST_STD < abs(value) < math.inf for value in std):
         reader.fail(table["@"], f"input {tensor.name!r} has the impossible mean {mean} or standard deviation {std}")
     return Preprocessing(mean, std)
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import onnx
-from onnx import shape_inference
+from onnx import numpy_helper, shape_inference
 
 from ..errors import RknnModelError
 from ..model.graph import DUMMY, Kind
+from .operands import Operator, fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from numpy.typing import NDArray
 
     from ..model import Graph
     from .lowering import Lowered
@@ -30,6 +33,7 @@ _GROWTH = 256
 _ALWAYS_ALLOWED = 1 << 22  # elements
 
 _HINT = "copy or download it again; if it is as the compiler wrote it, please report it"
+_MADE_BY_LOWERING = re.compile(r"(.*)/[^/]*#\d+$", re.DOTALL)
 
 
 def check_soundness(lowered: Lowered, graph: Graph) -> None:
@@ -38,20 +42,44 @@ def check_soundness(lowered: Lowered, graph: Graph) -> None:
     Raises:
         RknnModelError: its operators do not fit each other, or do not make what the file says.
     """
-    shapes = _infer(lowered)
-    constants = {one.name: tuple(one.dims) for one in lowered.skeleton.graph.initializer}
+    shapes = {**_infer(lowered), **{one.name: tuple(one.dims) for one in lowered.skeleton.graph.initializer}}
     for index, value in lowered.values.items():
-        tensor, shape = graph.tensors[index], shapes.get(value, constants.get(value))
+        tensor, shape = graph.tensors[index], shapes.get(value)
         if index != DUMMY and shape != tensor.shape:
             what = "something of unknown shape" if shape is None else f"shape {list(shape)}"
             raise _damaged(f"tensor {tensor.name!r} should have shape {list(tensor.shape)}, but is computed as {what}")
-    _check_sizes(lowered, graph, shapes)
+    for port in lowered.outputs:
+        if shapes.get(port.name) != port.shape:
+            raise _damaged(_culprit(port.name))
+    _check_operators(lowered, graph, shapes)
 
 
-def _infer(lowered: Lowered) -> Shapes:
+def cannot_be_computed(nodes: Iterable[onnx.NodeProto], said: str) -> RknnModelError:
+    """The error for a graph that something refuses; the first of ``nodes`` that ``said`` names is the culprit.
+
+    What it said is about ONNX, of which the user of a model knows nothing.
+    """
+    for node in nodes:
+        if node.name and re.search(re.escape(node.name) + r"(?!\d)", said):
+            return _damaged(_culprit(node.name))
+    return _damaged("its operators do not fit each other")
+
+
+def _culprit(name: str) -> str:
+    made = _MADE_BY_LOWERING.match(name)
+    if made is None:
+        return f"output {name!r} has another shape or type than what computes it"
+    return f"layer {made[1]!r} cannot be computed: its operands and attributes do not fit each other"
+
+
+def _infer(lowered: Lowered) -> dict[str, tuple[int, ...] | None]:
     """The shape of every value that is computed; None where it is not known."""
+    model = onnx.ModelProto()
+    model.CopyFrom(lowered.skeleton)
+    for output in model.graph.output:  # to be told what it is, and not only that it is not what was declared
+        output.type.tensor_type.ClearField("shape")
     try:
-        inferred = shape_inference.infer_shapes(lowered.skeleton, check_type=True, strict_mode=True, data_prop=True)
+        inferred = shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     except Exception as error:  # a damaged graph has more than one way to fail
         raise cannot_be_computed(lowered.skeleton.graph.node, str(error)) from error
     values = (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
@@ -63,26 +91,36 @@ def _shape(tensor: onnx.TypeProto.Tensor) -> tuple[int, ...] | None:
     return sizes if tensor.HasField("shape") and min(sizes, default=0) >= 0 else None
 
 
-def _check_sizes(lowered: Lowered, graph: Graph, shapes: Shapes) -> None:
+def _check_operators(lowered: Lowered, graph: Graph, shapes: Shapes) -> None:
     known = [math.prod(tensor.shape) for tensor in graph.tensors if tensor.kind is not Kind.DUMMY]
     limit = max(_ALWAYS_ALLOWED, _GROWTH * max(known, default=0))
+    constants = _Constants(lowered)
     for node in lowered.skeleton.graph.node:
-        for name in filter(None, node.output):
-            shape = shapes.get(name)
-            if shape is None or math.prod(shape) > limit:
-                raise cannot_be_computed([node], node.name)
+        outputs = [shapes.get(name) for name in filter(None, node.output)]
+        sound = all(shape is not None and math.prod(shape) <= limit for shape in outputs)
+        operator = Operator(
+            node, [shapes.get(name) for name in node.input], outputs, [constants.get(name) for name in node.input]
+        )
+        if not sound or not fit(operator):
+            raise _damaged(_culprit(node.name))
 
 
-def cannot_be_computed(nodes: Iterable[onnx.NodeProto], said: str) -> RknnModelError:
-    """The error for a graph that something refuses; the first of ``nodes`` that ``said`` names is the culprit.
+class _Constants:
+    """The numbers of constants, and of constants that are only cast."""
 
-    What it said is about ONNX, of which the user of a model knows nothing.
-    """
-    for node in nodes:
-        if node.name and re.search(re.escape(node.name) + r"(?!\d)", said):
-            layer = node.name.rpartition("/")[0]
-            return _damaged(f"layer {layer!r} cannot be computed: its operands or attributes do not fit each other")
-    return _damaged("a layer cannot be computed: its operands or attributes do not fit each other")
+    def __init__(self, lowered: Lowered) -> None:
+        self._weights = lowered.weights
+        self._initializers = {one.name: one for one in lowered.skeleton.graph.initializer}
+        self._casts = {node.output[0]: node.input[0] for node in lowered.skeleton.graph.node if node.op_type == "Cast"}
+
+    def get(self, name: str) -> NDArray[Any] | None:
+        """The numbers of that value; None if they are not known beforehand."""
+        name = self._casts.get(name, name)
+        if name in self._weights:
+            return self._weights[name]
+        if name in self._initializers:
+            return numpy_helper.to_array(self._initializers[name])
+        return None
 
 
 def _damaged(what: str) -> RknnModelError:
