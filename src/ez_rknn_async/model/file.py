@@ -90,6 +90,11 @@ class Model:
         """The SoC it was compiled for, such as ``"rk3588"``; ``"rk3566"`` also for RK3568."""
         return self.header.target_platform
 
+    @property
+    def stored_bytes(self) -> int:
+        """The size of the file, and of those that it borrows weights from."""
+        return self.size + (self._master.stored_bytes if self._master is not None else 0)
+
     def buffer(self, index: int) -> memoryview:
         """The bytes of a buffer, without copying them; buffer 0 is empty."""
         if index == 0 and not self._buffers:
