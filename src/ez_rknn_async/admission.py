@@ -28,7 +28,8 @@ class Admission:
         It raises :class:`RknnClosedError` when the session is closed.
         """
         self._notify_room = notify_room
-        self._lock = threading.Lock()  # guards _line
+        # Guards _line. Reentrant: a garbage collection in the middle may drop a coroutine, which leaves the line.
+        self._lock = threading.RLock()
         self._line: collections.deque[_Place] = collections.deque()
 
     async def submit(self, try_submit: Callable[[], int], timeout: float) -> int:

@@ -134,7 +134,7 @@ class ArrayRuns:
         """
         executor, timeout_ms = self._executor, None if timeout is None else max(0, round(timeout * 1000))
         if isinstance(input_feed, IOBinding):
-            return submit_binding(executor, input_feed, output_names, timeout_ms)
+            return submit_binding(self, executor, input_feed, output_names, timeout_ms)
         wanted = select(output_names, executor.interface.output_names)
         return submit(executor, _request(executor, input_feed), wanted, timeout_ms)
 

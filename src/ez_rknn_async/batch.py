@@ -69,7 +69,7 @@ def run_batch(
                     Receiver(_part_of(a.shape, r.array, number, count), r.want_float, r.order)
                     for r, a in zip(whole, shapes.outputs)
                 ]
-                pending.append(queue(request._replace(outputs=tuple(parts))))
+                pending.append(queue(request.receiving(parts)))
     finally:
         # Whatever happened: nothing writes into the caller's arrays once this call has ended.
         wait(pending)

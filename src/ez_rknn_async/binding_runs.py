@@ -65,7 +65,7 @@ class BindingRuns:
         """
         of_one(run_options, "run_with_iobinding")
         executor = self._executor
-        executor.run(_request(executor, iobinding))
+        executor.run(_request(self, executor, iobinding))
 
     @made_again
     def run_with_iobinding_async(
@@ -89,7 +89,7 @@ class BindingRuns:
                 callback(iobinding.results(), user_data, "")
 
         executor = self._executor
-        request = _request(executor, iobinding)
+        request = _request(self, executor, iobinding)
         try:
             executor.submit(request, receive)
         except BaseException:
@@ -101,7 +101,7 @@ class BindingRuns:
         """:meth:`run_with_iobinding` for asyncio; returns what ``iobinding.get_outputs()`` does."""
         of_one(run_options, "run_with_iobinding_awaitable")
         executor = self._executor
-        await awaitable.run(executor, _request(executor, iobinding))
+        await awaitable.run(executor, _request(self, executor, iobinding))
         return iobinding.results()
 
     def run_with_ort_values(
@@ -123,7 +123,7 @@ class BindingRuns:
 
 
 def submit_binding(
-    executor: Executor, binding: IOBinding, output_names: Sequence[str] | None, timeout_ms: int | None
+    session: Any, executor: Executor, binding: IOBinding, output_names: Sequence[str] | None, timeout_ms: int | None
 ) -> RunFuture:
     """Queue one inference and return the future of its outputs, as ``binding.get_outputs()`` lists them.
 
@@ -135,10 +135,10 @@ def submit_binding(
         raise RknnValueError(
             f"output_names={output_names!r} cannot be given with a binding, which has its outputs bound"
         )
-    return future_of(executor, _request(executor, binding), binding.results, timeout_ms)
+    return future_of(executor, _request(session, executor, binding), binding.results, timeout_ms)
 
 
-def _request(executor: Executor, binding: Any) -> BindingRequest:
+def _request(session: Any, executor: Executor, binding: Any) -> BindingRequest:
     if not isinstance(binding, IOBinding):
         raise RknnTypeError(f"this takes what io_binding() returned, not {binding!r}")
-    return binding.request(executor)
+    return binding.request(session, executor)

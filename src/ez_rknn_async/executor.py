@@ -166,6 +166,8 @@ class Executor:
         self._gate = Gate()
         self._cores = plan.groups
         self._prefers_nhwc = options.zero_copy_layout == "nhwc"
+        self._making = threading.Lock()  # guards _ports
+        self._ports: Ports | None = None
         self.last_bound = LastBound()
 
     def run(self, request: Runnable) -> list[Array]:
@@ -182,14 +184,14 @@ class Executor:
         with self._dispatcher.holding(request) as hold, self._gate:
             task = self._filled(request)
             hold.result = result = self._engine.run(
-                task, hold.tag, self._timeout_ms, interruptible=interruptible, on_busy=hold.keep
+                task, hold.tag, self._timeout_ms, interruptible=interruptible, keep=hold.keep
             )
             self._tasks.append(task)
             for watcher in self._watchers:
                 watcher.task(result)
             if result.code < 0:
                 if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
-                    hold.keep()
+                    hold.keep(True)
                 raise failure(result)
         return request.arrays
 
@@ -259,14 +261,17 @@ class Executor:
         number = self._lanes.number((tuple(inputs), tuple(outputs)))
         return number, self._lanes[number]
 
-    @functools.cached_property
+    @property
     def ports(self) -> Ports:
-        """The inputs and outputs as values see them.
+        """The inputs and outputs as values see them: always the same ones.
 
         Raises:
             RknnError: tensors go through copies.
         """
-        return Ports(self.interface, self.contexts, prefers_nhwc=self._prefers_nhwc)
+        with self._making:
+            if self._ports is None:
+                self._ports = Ports(self.interface, self.contexts, prefers_nhwc=self._prefers_nhwc)
+            return self._ports
 
     def cancel(self, identifier: int) -> bool:
         """Withdraw a submitted task; False if a worker has taken it up or the session is closed."""

@@ -7,9 +7,11 @@ what one inference at a time uses; for several in flight, make several.
 from __future__ import annotations
 
 import ctypes
+import functools
 import operator
+import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 import numpy as np
 
@@ -18,7 +20,7 @@ from .arrays import as_array
 from .binding_request import BindingRequest
 from .bound_output import BoundOutput
 from .element_types import parse_dtype
-from .errors import RknnInUseError, RknnTypeError, RknnValueError
+from .errors import RknnClosedError, RknnInUseError, RknnTypeError, RknnValueError
 from .in_use import Mark
 from .ort_value import OrtValue, parse_device, tensor_of
 from .preparation import Preparation
@@ -35,6 +37,20 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _alone(method: Method) -> Method:
+    """A method that changes a binding: neither another one nor the preparation of an inference comes in between."""
+
+    @functools.wraps(method)
+    def call(self: IOBinding, *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return cast("Method", call)
 
 
 class IOBinding:
@@ -57,6 +73,7 @@ class IOBinding:
         self._ports = executor.ports
         self._preparation = Preparation(executor)
         self._mark = Mark("this binding")
+        self._lock = threading.RLock()  # guards what follows; reentrant for signal handlers
         self._inputs: dict[str, OrtValue] = {}
         self._outputs: dict[str, BoundOutput] = {}
         self._unbound: dict[str, BoundOutput] = {}
@@ -64,6 +81,7 @@ class IOBinding:
 
     # ---- Inputs ----
 
+    @_alone
     def bind_cpu_input(self, name: str, arr_on_cpu: Any) -> None:
         """Convert an array into NPU memory of the binding's own, now; the array may be changed afterwards.
 
@@ -107,6 +125,7 @@ class IOBinding:
             value = OrtValue(device_value.at(_address(buffer_ptr)))
         self.bind_ortvalue_input(name, value)
 
+    @_alone
     def bind_ortvalue_input(self, name: str, ortvalue: OrtValue) -> None:
         """Bind a value. One on the CPU is converted at each run, by the worker that runs it.
 
@@ -121,6 +140,7 @@ class IOBinding:
 
     # ---- Outputs ----
 
+    @_alone
     def bind_output(
         self,
         name: str,
@@ -162,6 +182,7 @@ class IOBinding:
         output.value_of(wanted or port.shape)
         self._outputs[port.name] = output
 
+    @_alone
     def bind_ortvalue_output(self, name: str, ortvalue: OrtValue) -> None:
         """Have an output written to a value.
 
@@ -212,11 +233,13 @@ class IOBinding:
 
     # ---- Changes ----
 
+    @_alone
     def clear_binding_inputs(self) -> None:
         """Nothing is bound to any input any more."""
         self._begin_change()
         self._inputs.clear()
 
+    @_alone
     def clear_binding_outputs(self) -> None:
         """Nothing is bound to any output any more."""
         self._begin_change()
@@ -236,23 +259,31 @@ class IOBinding:
 
     # ---- Running ----
 
-    def request(self, executor: Executor) -> BindingRequest:
+    def request(self, session: Any, executor: Executor) -> BindingRequest:
         """One inference with what is bound now; everything in it is in use from here on.
+
+        Args:
+            session: that runs it.
+            executor: that the session runs on.
 
         Raises:
             RknnValueError: an input is not bound, values do not go together, or the binding is another session's.
             RknnInUseError: the binding or a value is in use.
+            RknnClosedError: the session is closed, or runs on another executor by now.
         """
         executor.check_open()
-        self._follow()
-        if executor is not self._executor:
+        if session is not self._session():
             raise RknnValueError("this binding is of another session; make one with this session's io_binding()")
-        prepared = self._ready
-        if prepared is None:
-            self._check_idle()
-            prepared = self._prepare()
-            self._ready = None if prepared.has_copies else prepared
-        return BindingRequest(prepared, executor.last_bound)
+        with self._lock:
+            self._follow()
+            if executor is not self._executor:
+                raise RknnClosedError("the session was loaded again meanwhile")
+            prepared = self._ready
+            if prepared is None:
+                self._check_idle()
+                prepared = self._prepare()
+                self._ready = None if prepared.has_copies else prepared
+            return BindingRequest(prepared, executor.last_bound)
 
     def _prepare(self) -> Prepared:
         missing = [port.name for port in self._ports.inputs if port.name not in self._inputs]

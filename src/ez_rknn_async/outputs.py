@@ -15,7 +15,7 @@ from .runtime.context import FOREIGN
 from .shapes import to_nhwc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy.typing as npt
 
@@ -46,23 +46,14 @@ class Receiver:
         array: C-contiguous, in the shape that the user wants.
         want_float: whether its numbers are the real ones, as float32.
         order: of an image, ``"NCHW"`` or ``"NHWC"``; otherwise ``"NCHW"``, as the dimensions are.
-        finish: what is left to do when the inference has ended, if anything; see :class:`.copying.Copying`.
     """
 
-    __slots__ = ("array", "finish", "order", "want_float")
+    __slots__ = ("array", "order", "want_float")
 
     def __init__(self, array: Array, want_float: bool, order: str = "NCHW") -> None:
         self.array = array
         self.want_float = want_float
         self.order = order
-        self.finish: Callable[[], None] | None = None
-
-    def result(self) -> Array:
-        """The array, once the inference has ended."""
-        if self.finish is not None:
-            self.finish()
-            self.finish = None
-        return self.array
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,8 @@ class Preparation:
     def stage(self, port: Port, form: Form) -> DeviceTensor:
         """The memory for arrays that go in or come out there, in this form."""
         key = (port.kind + port.name, form)
-        if key not in self._staging:
-            self._staging[key] = port.allocate_form(form)
-        return self._staging[key]
+        tensor = self._staging.get(key)
+        return tensor or self._staging.setdefault(key, port.allocate_form(form))
 
     def prepare(self, binding: Mark, inputs: Sequence[OrtValue], outputs: Sequence[BoundOutput]) -> Prepared:
         """Everything that an inference needs.

@@ -51,7 +51,8 @@ class Profiler:
         self.measure_layers: Callable[[], str] | None = None  # the runtime's table, for the end
         self._pid = os.getpid()
         self._ending = threading.Lock()  # one end at a time
-        self._lock = threading.Lock()  # guards what follows
+        # Guards what follows. Reentrant: a garbage collection in the middle may end the session, and so the profile.
+        self._lock = threading.RLock()
         self._results: list[Result] = []
         self._callbacks: list[_Callback] = []
         self._path: str | None = None

@@ -78,6 +78,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
         if self._session_options.log_severity_level != DEFAULT:
             set_default_logger_severity(self._session_options.log_severity_level)
         self._pipeline = Pipeline()
+        self._exchanging = threading.RLock()  # one exchange at a time; a signal handler may begin one inside another
         self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
         provider, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
@@ -93,15 +94,18 @@ class InferenceSession(ArrayRuns, BindingRuns):
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
         self._finalizer = weakref.finalize(self, _end, self._executor, self._profiler)
 
-    def _exchange(self, wanted: str | None, options: ProviderOptions) -> None:
-        """Load the model again, and end what the session ran on until now."""
-        if not self._finalizer.alive:
-            raise RknnClosedError("the session is closed")
-        opened = self._open(wanted, options)
-        with self._state:
-            former = self._finalizer.detach()
-            if former is not None:
-                self._enter(opened, wanted, options)
+    def _exchange(self, choose_target: Callable[[], tuple[str | None, ProviderOptions]]) -> None:
+        """Load the model again, for the provider and with the options chosen, and end what the session ran on."""
+        with self._exchanging:
+            wanted, options = choose_target()
+            if not self._finalizer.alive:
+                raise RknnClosedError("the session is closed")
+            opened = self._open(wanted, options)
+            with self._state:
+                former = self._finalizer.detach()
+                if former is not None:
+                    self._enter(opened, wanted, options)
+        # Not inside: the former executor may be delivering to a callback that makes an exchange, too.
         if former is None:  # closed meanwhile
             _end(opened.executor, opened.profiler, patient=False)
             raise RknnClosedError("the session is closed")
@@ -166,7 +170,8 @@ class InferenceSession(ArrayRuns, BindingRuns):
         Args, raises: as for a new session; when it fails, the session stays as it was.
         """
         wanted, given = choose(providers, provider_options)
-        self._exchange(wanted, ProviderOptions.parse(given))
+        options = ProviderOptions.parse(given)
+        self._exchange(lambda: (wanted, options))
 
     def reset(self) -> None:
         """Load the model again with the options in force: what to do when the device was lost and answers again.
@@ -179,7 +184,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             RknnError: the runtime refuses.
             RknnClosedError: the session is closed, or the one given as ``use_weight_from``.
         """
-        self._exchange(self._wanted, self._options)
+        self._exchange(lambda: (self._wanted, self._options))
 
     def get_session_options(self) -> SessionOptions:
         """The session options in force."""

@@ -105,9 +105,10 @@ class Form:
                 "pass uint8, or make the value with element type float32"
             )
         key = (dtype, order)
-        if key not in self._conversions:
-            self._conversions[key] = input_conversion(self.tensor, dtype, order, self.normalisation)
-        return self._conversions[key]
+        made = self._conversions.get(key)
+        return made or self._conversions.setdefault(
+            key, input_conversion(self.tensor, dtype, order, self.normalisation)
+        )
 
     def reading(self, dtype: np.dtype[Any]) -> Conversion:
         """From the memory to a C-contiguous array of the tensor's own type or of :attr:`real_dtype`.
@@ -115,10 +116,11 @@ class Form:
         An input's numbers are then still normalised; see :meth:`denormalise`.
         """
         key = (dtype, "")
-        if key not in self._conversions:
+        made = self._conversions.get(key)
+        if made is None:
             attribute = replace(self.tensor.attribute, type=self.type, scale=self.scale, zero_point=self.zero_point)
-            self._conversions[key] = output_conversion(replace(self.tensor, attribute=attribute), dtype, self.order)
-        return self._conversions[key]
+            made = output_conversion(replace(self.tensor, attribute=attribute), dtype, self.order)
+        return self._conversions.setdefault(key, made)
 
     @functools.cached_property
     def _conversions(self) -> dict[tuple[np.dtype[Any], str], Conversion]:

@@ -205,7 +205,9 @@ class Engine:
         # One thread collects.
         self._collected = ffi.new("ezr_result[]", _AT_ONCE), ffi.new("int32_t[]", _AT_ONCE)
 
-    def run(self, task: Task, tag: int, timeout_ms: int, *, interruptible: bool, on_busy: Callable[[], None]) -> Result:
+    def run(
+        self, task: Task, tag: int, timeout_ms: int, *, interruptible: bool, keep: Callable[[bool], None]
+    ) -> Result:
         """Run a task and wait until it has ended.
 
         Args:
@@ -214,8 +216,8 @@ class Engine:
             timeout_ms: how long to wait for a worker.
             interruptible: whether Python's signal handlers are to run while this waits. When one raises, the task is
                 given up.
-            on_busy: called in that case if a worker is at the task: its arrays are in use until a RELEASED event with
-                its tag.
+            keep: told in that case whether the task's arrays stay in use until a RELEASED event with its tag, because
+                a worker is at it.
 
         Raises:
             RknnTimeoutError: no worker took it up in time; it was withdrawn.
@@ -230,8 +232,9 @@ class Engine:
                 status = self._native.ezr_resume(self._engine, task.result.id, task.result)
         except BaseException:
             # A handler raised, perhaps before the status above was stored: only the result tells which run it was.
-            if self._native.ezr_leave(self._engine, task.result.id) == BUSY:
-                on_busy()
+            keep(True)  # whatever a second signal cuts short here
+            if self._native.ezr_leave(self._engine, task.result.id) != BUSY:
+                keep(False)
             raise
         if status != OK:
             raise _refusal(status, timeout_ms)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-import functools
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ REQUIRED = (
     "rknn_outputs_release",
 )
 
+_loading = threading.Lock()  # guards what follows
+_loaded: dict[str, Library] = {}  # by path
 _visible: list[Library] = []  # the one whose functions plug-ins find
 
 
@@ -76,15 +78,16 @@ class Library:
         Raises:
             RknnValueError: another one is.
         """
-        if _visible and _visible[0] is not self:
-            raise RknnValueError(
-                f"plug-ins of this process already use the functions of {_visible[0].path}; "
-                f"those for {self.path} need a process of their own"
-            )
-        if not _visible:
-            # The same library once more: what is loaded already is only made global.
-            self._visible = ffi.dlopen(self.path, ffi.RTLD_NOW | ffi.RTLD_GLOBAL)
-            _visible.append(self)
+        with _loading:
+            if _visible and _visible[0] is not self:
+                raise RknnValueError(
+                    f"plug-ins of this process already use the functions of {_visible[0].path}; "
+                    f"those for {self.path} need a process of their own"
+                )
+            if not _visible:
+                # The same library once more: what is loaded already is only made global.
+                self._visible = ffi.dlopen(self.path, ffi.RTLD_NOW | ffi.RTLD_GLOBAL)
+                _visible.append(self)
 
     def function(self, name: str) -> Any:
         """The C function itself, for handing it to native code."""
@@ -137,7 +140,9 @@ class Library:
             raise RknnValueError(f"simulator={settings!r}: {self.last_error()}")
 
 
-@functools.cache
 def load(path: str) -> Library:
-    """The library at ``path``, loaded once a process."""
-    return Library(path)
+    """The library at ``path``, loaded once a process: weights are shared within one object only."""
+    with _loading:
+        if path not in _loaded:
+            _loaded[path] = Library(path)
+        return _loaded[path]
