@@ -15,7 +15,8 @@ from .binding_runs import BindingRuns
 from .errors import RknnClosedError, RknnTypeError
 from .exchange import made_again
 from .health import SessionHealth
-from .opening import model_source, open_model
+from .model_source import ModelSource
+from .opening import open_model
 from .options import ProviderOptions
 from .pipeline import Pipeline
 from .providers import choose
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .metadata import ModelMetadata
     from .node_arg import NodeArg
-    from .opening import Opened
+    from .opening import Loaded, Opened
     from .profiling import Profiler
     from .stats import SessionStats
 
@@ -57,7 +58,8 @@ class InferenceSession(ArrayRuns, BindingRuns):
         """Load a model and make it ready on every core that the options name.
 
         Args:
-            path_or_bytes: the ``.rknn`` file's path, or its content, which the session keeps: prefer a path.
+            path_or_bytes: the ``.rknn`` file's path, or its content. Whatever happens to the file afterwards, the
+                session goes on with what it was.
             sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
             providers: None, or ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), or
                 ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU.
@@ -66,13 +68,12 @@ class InferenceSession(ArrayRuns, BindingRuns):
                 (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
 
         Raises:
-            RknnModelError: the file is damaged, or not for this SoC or runtime.
+            RknnModelError: the file cannot be opened, is damaged, or is not for this SoC or runtime.
             RknnClosedError: the session given as ``use_weight_from`` is closed.
             RknnRuntimeNotFoundError: no runtime library could be loaded.
             RknnTimeoutError: the runtime did not load the model within ``load_timeout_ms``.
             RknnValueError, RknnTypeError: an argument is wrong.
         """
-        self._model = model_source(path_or_bytes)
         self._lender = _lender(kwargs)  # not the session itself, which may be dropped
         self._session_options = SessionOptions.of(sess_options)
         if self._session_options.log_severity_level != DEFAULT:
@@ -81,23 +82,28 @@ class InferenceSession(ArrayRuns, BindingRuns):
         self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
         provider, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
-        self._enter(self._open(provider, options), provider, options)
+        self._source = ModelSource.of(path_or_bytes)  # let go by _close()
+        try:
+            self._enter(self._open(provider, options), provider, options)
+        except BaseException:
+            self._source.let_go()
+            raise
 
-    def _open(self, provider: str | None, options: ProviderOptions) -> Opened:
-        return open_model(self._model, provider, options, self._session_options, self._lender())
+    def _open(self, provider: str | None, options: ProviderOptions, loaded: Loaded | None = None) -> Opened:
+        return open_model(self._source, provider, options, self._session_options, self._lender(), loaded)
 
     def _enter(self, opened: Opened, wanted: str | None, options: ProviderOptions) -> None:
         """Run on what was opened from now on."""
         self._wanted, self._options = wanted, options
-        self._executor, self._provider, self._modelmeta, self._profiler = opened
+        self._executor, self._provider, self._modelmeta, self._profiler, self._loaded = opened
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
-        self._finalizer = weakref.finalize(self, _end, self._executor, self._profiler)
+        self._finalizer = weakref.finalize(self, _close, self._source, self._executor, self._profiler)
 
-    def _exchange(self, wanted: str | None, options: ProviderOptions) -> None:
+    def _exchange(self, wanted: str | None, options: ProviderOptions, loaded: Loaded | None = None) -> None:
         """Load the model again, and end what the session ran on until now."""
         if not self._finalizer.alive:
             raise RknnClosedError("the session is closed")
-        opened = self._open(wanted, options)
+        opened = self._open(wanted, options, loaded)
         with self._state:
             former = self._finalizer.detach()
             if former is not None:
@@ -105,7 +111,8 @@ class InferenceSession(ArrayRuns, BindingRuns):
         if former is None:  # closed meanwhile
             _end(opened.executor, opened.profiler, patient=False)
             raise RknnClosedError("the session is closed")
-        _end(*former[2], patient=False)
+        _, executor, profiler = former[2]
+        _end(executor, profiler, patient=False)
 
     @property
     def stats(self) -> SessionStats:
@@ -179,7 +186,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             RknnError: the runtime refuses.
             RknnClosedError: the session is closed, or the one given as ``use_weight_from``.
         """
-        self._exchange(self._wanted, self._options)
+        self._exchange(self._wanted, self._options, self._loaded)
 
     def get_session_options(self) -> SessionOptions:
         """The session options in force."""
@@ -224,7 +231,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
         if cancel:
             executor.close(cancel=True, patient=False)
         if ending is not None:
-            _end(*ending[2], patient=False)
+            _close(*ending[2], patient=False)
 
     def __enter__(self) -> InferenceSession:
         return self
@@ -258,7 +265,14 @@ def _executor_of(session: weakref.ref[InferenceSession]) -> Executor:
     return lender._executor
 
 
-def _end(executor: Executor, profiler: Profiler | None, *, patient: bool = True) -> None:
+def _close(source: ModelSource, executor: Executor, profiler: Profiler | None, *, patient: bool = True) -> None:
+    try:
+        _end(executor, profiler, patient=patient)
+    finally:
+        source.let_go()
+
+
+def _end(executor: Executor, profiler: Profiler | None, *, patient: bool) -> None:
     executor.close(patient=patient)
     if profiler is not None:
         try:
