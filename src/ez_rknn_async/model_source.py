@@ -67,10 +67,11 @@ class ModelSource:
         name: the path as it was given, for messages; None for a model that was given as bytes.
     """
 
-    def __init__(self, descriptor: int, name: str | None = None) -> None:
-        """Use :meth:`of`. The descriptor is this object's from now on."""
+    def __init__(self, descriptor: int, name: str | None = None, *, is_copy: bool) -> None:
+        """Use :meth:`of`. The descriptor is this object's from now on; ``is_copy``: nothing can change its content."""
         self.name = name
         self._descriptor = descriptor
+        self._is_copy = is_copy
         self._version = _version(descriptor)
         # Also where it is never let go, as in a forked child. Not at exit: threads that are left behind may need it.
         self._close = weakref.finalize(self, _close, descriptor, self._version)
@@ -90,11 +91,12 @@ class ModelSource:
             path_or_bytes.hold()
             return path_or_bytes
         if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
-            return cls(_kept(_view(path_or_bytes)))
+            return cls(_kept(_view(path_or_bytes)), is_copy=True)
         if not isinstance(path_or_bytes, (str, os.PathLike)):
             raise RknnTypeError(f"path_or_bytes takes a path or the file's bytes, not {path_or_bytes!r}")
         path = checked_path("path_or_bytes", path_or_bytes)
-        return cls(_opened(path), path)
+        descriptor, is_copy = _opened(path)
+        return cls(descriptor, path, is_copy=is_copy)
 
     def hold(self) -> None:
         """Keep it open until :meth:`let_go`.
@@ -180,17 +182,18 @@ class ModelSource:
 
     def _check(self) -> None:
         present = _version(self._descriptor)
-        if present == self._version:
-            return
-        if present[:2] != self._version[:2]:
+        if not _is_same_file(present, self._version):
             raise RknnModelError(
                 f"{_called(self.name)} was opened as file descriptor {self._descriptor}, which the program has closed "
                 "or replaced since",
                 hint="close only descriptors that the program itself has opened",
             )
-        raise RknnModelError(
-            f"{_called(self.name)} was overwritten in place since the session has opened it", hint=_REPLACE_BY_RENAMING
-        )
+        # The time of a copy may change: an attempt to write to it counts.
+        if present != self._version and not self._is_copy:
+            raise RknnModelError(
+                f"{_called(self.name)} was overwritten in place since the session has opened it",
+                hint=_REPLACE_BY_RENAMING,
+            )
 
     def _map(self) -> mmap.mmap:
         # Private: what is sealed cannot be mapped as shared before Linux 6.7, not even to be read.
@@ -209,8 +212,12 @@ def _version(descriptor: int) -> _Version:
     return _Version(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
+def _is_same_file(one: _Version, other: _Version) -> bool:
+    return one[:2] == other[:2]
+
+
 def _close(descriptor: int, version: _Version) -> None:
-    if _version(descriptor)[:2] == version[:2]:  # or it would be another's
+    if _is_same_file(_version(descriptor), version):  # or it would be another's
         os.close(descriptor)
 
 
@@ -225,27 +232,27 @@ def _leads_to(path: str, version: _Version) -> bool:
     except OSError:
         return False
     try:
-        return _version(descriptor) == version
+        return _is_same_file(_version(descriptor), version)
     finally:
         os.close(descriptor)
 
 
-def _opened(path: str) -> int:
-    """A descriptor of the file, or of a copy of it that nothing can change."""
+def _opened(path: str) -> tuple[int, bool]:
+    """A descriptor of the file, or of a copy of it that nothing can change; and whether it is a copy."""
     descriptor = above_standard_streams(open_file(path))
     version = _version(descriptor)
     if version.size > LARGEST_COPY:
-        return descriptor
+        return descriptor, False
     try:
         copy = sealed(functools.partial(fill_from_file, descriptor, version.size))
     except OSError:  # no memory, or a file system that cannot: then the file itself is watched
-        return descriptor
+        return descriptor, False
     is_whole = _version(descriptor) == version
     os.close(descriptor)
     if not is_whole:
         os.close(copy)
         raise RknnModelError(f"{_called(path)} was written to while it was read", hint="open it once it is complete")
-    return copy
+    return copy, True
 
 
 def _kept(content: memoryview) -> int:
