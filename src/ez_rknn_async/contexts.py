@@ -23,14 +23,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from .errors import RknnClosedError, RknnError
 from .init_flags import init_flags
-from .runtime.context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from .custom_ops import CustomOps
+    from .model_source import ModelSource
     from .options import ProviderOptions
     from .plan import Plan
+    from .runtime.context import Context
     from .runtime.library import Library
 
 logger = logging.getLogger("ez_rknn_async")
@@ -80,7 +81,7 @@ class Contexts:
     def __init__(
         self,
         library: Library,
-        model: str | bytes,
+        source: ModelSource,
         plan: Plan,
         options: ProviderOptions,
         lender: Contexts | None = None,
@@ -92,7 +93,7 @@ class Contexts:
 
         Args:
             library: the runtime.
-            model: a path, or the file's bytes, which are kept: a context may have to be replaced.
+            source: the model; what keeps these contexts holds it: one of them may have to be replaced.
             plan: which workers there are.
             options: the session's.
             lender: has the weights that the model leaves out.
@@ -105,7 +106,7 @@ class Contexts:
                 are given back.
         """
         self._custom_ops = custom_ops
-        self._library, self._model, self._plan, self._options = library, model, plan, options
+        self._library, self._source, self._plan, self._options = library, source, plan, options
         # What stands against sharing weights: the user; operators that a duplicate would lack, and that a runtime does
         # not combine with the weights of another context.
         self._may_share = not options.disable_dup_context and custom_ops is None
@@ -301,4 +302,4 @@ class Contexts:
 
     def _init(self, weights_of: Context | None) -> Context:
         with self._library.simulator_settings(self._options.simulator):
-            return Context.open(self._library, self._model, init_flags(self._options), weights_of=weights_of)
+            return self._source.open_context(self._library, init_flags(self._options), weights_of=weights_of)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import RknnError, RknnModelError, RknnValueError
+from .paths import printable
 from .runtime.plugin import Plugin, array_of, load_plugin
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def load_custom_ops(library: Library, options: ProviderOptions) -> CustomOps | N
     if options.custom_op_default_path:
         _add_defaults(plugins)
     for plugin in plugins.values():
-        logger.info("custom operator %s from %s", plugin, plugin.path)
+        logger.info("custom operator %s from %s", plugin, printable(plugin.path))
     return CustomOps(list(plugins.values())) if plugins else None
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .custom_ops import CustomOps
     from .health import SessionHealth
     from .model import Model
+    from .model_source import ModelSource
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.context import Context, TensorAttribute
@@ -88,7 +89,7 @@ class Executor:
     def __init__(
         self,
         library: Library,
-        source: str | bytes,
+        source: ModelSource,
         model: Model,
         plan: Plan,
         options: ProviderOptions,
@@ -100,7 +101,7 @@ class Executor:
 
         Args:
             library: the runtime.
-            source: the model for the runtime: a path, or the file's bytes.
+            source: the model for the runtime; held until the executor has ended.
             model: what the file says.
             plan: which contexts there are, on which cores.
             options: the session's.
@@ -114,6 +115,9 @@ class Executor:
         self._load_timeout_ms = options.load_timeout_ms
         self._watchers = tuple(watchers)
         with ExitStack() as undo:
+            source.hold()
+            undo.callback(source.let_go)
+            self._source = source
             open_contexts = functools.partial(
                 Contexts,
                 library,
@@ -328,6 +332,7 @@ class Executor:
             self._give_back(lost)
         if not lost:
             self.last_bound.forget()
+        self._source.let_go()
 
     def _give_back(self, lost: set[int]) -> None:
         try:

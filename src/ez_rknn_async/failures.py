@@ -28,5 +28,5 @@ def without_workers(of_which: str, code: int) -> RknnDeviceError:
         f"every worker {of_which} hangs inside the runtime, and none could be started in its place",
         code=code,
         symbol=status.symbol(code),
-        hint="call the session's reset() when the device answers again",
+        hint="the log says why; call the session's reset() when the device answers again",
     )

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Union
 
 from .errors import RknnTypeError, RknnValueError
+from .paths import checked_path
 
 PathLike = Union[str, os.PathLike[str]]
 
@@ -322,14 +323,8 @@ def _tp_mode(key: str, given: Any) -> str:
 
 
 def _paths(key: str, given: Any) -> tuple[str, ...]:
-    return tuple(_path(key, item) for item in ([given] if isinstance(given, (str, os.PathLike)) else given))
-
-
-def _path(key: str, given: Any) -> str:
-    path = os.fspath(given) if isinstance(given, os.PathLike) else given
-    if not isinstance(path, str):
-        raise RknnTypeError(f"{key} takes a path, not {given!r}")
-    return path
+    is_one = isinstance(given, (str, bytes, os.PathLike)) or not hasattr(given, "__iter__")
+    return tuple(checked_path(key, item) for item in ([given] if is_one else given))
 
 
 def _simulator(key: str, given: Any) -> str:
@@ -372,6 +367,6 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "disable_flush_input": switch,
     "disable_flush_output": switch,
     "batch_core_num": _not_negative,
-    "runtime_library": _path,
+    "runtime_library": checked_path,
     "simulator": _simulator,
 }

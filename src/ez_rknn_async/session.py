@@ -8,14 +8,15 @@ import logging
 import threading
 import weakref
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from .array_runs import ArrayRuns
 from .binding_runs import BindingRuns
 from .errors import RknnClosedError, RknnTypeError
 from .exchange import made_again
 from .health import SessionHealth
-from .opening import model_source, open_model
+from .model_source import ModelSource
+from .opening import open_model
 from .options import ProviderOptions
 from .pipeline import Pipeline
 from .providers import choose
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .metadata import ModelMetadata
     from .node_arg import NodeArg
-    from .opening import Opened
+    from .opening import Loaded, Opened
     from .profiling import Profiler
     from .stats import SessionStats
+
+    _Target = tuple[Optional[str], ProviderOptions, Optional[Loaded]]
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -57,7 +60,8 @@ class InferenceSession(ArrayRuns, BindingRuns):
         """Load a model and make it ready on every core that the options name.
 
         Args:
-            path_or_bytes: the ``.rknn`` file's path, or its content, which the session keeps: prefer a path.
+            path_or_bytes: the ``.rknn`` file's path, or its content. Whatever happens to the file afterwards, the
+                session goes on with what it was.
             sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
             providers: None, or ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), or
                 ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU.
@@ -66,13 +70,12 @@ class InferenceSession(ArrayRuns, BindingRuns):
                 (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
 
         Raises:
-            RknnModelError: the file is damaged, or not for this SoC or runtime.
+            RknnModelError: the file cannot be opened, is damaged, or is not for this SoC or runtime.
             RknnClosedError: the session given as ``use_weight_from`` is closed.
             RknnRuntimeNotFoundError: no runtime library could be loaded.
             RknnTimeoutError: the runtime did not load the model within ``load_timeout_ms``.
             RknnValueError, RknnTypeError: an argument is wrong.
         """
-        self._model = model_source(path_or_bytes)
         self._lender = _lender(kwargs)  # not the session itself, which may be dropped
         self._session_options = SessionOptions.of(sess_options)
         if self._session_options.log_severity_level != DEFAULT:
@@ -82,25 +85,30 @@ class InferenceSession(ArrayRuns, BindingRuns):
         self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
         provider, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
-        self._enter(self._open(provider, options), provider, options)
+        self._source = ModelSource.of(path_or_bytes)  # let go by _close()
+        try:
+            self._enter(self._open(provider, options), provider, options)
+        except BaseException:
+            self._source.let_go()
+            raise
 
-    def _open(self, provider: str | None, options: ProviderOptions) -> Opened:
-        return open_model(self._model, provider, options, self._session_options, self._lender())
+    def _open(self, provider: str | None, options: ProviderOptions, loaded: Loaded | None = None) -> Opened:
+        return open_model(self._source, provider, options, self._session_options, self._lender(), loaded)
 
     def _enter(self, opened: Opened, wanted: str | None, options: ProviderOptions) -> None:
         """Run on what was opened from now on."""
         self._wanted, self._options = wanted, options
-        self._executor, self._provider, self._modelmeta, self._profiler = opened
+        self._executor, self._provider, self._modelmeta, self._profiler, self._loaded = opened
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
-        self._finalizer = weakref.finalize(self, _end, self._executor, self._profiler)
+        self._finalizer = weakref.finalize(self, _close, self._source, self._executor, self._profiler)
 
-    def _exchange(self, choose_target: Callable[[], tuple[str | None, ProviderOptions]]) -> None:
+    def _exchange(self, choose_target: Callable[[], _Target]) -> None:
         """Load the model again, for the provider and with the options chosen, and end what the session ran on."""
         with self._exchanging:
-            wanted, options = choose_target()
+            wanted, options, loaded = choose_target()
             if not self._finalizer.alive:
                 raise RknnClosedError("the session is closed")
-            opened = self._open(wanted, options)
+            opened = self._open(wanted, options, loaded)
             with self._state:
                 former = self._finalizer.detach()
                 if former is not None:
@@ -109,7 +117,8 @@ class InferenceSession(ArrayRuns, BindingRuns):
         if former is None:  # closed meanwhile
             _end(opened.executor, opened.profiler, patient=False)
             raise RknnClosedError("the session is closed")
-        _end(*former[2], patient=False)
+        _, executor, profiler = former[2]
+        _end(executor, profiler, patient=False)
 
     @property
     def stats(self) -> SessionStats:
@@ -171,7 +180,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
         """
         wanted, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
-        self._exchange(lambda: (wanted, options))
+        self._exchange(lambda: (wanted, options, None))
 
     def reset(self) -> None:
         """Load the model again with the options in force: what to do when the device was lost and answers again.
@@ -184,7 +193,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             RknnError: the runtime refuses.
             RknnClosedError: the session is closed, or the one given as ``use_weight_from``.
         """
-        self._exchange(lambda: (self._wanted, self._options))
+        self._exchange(lambda: (self._wanted, self._options, self._loaded))
 
     def get_session_options(self) -> SessionOptions:
         """The session options in force."""
@@ -229,7 +238,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
         if cancel:
             executor.close(cancel=True, patient=False)
         if ending is not None:
-            _end(*ending[2], patient=False)
+            _close(*ending[2], patient=False)
 
     def __enter__(self) -> InferenceSession:
         return self
@@ -263,7 +272,14 @@ def _executor_of(session: weakref.ref[InferenceSession]) -> Executor:
     return lender._executor
 
 
-def _end(executor: Executor, profiler: Profiler | None, *, patient: bool = True) -> None:
+def _close(source: ModelSource, executor: Executor, profiler: Profiler | None, *, patient: bool = True) -> None:
+    try:
+        _end(executor, profiler, patient=patient)
+    finally:
+        source.let_go()
+
+
+def _end(executor: Executor, profiler: Profiler | None, *, patient: bool) -> None:
     executor.close(patient=patient)
     if profiler is not None:
         try:

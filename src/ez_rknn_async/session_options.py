@@ -13,6 +13,7 @@ from typing import Any
 
 from .attributes import Attributes
 from .errors import RknnError, RknnTypeError
+from .paths import checked_path
 from .severity import DEFAULT
 
 logger = logging.getLogger("ez_rknn_async")
@@ -83,13 +84,15 @@ class SessionOptions(Attributes):
 
         Raises:
             RknnTypeError: it is something else.
+            RknnValueError: the profile can have no such path.
         """
         if given is None:
             return cls()
-        if isinstance(given, cls):
-            return given
         if not hasattr(given, "enable_profiling"):
             raise RknnTypeError(f"sess_options takes a SessionOptions, not {given!r}")
+        checked_path("profile_file_prefix", getattr(given, "profile_file_prefix", ""))
+        if isinstance(given, cls):
+            return given
         options = cls()
         for name in cls.names():
             if hasattr(given, name):

@@ -18,6 +18,7 @@ from ez_rknn_async import (
     RknnValueError,
     make_provider_options,
 )
+from ez_rknn_async.model_source import ModelSource
 from ez_rknn_async.opening import open_model
 from ez_rknn_async.options import ProviderOptions
 from ez_rknn_async.runtime.context import Context
@@ -211,8 +212,10 @@ def test_a_closed_session_cannot_be_a_master(open_: Borrow) -> None:
 def test_custom_operators_and_shared_weights_exclude_each_other(open_: Borrow, data: Path) -> None:
     """The runtime cannot do both, so it is said before it is tried."""
     options = ProviderOptions(runtime_library="simulator", custom_op_path=("libcustom.so",))
-    with pytest.raises(RknnValueError, match="custom operators"):
-        open_model(data / f"{WITHOUT_WEIGHTS}.rknn", None, options, SessionOptions(), open_(MODEL)._executor)
+    lender = open_(MODEL)._executor
+    source = ModelSource.of(data / f"{WITHOUT_WEIGHTS}.rknn")
+    with source, pytest.raises(RknnValueError, match="custom operators"):
+        open_model(source, None, options, SessionOptions(), lender)
 
 
 def test_the_table_of_layers_is_measured_with_the_masters_weights(open_: Borrow, data: Path, tmp_path: Path) -> None:

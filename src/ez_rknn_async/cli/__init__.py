@@ -7,6 +7,7 @@ takes the parsed arguments and returns the exit status.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 only if it is all right."""
+    _let_print_any_name()
     parsed = parser().parse_args(arguments)
     logging.basicConfig(level=logging.DEBUG if parsed.debug else logging.WARNING, format="%(levelname)s %(message)s")
     try:
@@ -36,6 +38,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ezrknn: {error}", file=sys.stderr)
         return 1
     return status
+
+
+def _let_print_any_name() -> None:
+    """Escape what the terminal or pipe cannot show, as standard error does, unless the user has chosen another way."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -6,8 +6,9 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..model import Kind, load
+from ..model import Kind
 from ..model.graph import DUMMY
+from ..model_source import ModelSource
 from .modelled import modelled, modelled_table
 from .table import Table
 
@@ -37,10 +38,11 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the description of the model."""
-    with load(arguments.model) as model:
-        description = describe(model)
-    if arguments.layers:
-        description["modelled"] = modelled(arguments.model)
+    with ModelSource.of(arguments.model) as source:
+        with source.parsed() as model:
+            description = describe(model)
+        if arguments.layers:
+            description["modelled"] = modelled(source)
     if arguments.json:
         print(json.dumps(description, indent=2))
     else:

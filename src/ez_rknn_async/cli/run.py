@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RknnValueError
+from ..paths import file_name
 from ..session import InferenceSession
 from .array_files import read_arrays
 from .session_options import add_arguments, provider_options
@@ -68,8 +69,8 @@ def _feed(given: Sequence[str], names: Sequence[str]) -> dict[str, npt.NDArray[A
 
 
 def _write(folder: Path, name: str, output: npt.NDArray[Any]) -> dict[str, Any]:
-    # A tensor's name may hold a slash; a file's may not.
-    file = folder / f"{name.replace('/', '_')}.npy"
+    # A tensor's name may hold a slash; a file's may not, nor in a C locale what ASCII does not have.
+    file = folder / f"{file_name(name.replace('/', '_'))}.npy"
     np.save(file, output)
     statistics = {"min": float(output.min()), "max": float(output.max()), "mean": float(output.mean())}
     return {"name": name, "shape": list(output.shape), "dtype": str(output.dtype), **statistics, "file": str(file)}

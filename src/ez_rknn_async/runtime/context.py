@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +93,7 @@ class Context:
 
     @classmethod
     def open(
-        cls, library: Library, model: str | bytes, flags: int = 0, *, weights_of: Context | None = None
+        cls, library: Library, model: str | bytes | memoryview, flags: int = 0, *, weights_of: Context | None = None
     ) -> Context:
         """Load a model.
 
@@ -303,11 +304,11 @@ class Context:
         self.library.call("rknn_query", self.handle, ffi.typeof("rknn_query_cmd").relements[command], answer, size)
 
 
-def _load(library: Library, model: str | bytes, flags: int, extend: Any) -> int:
+def _load(library: Library, model: str | bytes | memoryview, flags: int, extend: Any) -> int:
     handle = ffi.new("rknn_context *")
     if isinstance(model, str):
         # Size 0 says that the pointer is a path.
-        library.call("rknn_init", handle, ffi.new("char[]", model.encode()), 0, flags, extend)
+        library.call("rknn_init", handle, ffi.new("char[]", os.fsencode(model)), 0, flags, extend)
     else:
         library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, extend)
     # On failure the vendor may leave a number in the handle that is none: it is only read here, after success.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
 from .abi import NATIVE, ffi
+from .shared_library import SharedLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,7 @@ STAGES = ("queue", "input", "npu", "output", "total")
 @functools.cache
 def native() -> Any:
     """The engine's library, loaded once a process."""
-    return ffi.dlopen(str(ENGINE_LIBRARY))
+    return SharedLibrary(str(ENGINE_LIBRARY)).functions
 
 
 class Result(NamedTuple):

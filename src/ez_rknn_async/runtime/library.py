@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
 from . import status
 from .abi import ffi
+from .shared_library import RTLD_NOW_GLOBAL, SharedLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +53,9 @@ class Library:
         self.path = path
         try:
             # Kept for the life of the process: unloading a driver library under running threads is asking for trouble.
-            self._lib = ffi.dlopen(path)
+            self._library = SharedLibrary(path)
         except OSError as error:
-            reason = str(error).partition(".  Additionally, ctypes")[0]  # how cffi looked for it once more, in vain
-            raise RknnRuntimeNotFoundError(reason, tried=[(path, reason)]) from None
+            raise RknnRuntimeNotFoundError(str(error), tried=[(path, str(error))]) from None
         missing = [name for name in REQUIRED if not self.has(name)]
         if missing:
             reason = f"it has no function {', '.join(missing)}: it is not an RKNPU2 runtime"
@@ -67,7 +67,7 @@ class Library:
 
     def has(self, function: str) -> bool:
         """Whether the library exports ``function``: newer versions have more than older ones."""
-        return hasattr(self._lib, function)
+        return self._library.has(function)
 
     def make_visible(self) -> None:
         """Let plug-ins that are loaded from now on find this library's functions.
@@ -86,12 +86,12 @@ class Library:
                 )
             if not _visible:
                 # The same library once more: what is loaded already is only made global.
-                self._visible = ffi.dlopen(self.path, ffi.RTLD_NOW | ffi.RTLD_GLOBAL)
+                SharedLibrary(self.path, RTLD_NOW_GLOBAL)
                 _visible.append(self)
 
     def function(self, name: str) -> Any:
         """The C function itself, for handing it to native code."""
-        return getattr(self._lib, name)
+        return getattr(self._library.functions, name)
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function that returns a status.
@@ -136,7 +136,7 @@ class Library:
             self._configure("")
 
     def _configure(self, settings: str) -> None:
-        if self.function("ez_rknn_simulator_configure")(settings.encode()) < 0:
+        if self.function("ez_rknn_simulator_configure")(settings.encode("utf-8", "backslashreplace")) < 0:
             raise RknnValueError(f"simulator={settings!r}: {self.last_error()}")
 
 

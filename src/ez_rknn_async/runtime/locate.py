@@ -18,6 +18,7 @@ import os
 from dataclasses import dataclass
 
 from ..errors import RknnRuntimeNotFoundError
+from ..paths import printable
 from .abi import NATIVE
 from .library import Library, load
 from .machine import rockchip_soc
@@ -60,7 +61,7 @@ def locate(runtime_library: str | None = None) -> Located:
         RknnRuntimeNotFoundError: with every path that was tried and what was wrong with it.
     """
     located = _choose(runtime_library)
-    logger.info("runtime library: %s (%s)", located.library.path, located.reason)
+    logger.info("runtime library: %s (%s)", printable(located.library.path), located.reason)
     return located
 
 
