@@ -101,11 +101,27 @@ TEST(rknn_init_says_what_is_wrong_and_leaves_no_handle) {
     CHECK_EQ(TestContext("/nowhere/model.rknn").code, RKNN_ERR_MODEL_INVALID);
     CHECK(last_error_has("/nowhere/model.rknn"));
     CHECK_EQ(TestContext(model_path("mini_int8")).code, RKNN_ERR_MODEL_INVALID);
+    CHECK(last_error_has("mini format"));
+    CHECK(last_error_has("toolkit 2.5.0 for RK3588"));
     CHECK_EQ(TestContext(model_path("tiny_conv_int8"), "compute=off", RKNN_FLAG_SHARE_WEIGHT_MEM).code,
              RKNN_ERR_PARAM_INVALID);
     CHECK_EQ(TestContext(model_path("rk3566_block_int8"), "compute=off,soc=rk3588").code, RKNN_ERR_MODEL_INVALID);
     CHECK(last_error_has("This rknn model is for RK3566, but current platform is RK3588"));
     CHECK_EQ(TestContext(model_path("rk3566_block_int8"), "compute=off,soc=rk3568").code, RKNN_SUCC);
+}
+
+TEST(models_of_older_npus_are_named) {
+    std::string file = read_file(model_path("tiny_conv_int8"));
+    const size_t target = file.rfind("rk3588");
+    file.replace(target, 6, "RV1126");
+    rknn_context context = 0;
+    for (const char version : {'\1', '\2'}) {
+        file[8] = version;
+        CHECK_EQ(rknn_init(&context, file.data(), static_cast<uint32_t>(file.size()), 0, nullptr),
+                 RKNN_ERR_MODEL_INVALID);
+        CHECK(last_error_has("compiled by toolkit 2.5.0 for RV1126"));
+        CHECK(last_error_has(version == 1 ? "another architecture" : "rknn-toolkit2 1.5.2 or later"));
+    }
 }
 
 TEST(a_model_can_be_given_as_bytes) {

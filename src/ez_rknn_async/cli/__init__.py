@@ -9,10 +9,14 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..errors import RknnError
+from ..wording import speaking
 from . import bench, compare, doctor, export, info, run, simulator
+from .flags import COMMAND_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +26,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 only if it is all right."""
     parsed = parser().parse_args(arguments)
     logging.basicConfig(level=logging.DEBUG if parsed.debug else logging.WARNING, format="%(levelname)s %(message)s")
+    with speaking(COMMAND_LINE):
+        return _handled(parsed)
+
+
+def _handled(parsed: argparse.Namespace) -> int:
     try:
-        status: int = parsed.handler(parsed)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            status: int = parsed.handler(parsed)
     except BrokenPipeError:
         # Whoever read us (head, less) has seen enough.
         sys.stderr.close()
@@ -33,9 +44,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if parsed.debug:
             raise
-        print(f"ezrknn: {error}", file=sys.stderr)
+        print(f"ezrknn: {_line(error)}", file=sys.stderr)
         return 1
     return status
+
+
+def _line(error: Exception) -> str:
+    """An error as one line: its own words if they are ours or the system's, otherwise what it is besides."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, (RknnError, OSError)):
+        return text
+    return f"{type(error).__name__}: {text} (--debug shows where)"
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"ezrknn: warning: {message}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:

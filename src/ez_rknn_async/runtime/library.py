@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import functools
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
+from ..wording import option
 from . import status
 from .abi import ffi
 
@@ -53,7 +55,10 @@ class Library:
             self._lib = ffi.dlopen(path)
         except OSError as error:
             reason = str(error).partition(".  Additionally, ctypes")[0]  # how cffi looked for it once more, in vain
-            raise RknnRuntimeNotFoundError(reason, tried=[(path, reason)]) from None
+            hint = None
+            if os.sep not in path and os.path.exists(path):
+                hint = f"a mere name is looked for among the system's libraries: write ./{path} for the file here"
+            raise RknnRuntimeNotFoundError(reason, tried=[(path, reason)], hint=hint) from None
         missing = [name for name in REQUIRED if not self.has(name)]
         if missing:
             reason = f"it has no function {', '.join(missing)}: it is not an RKNPU2 runtime"
@@ -123,8 +128,8 @@ class Library:
             return
         if not self.simulated:
             raise RknnValueError(
-                f"simulator={settings!r} is set, but the runtime library is {self.path}, which drives a real NPU; "
-                "leave it out, or set runtime_library='simulator'"
+                f"{option('simulator', settings)} is set, but the runtime library is {self.path}, which drives a real "
+                f"NPU; leave it out, or set {option('runtime_library', 'simulator')}"
             )
         self._configure(settings)
         try:
@@ -134,7 +139,7 @@ class Library:
 
     def _configure(self, settings: str) -> None:
         if self.function("ez_rknn_simulator_configure")(settings.encode()) < 0:
-            raise RknnValueError(f"simulator={settings!r}: {self.last_error()}")
+            raise RknnValueError(f"{option('simulator', settings)}: {self.last_error()}")
 
 
 @functools.cache
