@@ -237,8 +237,8 @@ def _refuse_both(schedule: object, tp_mode: object) -> None:
     if schedule is not None and tp_mode is not None:
         both = f"{option('schedule', schedule)} and {option('tp_mode', tp_mode)}"
         raise RknnValueError(
-            f"{both} are both set, but a session spreads its work one way only; use {option('schedule')} for throughput "
-            f"(one inference a core) or {option('tp_mode')} for latency (several cores an inference)"
+            f"{both} are both set, but a session spreads its work one way only; use {option('schedule')} for "
+            f"throughput (one inference a core) or {option('tp_mode')} for latency (several cores an inference)"
         )
 
 

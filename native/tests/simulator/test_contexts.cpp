@@ -110,20 +110,6 @@ TEST(rknn_init_says_what_is_wrong_and_leaves_no_handle) {
     CHECK_EQ(TestContext(model_path("rk3566_block_int8"), "compute=off,soc=rk3568").code, RKNN_SUCC);
 }
 
-TEST(models_of_older_npus_are_named) {
-    std::string file = read_file(model_path("tiny_conv_int8"));
-    const size_t target = file.rfind("rk3588");
-    file.replace(target, 6, "RV1126");
-    rknn_context context = 0;
-    for (const char version : {'\1', '\2'}) {
-        file[8] = version;
-        CHECK_EQ(rknn_init(&context, file.data(), static_cast<uint32_t>(file.size()), 0, nullptr),
-                 RKNN_ERR_MODEL_INVALID);
-        CHECK(last_error_has("compiled by toolkit 2.5.0 for RV1126"));
-        CHECK(last_error_has(version == 1 ? "another architecture" : "rknn-toolkit2 1.5.2 or later"));
-    }
-}
-
 TEST(a_model_can_be_given_as_bytes) {
     std::string file = read_file(model_path("custom_string_fp16"));
     rknn_context context = 0;
