@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "flatbuffer.h"
+#include "other_formats.h"
 #include "rknn_abi.h"
 #include "status.h"
 
@@ -14,7 +15,6 @@ namespace {
 
 constexpr uint64_t header_size = 64;
 constexpr uint64_t oldest_container = 6;
-constexpr uint64_t mini_container = 0x1004;
 constexpr int32_t newest_schema = 6;
 constexpr uint32_t largest_batch = 1024;
 constexpr size_t largest_rank = 16;
@@ -52,13 +52,7 @@ Bytes unwrap(const Bytes &file) {
         fail(RKNN_ERR_MODEL_INVALID, "invalid RKNN_MAGIC: this is not an RKNPU2 .rknn file, or it is encrypted");
     }
     const uint64_t container = file.u64(8, "container version");
-    if (container == mini_container) {
-        fail(RKNN_ERR_MODEL_INVALID, "the simulated NPU cannot read models compiled with mini_rknn=True");
-    }
-    if (container < oldest_container) {
-        fail(RKNN_ERR_MODEL_INVALID, "container version ", container, " is not supported: compile the model with ",
-             "rknn-toolkit2 1.6 or newer");
-    }
+    refuse_other_formats(file, container, oldest_container);
     const uint64_t length = file.u64(16, "FlatBuffer length");
     const Bytes buffer = file.slice(header_size, length, "FlatBuffer");
     const uint64_t json = header_size + length;

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import awaitable
+from .calls import check_callback
 from .errors import RknnTypeError, RknnValueError
 from .exchange import made_again
-from .failures import failure
 from .futures import future_of
 from .io_binding import IOBinding
 from .ort_value import OrtValue
 from .run_options import of_one
+from .wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -78,17 +80,17 @@ class BindingRuns:
 
         Raises: as :meth:`run_with_iobinding`; the callback will not be called.
         """
-        if not callable(callback):
-            raise RknnTypeError(f"callback must be callable, not {callback!r}")
+        check_callback(callback, "run_with_iobinding_async(iobinding, callback, user_data=None)")
         of_one(run_options, "run_with_iobinding_async")
+
+        executor = self._executor
 
         def receive(_: BindingRequest, result: Result) -> None:
             if result.code < 0:
-                callback(None, user_data, str(failure(result)))
+                callback(None, user_data, str(executor.failure(result)))
             else:
                 callback(iobinding.results(), user_data, "")
 
-        executor = self._executor
         request = _request(self, executor, iobinding)
         try:
             executor.submit(request, receive)
@@ -107,10 +109,15 @@ class BindingRuns:
     def run_with_ort_values(
         self, output_names: Sequence[str] | None, input_dict_ort_values: Mapping[str, OrtValue], run_options: Any = None
     ) -> list[OrtValue]:
-        """:meth:`run` with values instead of arrays.
+        """:meth:`run` with values instead of arrays: ours, or ONNX Runtime's own.
 
         What it returns is on the CPU, and values on the NPU are read; :meth:`run_with_iobinding` does without.
         """
+        if not isinstance(input_dict_ort_values, Mapping):
+            raise RknnTypeError(
+                f"input_dict_ort_values takes a dictionary {{name: value}}, not {shown(input_dict_ort_values)}; "
+                "it is called as run_with_ort_values(output_names, input_dict_ort_values)"
+            )
         outputs = self.run(output_names, dict(input_dict_ort_values), run_options)
         return [OrtValue.ortvalue_from_numpy(output) for output in outputs]
 
@@ -140,5 +147,5 @@ def submit_binding(
 
 def _request(session: Any, executor: Executor, binding: Any) -> BindingRequest:
     if not isinstance(binding, IOBinding):
-        raise RknnTypeError(f"this takes what io_binding() returned, not {binding!r}")
+        raise RknnTypeError(f"iobinding takes what session.io_binding() returned, not {shown(binding)}")
     return binding.request(session, executor)

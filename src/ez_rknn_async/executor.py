@@ -21,10 +21,11 @@ from .admission import Admission
 from .binding_request import LastBound
 from .contexts import Contexts, counted_apart
 from .copying import Copying
+from .custom_ops import missing_operators
 from .device_value import Ports
 from .dispatcher import Delivery, Dispatcher, Listener, Runnable
 from .errors import RknnClosedError, RknnError, RknnTimeoutError
-from .failures import failure
+from .failures import Failures
 from .gate import Gate
 from .health import read_health
 from .init_flags import check_flushes
@@ -84,6 +85,7 @@ class Executor:
         depth: how many tasks under way keep every worker busy.
         stats: what was done, and how long it took.
         last_bound: the values' memory that its contexts are bound to.
+        failure: makes the exception for a task that failed.
     """
 
     def __init__(
@@ -173,6 +175,7 @@ class Executor:
         self._making = threading.Lock()  # guards _ports
         self._ports: Ports | None = None
         self.last_bound = LastBound()
+        self.failure = Failures(options.run_timeout_ms, missing_operators(model, custom_ops))
 
     def run(self, request: Runnable) -> list[Array]:
         """Run one inference and return all outputs.
@@ -196,7 +199,7 @@ class Executor:
             if result.code < 0:
                 if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
                     hold.keep(True)
-                raise failure(result)
+                raise self.failure(result)
         return request.arrays
 
     def submit(

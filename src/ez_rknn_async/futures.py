@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
-from .failures import failure
 from .runtime.engine import CANCELLED, DISCARDED
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def future_of(
             return
         future.set_running_or_notify_cancel()
         if result.code < 0:
-            future.set_exception(failure(result))
+            future.set_exception(executor.failure(result))
         else:
             future.set_result(outputs())
 

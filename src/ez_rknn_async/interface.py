@@ -12,6 +12,7 @@ from .inputs import Input, arrange
 from .outputs import AS_THE_SESSION, Choice, Output, Receiver, nearest
 from .runtime.context import describe
 from .shapes import choose
+from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,13 +159,13 @@ class Interface:
         """The inputs on their way, and where they go."""
         given = [i.check(value) for i, value in zip(self.inputs, arrange(feed, self.input_names))]
         # One set of shapes goes together by itself: each is legal for its input.
-        chosen = choose(self.sets, [g.shape for g in given]) if len(self.sets) > 1 else 0
+        chosen = choose(self.sets, [g.shape for g in given], [g.order for g in given]) if len(self.sets) > 1 else 0
         route, send = self.transport.route(given, chosen), self.transport.send
         return tuple([send(index, value, route, private=private) for index, value in enumerate(given)]), route
 
     def _checked(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):
-            raise RknnTypeError(f"outputs takes a dictionary {{name: array}}, not {given!r}")
+            raise RknnTypeError(f"outputs takes a dictionary {{name: array}}, not {shown(given)}")
         for name in given:
             if name not in self.output_names:
                 raise RknnValueError(nearest(name, self.output_names))

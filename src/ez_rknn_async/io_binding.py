@@ -21,10 +21,12 @@ from .binding_request import BindingRequest
 from .bound_output import BoundOutput
 from .element_types import parse_dtype
 from .errors import RknnClosedError, RknnInUseError, RknnTypeError, RknnValueError
+from .foreign_value import input_value, output_value
 from .in_use import Mark
-from .ort_value import OrtValue, parse_device, tensor_of
+from .ort_value import OrtValue, parse_device, parse_shape, tensor_of
 from .preparation import Preparation
 from .tensors import CPU, DeviceTensor, HostTensor
+from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +68,7 @@ class IOBinding:
         """For one session, which it does not keep open."""
         executor: Executor | None = getattr(session, "_executor", None)
         if executor is None:
-            raise RknnTypeError(f"IOBinding takes an InferenceSession, not {session!r}")
+            raise RknnTypeError(f"IOBinding takes an InferenceSession, not {shown(session)}")
         executor.check_open()
         self._session: weakref.ref[Any] = weakref.ref(session)
         self._executor = executor
@@ -126,17 +128,18 @@ class IOBinding:
         self.bind_ortvalue_input(name, value)
 
     @_alone
-    def bind_ortvalue_input(self, name: str, ortvalue: OrtValue) -> None:
-        """Bind a value. One on the CPU is converted at each run, by the worker that runs it.
+    def bind_ortvalue_input(self, name: str, ortvalue: Any) -> None:
+        """Bind a value, ours or ONNX Runtime's. One on the CPU is converted at each run, by the worker that runs it.
 
         Raises:
             RknnValueError: there is no such input, or the value does not fit it; the message lists the differences.
             RknnTypeError: it is no ``OrtValue``.
         """
-        port, tensor = self._fitting("input", name, ortvalue)
+        value = input_value(ortvalue, "bind_ortvalue_input")
+        port, tensor = self._fitting("input", name, value)
         if isinstance(tensor, HostTensor):
             self._executor.interface.inputs[port.index].check(tensor.array)
-        self._inputs[port.name] = ortvalue
+        self._inputs[port.name] = value
 
     # ---- Outputs ----
 
@@ -170,7 +173,7 @@ class IOBinding:
         port, device = self._ports.find(name, "output"), parse_device(device_type, device_id)
         dtype = None if element_type is None else parse_dtype(element_type)
         flags, form = device_value.parse_mem_flags(mem_flags), device_value.parse_layout(layout)
-        wanted = None if shape is None else tuple(operator.index(extent) for extent in shape)
+        wanted = None if shape is None else parse_shape(shape)
         port.form(wanted, dtype)
         if buffer_ptr is not None:
             if device != CPU:
@@ -183,21 +186,22 @@ class IOBinding:
         self._outputs[port.name] = output
 
     @_alone
-    def bind_ortvalue_output(self, name: str, ortvalue: OrtValue) -> None:
-        """Have an output written to a value.
+    def bind_ortvalue_output(self, name: str, ortvalue: Any) -> None:
+        """Have an output written to a value; to the memory of ONNX Runtime's own, if it is one of those.
 
         Raises:
             RknnValueError: there is no such output, or the value does not fit it; the message lists the differences.
             RknnTypeError: it is no ``OrtValue``.
         """
-        port, tensor = self._fitting("output", name, ortvalue)
+        value = output_value(ortvalue, "bind_ortvalue_output")
+        port, tensor = self._fitting("output", name, value)
         if isinstance(tensor, HostTensor):
             port.form(tensor.shape, tensor.array.dtype)
             if not tensor.array.flags.writeable:
                 raise RknnValueError(
                     f"the value for output {name!r} shares the memory of a read-only array; make it of a copy"
                 )
-        self._outputs[port.name] = BoundOutput(port, value=ortvalue)
+        self._outputs[port.name] = BoundOutput(port, value=value)
 
     def _fitting(self, kind: str, name: str, ortvalue: OrtValue) -> tuple[Port, HostTensor | DeviceTensor]:
         """An input or output, and what the value for it has; if that is on the NPU, it fits."""
@@ -337,7 +341,9 @@ def _address(buffer_ptr: Any) -> int:
     try:
         address = operator.index(buffer_ptr)
     except TypeError:
-        raise RknnTypeError(f"buffer_ptr takes an address, such as array.ctypes.data, not {buffer_ptr!r}") from None
+        raise RknnTypeError(
+            f"buffer_ptr takes an address, such as array.ctypes.data, not {shown(buffer_ptr)}"
+        ) from None
     if address <= 0:
         raise RknnValueError(f"buffer_ptr={address} is no address")
     return address
@@ -345,7 +351,7 @@ def _address(buffer_ptr: Any) -> int:
 
 def _array_at(buffer_ptr: Any, shape: Sequence[int], element_type: Any) -> Array:
     """The C-contiguous array that somebody has at this address."""
-    dtype, extents = parse_dtype(element_type), tuple(operator.index(extent) for extent in shape)
+    dtype, extents = parse_dtype(element_type), parse_shape(shape)
     size = dtype.itemsize * int(np.prod(extents))
     buffer = (ctypes.c_char * size).from_address(_address(buffer_ptr))
     array: Array = np.frombuffer(memoryview(buffer), dtype).reshape(extents)

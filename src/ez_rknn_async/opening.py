@@ -25,6 +25,7 @@ from .profiling import Profiler
 from .providers import RKNPU2, RKNPU2_SIMULATOR
 from .runtime.locate import SIMULATOR, Located, locate
 from .soc import SOCS, soc
+from .wording import option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +161,8 @@ def _locate(provider: str | None, options: ProviderOptions) -> Located:
     if provider == RKNPU2_SIMULATOR:
         if library not in (None, SIMULATOR):
             raise RknnValueError(
-                f"provider {provider} runs on the simulated NPU, but runtime_library={library!r}; leave one out"
+                f"provider {provider} runs on the simulated NPU, but {option('runtime_library', library)} is set; "
+                "leave one out"
             )
         library = SIMULATOR
     return locate(library)
@@ -173,7 +175,9 @@ def _soc_of(located: Located, options: ProviderOptions) -> str | None:
     settings = {**parse_settings(os.environ.get("EZ_RKNN_SIMULATOR", "")), **parse_settings(options.simulator or "")}
     name = settings.get("soc")
     if name is not None and name not in SOCS:
-        raise RknnValueError(f"the simulator setting soc={name} is no SoC that it can be; it can be {', '.join(SOCS)}")
+        raise RknnValueError(
+            f"the simulator setting soc={name} names no SoC that is known; choose one of {', '.join(SOCS)}"
+        )
     return name
 
 
@@ -181,8 +185,9 @@ def _warn_about_cores(groups: Sequence[str], model: rknn_file.Model) -> None:
     most = max(1 + group.count(",") for group in groups)
     if most not in model.graphs[0].core_modes and most > 1:
         logger.warning(
-            "tp_mode uses %d cores, but the model was compiled for one: the runtime will use core 0 alone; "
+            "%s uses %d cores, but the model was compiled for one: the runtime will use core 0 alone; "
             "compile it without single_core_mode",
+            option("tp_mode"),
             most,
         )
 

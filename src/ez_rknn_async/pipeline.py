@@ -9,6 +9,7 @@ from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, Callable
 
 from .errors import RknnValueError
+from .wording import shown
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -72,6 +73,6 @@ def checked_depth(depth: Any) -> int:
     Raises:
         RknnValueError: it is no integer of at least 1.
     """
-    if isinstance(depth, bool) or not hasattr(depth, "__index__") or depth < 1:
-        raise RknnValueError(f"depth={depth!r} must be an integer of at least 1")
+    if isinstance(depth, bool) or not hasattr(depth, "__index__") or hasattr(depth, "shape") or depth < 1:
+        raise RknnValueError(f"depth={shown(depth)} must be an integer of at least 1")
     return operator.index(depth)

@@ -55,7 +55,8 @@ class Preparation:
         """
         executor, interface = self._executor, self._executor.interface
         entering = [self._entering(port, value) for port, value in zip(executor.ports.inputs, inputs)]
-        chosen = choose(interface.sets, [passage.form.tensor.attribute.shape for passage in entering])
+        forms = [passage.form for passage in entering]
+        chosen = choose(interface.sets, [f.tensor.attribute.shape for f in forms], [f.order for f in forms])
         shapes = [o.for_user(a.shape) for o, a in zip(interface.outputs, interface.sets[chosen].outputs)]
         leaving = [self._leaving(*each) for each in zip(executor.ports.outputs, outputs, shapes)]
         uses = [(binding, Use.RECEIVES)]

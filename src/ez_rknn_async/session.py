@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from .array_runs import ArrayRuns
 from .binding_runs import BindingRuns
+from .calls import under_one_name
 from .errors import RknnClosedError, RknnTypeError
 from .exchange import made_again
 from .health import SessionHealth
 from .model_source import ModelSource
 from .opening import open_model
-from .options import ProviderOptions
+from .options import ProviderOptions, is_option
 from .pipeline import Pipeline
-from .providers import choose
+from .providers import choose, warn_of_simulation
 from .session_options import SessionOptions
 from .severity import DEFAULT, set_default_logger_severity
+from .wording import shown
 
 if TYPE_CHECKING:
     import os
@@ -42,6 +44,7 @@ logger = logging.getLogger("ez_rknn_async")
 _KEYWORDS = ("use_weight_from",)
 
 
+@under_one_name
 class InferenceSession(ArrayRuns, BindingRuns):
     """A model on the NPU, with the interface of ONNX Runtime's session of that name.
 
@@ -64,7 +67,8 @@ class InferenceSession(ArrayRuns, BindingRuns):
                 session goes on with what it was.
             sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
             providers: None, or ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), or
-                ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU.
+                ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU. None is the NPU where there is one, and
+                the simulated one elsewhere; to have that although the NPU is named is a ``UserWarning``.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
             **kwargs: ``use_weight_from=session``: the session whose weights stand for those that this model leaves out
                 (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
@@ -85,6 +89,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
         self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
         provider, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
+        warn_of_simulation(providers, options.runtime_library)
         self._source = ModelSource.of(path_or_bytes)  # let go by _close()
         try:
             self._enter(self._open(provider, options), provider, options)
@@ -180,6 +185,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
         """
         wanted, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
+        warn_of_simulation(providers, options.runtime_library)
         self._exchange(lambda: (wanted, options, None))
 
     def reset(self) -> None:
@@ -253,16 +259,20 @@ def _lender(kwargs: Mapping[str, Any]) -> Callable[[], Executor | None]:
     """What runs the session given as ``use_weight_from``, whenever it is asked for; None if none was given."""
     for name in kwargs:
         if name not in _KEYWORDS:
-            near = difflib.get_close_matches(name, ["sess_options", "providers", "provider_options", *_KEYWORDS], n=1)
-            raise RknnTypeError(
-                f"InferenceSession has no argument {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-            )
+            raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")
     session = kwargs.get("use_weight_from")
     if session is None:
         return lambda: None
     if not isinstance(session, InferenceSession):
-        raise RknnTypeError(f"use_weight_from takes an InferenceSession, not {session!r}")
+        raise RknnTypeError(f"use_weight_from takes an InferenceSession, not {shown(session)}")
     return functools.partial(_executor_of, weakref.ref(session))
+
+
+def _instead_of(name: str) -> str:
+    if is_option(name):
+        return f"; it is a provider option: pass provider_options=make_provider_options({name}=...)"
+    near = difflib.get_close_matches(name, ["sess_options", "providers", "provider_options", *_KEYWORDS], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _executor_of(session: weakref.ref[InferenceSession]) -> Executor:

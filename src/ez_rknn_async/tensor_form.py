@@ -23,6 +23,7 @@ from . import normalisation as rules
 from .errors import RknnValueError
 from .native_tensor import IMAGE_CHANNELS, input_conversion, itemsize, output_conversion
 from .runtime.kernels import Layout
+from .shape_advice import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,6 +93,13 @@ class Form:
     def zero_point(self) -> int:
         """Of the quantisation; 0 where there is none."""
         return 0 if self.is_pixels else self.tensor.attribute.zero_point
+
+    @property
+    def expected(self) -> Expected:
+        """What arrays look like."""
+        if not self.tensor.is_image:
+            return Expected(self.shape)
+        return Expected(self.shape, self.order, "NHWC" if self.order == "NCHW" else "NCHW")
 
     def writing(self, dtype: np.dtype[Any], order: str) -> Conversion:
         """From a C-contiguous array to the memory.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..model import Kind
 from ..model.graph import DUMMY
 from ..model_source import ModelSource
+from ..wording import option
 from .modelled import modelled, modelled_table
 from .table import Table
 
@@ -143,7 +144,8 @@ def _sections(description: Mapping[str, Any]) -> Iterator[str]:
     if "modelled" in description:
         yield modelled_table(description["modelled"])
     if description["core_modes"] == [1]:
-        yield "It runs on one core at a time (no tensor parallelism): use schedule= to spread runs over the cores."
+        spread = f"use {option('schedule')} to spread runs over the cores"
+        yield f"It runs on one core at a time (no tensor parallelism): {spread}."
 
 
 def _summary(description: Mapping[str, Any]) -> str:

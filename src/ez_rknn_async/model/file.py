@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .graph import Graph, Tensor
 
 _WHERE_WEIGHTS_ARE = (
-    "compile it without remove_weight=True, or give the session that has the weights: "
+    "compile it without remove_weight=True, or run it from Python with the session that has the weights: "
     "InferenceSession(..., use_weight_from=session)"
 )
 

@@ -10,6 +10,7 @@ import functools
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
+from ..wording import option
 from .abi import NATIVE, ffi
 from .shared_library import SharedLibrary
 
@@ -369,7 +370,7 @@ def _refusal(status: int, timeout_ms: int) -> RknnError:
     if status == TIMEOUT:
         return RknnTimeoutError(
             f"run submit timed out: no worker was free within {timeout_ms} ms",
-            hint="raise submit_timeout_ms or max_queue_size, or submit less",
+            hint=f"raise {option('submit_timeout_ms')} or {option('max_queue_size')}, or submit less",
         )
     if status == CLOSED:
         return RknnClosedError("the session is closed")

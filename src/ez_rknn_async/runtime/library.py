@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
+from ..wording import option
 from . import status
 from .abi import ffi
 from .shared_library import RTLD_NOW_GLOBAL, SharedLibrary
@@ -55,7 +57,10 @@ class Library:
             # Kept for the life of the process: unloading a driver library under running threads is asking for trouble.
             self._library = SharedLibrary(path)
         except OSError as error:
-            raise RknnRuntimeNotFoundError(str(error), tried=[(path, str(error))]) from None
+            hint = None
+            if os.sep not in path and os.path.exists(path):
+                hint = f"a mere name is looked for among the system's libraries: write ./{path} for the file here"
+            raise RknnRuntimeNotFoundError(str(error), tried=[(path, str(error))], hint=hint) from None
         missing = [name for name in REQUIRED if not self.has(name)]
         if missing:
             reason = f"it has no function {', '.join(missing)}: it is not an RKNPU2 runtime"
@@ -126,8 +131,8 @@ class Library:
             return
         if not self.simulated:
             raise RknnValueError(
-                f"simulator={settings!r} is set, but the runtime library is {self.path}, which drives a real NPU; "
-                "leave it out, or set runtime_library='simulator'"
+                f"{option('simulator', settings)} is set, but the runtime library is {self.path}, which drives a real "
+                f"NPU; leave it out, or set {option('runtime_library', 'simulator')}"
             )
         self._configure(settings)
         try:
@@ -137,7 +142,7 @@ class Library:
 
     def _configure(self, settings: str) -> None:
         if self.function("ez_rknn_simulator_configure")(settings.encode("utf-8", "backslashreplace")) < 0:
-            raise RknnValueError(f"simulator={settings!r}: {self.last_error()}")
+            raise RknnValueError(f"{option('simulator', settings)}: {self.last_error()}")
 
 
 def load(path: str) -> Library:

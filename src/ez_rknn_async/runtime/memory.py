@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnClosedError, RknnDeviceError, RknnValueError
+from ..wording import option
 from .abi import ffi
 from .mapping import mapping_of
 
@@ -187,8 +188,8 @@ def check_flags(library: Library, flags: int) -> None:
     if flags not in _ORDINARY and not library.has("rknn_create_mem2"):
         name = next(name for name, value in FLAGS.items() if value == flags)
         raise RknnValueError(
-            f"mem_flags={name!r} needs a runtime that has rknn_create_mem2, and {library.path} has not; "
-            "update the runtime, or leave mem_flags out"
+            f"{option('mem_flags', name)} needs a runtime that has rknn_create_mem2, and {library.path} has not; "
+            f"update the runtime, or leave {option('mem_flags')} out"
         )
 
 
