@@ -18,8 +18,13 @@ def failure(result: Result) -> RknnError:
     if result.call:
         return status.error(result.code, result.call, result.message)
     if result.code == DISCARDED:
-        return RknnClosedError("the session was closed with cancel=True before a worker took up the task")
+        return discarded()
     return without_workers("of its cores", result.code)
+
+
+def discarded() -> RknnClosedError:
+    """That a task was thrown away by ``close(cancel=True)``."""
+    return RknnClosedError("the session was closed with cancel=True before a worker took up the task")
 
 
 def without_workers(of_which: str, code: int) -> RknnDeviceError:

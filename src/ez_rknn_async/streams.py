@@ -12,6 +12,8 @@ import queue
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
+from .futures import result_of
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Iterable
     from types import TracebackType
@@ -51,7 +53,7 @@ class Stream:
             raise StopIteration
         future = self._window[0] if self._finished is None else self._finished.get()
         self._window.remove(future)
-        return future.result()
+        return result_of(future)
 
     def close(self) -> None:
         """Give in no more, cancel what is queued, and forget the rest; the session stays usable."""
