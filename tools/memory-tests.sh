@@ -17,7 +17,7 @@ cd "$root"
 # Each allocation on its own, or neither would see where one Python object ends and the next begins.
 export PYTHONMALLOC=malloc
 tests=$(ls tests/runtime/test_kernels.py tests/runtime/test_memory.py tests/session/test_*bind*.py tests/session/test_*value*.py \
-    tests/session/test_direct*.py | sort -u)
+    tests/session/test_direct*.py tests/stress/test_first_use.py tests/stress/test_descriptors.py | sort -u)
 options="-q -p no:cacheprovider --timeout=600"
 logs=$(mktemp -d) # pytest would keep what they say, and be gone with it
 trap 'rm -rf "$logs"' EXIT

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from ez_rknn_async.runtime.library import load
 from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
@@ -53,6 +51,7 @@ class Machine:
         self.ledger, self.slowness = ledger, slowness
         self.before: Usage | None = None
         self.actors: list[Actor] = []
+        Releaser().start()
 
     def describe(self) -> str:
         """What each thread of the round is doing."""
@@ -66,11 +65,10 @@ class Machine:
             self.before, _ = settle(_nothing())
         began, peak = time.monotonic(), Peak()
         peak.start()
-        with releasing() if scenario.hangs else contextlib.nullcontext():
-            with jittered(scenario.generator("jitter"), scenario.jitter):
-                longest = self._perform(scenario)
-            peak.stop()
-            after, left = settle(self.before)
+        with jittered(scenario.generator("jitter"), scenario.jitter):
+            longest = self._perform(scenario)
+        peak.stop()
+        after, left = settle(self.before)
         for each in left:
             self.ledger.violate(f"{scenario} left something: {each}")
         self._check_limits(scenario, longest, peak)
@@ -114,22 +112,18 @@ def _nothing() -> Usage:
     return Usage(10**9, 10**9, 10**9, 10**9, 0, 0)
 
 
-@contextlib.contextmanager
-def releasing() -> Any:
-    """Let calls that hang go on after a while."""
-    release, stop = load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_release_hangs"), threading.Event()
+class Releaser(threading.Thread):
+    """Lets calls that hang go on after a while, for as long as the process lives."""
 
-    def work() -> None:
-        while not stop.wait(RELEASING):
-            release()
+    def __init__(self) -> None:
+        super().__init__(name="stress-release", daemon=True)
+        self._release = load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_release_hangs")
 
-    thread = threading.Thread(target=work, name="stress-release", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    def run(self) -> None:
+        """Release, again and again."""
+        while True:
+            time.sleep(RELEASING)
+            self._release()
 
 
 class LogCounter(logging.Handler):

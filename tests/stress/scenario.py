@@ -132,11 +132,6 @@ class Scenario:
         return bool(PROFILES[self.profile].limits)
 
     @property
-    def hangs(self) -> bool:
-        """Whether calls hang until they are released."""
-        return any(fault.endswith(":hang") for fault in self.faults)
-
-    @property
     def goes_by_copy(self) -> bool:
         """Whether tensors are copied at times."""
         return any(options.get("io_mode") == "copy" for options in self.variants)
