@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Callable
 
 import numpy as np
@@ -69,6 +69,27 @@ def callbacks(session: InferenceSession, feed: Any) -> list[Any]:
     calls = collector.wait()
     assert sorted(number for _, number, _ in calls) == [0, 1, 2, 3]
     return [results for results, _, _ in calls]
+
+
+def test_two_exchanges_at_once_both_succeed(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session is not closed while one of them has taken away what it ran on and not yet put the new there."""
+    session = open_session()
+    enter, entering, go_on = session._enter, threading.Event(), threading.Event()
+
+    def enter_slowly(*arguments: Any) -> None:
+        entering.set()
+        assert go_on.wait(60)
+        enter(*arguments)
+
+    monkeypatch.setattr(session, "_enter", enter_slowly)
+    first = in_thread(session.reset)
+    assert entering.wait(60)
+    second = in_thread(session.reset)
+    wait([second], timeout=0.5)  # until it has failed, if it does
+    go_on.set()
+    first.result(60)
+    second.result(60)
+    assert len(session.run(None, feed_of(session))) == 1
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
