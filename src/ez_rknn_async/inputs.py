@@ -167,3 +167,12 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
             f"{', '.join(map(repr, names))}"
         )
     return values
+
+
+def owned(feed: Any, names: Sequence[str]) -> list[Array]:
+    """The values of a feed in the model's order, in arrays that no one else has.
+
+    Raises:
+        RknnValueError, RknnTypeError: as :func:`arrange` and :func:`~.arrays.as_array`.
+    """
+    return [as_array(value, name).copy("K") for name, value in zip(names, arrange(feed, names))]

@@ -92,6 +92,30 @@ def test_two_exchanges_at_once_both_succeed(open_session: OpenSession, monkeypat
     assert len(session.run(None, feed_of(session))) == 1
 
 
+def test_a_coroutine_in_line_goes_on_with_the_feed_that_it_was_given(
+    open_session: OpenSession, release_hangs: Callable[[], None]
+) -> None:
+    """It was copied before the first await: what the caller does to the arrays meanwhile is the caller's business."""
+    session = open_session("tiny_conv_fp16", simulator="fault=rknn_run#2:hang", schedule=0, max_queue_size=1)
+    feed = feed_of(session)
+    (expected,) = session.run(None, feed)
+
+    async def main() -> Any:
+        busy = [session.submit(feed) for _ in range(2)]
+        waiting = asyncio.ensure_future(session.run_awaitable(None, feed))
+        await asyncio.sleep(0)
+        for array in feed.values():
+            array.fill(77)
+        exchanging = in_thread(session.reset)
+        (output,) = await waiting
+        release_hangs()
+        exchanging.result(60)
+        assert all(np.array_equal(future.result(60)[0], expected) for future in busy)
+        return output
+
+    assert np.array_equal(asyncio.run(main()), expected)
+
+
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_callers_on_other_threads_never_see_it(open_session: OpenSession, way: str) -> None:
     """Whatever moment they meet: one that comes too late for the former contexts is served by the new ones.
