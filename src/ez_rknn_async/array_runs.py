@@ -11,6 +11,7 @@ from .calls import check_callback
 from .errors import RknnError
 from .exchange import made_again
 from .futures import submit
+from .inputs import owned
 from .io_binding import IOBinding
 from .outputs import AS_THE_SESSION, select
 from .pipeline import checked_depth
@@ -140,7 +141,6 @@ class ArrayRuns:
             wanted = select(output_names, executor.interface.output_names, "submit(input_feed, output_names=None)")
             return submit(executor, _request(executor, input_feed), wanted, patience.milliseconds)
 
-    @made_again
     async def run_awaitable(
         self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None
     ) -> list[Array]:
@@ -151,9 +151,16 @@ class ArrayRuns:
 
         Args, raises: as :meth:`run`; the feed is copied before the first await.
         """
-        executor, settings = self._executor, of_one(run_options, "run_awaitable")
+        settings = of_one(run_options, "run_awaitable")
+        # Once, out here: when the call is made again the caller may have changed the arrays.
+        feed = owned(input_feed, self._executor.interface.input_names)
+        return await self._run_owned(output_names, feed, settings.outputs)
+
+    @made_again
+    async def _run_owned(self, output_names: Sequence[str] | None, feed: list[Array], choice: Choice) -> list[Array]:
+        executor = self._executor
         wanted = select(output_names, executor.interface.output_names, "run_awaitable(output_names, input_feed)")
-        outputs = await awaitable.run(executor, _request(executor, input_feed, settings.outputs))
+        outputs = await awaitable.run(executor, executor.interface.request(feed, private=False, choice=choice))
         return [outputs[index] for index in wanted]
 
     def map(

@@ -32,7 +32,7 @@ class Failures:
         if result.call:
             return self._explained(result)
         if result.code == DISCARDED:
-            return RknnClosedError("the session was closed with cancel=True before a worker took up the task")
+            return discarded()
         return without_workers("of its cores", result.code)
 
     def _explained(self, result: Result) -> RknnError:
@@ -70,6 +70,11 @@ def _without_operators(missing: list[str], result: Result) -> RknnError:
         call=result.call,
         hint=f"give the plug-in's path with {provider_option('custom_op_path')}",
     )
+
+
+def discarded() -> RknnClosedError:
+    """That a task was thrown away by ``close(cancel=True)``."""
+    return RknnClosedError("the session was closed with cancel=True before a worker took up the task")
 
 
 def without_workers(of_which: str, code: int) -> RknnDeviceError:

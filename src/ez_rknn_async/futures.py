@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, Callable
 
+from .failures import discarded
 from .runtime.engine import CANCELLED, DISCARDED
 
 if TYPE_CHECKING:
@@ -55,6 +56,21 @@ class RunFuture(_Future):
             # Says so to concurrent.futures.wait() and as_completed() too.
             self.set_running_or_notify_cancel()
         return self.cancelled()
+
+
+def result_of(future: _Future) -> list[Any]:
+    """The result of a future that the caller has never seen, and so cannot have cancelled.
+
+    Raises:
+        RknnClosedError: the session was closed with ``cancel=True``.
+        RknnError: the inference failed.
+    """
+    try:
+        return future.result()
+    except CancelledError:
+        if not future.cancelled():
+            raise  # the source of a stream has raised it
+        raise discarded() from None
 
 
 def _too_late() -> bool:

@@ -169,3 +169,12 @@ def _misnamed(feed: Mapping[Any, Any], names: Sequence[str]) -> str:
     faults += [f"has {', '.join(map(shown, unknown))}"] * bool(unknown)
     suggestions = [suggestion for name in unknown if (suggestion := meant(name, missing or names))]
     return f"the feed {' and '.join(faults)}; {'; '.join([*suggestions, inputs_are(names)])}"
+
+
+def owned(feed: Any, names: Sequence[str]) -> list[Array]:
+    """The values of a feed in the model's order, in arrays that no one else has.
+
+    Raises:
+        RknnValueError, RknnTypeError: as :func:`arrange` and :func:`~.arrays.as_array`.
+    """
+    return [as_array(value, name).copy("K") for name, value in zip(names, arrange(feed, names))]

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
 from .errors import RknnTypeError
+from .futures import result_of
 from .wording import shown
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Stream:
             raise StopIteration
         future = self._window[0] if self._finished is None else self._finished.get()
         self._window.remove(future)
-        return future.result()
+        return result_of(future)
 
     def close(self) -> None:
         """Give in no more, cancel what is queued, and forget the rest; the session stays usable."""
