@@ -47,21 +47,6 @@ void write_nhwc(const TensorPort &port, const uint8_t *dense, uint8_t *to) {
     });
 }
 
-/* Calls write(element of the output's size). */
-template <typename Write>
-void for_element_size(const TensorPort &port, Write write) {
-    switch (port.element_size) {
-        case 1:
-            return write(uint8_t{});
-        case 2:
-            return write(uint16_t{});
-        case 4:
-            return write(uint32_t{});
-        default:
-            return write(uint64_t{});
-    }
-}
-
 }  // namespace
 
 void check_output_binding(const TensorPort &port, const IoBinding &binding) {
@@ -85,13 +70,13 @@ void write_bound_output(const TensorPort &port, const IoBinding &binding, const 
                         std::vector<uint8_t> &room) {
     uint8_t *to = binding.memory->data();
     if (as_stored(port, binding)) {
-        return for_element_size(port, [&](auto element) { write_feature<decltype(element)>(port, dense, to); });
+        return with_element(port, [&](auto element) { write_feature<decltype(element)>(port, dense, to); });
     }
     const bool to_float = as_float(port, binding);
     if (port.four_d() && binding.format == RKNN_TENSOR_NHWC) {
         room.resize(output_bytes(port, false));
         uint8_t *transposed = to_float ? room.data() : to;
-        for_element_size(port, [&](auto element) { write_nhwc<decltype(element)>(port, dense, transposed); });
+        with_element(port, [&](auto element) { write_nhwc<decltype(element)>(port, dense, transposed); });
         if (to_float) convert_output(port, true, transposed, to);
         return;
     }

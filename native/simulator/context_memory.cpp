@@ -96,9 +96,11 @@ const char *words_for(InputWay way) {
             return "bound as pixels";
         case InputWay::stored:
             return "bound with pass_through";
-        default:
-            return "bound to be converted";
+        case InputWay::none:
+        case InputWay::converted:
+            break;
     }
+    return "bound to be converted";
 }
 
 }  // namespace

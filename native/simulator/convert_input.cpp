@@ -16,7 +16,7 @@ namespace ez_rknn::simulator {
 namespace {
 
 bool is_index_type(DataType type) {
-    return type == DataType::int64 || type == DataType::int32 || type == DataType::uint64 || type == DataType::uint32;
+    return type == DataType::int64 || type == DataType::int32;
 }
 
 /* The number that the vendor's messages give for a type. */
@@ -30,9 +30,18 @@ int message_number(rknn_tensor_type type) {
             return 7;
         case RKNN_TENSOR_BOOL:
             return 9;
-        default:
-            return static_cast<int>(type);
+        case RKNN_TENSOR_FLOAT32:
+        case RKNN_TENSOR_FLOAT16:
+        case RKNN_TENSOR_UINT8:
+        case RKNN_TENSOR_INT16:
+        case RKNN_TENSOR_UINT16:
+        case RKNN_TENSOR_UINT32:
+        case RKNN_TENSOR_INT4:
+        case RKNN_TENSOR_BFLOAT16:
+        case RKNN_TENSOR_TYPE_MAX:
+            break;
     }
+    return static_cast<int>(type);
 }
 
 bool type_is_supported(const TensorPort &port, rknn_tensor_type type) {
@@ -48,9 +57,15 @@ bool type_is_supported(const TensorPort &port, rknn_tensor_type type) {
             return is_index_type(port.type);
         case RKNN_TENSOR_BOOL:
             return port.type == DataType::boolean;
-        default:
-            return false;
+        case RKNN_TENSOR_INT16:
+        case RKNN_TENSOR_UINT16:
+        case RKNN_TENSOR_UINT32:
+        case RKNN_TENSOR_INT4:
+        case RKNN_TENSOR_BFLOAT16:
+        case RKNN_TENSOR_TYPE_MAX:
+            break;
     }
+    return false;
 }
 
 /* Why the vendor's library does nothing with this input although it returns 0; "" when it does something. */

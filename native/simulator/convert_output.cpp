@@ -55,19 +55,23 @@ void convert_output(const TensorPort &port, bool want_float, const uint8_t *sour
             return write_floats<uint16_t>(source, port.total_elements(), destination, float_from_half);
         case DataType::bfloat16:
             return write_floats<uint16_t>(source, port.total_elements(), destination, float_from_bfloat16);
-        case DataType::uint16:
-            return widen<uint16_t>(port, source, destination);
         case DataType::int32:
             return widen<int32_t>(port, source, destination);
-        case DataType::uint32:
-            return widen<uint32_t>(port, source, destination);
-        case DataType::uint64:
-            return widen<uint64_t>(port, source, destination);
+        case DataType::int64:
+            return widen<int64_t>(port, source, destination);
         case DataType::boolean:
             return widen<uint8_t>(port, source, destination);
-        default:
-            return widen<int64_t>(port, source, destination);
+        case DataType::float32:  // copied above
+        case DataType::opaque:
+        case DataType::uint16:
+        case DataType::float64:
+        case DataType::uint32:
+        case DataType::uint64:
+        case DataType::int4:
+        case DataType::unknown:
+            break;
     }
+    fail_as_unconvertible(port);
 }
 
 void fill_with_zero(const TensorPort &port, size_t elements, uint8_t *destination) {
@@ -75,9 +79,11 @@ void fill_with_zero(const TensorPort &port, size_t elements, uint8_t *destinatio
         std::memset(destination, 0, elements * port.element_size);
     } else if (port.element_size == 1) {
         std::memset(destination, port.zero_point, elements);
-    } else {
+    } else if (port.element_size == sizeof(int16_t)) {
         const auto value = static_cast<int16_t>(port.zero_point);
         for (size_t i = 0; i < elements; ++i) std::memcpy(destination + i * sizeof value, &value, sizeof value);
+    } else {
+        fail_as_unconvertible(port);
     }
 }
 

@@ -199,12 +199,14 @@ void get_operator_attribute(const rknn_custom_op_context &context, const char *n
     const std::string wanted(name, strnlen(name, sizeof attribute.name - 1));
     wanted.copy(attribute.name, sizeof attribute.name - 1);
     const CustomOperatorPlan &plan = *static_cast<const CustomOperator *>(context.internal_ctx)->plan;
-    for (const OperatorAttribute &known : plan.attributes) {
-        if (known.name != wanted) continue;
-        attribute.dtype = known.type;
-        attribute.n_elems = known.count;
+    // Of several with one name the last counts.
+    const auto known = std::find_if(plan.attributes.rbegin(), plan.attributes.rend(),
+                                    [&](const OperatorAttribute &candidate) { return candidate.name == wanted; });
+    if (known != plan.attributes.rend()) {
+        attribute.dtype = known->type;
+        attribute.n_elems = known->count;
         // The interface has no const; what is written there is only this context's and its duplicates'.
-        attribute.data = const_cast<uint8_t *>(known.data.data());
+        attribute.data = const_cast<uint8_t *>(known->data.data());
         return;
     }
     if (wanted != "name") return;

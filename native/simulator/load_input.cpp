@@ -63,16 +63,7 @@ void load_input(const TensorPort &port, InputReading reading, const uint8_t *sto
     }
     if (reading.raw_uint8) return quantise_pixels(port, stored, dense);
     const bool dense_rows = reading.dense_rows && port.storage == Storage::image;
-    switch (port.element_size) {
-        case 1:
-            return gather<uint8_t>(port, dense_rows, stored, dense);
-        case 2:
-            return gather<uint16_t>(port, dense_rows, stored, dense);
-        case 4:
-            return gather<uint32_t>(port, dense_rows, stored, dense);
-        default:
-            return gather<uint64_t>(port, dense_rows, stored, dense);
-    }
+    with_element(port, [&](auto element) { gather<decltype(element)>(port, dense_rows, stored, dense); });
 }
 
 }  // namespace ez_rknn::simulator

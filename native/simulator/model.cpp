@@ -71,20 +71,6 @@ uint64_t place(GraphPlan &plan) {
     return end;
 }
 
-/* A context has one state for each operator, whatever the shapes. */
-void check_custom_operators(const Model &model) {
-    const auto types = [](const GraphPlan &graph) {
-        std::vector<std::string> result;
-        for (const CustomOperatorPlan &custom_operator : graph.custom_operators) result.push_back(custom_operator.type);
-        return result;
-    };
-    for (const GraphPlan &graph : model.graphs) {
-        if (types(graph) != types(model.graphs[0])) {
-            fail(RKNN_ERR_MODEL_INVALID, "damaged model: its graphs differ in their custom operators");
-        }
-    }
-}
-
 GraphPlan plan(const ModelFile &file, const Graph &graph, const Soc &soc) {
     GraphPlan result;
     for (size_t i = 0; i < graph.inputs.size(); ++i) {
@@ -147,7 +133,6 @@ std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &sett
         model->shared_bytes = std::max(model->shared_bytes, place(prepared));
         model->graphs.push_back(std::move(prepared));
     }
-    check_custom_operators(*model);
     if (settings.compute) {
         const std::shared_ptr<DeviceModel> weights = master != nullptr ? master->device : nullptr;
         model->device = file ? device.load(file, weights) : device.load(as_file(bytes), weights);

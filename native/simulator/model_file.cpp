@@ -2,286 +2,233 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cstring>
+#include <cmath>
 
+#include "container.h"
+#include "fields.h"
 #include "flatbuffer.h"
-#include "other_formats.h"
+#include "node_reader.h"
+#include "ports.h"
 #include "rknn_abi.h"
+#include "schema.h"
+#include "schema_check.h"
+#include "sizes.h"
 #include "status.h"
 
 namespace ez_rknn::simulator {
 
 namespace {
 
-constexpr uint64_t header_size = 64;
-constexpr uint64_t oldest_container = 6;
 constexpr int32_t newest_schema = 6;
 constexpr uint32_t largest_batch = 1024;
-constexpr size_t largest_rank = 16;
-constexpr float smallest_scale = 1e-30F;
-constexpr float largest_scale = 1e30F;
+constexpr size_t most_digits = 9;
+constexpr size_t largest_native_rank = 5; /* NC1HWC2 */
+constexpr float smallest_deviation = 1e-30F;
 
-/* The numbers of the fields, table by table. */
-namespace root {
-constexpr uint32_t schema = 0, graphs = 2, toolkit = 7, target = 8, custom_string = 11, batch = 14, shape_mode = 16,
-                   memory = 19, buffers = 20;
-}
-namespace memory {
-constexpr uint32_t weight = 0, internal = 1;
-}
-namespace graph {
-constexpr uint32_t tensors = 0, nodes = 1, inputs = 2, outputs = 3, normalisations = 4;
-}
-namespace tensor {
-constexpr uint32_t type = 0, layout = 1, kind = 2, native_dims = 3, dims = 4, name = 5, scale = 10, zero_point = 11,
-                   buffer = 18;
-}
-namespace node {
-constexpr uint32_t type = 1, name = 2, target = 3, inputs = 4, outputs = 5, attributes = 9, task_counts = 10,
-                   lut_counts = 11, work_units = 12;
-}
-namespace normalisation {
-constexpr uint32_t mean = 0, deviation = 1;
-}
+/* How many times the memory that the file plans an intermediate tensor may take, and what is always allowed. */
+constexpr uint64_t memory_factor = 4;
+constexpr uint64_t spare_memory = 1024 * 1024;
 
-/* Checks what stands around the FlatBuffer and returns the FlatBuffer. */
-Bytes unwrap(const Bytes &file) {
-    static const uint8_t magic[8] = {'R', 'K', 'N', 'N', 0, 0, 0, 0};
-    if (file.size() <= header_size) fail(RKNN_ERR_MODEL_INVALID, "rknn model is too small: ", file.size(), " bytes");
-    if (std::memcmp(file.at(0, sizeof magic, "magic"), magic, sizeof magic) != 0) {
-        fail(RKNN_ERR_MODEL_INVALID, "invalid RKNN_MAGIC: this is not an RKNPU2 .rknn file, or it is encrypted");
+/* What the rest of a file says about each of its graphs. */
+struct Surroundings {
+    Bytes buffer;
+    std::vector<uint32_t> data_sizes; /* of the buffers with the data of tensors */
+    int32_t toolkit = 0;
+    uint32_t batch = 1;
+    uint64_t internal_bytes = 0;
+};
+
+/* ---- Tensors ---- */
+
+/* An empty tensor is legal, but its other sizes must make sense too. Those of a packed weight are several blocks' in a
+ * row. */
+void check_dimensions(const std::vector<int32_t> &dims, bool packed, const std::string &name) {
+    uint64_t elements = 1;
+    for (int32_t size : dims) {
+        if (size < 0) fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", name, "' has a negative dimension");
+        elements = times(elements, static_cast<uint64_t>(std::max(size, 1)));
     }
-    const uint64_t container = file.u64(8, "container version");
-    refuse_other_formats(file, container, oldest_container);
-    const uint64_t length = file.u64(16, "FlatBuffer length");
-    const Bytes buffer = file.slice(header_size, length, "FlatBuffer");
-    const uint64_t json = header_size + length;
-    file.at(json + 8, file.u64(json, "length of the JSON summary"), "JSON summary");
-    return buffer;
-}
-
-std::vector<uint32_t> checked(const std::vector<int32_t> &values, size_t limit, const char *what) {
-    for (int32_t value : values) {
-        if (value < 0 || static_cast<size_t>(value) >= limit) {
-            fail(RKNN_ERR_MODEL_INVALID, "damaged model: ", what, " ", value, " of ", limit);
-        }
+    if (!packed && elements > largest_size) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", name, "' has too many elements");
     }
-    return std::vector<uint32_t>(values.begin(), values.end());
 }
 
-std::vector<uint32_t> indices(const Table &table, uint32_t field, size_t limit, const char *what) {
-    return checked(table.ints(field), limit, what);
-}
-
-/* What a layer writes, without the results that nobody wants: those are -1 in the file. */
-std::vector<uint32_t> wanted(const Table &table, uint32_t field, size_t limit, const char *what) {
-    std::vector<int32_t> values = table.ints(field);
-    values.erase(std::remove(values.begin(), values.end(), -1), values.end());
-    return checked(values, limit, what);
-}
-
-/* Dimensions are positive and few, so that later arithmetic on them can be checked in one place (tensor_port.cpp). */
-std::vector<int32_t> dimensions(const Table &table, uint32_t field, const std::string &name) {
-    std::vector<int32_t> dims = table.ints(field);
-    if (std::any_of(dims.begin(), dims.end(), [](int32_t dim) { return dim < 0; })) {
-        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", name, "' has a negative dimension");
+void check_scales(const Tensor &tensor) {
+    if (!tensor.quantised()) return;
+    if (!std::all_of(tensor.scales.begin(), tensor.scales.end(), [](float scale) { return std::isfinite(scale); })) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", tensor.name, "' has a scale that is no number");
     }
-    return dims;
+    if (!tensor.zero_points.empty() && tensor.zero_points.size() != tensor.scales.size()) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", tensor.name, "' has ", tensor.scales.size(),
+             " scales and ", tensor.zero_points.size(), " zero points");
+    }
 }
 
-Tensor read_tensor(const Table &table, const std::vector<uint32_t> &buffer_sizes) {
+uint32_t stored_bytes(const Tensor &tensor, uint32_t buffer, const std::vector<uint32_t> &data_sizes) {
+    if (buffer == 0 && data_sizes.empty()) return 0;
+    if (buffer >= data_sizes.size()) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", tensor.name, "' names buffer ", buffer, " of ",
+             data_sizes.size());
+    }
+    return buffer == 0 ? 0 : data_sizes[buffer];
+}
+
+Tensor read_tensor(const Table &table, const Surroundings &file) {
+    namespace field = fields::tensor;
     Tensor result;
-    result.name = table.string(tensor::name);
-    result.type = static_cast<DataType>(table.u8(tensor::type));
-    result.layout = static_cast<Layout>(table.u8(tensor::layout));
-    result.kind = static_cast<TensorKind>(table.u8(tensor::kind));
-    result.native_dims = dimensions(table, tensor::native_dims, result.name);
-    result.dims = dimensions(table, tensor::dims, result.name);
-    const std::vector<float> scales = table.floats(tensor::scale);
-    const std::vector<int32_t> zero_points = table.ints(tensor::zero_point);
-    result.quantised = !scales.empty();
-    if (!scales.empty()) result.scale = scales.front();
-    if (!zero_points.empty()) result.zero_point = zero_points.front();
-    const uint32_t buffer = table.u32(tensor::buffer);
-    if (buffer != 0 && buffer < buffer_sizes.size()) result.stored_bytes = buffer_sizes[buffer];
+    result.name = table.string(field::name);
+    result.type = data_type_of(table.u8(field::type));
+    result.layout = layout_of(table.u8(field::layout));
+    result.kind = tensor_kind_of(table.u8(field::kind));
+    result.native_dims = table.ints(field::native_dims);
+    result.dims = table.ints(field::dims);
+    check_dimensions(result.dims, false, result.name);
+    check_dimensions(result.native_dims, result.native_dims.size() > largest_native_rank, result.name);
+    result.scales = table.floats(field::scale);
+    result.zero_points = table.ints(field::zero_point);
+    check_scales(result);
+    result.allocated_bytes = table.u32(field::size);
+    result.stored_bytes = stored_bytes(result, table.u32(field::buffer), file.data_sizes);
     return result;
 }
 
-constexpr const char *custom_prefix = "cst";
-
-/* What the file has in the place of attributes is a document only if its length stands at its beginning. */
-std::vector<OperatorAttribute> read_attributes(const Table &table, Budget &budget) {
-    const Bytes document = table.bytes(node::attributes);
-    if (document.size() < 4 || document.u32(0, "length of attributes") != document.size()) return {};
-    budget.charge(8 * static_cast<uint64_t>(document.size()));
-    return read_operator_attributes(document);
+/* Intermediate tensors that are far larger than the memory that the compiler has planned for all of them are wrong. */
+void check_memory(const Graph &graph, uint64_t internal_bytes) {
+    uint64_t planned = std::min(internal_bytes, largest_size * largest_size);
+    for (const auto *indices : {&graph.inputs, &graph.outputs}) {
+        for (uint32_t index : *indices) planned += graph.tensors[index].allocated_bytes;
+    }
+    const uint64_t room =
+        planned < largest_size * largest_size / 8 ? memory_factor * planned + spare_memory : UINT64_MAX;
+    for (const Tensor &tensor : graph.tensors) {
+        if (tensor.kind != TensorKind::intermediate) continue;
+        const uint64_t element = is_convertible(tensor.type) ? bits_of(tensor.type) / 8 : 1;
+        if (product_of(tensor.dims) * element > room) {
+            fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", tensor.name, "' is larger than the ",
+                 internal_bytes, " bytes for all that is intermediate allow");
+        }
+    }
 }
 
-Node read_node(const Table &table, size_t tensor_count, Budget &budget) {
-    Node result;
-    result.type = table.string(node::type);
-    result.name = table.string(node::name);
-    result.on_npu = table.u8(node::target) == 2;
-    result.custom = result.type.rfind(custom_prefix, 0) == 0;
-    if (result.custom) result.attributes = read_attributes(table, budget);
-    result.inputs = indices(table, node::inputs, tensor_count, "a layer reads tensor");
-    result.outputs = wanted(table, node::outputs, tensor_count, "a layer writes tensor");
-    result.task_counts = table.ints(node::task_counts);
-    result.lut_counts = table.ints(node::lut_counts);
-    result.work_units = table.ints(node::work_units);
-    return result;
+/* ---- Graphs ---- */
+
+bool is_nothing(const std::vector<float> &mean, const std::vector<float> &deviation) {
+    return std::all_of(mean.begin(), mean.end(), [](float value) { return value == 0; }) &&
+           std::all_of(deviation.begin(), deviation.end(), [](float value) { return value == 1; });
 }
 
-Normalisation read_normalisation(const Table &table) {
+/* One value for each channel; what the file has beyond the channels means nothing. */
+Normalisation read_normalisation(const Table &table, const Tensor &input) {
+    const size_t channels = input.dims.size() > 1 ? static_cast<size_t>(input.dims[1]) : 1;
+    std::vector<float> mean = table.floats(fields::normalisation::mean);
+    std::vector<float> deviation = table.floats(fields::normalisation::deviation);
+    mean.resize(std::min(mean.size(), channels));
+    deviation.resize(std::min(deviation.size(), channels));
     Normalisation result;
-    const std::vector<float> mean = table.floats(normalisation::mean);
-    const std::vector<float> deviation = table.floats(normalisation::deviation);
-    std::copy_n(mean.begin(), std::min(mean.size(), result.mean.size()), result.mean.begin());
-    std::copy_n(deviation.begin(), std::min(deviation.size(), result.deviation.size()), result.deviation.begin());
+    if (is_nothing(mean, deviation)) return result;
+    const bool finite = std::all_of(mean.begin(), mean.end(), [](float value) { return std::isfinite(value); }) &&
+                        std::all_of(deviation.begin(), deviation.end(), [](float value) {
+                            return std::isfinite(value) && std::fabs(value) > smallest_deviation;
+                        });
+    if (mean.size() != channels || deviation.size() != channels || !finite) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: the ", channels, " channels of input '", input.name,
+             "' have an impossible mean or standard deviation");
+    }
+    std::copy_n(mean.begin(), std::min(channels, result.mean.size()), result.mean.begin());
+    std::copy_n(deviation.begin(), std::min(channels, result.deviation.size()), result.deviation.begin());
     return result;
 }
 
-/* An input or output must be something that the interface can describe and a buffer can hold. */
-void check_port(const Tensor &port) {
-    if (port.dims.size() > largest_rank || port.native_dims.size() > largest_rank) {
-        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", port.name, "' has ", port.dims.size(), " dimensions");
-    }
-    if (bits_of(port.type) < 8) {
-        fail(RKNN_ERR_MODEL_INVALID, "tensor '", port.name, "' has element type ", static_cast<int>(port.type),
-             ", which no input or output can have");
-    }
-    for (const std::vector<int32_t> *dims : {&port.dims, &port.native_dims}) {
-        if (std::find(dims->begin(), dims->end(), 0) != dims->end()) {
-            fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", port.name, "' has a dimension of 0");
-        }
-    }
-    const bool integer = port.type == DataType::int8 || port.type == DataType::uint8 || port.type == DataType::int16;
-    if (integer && !(port.scale > smallest_scale && port.scale < largest_scale)) {
-        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", port.name, "' has scale ", port.scale);
-    }
-    if (integer && (port.zero_point < INT16_MIN || port.zero_point > INT16_MAX)) {
-        fail(RKNN_ERR_MODEL_INVALID, "damaged model: tensor '", port.name, "' has zero point ", port.zero_point);
+void read_normalisations(const Table &table, Graph &graph) {
+    const std::vector<Table> entries = table.tables(fields::graph::normalisations);
+    graph.normalisations.resize(graph.inputs.size());
+    for (size_t i = 0; i < std::min(entries.size(), graph.inputs.size()); ++i) {
+        graph.normalisations[i] = read_normalisation(entries[i], graph.tensors[graph.inputs[i]]);
     }
 }
 
-/* The operands of custom operators: what is computed before, and constants. The rest is scratch space. */
-void find_operands(Graph &graph, Budget &budget) {
-    std::vector<bool> known(graph.tensors.size(), false);
-    for (uint32_t index : graph.inputs) known[index] = true;
-    for (Node &node : graph.nodes) {
-        for (uint32_t index : node.outputs) known[index] = true;
-        if (!node.custom) continue;
-        for (uint32_t index : node.inputs) {
-            const TensorKind kind = graph.tensors[index].kind;
-            if (known[index] || kind == TensorKind::weight || kind == TensorKind::constant) {
-                node.operands.push_back(index);
-            }
-        }
-        budget.charge(node.operands.size() * sizeof(uint32_t));
-        for (const auto *tensors : {&node.operands, &node.outputs}) {
-            for (uint32_t index : *tensors) check_port(graph.tensors[index]);
-        }
-    }
-}
-
-Graph read_graph(const Table &table, const std::vector<uint32_t> &buffer_sizes, Budget &budget) {
+Graph read_graph(const Table &table, const Surroundings &file, SchemaCheck &check) {
+    namespace field = fields::graph;
     Graph result;
-    for (const Table &entry : table.tables(graph::tensors)) {
-        budget.charge(sizeof(Tensor));
-        result.tensors.push_back(read_tensor(entry, buffer_sizes));
-    }
-    for (const Table &entry : table.tables(graph::nodes)) {
-        budget.charge(sizeof(Node));
-        result.nodes.push_back(read_node(entry, result.tensors.size(), budget));
-    }
-    result.inputs = indices(table, graph::inputs, result.tensors.size(), "the graph's input is tensor");
-    result.outputs = indices(table, graph::outputs, result.tensors.size(), "the graph's output is tensor");
-    if (result.outputs.empty()) fail(RKNN_ERR_MODEL_INVALID, "damaged model: the graph has no outputs");
-    for (uint32_t index : result.inputs) check_port(result.tensors[index]);
-    for (uint32_t index : result.outputs) check_port(result.tensors[index]);
-    find_operands(result, budget);
-    for (const Table &entry : table.tables(graph::normalisations)) {
-        result.normalisations.push_back(read_normalisation(entry));
-    }
-    result.normalisations.resize(result.inputs.size());
+    for (const Table &entry : table.tables(field::tensors)) result.tensors.push_back(read_tensor(entry, file));
+    const size_t count = result.tensors.size();
+    result.nodes = read_nodes(file.buffer, table.tables(field::nodes), count, file.toolkit, check);
+    result.inputs = checked_indices(table.ints(field::inputs), count, "the graph's input is tensor");
+    result.outputs = checked_indices(table.ints(field::outputs), count, "the graph's output is tensor");
+    read_normalisations(table, result);
+    check_ports(result, file.batch);
+    check_memory(result, file.internal_bytes);
+    find_operands(result);
     return result;
 }
+
+/* ---- The model ---- */
 
 uint32_t batch_of(const std::string &text) {
     uint32_t batch = 0;
     for (char digit : text) {
-        if (std::isdigit(static_cast<unsigned char>(digit)) == 0) {
-            fail(RKNN_ERR_MODEL_INVALID, "damaged model: batch size '", text, "'");
+        if (digit < '0' || digit > '9' || text.size() > most_digits) {
+            fail(RKNN_ERR_MODEL_INVALID, "damaged model: batch size '", text.substr(0, 20), "'");
         }
         batch = batch * 10 + static_cast<uint32_t>(digit - '0');
-        if (batch > largest_batch) fail(RKNN_ERR_MODEL_INVALID, "batch size ", text, " is above ", largest_batch);
     }
+    if (batch > largest_batch) fail(RKNN_ERR_MODEL_INVALID, "batch size ", text, " is above ", largest_batch);
     return std::max(batch, 1U);
 }
 
-}  // namespace
-
-uint32_t bits_of(DataType type) {
-    switch (type) {
-        case DataType::int4:
-            return 4;
-        case DataType::uint8:
-        case DataType::int8:
-        case DataType::boolean:
-            return 8;
-        case DataType::uint16:
-        case DataType::int16:
-        case DataType::float16:
-        case DataType::bfloat16:
-            return 16;
-        case DataType::float32:
-        case DataType::int32:
-        case DataType::uint32:
-            return 32;
-        case DataType::int64:
-        case DataType::uint64:
-            return 64;
-        case DataType::opaque:
-            break;
-    }
-    return 0;
-}
-
-ModelFile parse_model(const Bytes &file) {
-    const Bytes buffer = unwrap(file);
-    Budget budget(16 * static_cast<uint64_t>(buffer.size()) + 65536);
-    const Table table = Table::root(buffer, budget);
-    const int32_t schema = table.i32(root::schema);
+void check_versions(int32_t schema, int32_t toolkit) {
     if (schema > newest_schema) {
         fail(RKNN_ERR_MODEL_INVALID, "RKNN model version is ", schema,
              ", but the simulated NPU supports model version <= ", newest_schema);
     }
+    if (schema < 1 || toolkit < 0) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: it gives model version ", schema, " and toolkit version ",
+             toolkit);
+    }
+}
+
+ModelFile read_root(const Table &table) {
+    namespace field = fields::root;
     ModelFile model;
-    model.target = table.string(root::target);
+    model.target = table.string(field::target);
     std::transform(model.target.begin(), model.target.end(), model.target.begin(),
                    [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-    model.toolkit = table.string(root::toolkit);
-    model.custom_string = table.string(root::custom_string);
-    model.dynamic = table.string(root::shape_mode) == "dynamic_shape";
-    model.batch = batch_of(table.string(root::batch));
-    if (table.has(root::memory)) {
-        const Table sizes = table.table(root::memory);
-        model.weight_bytes = sizes.u64(memory::weight);
-        model.internal_bytes = sizes.u64(memory::internal);
+    model.toolkit = table.string(field::compiler);
+    model.custom_string = table.string(field::custom_string);
+    model.dynamic = table.string(field::shape_mode) == "dynamic_shape";
+    model.batch = batch_of(table.string(field::batch));
+    return model;
+}
+
+void read_memory(const Bytes &buffer, const Table &table, ModelFile &model) {
+    if (!table.has(fields::root::memory)) return;
+    const Table sizes(buffer, table.position(fields::root::memory));
+    model.weight_bytes = sizes.u64(fields::memory::weight);
+    model.internal_bytes = sizes.u64(fields::memory::internal);
+}
+
+}  // namespace
+
+ModelFile parse_model(const Bytes &file) {
+    namespace field = fields::root;
+    const Bytes buffer = open_container(file);
+    SchemaCheck check(buffer);
+    const uint64_t root = check.target(0);
+    check.table(root, header_schema);
+    check.table(root, root_schema);
+    const Table table(buffer, root);
+    check_versions(table.i32(field::schema), table.i32(field::toolkit));
+    ModelFile model = read_root(table);
+    read_memory(buffer, table, model);
+    Surroundings surroundings{buffer, {}, table.i32(field::toolkit), model.batch, model.internal_bytes};
+    for (const Table &entry : table.tables(field::buffers)) {
+        surroundings.data_sizes.push_back(entry.count(fields::buffer::data, 1));
     }
-    std::vector<uint32_t> buffer_sizes;
-    for (const Table &entry : table.tables(root::buffers)) buffer_sizes.push_back(entry.byte_count(0));
-    for (const Table &entry : table.tables(root::graphs)) {
-        budget.charge(sizeof(Graph));
-        model.graphs.push_back(read_graph(entry, buffer_sizes, budget));
+    for (const Table &entry : table.tables(field::graphs)) {
+        model.graphs.push_back(read_graph(entry, surroundings, check));
     }
     if (model.graphs.empty()) fail(RKNN_ERR_MODEL_INVALID, "damaged model: it has no graph");
-    for (const Graph &graph : model.graphs) {
-        if (graph.inputs.size() != model.graphs[0].inputs.size() ||
-            graph.outputs.size() != model.graphs[0].outputs.size()) {
-            fail(RKNN_ERR_MODEL_INVALID, "damaged model: its graphs differ in their inputs or outputs");
-        }
-    }
+    check_same_ports(model.graphs);
     return model;
 }
 

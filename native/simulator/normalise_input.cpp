@@ -9,6 +9,7 @@
 #include "elements.h"
 #include "half.h"
 #include "rounding.h"
+#include "status.h"
 #include "write_input.h"
 
 namespace ez_rknn::simulator {
@@ -127,9 +128,18 @@ void convert_number(const TensorPort &port, const void *source, uint8_t *stored)
             return write_elements<Source, uint8_t>(port, source, stored, {0, 0, 0, 0}, [](Source value, uint32_t) {
                 return static_cast<uint8_t>(value_of(value) != 0 ? 1 : 0);
             });
-        default:
+        case DataType::int64:
             return truncate<Source, int64_t>(port, source, stored);
+        case DataType::opaque:
+        case DataType::uint16:
+        case DataType::float64:
+        case DataType::uint32:
+        case DataType::uint64:
+        case DataType::int4:
+        case DataType::unknown:
+            break;
     }
+    fail_as_unconvertible(port);
 }
 
 }  // namespace
@@ -170,9 +180,19 @@ void normalise_input(const TensorPort &port, rknn_tensor_type source_type, const
             return convert_number<int32_t>(port, source, stored);
         case RKNN_TENSOR_INT64:
             return convert_number<int64_t>(port, source, stored);
-        default:
+        case RKNN_TENSOR_FLOAT32:
             return convert_number<float>(port, source, stored);
+        case RKNN_TENSOR_INT8:  // is not normalised
+        case RKNN_TENSOR_INT16:
+        case RKNN_TENSOR_UINT16:
+        case RKNN_TENSOR_UINT32:
+        case RKNN_TENSOR_INT4:
+        case RKNN_TENSOR_BFLOAT16:
+        case RKNN_TENSOR_TYPE_MAX:
+            break;
     }
+    fail(RKNN_ERR_PARAM_INVALID, "elements of type ", static_cast<int>(source_type), " cannot be converted to input '",
+         port.name, "'");
 }
 
 }  // namespace ez_rknn::simulator

@@ -19,8 +19,8 @@ struct OperatorAttribute {
     std::vector<uint8_t> data;                 /* a text ends with a zero that is not counted */
 };
 
-/* Reads a document. Whatever is wrong with it is RKNN_ERR_MODEL_INVALID; the result is at most eight times as large.
- * Several texts become one, with a zero behind each. */
+/* Reads a document that check_bson_attributes() has passed. The result is a few times as large. Several texts
+ * become one, with a zero behind each. */
 std::vector<OperatorAttribute> read_operator_attributes(const Bytes &document);
 
 }  // namespace ez_rknn::simulator

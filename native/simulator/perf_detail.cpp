@@ -21,9 +21,12 @@ std::string format(const char *pattern, ...) {
     return text;
 }
 
+/* The first ones: a damaged layer may have tens of thousands. */
 std::string shapes(const Graph &graph, const std::vector<uint32_t> &tensors) {
+    constexpr size_t most = 64;
     std::string text;
     for (uint32_t index : tensors) {
+        if (&index - tensors.data() == most) return text + ",...";
         text += text.empty() ? "(" : ",(";
         const std::vector<int32_t> &dims = graph.tensors[index].dims;
         for (size_t i = 0; i < dims.size(); ++i) text += (i == 0 ? "" : ",") + std::to_string(dims[i]);
@@ -46,9 +49,20 @@ const char *type_name(const Graph &graph, const Node &node) {
             return "INT64";
         case DataType::bfloat16:
             return "BFLOAT16";
-        default:
-            return "OTHER";
+        case DataType::opaque:
+        case DataType::uint8:
+        case DataType::uint16:
+        case DataType::int16:
+        case DataType::int32:
+        case DataType::boolean:
+        case DataType::float64:
+        case DataType::uint32:
+        case DataType::uint64:
+        case DataType::int4:
+        case DataType::unknown:
+            break;
     }
+    return "OTHER";
 }
 
 }  // namespace

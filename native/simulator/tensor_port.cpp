@@ -1,19 +1,18 @@
 #include "tensor_port.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "sizes.h"
 #include "status.h"
 
 namespace ez_rknn::simulator {
 
 namespace {
 
-/* Sizes travel as 32-bit numbers in the interface, as float32 at most four times the elements. */
-constexpr uint64_t largest_tensor = 0x7FFFFFFF;
-
+/* What a file says has been checked when it was read (ports.cpp); that sums and products fit is checked where they
+ * are made as well. */
 uint32_t checked(uint64_t value, const std::string &name) {
-    if (value > largest_tensor) fail(RKNN_ERR_MODEL_INVALID, "tensor '", name, "' does not fit into 2 GiB");
+    if (value > largest_size) fail(RKNN_ERR_MODEL_INVALID, "tensor '", name, "' does not fit into 2 GiB");
     return static_cast<uint32_t>(value);
 }
 
@@ -54,8 +53,8 @@ TensorPort make_port(const Graph &graph, uint32_t tensor_index, uint32_t batch, 
     port.name = tensor.name;
     port.type = tensor.type;
     port.element_size = bits_of(tensor.type) / 8;
-    port.scale = port.quantised() ? tensor.scale : 1.0F;
-    port.zero_point = port.quantised() ? tensor.zero_point : 0;
+    port.scale = port.quantised() ? tensor.scale() : 1.0F;
+    port.zero_point = port.quantised() ? tensor.zero_point() : 0;
     port.dims.assign(tensor.dims.begin(), tensor.dims.end());
     port.batch = batch;
     port.elements = product(port.dims, port.name);
@@ -101,10 +100,18 @@ bool is_real(const Tensor &tensor) {
         case DataType::int16:
         case DataType::uint16:
         case DataType::int32:
-            return tensor.quantised;
-        default:
-            return false;
+            return tensor.quantised();
+        case DataType::opaque:
+        case DataType::int64:
+        case DataType::boolean:
+        case DataType::float64:
+        case DataType::uint32:
+        case DataType::uint64:
+        case DataType::int4:
+        case DataType::unknown:
+            break;
     }
+    return false;
 }
 
 }  // namespace
@@ -114,14 +121,6 @@ TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, con
     port.normalisation = graph.normalisations[index];
     port.fills_rows = port.storage == Storage::image && port.element_size == 1 && port.w_stride != port.w &&
                       fills_rows(graph, graph.inputs[index]);
-    for (size_t i = 0; i < 4; ++i) {
-        const float deviation = port.normalisation.deviation[i];
-        if (!std::isfinite(port.normalisation.mean[i]) ||
-            !(std::fabs(deviation) > 1e-30F && std::isfinite(deviation))) {
-            fail(RKNN_ERR_MODEL_INVALID, "damaged model: input '", port.name, "' has mean ", port.normalisation.mean[i],
-                 " and standard deviation ", deviation);
-        }
-    }
     return port;
 }
 
@@ -135,15 +134,20 @@ TensorPort make_operand_port(const Graph &graph, uint32_t tensor_index) {
     port.name = tensor.name;
     port.type = is_real(tensor) ? DataType::float32 : tensor.type;
     port.element_size = bits_of(port.type) / 8;
-    if (is_real(tensor) && tensor.quantised) {
-        port.scale = tensor.scale;
-        port.zero_point = tensor.zero_point;
+    if (is_real(tensor) && tensor.quantised()) {
+        port.scale = tensor.scale();
+        port.zero_point = tensor.zero_point();
     }
     port.dims.assign(tensor.dims.begin(), tensor.dims.end());
     port.elements = product(port.dims, port.name);
     port.dense_bytes = checked(static_cast<uint64_t>(port.elements) * port.element_size, port.name);
     port.stored_bytes = port.dense_bytes;
     return port;
+}
+
+void fail_as_unconvertible(const TensorPort &port) {
+    fail(RKNN_ERR_MODEL_INVALID, "tensor '", port.name, "' has element type ", static_cast<int>(port.type), " of ",
+         port.element_size, " bytes, which cannot be converted");
 }
 
 rknn_tensor_type api_type(DataType type) {
@@ -173,7 +177,9 @@ rknn_tensor_type api_type(DataType type) {
             return RKNN_TENSOR_INT4;
         case DataType::bfloat16:
             return RKNN_TENSOR_BFLOAT16;
+        case DataType::float64:
         case DataType::opaque:
+        case DataType::unknown:
             break;
     }
     return RKNN_TENSOR_TYPE_MAX;
@@ -192,9 +198,15 @@ uint32_t input_element_size(rknn_tensor_type type) {
             return 4;
         case RKNN_TENSOR_INT64:
             return 8;
-        default:
-            return 0;
+        case RKNN_TENSOR_INT16:
+        case RKNN_TENSOR_UINT16:
+        case RKNN_TENSOR_UINT32:
+        case RKNN_TENSOR_INT4:
+        case RKNN_TENSOR_BFLOAT16:
+        case RKNN_TENSOR_TYPE_MAX:
+            break;
     }
+    return 0;
 }
 
 }  // namespace ez_rknn::simulator

@@ -11,6 +11,11 @@
 
 namespace ez_rknn::simulator {
 
+/* Whether elements of the type stand for real numbers, by scale and zero point. */
+constexpr bool is_quantised_type(DataType type) {
+    return type == DataType::int8 || type == DataType::uint8 || type == DataType::int16;
+}
+
 /* How the NPU keeps a tensor in memory. */
 enum class Storage {
     image,   /* NHWC with rows of w_stride pixels: inputs of up to four channels */
@@ -45,7 +50,7 @@ struct TensorPort {
     bool four_d() const { return dims.size() == 4; }
     /* Whether the interface speaks of it as NHWC; integers beyond 16 bits are indices, not images. */
     bool api_is_nhwc() const { return four_d() && element_size <= 2; }
-    bool quantised() const { return type == DataType::int8 || type == DataType::uint8 || type == DataType::int16; }
+    bool quantised() const { return is_quantised_type(type); }
     uint32_t total_elements() const { return elements * batch; }
 };
 
@@ -53,6 +58,27 @@ TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, con
 TensorPort make_output_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc);
 /* A tensor as a custom operator sees it: dense, in ONNX order, float32 unless it holds integers or truth values. */
 TensorPort make_operand_port(const Graph &graph, uint32_t tensor_index);
+
+/* Fails: nothing converts elements of its type. The file reader refuses such a tensor, so that this is never reached; a
+ * conversion that met one all the same would write elements of another size than the buffer was made for. */
+[[noreturn]] void fail_as_unconvertible(const TensorPort &port);
+
+/* Calls visit(an unsigned integer of the size of the port's elements). */
+template <typename Visit>
+void with_element(const TensorPort &port, Visit visit) {
+    switch (port.element_size) {
+        case 1:
+            return visit(uint8_t{});
+        case 2:
+            return visit(uint16_t{});
+        case 4:
+            return visit(uint32_t{});
+        case 8:
+            return visit(uint64_t{});
+        default:
+            fail_as_unconvertible(port);
+    }
+}
 
 rknn_tensor_type api_type(DataType type);
 /* Bytes of an element of an interface type; 0 for one that rknn_inputs_set does not take. */

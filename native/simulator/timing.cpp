@@ -148,7 +148,9 @@ std::array<double, 3> shares(const std::vector<int32_t> &elements) {
     return result;
 }
 
+/* Of infinity times nothing, which is no number, it is nothing. */
 uint64_t whole(double value) {
+    if (std::isnan(value)) return 0;
     return static_cast<uint64_t>(std::llround(std::clamp(value, 0.0, most)));
 }
 

@@ -146,25 +146,27 @@ def test_weights_are_not_borrowed_from_a_model_for_another_soc(open_model: Calla
 
 def test_numbers_without_a_name_do_not_stop_a_model_from_loading() -> None:
     """A newer compiler may write kinds, layouts and element types that a board's runtime knows, though we do not."""
-    writer, graphs, graph, tensors, tensor = Writer(), Reference(), Reference(), Reference(), Reference()
+    writer, graphs, graph, tensors, tensor, port, outputs = Writer(), *(Reference() for _ in range(6))
     root = writer.table({0: 6, 2: graphs})
     writer.tables([graph], graphs)
-    writer.table({0: tensors}, graph)
-    writer.tables([tensor], tensors)
+    writer.table({0: tensors, 3: outputs}, graph)
+    writer.tables([tensor, port], tensors)
     writer.table({0: 200, 1: 201, 2: 202}, tensor)
-    (read,) = load(writer.finish(root)).graphs[0].tensors
+    writer.port(port)
+    writer.numbers("i", [1], outputs)
+    read, _ = load(writer.finish(root)).graphs[0].tensors
     assert (read.dtype, read.layout, read.kind) == (DType.UNKNOWN, Layout.UNKNOWN, Kind.UNKNOWN)
 
 
 def graph_with(node: dict[int, Value], more: Callable[[Writer], None]) -> bytes:
-    """A model of one tensor, one output operator that reads it, and one more node, whose parts ``more`` writes."""
+    """A model of one output, one output operator that reads it, and one more node, whose parts ``more`` writes."""
     writer = Writer()
     graphs, graph, tensors, tensor, nodes, output, last, op, ids = (Reference() for _ in range(9))
     root = writer.table({0: 6, 2: graphs})
     writer.tables([graph], graphs)
-    writer.table({0: tensors, 1: nodes}, graph)
+    writer.table({0: tensors, 1: nodes, 3: ids}, graph)
     writer.tables([tensor], tensors)
-    writer.table({}, tensor)
+    writer.port(tensor)
     writer.tables([output, last], nodes)
     writer.table({1: op, 4: ids}, output)
     writer.table(node, last)

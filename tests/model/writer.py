@@ -57,6 +57,13 @@ class Writer:
         """A string."""
         self.raw(struct.pack("<I", len(text)) + text + b"\0", reference)
 
+    def port(self, reference: Reference) -> None:
+        """A tensor that a graph may have as its output "y": one float32."""
+        name, shape = Reference(), Reference()
+        self.table({0: 1, 2: 2, 3: shape, 4: shape, 5: name, 12: 4}, reference)
+        self.text(b"y", name)
+        self.numbers("i", [1], shape)
+
     def raw(self, data: bytes, reference: Reference) -> None:
         """Any bytes."""
         self._data += b"\0" * (-len(self._data) % 4)

@@ -7,10 +7,13 @@ products fit 31 bits.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import bson
+from .execution_order import check_execution_order
 from .graph import DUMMY, DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
+from .ports import ELEMENT_SIZES, check_ports
 from .schema import UNKNOWN_PARAMETERS
 
 if TYPE_CHECKING:
@@ -20,28 +23,39 @@ if TYPE_CHECKING:
 
 _MAX_ELEMENTS = 2**31 - 1
 _MAX_NATIVE_RANK = 5  # NC1HWC2
+_SMALLEST_STD = 1.0000000031710769e-30  # in float32, as the file has them
 _UNWANTED = -1
+_LONGEST_OPERATOR = 255  # the name of what is fused behind each other; the longest seen has 25 characters
+# How many times the memory that the file plans an intermediate tensor may take, and what is always allowed.
+_MEMORY_FACTOR = 4
+_SPARE_MEMORY = 1024 * 1024  # bytes
 _NPU = 2  # Node field 3; 0: CPU
 
 # The types of BSON values by what the compiler calls them; two letters are a list. Others are taken as they are.
 _BSON_TYPES = {"i": (int,), "f": (float, int), "s": (str,), "is": (int,), "fs": (float, int), "ss": (str,)}
 
 
-def decode_graph(reader: Reader, table: dict[str, Any], buffers: int, parameters: Mapping[int, TableType]) -> Graph:
-    """The graph that ``table`` describes.
+@dataclass(frozen=True)
+class Surroundings:
+    """What the rest of a file says about each of its graphs."""
 
-    Args:
-        buffers: how many the model has.
-        parameters: of its operators, by the numbers of their types.
-    """
-    tensors = tuple(_tensor(reader, index, entry, buffers) for index, entry in enumerate(table["tensors"]))
+    buffers: int  # how many the model has
+    parameters: Mapping[int, TableType]  # of its operators, by the numbers of their types
+    batch: int  # how often a graph runs for one call
+    internal: int  # bytes of memory for intermediate tensors
+
+
+def decode_graph(reader: Reader, table: dict[str, Any], file: Surroundings) -> Graph:
+    """The graph that ``table`` describes, in a file that says ``file`` about it."""
+    tensors = tuple(_tensor(reader, index, entry, file.buffers) for index, entry in enumerate(table["tensors"]))
     entries = _without_blank_end(table["nodes"])
-    nodes = tuple(_node(reader, index, entry, len(tensors), parameters) for index, entry in enumerate(entries))
+    nodes = tuple(_node(reader, index, entry, len(tensors), file.parameters) for index, entry in enumerate(entries))
+    check_execution_order(reader, nodes, [entry["@"] for entry in entries])
     inputs = _indices(reader, table, "inputs", len(tensors))
     preprocessing = tuple(
         _preprocessing(reader, entry, tensors[index]) for entry, index in zip(table["preprocessing"], inputs)
     )
-    return Graph(
+    graph = Graph(
         tensors=tensors,
         nodes=nodes,
         inputs=inputs,
@@ -49,6 +63,10 @@ def decode_graph(reader: Reader, table: dict[str, Any], buffers: int, parameters
         preprocessing=preprocessing + (None,) * (len(inputs) - len(preprocessing)),
         core_modes=_core_modes(nodes),
     )
+    positions = tuple(entry["@"] for entry in table["tensors"])
+    check_ports(reader, graph, table["@"], positions, file.batch)
+    _check_memory(reader, graph, positions, file.internal)
+    return graph
 
 
 def _without_blank_end(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -63,7 +81,7 @@ def _tensor(reader: Reader, index: int, table: dict[str, Any], buffers: int) -> 
     shape, native = table["shape"], table["native_shape"]
     _check_sizes(reader, table, shape)
     # That of a packed weight is several block sizes in a row, which whoever unpacks it compares with the data.
-    _check_sizes(reader, table, native if len(native) <= _MAX_NATIVE_RANK else ())
+    _check_sizes(reader, table, native if len(native) <= _MAX_NATIVE_RANK else (min(native),))
     if table["buffer"] >= max(buffers, 1):
         reader.fail(where, f"tensor {table['name']!r} names buffer {table['buffer']} of {buffers}")
     return Tensor(
@@ -86,6 +104,26 @@ def _check_sizes(reader: Reader, table: dict[str, Any], dims: tuple[int, ...]) -
     # An empty tensor is legal, but its other sizes must make sense too: numpy refuses to count 0 x 2**31 x 2**31.
     if math.prod(size or 1 for size in dims) > _MAX_ELEMENTS:
         reader.fail(table["@"], f"tensor {table['name']!r} has the impossible shape {list(dims)}")
+
+
+def _check_memory(reader: Reader, graph: Graph, positions: tuple[int, ...], internal: int) -> None:
+    """Refuse intermediate tensors that are far larger than the memory that the compiler has planned for all of them.
+
+    No plan in 700 files has a tensor of more than four fifths of it.
+    """
+    ports = sum(graph.tensors[index].size for index in (*graph.inputs, *graph.outputs))
+    room = _MEMORY_FACTOR * (internal + ports) + _SPARE_MEMORY
+    for tensor in graph.tensors:
+        if tensor.kind is Kind.INTERMEDIATE and math.prod(tensor.shape) * _least_size(tensor) > room:
+            reader.fail(
+                positions[tensor.index],
+                f"tensor {tensor.name!r} has the shape {list(tensor.shape)}, but the model only {internal} bytes "
+                "for all that is intermediate",
+            )
+
+
+def _least_size(tensor: Tensor) -> int:
+    return ELEMENT_SIZES.get(tensor.dtype, 1)
 
 
 def _quantization(reader: Reader, table: dict[str, Any]) -> Quantization | None:
@@ -111,8 +149,14 @@ def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int, param
     operator = table["op"]
     inputs = _indices(reader, table, "inputs", tensors)
     outputs = _results(reader, table, tensors)
+    if len(operator) > _LONGEST_OPERATOR:
+        reader.fail(table["@"], f"an operator has a name of {len(operator)} characters")
+    if not any(outputs) and operator != "OutputOperator":
+        reader.fail(table["@"], f"no one wants what operator {operator!r} computes")
     if len(inputs) < _least_inputs(operator) or (not outputs and operator != "OutputOperator"):
         reader.fail(table["@"], f"operator {operator!r} has {len(inputs)} inputs and {len(outputs)} outputs")
+    if min((*table["tasks"], *table["lut_tasks"], *table["work"]), default=0) < 0:
+        reader.fail(table["@"], f"operator {operator!r} has a negative number of tasks")
     return Node(
         index=index,
         op=operator,
@@ -157,6 +201,7 @@ def _attributes(reader: Reader, table: dict[str, Any], parameters: Mapping[int, 
     # That of an output is four numbers, of which the first may be the length.
     if table["op"] != "OutputOperator" and bson.is_document(document):
         reader.charge(table["@"], len(document))
+        reader.count(table["@"], "bytes of attributes", len(document))
         for name, entry in bson.read_document(document, offset).items():
             # A typed text or vector was checked; a typed number may be a default, and the document knows better.
             if not isinstance(attributes.get(name, 0), (str, tuple)):
@@ -187,7 +232,7 @@ def _preprocessing(reader: Reader, table: dict[str, Any], tensor: Tensor) -> Pre
         return None
     if len(mean) != channels or len(std) != channels:
         reader.fail(table["@"], f"input {tensor.name!r} has {len(mean)} means for {channels} channels")
-    if not all(map(math.isfinite, mean)) or not all(math.isfinite(value) and value for value in std):
+    if not all(map(math.isfinite, mean)) or not all(_SMALLEST_STD < abs(value) < math.inf for value in std):
         reader.fail(table["@"], f"input {tensor.name!r} has the impossible mean {mean} or standard deviation {std}")
     return Preprocessing(mean, std)
 

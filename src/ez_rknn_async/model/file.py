@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Union
 from ..errors import RknnModelError, naming
 from ..paths import checked_path
 from .container import COPY_AGAIN, Header, check_summary, open_container, read_root
-from .decode import decode_graph
+from .decode import Surroundings, decode_graph
+from .ports import check_same_ports
 from .schema import ROOT, parameter_types
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _WHERE_WEIGHTS_ARE = (
     "compile it without remove_weight=True, or run it from Python with the session that has the weights: "
     "InferenceSession(..., use_weight_from=session)"
 )
+
+_MAX_BATCH = 1024
 
 Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 
@@ -87,6 +90,11 @@ class Model:
     def target_platform(self) -> str:
         """The SoC it was compiled for, such as ``"rk3588"``; ``"rk3566"`` also for RK3568."""
         return self.header.target_platform
+
+    @property
+    def stored_bytes(self) -> int:
+        """The size of the file, and of those that it borrows weights from."""
+        return self.size + (self._master.stored_bytes if self._master is not None else 0)
 
     def buffer(self, index: int) -> memoryview:
         """The bytes of a buffer, without copying them; buffer 0 is empty."""
@@ -215,22 +223,25 @@ def _decode(data: memoryview, mapping: mmap.mmap | None) -> Model:
         reader.fail(container.root, "it has no graph")
     buffers = [table["data"] for table in root["buffers"]]
     memory = root["memory"] or {"weight": 0, "internal": 0}
-    parameters = parameter_types(header.toolkit_version)
+    batch_size = _batch_size(root["batch_size"])
+    surroundings = Surroundings(len(buffers), parameter_types(header.toolkit_version), batch_size, memory["internal"])
     attributes = root["attributes"] or {}
     if not isinstance(attributes, dict):
         reader.fail(container.root, "its attributes are not a dict")
+    graphs = tuple(decode_graph(reader, table, surroundings) for table in root["graphs"])
+    check_same_ports(reader, container.root, graphs)
     return Model(
         header=header,
         framework=root["framework"],
         custom_string=root["custom_string"],
-        batch_size=_batch_size(root["batch_size"]),
+        batch_size=batch_size,
         dynamic=root["shape_mode"] == "dynamic_shape",
         inputs=_api_tensors(root["input_types"]),
         outputs=_api_tensors(root["output_types"]),
         attributes=attributes,
         weight_bytes=memory["weight"],
         internal_bytes=memory["internal"],
-        graphs=tuple(decode_graph(reader, table, len(buffers), parameters) for table in root["graphs"]),
+        graphs=graphs,
         size=len(data),
         _buffers=buffers,
         _mapping=mapping,
@@ -252,8 +263,10 @@ def _batch_size(text: str) -> int:
     """``rknn_batch_size`` of the compiler; 0 means that it was not set."""
     if not text:
         return 1
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise RknnModelError(f"the model file is damaged: {text[:20]!r} is not a batch size")
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= _MAX_BATCH):
+        raise RknnModelError(
+            f"the model file is damaged: {text[:20]!r} is not a batch size, which is a number up to {_MAX_BATCH}"
+        )
     return max(1, int(text))
 
 

@@ -70,7 +70,9 @@ def recurrent(model: Model, graph: Graph, node: Node, registers: RegisterFile) -
     try:
         return _Decoder(model, graph, node, registers).recurrent()
     except (ArithmeticError, LookupError, ValueError) as error:  # operands or dimensions are missing
-        raise RknnModelError(f"node {node.name!r} ({node.op}) is damaged: {type(error).__name__}: {error}") from error
+        raise RknnModelError(
+            f"the model file is damaged: layer {node.name!r} ({node.op}) lacks an operand, or has one that does not fit"
+        ) from error
 
 
 class _Decoder:
@@ -175,6 +177,8 @@ class _Decoder:
 
     def _initial(self, index: int) -> State:
         tensor = self._graph.tensors[index]
+        if tensor.shape[:-1] != (self._directions, self._batch):
+            raise UnsupportedFormError(f"its initial state {tensor.name!r} has shape {list(tensor.shape)}")
         if not tensor.is_constant:
             return index
         if tensor.dtype is DType.FLOAT16 and tensor.shape[-1] == self._hidden:

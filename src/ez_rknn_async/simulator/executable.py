@@ -16,6 +16,7 @@ import onnx
 
 from .lowering import Pool, lower
 from .optimized import optimize
+from .soundness import cannot_be_computed, check_soundness
 from .stages import split
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Executable:
     def __init__(self, model: Model) -> None:
         self._pool = Pool() if len(model.graphs) > 1 else None
         lowered = [lower(model, index, pool=self._pool) for index in range(len(model.graphs))]
+        for result, graph in zip(lowered, model.graphs):
+            check_soundness(result, graph)
         self.stages: tuple[tuple[Lowered, ...], ...] = tuple(split(graph) for graph in lowered)
         # Without a hand on the weights, which each stage has until it is optimised.
         self.graphs: tuple[Lowered, ...] = tuple(replace(graph, weights={}) for graph in lowered)
@@ -47,9 +50,19 @@ class Executable:
         self._lock = threading.Lock()  # guards the two above and the stages' weights
 
     def open(self) -> None:
-        """Opens the sessions of the first graph: what ONNX Runtime refuses is refused when a model is loaded."""
-        for stage in range(len(self.stages[0])):
-            self.session(0, stage, 1)
+        """Opens the sessions of the first graph: what ONNX Runtime refuses is refused when a model is loaded.
+
+        Raises:
+            RknnModelError: it refuses the graph.
+        """
+        for place, stage in enumerate(self.stages[0]):
+            nodes = list(stage.skeleton.graph.node)
+            try:
+                self.session(0, place, 1)
+            except MemoryError:
+                raise
+            except Exception as error:  # ONNX Runtime's exceptions have no common base
+                raise cannot_be_computed(nodes, str(error)) from error
 
     def session(self, graph: int, stage: int, threads: int) -> ort.InferenceSession:
         """The session that runs a stage of ``graph`` with ``threads`` threads."""

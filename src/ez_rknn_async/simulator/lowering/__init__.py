@@ -97,7 +97,10 @@ def _try_to_lower(node: Node, to: GraphBuilder) -> str | None:
         return str(error)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         # An attribute or operand is missing or out of range: the file is not what the compiler makes.
-        raise RknnModelError(f"node {node.name!r} ({node.op}) is damaged: {type(error).__name__}: {error}") from error
+        raise RknnModelError(
+            f"the model file is damaged: layer {node.name!r} ({node.op}) lacks an attribute or operand, or has one "
+            "that does not fit"
+        ) from error
     return None
 
 

@@ -39,3 +39,8 @@ def lowering_of(operator: str) -> Lowering | None:
     beginnings = (name for name in _families if operator.startswith(name))
     family = max(beginnings, key=len, default=None)
     return None if family is None else _families[family]
+
+
+def known_operators() -> tuple[str, ...]:
+    """The names that :func:`lowering_of` knows, and the beginnings of names."""
+    return (*_exact, *_families)

@@ -1,0 +1,25 @@
+/* Products of sizes that a file says: no file's numbers overflow them. */
+#pragma once
+
+#include <cstdint>
+
+namespace ez_rknn::simulator {
+
+/* Sizes travel as 32-bit numbers in the interface. */
+constexpr uint64_t largest_size = 0x7FFFFFFF;
+
+/* The product, or something above largest_size where it is above that. Each factor is below 2^32. */
+inline uint64_t times(uint64_t product, uint64_t factor) {
+    constexpr uint64_t beyond = largest_size + 1;
+    if (factor == 0 || product == 0) return 0;
+    return product >= beyond || factor >= beyond || product * factor >= beyond ? beyond : product * factor;
+}
+
+template <typename Dims>
+uint64_t product_of(const Dims &dims) {
+    uint64_t result = 1;
+    for (const auto size : dims) result = times(result, static_cast<uint64_t>(size));
+    return result;
+}
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,56 @@
+"""Good files with a number of one table changed."""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from file_fuzzing.anatomy import dissect
+
+from ez_rknn_async.model.container import open_container
+from ez_rknn_async.model.schema import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from file_fuzzing.anatomy import Number
+
+
+class Changing:
+    """Gives copies of a file in which fields of the first graph's tensors or nodes have other values."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        container = open_container(memoryview(content))
+        root = ROOT.read(container.reader, container.root)
+        self._graph = root["graphs"][0]
+        self._numbers: dict[tuple[int, str], list[Number]] = defaultdict(list)
+        for number in dissect(content).numbers:
+            self._numbers[number.table, number.field].append(number)
+
+    def tensor(self, index: int, values: Mapping[str, float | Sequence[float]]) -> bytes:
+        """Tensor ``index`` with other ``values``, by the names of their fields."""
+        return self._changed("Tensor", self._graph["tensors"][index]["@"], values)
+
+    def node(self, index: int, values: Mapping[str, float | Sequence[float]]) -> bytes:
+        """Node ``index``, likewise."""
+        return self._changed("Node", self._graph["nodes"][index]["@"], values)
+
+    def parameters(self, index: int, table: str, values: Mapping[str, float | Sequence[float]]) -> bytes:
+        """The typed attributes of node ``index``, which are in a table of that name."""
+        return self._changed(table, self._graph["nodes"][index]["parameters"], values)
+
+    def graph(self, values: Mapping[str, Sequence[float]]) -> bytes:
+        """The graph itself."""
+        return self._changed("Graph", self._graph["@"], values)
+
+    def _changed(self, table: str, position: int, values: Mapping[str, float | Sequence[float]]) -> bytes:
+        content = bytearray(self._content)
+        for field, value in values.items():
+            numbers = self._numbers[position, f"{table}.{field}"]
+            new = [value] if isinstance(value, (int, float)) else list(value)
+            assert len(new) == len(numbers), f"{table}.{field} is {len(numbers)} numbers"
+            for number, one in zip(numbers, new):
+                struct.pack_into(number.code, content, number.position, one)
+        return bytes(content)

@@ -1,0 +1,116 @@
+"""One variant, opened and run as a program would: how that ended."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import ez_rknn_async as rknn
+from ez_rknn_async import model as rknn_file
+from ez_rknn_async.errors import RknnError, RknnModelError
+from ez_rknn_async.runtime.context import Context
+from ez_rknn_async.runtime.locate import SIMULATOR, locate
+from ez_rknn_async.soc import soc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from ez_rknn_async.model import Graph, Model
+
+RAN = "opened and ran"
+REFUSED = "refused when opened"
+ACCEPTED = "read"
+PARSERS_DIFFER = "the parsers differ"
+WRONG_ERROR = "wrong error when opened"
+FOREIGN_WORDS = "refused in the words of another library"
+FAILED = "opened, then failed to run"
+
+# What the libraries below us say when they refuse a graph.
+_FOREIGN = re.compile(r"onnx|Non-zero status|SHAPE_INFER|Status Message|INVALID_GRAPH|Traceback|std::|Error: ", re.I)
+
+_PROVIDERS = ["RKNPU2SimulatorExecutionProvider"]
+_REAL = ("float16", "float32", "bfloat16", "int8", "uint8", "int16")
+
+
+def try_out(content: bytes, parsers_only: bool) -> tuple[str, str]:
+    """How reading, opening and running a file ended: one of the words above, and what was said."""
+    try:
+        with rknn_file.load(content) as model:
+            soc(model.target_platform)
+            refusal = ""
+    except RknnModelError as error:
+        refusal = str(error)
+    except Exception as error:
+        return WRONG_ERROR, _describe(error)
+    native_refusal = _read_natively(content)
+    if bool(native_refusal) != bool(refusal):
+        return PARSERS_DIFFER, f"Python: {refusal or 'read'} | C++: {native_refusal or 'read'}"
+    if refusal or parsers_only:
+        return (REFUSED, refusal) if refusal else (ACCEPTED, "")
+    return _open_and_run(content)
+
+
+def _read_natively(content: bytes) -> str:
+    """Why the C++ reader of the simulated NPU refuses a file; "" if it does not."""
+    library = locate(SIMULATOR).library
+    try:
+        with library.simulator_settings("compute=off"):
+            Context.open(library, content).destroy()
+    except RknnError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _open_and_run(content: bytes) -> tuple[str, str]:
+    try:
+        session = rknn.InferenceSession(content, providers=_PROVIDERS)
+    except RknnModelError as error:
+        return (FOREIGN_WORDS if _FOREIGN.search(str(error)) else REFUSED), _describe(error)
+    except Exception as error:
+        return WRONG_ERROR, _describe(error)
+    try:
+        with session, rknn_file.load(content) as model, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for inputs in feeds(model):
+                session.run(None, inputs)
+    except Exception as error:
+        return FAILED, _describe(error)
+    return RAN, ""
+
+
+def feeds(model: Model) -> Iterator[dict[str, NDArray[np.float32]]]:
+    """Inputs for each set of shapes that the model has; none where a plug-in would have to compute a part of it."""
+    graphs = model.graphs if model.dynamic else model.graphs[:1]
+    if any(node.is_custom for graph in graphs for node in graph.nodes):
+        return
+    for graph in graphs:
+        yield _feed(graph, model.batch_size)
+
+
+def _feed(graph: Graph, batch: int) -> dict[str, NDArray[np.float32]]:
+    chance = np.random.default_rng(0)
+    inputs = {}
+    for index in graph.inputs:
+        tensor = graph.tensors[index]
+        shape = (tensor.shape[0] * batch, *tensor.shape[1:]) if tensor.shape else ()
+        real = tensor.dtype.name.lower() in _REAL
+        inputs[tensor.name] = (chance.standard_normal(shape) if real else np.zeros(shape)).astype(np.float32)
+    return inputs
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+@contextlib.contextmanager
+def device_kept(content: bytes) -> Iterator[None]:
+    """Keeps a session open, and with it the device process that all others use."""
+    with rknn.InferenceSession(content, providers=_PROVIDERS) as session, rknn_file.load(content) as model:
+        session.run(None, next(feeds(model)))
+        yield

@@ -1,0 +1,89 @@
+"""A process that tries out one variant after the other, and may die of one.
+
+Reads lines ``{"base": path, "seed": text, "parsers_only": bool}`` and answers each with a line of what it saw: the
+outcome, the processor time, and the most memory, of it and the device process, beyond what they had before.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from file_fuzzing.anatomy import Anatomy, dissect
+from file_fuzzing.damage import variant
+from file_fuzzing.trial import device_kept, try_out
+
+_BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER: also a device process that was detached is found among the children
+_RESET_PEAK = "5"
+
+
+def main() -> None:
+    """Serve until standard input ends; the first argument is a model to keep the device process with."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    ctypes.CDLL(None).prctl(_BECOME_REAPER, 1, 0, 0, 0)
+    with device_kept(Path(sys.argv[1]).read_bytes()):
+        answers.write("ready\n")
+        for line in sys.stdin:
+            answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+
+
+@functools.lru_cache(maxsize=256)
+def _base(path: str) -> tuple[bytes, Anatomy]:
+    content = Path(path).read_bytes()
+    return content, dissect(content)
+
+
+def _answer(order: dict[str, object]) -> dict[str, object]:
+    content = variant(*_base(str(order["base"])), str(order["seed"]))
+    processes = [os.getpid(), *_children()]
+    before = {process: _memory(process, "VmRSS") for process in processes}
+    for process in processes:
+        with suppress(OSError):
+            Path(f"/proc/{process}/clear_refs").write_text(_RESET_PEAK)
+    begin = sum(map(_processor_time, processes))
+    outcome, text = try_out(content, bool(order["parsers_only"]))
+    seconds = sum(map(_processor_time, processes)) - begin
+    grown = sum(max(0, _memory(process, "VmHWM") - had) for process, had in before.items())
+    return {"outcome": outcome, "text": text[:1000], "seconds": seconds, "bytes": grown, "size": len(content)}
+
+
+def _children() -> list[int]:
+    """The processes whose parent this one is."""
+    own, children = os.getpid(), []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with suppress(OSError, IndexError, ValueError):
+                fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
+                if int(fields[1]) == own:
+                    children.append(int(entry.name))
+    return children
+
+
+def _processor_time(process: int) -> float:
+    """Seconds that a process has computed: unlike those on the wall, the same on a busy machine."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def _memory(process: int, field: str) -> int:
+    """A size from ``/proc/PROCESS/status``, in bytes; 0 if the process is gone."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text().splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+if __name__ == "__main__":
+    main()
