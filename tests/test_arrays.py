@@ -61,7 +61,7 @@ def test_a_dlpack_tensor_is_not_copied() -> None:
         (Exporter(NUMBERS, device=2), r"'x' is in the memory of DLPack device \(2, 0\).*copy it to the CPU"),
         (OnGpu(), "'x', a OnGpu, cannot be made an array: can't convert cuda:0"),
         ([["a"]], "'x' is of type <U1, which holds no real numbers"),
-        ({"a": 1}, "'x' is a dictionary with 'a'; pass an array"),
+        ({"a": 1}, "'x' is of type object"),
     ],
 )
 def test_what_the_cpu_cannot_read_as_numbers_is_refused_in_words(value: Any, message: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,8 +54,6 @@ def _convert(value: Any, name: str, kind: str) -> Array:
         raise RknnTypeError(f"{kind} {name!r} is None; pass an array")
     if isinstance(value, (str, bytes, os.PathLike)):
         raise RknnTypeError(f"{kind} {name!r} is {shown(value)}, which is no array; read the file and pass its numbers")
-    if isinstance(value, Mapping):
-        raise RknnTypeError(f"{kind} {name!r} is {shown(value)}; pass an array")
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return _from_dlpack(value, name, kind)
     try:

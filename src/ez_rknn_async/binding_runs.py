@@ -147,5 +147,5 @@ def submit_binding(
 
 def _request(session: Any, executor: Executor, binding: Any) -> BindingRequest:
     if not isinstance(binding, IOBinding):
-        raise RknnTypeError(f"iobinding takes what session.io_binding() returned, not {shown(binding)}")
+        raise RknnTypeError(f"iobinding takes what io_binding() returned, not {shown(binding)}")
     return binding.request(session, executor)

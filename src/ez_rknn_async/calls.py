@@ -67,4 +67,4 @@ def check_callback(callback: Any, call: str) -> None:
         RknnTypeError: it is no function.
     """
     if not callable(callback):
-        raise RknnTypeError(f"callback takes a function, not {shown(callback)}; it is called as {call}")
+        raise RknnTypeError(f"callback must be callable, not {shown(callback)}; it is called as {call}")

@@ -64,11 +64,11 @@ def _timed_out(run_timeout_ms: int, result: Result) -> RknnError:
 
 def _without_operators(missing: list[str], result: Result) -> RknnError:
     return RknnDeviceError(
-        f"the model has custom operators that no plug-in brings: {', '.join(missing)}",
+        f"the model has custom operators that are not registered with this context: {', '.join(missing)}",
         code=result.code,
         symbol=status.symbol(result.code),
         call=result.call,
-        hint=f"give the plug-in's path with {provider_option('custom_op_path')}",
+        hint=f"no plug-in brings them: give its path with {provider_option('custom_op_path')}",
     )
 
 

@@ -14,7 +14,6 @@ from .element_types import parse_dtype
 from .errors import RknnError, RknnTypeError
 from .ort_value import OrtValue
 from .tensors import HostTensor, host_tensor
-from .wording import shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -50,7 +49,7 @@ def output_value(value: Any, caller: str) -> OrtValue:
 def _check(value: Any, caller: str) -> None:
     if not all(hasattr(value, name) for name in ("data_ptr", "device_name", "data_type", "shape")):
         raise RknnTypeError(
-            f"{caller}() takes an OrtValue, not {shown(value)}; make one with OrtValue.ortvalue_from_numpy()"
+            f"{caller}() takes an OrtValue, not {type(value).__name__}; make one with OrtValue.ortvalue_from_numpy()"
         )
     if value.device_name().lower() != "cpu":
         raise RknnTypeError(

@@ -135,8 +135,7 @@ class IOBinding:
             RknnValueError: there is no such input, or the value does not fit it; the message lists the differences.
             RknnTypeError: it is no ``OrtValue``.
         """
-        value = input_value(ortvalue, "bind_ortvalue_input")
-        port, tensor = self._fitting("input", name, value)
+        port, value, tensor = self._fitting("input", name, ortvalue)
         if isinstance(tensor, HostTensor):
             self._executor.interface.inputs[port.index].check(tensor.array)
         self._inputs[port.name] = value
@@ -193,8 +192,7 @@ class IOBinding:
             RknnValueError: there is no such output, or the value does not fit it; the message lists the differences.
             RknnTypeError: it is no ``OrtValue``.
         """
-        value = output_value(ortvalue, "bind_ortvalue_output")
-        port, tensor = self._fitting("output", name, value)
+        port, value, tensor = self._fitting("output", name, ortvalue)
         if isinstance(tensor, HostTensor):
             port.form(tensor.shape, tensor.array.dtype)
             if not tensor.array.flags.writeable:
@@ -203,13 +201,15 @@ class IOBinding:
                 )
         self._outputs[port.name] = BoundOutput(port, value=value)
 
-    def _fitting(self, kind: str, name: str, ortvalue: OrtValue) -> tuple[Port, HostTensor | DeviceTensor]:
-        """An input or output, and what the value for it has; if that is on the NPU, it fits."""
+    def _fitting(self, kind: str, name: str, ortvalue: Any) -> tuple[Port, OrtValue, HostTensor | DeviceTensor]:
+        """An input or output, the value for it as one of ours, and what it has; if that is on the NPU, it fits."""
         self._begin_change()
-        port, tensor = self._ports.find(name, kind), tensor_of(ortvalue, f"bind_ortvalue_{kind}")
+        port, caller = self._ports.find(name, kind), f"bind_ortvalue_{kind}"
+        value = input_value(ortvalue, caller) if kind == "input" else output_value(ortvalue, caller)
+        tensor = tensor_of(value, caller)
         if isinstance(tensor, DeviceTensor):
             port.match(tensor)
-        return port, tensor
+        return port, value, tensor
 
     # ---- Results ----
 

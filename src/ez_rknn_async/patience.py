@@ -82,12 +82,11 @@ class _Errand(threading.Thread, Generic[Result]):
                 self._take_back()
             raise
         if self._leave():
-            limit = option("load_timeout_ms", timeout_ms)
+            limit = option("load_timeout_ms")
             raise RknnTimeoutError(
-                f"{self._what} took longer than {limit} allows: the runtime does not come back, and the thread that is "
-                "inside it is left behind",
-                hint=f"if the NPU is well, raise {option('load_timeout_ms')}; if not, the kernel log (dmesg) may say "
-                "why",
+                f"{self._what} took longer than {timeout_ms} ms ({limit}): the runtime does not come back, and the "
+                "thread that is inside it is left behind",
+                hint=f"if the NPU is well, raise {limit}; if not, the kernel log (dmesg) may say why",
             )
         error, self._error = self._error, None
         if error is None:

@@ -118,7 +118,7 @@ def test_a_missing_custom_operator_names_the_flag(
     np.save(tmp_path / "x.npy", np.zeros((1, 3, 8, 8), np.float32))
     model = data / "custom_operator_fp16.rknn"
     assert main(["run", str(model), *SIMULATOR, "--input", str(tmp_path / "x.npy")]) == 1
-    assert "give the plug-in's path with --custom-op" in capsys.readouterr().err
+    assert "no plug-in brings them: give its path with --custom-op" in capsys.readouterr().err
 
 
 def test_what_limits_the_throughput_is_cured_with_flags() -> None:

@@ -200,7 +200,7 @@ def test_submit_waits_for_ever_if_it_is_told_to(open_session: OpenSession) -> No
         (lambda s: s.run(None, FEED, ARRAY), "not an array of float32 [1, 3, 16, 16]"),
         (lambda s: s.run(None, FEED, outputs=[ARRAY]), "not a list of 1 values such as an array of float32"),
         (lambda s: s.run(None, FEED, outputs={"y": [0]}), "outputs['y'] must be a numpy array, not list"),
-        (lambda s: s.run_with_iobinding(FEED), "iobinding takes what session.io_binding() returned"),
+        (lambda s: s.run_with_iobinding(FEED), "iobinding takes what io_binding() returned"),
     ],
 )
 def test_an_argument_of_a_wrong_type_is_shown_in_one_line(open_session: OpenSession, call: Call, words: str) -> None:
