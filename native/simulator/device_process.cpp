@@ -138,8 +138,9 @@ void DeviceProcess::bury() noexcept {
 
 void DeviceProcess::end(int patience_ms) noexcept {
     const std::lock_guard<std::mutex> lock(burial_mutex_);
-    control_.disconnect();  // it ends by itself when its connections break
+    if (patience_ms != 0) control_.disconnect();  // it ends by itself when its connections break
     if (process_ != nullptr) process_->end(patience_ms);
+    control_.disconnect();
 }
 
 std::string DeviceProcess::last_words() const {
@@ -149,6 +150,7 @@ std::string DeviceProcess::last_words() const {
     std::string words(length, '\0');
     const ssize_t got = pread(errors_.get(), words.data(), length, file.st_size - static_cast<off_t>(length));
     words.resize(got < 0 ? 0 : static_cast<size_t>(got));
+    words.erase(words.find_last_not_of('\n') + 1);
     return "; its last words:\n" + words;
 }
 

@@ -1,4 +1,4 @@
-"""``python -m ez_rknn_async.simulator --control-fd 3``: the device process, with the search path that Python gives it."""
+"""``python -m ez_rknn_async.simulator --control-fd 3``: the device process, with Python's own search path."""
 
 from .start import main
 

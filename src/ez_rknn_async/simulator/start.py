@@ -62,7 +62,9 @@ class InstalledFinder(machinery.FileFinder):
         self._names: frozenset[str] | None = None
 
     def find_spec(
-        self, fullname: str, target: object = None  # noqa: ARG002
+        self,
+        fullname: str,
+        target: object = None,
     ) -> machinery.ModuleSpec | None:
         """As any finder: by the name of a module."""
         if self._names is None:
@@ -131,14 +133,22 @@ def _serve(control: socket.socket) -> None:
     try:
         if __name__ == "__main__":
             _import_package()
-        import onnxruntime
-
-        # On Linux it sends nothing today; should it ever, then not from here.
-        getattr(onnxruntime, "disable_telemetry_events", lambda: None)()
+        turn_off_telemetry()
         from ez_rknn_async.simulator.device import serve
     except Exception as error:  # a package that is there and does not work
         _refuse(control, f"importing what it computes with failed: {type(error).__name__}: {error}")
     serve(control)
+
+
+def turn_off_telemetry() -> None:
+    """Has ONNX Runtime keep everything for itself.
+
+    From 1.29 on it begins on import, with a database in the user's cache folder; only the variable prevents that.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    getattr(onnxruntime, "disable_telemetry_events", lambda: None)()
 
 
 def _refuse(control: socket.socket, reason: str) -> None:
