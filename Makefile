@@ -5,6 +5,7 @@ PYTHON ?= python3
 PYTHONS ?= python3.9 python3.11 python3.13
 VENV := .venv
 N ?= 50
+MINUTES ?= 5
 SEED := $(or $(SEED),$(shell date +%s))
 BIN := $(VENV)/bin
 # What of the Python suite is emulated; the rest computes for minutes, compiles and loads libraries of this machine, forks
@@ -18,7 +19,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: demo help test test-all test-python test-native test-address test-valgrind test-zoo test-direct test-peer
-.PHONY: test-aarch64 test-vendor fuzz-models wheels bench bench-loading bench-kernels bench-zero-copy soak lint format clean
+.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files wheels bench bench-loading bench-kernels bench-zero-copy
+.PHONY: soak lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -50,6 +52,15 @@ test-address: $(VENV)/.test
 test-valgrind: $(VENV)/.test
 	tools/memory-tests.sh valgrind $(BIN)/python
 
+## stress, stress-address: MINUTES of many threads that do everything at once (SEED=, and ROUND= TIMES= to repeat one); with native memory checked
+STRESS := --minutes $(MINUTES) --seed $(SEED) $(if $(ROUND),--round $(ROUND) --times $(or $(TIMES),100))
+
+stress: $(VENV)/.test
+	$(BIN)/python -m tests.stress $(STRESS)
+
+stress-address: $(VENV)/.test
+	tools/memory-tests.sh stress $(BIN)/python $(STRESS)
+
 ## test-zoo: every model of ../shared/zoo against the official simulator
 test-zoo: $(VENV)/.test
 	$(BIN)/python tests/simulator/zoo.py
@@ -65,6 +76,11 @@ fuzz-models: $(VENV)/.test
 	@echo "N=$(N) SEED=$(SEED)"
 	$(TOOLKIT_PYTHON) tools/fuzz_models.py make $(N) build/fuzz $(SEED)
 	$(BIN)/python tools/fuzz_models.py compare build/fuzz
+
+## fuzz-files: N damaged model files (SEED) through both parsers, a session and a run; those that end badly in build/fuzz-files
+fuzz-files: $(VENV)/.test
+	@echo "N=$(N) SEED=$(SEED)"
+	$(BIN)/python tools/fuzz_files.py $(N) $(SEED)
 
 ## test-peer: the library that this one replaces, unmodified, on our simulated NPU
 test-peer: $(VENV)/.test $(VENV)-peer/.installed

@@ -184,5 +184,5 @@ def test_a_feed_that_does_not_fit_is_refused_with_the_names(feed: Any, message: 
 
 def test_a_feed_that_is_no_feed_is_refused() -> None:
     """A string is a sequence, but not of tensors."""
-    with pytest.raises(TypeError, match="pass a dict"):
+    with pytest.raises(TypeError, match="pass a dictionary"):
         arrange("ab", ["a", "b"])

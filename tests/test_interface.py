@@ -78,10 +78,24 @@ def test_an_illegal_shape_is_refused_with_all_legal_ones() -> None:
         dynamic().request(zeros((1, 3, 9, 9), (1, 6)), private=False)
 
 
-def test_legal_shapes_that_do_not_belong_together_are_refused_with_the_sets() -> None:
+@pytest.mark.parametrize(
+    ("layout", "given", "large", "small"),
+    [
+        ("nchw", (1, 3, 8, 6), [1, 3, 8, 6], [1, 3, 4, 5]),
+        ("nhwc", (1, 8, 6, 3), [1, 8, 6, 3], [1, 4, 5, 3]),
+        ("any", (1, 3, 8, 6), [1, 3, 8, 6], [1, 3, 4, 5]),
+        ("any", (1, 8, 6, 3), [1, 8, 6, 3], [1, 4, 5, 3]),
+    ],
+)
+def test_legal_shapes_that_do_not_belong_together_are_refused_with_the_sets_in_the_users_layout(
+    layout: str, given: tuple[int, ...], large: list[int], small: list[int]
+) -> None:
     """Each is legal on its own, which makes this the harder fault to find."""
-    with pytest.raises(ValueError, match=r"do not go together.*mask \[1, 6\], or image \[1, 4, 5, 3\] with mask"):
-        dynamic().request(zeros((1, 3, 8, 6), (1, 5)), private=False)
+    with pytest.raises(ValueError, match="do not go together") as caught:
+        dynamic(layout).request(zeros(given, (1, 5)), private=False)
+    sets = f"image {large} with mask [1, 6], or image {small} with mask [1, 5]"
+    assert str(caught.value).startswith(f"the shapes image {large} with mask [1, 5] do not go together")
+    assert str(caught.value).endswith(f"the model takes {sets}")
 
 
 def test_a_4d_input_that_the_runtime_reports_as_nchw_is_required_as_it_is() -> None:

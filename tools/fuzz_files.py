@@ -37,7 +37,7 @@ def main() -> int:
         arguments.seed,
         sessions=arguments.sessions,
         jobs=arguments.jobs,
-        notice=lambda fault: fault.save(arguments.keep),
+        folder=arguments.keep,
     )
     print(report.table())
     for (outcome, text), count in Counter((fault.outcome, fault.text[:200]) for fault in report.faults).most_common(20):

@@ -2,9 +2,11 @@
 # The Python tests of what reads and writes memory that users hold, misuse included, with every access checked.
 #
 #   tools/memory-tests.sh address|valgrind PYTHON [pytest arguments]
+#   tools/memory-tests.sh stress PYTHON [arguments of tests.stress]
 #
-# address: our native libraries, built with AddressSanitizer. valgrind: everything, as it is; this takes minutes, so those
-# tests that compute whole models are left out.
+# address: our native libraries, built with AddressSanitizer, and half a minute of the stress machine. valgrind: everything,
+# as it is; this takes minutes, so those tests that compute whole models are left out. stress: the stress machine alone,
+# with the libraries of address.
 set -eu
 
 checker=$1
@@ -15,27 +17,44 @@ cd "$root"
 # Each allocation on its own, or neither would see where one Python object ends and the next begins.
 export PYTHONMALLOC=malloc
 tests=$(ls tests/runtime/test_kernels.py tests/runtime/test_memory.py tests/session/test_*bind*.py tests/session/test_*value*.py \
-    tests/session/test_direct*.py | sort -u)
+    tests/session/test_direct*.py tests/stress/test_first_use.py tests/stress/test_descriptors.py | sort -u)
 options="-q -p no:cacheprovider --timeout=600"
 logs=$(mktemp -d) # pytest would keep what they say, and be gone with it
 trap 'rm -rf "$logs"' EXIT
 status=0
 
+# The package as it is, with libraries built with AddressSanitizer in place of whatever is installed.
+build_with_address() {
+    build=$root/build/python-address
+    cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_SANITIZER=address
+    cmake --build "$build" --parallel "$(getconf _NPROCESSORS_ONLN)"
+    rm -rf "$build/package"
+    mkdir "$build/package"
+    cp -R src/ez_rknn_async "$build/package/"
+    rm -rf "$build/package/ez_rknn_async/_native"
+    cmake --install "$build" --prefix "$build/package"
+}
+
+# The interpreter is not built with it, so it is loaded first; what the interpreter never frees is no leak of ours.
+with_address() {
+    LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so.6)" \
+        ASAN_OPTIONS=detect_leaks=0:log_path="$logs/address" PYTHONPATH=$build/package "$@"
+}
+
+# Memory that was freed is kept back, so that a use of it is seen: it seems to grow until that is full.
+stress_with_address() {
+    with_address "$python" -m tests.stress --slowness 5 --memory-may-grow "$@"
+}
+
 case $checker in
     address)
-        build=$root/build/python-address
-        cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_SANITIZER=address
-        cmake --build "$build" --parallel "$(getconf _NPROCESSORS_ONLN)"
-        # The package as it is, with these libraries in place of whatever is installed.
-        rm -rf "$build/package"
-        mkdir "$build/package"
-        cp -R src/ez_rknn_async "$build/package/"
-        rm -rf "$build/package/ez_rknn_async/_native"
-        cmake --install "$build" --prefix "$build/package"
-        # The interpreter is not built with it, so it is loaded first; what the interpreter never frees is no leak of ours.
-        LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so.6)" \
-            ASAN_OPTIONS=detect_leaks=0:log_path="$logs/address" PYTHONPATH=$build/package \
-            "$python" -m pytest $options "$@" $tests || status=$?
+        build_with_address
+        with_address "$python" -m pytest $options "$@" $tests || status=$?
+        stress_with_address --minutes 0.4 || status=$?
+        ;;
+    stress)
+        build_with_address
+        stress_with_address "$@" || status=$?
         ;;
     valgrind)
         valgrind --quiet --error-exitcode=9 --leak-check=no --suppressions=tests/valgrind.supp --log-file="$logs/%p" \
@@ -43,7 +62,7 @@ case $checker in
             -k "not bound_values_give and not pixels_give and not floats_are_quantised and not integers_of" || status=$?
         ;;
     *)
-        echo "usage: $0 address|valgrind PYTHON [pytest arguments]" >&2
+        echo "usage: $0 address|valgrind|stress PYTHON [arguments]" >&2
         exit 2
         ;;
 esac

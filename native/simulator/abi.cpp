@@ -27,8 +27,14 @@ std::shared_ptr<const Model> load(const void *model, uint32_t size, const Settin
     Device &device = process_state().device;
     if (size != 0) return load_model(Bytes(model, size), settings, FileDescriptor(), device, master);
     const FileDescriptor file = FileDescriptor::open_readonly(static_cast<const char *>(model));
+    const FileVersion version = file.version();
     const Pages pages = Pages::readonly(file, file.size());
-    return load_model(Bytes(pages.data(), pages.size()), settings, file, device, master);
+    std::shared_ptr<const Model> loaded = load_model(Bytes(pages.data(), pages.size()), settings, file, device, master);
+    // This process and the device have each read the file: they must have read the same.
+    if (!(file.version() == version)) {
+        fail(RKNN_ERR_MODEL_INVALID, "the model's file was written to while it was loaded; replace files by renaming");
+    }
+    return loaded;
 }
 
 /* The model whose weights the new one is to use; NULL when it is to have its own. */

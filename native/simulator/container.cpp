@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "literal.h"
+#include "other_formats.h"
 #include "rknn_abi.h"
 #include "status.h"
 
@@ -12,20 +13,15 @@ namespace {
 
 constexpr uint64_t header_size = 64;
 constexpr uint64_t container_version = 6;
-constexpr uint64_t mini_container = 0x1004;
 constexpr uint8_t magic[8] = {'R', 'K', 'N', 'N', 0, 0, 0, 0};
 
-void check_version(uint64_t version) {
-    if (version == container_version) return;
-    if (version == mini_container) {
-        fail(RKNN_ERR_MODEL_INVALID, "the simulated NPU cannot read models compiled with mini_rknn=True");
+void check_version(const Bytes &file) {
+    const uint64_t version = file.u64(8, "container version");
+    refuse_other_formats(file, version, container_version);
+    if (version > container_version) {
+        fail(RKNN_ERR_MODEL_INVALID, "container version ", version, " is too new, or damaged: ", container_version,
+             " can be read");
     }
-    if (version < container_version) {
-        fail(RKNN_ERR_MODEL_INVALID, "container version ", version, " is not supported: compile the model with ",
-             "rknn-toolkit2 1.6 or newer");
-    }
-    fail(RKNN_ERR_MODEL_INVALID, "container version ", version, " is too new, or damaged: ", container_version,
-         " can be read");
 }
 
 void check_summary(const Bytes &file, uint64_t begin) {
@@ -43,7 +39,7 @@ Bytes open_container(const Bytes &file) {
     if (std::memcmp(file.at(0, sizeof magic, "magic"), magic, sizeof magic) != 0) {
         fail(RKNN_ERR_MODEL_INVALID, "invalid RKNN_MAGIC: this is not an RKNPU2 .rknn file, or it is encrypted");
     }
-    check_version(file.u64(8, "container version"));
+    check_version(file);
     const uint64_t length = file.u64(16, "FlatBuffer length");
     const Bytes buffer = file.slice(header_size, length, "FlatBuffer");
     if (std::memcmp(buffer.at(4, 4, "mark of the FlatBuffer"), magic, 4) != 0) {

@@ -67,7 +67,8 @@ FileDescriptor FileDescriptor::memory(const char *name, unsigned long long size)
 }
 
 FileDescriptor FileDescriptor::open_readonly(const char *path) {
-    FileDescriptor file(open(path, O_RDONLY | O_CLOEXEC));
+    // Without O_NONBLOCK a named pipe would keep the program waiting for its writer.
+    FileDescriptor file(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (!file) fail(RKNN_ERR_MODEL_INVALID, "cannot open model '", path, "': ", std::strerror(errno));
     return file;
 }
@@ -75,6 +76,12 @@ FileDescriptor FileDescriptor::open_readonly(const char *path) {
 size_t FileDescriptor::size() const {
     struct stat file{};
     return fstat(fd_, &file) == 0 && S_ISREG(file.st_mode) ? static_cast<size_t>(file.st_size) : 0;
+}
+
+FileVersion FileDescriptor::version() const {
+    struct stat file{};
+    fstat(fd_, &file);
+    return {file.st_size, file.st_mtim.tv_sec, file.st_mtim.tv_nsec};
 }
 
 void lock_descriptors_for_fork() {

@@ -9,6 +9,16 @@
 
 namespace ez_rknn::simulator {
 
+/* Changes when a file's content does, but not when it is renamed or deleted. */
+struct FileVersion {
+    long long size = 0;
+    long long written_s = 0;
+    long written_ns = 0;
+    bool operator==(const FileVersion &other) const {
+        return size == other.size && written_s == other.written_s && written_ns == other.written_ns;
+    }
+};
+
 class FileDescriptor {
   public:
     FileDescriptor() = default;
@@ -25,6 +35,7 @@ class FileDescriptor {
     void close();
     /* Bytes of the file. */
     size_t size() const;
+    FileVersion version() const;
 
     /* Anonymous memory as a file. */
     static FileDescriptor memory(const char *name, unsigned long long size);

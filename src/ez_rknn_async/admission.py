@@ -14,6 +14,7 @@ import threading
 from typing import TYPE_CHECKING, Callable
 
 from .errors import RknnClosedError, RknnTimeoutError
+from .wording import option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,8 @@ class Admission:
         It raises :class:`RknnClosedError` when the session is closed.
         """
         self._notify_room = notify_room
-        self._lock = threading.Lock()  # guards _line
+        # Guards _line. Reentrant: a garbage collection in the middle may drop a coroutine, which leaves the line.
+        self._lock = threading.RLock()
         self._line: collections.deque[_Place] = collections.deque()
 
     async def submit(self, try_submit: Callable[[], int], timeout: float) -> int:
@@ -81,7 +83,7 @@ class Admission:
                     continue  # someone else was faster; still the first in line
         raise RknnTimeoutError(
             f"run submit timed out: no worker was free within {timeout * 1000:.0f} ms",
-            hint="raise submit_timeout_ms or max_queue_size, or submit less",
+            hint=f"raise {option('submit_timeout_ms')} or {option('max_queue_size')}, or submit less",
         )
 
     def _leave(self, place: _Place) -> None:

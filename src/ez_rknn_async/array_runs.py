@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import awaitable
 from .batch import run_batch, submitter
 from .binding_runs import submit_binding
-from .errors import RknnError, RknnTypeError
+from .calls import check_callback
+from .errors import RknnError
 from .exchange import made_again
-from .failures import failure
 from .futures import submit
+from .inputs import owned
 from .io_binding import IOBinding
 from .outputs import AS_THE_SESSION, select
 from .pipeline import checked_depth
+from .queue_patience import QueuePatience
 from .run_options import RunSettings, of_one
-from .streams import AsyncStream, Stream
+from .streams import AsyncStream, Stream, check_feeds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
@@ -70,7 +72,7 @@ class ArrayRuns:
         """
         executor, settings = self._executor, RunSettings.of(run_options)
         choice, interface = settings.outputs, executor.interface
-        wanted = select(output_names, interface.output_names)
+        wanted = select(output_names, interface.output_names, "run(output_names, input_feed)")
         if settings.dispatch_batch:
             queue = submitter(executor)
             results = run_batch(interface, input_feed, queue, outputs=outputs, choice=choice)
@@ -98,14 +100,14 @@ class ArrayRuns:
             RknnValueError, RknnTypeError: the feed does not fit the model; the callback will not be called.
             RknnTimeoutError: the queue stayed full for ``submit_timeout_ms``; the callback will not be called.
         """
-        if not callable(callback):
-            raise RknnTypeError(f"callback must be callable, not {callback!r}")
+        call = "run_async(output_names, input_feed, callback, user_data=None)"
+        check_callback(callback, call)
         executor, settings = self._executor, of_one(run_options, "run_async")
-        wanted = select(output_names, executor.interface.output_names)
+        wanted = select(output_names, executor.interface.output_names, call)
 
         def receive(request: Request, result: Result) -> None:
             if result.code < 0:
-                callback(None, user_data, str(failure(result)))
+                callback(None, user_data, str(executor.failure(result)))
             else:
                 outputs = request.arrays
                 callback([outputs[index] for index in wanted], user_data, "")
@@ -125,20 +127,20 @@ class ArrayRuns:
             input_feed: as for :meth:`run`; it is copied before this returns. Or what :meth:`io_binding` returned: then
                 nothing is copied, and the result is the list of its output values.
             output_names: which outputs, in which order; None or empty for all. A binding says so itself.
-            timeout: how many seconds to wait for a place in the queue; None: ``submit_timeout_ms``.
+            timeout: how many seconds to wait for a place in the queue; 0: do not wait; None: ``submit_timeout_ms``.
 
         Raises:
-            RknnValueError, RknnTypeError: the feed does not fit the model.
+            RknnValueError, RknnTypeError: the feed does not fit the model, or the timeout is no time.
             RknnInUseError: the binding, or one of its values, is in use.
             RknnTimeoutError: the queue stayed full.
         """
-        executor, timeout_ms = self._executor, None if timeout is None else max(0, round(timeout * 1000))
-        if isinstance(input_feed, IOBinding):
-            return submit_binding(executor, input_feed, output_names, timeout_ms)
-        wanted = select(output_names, executor.interface.output_names)
-        return submit(executor, _request(executor, input_feed), wanted, timeout_ms)
+        executor, patience = self._executor, QueuePatience.of(timeout)
+        with patience.explained():
+            if isinstance(input_feed, IOBinding):
+                return submit_binding(self, executor, input_feed, output_names, patience.milliseconds)
+            wanted = select(output_names, executor.interface.output_names, "submit(input_feed, output_names=None)")
+            return submit(executor, _request(executor, input_feed), wanted, patience.milliseconds)
 
-    @made_again
     async def run_awaitable(
         self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None
     ) -> list[Array]:
@@ -149,9 +151,16 @@ class ArrayRuns:
 
         Args, raises: as :meth:`run`; the feed is copied before the first await.
         """
-        executor, settings = self._executor, of_one(run_options, "run_awaitable")
-        wanted = select(output_names, executor.interface.output_names)
-        outputs = await awaitable.run(executor, _request(executor, input_feed, settings.outputs))
+        settings = of_one(run_options, "run_awaitable")
+        # Once, out here: when the call is made again the caller may have changed the arrays.
+        feed = owned(input_feed, self._executor.interface.input_names)
+        return await self._run_owned(output_names, feed, settings.outputs)
+
+    @made_again
+    async def _run_owned(self, output_names: Sequence[str] | None, feed: list[Array], choice: Choice) -> list[Array]:
+        executor = self._executor
+        wanted = select(output_names, executor.interface.output_names, "run_awaitable(output_names, input_feed)")
+        outputs = await awaitable.run(executor, executor.interface.request(feed, private=False, choice=choice))
         return [outputs[index] for index in wanted]
 
     def map(
@@ -173,7 +182,8 @@ class ArrayRuns:
             ordered: results in the order of the feeds; otherwise as they finish.
             output_names: which outputs, in which order; None or empty for all.
         """
-        select(output_names, self._executor.interface.output_names)
+        select(output_names, self._executor.interface.output_names, "map(feeds, output_names=...)")
+        check_feeds(feeds, "map")
         return Stream(feeds, lambda feed: self.submit(feed, output_names), depth=self._depth(depth), ordered=ordered)
 
     def map_awaitable(
@@ -189,7 +199,8 @@ class ArrayRuns:
         ``feeds`` may be an asynchronous iterable. Leaving the loop early: ``await stream.aclose()``, or use the stream
         in an ``async with`` block.
         """
-        select(output_names, self._executor.interface.output_names)
+        select(output_names, self._executor.interface.output_names, "map_awaitable(feeds, output_names=...)")
+        check_feeds(feeds, "map_awaitable", asynchronous=True)
         return AsyncStream(
             feeds, lambda feed: self.run_awaitable(output_names, feed), depth=self._depth(depth), ordered=ordered
         )

@@ -13,6 +13,7 @@ import operator
 from typing import Any, ClassVar
 
 from .errors import RknnTypeError, RknnValueError
+from .wording import shown
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -63,11 +64,11 @@ def _convert(name: str, value: Any, default: Any) -> Any:
     if isinstance(default, bool):
         if value in (True, False):
             return bool(value)
-        raise RknnTypeError(f"{name} takes True or False, not {value!r}")
+        raise RknnTypeError(f"{name} takes True or False, not {shown(value)}")
     if isinstance(default, str):
         if isinstance(value, str):
             return value
-        raise RknnTypeError(f"{name} takes a string, not {value!r}")
+        raise RknnTypeError(f"{name} takes a string, not {shown(value)}")
     number = _integer(name, value)
     if not isinstance(default, enum.IntEnum):
         return number
@@ -84,4 +85,4 @@ def _integer(name: str, value: Any) -> int:
         # ONNX Runtime's own enumerations are no integers, but know theirs.
         if hasattr(value, "__int__") and hasattr(value, "name"):
             return int(value)
-        raise RknnTypeError(f"{name} takes an integer, not {value!r}") from None
+        raise RknnTypeError(f"{name} takes an integer, not {shown(value)}") from None

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .failures import failure
-
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -44,7 +42,7 @@ async def run(executor: Executor, request: Runnable) -> list[npt.NDArray[Any]]:
             request.ended(None)
         raise
     if result.code < 0:
-        raise failure(result)
+        raise executor.failure(result)
     return request.arrays
 
 

@@ -15,6 +15,8 @@ from .errors import RknnError, RknnValueError
 from .futures import submit
 from .inputs import arrange
 from .outputs import AS_THE_SESSION, Receiver
+from .shape_advice import advice
+from .shapes import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +71,7 @@ def run_batch(
                     Receiver(_part_of(a.shape, r.array, number, count), r.want_float, r.order)
                     for r, a in zip(whole, shapes.outputs)
                 ]
-                pending.append(queue(request._replace(outputs=tuple(parts))))
+                pending.append(queue(request.receiving(parts)))
     finally:
         # Whatever happened: nothing writes into the caller's arrays once this call has ended.
         wait(pending)
@@ -113,6 +115,12 @@ def _samples(inputs: Sequence[Input], values: Sequence[Any]) -> list[list[Array]
 
 def _count(of: Input, array: Array) -> int:
     """How many samples an array holds: each is as long as the model's own first dimension."""
+    if array.ndim != max(1, len(of.attribute.shape)):
+        raise RknnValueError(
+            f"input {of.attribute.name!r} has shape {list(array.shape)}, but a batch is many samples of the model's "
+            f"{listing([expected.shape for expected in of.expected])}, one after the other along the first dimension"
+            + advice(array.shape, of.expected)
+        )
     if array.ndim == 0 or len(array) == 0 or len(array) % of.batch:
         raise RknnValueError(
             f"input {of.attribute.name!r} has shape {list(array.shape)}: dispatching a batch needs a first dimension "

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import awaitable
+from .calls import check_callback
 from .errors import RknnTypeError, RknnValueError
 from .exchange import made_again
-from .failures import failure
 from .futures import future_of
 from .io_binding import IOBinding
 from .ort_value import OrtValue
 from .run_options import of_one
+from .wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -65,7 +67,7 @@ class BindingRuns:
         """
         of_one(run_options, "run_with_iobinding")
         executor = self._executor
-        executor.run(_request(executor, iobinding))
+        executor.run(_request(self, executor, iobinding))
 
     @made_again
     def run_with_iobinding_async(
@@ -78,18 +80,18 @@ class BindingRuns:
 
         Raises: as :meth:`run_with_iobinding`; the callback will not be called.
         """
-        if not callable(callback):
-            raise RknnTypeError(f"callback must be callable, not {callback!r}")
+        check_callback(callback, "run_with_iobinding_async(iobinding, callback, user_data=None)")
         of_one(run_options, "run_with_iobinding_async")
+
+        executor = self._executor
 
         def receive(_: BindingRequest, result: Result) -> None:
             if result.code < 0:
-                callback(None, user_data, str(failure(result)))
+                callback(None, user_data, str(executor.failure(result)))
             else:
                 callback(iobinding.results(), user_data, "")
 
-        executor = self._executor
-        request = _request(executor, iobinding)
+        request = _request(self, executor, iobinding)
         try:
             executor.submit(request, receive)
         except BaseException:
@@ -101,16 +103,21 @@ class BindingRuns:
         """:meth:`run_with_iobinding` for asyncio; returns what ``iobinding.get_outputs()`` does."""
         of_one(run_options, "run_with_iobinding_awaitable")
         executor = self._executor
-        await awaitable.run(executor, _request(executor, iobinding))
+        await awaitable.run(executor, _request(self, executor, iobinding))
         return iobinding.results()
 
     def run_with_ort_values(
         self, output_names: Sequence[str] | None, input_dict_ort_values: Mapping[str, OrtValue], run_options: Any = None
     ) -> list[OrtValue]:
-        """:meth:`run` with values instead of arrays.
+        """:meth:`run` with values instead of arrays: ours, or ONNX Runtime's own.
 
         What it returns is on the CPU, and values on the NPU are read; :meth:`run_with_iobinding` does without.
         """
+        if not isinstance(input_dict_ort_values, Mapping):
+            raise RknnTypeError(
+                f"input_dict_ort_values takes a dictionary {{name: value}}, not {shown(input_dict_ort_values)}; "
+                "it is called as run_with_ort_values(output_names, input_dict_ort_values)"
+            )
         outputs = self.run(output_names, dict(input_dict_ort_values), run_options)
         return [OrtValue.ortvalue_from_numpy(output) for output in outputs]
 
@@ -123,7 +130,7 @@ class BindingRuns:
 
 
 def submit_binding(
-    executor: Executor, binding: IOBinding, output_names: Sequence[str] | None, timeout_ms: int | None
+    session: Any, executor: Executor, binding: IOBinding, output_names: Sequence[str] | None, timeout_ms: int | None
 ) -> RunFuture:
     """Queue one inference and return the future of its outputs, as ``binding.get_outputs()`` lists them.
 
@@ -135,10 +142,10 @@ def submit_binding(
         raise RknnValueError(
             f"output_names={output_names!r} cannot be given with a binding, which has its outputs bound"
         )
-    return future_of(executor, _request(executor, binding), binding.results, timeout_ms)
+    return future_of(executor, _request(session, executor, binding), binding.results, timeout_ms)
 
 
-def _request(executor: Executor, binding: Any) -> BindingRequest:
+def _request(session: Any, executor: Executor, binding: Any) -> BindingRequest:
     if not isinstance(binding, IOBinding):
-        raise RknnTypeError(f"this takes what io_binding() returned, not {binding!r}")
-    return binding.request(executor)
+        raise RknnTypeError(f"iobinding takes what io_binding() returned, not {shown(binding)}")
+    return binding.request(session, executor)

@@ -43,7 +43,7 @@ class Binding:
 
 
 class Way(NamedTuple):
-    """What a task needs to know of a tensor besides the array; it must live as long as the task."""
+    """What a task needs to know of a tensor besides the array; its request owns it."""
 
     attribute: Any  # rknn_tensor_attr *
     memories: Any  # rknn_tensor_mem *[], by index of worker
@@ -79,8 +79,9 @@ class BoundTensor:
 
     def replace(self, worker: int, context: Context) -> None:
         """Use memory of another context for a worker; what it had is freed with its old one."""
-        self.memories[worker] = self._allocate(context)
-        self._structures[worker] = self.memories[worker].structure
+        if self.memories[worker].context is not context:
+            self.memories[worker] = self._allocate(context)
+            self._structures[worker] = self.memories[worker].structure
 
     def way(self, binding: Binding, conversion: Conversion) -> Way:
         """How an array gets into the memory, or out of it."""

@@ -2,10 +2,14 @@
 
 Weights are in memory once. Contexts beyond the first are its duplicates, made before any of them runs. Those of another
 :mod:`lane <.lanes>` cannot be: what they would duplicate has run, and with it they would inherit how it was given its
-inputs. So the first of them is loaded anew, with the weights of the contexts that are there.
+inputs. So the first of them is loaded separately, with the weights of the contexts that are there.
 
 A session may use the weights of another one. Then each of its contexts is made from the first context of that *lender*,
-which must not be destroyed before them: while a :class:`Loan` lasts, the lender destroys nothing.
+which is kept for that by a :class:`Loan`, and by each context that was made from it.
+
+A garbage collection may end a session at any moment, on any thread, also inside of these methods. So nothing here takes
+a lock: every step is an atomic operation on a list or a dictionary, and what two may want to end belongs to the one who
+takes it out.
 """
 
 from __future__ import annotations
@@ -13,31 +17,31 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-import threading
 import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from .errors import RknnClosedError, RknnError
 from .init_flags import init_flags
-from .runtime.context import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator
 
     from .custom_ops import CustomOps
+    from .model_source import ModelSource
     from .options import ProviderOptions
     from .plan import Plan
+    from .runtime.context import Context
     from .runtime.library import Library
 
 logger = logging.getLogger("ez_rknn_async")
 
 
 class Watcher(Protocol):
-    """Somebody who has something in each of the contexts."""
+    """Owns something in each of the contexts; notified when one is replaced."""
 
     def replaced(self, worker: int, context: Context) -> None:
-        """A worker has a fresh context; the former one will be destroyed, with all that it has."""
+        """Move to the fresh context of a worker; the former one will be destroyed, with all that it has."""
 
 
 _numbers = itertools.count()
@@ -46,15 +50,21 @@ _REFUSALS = (-1, -5, -6)
 
 
 class Loan:
-    """The use of what a lender's first context has, its weights or its memory, until :meth:`end`."""
+    """The use of a lender's first context, until :meth:`end`, or in a ``with`` block."""
 
-    def __init__(self, lender: Contexts, context: Context) -> None:
+    def __init__(self, context: Context) -> None:
+        """The context is held already."""
         self.context = context
-        self._lender = lender
+
+    def __enter__(self) -> Context:
+        return self.context
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
 
     def end(self) -> None:
-        """Call once, when no context that uses the weights is left, or the memory is freed."""
-        self._lender.take_back()
+        """Call exactly once, when nothing will be made of the context any more."""
+        self.context.let_go()
 
 
 def counted_apart(options: ProviderOptions) -> ProviderOptions:
@@ -71,7 +81,7 @@ class Contexts:
     def __init__(
         self,
         library: Library,
-        model: str | bytes,
+        source: ModelSource,
         plan: Plan,
         options: ProviderOptions,
         lender: Contexts | None = None,
@@ -83,7 +93,7 @@ class Contexts:
 
         Args:
             library: the runtime.
-            model: a path, or the file's bytes, which are kept: a context may have to be replaced.
+            source: the model; what keeps these contexts holds it: one of them may have to be replaced.
             plan: which workers there are.
             options: the session's.
             lender: has the weights that the model leaves out.
@@ -96,20 +106,18 @@ class Contexts:
                 are given back.
         """
         self._custom_ops = custom_ops
-        self._library, self._model, self._plan, self._options = library, model, plan, options
+        self._library, self._source, self._plan, self._options = library, source, plan, options
         # What stands against sharing weights: the user; operators that a duplicate would lack, and that a runtime does
         # not combine with the weights of another context.
         self._may_share = not options.disable_dup_context and custom_ops is None
-        self._lock = threading.Lock()  # guards what follows
+        self._all: dict[Context, None] = {}  # still to be destroyed, by the one who takes it out
         self._current: list[Context] = []
         self._set_aside: dict[int, Context] = {}  # by the tag of the task that hangs in it
         self._came_back: set[int] = set()  # tags whose contexts were not set aside by then
-        self._replacing = 0
-        self._closed = False
-        self._loans = 0
-        self._watchers: weakref.WeakSet[Watcher] = weakref.WeakSet()
-        self._doomed: list[Context] = []  # to be destroyed when the last loan ends
-        self._loan = None if lender is None else lender.lend("the session given as use_weight_from")
+        self._replacing: list[int] = []  # the workers that are being replaced
+        self._is_closed = False
+        self._watchers: set[weakref.ref[Watcher]] = set()
+        self._loans = [] if lender is None else [lender.lend("the session given as use_weight_from")]
         try:
             for worker in range(len(plan.workers)):
                 self._current.append(
@@ -130,16 +138,15 @@ class Contexts:
 
     @property
     def is_closed(self) -> bool:
-        """Whether they were given back, or will be as soon as nobody needs them."""
-        return self._closed
+        """Whether they were given back, or will be as soon as nothing needs them."""
+        return self._is_closed
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell somebody, for as long as he lives, of contexts that are replaced."""
-        with self._lock:
-            self._watchers.add(watcher)
+        """Tell ``watcher``, for as long as it lives, of each context that is replaced from now on."""
+        self._watchers.add(weakref.ref(watcher, self._watchers.discard))
 
     def spare(self) -> Context:
-        """One more context, to ask and to try things with, but not to run; whoever wants it destroys it before these.
+        """One more context, to ask and to try things with, but not to run; the caller destroys it before these.
 
         It has no core mask and no custom operators. Only to be called before any of these contexts has run.
 
@@ -151,7 +158,8 @@ class Contexts:
     def replace(self, worker: int, tag: int, prepare: Callable[[Context], None] = lambda _: None) -> Context:
         """A fresh context for a worker whose present one hangs with the task of that tag; that one is set aside.
 
-        ``prepare`` is called with it before anyone but the watchers knows it; what it raises ends the attempt.
+        ``prepare`` and the watchers are called with it before the engine knows it; what ``prepare`` raises ends the
+        attempt.
 
         It takes as long as loading the model does, and may hang in a runtime that is not well; :meth:`close` does not
         wait for it.
@@ -160,99 +168,97 @@ class Contexts:
             RknnClosedError: these contexts were closed before the fresh one was there.
             RknnError: the runtime gives no other.
         """
-        with self._lock:
-            if self._closed:
-                raise RknnClosedError("the session is closed")
-            self._replacing += 1
-        try:
-            fresh = self._fresh(worker, prepare)
-        finally:
-            with self._lock:
-                self._replacing -= 1
-        with self._lock:
-            closed, came_back = self._closed, tag in self._came_back
-            if not closed:
-                old, self._current[worker] = self._current[worker], fresh
-                if not came_back:
-                    self._set_aside[tag] = old
-        if closed:
-            fresh.destroy()
+        if self._is_closed:
             raise RknnClosedError("the session is closed")
-        if came_back:
-            self._destroy([old])
-        return fresh
-
-    def _fresh(self, worker: int, prepare: Callable[[Context], None]) -> Context:
-        # With weights of its own: those of a context that is not well are not to be relied upon.
-        fresh = self._open(worker, self._load)
+        self._replacing.append(worker)
+        try:
+            # With weights of its own: those of a context that is not well are not to be relied upon.
+            fresh = self._open(worker, self._load)
+        finally:
+            self._replacing.remove(worker)
+        # First of all: whatever is made in the contexts from now on is made in this one, and whatever was made before
+        # is told of it.
+        old, self._current[worker] = self._current[worker], fresh
         try:
             prepare(fresh)
         except BaseException:
-            fresh.destroy()
+            self._current[worker] = old
+            self._destroy(fresh)
             raise
-        with self._lock:
-            watchers = list(self._watchers)
-        for watcher in watchers:
-            try:
-                watcher.replaced(worker, fresh)
-            except RknnError:
-                logger.exception("worker %d does not reach memory that its predecessor did", worker)
+        self._tell(worker, fresh)
+        self._put_aside(tag, old)
+        if self._is_closed:
+            self._destroy(fresh)
+            raise RknnClosedError("the session is closed")
         return fresh
 
     def release(self, tag: int) -> None:
         """The call that hung with that task has come back: its context can be given back, once it is replaced."""
-        with self._lock:
-            context = self._set_aside.pop(tag, None)
-            if context is None:
-                self._came_back.add(tag)
-        if context is not None:
-            self._destroy([context])
+        self._came_back.add(tag)
+        self._destroy_released(tag)
 
     def close(self, lost: Collection[int] = ()) -> None:
         """Give all contexts back, but for those with the handles ``lost``: they are still inside the runtime.
 
-        While others use the weights, that waits for the last of them.
+        Each goes when nothing uses its weights or its memory any more.
         """
-        with self._lock:
-            contexts = [*self._current, *self._set_aside.values()]
-            self._current, self._set_aside, self._closed = [], {}, True
-            if self._replacing or any(context.handle in lost for context in contexts):
-                self._loan = None  # never ends: a context that is lost, or still being made, may read the weights
-        self._destroy([context for context in contexts if context.handle not in lost])
+        self._is_closed = True
+        for context in tuple(self._all):
+            if context.handle not in lost:
+                self._destroy(context)
+        while self._loans:
+            self._loans.pop().end()
 
     def lend(self, session: str = "the session") -> Loan:
-        """Let another session use these weights, or a value the first context's memory.
+        """Let another session or lane use these weights, or a value the memory of the first context.
 
         Raises:
             RknnClosedError: these contexts are closed; the message calls them ``session``.
         """
-        with self._lock:
-            if self._closed:
-                raise RknnClosedError(f"{session} is closed")
-            self._loans += 1
-            return Loan(self, self._current[0])
+        context = None
+        while True:
+            former, context = context, self._first(session)
+            try:
+                context.hold()
+            except RknnClosedError:
+                if context is former:
+                    raise
+            else:
+                return Loan(context)  # not one that was replaced and destroyed just then
 
-    def take_back(self) -> None:
-        """A loan has ended."""
-        with self._lock:
-            self._loans -= 1
-        self._destroy([])
+    def _first(self, session: str = "the session") -> Context:
+        if self._is_closed:
+            raise RknnClosedError(f"{session} is closed")
+        return self._current[0]
 
-    def _destroy(self, contexts: Sequence[Context]) -> None:
-        """Destroy contexts, now or when nobody uses their weights any more; borrowers go before their lender."""
-        with self._lock:
-            self._doomed += contexts
-            if self._loans:
-                return
-            doomed, self._doomed = self._doomed, []
-            loan, self._loan = (self._loan, None) if self._closed else (None, self._loan)
-        for context in doomed:
+    def _tell(self, worker: int, fresh: Context) -> None:
+        for reference in self._watchers.copy():
+            watcher = reference()
+            try:
+                if watcher is not None:
+                    watcher.replaced(worker, fresh)
+            except RknnError:
+                logger.exception("worker %d does not reach memory that its predecessor did", worker)
+
+    def _put_aside(self, tag: int, context: Context) -> None:
+        self._set_aside[tag] = context
+        if tag in self._came_back:
+            self._destroy_released(tag)
+
+    def _destroy_released(self, tag: int) -> None:
+        context = self._set_aside.pop(tag, None)
+        if context is not None:
+            self._came_back.discard(tag)
+            self._destroy(context)
+
+    def _destroy(self, context: Context) -> None:
+        """Destroy a context, unless another caller has done so."""
+        if self._all.pop(context, False) is None:
             context.destroy()
-        if loan is not None:
-            loan.end()
 
     def _open(self, worker: int, make: Callable[[], Context]) -> Context:
         context = make()
+        self._all[context] = None
         mask = self._plan.workers[worker].core_mask
         try:
             if mask is not None:
@@ -261,22 +267,24 @@ class Contexts:
                 context.set_batch_core_num(self._options.batch_core_num)
             if self._custom_ops is not None:
                 self._custom_ops.register(context)
+            if self._is_closed:  # and has perhaps not met this one
+                raise RknnClosedError("the session is closed")
         except BaseException:
-            context.destroy()
+            self._destroy(context)
             raise
         return context
 
     def _another(self) -> Context:
         """One more, of contexts none of which has run."""
-        if not self._may_share or self._loan is not None:
+        if not self._may_share or self._loans:
             return self._load()
         with self._library.simulator_settings(self._options.simulator):
             return self._current[0].duplicate()
 
     def _load(self, first: Contexts | None = None) -> Context:
         """Load the model, with the lender's weights or, if there may be two of the kind, with those of ``first``."""
-        if self._loan is not None:
-            return self._init(self._loan.context)
+        for loan in self._loans:
+            return self._init(loan.context)
         if first is None or not self._may_share:
             return self._init(None)
         try:
@@ -289,11 +297,9 @@ class Contexts:
 
     def _well(self) -> Context | None:
         """A context that does not hang; None while that is not known of any."""
-        with self._lock:
-            if self._closed:
-                raise RknnClosedError("the session is closed")
-            return None if self._replacing else self._current[0]
+        first = self._first()
+        return None if self._replacing else first
 
     def _init(self, weights_of: Context | None) -> Context:
         with self._library.simulator_settings(self._options.simulator):
-            return Context.open(self._library, self._model, init_flags(self._options), weights_of=weights_of)
+            return self._source.open_context(self._library, init_flags(self._options), weights_of=weights_of)

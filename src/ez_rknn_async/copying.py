@@ -10,7 +10,6 @@ goes on normalising. Those inputs have :mod:`lanes <.lanes>`, as they do with di
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -50,6 +49,25 @@ class Prepared(NamedTuple):
         task.set_input(index, self.array, self.type, self.format, self.pass_through)
 
 
+class Fetched(NamedTuple):
+    """An output as ``rknn_outputs_get`` writes it."""
+
+    receiver: Receiver
+    array: Array  # the receiver's own, or one in NCHW order: the only one that the runtime knows for images
+
+    def put(self, task: Task, index: int) -> None:
+        """Make it output ``index`` of a task."""
+        task.set_output(index, self.array, self.receiver.want_float)
+
+    def result(self) -> Array:
+        """The receiver's array, in its own order."""
+        wanted = self.receiver.array
+        if self.array is not wanted:
+            n, h, w, c = wanted.shape
+            transpose(self.array, wanted, n, c, h * w)
+        return wanted
+
+
 class Copying:
     """The transport of a session without direct I/O; see :class:`.transport.Transport`."""
 
@@ -80,16 +98,12 @@ class Copying:
             array = array.copy()
         return _declare(target, array)
 
-    def receive(self, task: Task, index: int, receiver: Receiver, route: Route) -> None:
-        """Make an array the destination of output ``index`` of a task."""
-        array = receiver.array
-        if receiver.order == "NHWC":
-            # rknn_outputs_get knows NCHW only: what it writes is put in order when the inference has ended.
-            n, h, w, c = array.shape
-            stage = np.empty((n, c, h, w), array.dtype)
-            receiver.finish = functools.partial(transpose, stage, array, n, c, h * w)
-            array = stage
-        task.set_output(index, array, receiver.want_float)
+    def receive(self, index: int, receiver: Receiver, route: Route) -> Fetched:
+        """Make an array ready to receive output ``index``; images in NHWC order by way of another one."""
+        if receiver.order != "NHWC":
+            return Fetched(receiver, receiver.array)
+        n, h, w, c = receiver.array.shape
+        return Fetched(receiver, np.empty((n, c, h, w), receiver.array.dtype))
 
 
 def nchw_to_nhwc(array: Array) -> Array:

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import RknnError, RknnModelError, RknnValueError
+from .paths import printable
 from .runtime.plugin import Plugin, array_of, load_plugin
+from .wording import option, provider_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +70,7 @@ def load_custom_ops(library: Library, options: ProviderOptions) -> CustomOps | N
     if options.custom_op_default_path:
         _add_defaults(plugins)
     for plugin in plugins.values():
-        logger.info("custom operator %s from %s", plugin, plugin.path)
+        logger.info("custom operator %s from %s", plugin, printable(plugin.path))
     return CustomOps(list(plugins.values())) if plugins else None
 
 
@@ -78,8 +80,7 @@ def check_custom_operators(model: Model, library: Library, custom_ops: CustomOps
     Raises:
         RknnModelError: the runtime is too old for custom operators: it would end the process.
     """
-    needed = {node.op for graph in model.graphs for node in graph.nodes if node.is_custom}
-    missing = ", ".join(sorted(needed - {plugin.operator for plugin in (custom_ops.plugins if custom_ops else ())}))
+    missing = ", ".join(missing_operators(model, custom_ops))
     if missing and not library.has(REGISTER):
         raise RknnModelError(
             f"the model has custom operators ({missing}), which {library.path} cannot have: it has no {REGISTER}",
@@ -87,10 +88,17 @@ def check_custom_operators(model: Model, library: Library, custom_ops: CustomOps
         )
     if missing:
         logger.warning(
-            "the model has custom operators that no plug-in brings: %s; it will not run without "
-            "(provider option custom_op_path)",
+            "the model has custom operators that no plug-in brings: %s; it will not run without: give the plug-in's "
+            "path with %s",
             missing,
+            provider_option("custom_op_path"),
         )
+
+
+def missing_operators(model: Model, custom_ops: CustomOps | None) -> tuple[str, ...]:
+    """The custom operators of a model that no plug-in brings."""
+    needed = {node.op for graph in model.graphs for node in graph.nodes if node.is_custom}
+    return tuple(sorted(needed - {plugin.operator for plugin in (custom_ops.plugins if custom_ops else ())}))
 
 
 def _add(plugins: dict[tuple[str, int, str], Plugin], plugin: Plugin) -> None:
@@ -104,7 +112,7 @@ def _add(plugins: dict[tuple[str, int, str], Plugin], plugin: Plugin) -> None:
 
 def _add_defaults(plugins: dict[tuple[str, int, str], Plugin]) -> None:
     if not DEFAULT_DIRECTORY.is_dir():
-        _warn(f"custom_op_default_path is set, but there is no directory {DEFAULT_DIRECTORY}")
+        _warn(f"{option('custom_op_default_path')} is set, but there is no directory {DEFAULT_DIRECTORY}")
         return
     for path in sorted(DEFAULT_DIRECTORY.glob(DEFAULT_NAMES)):
         try:

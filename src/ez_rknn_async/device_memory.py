@@ -5,12 +5,11 @@ context takes the same pages in, under the same descriptor and at the same addre
 workers, so that any core can run with it, and those of other sessions, so that the output of one model is the input of
 the next without being moved.
 
-The contexts of the session that allocated it stay until it is freed, even if that session is closed before.
+The context that allocated it stays until it is freed, even if its session is closed before.
 """
 
 from __future__ import annotations
 
-import collections
 import itertools
 import os
 import threading
@@ -22,7 +21,7 @@ from .runtime.context import describe
 from .runtime.memory import FLAGS, Memory
 
 if TYPE_CHECKING:
-    from .contexts import Contexts, Loan
+    from .contexts import Contexts
     from .runtime.context import Context, TensorAttribute
 
 
@@ -31,11 +30,11 @@ class DeviceMemory:
 
     Attributes:
         size: how many bytes it has.
-        is_imported: whether it is somebody else's: a dma-buf that was handed in.
+        is_imported: whether it is another owner's: a dma-buf that was handed in.
         needs_sync: whether CPU caches stand between the program and the NPU.
     """
 
-    def __init__(self, origin: Memory, contexts: Contexts, loan: Loan, *, is_imported: bool, needs_sync: bool) -> None:
+    def __init__(self, origin: Memory, contexts: Contexts, *, is_imported: bool, needs_sync: bool) -> None:
         """Use :meth:`allocate` or :meth:`from_fd`."""
         self.size = origin.size
         self.is_imported = is_imported
@@ -43,9 +42,9 @@ class DeviceMemory:
         self._origin = origin
         self._lock = threading.Lock()  # guards _handles
         self._handles: list[Handles] = []
-        self._handles_of(contexts)
         # Not at the end of the interpreter: an inference may still be under way then.
-        weakref.finalize(self, _dropped, origin, self._handles, loan, os.getpid()).atexit = False
+        weakref.finalize(self, _free, origin, self._handles, os.getpid()).atexit = False
+        self._handles_of(contexts)
 
     @classmethod
     def allocate(cls, contexts: Contexts, size: int, flags: str) -> DeviceMemory:
@@ -56,29 +55,21 @@ class DeviceMemory:
             RknnDeviceError: there is no memory left.
             RknnValueError: the runtime has no such memory.
         """
-        loan = contexts.lend()
-        try:
-            origin = Memory.allocate(loan.context, size, FLAGS[flags])
-            return cls(origin, contexts, loan, is_imported=False, needs_sync=flags != "non_cacheable")
-        except BaseException:
-            loan.end()
-            raise
+        with contexts.lend() as context:
+            origin = Memory.allocate(context, size, FLAGS[flags], stays=True)
+        return cls(origin, contexts, is_imported=False, needs_sync=flags != "non_cacheable")
 
     @classmethod
     def from_fd(cls, contexts: Contexts, fd: int, size: int, offset: int) -> DeviceMemory:
-        """Memory that somebody else's descriptor stands for, which may be closed afterwards.
+        """Memory that a descriptor of another owner stands for; the descriptor may be closed afterwards.
 
         Raises:
             RknnClosedError: the session is closed.
             RknnValueError: the descriptor is none, or has not that many bytes.
         """
-        loan = contexts.lend()
-        try:
-            origin = Memory.from_fd(loan.context, fd, size, offset)
-            return cls(origin, contexts, loan, is_imported=True, needs_sync=True)
-        except BaseException:
-            loan.end()
-            raise
+        with contexts.lend() as context:
+            origin = Memory.from_fd(context, fd, size, offset, stays=True)
+        return cls(origin, contexts, is_imported=True, needs_sync=True)
 
     @property
     def origin(self) -> Memory:
@@ -145,11 +136,12 @@ class Handles:
         self._memories: list[Memory | None] = [None] * len(contexts)
         self._structures = ffi.new("rknn_tensor_mem *[]", len(contexts))
         self._bound: dict[TensorAttribute, Bound] = {}
+        self._is_freed = False
+        self._lock = threading.Lock()  # one context at a time
         contexts.watch(self)  # first: a context that is replaced from now on is not missed
         try:
-            for worker, context in enumerate(contexts):
-                if self._memories[worker] is None:
-                    self.replaced(worker, context)
+            for worker in range(len(contexts)):
+                self.replaced(worker, contexts[worker])
         except BaseException:
             self.free()
             raise
@@ -161,47 +153,35 @@ class Handles:
 
     def bound(self, attribute: TensorAttribute) -> Bound:
         """The memory bound with this attribute; always the same answer for the same one."""
-        if attribute not in self._bound:
-            self._bound[attribute] = Bound(attribute, self._structures)
-        return self._bound[attribute]
+        bound = self._bound.get(attribute)
+        return bound or self._bound.setdefault(attribute, Bound(attribute, self._structures))
 
     def replaced(self, worker: int, context: Context) -> None:
-        """A worker has this context now. What the former one had goes with it."""
-        if context is self._origin.context:
-            self._memories[worker], self._structures[worker] = None, self._origin.structure
-            return
-        self._structures[worker] = ffi.NULL  # should what follows fail, binding it fails in words
-        memory = Memory.shared(context, self._origin)
-        self._memories[worker], self._structures[worker] = memory, memory.structure
+        """Take the memory in, in what is now the context of a worker. What the former one had goes with it."""
+        with self._lock:
+            if context is not self.contexts[worker]:
+                return  # replaced meanwhile; this is called for the fresh one, too
+            if context is self._origin.context:
+                self._memories[worker], self._structures[worker] = None, self._origin.structure
+                return
+            self._structures[worker] = ffi.NULL  # should what follows fail, binding it fails with a message
+            memory = Memory.shared(context, self._origin)
+            self._memories[worker], self._structures[worker] = memory, memory.structure
+            if self._is_freed:
+                memory.free()
 
     def free(self) -> None:
         """Give back what was taken in."""
-        for memory in self._memories:
+        self._is_freed = True
+        for memory in tuple(self._memories):
             if memory is not None:
                 memory.free()
 
 
-# What nobody refers to any more, until it was given back; and the right to do that, which one thread has at a time. A
-# garbage collection comes at any moment on any thread, also inside another one's work here or while a context's lock is
-# held. So it never waits: whoever has the right takes over what was dropped meanwhile.
-_garbage: collections.deque[tuple[Memory, list[Handles], Loan]] = collections.deque()
-_collecting = threading.Lock()
-
-
-def _dropped(origin: Memory, handles: list[Handles], loan: Loan, pid: int) -> None:
+def _free(origin: Memory, handles: list[Handles], pid: int) -> None:
+    """Give back what nothing refers to any more, on the thread that let go of it. Never waits for another one."""
     if os.getpid() != pid:
         return  # a forked child: the memory is its parent's
-    _garbage.append((origin, handles, loan))
-    while _garbage and _collecting.acquire(blocking=False):
-        try:
-            while _garbage:
-                _free(*_garbage.popleft())
-        finally:
-            _collecting.release()
-
-
-def _free(origin: Memory, handles: list[Handles], loan: Loan) -> None:
     for each in handles:
         each.free()
     origin.free()
-    loan.end()

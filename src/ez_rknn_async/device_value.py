@@ -15,12 +15,15 @@ import numpy as np
 from .device_memory import DeviceMemory
 from .direct import Direct
 from .errors import RknnError, RknnTypeError, RknnValueError
+from .names import meant
 from .node_arg import NodeArg, quantization
 from .options import MEM_FLAGS
 from .runtime.memory import FLAGS
+from .shape_advice import Expected, advice
 from .shapes import listing, to_nchw
 from .tensor_form import input_forms, output_forms
 from .tensors import DeviceTensor
+from .wording import option, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +125,7 @@ class Port:
         if forms is None:
             raise RknnValueError(
                 f"{self.kind} {self.name!r} has shape {listing(tuple(self._forms))}, not {list(shape or ())}"
+                + advice(shape or (), self._expected)
             )
         form = forms.named(layout)
         if dtype is None or dtype.name == form.type or dtype == form.real_dtype:
@@ -133,6 +137,12 @@ class Port:
             f"{self.kind} {self.name!r} is {form.type} in memory; a value for it is of that type, or {form.real_dtype} "
             f"for its real numbers{pixels}; not {dtype}"
         )
+
+    @property
+    def _expected(self) -> list[Expected]:
+        if self.kind == "input":
+            return [forms.preferred.expected for forms in self._forms.values()]
+        return [Expected(shape) for shape in self._forms]
 
     def staging(self, shape: Shape, dtype: np.dtype[Any]) -> Form:
         """The form that arrays of this type are best converted to and from."""
@@ -183,8 +193,9 @@ class Ports:
         direct, native = interface.transport, interface.native_outputs
         if not isinstance(direct, Direct):
             raise RknnError(
-                "this session's tensors go through copies (io_mode), so nothing can be bound to its inputs and outputs",
-                hint="leave io_mode at 'auto'; the log says why a model's tensors cannot be bound",
+                f"this session's tensors go through copies ({option('io_mode')}), so nothing can be bound to its "
+                "inputs and outputs",
+                hint=f"leave {option('io_mode')} at 'auto'; the log says why a model's tensors cannot be bound",
             )
         self.inputs = [
             Port("input", i, io.attribute.name, contexts, _input_forms(direct, i, io, prefers_nhwc), native=native)
@@ -199,15 +210,18 @@ class Ports:
         """The input or output of this name; ``kind`` may be None where only one of them has it.
 
         Raises:
-            RknnValueError: there is none, or there are two.
+            RknnValueError, RknnTypeError: there is none, or there are two.
         """
         if kind not in (None, *KINDS):
             raise RknnValueError(f"io_kind={kind!r} is neither 'input' nor 'output'")
+        if not isinstance(name, str):
+            raise RknnTypeError(f"the name of an {kind or 'input or output'} is a string, not {shown(name)}")
         ports = [p for p in (*self.inputs, *self.outputs) if kind in (None, p.kind)]
         found = [p for p in ports if p.name == name]
         if not found:
-            names = ", ".join(repr(p.name) for p in ports)
-            raise RknnValueError(f"the model has no {kind or 'input or output'} {name!r}; it has {names}")
+            names = [p.name for p in ports]
+            suggestion = meant(name, names) or f"it has {', '.join(map(repr, names))}"
+            raise RknnValueError(f"the model has no {kind or 'input or output'} {shown(name)}; {suggestion}")
         if len(found) > 1:
             raise RknnValueError(f"{name!r} is an input and an output of the model; say which with io_kind")
         return found[0]
@@ -220,6 +234,8 @@ def port_of(session: Any, name: Any, io_kind: Any) -> Port:
         RknnValueError, RknnTypeError: it is not said, or does not exist.
     """
     executor = getattr(session, "_executor", None)
+    if executor is None and session is not None:
+        raise RknnTypeError(f"session takes an InferenceSession, not {shown(session)}")
     if executor is None or name is None:
         raise RknnValueError(
             "a value on the NPU is made for an input or output of a session: pass session=, name= and "
@@ -268,7 +284,7 @@ def parse_mem_flags(mem_flags: Any) -> str:
         try:
             flags = _MEM_FLAG_NAMES.get(operator.index(mem_flags))
         except TypeError:
-            raise RknnTypeError(f"mem_flags takes a name or a number, not {mem_flags!r}") from None
+            raise RknnTypeError(f"mem_flags takes a name or a number, not {shown(mem_flags)}") from None
     if flags is None:
         names = ", ".join(map(repr, MEM_FLAGS))
         raise RknnValueError(f"mem_flags={mem_flags!r} is no kind of memory; there are {names}, and 0, 1, 2, 4")

@@ -55,6 +55,22 @@ class Sent(NamedTuple):
         task.set_direct_input(index, way.attribute, way.memories, way.binding, way.conversion.c, self.array, way.sync)
 
 
+class Drawn(NamedTuple):
+    """An output that a worker will convert from the memory of its context into an array."""
+
+    array: Array  # C-contiguous
+    way: Way
+
+    def put(self, task: Task, index: int) -> None:
+        """Make it output ``index`` of a task."""
+        way = self.way
+        task.set_direct_output(index, way.attribute, way.memories, way.binding, way.conversion.c, self.array, way.sync)
+
+    def result(self) -> Array:
+        """The array."""
+        return self.array
+
+
 class LaneMemory:
     """The memory of all inputs and outputs in the contexts of one lane. It is freed with them."""
 
@@ -126,6 +142,7 @@ class Direct:
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()  # guards the making of memory
         self.memory = {0: self._allocate(0)}
+        # Made when first needed. Two threads may both make one: each request owns the one that its task points to.
         self._ways: dict[Hashable, Way] = {}
 
     def route(self, given: Sequence[Given], chosen: int) -> Route:
@@ -149,18 +166,14 @@ class Direct:
         source, order, row = readable(array, given.order)
         key = (index, route, source.dtype, order, row)
         way = self._ways.get(key)
-        if way is None:
-            way = self._ways[key] = self._way_in(*key)
-        return Sent(source, way)
+        return Sent(source, way or self._ways.setdefault(key, self._way_in(*key)))
 
-    def receive(self, task: Task, index: int, receiver: Receiver, route: Route) -> None:
+    def receive(self, index: int, receiver: Receiver, route: Route) -> Drawn:
         """Find the way from the memory of output ``index`` into an array."""
         array = receiver.array
         key = (index, route, array.dtype, receiver.order)
         way = self._ways.get(key)
-        if way is None:
-            way = self._ways[key] = self._way_out(*key)
-        task.set_direct_output(index, way.attribute, way.memories, way.binding, way.conversion.c, array, way.sync)
+        return Drawn(array, way or self._ways.setdefault(key, self._way_out(*key)))
 
     def replace(self, worker: int, lane: int, context: Context) -> None:
         """Give a worker that was set aside memory of its new context; a lane that only values use has none.
@@ -168,10 +181,11 @@ class Direct:
         Raises:
             RknnError: there is none.
         """
+        # With the lock: memory that is being made for the former context is replaced as well.
         with self._lock:
             memory = self.memory.get(lane)
-        if memory is not None:
-            memory.replace(worker, context)
+            if memory is not None:
+                memory.replace(worker, context)
 
     def _allocate(self, lane: int) -> LaneMemory:
         return LaneMemory(self.sets, list(self._lanes[lane]), self._flags, self._numbers)

@@ -142,14 +142,14 @@ class Dispatcher:
 class Hold:
     """The arrays of one run, by its tag. Held before the run begins: the word that they are free may come early."""
 
-    __slots__ = ("_held", "_kept", "_listen", "_request", "result", "tag")
+    __slots__ = ("_held", "_is_kept", "_listen", "_request", "result", "tag")
 
     def __init__(self, tag: int, request: Runnable, held: dict[int, Runnable], listen: Callable[[], None]) -> None:
         self.tag = tag
         self._request = request
         self._held = held
         self._listen = listen
-        self._kept = False
+        self._is_kept = False
         self.result: Result | None = None  # of the run, as soon as there is one
 
     def __enter__(self) -> Hold:
@@ -157,11 +157,12 @@ class Hold:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self._kept:
+        if self._is_kept:
+            self._listen()
+        else:
             self._held.pop(self.tag, None)  # it may have come and gone
             self._request.ended(self.result)
 
-    def keep(self) -> None:
-        """A call of the runtime is still using them: hold them until the engine says that it came back."""
-        self._kept = True
-        self._listen()
+    def keep(self, is_kept: bool) -> None:
+        """Hold the arrays until the engine says that a call of the runtime, which is still using them, came back."""
+        self._is_kept = is_kept

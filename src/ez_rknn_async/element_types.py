@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .errors import RknnTypeError, RknnValueError
+from .wording import shown
 
 # onnx.TensorProto.DataType, by the name that the runtime and numpy use.
 _NUMBERS = {
@@ -84,11 +85,14 @@ def parse_dtype(element_type: Any) -> np.dtype[Any]:
     elif isinstance(element_type, str):
         element_type = _BY_ONNX_NAME.get(element_type, element_type)
     try:
-        dtype: np.dtype[Any] = np.dtype(element_type).newbyteorder("=")
+        # By name, bfloat16 is a type only where another package has told numpy of it.
+        dtype: np.dtype[Any] = np.dtype(np.void if element_type == "bfloat16" else element_type).newbyteorder("=")
     except TypeError:
         raise RknnTypeError(
-            f"element_type={element_type!r} is no element type; pass a numpy type such as numpy.float32"
+            f"element_type={shown(element_type)} is no element type; pass a numpy type such as numpy.float32"
         ) from None
+    if element_type == "bfloat16" or dtype.name == "bfloat16":
+        raise RknnValueError("element_type=bfloat16 is no type of numpy; use float32, which holds its numbers exactly")
     if dtype.name not in _NUMBERS:
         raise RknnValueError(f"element_type={dtype.name} holds no real numbers; pass a float, integer or bool type")
     return dtype

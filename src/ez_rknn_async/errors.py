@@ -15,10 +15,11 @@ Every room of the package may import this module; it imports nothing of ours.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class RknnError(RuntimeError):
@@ -40,7 +41,9 @@ class RknnError(RuntimeError):
         call: str | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(f"{message}; {hint}" if hint else message)
+        text = f"{message}; {hint}" if hint else message
+        # Names of files may hold bytes that are no characters, with which a text could not be printed.
+        super().__init__(text.encode("utf-8", "backslashreplace").decode())
         self.code = code
         self.symbol = symbol
         self.call = call
@@ -103,3 +106,17 @@ class RknnValueError(RknnError, ValueError):
 
 class RknnTypeError(RknnError, TypeError):
     """An argument has a wrong type; nothing reached the NPU."""
+
+
+@contextmanager
+def naming(file: str | None) -> Iterator[None]:
+    """Let the text of a :class:`RknnModelError` raised inside begin with the file's name, unless it has it.
+
+    ``file`` is None for a model that has no file.
+    """
+    try:
+        yield
+    except RknnModelError as error:
+        if file is not None and repr(file) not in str(error):
+            error.args = (f"{file!r}: {error}",)
+        raise

@@ -10,6 +10,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
+from .calls import is_of_the_call, wrong_call
 from .errors import RknnClosedError
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def made_again(method: Method) -> Method:
-    """A method of a session that is made again when the executor that it found was closed by an exchange."""
+    """A method of a session that is made again when the executor that it found was closed by an exchange.
+
+    Arguments that it cannot be called with are refused with how it is called.
+    """
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -30,6 +34,10 @@ def made_again(method: Method) -> Method:
             except RknnClosedError:
                 if executor is self._executor:
                     raise
+            except TypeError as error:
+                if is_of_the_call(error):
+                    raise wrong_call(method, error) from None
+                raise
 
     @functools.wraps(method)
     async def call_awaitable(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -40,5 +48,9 @@ def made_again(method: Method) -> Method:
             except RknnClosedError:
                 if executor is self._executor:
                     raise
+            except TypeError as error:
+                if is_of_the_call(error):
+                    raise wrong_call(method, error) from None
+                raise
 
     return cast("Method", call_awaitable if inspect.iscoroutinefunction(method) else call)

@@ -21,10 +21,11 @@ from .admission import Admission
 from .binding_request import LastBound
 from .contexts import Contexts, counted_apart
 from .copying import Copying
+from .custom_ops import missing_operators
 from .device_value import Ports
 from .dispatcher import Delivery, Dispatcher, Listener, Runnable
 from .errors import RknnClosedError, RknnError, RknnTimeoutError
-from .failures import failure
+from .failures import Failures
 from .gate import Gate
 from .health import read_health
 from .init_flags import check_flushes
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from .custom_ops import CustomOps
     from .health import SessionHealth
     from .model import Model
+    from .model_source import ModelSource
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.context import Context, TensorAttribute
@@ -83,12 +85,13 @@ class Executor:
         depth: how many tasks under way keep every worker busy.
         stats: what was done, and how long it took.
         last_bound: the values' memory that its contexts are bound to.
+        failure: makes the exception for a task that failed.
     """
 
     def __init__(
         self,
         library: Library,
-        source: str | bytes,
+        source: ModelSource,
         model: Model,
         plan: Plan,
         options: ProviderOptions,
@@ -100,7 +103,7 @@ class Executor:
 
         Args:
             library: the runtime.
-            source: the model for the runtime: a path, or the file's bytes.
+            source: the model for the runtime; held until the executor has ended.
             model: what the file says.
             plan: which contexts there are, on which cores.
             options: the session's.
@@ -114,6 +117,9 @@ class Executor:
         self._load_timeout_ms = options.load_timeout_ms
         self._watchers = tuple(watchers)
         with ExitStack() as undo:
+            source.hold()
+            undo.callback(source.let_go)
+            self._source = source
             open_contexts = functools.partial(
                 Contexts,
                 library,
@@ -166,7 +172,10 @@ class Executor:
         self._gate = Gate()
         self._cores = plan.groups
         self._prefers_nhwc = options.zero_copy_layout == "nhwc"
+        self._making = threading.Lock()  # guards _ports
+        self._ports: Ports | None = None
         self.last_bound = LastBound()
+        self.failure = Failures(options.run_timeout_ms, missing_operators(model, custom_ops))
 
     def run(self, request: Runnable) -> list[Array]:
         """Run one inference and return all outputs.
@@ -182,15 +191,15 @@ class Executor:
         with self._dispatcher.holding(request) as hold, self._gate:
             task = self._filled(request)
             hold.result = result = self._engine.run(
-                task, hold.tag, self._timeout_ms, interruptible=interruptible, on_busy=hold.keep
+                task, hold.tag, self._timeout_ms, interruptible=interruptible, keep=hold.keep
             )
             self._tasks.append(task)
             for watcher in self._watchers:
                 watcher.task(result)
             if result.code < 0:
                 if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
-                    hold.keep()
-                raise failure(result)
+                    hold.keep(True)
+                raise self.failure(result)
         return request.arrays
 
     def submit(
@@ -259,14 +268,17 @@ class Executor:
         number = self._lanes.number((tuple(inputs), tuple(outputs)))
         return number, self._lanes[number]
 
-    @functools.cached_property
+    @property
     def ports(self) -> Ports:
-        """The inputs and outputs as values see them.
+        """The inputs and outputs as values see them: always the same ones.
 
         Raises:
             RknnError: tensors go through copies.
         """
-        return Ports(self.interface, self.contexts, prefers_nhwc=self._prefers_nhwc)
+        with self._making:
+            if self._ports is None:
+                self._ports = Ports(self.interface, self.contexts, prefers_nhwc=self._prefers_nhwc)
+            return self._ports
 
     def cancel(self, identifier: int) -> bool:
         """Withdraw a submitted task; False if a worker has taken it up or the session is closed."""
@@ -323,6 +335,7 @@ class Executor:
             self._give_back(lost)
         if not lost:
             self.last_bound.forget()
+        self._source.let_go()
 
     def _give_back(self, lost: set[int]) -> None:
         try:

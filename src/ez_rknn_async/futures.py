@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, Callable
 
-from .failures import failure
+from .failures import discarded
 from .runtime.engine import CANCELLED, DISCARDED
 
 if TYPE_CHECKING:
@@ -58,6 +58,21 @@ class RunFuture(_Future):
         return self.cancelled()
 
 
+def result_of(future: _Future) -> list[Any]:
+    """The result of a future that the caller has never seen, and so cannot have cancelled.
+
+    Raises:
+        RknnClosedError: the session was closed with ``cancel=True``.
+        RknnError: the inference failed.
+    """
+    try:
+        return future.result()
+    except CancelledError:
+        if not future.cancelled():
+            raise  # the source of a stream has raised it
+        raise discarded() from None
+
+
 def _too_late() -> bool:
     return False
 
@@ -96,7 +111,7 @@ def future_of(
             return
         future.set_running_or_notify_cancel()
         if result.code < 0:
-            future.set_exception(failure(result))
+            future.set_exception(executor.failure(result))
         else:
             future.set_result(outputs())
 

@@ -1,4 +1,8 @@
-"""The way into an executor: who is inside, and that nobody comes in any more."""
+"""The way into an executor: who is inside, and that no one comes in any more.
+
+A coroutine or a stream that a garbage collection drops comes in to cancel what it had under way, perhaps in the middle
+of these very lines. So nothing here takes a lock.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import threading
 from .errors import RknnClosedError
 from .failures import without_workers
 from .runtime.engine import DEVICE_UNAVAILABLE
+from .runtime.holders import Holders
 
 
 class Gate:
@@ -16,33 +21,36 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards the two below
-        self._left = threading.Condition(self._lock)
-        self._inside = 0
-        self._open = True
+        self._inside = Holders()  # the calls under way, and the openness of the gate
+        self._closing = [None]  # taken out by the one who closes it
+        self._empty = threading.Event()
 
     def __enter__(self) -> None:
-        with self._lock:
-            if not self._open:
-                raise RknnClosedError("the session is closed")
-            self._inside += 1
+        # In this order: a call that finds the gate open is counted by then, and waited for.
+        is_counted = self._inside.add()
+        if not self._closing:
+            if is_counted:
+                self._leave()
+            raise RknnClosedError("the session is closed")
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._open and self._inside == 0:
-                self._left.notify_all()
-            is_open = self._open
-        if is_open and isinstance(error, RknnClosedError):
+        self._leave()
+        if self._closing and isinstance(error, RknnClosedError):
             raise without_workers("of the session", DEVICE_UNAVAILABLE) from None
 
     def close(self) -> bool:
         """Refuse everyone from now on; False when that was so already."""
-        with self._lock:
-            was_open, self._open = self._open, False
-            return was_open
+        try:
+            self._closing.pop()
+        except IndexError:
+            return False
+        self._leave()
+        return True
 
     def wait_until_empty(self) -> None:
         """Wait for everyone who is inside."""
-        with self._lock:
-            self._left.wait_for(lambda: self._inside == 0)
+        self._empty.wait()
+
+    def _leave(self) -> None:
+        if self._inside.remove():
+            self._empty.set()

@@ -33,8 +33,9 @@ class Use(enum.Enum):
         return self in (Use.FEEDS, Use.READ)
 
 
-# Guards all marks. One for all: a run marks several tensors, and either all or none of them.
-_lock = threading.Lock()
+# Guards all marks. One for all: a run marks several tensors, and either all or none of them. Reentrant: a garbage
+# collection in the middle may drop a coroutine, whose claim then ends.
+_lock = threading.RLock()
 
 
 class Mark:

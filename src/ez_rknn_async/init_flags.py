@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .errors import RknnValueError
+from .wording import option
 
 if TYPE_CHECKING:
     from .options import ProviderOptions
@@ -38,6 +39,6 @@ def check_flushes(options: ProviderOptions, library: Library, *, is_direct: bool
         return
     reason = f"{library.path} has no rknn_mem_sync" if is_direct else "this session's tensors are copied"
     raise RknnValueError(
-        f"{asked[0]} leaves it to direct I/O to flush the caches, but {reason}; leave it out, or see io_mode='direct' "
-        "for what is in its way"
+        f"{option(asked[0])} leaves it to direct I/O to flush the caches, but {reason}; leave it out, or see "
+        f"{option('io_mode', 'direct')} for what is in its way"
     )

@@ -17,8 +17,11 @@ import numpy as np
 from .arrays import as_array
 from .casting import cast
 from .errors import RknnTypeError, RknnValueError
+from .names import inputs_are, meant
 from .node_arg import NodeArg, quantization
+from .shape_advice import Expected, advice
 from .shapes import listing, to_nchw, to_nhwc
+from .wording import shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -107,30 +110,26 @@ class Input:
                     return given.reshape(shape)
         raise RknnValueError(
             f"input {self.attribute.name!r} has shape {list(given.shape)}, but the model takes {listing(accepted)}"
-            + self._advice(given.shape)
+            + advice(given.shape, self.expected)
         )
 
     @functools.cached_property
     def _accepted(self) -> tuple[Shape, ...]:
-        if not self.is_image or self.layout == "nhwc":
-            return self._legal
-        turned = tuple(map(to_nchw, self._legal))
-        return turned if self.layout == "nchw" else self._legal + turned
+        return tuple(expected.shape for expected in self.expected)
+
+    @functools.cached_property
+    def expected(self) -> tuple[Expected, ...]:
+        """What arrays may look like, in the user's layout."""
+        if not self.is_image:
+            return tuple(map(Expected, self._legal))
+        other = {"nchw": "NHWC", "nhwc": "NCHW"}.get(self.layout, "")
+        nhwc = tuple(Expected(shape, "NHWC", other) for shape in self._legal)
+        nchw = tuple(Expected(to_nchw(shape), "NCHW", other) for shape in self._legal)
+        return {"nhwc": nhwc, "nchw": nchw}.get(self.layout, nhwc + nchw)
 
     def _is_nhwc(self, shape: Shape) -> bool:
         # With "any", a shape that fits both orders is taken for the runtime's own.
         return self.layout != "nchw" and shape in self._legal
-
-    def _advice(self, shape: Shape) -> str:
-        if self.is_image and self.layout == "nchw" and shape in self._legal:
-            return "; it is in NHWC order: set the provider option layout='nhwc', or transpose it"
-        if self.is_image and self.layout == "nhwc" and shape in map(to_nchw, self._legal):
-            return "; it is in NCHW order: set the provider option layout='nchw', or transpose it"
-        if math.prod(shape) in map(math.prod, self._legal):
-            return "; it has the right number of elements: reshape it"
-        if len(shape) == len(self.attribute.shape) and shape[1:] in [legal[1:] for legal in self._accepted]:
-            return "; to run each sample on its own, set the run option ztu_modelrt_dispatch_batch"
-        return ""
 
 
 def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
@@ -146,20 +145,14 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
     # A dictionary is known for one at once; whether something else is a mapping takes asking.
     if isinstance(feed, (dict, Mapping)):
         if len(feed) != len(names) or not all(map(feed.__contains__, names)):
-            missing, unknown = [n for n in names if n not in feed], [n for n in feed if n not in names]
-            raise RknnValueError(
-                "the feed "
-                + " and ".join(
-                    [f"lacks input {', '.join(map(repr, missing))}"] * bool(missing)
-                    + [f"has {', '.join(map(repr, unknown))}"] * bool(unknown)
-                )
-                + f"; the model's inputs are {', '.join(map(repr, names))}"
-            )
+            raise RknnValueError(_misnamed(feed, names))
         return [feed[name] for name in names]
     values = list(feed) if isinstance(feed, Sequence) and not isinstance(feed, (str, bytes)) else None
     if values is None:
         if not (hasattr(feed, "__array__") or hasattr(feed, "__dlpack__")):
-            raise RknnTypeError(f"the feed is of type {type(feed).__name__}; pass a dict, a sequence or one array")
+            raise RknnTypeError(
+                f"the feed cannot be {shown(feed)}; pass a dictionary {{name: array}}, a list of arrays or one array"
+            )
         values = [feed]
     if len(values) != len(names):
         raise RknnValueError(
@@ -167,3 +160,21 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
             f"{', '.join(map(repr, names))}"
         )
     return values
+
+
+def _misnamed(feed: Mapping[Any, Any], names: Sequence[str]) -> str:
+    """What to say about a feed whose names are not the model's."""
+    missing, unknown = [n for n in names if n not in feed], [n for n in feed if n not in names]
+    faults = [f"lacks input {', '.join(map(repr, missing))}"] * bool(missing)
+    faults += [f"has {', '.join(map(shown, unknown))}"] * bool(unknown)
+    suggestions = [suggestion for name in unknown if (suggestion := meant(name, missing or names))]
+    return f"the feed {' and '.join(faults)}; {'; '.join([*suggestions, inputs_are(names)])}"
+
+
+def owned(feed: Any, names: Sequence[str]) -> list[Array]:
+    """The values of a feed in the model's order, in arrays that no one else has.
+
+    Raises:
+        RknnValueError, RknnTypeError: as :func:`arrange` and :func:`~.arrays.as_array`.
+    """
+    return [as_array(value, name).copy("K") for name, value in zip(names, arrange(feed, names))]

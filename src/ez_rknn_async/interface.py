@@ -12,6 +12,7 @@ from .inputs import Input, arrange
 from .outputs import AS_THE_SESSION, Choice, Output, Receiver, nearest
 from .runtime.context import describe
 from .shapes import choose
+from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,26 +23,34 @@ if TYPE_CHECKING:
     from .runtime.context import TensorAttribute
     from .runtime.engine import Result, Task
     from .shapes import ShapeSet
-    from .transport import Route, Sent, Transport
+    from .transport import Received, Route, Sent, Transport
 
     Array = npt.NDArray[Any]
 
 
 class Request(NamedTuple):
-    """One inference, checked and converted: nothing about it can be refused for the user's fault any more."""
+    """One inference, checked and converted: nothing about it can be refused for the user's fault any more.
+
+    It owns what its task points to, and lives until the task has ended.
+    """
 
     inputs: tuple[Sent, ...]
-    outputs: tuple[Receiver, ...]
+    outputs: tuple[Received, ...]
     shapes: Any  # rknn_tensor_attr[], one for each input; None for a model with one set of shapes
     route: Route
     transport: Transport
+
+    def receiving(self, receivers: Sequence[Receiver]) -> Request:
+        """The same with arrays for its outputs."""
+        receive = self.transport.receive
+        return self._replace(outputs=tuple([receive(i, r, self.route) for i, r in enumerate(receivers)]))
 
     def fill(self, task: Task) -> None:
         """Write this request into the structures of a task."""
         for index, sent in enumerate(self.inputs):
             sent.put(task, index)
-        for index, receiver in enumerate(self.outputs):
-            self.transport.receive(task, index, receiver, self.route)
+        for index, received in enumerate(self.outputs):
+            received.put(task, index)
         task.set_shapes(self.shapes)
         task.set_lane(self.route.lane)
 
@@ -51,7 +60,7 @@ class Request(NamedTuple):
     @property
     def arrays(self) -> list[Array]:
         """The arrays with the outputs, when the task has ended."""
-        return [receiver.result() for receiver in self.outputs]
+        return [received.result() for received in self.outputs]
 
 
 class Interface:
@@ -119,7 +128,9 @@ class Interface:
         """
         sent, route = self._send(feed, private)
         receivers = self.receivers(self._output_shapes[route.chosen], outputs, choice)
-        return Request(sent, receivers, self.descriptions[route.chosen], route, self.transport)
+        receive = self.transport.receive
+        received = tuple([receive(index, receiver, route) for index, receiver in enumerate(receivers)])
+        return Request(sent, received, self.descriptions[route.chosen], route, self.transport)
 
     def prepare(self, feed: Any, *, private: bool) -> tuple[Request, ShapeSet]:
         """The first half of :meth:`request`: one without outputs, and the shapes that its inputs have chosen."""
@@ -148,13 +159,13 @@ class Interface:
         """The inputs on their way, and where they go."""
         given = [i.check(value) for i, value in zip(self.inputs, arrange(feed, self.input_names))]
         # One set of shapes goes together by itself: each is legal for its input.
-        chosen = choose(self.sets, [g.shape for g in given]) if len(self.sets) > 1 else 0
+        chosen = choose(self.sets, [g.shape for g in given], [g.order for g in given]) if len(self.sets) > 1 else 0
         route, send = self.transport.route(given, chosen), self.transport.send
         return tuple([send(index, value, route, private=private) for index, value in enumerate(given)]), route
 
     def _checked(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         if not isinstance(given, Mapping):
-            raise RknnTypeError(f"outputs takes a dictionary {{name: array}}, not {given!r}")
+            raise RknnTypeError(f"outputs takes a dictionary {{name: array}}, not {shown(given)}")
         for name in given:
             if name not in self.output_names:
                 raise RknnValueError(nearest(name, self.output_names))

@@ -7,9 +7,11 @@ what one inference at a time uses; for several in flight, make several.
 from __future__ import annotations
 
 import ctypes
+import functools
 import operator
+import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
 import numpy as np
 
@@ -18,11 +20,13 @@ from .arrays import as_array
 from .binding_request import BindingRequest
 from .bound_output import BoundOutput
 from .element_types import parse_dtype
-from .errors import RknnInUseError, RknnTypeError, RknnValueError
+from .errors import RknnClosedError, RknnInUseError, RknnTypeError, RknnValueError
+from .foreign_value import input_value, output_value
 from .in_use import Mark
-from .ort_value import OrtValue, parse_device, tensor_of
+from .ort_value import OrtValue, parse_device, parse_shape, tensor_of
 from .preparation import Preparation
 from .tensors import CPU, DeviceTensor, HostTensor
+from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +39,20 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _alone(method: Method) -> Method:
+    """A method that changes a binding: neither another one nor the preparation of an inference comes in between."""
+
+    @functools.wraps(method)
+    def call(self: IOBinding, *args: Any, **kwargs: Any) -> Any:
+        with self._lock:
+            return method(self, *args, **kwargs)
+
+    return cast("Method", call)
 
 
 class IOBinding:
@@ -50,13 +68,14 @@ class IOBinding:
         """For one session, which it does not keep open."""
         executor: Executor | None = getattr(session, "_executor", None)
         if executor is None:
-            raise RknnTypeError(f"IOBinding takes an InferenceSession, not {session!r}")
+            raise RknnTypeError(f"IOBinding takes an InferenceSession, not {shown(session)}")
         executor.check_open()
         self._session: weakref.ref[Any] = weakref.ref(session)
         self._executor = executor
         self._ports = executor.ports
         self._preparation = Preparation(executor)
         self._mark = Mark("this binding")
+        self._lock = threading.RLock()  # guards what follows; reentrant for signal handlers
         self._inputs: dict[str, OrtValue] = {}
         self._outputs: dict[str, BoundOutput] = {}
         self._unbound: dict[str, BoundOutput] = {}
@@ -64,6 +83,7 @@ class IOBinding:
 
     # ---- Inputs ----
 
+    @_alone
     def bind_cpu_input(self, name: str, arr_on_cpu: Any) -> None:
         """Convert an array into NPU memory of the binding's own, now; the array may be changed afterwards.
 
@@ -107,20 +127,22 @@ class IOBinding:
             value = OrtValue(device_value.at(_address(buffer_ptr)))
         self.bind_ortvalue_input(name, value)
 
-    def bind_ortvalue_input(self, name: str, ortvalue: OrtValue) -> None:
-        """Bind a value. One on the CPU is converted at each run, by the worker that runs it.
+    @_alone
+    def bind_ortvalue_input(self, name: str, ortvalue: Any) -> None:
+        """Bind a value, ours or ONNX Runtime's. One on the CPU is converted at each run, by the worker that runs it.
 
         Raises:
             RknnValueError: there is no such input, or the value does not fit it; the message lists the differences.
             RknnTypeError: it is no ``OrtValue``.
         """
-        port, tensor = self._fitting("input", name, ortvalue)
+        port, value, tensor = self._fitting("input", name, ortvalue)
         if isinstance(tensor, HostTensor):
             self._executor.interface.inputs[port.index].check(tensor.array)
-        self._inputs[port.name] = ortvalue
+        self._inputs[port.name] = value
 
     # ---- Outputs ----
 
+    @_alone
     def bind_output(
         self,
         name: str,
@@ -150,7 +172,7 @@ class IOBinding:
         port, device = self._ports.find(name, "output"), parse_device(device_type, device_id)
         dtype = None if element_type is None else parse_dtype(element_type)
         flags, form = device_value.parse_mem_flags(mem_flags), device_value.parse_layout(layout)
-        wanted = None if shape is None else tuple(operator.index(extent) for extent in shape)
+        wanted = None if shape is None else parse_shape(shape)
         port.form(wanted, dtype)
         if buffer_ptr is not None:
             if device != CPU:
@@ -162,29 +184,32 @@ class IOBinding:
         output.value_of(wanted or port.shape)
         self._outputs[port.name] = output
 
-    def bind_ortvalue_output(self, name: str, ortvalue: OrtValue) -> None:
-        """Have an output written to a value.
+    @_alone
+    def bind_ortvalue_output(self, name: str, ortvalue: Any) -> None:
+        """Have an output written to a value; to the memory of ONNX Runtime's own, if it is one of those.
 
         Raises:
             RknnValueError: there is no such output, or the value does not fit it; the message lists the differences.
             RknnTypeError: it is no ``OrtValue``.
         """
-        port, tensor = self._fitting("output", name, ortvalue)
+        port, value, tensor = self._fitting("output", name, ortvalue)
         if isinstance(tensor, HostTensor):
             port.form(tensor.shape, tensor.array.dtype)
             if not tensor.array.flags.writeable:
                 raise RknnValueError(
                     f"the value for output {name!r} shares the memory of a read-only array; make it of a copy"
                 )
-        self._outputs[port.name] = BoundOutput(port, value=ortvalue)
+        self._outputs[port.name] = BoundOutput(port, value=value)
 
-    def _fitting(self, kind: str, name: str, ortvalue: OrtValue) -> tuple[Port, HostTensor | DeviceTensor]:
-        """An input or output, and what the value for it has; if that is on the NPU, it fits."""
+    def _fitting(self, kind: str, name: str, ortvalue: Any) -> tuple[Port, OrtValue, HostTensor | DeviceTensor]:
+        """An input or output, the value for it as one of ours, and what it has; if that is on the NPU, it fits."""
         self._begin_change()
-        port, tensor = self._ports.find(name, kind), tensor_of(ortvalue, f"bind_ortvalue_{kind}")
+        port, caller = self._ports.find(name, kind), f"bind_ortvalue_{kind}"
+        value = input_value(ortvalue, caller) if kind == "input" else output_value(ortvalue, caller)
+        tensor = tensor_of(value, caller)
         if isinstance(tensor, DeviceTensor):
             port.match(tensor)
-        return port, tensor
+        return port, value, tensor
 
     # ---- Results ----
 
@@ -212,11 +237,13 @@ class IOBinding:
 
     # ---- Changes ----
 
+    @_alone
     def clear_binding_inputs(self) -> None:
         """Nothing is bound to any input any more."""
         self._begin_change()
         self._inputs.clear()
 
+    @_alone
     def clear_binding_outputs(self) -> None:
         """Nothing is bound to any output any more."""
         self._begin_change()
@@ -236,23 +263,31 @@ class IOBinding:
 
     # ---- Running ----
 
-    def request(self, executor: Executor) -> BindingRequest:
+    def request(self, session: Any, executor: Executor) -> BindingRequest:
         """One inference with what is bound now; everything in it is in use from here on.
+
+        Args:
+            session: that runs it.
+            executor: that the session runs on.
 
         Raises:
             RknnValueError: an input is not bound, values do not go together, or the binding is another session's.
             RknnInUseError: the binding or a value is in use.
+            RknnClosedError: the session is closed, or runs on another executor by now.
         """
         executor.check_open()
-        self._follow()
-        if executor is not self._executor:
+        if session is not self._session():
             raise RknnValueError("this binding is of another session; make one with this session's io_binding()")
-        prepared = self._ready
-        if prepared is None:
-            self._check_idle()
-            prepared = self._prepare()
-            self._ready = None if prepared.has_copies else prepared
-        return BindingRequest(prepared, executor.last_bound)
+        with self._lock:
+            self._follow()
+            if executor is not self._executor:
+                raise RknnClosedError("the session was loaded again meanwhile")
+            prepared = self._ready
+            if prepared is None:
+                self._check_idle()
+                prepared = self._prepare()
+                self._ready = None if prepared.has_copies else prepared
+            return BindingRequest(prepared, executor.last_bound)
 
     def _prepare(self) -> Prepared:
         missing = [port.name for port in self._ports.inputs if port.name not in self._inputs]
@@ -306,7 +341,9 @@ def _address(buffer_ptr: Any) -> int:
     try:
         address = operator.index(buffer_ptr)
     except TypeError:
-        raise RknnTypeError(f"buffer_ptr takes an address, such as array.ctypes.data, not {buffer_ptr!r}") from None
+        raise RknnTypeError(
+            f"buffer_ptr takes an address, such as array.ctypes.data, not {shown(buffer_ptr)}"
+        ) from None
     if address <= 0:
         raise RknnValueError(f"buffer_ptr={address} is no address")
     return address
@@ -314,7 +351,7 @@ def _address(buffer_ptr: Any) -> int:
 
 def _array_at(buffer_ptr: Any, shape: Sequence[int], element_type: Any) -> Array:
     """The C-contiguous array that somebody has at this address."""
-    dtype, extents = parse_dtype(element_type), tuple(operator.index(extent) for extent in shape)
+    dtype, extents = parse_dtype(element_type), parse_shape(shape)
     size = dtype.itemsize * int(np.prod(extents))
     buffer = (ctypes.c_char * size).from_address(_address(buffer_ptr))
     array: Array = np.frombuffer(memoryview(buffer), dtype).reshape(extents)

@@ -15,6 +15,7 @@ from .direct import Direct, LaneMemory, check_conversions
 from .errors import RknnError, RknnValueError
 from .native_set import native_sets
 from .runtime.memory import FLAGS, check_flags
+from .wording import option
 
 if TYPE_CHECKING:
     from .contexts import Contexts
@@ -60,7 +61,9 @@ def direct_transport(lanes: Lanes, interface: Interface, model: Model, options: 
         for context in contexts:
             context.free_memories()
         if options.io_mode == DIRECT:
-            raise RknnValueError(f"io_mode='direct' is not possible: {error}; use io_mode='auto'") from error
+            raise RknnValueError(
+                f"{option('io_mode', 'direct')} is not possible: {error}; use {option('io_mode', 'auto')}"
+            ) from error
         # What is not understood is no surprise; what the runtime refuses is.
         level = logging.DEBUG if isinstance(error, RknnValueError) else logging.INFO
         logger.log(level, "inputs and outputs are copied: %s", error)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .interface import Interface
-from .runtime.context import COLLECT_PERF, Context
+from .runtime.context import COLLECT_PERF
 from .runtime.engine import Task
 
 if TYPE_CHECKING:
     from .contexts import Contexts
     from .custom_ops import CustomOps
+    from .model_source import ModelSource
     from .options import ProviderOptions
     from .plan import Plan
     from .runtime.library import Library
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def layer_table(
     library: Library,
-    model: str | bytes,
+    source: ModelSource,
     options: ProviderOptions,
     plan: Plan,
     interface: Interface,
@@ -46,7 +47,7 @@ def layer_table(
             undo.callback(loan.end)
             weights = loan.context
         with library.simulator_settings(options.simulator):
-            context = Context.open(library, model, COLLECT_PERF, weights_of=weights)
+            context = source.open_context(library, COLLECT_PERF, weights_of=weights)
         undo.callback(context.destroy)
         mask = plan.workers[0].core_mask
         if mask is not None:

@@ -7,15 +7,16 @@ import logging
 import os
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from . import model as rknn_file
 from .custom_ops import check_custom_operators, load_custom_ops
-from .errors import RknnTypeError, RknnValueError
+from .errors import RknnValueError
 from .executor import Executor
 from .layers import layer_table
 from .metadata import ModelMetadata
 from .options import parse_settings
+from .paths import printable
 from .patience import within
 from .perf_lines import PerfLines
 from .perf_lines import are_wanted as perf_lines_are_wanted
@@ -24,11 +25,14 @@ from .profiling import Profiler
 from .providers import RKNPU2, RKNPU2_SIMULATOR
 from .runtime.locate import SIMULATOR, Located, locate
 from .soc import SOCS, soc
+from .wording import option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .custom_ops import CustomOps
     from .executor import Watcher
+    from .model_source import ModelSource
     from .options import ProviderOptions
     from .session_options import SessionOptions
 
@@ -39,6 +43,13 @@ OLDEST_RUNTIME = (2, 4, 1)
 logger = logging.getLogger("ez_rknn_async")
 
 
+class Loaded(NamedTuple):
+    """What options had a session load; loaded once, though its files may be gone or the environment be another."""
+
+    located: Located
+    custom_ops: CustomOps | None
+
+
 class Opened(NamedTuple):
     """A model on an NPU."""
 
@@ -46,23 +57,26 @@ class Opened(NamedTuple):
     provider: str
     metadata: ModelMetadata
     profiler: Profiler | None
+    loaded: Loaded
 
 
 def open_model(
-    path_or_bytes: Any,
+    source: ModelSource,
     provider: str | None,
     options: ProviderOptions,
     session_options: SessionOptions,
     lender: Executor | None = None,
+    loaded: Loaded | None = None,
 ) -> Opened:
     """Check a model, find the runtime, and make the model ready on the cores that the options name.
 
     Args:
-        path_or_bytes: the file's path, or its content.
+        source: the model.
         provider: the provider that was asked for, or None.
         options: the session's.
         session_options: whether to record a profile, and where.
         lender: runs the model with the weights that this one leaves out.
+        loaded: by the same options before.
 
     Raises:
         RknnModelError: the file is damaged, or not for this SoC or runtime.
@@ -70,9 +84,8 @@ def open_model(
         RknnRuntimeNotFoundError: no runtime library could be loaded.
         RknnValueError: the options name what the SoC does not have, or a plug-in that is none.
     """
-    source = model_source(path_or_bytes)
-    with rknn_file.load(source) as model:
-        located = _locate(provider, options)
+    with source.parsed() as model:
+        located = loaded.located if loaded is not None else _locate(provider, options)
         if lender is not None:
             _check_lender(lender, located, options)
         target = _soc_of(located, options)
@@ -80,7 +93,7 @@ def open_model(
             rknn_file.check_target(model, target)
         chosen = plan(options, soc(target or model.target_platform))
         _warn_about_cores(chosen.groups, model)
-        custom_ops = load_custom_ops(located.library, options)
+        custom_ops = loaded.custom_ops if loaded is not None else load_custom_ops(located.library, options)
         check_custom_operators(model, located.library, custom_ops)
         profiler = _profiler(session_options, chosen)
         watchers = [*_perf_lines(chosen), *([profiler] if profiler is not None else [])]
@@ -91,7 +104,7 @@ def open_model(
         metadata = _metadata(model)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",
-        located.library.path,
+        printable(located.library.path),
         *executor.versions,
         " ".join(chosen.groups),
     )
@@ -112,22 +125,8 @@ def open_model(
             custom_ops,
         )
         profiler.measure_layers = lambda: within(options.load_timeout_ms, "measuring the layers", measure, str)
-    return Opened(executor, RKNPU2_SIMULATOR if located.library.simulated else RKNPU2, metadata, profiler)
-
-
-def model_source(path_or_bytes: Any) -> str | bytes:
-    """What a model is loaded from, now and later: its path, or bytes that nobody can change meanwhile.
-
-    Raises:
-        RknnTypeError: it is neither a path nor a file's bytes.
-    """
-    if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
-        return bytes(path_or_bytes)
-    try:
-        path = os.fspath(path_or_bytes)
-    except TypeError:
-        raise RknnTypeError(f"path_or_bytes takes a path or the file's bytes, not {path_or_bytes!r}") from None
-    return os.fsdecode(path)
+    used = RKNPU2_SIMULATOR if located.library.simulated else RKNPU2
+    return Opened(executor, used, metadata, profiler, Loaded(located, custom_ops))
 
 
 def _check_lender(lender: Executor, located: Located, options: ProviderOptions) -> None:
@@ -162,7 +161,8 @@ def _locate(provider: str | None, options: ProviderOptions) -> Located:
     if provider == RKNPU2_SIMULATOR:
         if library not in (None, SIMULATOR):
             raise RknnValueError(
-                f"provider {provider} runs on the simulated NPU, but runtime_library={library!r}; leave one out"
+                f"provider {provider} runs on the simulated NPU, but {option('runtime_library', library)} is set; "
+                "leave one out"
             )
         library = SIMULATOR
     return locate(library)
@@ -175,7 +175,9 @@ def _soc_of(located: Located, options: ProviderOptions) -> str | None:
     settings = {**parse_settings(os.environ.get("EZ_RKNN_SIMULATOR", "")), **parse_settings(options.simulator or "")}
     name = settings.get("soc")
     if name is not None and name not in SOCS:
-        raise RknnValueError(f"the simulator setting soc={name} is no SoC that it can be; it can be {', '.join(SOCS)}")
+        raise RknnValueError(
+            f"the simulator setting soc={name} names no SoC that is known; choose one of {', '.join(SOCS)}"
+        )
     return name
 
 
@@ -183,8 +185,9 @@ def _warn_about_cores(groups: Sequence[str], model: rknn_file.Model) -> None:
     most = max(1 + group.count(",") for group in groups)
     if most not in model.graphs[0].core_modes and most > 1:
         logger.warning(
-            "tp_mode uses %d cores, but the model was compiled for one: the runtime will use core 0 alone; "
+            "%s uses %d cores, but the model was compiled for one: the runtime will use core 0 alone; "
             "compile it without single_core_mode",
+            option("tp_mode"),
             most,
         )
 
@@ -194,8 +197,8 @@ def _warn_about_version(version: str, path: str) -> None:
     if numbers is not None and tuple(map(int, numbers.groups())) < OLDEST_RUNTIME:
         oldest = ".".join(map(str, OLDEST_RUNTIME))
         warnings.warn(
-            f"the runtime library {path} is of version {version}; before {oldest} it has faults that were mended "
-            "since: update librknnrt.so",
+            f"the runtime library {printable(path)} is of version {version}; before {oldest} it has faults that were "
+            "mended since: update librknnrt.so",
             UserWarning,
             stacklevel=5,  # who made the session
         )

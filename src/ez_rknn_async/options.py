@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Union
 
 from .errors import RknnTypeError, RknnValueError
+from .paths import checked_path
+from .wording import option, shown
 
 PathLike = Union[str, os.PathLike[str]]
 
@@ -227,11 +229,17 @@ def parse_settings(settings: str) -> dict[str, str]:
     return dict(part.split("=", 1) for part in settings.split(",") if "=" in part)
 
 
+def is_option(name: str) -> bool:
+    """Whether there is a provider option of that name."""
+    return ALIASES.get(name, name) in _PARSERS
+
+
 def _refuse_both(schedule: object, tp_mode: object) -> None:
     if schedule is not None and tp_mode is not None:
+        both = f"{option('schedule', schedule)} and {option('tp_mode', tp_mode)}"
         raise RknnValueError(
-            f"schedule={schedule!r} and tp_mode={tp_mode!r} are both set, but a session spreads its work one way only; "
-            "use schedule for throughput (one inference a core) or tp_mode for latency (several cores an inference)"
+            f"{both} are both set, but a session spreads its work one way only; use {option('schedule')} for "
+            f"throughput (one inference a core) or {option('tp_mode')} for latency (several cores an inference)"
         )
 
 
@@ -245,9 +253,9 @@ def _unknown(key: str) -> str:
 def _one_of(choices: Mapping[str, str]) -> Callable[[str, Any], str]:
     def parse(key: str, given: Any) -> str:
         if not isinstance(given, str):
-            raise RknnTypeError(f"{key} takes a string, not {given!r}; one of {', '.join(choices)}")
+            raise RknnTypeError(f"{option(key)} takes a string, not {shown(given)}; one of {', '.join(choices)}")
         if given.lower() not in choices:
-            raise RknnValueError(f"{key}={given!r} is not one of {', '.join(choices)}")
+            raise RknnValueError(f"{option(key, given)} is not one of {', '.join(choices)}")
         return choices[given.lower()]
 
     return parse
@@ -256,9 +264,9 @@ def _one_of(choices: Mapping[str, str]) -> Callable[[str, Any], str]:
 def _positive(key: str, given: Any) -> int:
     number = _integer(key, given)
     if number < 1:
-        raise RknnValueError(f"{key}={given!r} must be at least 1")
+        raise RknnValueError(f"{option(key, given)} must be at least 1")
     if number > 2**31 - 1:
-        raise RknnValueError(f"{key}={given!r} must be below 2**31")
+        raise RknnValueError(f"{option(key, given)} must be below 2**31")
     return number
 
 
@@ -272,7 +280,7 @@ def _integer(key: str, given: Any) -> int:
     try:
         return operator.index(given)
     except TypeError:
-        raise RknnTypeError(f"{key} takes an integer, not {given!r}") from None
+        raise RknnTypeError(f"{option(key)} takes an integer, not {shown(given)}") from None
 
 
 OUTPUT_DTYPES = _one_of({"float32": "float32", "native": "native"})
@@ -288,7 +296,9 @@ def switch(key: str, given: Any) -> bool:
     try:
         return bool(operator.index(given))
     except TypeError:
-        raise RknnTypeError(f"{key} takes True or False (or one of {', '.join(_SWITCHES)}), not {given!r}") from None
+        raise RknnTypeError(
+            f"{option(key)} takes True or False (or one of {', '.join(_SWITCHES)}), not {shown(given)}"
+        ) from None
 
 
 def _schedule(key: str, given: Any) -> tuple[int, ...] | str:
@@ -303,33 +313,31 @@ def _schedule(key: str, given: Any) -> tuple[int, ...] | str:
     try:
         cores = tuple(_integer(key, part) for part in parts)
     except RknnTypeError:
-        raise RknnTypeError(f"{key} takes a core, a sequence of cores or 'all', not {given!r}") from None
+        raise RknnTypeError(f"{option(key)} takes a core, a sequence of cores or 'all', not {shown(given)}") from None
     if not cores:
-        raise RknnValueError(f"{key}={given!r} names no core; for example {key}=[0, 1, 2]")
+        raise RknnValueError(f"{option(key, given)} names no core; for example {option(key, [0, 1, 2])}")
     if min(cores) < 0:
-        raise RknnValueError(f"{key}={given!r} names core {min(cores)}; cores are numbered from 0")
+        raise RknnValueError(f"{option(key, given)} names core {min(cores)}; cores are numbered from 0")
     return cores
 
 
 def _tp_mode(key: str, given: Any) -> str:
     choices = ", ".join(repr(mode) for mode in TP_MODES)
     if not isinstance(given, str):
-        raise RknnTypeError(f"{key} takes a string, not {given!r}; one of {choices}")
+        raise RknnTypeError(f"{option(key)} takes a string, not {shown(given)}; one of {choices}")
     mode = given.replace(" ", "").lower()
     if mode not in TP_MODES:
-        raise RknnValueError(f"{key}={given!r} is not one of {choices}")
+        raise RknnValueError(f"{option(key, given)} is not one of {choices}")
     return mode
 
 
 def _paths(key: str, given: Any) -> tuple[str, ...]:
-    return tuple(_path(key, item) for item in ([given] if isinstance(given, (str, os.PathLike)) else given))
+    is_one = isinstance(given, (str, bytes, os.PathLike)) or not hasattr(given, "__iter__")
+    return tuple(_path(key, item) for item in ([given] if is_one else given))
 
 
 def _path(key: str, given: Any) -> str:
-    path = os.fspath(given) if isinstance(given, os.PathLike) else given
-    if not isinstance(path, str):
-        raise RknnTypeError(f"{key} takes a path, not {given!r}")
-    return path
+    return checked_path(option(key), given)
 
 
 def _simulator(key: str, given: Any) -> str:
@@ -337,7 +345,9 @@ def _simulator(key: str, given: Any) -> str:
         return given
     if isinstance(given, Mapping):
         return ",".join(f"{name}={value}" for name, values in given.items() for value in _several(values))
-    raise RknnTypeError(f"{key} takes a dictionary or a string such as 'timing=fixed:2000,compute=off', not {given!r}")
+    raise RknnTypeError(
+        f"{option(key)} takes a dictionary or a string such as 'timing=fixed:2000,compute=off', not {shown(given)}"
+    )
 
 
 def _several(values: Any) -> Sequence[Any]:

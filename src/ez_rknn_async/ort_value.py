@@ -9,9 +9,11 @@ import numpy as np
 
 from . import device_value
 from .arrays import as_array
+from .dlpack import widened
 from .element_types import ElementType, parse_dtype
 from .errors import RknnError, RknnTypeError, RknnValueError
 from .tensors import CPU, NPU, DeviceTensor, HostTensor, host_tensor
+from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,10 +95,15 @@ class OrtValue:
     def ortvalue_from_numpy_with_onnx_type(cls, data: Any, onnx_element_type: int) -> OrtValue:
         """A value on the CPU whose type is given by ONNX's number; the array's memory is shared.
 
+        Numbers of bfloat16 (16, given as uint16) are copied to float32, which is exact: numpy has no such type.
+
         Raises:
             RknnValueError: the array is of another size of element.
         """
-        dtype, tensor = parse_dtype(onnx_element_type), host_tensor(data)
+        tensor = host_tensor(data)
+        if onnx_element_type == ElementType.of("bfloat16") and tensor.type == "uint16":
+            return cls(HostTensor(widened(tensor.array)))
+        dtype = parse_dtype(onnx_element_type)
         if dtype.itemsize != tensor.array.itemsize:
             raise RknnValueError(f"an array of {tensor.type} cannot be read as {dtype}: their elements differ in size")
         return cls(HostTensor(tensor.array.view(dtype)))
@@ -131,7 +138,7 @@ class OrtValue:
 
         Raises: as :meth:`ortvalue_from_numpy`.
         """
-        extents, device = _shape(shape), _device(device_type, device_id)
+        extents, device = parse_shape(shape), _device(device_type, device_id)
         dtype = None if element_type is None else parse_dtype(element_type)
         if device == CPU:
             return cls(HostTensor(np.zeros(extents, dtype or np.float32)))
@@ -169,7 +176,7 @@ class OrtValue:
             RknnValueError: the memory is smaller than said, or than the tensor (rows may be longer than the image is
                 wide: see ``memory_info()``); or it cannot be mapped.
         """
-        extents, dtype = _shape(shape), None if element_type is None else parse_dtype(element_type)
+        extents, dtype = parse_shape(shape), None if element_type is None else parse_dtype(element_type)
         numbers = {"fd": fd, "size": size, "offset": offset}
         fd, size, offset = (_natural(name, number) for name, number in numbers.items())
         port = device_value.port_of(session, name, io_kind)
@@ -330,7 +337,7 @@ def parse_device(device_type: Any, device_id: Any) -> str:
 
 def _device(device_type: Any, device_id: Any) -> str:
     if not isinstance(device_type, str):
-        raise RknnTypeError(f"device_type takes a string, not {device_type!r}; 'cpu' or 'rknpu2'")
+        raise RknnTypeError(f"device_type takes a string, not {shown(device_type)}; 'cpu' or 'rknpu2'")
     device = _DEVICES.get(device_type.lower())
     if device is None:
         raise RknnValueError(f"there is no device {device_type!r}; values live on 'cpu' or on 'rknpu2'")
@@ -339,11 +346,16 @@ def _device(device_type: Any, device_id: Any) -> str:
     return device
 
 
-def _shape(shape: Any) -> tuple[int, ...]:
+def parse_shape(shape: Any) -> tuple[int, ...]:
+    """The extents of a tensor.
+
+    Raises:
+        RknnValueError, RknnTypeError: these are none.
+    """
     try:
         extents = tuple(operator.index(extent) for extent in shape)
     except TypeError:
-        raise RknnTypeError(f"shape takes a sequence of integers, not {shape!r}") from None
+        raise RknnTypeError(f"shape takes a sequence of integers, not {shown(shape)}") from None
     if any(extent < 0 for extent in extents):
         raise RknnValueError(f"shape {list(extents)} has a negative extent")
     return extents
@@ -353,7 +365,7 @@ def _natural(name: str, number: Any) -> int:
     try:
         value = operator.index(number)
     except TypeError:
-        raise RknnTypeError(f"{name} takes an integer, not {number!r}") from None
+        raise RknnTypeError(f"{name} takes an integer, not {shown(number)}") from None
     if value < 0:
         raise RknnValueError(f"{name}={value} must not be negative")
     return value

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .errors import RknnTypeError, RknnValueError
+from .names import meant
 from .node_arg import NodeArg, quantization
 from .runtime.context import FOREIGN
 from .shapes import to_nhwc
+from .wording import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     import numpy.typing as npt
 
     from .runtime.context import TensorAttribute
@@ -46,23 +46,14 @@ class Receiver:
         array: C-contiguous, in the shape that the user wants.
         want_float: whether its numbers are the real ones, as float32.
         order: of an image, ``"NCHW"`` or ``"NHWC"``; otherwise ``"NCHW"``, as the dimensions are.
-        finish: what is left to do when the inference has ended, if anything; see :class:`.copying.Copying`.
     """
 
-    __slots__ = ("array", "finish", "order", "want_float")
+    __slots__ = ("array", "order", "want_float")
 
     def __init__(self, array: Array, want_float: bool, order: str = "NCHW") -> None:
         self.array = array
         self.want_float = want_float
         self.order = order
-        self.finish: Callable[[], None] | None = None
-
-    def result(self) -> Array:
-        """The array, once the inference has ended."""
-        if self.finish is not None:
-            self.finish()
-            self.finish = None
-        return self.array
 
 
 @dataclass(frozen=True)
@@ -148,11 +139,17 @@ def output_dtypes(type_: str) -> tuple[np.dtype[Any], ...]:
     return (np.dtype(np.float32), np.dtype(type_))
 
 
-def select(requested: Iterable[str] | None, names: Sequence[str]) -> list[int]:
+def select(requested: Any, names: Sequence[str], call: str = "") -> list[int]:
     """The indices of the requested outputs, in the order requested; None or nothing means all.
+
+    Args:
+        requested: a sequence of names, or None.
+        names: of the model's outputs.
+        call: how the method is called in which the names were given, for the message of an error.
 
     Raises:
         RknnValueError: a name is not one of the model's outputs.
+        RknnTypeError: this is no sequence of names: perhaps the feed.
     """
     if requested is None:
         return list(range(len(names)))
@@ -160,13 +157,21 @@ def select(requested: Iterable[str] | None, names: Sequence[str]) -> list[int]:
         raise RknnTypeError(
             f"output_names takes a sequence of names, not the string {requested!r}; use [{requested!r}]"
         )
+    if not _is_names(requested):
+        order = f"; it is called as {call}" if call else ""
+        raise RknnTypeError(f"output_names takes a sequence of names, or None for all, not {shown(requested)}{order}")
     return [_index(name, names) for name in requested] or list(range(len(names)))
+
+
+def _is_names(requested: Any) -> bool:
+    if isinstance(requested, (Mapping, bytes)) or hasattr(requested, "dtype") or not hasattr(requested, "__iter__"):
+        return False
+    return not isinstance(requested, Sequence) or all(isinstance(name, str) for name in requested)
 
 
 def nearest(name: object, names: Sequence[str]) -> str:
     """What to say about a name that is not among the model's outputs."""
-    near = difflib.get_close_matches(str(name), names, n=1)
-    suggestion = f"did you mean {near[0]!r}?" if near else f"the outputs are {', '.join(map(repr, names))}"
+    suggestion = meant(name, names) or f"the outputs are {', '.join(map(repr, names))}"
     return f"the model has no output {name!r}; {suggestion}"
 
 

@@ -12,6 +12,7 @@ import threading
 from typing import Callable, Generic, TypeVar
 
 from .errors import RknnTimeoutError
+from .wording import option
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -81,10 +82,11 @@ class _Errand(threading.Thread, Generic[Result]):
                 self._take_back()
             raise
         if self._leave():
+            limit = option("load_timeout_ms")
             raise RknnTimeoutError(
-                f"{self._what} took longer than {timeout_ms} ms (load_timeout_ms): the runtime does not come back, and "
-                "the thread that is inside it is left behind",
-                hint="if the NPU is well, raise load_timeout_ms; if not, the kernel log (dmesg) may say why",
+                f"{self._what} took longer than {timeout_ms} ms ({limit}): the runtime does not come back, and the "
+                "thread that is inside it is left behind",
+                hint=f"if the NPU is well, raise {limit}; if not, the kernel log (dmesg) may say why",
             )
         error, self._error = self._error, None
         if error is None:

@@ -9,6 +9,8 @@ from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, Callable
 
 from .errors import RknnValueError
+from .futures import result_of
+from .wording import shown
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -46,7 +48,7 @@ class Pipeline:
             if len(self._frames) <= depth:
                 return None
             oldest = self._frames.popleft()
-        return oldest.result()
+        return result_of(oldest)
 
     def drain(self) -> list[Results]:
         """The results of all frames under way, oldest first; the pipeline is empty afterwards.
@@ -57,12 +59,12 @@ class Pipeline:
         with self._lock:
             frames, self._frames = self._frames, collections.deque()
         wait(frames)
-        failed = next((frame for frame in frames if frame.exception() is not None), None)
+        failed = next((frame for frame in frames if frame.cancelled() or frame.exception() is not None), None)
         if failed is not None:
             frames.remove(failed)
             with self._lock:
                 self._frames.extendleft(reversed(frames))
-            failed.result()
+            result_of(failed)
         return [frame.result() for frame in frames]
 
 
@@ -72,6 +74,6 @@ def checked_depth(depth: Any) -> int:
     Raises:
         RknnValueError: it is no integer of at least 1.
     """
-    if isinstance(depth, bool) or not hasattr(depth, "__index__") or depth < 1:
-        raise RknnValueError(f"depth={depth!r} must be an integer of at least 1")
+    if isinstance(depth, bool) or not hasattr(depth, "__index__") or hasattr(depth, "shape") or depth < 1:
+        raise RknnValueError(f"depth={shown(depth)} must be an integer of at least 1")
     return operator.index(depth)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .errors import RknnValueError
 from .options import ALL_CORES
+from .wording import option
 
 if TYPE_CHECKING:
     from .options import ProviderOptions
@@ -54,8 +55,8 @@ def _scheduled_cores(schedule: tuple[int, ...] | str, soc: Soc) -> tuple[int, ..
         return tuple(range(soc.cores))
     if max(schedule) >= soc.cores:
         raise RknnValueError(
-            f"schedule names core {max(schedule)}, but {soc.name} has {soc.core_names}; "
-            f"use schedule={list(range(soc.cores))} or schedule='all' for all of them"
+            f"{option('schedule')} names core {max(schedule)}, but {soc.name} has {soc.core_names}; "
+            f"use {option('schedule', list(range(soc.cores)))} or {option('schedule', 'all')} for all of them"
         )
     return schedule
 
@@ -74,7 +75,7 @@ def _tensor_parallel(mode: str, options: ProviderOptions, soc: Soc) -> Plan:
     if max(cores) >= soc.cores:
         possible = ", ".join(["'auto'", "'all'", *(repr(m) for m in _modes(soc))])
         raise RknnValueError(
-            f"tp_mode={mode!r} needs core {max(cores)}, but {soc.name} has {soc.core_names}; use {possible}"
+            f"{option('tp_mode', mode)} needs core {max(cores)}, but {soc.name} has {soc.core_names}; use {possible}"
         )
     return _plan([",".join(map(str, cores))], [_mask(cores, soc)], (0,), options)
 

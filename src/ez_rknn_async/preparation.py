@@ -40,9 +40,8 @@ class Preparation:
     def stage(self, port: Port, form: Form) -> DeviceTensor:
         """The memory for arrays that go in or come out there, in this form."""
         key = (port.kind + port.name, form)
-        if key not in self._staging:
-            self._staging[key] = port.allocate_form(form)
-        return self._staging[key]
+        tensor = self._staging.get(key)
+        return tensor or self._staging.setdefault(key, port.allocate_form(form))
 
     def prepare(self, binding: Mark, inputs: Sequence[OrtValue], outputs: Sequence[BoundOutput]) -> Prepared:
         """Everything that an inference needs.
@@ -56,7 +55,8 @@ class Preparation:
         """
         executor, interface = self._executor, self._executor.interface
         entering = [self._entering(port, value) for port, value in zip(executor.ports.inputs, inputs)]
-        chosen = choose(interface.sets, [passage.form.tensor.attribute.shape for passage in entering])
+        forms = [passage.form for passage in entering]
+        chosen = choose(interface.sets, [f.tensor.attribute.shape for f in forms], [f.order for f in forms])
         shapes = [o.for_user(a.shape) for o, a in zip(interface.outputs, interface.sets[chosen].outputs)]
         leaving = [self._leaving(*each) for each in zip(executor.ports.outputs, outputs, shapes)]
         uses = [(binding, Use.RECEIVES)]

@@ -50,8 +50,10 @@ class Profiler:
         self._workers = tuple(workers)
         self.measure_layers: Callable[[], str] | None = None  # the runtime's table, for the end
         self._pid = os.getpid()
-        self._ending = threading.Lock()  # one end at a time
-        self._lock = threading.Lock()  # guards what follows
+        self._ending = threading.Lock()  # one end at a time; guards the next
+        self._table: str | None = None  # once it is measured: the file may have to be tried again
+        # Guards what follows. Reentrant: a garbage collection in the middle may end the session, and so the profile.
+        self._lock = threading.RLock()
         self._results: list[Result] = []
         self._callbacks: list[_Callback] = []
         self._path: str | None = None
@@ -89,9 +91,10 @@ class Profiler:
             return ""
         with self._ending:
             if self._path is None:
-                layers = self._layers()
+                if self._table is None:
+                    self._table = self._layers()
                 with self._lock:
-                    self._path = self._write(layers)
+                    self._path = self._write(self._table)
                     self._results, self._callbacks = [], []
             return self._path
 

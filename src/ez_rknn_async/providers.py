@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import RknnRuntimeNotFoundError, RknnTypeError, RknnValueError
 from .runtime.locate import locate
+from .wording import shown
 
 RKNPU2 = "RKNPU2ExecutionProvider"
 RKNPU2_SIMULATOR = "RKNPU2SimulatorExecutionProvider"
@@ -57,6 +59,27 @@ def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str,
     return name, inline or options
 
 
+def warn_of_simulation(providers: Any, runtime_library: str | None) -> None:
+    """Warn where the NPU was asked for by name, nothing else was, and this machine has none.
+
+    Called by the method that the user calls, whose caller the warning is about.
+
+    Args:
+        providers: as :func:`choose` takes them, checked.
+        runtime_library: the provider option.
+    """
+    entries = [providers] if isinstance(providers, str) else providers or ()
+    names = [_named(entry)[0] for entry in entries]
+    if names[:1] == [RKNPU2] and RKNPU2_SIMULATOR not in names and locate(runtime_library).is_last_resort:
+        warnings.warn(
+            f"{RKNPU2} is not available: this machine has no Rockchip NPU, so the model runs on the simulated one, "
+            f"with the NPU's numbers but not its speed. To say that this is meant, name {RKNPU2_SIMULATOR}; without "
+            "providers the NPU is used where there is one, and the simulated one elsewhere",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
 def _provider(providers: Any) -> tuple[str | None, dict[str, Any]]:
     if providers is None:
         return None, {}
@@ -73,13 +96,16 @@ def _named(entry: Any) -> tuple[str, dict[str, Any]]:
     if name == RKNPU3:
         raise RknnValueError(f"{RKNPU3} is for RKNX models and the NPUs that run them; this package drives {RKNPU2}")
     if name not in _ALIASES:
-        raise RknnValueError(f"there is no provider {name!r} here; the providers are {', '.join(_ALIASES)}")
+        raise RknnValueError(
+            f"there is no provider {name!r} here; the providers are {', '.join(_ALIASES)}",
+            hint="a session runs on one of them alone, so leave the others of ONNX Runtime out",
+        )
     return _ALIASES[name], inline
 
 
 def _pair(entry: Any) -> tuple[str, dict[str, Any]]:
     if not (isinstance(entry, Sequence) and len(entry) == 2 and isinstance(entry[0], str)):
-        raise RknnTypeError(f"a provider is a name or a pair (name, options), not {entry!r}")
+        raise RknnTypeError(f"a provider is a name or a pair (name, options), not {shown(entry)}")
     return entry[0], _options(entry[1])
 
 
@@ -91,11 +117,11 @@ def _options(provider_options: Any) -> dict[str, Any]:
     takes = "a dictionary, or a sequence with one"
     entries = _sequence("provider_options", provider_options, takes)
     if len(entries) != 1 or not isinstance(entries[0], Mapping):
-        raise RknnTypeError(f"provider_options takes {takes}, not {provider_options!r}")
+        raise RknnTypeError(f"provider_options takes {takes}, not {shown(provider_options)}")
     return dict(entries[0])
 
 
 def _sequence(argument: str, value: Any, takes: str) -> Sequence[Any]:
     if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-        raise RknnTypeError(f"{argument} takes {takes}, not {value!r}")
+        raise RknnTypeError(f"{argument} takes {takes}, not {shown(value)}")
     return value

@@ -12,6 +12,7 @@ from .attributes import Attributes
 from .errors import RknnError, RknnTypeError, RknnValueError
 from .options import OUTPUT_DTYPES, OUTPUT_LAYOUTS, switch
 from .outputs import AS_THE_SESSION, Choice
+from .wording import shown
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -112,7 +113,7 @@ def _entry(run_options: Any, key: str) -> Any:
     if isinstance(run_options, Mapping):
         return run_options.get(key)
     if not hasattr(run_options, "get_run_config_entry"):
-        raise RknnTypeError(f"run_options takes a dictionary or a RunOptions, not {run_options!r}")
+        raise RknnTypeError(f"run_options takes a dictionary or a RunOptions, not {shown(run_options)}")
     try:
         return run_options.get_run_config_entry(key)
     except RuntimeError:  # it has no such entry

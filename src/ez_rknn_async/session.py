@@ -8,19 +8,22 @@ import logging
 import threading
 import weakref
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from .array_runs import ArrayRuns
 from .binding_runs import BindingRuns
+from .calls import under_one_name
 from .errors import RknnClosedError, RknnTypeError
 from .exchange import made_again
 from .health import SessionHealth
-from .opening import model_source, open_model
-from .options import ProviderOptions
+from .model_source import ModelSource
+from .opening import open_model
+from .options import ProviderOptions, is_option
 from .pipeline import Pipeline
-from .providers import choose
+from .providers import choose, warn_of_simulation
 from .session_options import SessionOptions
 from .severity import DEFAULT, set_default_logger_severity
+from .wording import shown
 
 if TYPE_CHECKING:
     import os
@@ -30,15 +33,18 @@ if TYPE_CHECKING:
     from .executor import Executor
     from .metadata import ModelMetadata
     from .node_arg import NodeArg
-    from .opening import Opened
+    from .opening import Loaded, Opened
     from .profiling import Profiler
     from .stats import SessionStats
+
+    _Target = tuple[Optional[str], ProviderOptions, Optional[Loaded]]
 
 logger = logging.getLogger("ez_rknn_async")
 
 _KEYWORDS = ("use_weight_from",)
 
 
+@under_one_name
 class InferenceSession(ArrayRuns, BindingRuns):
     """A model on the NPU, with the interface of ONNX Runtime's session of that name.
 
@@ -57,55 +63,67 @@ class InferenceSession(ArrayRuns, BindingRuns):
         """Load a model and make it ready on every core that the options name.
 
         Args:
-            path_or_bytes: the ``.rknn`` file's path, or its content, which the session keeps: prefer a path.
+            path_or_bytes: the ``.rknn`` file's path, or its content. Whatever happens to the file afterwards, the
+                session goes on with what it was.
             sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
             providers: None, or ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), or
-                ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU.
+                ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU. None is the NPU where there is one, and
+                the simulated one elsewhere; to have that although the NPU is named is a ``UserWarning``.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
             **kwargs: ``use_weight_from=session``: the session whose weights stand for those that this model leaves out
                 (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
 
         Raises:
-            RknnModelError: the file is damaged, or not for this SoC or runtime.
+            RknnModelError: the file cannot be opened, is damaged, or is not for this SoC or runtime.
             RknnClosedError: the session given as ``use_weight_from`` is closed.
             RknnRuntimeNotFoundError: no runtime library could be loaded.
             RknnTimeoutError: the runtime did not load the model within ``load_timeout_ms``.
             RknnValueError, RknnTypeError: an argument is wrong.
         """
-        self._model = model_source(path_or_bytes)
         self._lender = _lender(kwargs)  # not the session itself, which may be dropped
         self._session_options = SessionOptions.of(sess_options)
         if self._session_options.log_severity_level != DEFAULT:
             set_default_logger_severity(self._session_options.log_severity_level)
         self._pipeline = Pipeline()
+        self._exchanging = threading.RLock()  # one exchange at a time; a signal handler may begin one inside another
         self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
         provider, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
-        self._enter(self._open(provider, options), provider, options)
+        warn_of_simulation(providers, options.runtime_library)
+        self._source = ModelSource.of(path_or_bytes)  # let go by _close()
+        try:
+            self._enter(self._open(provider, options), provider, options)
+        except BaseException:
+            self._source.let_go()
+            raise
 
-    def _open(self, provider: str | None, options: ProviderOptions) -> Opened:
-        return open_model(self._model, provider, options, self._session_options, self._lender())
+    def _open(self, provider: str | None, options: ProviderOptions, loaded: Loaded | None = None) -> Opened:
+        return open_model(self._source, provider, options, self._session_options, self._lender(), loaded)
 
     def _enter(self, opened: Opened, wanted: str | None, options: ProviderOptions) -> None:
         """Run on what was opened from now on."""
         self._wanted, self._options = wanted, options
-        self._executor, self._provider, self._modelmeta, self._profiler = opened
+        self._executor, self._provider, self._modelmeta, self._profiler, self._loaded = opened
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
-        self._finalizer = weakref.finalize(self, _end, self._executor, self._profiler)
+        self._finalizer = weakref.finalize(self, _close, self._source, self._executor, self._profiler)
 
-    def _exchange(self, wanted: str | None, options: ProviderOptions) -> None:
-        """Load the model again, and end what the session ran on until now."""
-        if not self._finalizer.alive:
-            raise RknnClosedError("the session is closed")
-        opened = self._open(wanted, options)
-        with self._state:
-            former = self._finalizer.detach()
-            if former is not None:
-                self._enter(opened, wanted, options)
+    def _exchange(self, choose_target: Callable[[], _Target]) -> None:
+        """Load the model again, for the provider and with the options chosen, and end what the session ran on."""
+        with self._exchanging:
+            wanted, options, loaded = choose_target()
+            if not self._finalizer.alive:
+                raise RknnClosedError("the session is closed")
+            opened = self._open(wanted, options, loaded)
+            with self._state:
+                former = self._finalizer.detach()
+                if former is not None:
+                    self._enter(opened, wanted, options)
+        # Not inside: the former executor may be delivering to a callback that makes an exchange, too.
         if former is None:  # closed meanwhile
             _end(opened.executor, opened.profiler, patient=False)
             raise RknnClosedError("the session is closed")
-        _end(*former[2], patient=False)
+        _, executor, profiler = former[2]
+        _end(executor, profiler, patient=False)
 
     @property
     def stats(self) -> SessionStats:
@@ -166,7 +184,9 @@ class InferenceSession(ArrayRuns, BindingRuns):
         Args, raises: as for a new session; when it fails, the session stays as it was.
         """
         wanted, given = choose(providers, provider_options)
-        self._exchange(wanted, ProviderOptions.parse(given))
+        options = ProviderOptions.parse(given)
+        warn_of_simulation(providers, options.runtime_library)
+        self._exchange(lambda: (wanted, options, None))
 
     def reset(self) -> None:
         """Load the model again with the options in force: what to do when the device was lost and answers again.
@@ -179,7 +199,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             RknnError: the runtime refuses.
             RknnClosedError: the session is closed, or the one given as ``use_weight_from``.
         """
-        self._exchange(self._wanted, self._options)
+        self._exchange(lambda: (self._wanted, self._options, self._loaded))
 
     def get_session_options(self) -> SessionOptions:
         """The session options in force."""
@@ -224,7 +244,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
         if cancel:
             executor.close(cancel=True, patient=False)
         if ending is not None:
-            _end(*ending[2], patient=False)
+            _close(*ending[2], patient=False)
 
     def __enter__(self) -> InferenceSession:
         return self
@@ -239,16 +259,20 @@ def _lender(kwargs: Mapping[str, Any]) -> Callable[[], Executor | None]:
     """What runs the session given as ``use_weight_from``, whenever it is asked for; None if none was given."""
     for name in kwargs:
         if name not in _KEYWORDS:
-            near = difflib.get_close_matches(name, ["sess_options", "providers", "provider_options", *_KEYWORDS], n=1)
-            raise RknnTypeError(
-                f"InferenceSession has no argument {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-            )
+            raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")
     session = kwargs.get("use_weight_from")
     if session is None:
         return lambda: None
     if not isinstance(session, InferenceSession):
-        raise RknnTypeError(f"use_weight_from takes an InferenceSession, not {session!r}")
+        raise RknnTypeError(f"use_weight_from takes an InferenceSession, not {shown(session)}")
     return functools.partial(_executor_of, weakref.ref(session))
+
+
+def _instead_of(name: str) -> str:
+    if is_option(name):
+        return f"; it is a provider option: pass provider_options=make_provider_options({name}=...)"
+    near = difflib.get_close_matches(name, ["sess_options", "providers", "provider_options", *_KEYWORDS], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _executor_of(session: weakref.ref[InferenceSession]) -> Executor:
@@ -258,7 +282,14 @@ def _executor_of(session: weakref.ref[InferenceSession]) -> Executor:
     return lender._executor
 
 
-def _end(executor: Executor, profiler: Profiler | None, *, patient: bool = True) -> None:
+def _close(source: ModelSource, executor: Executor, profiler: Profiler | None, *, patient: bool = True) -> None:
+    try:
+        _end(executor, profiler, patient=patient)
+    finally:
+        source.let_go()
+
+
+def _end(executor: Executor, profiler: Profiler | None, *, patient: bool) -> None:
     executor.close(patient=patient)
     if profiler is not None:
         try:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import enum
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from .attributes import Attributes
 from .errors import RknnError, RknnTypeError
+from .paths import checked_path
 from .severity import DEFAULT
+from .wording import provider_option, shown
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -83,13 +86,16 @@ class SessionOptions(Attributes):
 
         Raises:
             RknnTypeError: it is something else.
+            RknnValueError: the profile can have no such path.
         """
         if given is None:
             return cls()
+        if not hasattr(given, "enable_profiling"):
+            hint = "provider options are passed as provider_options=..." if isinstance(given, Mapping) else None
+            raise RknnTypeError(f"sess_options takes a SessionOptions, not {shown(given)}", hint=hint)
+        checked_path("profile_file_prefix", getattr(given, "profile_file_prefix", ""))
         if isinstance(given, cls):
             return given
-        if not hasattr(given, "enable_profiling"):
-            raise RknnTypeError(f"sess_options takes a SessionOptions, not {given!r}")
         options = cls()
         for name in cls.names():
             if hasattr(given, name):
@@ -119,5 +125,5 @@ class SessionOptions(Attributes):
         """Refused: a library of ONNX Runtime's operators cannot serve the NPU's runtime."""
         raise RknnError(
             f"{os.fspath(path)} holds operators for ONNX Runtime, which the NPU's runtime cannot call",
-            hint="give a plug-in made for librknnrt with the provider option custom_op_path",
+            hint=f"give a plug-in made for librknnrt with {provider_option('custom_op_path')}",
         )

@@ -70,19 +70,25 @@ def shape_sets(
     )
 
 
-def choose(sets: Sequence[ShapeSet], shapes: Sequence[Shape]) -> int:
-    """The index of the set whose inputs have these shapes, in the runtime's order of dimensions.
+def choose(sets: Sequence[ShapeSet], shapes: Sequence[Shape], orders: Sequence[str]) -> int:
+    """The index of the set whose inputs have these shapes.
+
+    Args:
+        sets: those of the model.
+        shapes: one for each input, in the runtime's order of dimensions.
+        orders: in which the user gave each: ``"NCHW"`` or ``"NHWC"``.
 
     Raises:
-        RknnValueError: there is none: each is legal for its input, but not together with the others.
+        RknnValueError: there is none: each is legal for its input, but not together with the others. The message shows
+            shapes in the orders that the user gave them.
     """
     for index, candidate in enumerate(sets):
         if all(a.shape == shape for a, shape in zip(candidate.inputs, shapes)):
             return index
-    names = [a.name for a in sets[0].inputs]
-    listed = [_text(names, [a.shape for a in s.inputs]) for s in sets[:_LISTED]]
+    first = sets[0].inputs
+    listed = [_text(first, [a.shape for a in s.inputs], orders) for s in sets[:_LISTED]]
     raise RknnValueError(
-        f"the shapes {_text(names, shapes)} do not go together; the model takes {', or '.join(listed)}"
+        f"the shapes {_text(first, shapes, orders)} do not go together; the model takes {', or '.join(listed)}"
         + f", and {len(sets) - _LISTED} more" * (len(sets) > _LISTED)
     )
 
@@ -113,5 +119,10 @@ def _reshaped(attribute: TensorAttribute, shape: Shape) -> TensorAttribute:
     return replace(attribute, shape=ordered, size=size, row=0, size_with_stride=0)
 
 
-def _text(names: Sequence[str], shapes: Sequence[Shape]) -> str:
-    return " with ".join(f"{name} {list(shape)}" for name, shape in zip(names, shapes))
+def _text(inputs: Sequence[TensorAttribute], shapes: Sequence[Shape], orders: Sequence[str]) -> str:
+    shown = [_turned(a, shape) if order == "NCHW" else shape for a, shape, order in zip(inputs, shapes, orders)]
+    return " with ".join(f"{a.name} {list(shape)}" for a, shape in zip(inputs, shown))
+
+
+def _turned(attribute: TensorAttribute, shape: Shape) -> Shape:
+    return to_nchw(shape) if attribute.format == "NHWC" and len(shape) == 4 else shape

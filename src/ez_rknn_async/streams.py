@@ -9,8 +9,13 @@ from __future__ import annotations
 import asyncio
 import collections
 import queue
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
+
+from .errors import RknnTypeError
+from .futures import result_of
+from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Iterable
@@ -19,6 +24,29 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Results = list[npt.NDArray[Any]]
+
+
+def check_feeds(feeds: Any, caller: str, *, asynchronous: bool = False) -> None:
+    """Refuse what is no stream of feeds.
+
+    Raises:
+        RknnTypeError: it cannot be iterated over, or it is a single feed; ``caller`` is the method's name.
+    """
+    if isinstance(feeds, (Mapping, str, bytes)):
+        raise RknnTypeError(
+            f"feeds takes an iterable of feeds, not {shown(feeds)}; for a single feed use run(None, feed), or "
+            f"{caller}([feed])"
+        )
+    if asynchronous and hasattr(feeds, "__aiter__"):
+        return
+    if hasattr(feeds, "__aiter__"):
+        raise RknnTypeError(f"feeds takes an iterable of feeds, not {shown(feeds)}; use map_awaitable() for such ones")
+    try:
+        iter(feeds)
+    except TypeError:
+        raise RknnTypeError(
+            f"feeds takes an iterable of feeds, such as a list or a generator of dictionaries, not {shown(feeds)}"
+        ) from None
 
 
 class Stream:
@@ -51,7 +79,7 @@ class Stream:
             raise StopIteration
         future = self._window[0] if self._finished is None else self._finished.get()
         self._window.remove(future)
-        return future.result()
+        return result_of(future)
 
     def close(self) -> None:
         """Give in no more, cancel what is queued, and forget the rest; the session stays usable."""

@@ -23,6 +23,7 @@ from . import normalisation as rules
 from .errors import RknnValueError
 from .native_tensor import IMAGE_CHANNELS, input_conversion, itemsize, output_conversion
 from .runtime.kernels import Layout
+from .shape_advice import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +94,13 @@ class Form:
         """Of the quantisation; 0 where there is none."""
         return 0 if self.is_pixels else self.tensor.attribute.zero_point
 
+    @property
+    def expected(self) -> Expected:
+        """What arrays look like."""
+        if not self.tensor.is_image:
+            return Expected(self.shape)
+        return Expected(self.shape, self.order, "NHWC" if self.order == "NCHW" else "NCHW")
+
     def writing(self, dtype: np.dtype[Any], order: str) -> Conversion:
         """From a C-contiguous array to the memory.
 
@@ -105,9 +113,10 @@ class Form:
                 "pass uint8, or make the value with element type float32"
             )
         key = (dtype, order)
-        if key not in self._conversions:
-            self._conversions[key] = input_conversion(self.tensor, dtype, order, self.normalisation)
-        return self._conversions[key]
+        made = self._conversions.get(key)
+        return made or self._conversions.setdefault(
+            key, input_conversion(self.tensor, dtype, order, self.normalisation)
+        )
 
     def reading(self, dtype: np.dtype[Any]) -> Conversion:
         """From the memory to a C-contiguous array of the tensor's own type or of :attr:`real_dtype`.
@@ -115,10 +124,11 @@ class Form:
         An input's numbers are then still normalised; see :meth:`denormalise`.
         """
         key = (dtype, "")
-        if key not in self._conversions:
+        made = self._conversions.get(key)
+        if made is None:
             attribute = replace(self.tensor.attribute, type=self.type, scale=self.scale, zero_point=self.zero_point)
-            self._conversions[key] = output_conversion(replace(self.tensor, attribute=attribute), dtype, self.order)
-        return self._conversions[key]
+            made = output_conversion(replace(self.tensor, attribute=attribute), dtype, self.order)
+        return self._conversions.setdefault(key, made)
 
     @functools.cached_property
     def _conversions(self) -> dict[tuple[np.dtype[Any], str], Conversion]:

@@ -14,6 +14,7 @@ from .casting import cast
 from .errors import RknnTypeError, RknnValueError
 from .in_use import Mark, Use
 from .runtime.context import FORMATS
+from .shape_advice import Expected, advice
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -86,16 +87,21 @@ class HostTensor:
 
     def write(self, data: Any, *, sync: bool = True) -> None:
         """Overwrite the array with another one of the same shape and type."""
-        array = as_array(data, "data")
+        array = as_array(data, "np_arr", "the argument")
         if array.shape != self.array.shape or array.dtype != self.array.dtype:
             raise RknnValueError(
                 f"the value is of type {self.array.dtype} and shape {list(self.array.shape)}, but what it is to be "
-                f"updated with is of type {array.dtype} and shape {list(array.shape)}"
+                f"updated with is of type {array.dtype} and shape {list(array.shape)}" + self._advice(array)
             )
         if not self.array.flags.writeable:
             raise RknnValueError("the value shares the memory of a read-only array and cannot be updated in place")
         with self.mark.held(Use.WRITTEN):
             self.array[...] = array
+
+    def _advice(self, array: Array) -> str:
+        if array.shape == self.array.shape:
+            return f"; pass array.astype(numpy.{self.type})"
+        return advice(array.shape, [Expected(self.array.shape)])
 
     def information(self) -> dict[str, Any]:
         """Where it is."""
@@ -167,6 +173,7 @@ class DeviceTensor:
         if array.shape != self.shape:
             raise RknnValueError(
                 f"{self.mark.name} has shape {list(self.shape)}, but the array has {list(array.shape)}"
+                + advice(array.shape, [self.form.expected])
             )
         with self.mark.held(Use.WRITTEN):
             array = self.prepared(array)
@@ -226,7 +233,7 @@ def host_tensor(data: Any) -> HostTensor:
     Raises:
         RknnTypeError: it holds no real numbers.
     """
-    array = as_array(data, "numpy_obj")
+    array = as_array(data, "numpy_obj", "the argument")
     if array.dtype.hasobject:
         raise RknnTypeError("an OrtValue holds numbers")
     dense = np.ascontiguousarray(array, array.dtype.newbyteorder("="))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
+
     from .inputs import Given
     from .outputs import Receiver
     from .runtime.engine import Task
+
+    Array = npt.NDArray[Any]
 
 
 class Route(NamedTuple):
@@ -20,10 +24,20 @@ class Route(NamedTuple):
 
 
 class Sent(Protocol):
-    """An input on its way to the NPU; it keeps what a task points to alive."""
+    """An input on its way to the NPU; it owns what a task points to."""
 
     def put(self, task: Task, index: int) -> None:
         """Make it input ``index`` of a task."""
+
+
+class Received(Protocol):
+    """An output on its way from the NPU; it owns what a task points to."""
+
+    def put(self, task: Task, index: int) -> None:
+        """Make it output ``index`` of a task."""
+
+    def result(self) -> Array:
+        """The array with the output, once the task has ended."""
 
 
 class Transport(Protocol):
@@ -38,5 +52,5 @@ class Transport(Protocol):
         With ``private`` the result shares no memory with the value, because the caller may change it meanwhile.
         """
 
-    def receive(self, task: Task, index: int, receiver: Receiver, route: Route) -> None:
-        """Make an array the destination of output ``index`` of a task."""
+    def receive(self, index: int, receiver: Receiver, route: Route) -> Received:
+        """Make an array ready to receive output ``index``."""

@@ -119,7 +119,7 @@ def test_run_moves_tensors_as_it_is_told(data: Path, tmp_path: Path, ezrknn: Ezr
 def test_an_io_mode_that_does_not_exist_is_refused_with_those_that_do(data: Path, ezrknn_refuses: Ezrknn) -> None:
     """Before anything is loaded."""
     line = ezrknn_refuses("bench", data / "tiny_conv_fp16.rknn", "--io-mode", "fast")
-    assert "io_mode='fast' is not one of auto, direct, copy" in line
+    assert "--io-mode fast is not one of auto, direct, copy" in line
 
 
 def test_run_takes_plug_ins_with_custom_operators(

@@ -7,7 +7,18 @@ import struct
 import pytest
 
 from ez_rknn_async.errors import RknnModelError
-from ez_rknn_async.model.flatbuffer import Nested, NestedList, Raw, Reader, Scalar, TableType, Text, Texts, Vector
+from ez_rknn_async.model.flatbuffer import (
+    LIMITS,
+    Nested,
+    NestedList,
+    Raw,
+    Reader,
+    Scalar,
+    TableType,
+    Text,
+    Texts,
+    Vector,
+)
 
 from .writer import Reference, Writer
 
@@ -37,18 +48,19 @@ def reader(file: bytes) -> tuple[Reader, int]:
 def test_a_table_is_read_by_its_type() -> None:
     """Numbers, texts, vectors, tables and lists of tables; what is absent has its default."""
     writer = Writer()
-    text, numbers, inner, members, texts, word = (Reference() for _ in range(6))
+    text, numbers, inner, other, members, texts, word = (Reference() for _ in range(7))
     root = writer.table({1: text, 2: numbers, 3: inner, 4: members, 6: texts})
     writer.text("Ünïcode".encode(), text)
     writer.numbers("i", [1, -2, 3], numbers)
-    writer.tables([inner, inner], members)
+    writer.tables([inner, other], members)
     writer.tables([word], texts)
     writer.text(b"word", word)
     writer.table({0: 0xFFFFFFFF}, inner)
+    writer.table({0: 5}, other)
     values = OUTER.read(*reader(writer.finish(root)))
     assert (values["number"], values["text"], values["numbers"]) == (7, "Ünïcode", (1, -2, 3))
     assert values["inner"]["number"] == -1
-    assert [member["number"] for member in values["list"]] == [-1, -1]
+    assert [member["number"] for member in values["list"]] == [-1, 5]
     assert (bytes(values["raw"]), values["texts"]) == (b"", ("word",))
 
 
@@ -116,3 +128,31 @@ def test_a_list_of_fields_before_the_data_is_refused() -> None:
     """A negative position is not a position from the end."""
     with pytest.raises(RknnModelError, match="field list"):
         OUTER.read(Reader(memoryview(struct.pack("<i", 100) + bytes(60)), BASE), 0)
+
+
+def test_rejects_a_table_that_is_twice_in_a_list() -> None:
+    """No compiler writes it, and a small file could describe an enormous model so."""
+    writer, members, inner = Writer(), Reference(), Reference()
+    root = writer.table({4: members})
+    writer.tables([inner, inner], members)
+    writer.table({0: 1}, inner)
+    with pytest.raises(RknnModelError, match="the same Inner table twice"):
+        OUTER.read(*reader(writer.finish(root)))
+
+
+def test_rejects_a_text_with_a_zero_byte_inside() -> None:
+    """To a runtime written in C it would be another text than to us."""
+    writer, text = Writer(), Reference()
+    root = writer.table({1: text})
+    writer.text(b"a\0b", text)
+    with pytest.raises(RknnModelError, match="zero byte before its end"):
+        OUTER.read(*reader(writer.finish(root)))
+
+
+@pytest.mark.parametrize("what", LIMITS)
+def test_rejects_more_than_any_model_has(what: str) -> None:
+    """Python's values are many times larger than the bytes of a large file that they are made of."""
+    subject, _ = reader(Writer().finish(Writer().table({})))
+    subject.count(0, what, LIMITS[what])
+    with pytest.raises(RknnModelError, match=f"more than {LIMITS[what]} {what}"):
+        subject.count(0, what, 1)

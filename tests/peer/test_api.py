@@ -58,6 +58,7 @@ def test_what_is_no_model_is_a_runtime_error_that_says_why(content: Any, message
     ],
     ids=repr,
 )
+@pytest.mark.filterwarnings("ignore:RKNPU2ExecutionProvider is not available:UserWarning")
 def test_a_session_may_be_asked_for_in_every_documented_way(arguments: Any, api: ModuleType, data: Path) -> None:
     """Each form gives one provider, and the options reach it."""
     with api.InferenceSession(str(data / "tiny_conv_int8.rknn"), **arguments) as session:

@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import RknnTimeoutError
-from ez_rknn_async.runtime.context import Context
 from ez_rknn_async.runtime.library import Library
 
 from ..plugins import SPOILED, build
@@ -186,8 +185,13 @@ def test_defect_15_a_master_is_destroyed_after_those_that_use_its_weights(
 ) -> None:
     """Also when it is closed first; chains and drops are in tests/session/test_shared_weights.py."""
     destroyed: list[int] = []
-    destroy = Context.destroy
-    monkeypatch.setattr(Context, "destroy", lambda self: (destroyed.append(self.handle), destroy(self)))
+    function = Library.function
+
+    def spy(library: Library, name: str) -> Any:
+        called = function(library, name)
+        return (lambda handle: (destroyed.append(handle), called(handle))[1]) if name == "rknn_destroy" else called
+
+    monkeypatch.setattr(Library, "function", spy)
     master = api.InferenceSession(data / "conv_c5_fp16.rknn")
     (of_master,) = (context.handle for context in master._executor.contexts)
     borrower = api.InferenceSession(data / "without_weights_fp16.rknn", use_weight_from=master)

@@ -83,7 +83,7 @@ def engine(recorder: Recorder) -> Iterator[Engine]:
 
 
 def run(engine: Engine, task: Task) -> Any:
-    return engine.run(task, 0, -1, interruptible=False, on_busy=lambda: None)
+    return engine.run(task, 0, -1, interruptible=False, keep=lambda _: None)
 
 
 def test_a_direct_task_binds_once_and_synchronises_each_time(recorder: Recorder, engine: Engine) -> None:

@@ -150,48 +150,54 @@ def test_a_context_gives_its_memory_back_before_itself(runtime: Runtime) -> None
     assert all(memory.is_free for memory in memories)
 
 
-class ObservedLock:
-    """A lock that says when somebody has to wait for it."""
-
-    def __init__(self, must_wait: threading.Event) -> None:
-        self._lock = threading.RLock()
-        self._must_wait = must_wait
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            self._must_wait.set()
-            self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-
-def test_a_context_that_is_destroyed_waits_for_memory_that_is_being_given_back(
+def test_a_context_that_is_destroyed_goes_after_memory_that_is_being_given_back(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A collected value's memory goes on any thread, also in the middle of the session's end."""
-    owner, waits_or_is_destroyed = context(runtime), threading.Event()
-    monkeypatch.setattr(owner, "_lock", ObservedLock(waits_or_is_destroyed))
+    """A collected value's memory goes on any thread, also in the middle of the session's end; neither waits."""
+    owner = context(runtime)
     memory = Memory.allocate(owner, 8)
-    destroyer = threading.Thread(target=owner.destroy)
-    destroy, destroy_memory = runtime.rknn_destroy, runtime.rknn_destroy_mem
-
-    def observed_destroy(handle: int) -> int:
-        status = destroy(handle)
-        waits_or_is_destroyed.set()
-        return status
+    destroy_memory = runtime.rknn_destroy_mem
 
     def slow_destroy_memory(handle: int, structure: Any) -> int:
+        destroyer = threading.Thread(target=owner.destroy)
         destroyer.start()
-        waits_or_is_destroyed.wait()
+        destroyer.join()
+        assert runtime.freed == []
         return destroy_memory(handle, structure)
 
-    monkeypatch.setattr(runtime, "rknn_destroy", observed_destroy)
     monkeypatch.setattr(runtime, "rknn_destroy_mem", slow_destroy_memory)
     memory.free()
-    destroyer.join()
     assert len(runtime.freed) == 2
     assert runtime.freed[-1] == "context"
+
+
+def test_memory_that_stays_outlives_the_end_of_its_context(runtime: Runtime) -> None:
+    """A value keeps what it holds when its session is closed; the context goes with it."""
+    owner = context(runtime)
+    staying, going = Memory.allocate(owner, 8, stays=True), Memory.allocate(owner, 8)
+    owner.destroy()
+    assert (staying.is_free, going.is_free) == (False, True)
+    assert "context" not in runtime.freed
+    staying.free()
+    assert runtime.freed[-1] == "context"
+
+
+def test_rejects_memory_for_a_context_that_was_destroyed(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where that happens in the middle of the allocation: nothing is left behind, and nothing is freed twice."""
+    owner = context(runtime)
+    create = runtime.rknn_create_mem2
+
+    def interrupted_create(handle: int, size: int, flags: int) -> Any:
+        owner.destroy()
+        return create(handle, size, flags)
+
+    monkeypatch.setattr(runtime, "rknn_create_mem2", interrupted_create)
+    with pytest.raises(RknnClosedError, match="closed while"):
+        Memory.allocate(owner, 8)
+    assert len(runtime.freed) == 2
+    assert runtime.freed[-1] == "context"
+    with pytest.raises(RknnClosedError, match="was destroyed"):
+        Memory.allocate(owner, 8)
 
 
 def test_a_garbage_collection_while_memory_is_given_back_may_give_back_more(

@@ -225,9 +225,9 @@ def test_a_context_is_destroyed_with_the_last_that_uses_its_weights() -> None:
     destroyed: list[int] = []
     library.function = lambda _: lambda handle: destroyed.append(handle) or 0  # type: ignore[method-assign, assignment]
     first = Context(library, 1)
-    with first._held():
+    with first.held():
         second = Context(library, 2, first)
-    with second._held():
+    with second.held():
         third = Context(library, 3, second)
     first.destroy()
     second.destroy()

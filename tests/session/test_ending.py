@@ -19,7 +19,9 @@ import pytest
 from ez_rknn_async import InferenceSession, RknnClosedError, RknnError, make_provider_options
 
 from .conftest import OpenSession, feed_of
+from .test_exchange import in_thread
 from .test_running import Collector
+from .ways import WAYS
 
 SLOW = "compute=off,timing=fixed:50000"
 
@@ -77,6 +79,24 @@ def test_close_may_cancel_what_no_worker_has_taken_up(
     assert "closed with cancel=True" in error
     assert session.stats.cores["0"].completed == 1
     session.close(cancel=True)
+
+
+@pytest.mark.parametrize("way", ["map", "run_pipeline", "run_awaitable", "map_awaitable"])
+def test_frames_that_are_not_run_say_that_the_session_was_closed(
+    open_session: OpenSession, release_hangs: Callable[[], None], way: str
+) -> None:
+    """Each by itself: the caller has never seen the futures that ``close(cancel=True)`` cancels."""
+    session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, max_queue_size=10)
+    outcomes = in_thread(lambda: WAYS[way](session, feed_of(session), 3))
+    while session.stats.cores["0"].queued == 0:
+        threading.Event().wait(0.001)
+    closing = in_thread(lambda: session.close(cancel=True))
+    while session.stats.cores["0"].queued > 0:
+        threading.Event().wait(0.001)
+    release_hangs()
+    closing.result(60)
+    assert [type(outcome) for outcome in outcomes.result(60)].count(RknnClosedError) == 2
+    assert [type(outcome) for outcome in outcomes.result(60)].count(list) == 1
 
 
 def test_several_sessions_share_the_cores(open_session: OpenSession, runs_by_core: Callable[[], list[int]]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Callable
 
 import numpy as np
@@ -69,6 +69,51 @@ def callbacks(session: InferenceSession, feed: Any) -> list[Any]:
     calls = collector.wait()
     assert sorted(number for _, number, _ in calls) == [0, 1, 2, 3]
     return [results for results, _, _ in calls]
+
+
+def test_two_exchanges_at_once_both_succeed(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session is not closed while one of them has taken away what it ran on and not yet put the new there."""
+    session = open_session()
+    enter, entering, go_on = session._enter, threading.Event(), threading.Event()
+
+    def enter_slowly(*arguments: Any) -> None:
+        entering.set()
+        assert go_on.wait(60)
+        enter(*arguments)
+
+    monkeypatch.setattr(session, "_enter", enter_slowly)
+    first = in_thread(session.reset)
+    assert entering.wait(60)
+    second = in_thread(session.reset)
+    wait([second], timeout=0.5)  # until it has failed, if it does
+    go_on.set()
+    first.result(60)
+    second.result(60)
+    assert len(session.run(None, feed_of(session))) == 1
+
+
+def test_a_coroutine_in_line_goes_on_with_the_feed_that_it_was_given(
+    open_session: OpenSession, release_hangs: Callable[[], None]
+) -> None:
+    """It was copied before the first await: what the caller does to the arrays meanwhile is the caller's business."""
+    session = open_session("tiny_conv_fp16", simulator="fault=rknn_run#2:hang", schedule=0, max_queue_size=1)
+    feed = feed_of(session)
+    (expected,) = session.run(None, feed)
+
+    async def main() -> Any:
+        busy = [session.submit(feed) for _ in range(2)]
+        waiting = asyncio.ensure_future(session.run_awaitable(None, feed))
+        await asyncio.sleep(0)
+        for array in feed.values():
+            array.fill(77)
+        exchanging = in_thread(session.reset)
+        (output,) = await waiting
+        release_hangs()
+        exchanging.result(60)
+        assert all(np.array_equal(future.result(60)[0], expected) for future in busy)
+        return output
+
+    assert np.array_equal(asyncio.run(main()), expected)
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))

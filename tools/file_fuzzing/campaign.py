@@ -21,7 +21,7 @@ from .anatomy import dissect
 from .damage import variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 SECONDS = 5
 BYTES = 500 * 10**6
@@ -30,7 +30,8 @@ GOOD = (trial.RAN, trial.REFUSED, trial.ACCEPTED)
 OUTCOMES = (
     *GOOD, trial.FAILED, trial.WRONG_ERROR, trial.FOREIGN_WORDS, trial.PARSERS_DIFFER, CRASH, SLOW, LARGE,
 )  # fmt: skip
-_PATIENCE = 60  # seconds, until a process that does not answer is killed
+PATIENCE = 60  # seconds, until a process that does not answer is killed
+WORKER = Path(worker.__file__)
 _LIFE = 2000  # variants, after which a process is replaced
 
 
@@ -97,7 +98,7 @@ def run(
     *,
     sessions: float = 1.0,
     jobs: int | None = None,
-    notice: Callable[[Fault], object] = bool,
+    folder: Path | None = None,
 ) -> Report:
     """Tries out ``count`` variants.
 
@@ -107,7 +108,7 @@ def run(
         seed: the same one gives the same variants.
         sessions: the share that is opened and run, and not only read.
         jobs: how many processes; as many as there are processors unless given.
-        notice: is given each fault as it is found.
+        folder: where the files of faults go as they are found; nowhere unless given.
     """
     begin = time.monotonic()
     report, lock = Report(), threading.Lock()
@@ -125,7 +126,7 @@ def run(
             if outcome in (SLOW, LARGE) and "outcome" in answer:
                 process.replace()
             with lock:
-                _count(report, order, outcome, answer, notice)
+                _count(report, order, outcome, answer, folder)
         process.end()
 
     threads = [threading.Thread(target=work) for _ in range(jobs or os.cpu_count() or 1)]
@@ -145,15 +146,14 @@ def _judge(answer: dict[str, Any]) -> str:
     return LARGE if answer["bytes"] > BYTES else str(answer["outcome"])
 
 
-def _count(
-    report: Report, order: Order, outcome: str, answer: dict[str, Any], notice: Callable[[Fault], object]
-) -> None:
+def _count(report: Report, order: Order, outcome: str, answer: dict[str, Any], folder: Path | None) -> None:
     report.counts[outcome] += 1
     report.slowest = max(report.slowest, answer.get("seconds", 0.0))
     report.largest = max(report.largest, answer.get("bytes", 0))
     if outcome not in GOOD:
         report.faults.append(Fault(order, outcome, str(answer.get("text", ""))))
-        notice(report.faults[-1])
+        if folder is not None:
+            report.faults[-1].save(folder)
 
 
 class _Process:
@@ -166,7 +166,7 @@ class _Process:
     def _start(self) -> None:
         self._answered = 0
         self._process = subprocess.Popen(
-            [sys.executable, worker.__file__, str(self._keeper)],
+            [sys.executable, str(WORKER), str(self._keeper)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -198,7 +198,7 @@ class _Process:
     def _line(self) -> str:
         """The next line; "" if there is none, or not in time."""
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], _PATIENCE)
+        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
         return self._process.stdout.readline() if ready else ""
 
     def replace(self) -> None:

@@ -85,8 +85,10 @@ def _open_and_run(content: bytes) -> tuple[str, str]:
 
 
 def feeds(model: Model) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """Inputs for each set of shapes that the model has."""
+    """Inputs for each set of shapes that the model has; none where a plug-in would have to compute a part of it."""
     graphs = model.graphs if model.dynamic else model.graphs[:1]
+    if any(node.is_custom for graph in graphs for node in graph.nodes):
+        return
     for graph in graphs:
         yield _feed(graph, model.batch_size)
 

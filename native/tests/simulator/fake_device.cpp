@@ -5,11 +5,13 @@
  *   die_at_start    writes to stderr and exits before the greeting
  *   other_protocol  greets with another version
  *   refuse_load     answers every load with RKNN_ERR_MODEL_INVALID
+ *   append_to_file  appends a byte to the file that it is asked to load
  *   die_in_load     kills itself when it is asked to load
  *   die_in_run      kills itself when it is asked to run
  *   fail_run        answers every run with RKNN_ERR_FAIL
  *   close_channel   closes the context's channel instead of answering a run, and lives on
  *   echo            gives each output the bytes of the input with its number (or of the last one), over and over */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -173,9 +175,16 @@ void on_load(uint32_t model, uint32_t master) {
     reply(control_fd, RKNN_SUCC, "");
 }
 
+void append_to(int descriptor) {
+    const int file = open(("/proc/self/fd/" + std::to_string(descriptor)).c_str(), O_WRONLY | O_APPEND);
+    if (write(file, "", 1) != 1) std::abort();
+    close(file);
+}
+
 void on_control(Fields &fields, const std::vector<int> &descriptors, std::map<int, Channel> &channels) {
     switch (fields.u32()) {
         case 1: {
+            if (mode() == "append_to_file") append_to(descriptors.at(0));
             for (int descriptor : descriptors) close(descriptor);
             const uint32_t model = fields.u32();
             return on_load(model, fields.u32());

@@ -101,6 +101,8 @@ TEST(rknn_init_says_what_is_wrong_and_leaves_no_handle) {
     CHECK_EQ(TestContext("/nowhere/model.rknn").code, RKNN_ERR_MODEL_INVALID);
     CHECK(last_error_has("/nowhere/model.rknn"));
     CHECK_EQ(TestContext(model_path("mini_int8")).code, RKNN_ERR_MODEL_INVALID);
+    CHECK(last_error_has("mini format"));
+    CHECK(last_error_has("toolkit 2.5.0 for RK3588"));
     CHECK_EQ(TestContext(model_path("tiny_conv_int8"), "compute=off", RKNN_FLAG_SHARE_WEIGHT_MEM).code,
              RKNN_ERR_PARAM_INVALID);
     CHECK_EQ(TestContext(model_path("rk3566_block_int8"), "compute=off,soc=rk3588").code, RKNN_ERR_MODEL_INVALID);

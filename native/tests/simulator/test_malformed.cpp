@@ -37,6 +37,10 @@ void expect_refused_or_loaded(const std::string &file) {
     CHECK(code == RKNN_SUCC || code == RKNN_ERR_MODEL_INVALID);
 }
 
+bool said(const char *text) {
+    return std::strstr(ez_rknn_last_error(), text) != nullptr;
+}
+
 void put_u32(std::string &file, size_t at, uint32_t value) {
     if (at + sizeof value <= file.size()) std::memcpy(&file[at], &value, sizeof value);
 }
@@ -53,6 +57,18 @@ TEST(truncated_files_are_refused) {
         }
         CHECK_EQ(try_to_load(whole.substr(0, whole.size() - 1)), RKNN_ERR_MODEL_INVALID);
         CHECK_EQ(try_to_load(whole + "more"), RKNN_SUCC);
+    }
+}
+
+TEST(models_of_older_npus_are_named) {
+    std::string file = read_file(model_path("tiny_conv_int8"));
+    const size_t target = file.rfind("rk3588");
+    file.replace(target, 6, "RV1126");
+    for (const char version : {'\1', '\2'}) {
+        file[8] = version;
+        CHECK_EQ(try_to_load(file), RKNN_ERR_MODEL_INVALID);
+        CHECK(said("compiled by toolkit 2.5.0 for RV1126"));
+        CHECK(said(version == 1 ? "another architecture" : "rknn-toolkit2 1.5.2 or later"));
     }
 }
 

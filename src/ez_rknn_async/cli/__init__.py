@@ -7,12 +7,17 @@ takes the parsed arguments and returns the exit status.
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from ..errors import RknnError
+from ..wording import speaking
 from . import bench, compare, doctor, export, info, run, simulator
+from .flags import COMMAND_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +25,18 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 only if it is all right."""
+    _let_print_any_name()
     parsed = parser().parse_args(arguments)
     logging.basicConfig(level=logging.DEBUG if parsed.debug else logging.WARNING, format="%(levelname)s %(message)s")
+    with speaking(COMMAND_LINE):
+        return _handled(parsed)
+
+
+def _handled(parsed: argparse.Namespace) -> int:
     try:
-        status: int = parsed.handler(parsed)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            status: int = parsed.handler(parsed)
     except BrokenPipeError:
         # Whoever read us (head, less) has seen enough.
         sys.stderr.close()
@@ -33,9 +46,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if parsed.debug:
             raise
-        print(f"ezrknn: {error}", file=sys.stderr)
+        print(f"ezrknn: {_line(error)}", file=sys.stderr)
         return 1
     return status
+
+
+def _let_print_any_name() -> None:
+    """Escape what the terminal or pipe cannot show, as standard error does, unless the user has chosen another way."""
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+        stream.reconfigure(errors="backslashreplace")
+
+
+def _line(error: Exception) -> str:
+    """An error as one line: its own words if they are ours or the system's, otherwise what it is besides."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, (RknnError, OSError)):
+        return text
+    return f"{type(error).__name__}: {text} (--debug shows where)"
+
+
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    print(f"ezrknn: warning: {message}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,8 +9,8 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from .. import model as rknn_file
 from ..errors import RknnError, RknnValueError
+from ..model_source import ModelSource
 from ..options import parse_settings
 from ..providers import RKNPU2_SIMULATOR
 from ..runtime.locate import locate
@@ -51,13 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.compare and (arguments.schedule or arguments.tp_mode):
         raise RknnValueError("--compare measures every mode; leave out --schedule and --tp-mode, or --compare")
     overrides = _simulator_settings(arguments)
-    modes = _modes(arguments) if arguments.compare else [{}]
-    results = [_measure(arguments, {**overrides, **mode}) for mode in modes]
-    source = _source_of_times(results[0]["provider"], overrides.get("simulator"))
-    layers = _modelled(arguments) if arguments.compare else None
+    with ModelSource.of(arguments.model) as model:  # the same in every mode, whatever happens to the file meanwhile
+        modes = _modes(arguments, model) if arguments.compare else [{}]
+        results = [_measure(arguments, model, {**overrides, **mode}) for mode in modes]
+        layers = _modelled(arguments, model) if arguments.compare else None
+    times = _source_of_times(results[0]["provider"], overrides.get("simulator"))
     if arguments.json:
         sums = {} if layers is None else {"modelled_ms": layers["milliseconds"]}
-        print(json.dumps({"times": source, "modes": results, **sums}, indent=2))
+        print(json.dumps({"times": times, "modes": results, **sums}, indent=2))
         return 0
     table = Table(["mode", "latency p50 (ms)", "p90 (ms)", "p99 (ms)", "throughput (1/s)", "against the first", "runs"])
     for result in results:
@@ -68,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(table.render())
     print("\n" + _split_table(results).render())
     print("\n" + "\n".join(f"{result['mode']}: {result['limit']}" for result in results))
-    print(f"Times: {source}.")
+    print(f"Times: {times}.")
     if layers is not None:
         print(f"Sum of the layers, with no other core busy. {modelled_sum(layers)}")
     return 0
@@ -81,10 +82,10 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _measure(arguments: argparse.Namespace, overrides: dict[str, Any]) -> dict[str, Any]:
+def _measure(arguments: argparse.Namespace, model: Any, overrides: dict[str, Any]) -> dict[str, Any]:
     options = provider_options(arguments, **overrides)
     label = _label(options)
-    with InferenceSession(arguments.model, provider_options=options) as session, ProgressBar(label) as bar:
+    with InferenceSession(model, provider_options=options) as session, ProgressBar(label) as bar:
         measured: Measurement = measure(session, arguments.seconds, bar.update)
         said = limit(measured.split_ms, measured.computing, options.get("threads_per_core", 1))
         return {"mode": label, "provider": session.get_providers()[0], **asdict(measured), "limit": said}
@@ -105,9 +106,9 @@ def _label(options: dict[str, Any]) -> str:
     return f"tp_mode={options.get('tp_mode', 'auto')}{threads}"
 
 
-def _modes(arguments: argparse.Namespace) -> Iterable[dict[str, Any]]:
+def _modes(arguments: argparse.Namespace, source: ModelSource) -> Iterable[dict[str, Any]]:
     """One core, every core, and each number of cores that can work together on this SoC."""
-    with rknn_file.load(arguments.model) as model:
+    with source.parsed() as model:
         cores = soc(locate(arguments.runtime_library).soc or model.target_platform).cores
     modes: list[dict[str, Any]] = [{"schedule": "0", "tp_mode": None}]
     if cores > 1:
@@ -116,10 +117,10 @@ def _modes(arguments: argparse.Namespace) -> Iterable[dict[str, Any]]:
     return modes
 
 
-def _modelled(arguments: argparse.Namespace) -> dict[str, Any] | None:
+def _modelled(arguments: argparse.Namespace, source: ModelSource) -> dict[str, Any] | None:
     """What the layers add up to, if the simulated NPU can say: a board may run what it cannot."""
     try:
-        return modelled(arguments.model, locate(arguments.runtime_library).soc)
+        return modelled(source, locate(arguments.runtime_library).soc)
     except RknnError:
         return None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnError
 from ..model import load
+from ..paths import printable
 from . import graph_choice
 from .array_files import read_arrays
 from .error_chart import Bar, error_chart
@@ -227,6 +228,6 @@ def _chart(name: str, graph: Graph, result: Comparison, reference: str) -> str:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        file.write_text(printable(text), encoding="utf-8")
     except OSError as error:
         raise RknnError(f"{file} cannot be written: {error.strerror}") from error

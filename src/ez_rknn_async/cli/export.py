@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnError, RknnValueError
 from ..model import load
+from ..paths import printable
 from . import graph_choice
 from .simulator_extra import simulator_extra
 
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise RknnValueError(f"{target} is the model itself; give another file with -o")
     with load(source) as model:
         number = graph_choice.choose(model, arguments.graph)
-        exported = export(model, number, rounding=not arguments.float, source=source.name)
+        exported = export(model, number, rounding=not arguments.float, source=printable(source.name))
         chosen = graph_choice.describe(model, number)
         batch = model.batch_size
     _save(exported, target)
@@ -67,8 +68,9 @@ def _save(exported: onnx.ModelProto, target: Path) -> None:
 
     try:
         if exported.ByteSize() > _LARGEST_MESSAGE:
-            (target.parent / f"{target.name}.data").unlink(missing_ok=True)  # it would be appended to
-            onnx.save(exported, target, save_as_external_data=True, location=f"{target.name}.data")
+            location = f"{printable(target.name)}.data"  # protobuf's texts are UTF-8
+            (target.parent / location).unlink(missing_ok=True)  # it would be appended to
+            onnx.save(exported, target, save_as_external_data=True, location=location)
         else:
             onnx.save(exported, target)
     except OSError as error:

@@ -6,8 +6,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from ..model import Kind, load
+from ..model import Kind
 from ..model.graph import DUMMY
+from ..model_source import ModelSource
+from ..wording import option
 from .modelled import modelled, modelled_table
 from .table import Table
 
@@ -37,10 +39,11 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the description of the model."""
-    with load(arguments.model) as model:
-        description = describe(model)
-    if arguments.layers:
-        description["modelled"] = modelled(arguments.model)
+    with ModelSource.of(arguments.model) as source:
+        with source.parsed() as model:
+            description = describe(model)
+        if arguments.layers:
+            description["modelled"] = modelled(source)
     if arguments.json:
         print(json.dumps(description, indent=2))
     else:
@@ -141,7 +144,8 @@ def _sections(description: Mapping[str, Any]) -> Iterator[str]:
     if "modelled" in description:
         yield modelled_table(description["modelled"])
     if description["core_modes"] == [1]:
-        yield "It runs on one core at a time (no tensor parallelism): use schedule= to spread runs over the cores."
+        spread = f"use {option('schedule')} to spread runs over the cores"
+        yield f"It runs on one core at a time (no tensor parallelism): {spread}."
 
 
 def _summary(description: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wording import option
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,9 +32,9 @@ def limit(split_ms: Mapping[str, float], computing: float, threads_per_core: int
     )
     # Waiting in the queue means that there was always work for the workers.
     if split_ms["queue"] >= split_ms["npu"] / 2 and sum(converting.values()) >= _NOTICEABLE:
-        advice = [_CONVERSION_ADVICE[stage] for stage, share in converting.items() if share >= _NOTICEABLE / 2]
+        advice = [_advice(stage) for stage, share in converting.items() if share >= _NOTICEABLE / 2]
         if threads_per_core == 1:
-            advice.insert(0, "threads_per_core=2 converts the next inference while the NPU computes")
+            advice.insert(0, f"{option('threads_per_core', 2)} converts the next inference while the NPU computes")
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in converting.items())
         return f"Limited by conversion ({shares} of each worker's time): {'; '.join(advice)}."
     if split_ms["callback"] >= own:
@@ -46,7 +48,10 @@ def limit(split_ms: Mapping[str, float], computing: float, threads_per_core: int
     )
 
 
-_CONVERSION_ADVICE = {
-    "input": "feed uint8 images in NHWC order (layout='nhwc') if the model takes pixels, and leave io_mode at 'auto'",
-    "output": "ask for output_dtype='native', or for fewer outputs when compiling the model",
-}
+def _advice(stage: str) -> str:
+    if stage == "output":
+        return f"ask for {option('output_dtype', 'native')}, or for fewer outputs when compiling the model"
+    return (
+        f"feed uint8 images in NHWC order ({option('layout', 'nhwc')}) if the model takes pixels, and leave "
+        f"{option('io_mode')} at 'auto'"
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..model import load
 from ..runtime.layer_times import LayerTime, layer_times
 from ..soc import soc
 from .table import Table
@@ -12,8 +11,10 @@ from .table import Table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..model_source import ModelSource
 
-def modelled(path: str, on: str | None = None) -> dict[str, Any]:
+
+def modelled(source: ModelSource, on: str | None = None) -> dict[str, Any]:
     """The layers with their times in microseconds, and the sums in milliseconds, each with 1 core, 2 cores, ...
 
     ``on`` is the SoC; default: the one that the model was compiled for.
@@ -21,10 +22,11 @@ def modelled(path: str, on: str | None = None) -> dict[str, Any]:
     Raises:
         RknnError: the simulated NPU cannot load the model.
     """
-    with load(path) as model:
+    with source.parsed() as model:
         platform = on or model.target_platform
     cores = soc(platform).cores
-    layers = layer_times(path, on)
+    with source.content() as content:
+        layers = layer_times(content, on)
     return {
         "soc": platform,
         "milliseconds": [sum(layer.duration_ns[n] for layer in layers) / 1e6 for n in range(cores)],

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RknnValueError
+from ..names import no_input
+from ..paths import file_name
+from ..run_options import DISPATCH_BATCH
 from ..session import InferenceSession
 from .array_files import read_arrays
 from .session_options import add_arguments, provider_options
@@ -36,6 +39,11 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="[NAME=]FILE",
         help="a .npy file for an input, one for each, named or in the model's order; or an .npz file with all of them",
     )
+    parser.add_argument(
+        "--dispatch-batch",
+        action="store_true",
+        help="run each sample of larger arrays on its own, spread over the cores",
+    )
     parser.add_argument("--output-dir", type=Path, default=Path(), metavar="DIR", help="where outputs go (here)")
     parser.add_argument("--json", action="store_true", help="describe the outputs as JSON")
     add_arguments(parser)
@@ -45,7 +53,8 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     """Run the model, write its outputs and say what they are."""
     with InferenceSession(arguments.model, provider_options=provider_options(arguments)) as session:
-        outputs = session.run(None, _feed(arguments.input, session.input_names))
+        feed = _feed(arguments.input, session.input_names)
+        outputs = session.run(None, feed, {DISPATCH_BATCH: arguments.dispatch_batch})
         names, provider = session.output_names, session.get_providers()[0]
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     written = [_write(arguments.output_dir, name, output) for name, output in zip(names, outputs)]
@@ -62,14 +71,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _feed(given: Sequence[str], names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     arrays = read_arrays(given, names)
     missing = [name for name in names if name not in arrays]
+    unknown = next((name for name in arrays if name not in names), None)
+    if unknown is not None:
+        raise RknnValueError(no_input(unknown, names, missing))
     if missing:
         raise RknnValueError(f"nothing is given for input {missing[0]!r}; add --input {missing[0]}=FILE.npy")
     return arrays
 
 
 def _write(folder: Path, name: str, output: npt.NDArray[Any]) -> dict[str, Any]:
-    # A tensor's name may hold a slash; a file's may not.
-    file = folder / f"{name.replace('/', '_')}.npy"
+    # A tensor's name may hold a slash; a file's may not, nor in a C locale what ASCII does not have.
+    file = folder / f"{file_name(name.replace('/', '_'))}.npy"
     np.save(file, output)
     statistics = {"min": float(output.min()), "max": float(output.max()), "mean": float(output.mean())}
     return {"name": name, "shape": list(output.shape), "dtype": str(output.dtype), **statistics, "file": str(file)}

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import RknnValueError
 from ..options import make_provider_options
+from .flags import FLAGS
 
 if TYPE_CHECKING:
     import argparse
 
-# The provider options that arguments give, under the same names.
-NAMES = (
-    "schedule",
-    "tp_mode",
-    "threads_per_core",
-    "layout",
-    "io_mode",
-    "custom_op_path",
-    "runtime_library",
-    "simulator",
-)
+# The provider options that have a flag, under the same names.
+NAMES = tuple(name for name in FLAGS if name != "ztu_modelrt_dispatch_batch")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +34,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--simulator", metavar="SETTINGS", help="settings of the simulated NPU, such as timing=modelled,compute=off"
     )
+    group.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        dest="others",
+        metavar="NAME=VALUE",
+        help="any other provider option, such as run_timeout_ms=500; may be given several times",
+    )
 
 
 def provider_options(arguments: argparse.Namespace, **overrides: Any) -> dict[str, Any]:
-    """The provider options that the arguments ask for."""
-    return make_provider_options(**{**{name: getattr(arguments, name) for name in NAMES}, **overrides})
+    """The provider options that the arguments ask for.
+
+    Raises:
+        RknnValueError: they contradict each other.
+    """
+    named = make_provider_options(**{**{name: getattr(arguments, name) for name in NAMES}, **overrides})
+    others = dict(map(_other, arguments.others))
+    twice = named.keys() & others.keys()
+    if twice:
+        name = min(twice)
+        raise RknnValueError(f"{name} is given twice: with {FLAGS[name]} and with --option; leave one out")
+    return {**named, **others}
+
+
+def _other(argument: str) -> tuple[str, str]:
+    name, separator, value = argument.partition("=")
+    if not separator or not name:
+        raise RknnValueError(f"--option {argument} says no value; write it as --option NAME=VALUE")
+    return name, value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from ..runtime.abi import NATIVE
@@ -27,5 +29,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the path that was asked for."""
-    print(SIMULATOR_LIBRARY if arguments.library else NATIVE / "include")
+    path = os.fsencode(SIMULATOR_LIBRARY if arguments.library else NATIVE / "include")
+    sys.stdout.flush()
+    sys.stdout.buffer.write(path + b"\n")  # as it is: a shell is to use it
     return 0

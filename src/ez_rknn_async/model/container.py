@@ -23,12 +23,12 @@ from dataclasses import dataclass
 
 from ..errors import RknnModelError
 from .flatbuffer import Reader
+from .other_formats import origin_of, refusal
 from .schema import HEADER, SCHEMA_VERSION
 from .text import decode_utf8, parse_text
 
 FLATBUFFER = 64  # where it begins
 CONTAINER_VERSION = 6
-_MINI_VERSION = 0x1004
 
 COPY_AGAIN = "copy or download it again"
 _UPDATE = "update ez-rknn-async and the runtime library, or compile the model with an older rknn-toolkit2"
@@ -75,7 +75,7 @@ def open_container(data: memoryview) -> Container:
     """The parts of the file in ``data``, or the error that says which kind of file it is instead."""
     _check_magic(data)
     version, length = struct.unpack_from("<QQ", data, 8)
-    _check_version(version)
+    _check_version(version, data)
     if length > len(data) - FLATBUFFER:
         raise RknnModelError(
             f"the model file is cut short: it should hold {FLATBUFFER + length + 8} bytes or more, but has {len(data)}",
@@ -152,18 +152,13 @@ def _check_magic(data: memoryview) -> None:
     )
 
 
-def _check_version(version: int) -> None:
+def _check_version(version: int, data: memoryview) -> None:
     if version == CONTAINER_VERSION:
         return
-    if version == _MINI_VERSION:
-        raise RknnModelError(
-            f"the model is in the mini format (container version {version:#x}), which is not supported",
-            offset=8,
-            hint="compile the model again without mini_rknn=True",
-        )
-    if version < CONTAINER_VERSION:
-        what, hint = "too old", "compile the model again with rknn-toolkit2 1.6 or later"
-    else:
-        what, hint = "too new, or damaged", _UPDATE
-    message = f"the model file has container version {version:#x}, which is {what}: {CONTAINER_VERSION} can be read"
+    known = refusal(version, origin_of(data), CONTAINER_VERSION)
+    message, hint = known or (
+        f"the model file has container version {version:#x}, which is too new, or damaged: {CONTAINER_VERSION} can be "
+        "read",
+        _UPDATE,
+    )
     raise RknnModelError(message, offset=8, hint=hint)

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 _MAX_ELEMENTS = 2**31 - 1
 _MAX_NATIVE_RANK = 5  # NC1HWC2
-_SMALLEST_STD = 1e-30
+_SMALLEST_STD = 1.0000000031710769e-30  # in float32, as the file has them
 _UNWANTED = -1
+_LONGEST_OPERATOR = 255  # the name of what is fused behind each other; the longest seen has 25 characters
 # How many times the memory that the file plans an intermediate tensor may take, and what is always allowed.
 _MEMORY_FACTOR = 4
 _SPARE_MEMORY = 1024 * 1024  # bytes
@@ -148,6 +149,10 @@ def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int, param
     operator = table["op"]
     inputs = _indices(reader, table, "inputs", tensors)
     outputs = _results(reader, table, tensors)
+    if len(operator) > _LONGEST_OPERATOR:
+        reader.fail(table["@"], f"an operator has a name of {len(operator)} characters")
+    if not any(outputs) and operator != "OutputOperator":
+        reader.fail(table["@"], f"no one wants what operator {operator!r} computes")
     if len(inputs) < _least_inputs(operator) or (not outputs and operator != "OutputOperator"):
         reader.fail(table["@"], f"operator {operator!r} has {len(inputs)} inputs and {len(outputs)} outputs")
     if min((*table["tasks"], *table["lut_tasks"], *table["work"]), default=0) < 0:
@@ -196,6 +201,7 @@ def _attributes(reader: Reader, table: dict[str, Any], parameters: Mapping[int, 
     # That of an output is four numbers, of which the first may be the length.
     if table["op"] != "OutputOperator" and bson.is_document(document):
         reader.charge(table["@"], len(document))
+        reader.count(table["@"], "bytes of attributes", len(document))
         for name, entry in bson.read_document(document, offset).items():
             # A typed text or vector was checked; a typed number may be a default, and the document knows better.
             if not isinstance(attributes.get(name, 0), (str, tuple)):

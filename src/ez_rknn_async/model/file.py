@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Union
 
-from ..errors import RknnModelError
+from ..errors import RknnModelError, naming
+from ..paths import checked_path
 from .container import COPY_AGAIN, Header, check_summary, open_container, read_root
 from .decode import Surroundings, decode_graph
 from .ports import check_same_ports
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .graph import Graph, Tensor
 
 _WHERE_WEIGHTS_ARE = (
-    "compile it without remove_weight=True, or give the session that has the weights: "
+    "compile it without remove_weight=True, or run it from Python with the session that has the weights: "
     "InferenceSession(..., use_weight_from=session)"
 )
 
@@ -89,6 +90,11 @@ class Model:
     def target_platform(self) -> str:
         """The SoC it was compiled for, such as ``"rk3588"``; ``"rk3566"`` also for RK3568."""
         return self.header.target_platform
+
+    @property
+    def stored_bytes(self) -> int:
+        """The size of the file, and of those that it borrows weights from."""
+        return self.size + (self._master.stored_bytes if self._master is not None else 0)
 
     def buffer(self, index: int) -> memoryview:
         """The bytes of a buffer, without copying them; buffer 0 is empty."""
@@ -193,7 +199,8 @@ def load(source: Source) -> Model:
     """
     mapping, data = _open(source)
     try:
-        return _decode(data, mapping)
+        with naming(_name(source)):
+            return _decode(data, mapping)
     except BaseException:
         data.release()
         raise
@@ -202,8 +209,8 @@ def load(source: Source) -> Model:
 def read_header(source: Source) -> Header:
     """What a model says about itself: its target and the versions it needs. Takes microseconds for any size of file."""
     _, data = _open(source)
-    container = open_container(data)
-    return read_root(container)
+    with naming(_name(source)):
+        return read_root(open_container(data))
 
 
 def _decode(data: memoryview, mapping: mmap.mmap | None) -> Model:
@@ -218,7 +225,7 @@ def _decode(data: memoryview, mapping: mmap.mmap | None) -> Model:
     memory = root["memory"] or {"weight": 0, "internal": 0}
     batch_size = _batch_size(root["batch_size"])
     surroundings = Surroundings(len(buffers), parameter_types(header.toolkit_version), batch_size, memory["internal"])
-    attributes = root["attributes"] or {}
+    attributes = {} if root["attributes"] is None else root["attributes"]
     if not isinstance(attributes, dict):
         reader.fail(container.root, "its attributes are not a dict")
     graphs = tuple(decode_graph(reader, table, surroundings) for table in root["graphs"])
@@ -263,25 +270,46 @@ def _batch_size(text: str) -> int:
     return max(1, int(text))
 
 
+def open_file(path: str) -> int:
+    """A descriptor of a model file; the caller closes it.
+
+    Raises:
+        RknnModelError: there is none, or it cannot be read.
+    """
+    try:
+        # Without O_NONBLOCK a named pipe would keep us waiting for its writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise RknnModelError(f"the model file {path!r} cannot be opened: {error.strerror}") from error
+    try:
+        _check_kind(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_kind(path: str, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        kind, or_else = "a pipe or a device", ", or read it and give its content"
+        if stat.S_ISDIR(status.st_mode):
+            kind, or_else = "a directory", ""
+        hint = f"give the path of a .rknn file{or_else}"
+        raise RknnModelError(f"the model file {path!r} is not a file but {kind}", hint=hint)
+    if status.st_size == 0:
+        raise RknnModelError(f"the model file {path!r} is empty", offset=0, hint=COPY_AGAIN)
+
+
+def _name(source: Source) -> str | None:
+    """The path that was given; None for content."""
+    return None if isinstance(source, (bytes, bytearray, memoryview)) else checked_path("source", source)
+
+
 def _open(source: Source) -> tuple[mmap.mmap | None, memoryview]:
     if isinstance(source, (bytes, bytearray, memoryview)):
         return None, memoryview(source).cast("B")
-    path = os.fspath(source)
+    descriptor = open_file(checked_path("source", source))
     try:
-        return _map(path)
-    except OSError as error:
-        raise RknnModelError(f"the model file {path!r} cannot be opened: {error.strerror}") from error
-
-
-def _map(path: str) -> tuple[mmap.mmap | None, memoryview]:
-    # Without O_NONBLOCK a named pipe would keep us waiting for its writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise RknnModelError(f"the model file {path!r} is not a file", hint="give the path of a .rknn file")
-        if status.st_size == 0:
-            raise RknnModelError(f"the model file {path!r} is empty", offset=0, hint=COPY_AGAIN)
         mapping = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
     finally:
         os.close(descriptor)

@@ -6,7 +6,8 @@ fault is an :class:`~ez_rknn_async.errors.RknnModelError` with the offset in the
 
 A FlatBuffer may point at the same bytes from many places, so a small hostile file could describe an enormous structure.
 The reader therefore has a *budget*: every byte that becomes a Python value is charged, and a file cannot say much more
-than it holds. Real files use at most nine tenths of it.
+than it holds. Real files use at most nine tenths of it. A large hostile file could still cost many times its size, as
+Python values are large; so there are :data:`LIMITS` too, more than a hundred times what the largest known model needs.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .text import parse_text
 _U32 = struct.Struct("<I")
 _I32 = struct.Struct("<i")
 
+LIMITS = {"tables": 2**17, "numbers": 2**20, "bytes of text": 2**24, "bytes of attributes": 2**20}
 _SPARE_BUDGET = 64 * 1024  # so that small files, which share more, are not refused
 _OFFSET_SIZE = 4
 _MEMBER_COST = 64  # what a table costs beside its members: about the bytes that a real one takes
@@ -34,6 +36,7 @@ class Reader:
         self.base = base
         self._size = len(data)
         self._budget = self._size + _SPARE_BUDGET
+        self._left = dict(LIMITS)
 
     def fail(self, position: int, message: str) -> NoReturn:
         """Raise the error for a fault at ``position`` of the data."""
@@ -49,6 +52,12 @@ class Reader:
         self._budget -= size
         if self._budget < 0:
             self.fail(position, "its parts overlap so much that it describes more than it holds")
+
+    def count(self, position: int, what: str, number: int) -> None:
+        """Count ``number`` more of what the file has, a key of :data:`LIMITS`."""
+        self._left[what] -= number
+        if self._left[what] < 0:
+            self.fail(position, f"it has more than {LIMITS[what]} {what}")
 
     def target(self, position: int) -> int:
         """Where the offset stored at ``position`` points to; offsets are positive and relative to themselves."""
@@ -72,13 +81,17 @@ class Reader:
         """The string whose offset is stored at ``position``."""
         start, count = self.vector(position, 1)
         self.charge(start, _OFFSET_SIZE + count)
+        self.count(start, "bytes of text", count)
         self.need(start + count, 1, "the end of a string")
         if self.data[start + count] != 0:
             self.fail(start + count, "a string does not end with a zero byte")
         try:
-            return str(self.data[start : start + count], "utf-8")
+            text = str(self.data[start : start + count], "utf-8")
         except UnicodeDecodeError as error:
             self.fail(start + error.start, "a string is not UTF-8")
+        if "\0" in text:
+            self.fail(start, "a string has a zero byte before its end")
+        return text
 
     def table(self, position: int, slots: int) -> tuple[int, tuple[int, ...]]:
         """The table at ``position``: its inline size and the offsets of its first ``slots`` fields (0: absent)."""
@@ -142,6 +155,7 @@ class Vector:
         if self._exactly and count not in (0, self._limit):
             reader.fail(start, f"a vector has {count} items where {self._limit} are needed")
         reader.charge(start, _OFFSET_SIZE + count * self._item_size)
+        reader.count(start, "numbers", count)
         return struct.unpack_from(f"<{count}{self._code}", reader.data, start)
 
 
@@ -226,6 +240,7 @@ class TableType:
     def read(self, reader: Reader, position: int) -> dict[str, Any]:
         """The table at ``position``, by field name; ``"@"`` is its position, for error messages."""
         reader.charge(position, _MEMBER_COST)
+        reader.count(position, "tables", 1)
         table_size, offsets = reader.table(position, self._slots)
         values = dict(self._defaults)
         values["@"] = position
@@ -275,9 +290,12 @@ class NestedList:
         self._table = table
 
     def read(self, reader: Reader, position: int) -> tuple[dict[str, Any], ...]:
-        """Every table of the vector."""
+        """Every table of the vector. No compiler writes one table twice into a list."""
         start, count = reader.vector(position, _OFFSET_SIZE)
-        tables = []
+        tables: dict[int, dict[str, Any]] = {}
         for index in range(count):
-            tables.append(self._table.read(reader, reader.target(start + _OFFSET_SIZE * index)))
-        return tuple(tables)
+            target = reader.target(start + _OFFSET_SIZE * index)
+            if target in tables:
+                reader.fail(start + _OFFSET_SIZE * index, f"a list has the same {self._table.name} table twice")
+            tables[target] = self._table.read(reader, target)
+        return tuple(tables.values())

@@ -177,6 +177,8 @@ class _Decoder:
 
     def _initial(self, index: int) -> State:
         tensor = self._graph.tensors[index]
+        if tensor.shape[:-1] != (self._directions, self._batch):
+            raise UnsupportedFormError(f"its initial state {tensor.name!r} has shape {list(tensor.shape)}")
         if not tensor.is_constant:
             return index
         if tensor.dtype is DType.FLOAT16 and tensor.shape[-1] == self._hidden:

@@ -36,6 +36,7 @@ _TASK = np.dtype(
     ]
 )
 _MAX_COMMANDS = 4096  # of one task; many tasks may point to the same ones
+_MAX_DECODED = 1 << 22  # of all tasks of a graph that are looked at
 _LUT_LOAD = 0x18  # enable_mask of a task that only loads a look-up table
 
 _LUT_ACCESS, _LUT_DATA = 0x4100, 0x4104
@@ -66,6 +67,7 @@ class RegisterFile:
     def __init__(self, model: Model, graph: Graph) -> None:
         self._tasks = _records(model, graph)
         self._words = np.frombuffer(_data(model, graph, Kind.REGISTER_COMMANDS), "<u8")
+        self._left = _MAX_DECODED
 
     def first_compute(self, node: Node) -> dict[int, int]:
         """The registers of the node's first task that computes, in the one-core list; empty when it has none."""
@@ -97,6 +99,9 @@ class RegisterFile:
         record = self._tasks[index]
         start, rest = divmod(int(record["address"]) + int(record["offset"]), 8)
         amount = int(record["amount"])
+        self._left -= amount
+        if self._left < 0:
+            raise RknnModelError(f"the model file is damaged: its tasks have over {_MAX_DECODED} register commands")
         if rest or amount > _MAX_COMMANDS or start + amount > len(self._words):
             raise RknnModelError(
                 f"the model file is damaged: task {index} has {amount} register commands at word {start}, "

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import threading
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnClosedError
 from . import status
 from .abi import ffi
+from .holders import Holders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from .engine import Task
     from .library import Library
@@ -76,24 +77,23 @@ class TensorAttribute:
 class Context:
     """A handle of ``rknn_init`` or ``rknn_dup_context``; :meth:`destroy` must be called exactly once.
 
-    A context whose weights others use goes last, in whatever order they are destroyed: the weights may go with it.
+    A context whose weights or memory others use goes last, in whatever order they are destroyed: the weights and the
+    memory may go with it.
     """
 
     def __init__(self, library: Library, handle: int, weights_of: Context | None = None) -> None:
         """Use :meth:`open` or :meth:`duplicate`. ``weights_of`` is held for this one."""
         self.library = library
         self.handle = handle
-        # Guards _memories and _holders, and is held while memory is given back. Reentrant: a garbage collection may
-        # come inside it, and give back another.
-        self._lock = threading.RLock()
-        self._memories: set[Memory] = set()
-        self._holders = 1  # whoever is to destroy it, and the contexts that use its weights
+        self._holders = Holders()  # its owner, its memory, and the contexts that use its weights
+        self._memories: dict[Memory, None] = {}  # those that it gives back itself at its end
+        self._is_destroyed = False
         self._weights_of = weights_of
         self._custom_ops: object = None
 
     @classmethod
     def open(
-        cls, library: Library, model: str | bytes, flags: int = 0, *, weights_of: Context | None = None
+        cls, library: Library, model: str | bytes | memoryview, flags: int = 0, *, weights_of: Context | None = None
     ) -> Context:
         """Load a model.
 
@@ -110,7 +110,7 @@ class Context:
         if weights_of is None:
             return cls(library, _load(library, model, flags, ffi.NULL))
         extend = ffi.new("rknn_init_extend *", {"ctx": weights_of.handle})
-        with weights_of._held():
+        with weights_of.held():
             return cls(library, _load(library, model, flags | SHARE_WEIGHTS, extend), weights_of)
 
     def duplicate(self) -> Context:
@@ -124,47 +124,57 @@ class Context:
             RknnClosedError: this one was destroyed.
         """
         source, handle = ffi.new("rknn_context *", self.handle), ffi.new("rknn_context *")
-        with self._held():
+        with self.held():
             self.library.call("rknn_dup_context", source, handle)
             return Context(self.library, handle[0], self)
 
     def destroy(self) -> None:
-        """Give the memory back, and then the context, as soon as no other one uses its weights.
+        """Give the memory back, and then the context, as soon as nothing else needs it.
 
         A failure is of no use to anyone and only logged.
         """
+        self._is_destroyed = True
         self.free_memories()
-        self._let_go()
+        self.let_go()
 
     @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        """Keep the context for another one that is made inside, and then lets go of it."""
-        with self._lock:
-            if self._holders == 0:
-                raise RknnClosedError("the context whose weights were to be used was destroyed")
-            self._holders += 1
+    def held(self) -> Iterator[None]:
+        """Keep the context for what is made of it inside, which then holds it and lets go of it at its own end.
+
+        Raises:
+            RknnClosedError: it was destroyed.
+        """
+        self.hold()
         try:
             yield
         except BaseException:
-            self._let_go()
+            self.let_go()
             raise
 
-    def _let_go(self) -> None:
-        with self._lock:
-            self._holders -= 1
-            if self._holders:
-                return
+    def hold(self) -> None:
+        """Keep the context until :meth:`let_go`, even if it is destroyed before.
+
+        Raises:
+            RknnClosedError: it was destroyed, and nothing holds it any more.
+        """
+        if not self._holders.add():
+            raise RknnClosedError(
+                "the context that this was to be made of was destroyed, with its session or for a fresh one"
+            )
+
+    def let_go(self) -> None:
+        """End a :meth:`hold`. The last one to let go gives the context back. Never waits for another thread."""
+        if not self._holders.remove():
+            return
         code = self.library.function("rknn_destroy")(self.handle)
         if code != 0:
             logger.warning("%s", status.error(code, "rknn_destroy", self.library.last_error()))
         if self._weights_of is not None:
-            self._weights_of._let_go()
+            self._weights_of.let_go()
 
     def free_memories(self) -> None:
-        """Give all its memory back."""
-        with self._lock:
-            memories = tuple(self._memories)
-        for memory in memories:
+        """Give back all memory that goes with the context."""
+        for memory in tuple(self._memories):
             memory.free()
 
     def register_custom_ops(self, owner: object, operators: Any) -> None:
@@ -176,20 +186,21 @@ class Context:
         self._custom_ops = owner
         self.library.call("rknn_register_custom_ops", self.handle, operators, len(operators))
 
-    def adopt(self, memory: Memory) -> None:
-        """Memory of this context, to be freed before it is destroyed."""
-        with self._lock:
-            self._memories.add(memory)
+    def adopt(self, memory: Memory) -> Memory:
+        """Take on memory that is to be freed with the context, unless that happens before; returns it.
 
-    def disown(self, memory: Memory, give_back: Callable[[], None]) -> None:
-        """Memory that is freed on its own: ``give_back`` is called, unless that has happened.
-
-        Whoever destroys the context meanwhile waits, so that its memory goes before it.
+        Raises:
+            RknnClosedError: the context was destroyed meanwhile; the memory is freed.
         """
-        with self._lock:
-            if memory in self._memories:
-                self._memories.remove(memory)
-                give_back()
+        self._memories[memory] = None
+        if self._is_destroyed:  # and may have looked for its memory before this one was there
+            memory.free()
+            raise RknnClosedError("the session was closed while NPU memory was allocated for it")
+        return memory
+
+    def disown(self, memory: Memory) -> None:
+        """Forget memory that was freed."""
+        self._memories.pop(memory, None)
 
     def set_core_mask(self, mask: int) -> None:
         """Choose the cores that run this context: one bit a core."""
@@ -293,11 +304,11 @@ class Context:
         self.library.call("rknn_query", self.handle, ffi.typeof("rknn_query_cmd").relements[command], answer, size)
 
 
-def _load(library: Library, model: str | bytes, flags: int, extend: Any) -> int:
+def _load(library: Library, model: str | bytes | memoryview, flags: int, extend: Any) -> int:
     handle = ffi.new("rknn_context *")
     if isinstance(model, str):
         # Size 0 says that the pointer is a path.
-        library.call("rknn_init", handle, ffi.new("char[]", model.encode()), 0, flags, extend)
+        library.call("rknn_init", handle, ffi.new("char[]", os.fsencode(model)), 0, flags, extend)
     else:
         library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, extend)
     # On failure the vendor may leave a number in the handle that is none: it is only read here, after success.

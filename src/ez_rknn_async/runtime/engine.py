@@ -10,7 +10,9 @@ import functools
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
+from ..wording import option
 from .abi import NATIVE, ffi
+from .shared_library import SharedLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +53,7 @@ STAGES = ("queue", "input", "npu", "output", "total")
 @functools.cache
 def native() -> Any:
     """The engine's library, loaded once a process."""
-    return ffi.dlopen(str(ENGINE_LIBRARY))
+    return SharedLibrary(str(ENGINE_LIBRARY)).functions
 
 
 class Result(NamedTuple):
@@ -205,7 +207,9 @@ class Engine:
         # One thread collects.
         self._collected = ffi.new("ezr_result[]", _AT_ONCE), ffi.new("int32_t[]", _AT_ONCE)
 
-    def run(self, task: Task, tag: int, timeout_ms: int, *, interruptible: bool, on_busy: Callable[[], None]) -> Result:
+    def run(
+        self, task: Task, tag: int, timeout_ms: int, *, interruptible: bool, keep: Callable[[bool], None]
+    ) -> Result:
         """Run a task and wait until it has ended.
 
         Args:
@@ -214,8 +218,8 @@ class Engine:
             timeout_ms: how long to wait for a worker.
             interruptible: whether Python's signal handlers are to run while this waits. When one raises, the task is
                 given up.
-            on_busy: called in that case if a worker is at the task: its arrays are in use until a RELEASED event with
-                its tag.
+            keep: told in that case whether the task's arrays stay in use until a RELEASED event with its tag, because
+                a worker is at it.
 
         Raises:
             RknnTimeoutError: no worker took it up in time; it was withdrawn.
@@ -230,8 +234,9 @@ class Engine:
                 status = self._native.ezr_resume(self._engine, task.result.id, task.result)
         except BaseException:
             # A handler raised, perhaps before the status above was stored: only the result tells which run it was.
-            if self._native.ezr_leave(self._engine, task.result.id) == BUSY:
-                on_busy()
+            keep(True)  # whatever a second signal cuts short here
+            if self._native.ezr_leave(self._engine, task.result.id) != BUSY:
+                keep(False)
             raise
         if status != OK:
             raise _refusal(status, timeout_ms)
@@ -365,7 +370,7 @@ def _refusal(status: int, timeout_ms: int) -> RknnError:
     if status == TIMEOUT:
         return RknnTimeoutError(
             f"run submit timed out: no worker was free within {timeout_ms} ms",
-            hint="raise submit_timeout_ms or max_queue_size, or submit less",
+            hint=f"raise {option('submit_timeout_ms')} or {option('max_queue_size')}, or submit less",
         )
     if status == CLOSED:
         return RknnClosedError("the session is closed")

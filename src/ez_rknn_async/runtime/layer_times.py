@@ -46,11 +46,11 @@ class LayerTime:
     duration_ns: tuple[int, int, int]
 
 
-def layer_times(model: str, soc: str | None = None) -> list[LayerTime]:
-    """The layers of the model at the path ``model`` in order of execution, without the markers of its borders.
+def layer_times(model: str | memoryview, soc: str | None = None) -> list[LayerTime]:
+    """The layers of the model in order of execution, without the markers of its borders.
 
-    ``soc`` is the SoC to model; default: the one that the model was compiled for. For a model with dynamic shapes they
-    are the layers for its largest ones.
+    ``model`` is a path, or the content. ``soc`` is the SoC to model; default: the one that the model was compiled for.
+    For a model with dynamic shapes they are the layers for its largest ones.
 
     Raises:
         RknnError: the simulated NPU cannot load the model.

@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
-import functools
+import os
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
+from ..wording import option
 from . import status
 from .abi import ffi
+from .shared_library import RTLD_NOW_GLOBAL, SharedLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +33,8 @@ REQUIRED = (
     "rknn_outputs_release",
 )
 
+_loading = threading.Lock()  # guards what follows
+_loaded: dict[str, Library] = {}  # by path
 _visible: list[Library] = []  # the one whose functions plug-ins find
 
 
@@ -50,10 +55,12 @@ class Library:
         self.path = path
         try:
             # Kept for the life of the process: unloading a driver library under running threads is asking for trouble.
-            self._lib = ffi.dlopen(path)
+            self._library = SharedLibrary(path)
         except OSError as error:
-            reason = str(error).partition(".  Additionally, ctypes")[0]  # how cffi looked for it once more, in vain
-            raise RknnRuntimeNotFoundError(reason, tried=[(path, reason)]) from None
+            hint = None
+            if os.sep not in path and os.path.exists(path):
+                hint = f"a mere name is looked for among the system's libraries: write ./{path} for the file here"
+            raise RknnRuntimeNotFoundError(str(error), tried=[(path, str(error))], hint=hint) from None
         missing = [name for name in REQUIRED if not self.has(name)]
         if missing:
             reason = f"it has no function {', '.join(missing)}: it is not an RKNPU2 runtime"
@@ -65,7 +72,7 @@ class Library:
 
     def has(self, function: str) -> bool:
         """Whether the library exports ``function``: newer versions have more than older ones."""
-        return hasattr(self._lib, function)
+        return self._library.has(function)
 
     def make_visible(self) -> None:
         """Let plug-ins that are loaded from now on find this library's functions.
@@ -76,19 +83,20 @@ class Library:
         Raises:
             RknnValueError: another one is.
         """
-        if _visible and _visible[0] is not self:
-            raise RknnValueError(
-                f"plug-ins of this process already use the functions of {_visible[0].path}; "
-                f"those for {self.path} need a process of their own"
-            )
-        if not _visible:
-            # The same library once more: what is loaded already is only made global.
-            self._visible = ffi.dlopen(self.path, ffi.RTLD_NOW | ffi.RTLD_GLOBAL)
-            _visible.append(self)
+        with _loading:
+            if _visible and _visible[0] is not self:
+                raise RknnValueError(
+                    f"plug-ins of this process already use the functions of {_visible[0].path}; "
+                    f"those for {self.path} need a process of their own"
+                )
+            if not _visible:
+                # The same library once more: what is loaded already is only made global.
+                SharedLibrary(self.path, RTLD_NOW_GLOBAL)
+                _visible.append(self)
 
     def function(self, name: str) -> Any:
         """The C function itself, for handing it to native code."""
-        return getattr(self._lib, name)
+        return getattr(self._library.functions, name)
 
     def call(self, name: str, *arguments: Any) -> None:
         """Call a function that returns a status.
@@ -123,8 +131,8 @@ class Library:
             return
         if not self.simulated:
             raise RknnValueError(
-                f"simulator={settings!r} is set, but the runtime library is {self.path}, which drives a real NPU; "
-                "leave it out, or set runtime_library='simulator'"
+                f"{option('simulator', settings)} is set, but the runtime library is {self.path}, which drives a real "
+                f"NPU; leave it out, or set {option('runtime_library', 'simulator')}"
             )
         self._configure(settings)
         try:
@@ -133,11 +141,13 @@ class Library:
             self._configure("")
 
     def _configure(self, settings: str) -> None:
-        if self.function("ez_rknn_simulator_configure")(settings.encode()) < 0:
-            raise RknnValueError(f"simulator={settings!r}: {self.last_error()}")
+        if self.function("ez_rknn_simulator_configure")(settings.encode("utf-8", "backslashreplace")) < 0:
+            raise RknnValueError(f"{option('simulator', settings)}: {self.last_error()}")
 
 
-@functools.cache
 def load(path: str) -> Library:
-    """The library at ``path``, loaded once a process."""
-    return Library(path)
+    """The library at ``path``, loaded once a process: weights are shared within one object only."""
+    with _loading:
+        if path not in _loaded:
+            _loaded[path] = Library(path)
+        return _loaded[path]

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import RknnRuntimeNotFoundError
+from ..paths import printable
+from ..wording import option
 from .abi import NATIVE
 from .library import Library, load
 from .machine import rockchip_soc
@@ -46,11 +48,13 @@ class Located:
         library: the loaded library.
         reason: which rule chose it, as a phrase.
         soc: the SoC that it drives, where that is known before a model is loaded.
+        is_last_resort: whether no rule but the last one applied.
     """
 
     library: Library
     reason: str
     soc: str | None
+    is_last_resort: bool = False
 
 
 def locate(runtime_library: str | None = None) -> Located:
@@ -60,7 +64,7 @@ def locate(runtime_library: str | None = None) -> Located:
         RknnRuntimeNotFoundError: with every path that was tried and what was wrong with it.
     """
     located = _choose(runtime_library)
-    logger.info("runtime library: %s (%s)", located.library.path, located.reason)
+    logger.info("runtime library: %s (%s)", printable(located.library.path), located.reason)
     return located
 
 
@@ -73,7 +77,7 @@ def _choose(runtime_library: str | None) -> Located:
             return _named(os.environ[variable], f"environment variable {variable}", soc)
     if soc is not None:
         return Located(_first_that_loads(SYSTEM_LIBRARIES, soc), f"this machine is an {soc.upper()}", soc)
-    return _simulator("this machine has no Rockchip NPU")
+    return replace(_simulator("this machine has no Rockchip NPU"), is_last_resort=True)
 
 
 def _named(name: str, reason: str, soc: str | None) -> Located:
@@ -100,5 +104,5 @@ def _first_that_loads(paths: tuple[str, ...], soc: str) -> Library:
         + "; ".join(f"{path}: {reason}" for path, reason in tried),
         tried=tried,
         hint="install Rockchip's runtime, name it with EZ_RKNN_RUNTIME_LIBRARY=/path/to/librknnrt.so, "
-        'or use the simulated NPU with runtime_library="simulator"',
+        f"or use the simulated NPU with {option('runtime_library', 'simulator')}",
     )

@@ -3,7 +3,8 @@
 A :class:`Memory` belongs to one context: it is allocated by the runtime (:meth:`Memory.allocate`), or it is somebody
 else's file descriptor, a dma-buf usually, that the runtime takes in (:meth:`Memory.from_fd`), or what another context
 has already (:meth:`Memory.shared`). It is given back exactly once: by :meth:`Memory.free`, or with its context,
-whichever comes first; afterwards it refuses to be used.
+whichever comes first; afterwards it refuses to be used. Memory that ``stays`` is given back by :meth:`Memory.free`
+alone, and its context waits for that. Freeing never waits for another thread, so that a finalizer may do it.
 
 CPU caches stand between the two who use it. Who writes calls :meth:`Memory.to_device` before the NPU reads, and
 :meth:`Memory.from_device` before reading what the NPU wrote; runtimes older than 2.0 have no such call, and do it in
@@ -15,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnClosedError, RknnDeviceError, RknnValueError
+from ..wording import option
 from .abi import ffi
 from .mapping import mapping_of
 
@@ -40,36 +42,39 @@ class Memory:
     """
 
     def __init__(self, context: Context, structure: Any, size: int, mapping: Mapping | None = None) -> None:
-        """Use :meth:`allocate` or :meth:`from_fd`."""
+        """Use :meth:`allocate`, :meth:`from_fd` or :meth:`shared`; the context is held for this memory."""
         self.context = context
         self.size = size
-        self._structure = structure
+        self._structures = [structure]  # whoever takes it out gives the memory back
         self._mapping = mapping  # kept for as long as the runtime knows its address
-        context.adopt(self)
 
     @classmethod
-    def allocate(cls, context: Context, size: int, flags: int = FLAGS["default"]) -> Memory:
+    def allocate(cls, context: Context, size: int, flags: int = FLAGS["default"], *, stays: bool = False) -> Memory:
         """New memory.
 
         Args:
             context: who shall use it.
             size: in bytes.
             flags: one of :data:`FLAGS`.
+            stays: whether it outlives :meth:`.Context.destroy`.
 
         Raises:
+            RknnClosedError: the context was destroyed.
             RknnDeviceError: there is none left.
             RknnValueError: this runtime cannot be asked for such memory.
         """
-        library = context.library
-        if library.has("rknn_create_mem2"):
-            structure = library.function("rknn_create_mem2")(context.handle, size, flags)
-            return cls(context, _given(library, structure, "rknn_create_mem2", f"{size} bytes"), size)
-        check_flags(library, flags)
-        structure = library.function("rknn_create_mem")(context.handle, size)
-        return cls(context, _given(library, structure, "rknn_create_mem", f"{size} bytes"), size)
+        library, call = context.library, "rknn_create_mem2"
+        arguments: tuple[int, ...] = (size, flags)
+        if not library.has(call):
+            check_flags(library, flags)
+            call, arguments = "rknn_create_mem", (size,)
+        with context.held():
+            structure = library.function(call)(context.handle, *arguments)
+            memory = cls(context, _given(library, structure, call, f"{size} bytes"), size)
+        return memory if stays else context.adopt(memory)
 
     @classmethod
-    def from_fd(cls, context: Context, fd: int, size: int, offset: int = 0) -> Memory:
+    def from_fd(cls, context: Context, fd: int, size: int, offset: int = 0, *, stays: bool = False) -> Memory:
         """Memory that a file descriptor stands for, such as a camera's dma-buf; nothing is copied.
 
         Args:
@@ -77,17 +82,19 @@ class Memory:
             fd: the descriptor; it may be closed afterwards.
             size: how many bytes of it to use.
             offset: where they begin.
+            stays: whether it outlives :meth:`.Context.destroy`.
 
         Raises:
+            RknnClosedError: the context was destroyed.
             RknnValueError: the descriptor is none, has fewer bytes, or cannot be mapped for reading and writing.
             RknnDeviceError: the runtime refuses it.
         """
-        mapping, library = mapping_of(fd, size, offset), context.library
-        structure = library.function("rknn_create_mem_from_fd")(
-            context.handle, mapping.fd, mapping.address, size, offset
-        )
+        mapping = mapping_of(fd, size, offset)
         what = f"{size} bytes at {offset} of file descriptor {fd}"
-        return cls(context, _given(library, structure, "rknn_create_mem_from_fd", what), size, mapping)
+        with context.held():
+            structure = _from_fd(context, mapping.fd, mapping.address, size, offset, what)
+            memory = cls(context, structure, size, mapping)
+        return memory if stays else context.adopt(memory)
 
     @classmethod
     def shared(cls, context: Context, other: Memory) -> Memory:
@@ -98,16 +105,16 @@ class Memory:
             other: the memory as the other context knows it; to be freed after this one.
 
         Raises:
+            RknnClosedError: the context was destroyed.
             RknnDeviceError: the runtime refuses it.
         """
-        theirs, library = other.structure, context.library
+        theirs, what = other.structure, f"{other.size} bytes of another context's"
         # At the same address: a runtime that meets memory at an address that it does not know imports it once more, and
         # 1.5.2 then gives the driver's only handle of it back once for each import.
-        structure = library.function("rknn_create_mem_from_fd")(
-            context.handle, theirs.fd, theirs.virt_addr, other.size, theirs.offset
-        )
-        what = f"{other.size} bytes of another context's"
-        return cls(context, _given(library, structure, "rknn_create_mem_from_fd", what), other.size)
+        with context.held():
+            structure = _from_fd(context, theirs.fd, theirs.virt_addr, other.size, theirs.offset, what)
+            memory = cls(context, structure, other.size)
+        return context.adopt(memory)
 
     @property
     def structure(self) -> Any:
@@ -116,14 +123,14 @@ class Memory:
         Raises:
             RknnClosedError: it was given back, or its context was.
         """
-        if self._structure is None:
-            raise RknnClosedError("this NPU memory was given back, with its session or on its own")
-        return self._structure
+        for structure in self._structures:
+            return structure
+        raise RknnClosedError("this NPU memory was given back, with its session or on its own")
 
     @property
     def is_free(self) -> bool:
         """Whether it was given back."""
-        return self._structure is None
+        return not self._structures
 
     @property
     def address(self) -> int:
@@ -155,11 +162,16 @@ class Memory:
 
     def free(self) -> None:
         """Give it back, unless that has happened. No task may be using it."""
-        self.context.disown(self, self._give_back)
-
-    def _give_back(self) -> None:
-        self.context.library.function("rknn_destroy_mem")(self.context.handle, self._structure)
-        self._structure = self._mapping = None
+        try:
+            structure = self._structures.pop()
+        except IndexError:
+            return
+        try:
+            self.context.library.function("rknn_destroy_mem")(self.context.handle, structure)
+        finally:
+            self._mapping = None
+            self.context.disown(self)
+            self.context.let_go()
 
     def _sync(self, mode: int) -> None:
         structure, library = self.structure, self.context.library
@@ -176,9 +188,14 @@ def check_flags(library: Library, flags: int) -> None:
     if flags not in _ORDINARY and not library.has("rknn_create_mem2"):
         name = next(name for name, value in FLAGS.items() if value == flags)
         raise RknnValueError(
-            f"mem_flags={name!r} needs a runtime that has rknn_create_mem2, and {library.path} has not; "
-            "update the runtime, or leave mem_flags out"
+            f"{option('mem_flags', name)} needs a runtime that has rknn_create_mem2, and {library.path} has not; "
+            f"update the runtime, or leave {option('mem_flags')} out"
         )
+
+
+def _from_fd(context: Context, fd: int, address: Any, size: int, offset: int, what: str) -> Any:
+    structure = context.library.function("rknn_create_mem_from_fd")(context.handle, fd, address, size, offset)
+    return _given(context.library, structure, "rknn_create_mem_from_fd", what)
 
 
 def _given(library: Library, structure: Any, call: str, what: str) -> Any:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnValueError
 from .abi import ffi
+from .shared_library import SharedLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,16 +75,15 @@ def _load(path: str) -> Plugin:
     try:
         plugin = _read(path, library)
     except RknnValueError:
-        ffi.dlclose(library)  # or the next try would find this one, even if the file has been mended
+        library.unload()  # or the next try would find this one, even if the file has been mended
         raise
-    _OPEN.append(library)
     return plugin
 
 
-def _read(path: str, library: Any) -> Plugin:
-    if not hasattr(library, ENTRY):
+def _read(path: str, library: SharedLibrary) -> Plugin:
+    if not library.has(ENTRY):
         raise RknnValueError(f"{path} is not a plug-in with a custom operator: it does not export {ENTRY}()")
-    structure = getattr(library, ENTRY)()
+    structure = getattr(library.functions, ENTRY)()
     if structure == ffi.NULL:
         raise RknnValueError(f"{path} gives no custom operator: its {ENTRY}() returned NULL")
     plugin = Plugin(path, _type(path, structure), structure.version, _target(path, structure), structure)
@@ -92,12 +92,9 @@ def _read(path: str, library: Any) -> Plugin:
     return plugin
 
 
-_OPEN: list[Any] = []  # cffi closes a library that nobody refers to
-
-
-def _open(path: str) -> Any:
+def _open(path: str) -> SharedLibrary:
     try:
-        return ffi.dlopen(path, ffi.RTLD_NOW | ffi.RTLD_LOCAL)
+        return SharedLibrary(path)
     except OSError as error:
         hint = None
         if "librknnrt.so" in str(error):

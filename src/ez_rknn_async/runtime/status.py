@@ -18,7 +18,7 @@ class Status:
 
 STATUSES = {
     -1: Status("RKNN_ERR_FAIL", RknnDeviceError, "the kernel log (dmesg) may say what the NPU's driver refused"),
-    -2: Status("RKNN_ERR_TIMEOUT", RknnTimeoutError, "the NPU did not finish in the driver's time"),
+    -2: Status("RKNN_ERR_TIMEOUT", RknnTimeoutError, "the NPU did not finish in the time that it was given"),
     -3: Status(
         "RKNN_ERR_DEVICE_UNAVAILABLE", RknnDeviceError, "the device is gone; reset() the session when it is back"
     ),

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator with the shapes of its operands and results, and those operands that are constants."""
+    """An operator with the shapes of its operands and results."""
 
     node: onnx.NodeProto
     inputs: Sequence[Shape | None]  # None: left out
     outputs: Sequence[Shape | None]
-    constants: Sequence[NDArray[Any] | None]
+    numbers: Callable[[str], NDArray[Any] | None]  # of a value, if it is constant
 
     def shape(self, place: int) -> Shape:
         """The shape of an operand that must be there."""
@@ -40,6 +40,10 @@ class Operator:
     def takes(self, place: int, *shapes: Shape) -> bool:
         """Whether an operand is left out, or has one of these shapes."""
         return place >= len(self.inputs) or self.inputs[place] in (None, *shapes)
+
+    def constant(self, place: int) -> NDArray[Any] | None:
+        """The numbers of an operand that is a constant; None if it is none, or left out."""
+        return self.numbers(self.node.input[place]) if place < len(self.node.input) else None
 
     def integer(self, name: str, default: int = 0) -> int:
         """An attribute."""
@@ -125,14 +129,14 @@ def _split(operator: Operator) -> bool:
 
 
 def _gather(operator: Operator) -> bool:
-    source, places = operator.shape(0), operator.constants[1]
+    source, places = operator.shape(0), operator.constant(1)
     size = source[operator.integer("axis")]
     return places is None or not places.size or bool(-size <= places.min() and places.max() < size)
 
 
 def _gather_tuples(operator: Operator) -> bool:
     """``GatherND`` and ``ScatterND``, whose places are tuples of indices."""
-    source, places = operator.shape(0), operator.constants[1]
+    source, places = operator.shape(0), operator.constant(1)
     if places is None or not places.size:
         return True
     skipped = operator.integer("batch_dims")
@@ -155,7 +159,7 @@ def _top(operator: Operator) -> bool:
 
 
 def _pad(operator: Operator) -> bool:
-    source, pads = operator.shape(0), operator.constants[1]
+    source, pads = operator.shape(0), operator.constant(1)
     if operator.text("mode", "constant") != "reflect" or pads is None:
         return True
     return all(pad < size for pad, size in zip(pads.tolist(), (*source, *source)))
@@ -168,7 +172,7 @@ def _slope(operator: Operator) -> bool:
 
 def _divisor(operator: Operator) -> bool:
     """Division of integers by zero ends the process."""
-    divisor = operator.constants[1]
+    divisor = operator.constant(1)
     return divisor is None or divisor.dtype.kind not in "iu" or bool((divisor != 0).all())
 
 

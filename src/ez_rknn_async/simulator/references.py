@@ -13,6 +13,7 @@ import onnxruntime as ort
 from onnx import helper
 
 from ..errors import RknnModelError
+from ..wording import provider_option
 from .executable import open_session
 from .lowering import lower
 from .samples import normalised
@@ -65,8 +66,8 @@ def _check_computable(lowered: Lowered, graph: Graph) -> None:
         operators = sorted({node.op for node in graph.nodes if node.is_custom})
         raise RknnModelError(
             f"the model has custom operators ({', '.join(operators)}), which only their plug-ins can compute",
-            hint="compare the outputs of a session that has the plug-ins (provider option custom_op_path) with those "
-            "of the original model",
+            hint=f"compare the outputs of a session that has the plug-ins ({provider_option('custom_op_path')}) with "
+            "those of the original model",
         )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RknnValueError
+from ..names import no_input
+from ..shape_advice import Expected, advice
 from .lowering.grid import QUANTIZED, grid_of, is_real
 
 if TYPE_CHECKING:
@@ -82,8 +84,7 @@ def split(graph: Graph, arrays: Sample) -> list[Sample]:
     tensors = [graph.tensors[index] for index in graph.inputs]
     unknown = sorted(set(arrays) - {tensor.name for tensor in tensors})
     if unknown:
-        names = ", ".join(tensor.name for tensor in tensors)
-        raise RknnValueError(f"the model has no input {unknown[0]!r}; its inputs are: {names}")
+        raise RknnValueError(no_input(unknown[0], [tensor.name for tensor in tensors]))
     parts = {tensor.name: _parts(tensor, arrays) for tensor in tensors}
     counts = {name: len(pieces) for name, pieces in parts.items()}
     if len(set(counts.values())) != 1:
@@ -101,8 +102,15 @@ def _parts(tensor: Tensor, arrays: Sample) -> list[NDArray[Any]]:
         raise RknnValueError(
             f"the array for input {tensor.name!r} has shape {list(array.shape)}, and the model takes "
             f"{list(tensor.shape)} in ONNX order, or several of them along the first dimension"
+            + advice(array.shape, [_expected(tensor)])
         )
     return np.split(array, array.shape[0] // tensor.shape[0])
+
+
+def _expected(tensor: Tensor) -> Expected:
+    if len(tensor.shape) != 4:
+        return Expected(tensor.shape)
+    return Expected(tensor.shape, "NCHW", "NHWC", is_settled=True)
 
 
 def fits(graph: Graph, arrays: Sample) -> bool:

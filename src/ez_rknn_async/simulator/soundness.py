@@ -98,10 +98,7 @@ def _check_operators(lowered: Lowered, graph: Graph, shapes: Shapes) -> None:
     for node in lowered.skeleton.graph.node:
         outputs = [shapes.get(name) for name in filter(None, node.output)]
         sound = all(shape is not None and math.prod(shape) <= limit for shape in outputs)
-        operator = Operator(
-            node, [shapes.get(name) for name in node.input], outputs, [constants.get(name) for name in node.input]
-        )
-        if not sound or not fit(operator):
+        if not sound or not fit(Operator(node, [shapes.get(name) for name in node.input], outputs, constants.get)):
             raise _damaged(_culprit(node.name))
 
 

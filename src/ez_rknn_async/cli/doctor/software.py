@@ -6,7 +6,7 @@ import importlib.util
 import re
 from typing import TYPE_CHECKING
 
-from ...errors import RknnError
+from ...errors import RknnError, naming
 from ...model import check_target, load
 from ...opening import OLDEST_RUNTIME
 from ...runtime.library import load as load_library
@@ -75,14 +75,14 @@ def check_named_runtime(tree: Tree, environment: Mapping[str, str]) -> Iterator[
 def check_model(path: str, soc: str | None, runtime_version: str | None) -> Iterator[Finding]:
     """Whether a model is for this SoC, and not newer than the runtime."""
     try:
-        with load(path) as model:
+        with naming(path), load(path) as model:
             toolkit, target = model.toolkit_version, model.target_platform
             if soc is not None:
                 check_target(model, soc)
-    except (RknnError, OSError) as error:
-        hint = getattr(error, "hint", None)
-        text = str(error).removesuffix(f"; {hint}")
-        yield problem("model", f"{path}: {text}", hint or "give the path of a .rknn file")
+    except RknnError as error:
+        yield problem(
+            "model", str(error).removesuffix(f"; {error.hint}"), error.hint or "give the path of a .rknn file"
+        )
         return
     described = f"{path}: for {target}, by toolkit {'.'.join(map(str, toolkit))}"
     if runtime_version and _numbers(runtime_version)[:2] < toolkit[:2]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
+from ...errors import RknnModelError
 from ...model.constants import constant, real_constant
 from ...model.graph import DType, Kind
 from ...model.registers import RegisterFile
@@ -37,6 +38,8 @@ IR_VERSION = 8
 CONTRIBUTED = "com.microsoft"  # the domain of ONNX Runtime's own operators
 # Sizes and other small constants are embedded; anything larger is shared with ONNX Runtime instead of copied.
 EMBEDDED_BYTES = 1024
+# How many times a file's data may be used, in float32; real models do so five times at most.
+_SHARED, _SPARE_ROOM = 16, 64 << 20
 NO_FILE = "weights"  # stands where external data has a file name; nothing reads it
 
 
@@ -66,6 +69,7 @@ class GraphBuilder:
         self._bytes: dict[str, str] = {}  # name of a value: that of its integers, as uint8
         self._described: list[Port] = []  # values of which ONNX cannot tell the shape
         self._layouts = Layouts(self._nodes)
+        self._room = _SHARED * model.stored_bytes + _SPARE_ROOM
         self._embedded: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # small constants by content
 
     # What a lowering function reads
@@ -181,6 +185,9 @@ class GraphBuilder:
     def initializer(self, array: NDArray[Any]) -> str:
         """Adds a constant; its name."""
         array = np.asarray(array, order="C")  # unlike ascontiguousarray, this leaves a scalar a scalar
+        self._room -= array.nbytes
+        if self._room < 0:
+            raise RknnModelError("the model file is damaged: its layers share more data than any real model's do")
         if array.nbytes > EMBEDDED_BYTES:
             return self._weight(array)
         key = (array.dtype.str, array.shape, array.tobytes())

@@ -37,6 +37,6 @@ class UnsupportedOperatorError(RknnModelError):
         super().__init__(
             f"the simulated NPU cannot execute {operators}: " + "; ".join(lines),
             hint="run the model on a board, leave these operators out of the network when compiling, "
-            "or use simulator compute=off to work with schedules only",
+            "or set compute=off among the simulated NPU's settings to work with schedules only",
         )
         self.problems = tuple(problems)

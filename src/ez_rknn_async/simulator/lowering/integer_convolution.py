@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .builder import GraphBuilder
 
 SMALLEST_WEIGHT = 1 << 15  # numbers; anything below is computed in float32
+_LARGEST_WINDOW = 256  # pixels: each is an operator
 _LONGEST_SUM = (2**31 - 1) // (255 * 255)  # products of two bytes, less their zero points, that 32 bits hold
 
 
@@ -63,6 +64,8 @@ def convolve_integers(decoded: Convolution, source: int, result: int, to: GraphB
 def _suits(decoded: Convolution) -> bool:
     weight = decoded.weight
     if weight.offset is None or decoded.transposed or decoded.group != 1:
+        return False
+    if math.prod(weight.shape[2:]) > _LARGEST_WINDOW:
         return False
     if weight.numbers.size < SMALLEST_WEIGHT or math.prod(weight.shape[1:]) > _LONGEST_SUM:
         return False

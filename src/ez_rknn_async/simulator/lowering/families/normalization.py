@@ -44,6 +44,8 @@ def norm(node: Node, to: GraphBuilder) -> None:
 def group_normalization(node: Node, to: GraphBuilder) -> None:
     """To mean 0 and variance 1 in each group of channels; scale and shift are for each group, or for each channel."""
     shape, groups = to.shape(node.inputs[0]), int(node.attributes["num_groups"])
+    if groups < 1 or shape[1] % groups:
+        raise ValueError(f"{shape[1]} channels cannot be {groups} groups")
     plain = [to.initializer(np.full(groups, number, np.float32)) for number in (1.0, 0.0)]
     grouped = to.add("Reshape", to.value(node.inputs[0]), to.ints([shape[0], groups, -1]))
     epsilon = float(node.attributes.get("epsilon") or 1e-5)

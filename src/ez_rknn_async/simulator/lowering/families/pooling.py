@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..builder import GraphBuilder
 
 
+_ALWAYS_ALLOWED = 256  # pixels of a window, however much of it is padding
+
+
 def _source(node: Node, to: GraphBuilder) -> str:
     """What the windows move over."""
     return cropped(to.value(node.inputs[0]), node.attributes.get("pads") or (), to)
@@ -61,6 +64,8 @@ def _average_of_quantized(node: Node, to: GraphBuilder, window: dict[str, Any]) 
     it is rounded, and a convolution adds in the order of the official simulator.
     """
     channels, kernel = to.shape(node.inputs[0])[1], window["kernel_shape"]
+    if math.prod(kernel) > _ALWAYS_ALLOWED + 4 * math.prod(to.shape(node.inputs[0])[2:]):
+        raise ValueError("the window is much larger than the map")
     geometry = {name: window[name] for name in ("kernel_shape", "pads", "strides") if name in window}
     weight = np.full((channels, 1, *kernel), 1 / math.prod(kernel), np.float32)
     return to.add("Conv", _source(node, to), to.initializer(weight), group=channels, **geometry)

@@ -1,0 +1,35 @@
+"""Counting who still needs something, without ever waiting.
+
+Sessions and values are often let go of by a garbage collection, which may come at any moment, on any thread, also in
+the middle of another one's critical section. A lock taken there could be held by the very code that was interrupted. So
+what ends with its last user is counted here instead: a list whose ``append`` and ``pop`` are atomic, with one token for
+each holder on top of a first one that marks the bottom. As tokens are anonymous and taken from the top, the first one
+goes last, and exactly one thread sees it go.
+"""
+
+from __future__ import annotations
+
+_FIRST, _MORE = object(), object()
+
+
+class Holders:
+    """The holders of one thing: one at first, who may be joined by others until the last has let go."""
+
+    __slots__ = ("_tokens",)
+
+    def __init__(self) -> None:
+        self._tokens = [_FIRST]
+
+    def add(self) -> bool:
+        """Count one more; False, and nothing counted, if the last one has let go."""
+        tokens = self._tokens
+        tokens.append(_MORE)
+        # With this token on top of it, the first one cannot go meanwhile.
+        if tokens[0] is _FIRST:
+            return True
+        tokens.pop()
+        return False
+
+    def remove(self) -> bool:
+        """Count one less; True for the last one, who ends what was held."""
+        return self._tokens.pop() is _FIRST

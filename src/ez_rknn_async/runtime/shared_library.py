@@ -1,0 +1,50 @@
+"""Opening shared libraries under any name that a file can have.
+
+cffi's own ``dlopen()`` takes only names that the file system's encoding has, and looks for what it does not find under
+other names too. The C library's takes bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import cffi
+
+from .abi import ffi
+
+RTLD_NOW_LOCAL: int = ffi.RTLD_NOW | ffi.RTLD_LOCAL
+RTLD_NOW_GLOBAL: int = ffi.RTLD_NOW | ffi.RTLD_GLOBAL
+
+_loader = cffi.FFI()
+_loader.cdef("void *dlopen(const char *, int); char *dlerror(void); int dlclose(void *);")
+_c: Any = _loader.dlopen(None)
+# Found now: finding dlerror() is a call of the loader itself, which would forget the error that it is to tell.
+_dlopen, _dlerror, _dlclose = _c.dlopen, _c.dlerror, _c.dlclose
+
+
+class SharedLibrary:
+    """A library that the dynamic loader has loaded; it stays loaded until :meth:`unload`, if that is ever called.
+
+    Attributes:
+        functions: its functions, as far as :mod:`.abi` declares them, as attributes.
+    """
+
+    def __init__(self, path: str, flags: int = RTLD_NOW_LOCAL) -> None:
+        """Load the library at ``path``; a name without a slash is looked for where the loader looks.
+
+        Raises:
+            OSError: it cannot be loaded; the text is the loader's.
+        """
+        self._handle = _dlopen(os.fsencode(path), flags)
+        if self._handle == _loader.NULL:
+            raise OSError(_loader.string(_dlerror()).decode("utf-8", "backslashreplace"))
+        self.functions: Any = ffi.dlopen(self._handle)
+
+    def has(self, function: str) -> bool:
+        """Whether it exports a function of that name."""
+        return hasattr(self.functions, function)
+
+    def unload(self) -> None:
+        """Let the loader forget it; nothing of it may be in use."""
+        _dlclose(self._handle)

@@ -1,0 +1,186 @@
+"""Mistakes on the command line, answered in its own words: flags, and no keyword arguments."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ez_rknn_async.cli import main, parser
+from ez_rknn_async.cli.flags import COMMAND_LINE, FLAGS, written
+from ez_rknn_async.cli.limit import limit
+from ez_rknn_async.wording import option, provider_option, speaking
+
+from .conftest import Ezrknn
+
+SIMULATOR = ["--runtime-library", "simulator"]
+# Words of the Python interface, of which the command line has others.
+PYTHON = re.compile(r"provider option|run option|(layout|io_mode|schedule|tp_mode|simulator)='|session\.|reset\(\)")
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """An input that fits the small convolutions."""
+    np.save(tmp_path / "ok.npy", np.zeros((1, 3, 16, 16), np.float32))
+    return tmp_path / "ok.npy"
+
+
+ARGUMENTS: dict[str, tuple[list[str], str]] = {
+    "layout": (["--layout", "nwhc"], "--layout nwhc is not one of nchw"),
+    "io mode": (["--io-mode", "fast"], "--io-mode fast is not one of auto, direct, copy"),
+    "core": (["--schedule", "7"], "--schedule names core 7, but rk3588 has cores 0 to 2; use --schedule 0,1,2"),
+    "cores": (["--schedule", "a"], "--schedule takes a core"),
+    "tensor parallel": (["--tp-mode", "4"], "--tp-mode 4 is not one of"),
+    "both": (["--schedule", "0", "--tp-mode", "0,1"], "--schedule 0 and --tp-mode 0,1 are both set"),
+    "threads": (["--threads-per-core", "0"], "--threads-per-core 0 must be at least 1"),
+    "settings": (["--simulator", "tming=off"], "--simulator tming=off: there is no setting 'tming'"),
+    "unknown option": (["--option", "laoyut=nhwc"], "unknown provider option 'laoyut'; did you mean 'layout'?"),
+    "no value": (["--option", "run_timeout_ms"], "write it as --option NAME=VALUE"),
+    "wrong value": (["--option", "run_timeout_ms=soon"], "--option run_timeout_ms takes an integer, not 'soon'"),
+    "twice": (
+        ["--layout", "nhwc", "--option", "layout=nchw"],
+        "layout is given twice: with --layout and with --option",
+    ),
+    "time": (
+        ["--simulator", "compute=off,timing=fixed:100000", "--option", "run_timeout_ms=10"],
+        "--option run_timeout_ms=10 allows",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", ARGUMENTS)
+def test_a_wrong_argument_is_named_by_its_flag(data: Path, image: Path, ezrknn_refuses: Ezrknn, mistake: str) -> None:
+    """What is to be corrected is what was typed."""
+    arguments, words = ARGUMENTS[mistake]
+    said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", "--input", image, *SIMULATOR, *arguments)
+    assert words in said
+    if mistake != "unknown option":
+        assert not PYTHON.search(said)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((1, 16, 16, 3), "it is in NHWC order: set --layout nhwc, or"),
+        ((16, 16, 3), "or set --layout nhwc and"),
+        ((4, 3, 16, 16), "set --dispatch-batch"),
+    ],
+)
+def test_a_wrong_shape_is_answered_with_flags(
+    data: Path, tmp_path: Path, ezrknn_refuses: Ezrknn, shape: tuple[int, ...], words: str
+) -> None:
+    """The same advice as in Python, in the words of this interface."""
+    np.save(tmp_path / "x.npy", np.zeros(shape, np.float32))
+    said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", tmp_path / "x.npy")
+    assert words in said
+    assert not PYTHON.search(said)
+
+
+def test_what_is_advised_works(data: Path, tmp_path: Path, ezrknn: Ezrknn) -> None:
+    """--layout nhwc for a frame as a camera gives it, and --dispatch-batch for several."""
+    np.save(tmp_path / "x.npy", np.zeros((4, 16, 16, 3), np.uint8))
+    flags = ["--layout", "nhwc", "--dispatch-batch", "--output-dir", tmp_path]
+    ezrknn("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", tmp_path / "x.npy", *flags)
+    assert np.load(tmp_path / "y.npy").shape == (4, 8, 16, 16)
+
+
+def test_any_provider_option_can_be_given(data: Path, image: Path, tmp_path: Path, ezrknn: Ezrknn) -> None:
+    """Messages name options that have no flag of their own."""
+    flags = ["--option", "output_dtype=native", "--option", "run_timeout_ms=60000", "--output-dir", tmp_path]
+    ezrknn("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", image, *flags)
+    assert np.load(tmp_path / "y.npy").dtype == np.int8
+
+
+def test_a_wrong_input_name_is_answered_as_in_python(data: Path, image: Path, ezrknn_refuses: Ezrknn) -> None:
+    """With the nearest of the model's own, and all of them."""
+    said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", f"X={image}")
+    assert said == "ezrknn: the model has no input 'X'; did you mean 'x'?; the model's inputs are 'x'"
+    said = ezrknn_refuses("compare", data / "tiny_conv_int8.rknn", "--inputs", f"X={image}")
+    assert "did you mean 'x'?" in said
+
+
+def test_compare_says_which_order_it_takes(data: Path, tmp_path: Path, ezrknn_refuses: Ezrknn) -> None:
+    """It has no --layout, so that is not advised."""
+    np.save(tmp_path / "x.npy", np.zeros((16, 16, 3), np.float32))
+    said = ezrknn_refuses("compare", data / "tiny_conv_int8.rknn", "--inputs", tmp_path / "x.npy")
+    assert "in HWC order without its batch dimension" in said
+    assert "transpose(2, 0, 1)[None]" in said
+    assert "layout" not in said
+
+
+def test_a_missing_custom_operator_names_the_flag(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also in the warning at the beginning."""
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 8, 8), np.float32))
+    model = data / "custom_operator_fp16.rknn"
+    assert main(["run", str(model), *SIMULATOR, "--input", str(tmp_path / "x.npy")]) == 1
+    assert "no plug-in brings them: give its path with --custom-op" in capsys.readouterr().err
+
+
+def test_what_limits_the_throughput_is_cured_with_flags() -> None:
+    """`ezrknn bench` says it, and so does the library's own function elsewhere."""
+    split = {"queue": 9.0, "input": 1.0, "npu": 1.0, "output": 1.0, "callback": 0.0}
+    with speaking(COMMAND_LINE):
+        said = limit(split, 0.5, 1)
+    for words in ("--threads-per-core 2", "--layout nhwc", "--io-mode at 'auto'", "--option output_dtype=native"):
+        assert words in said
+
+
+def test_every_flag_exists() -> None:
+    """What a message names can be typed."""
+    for flag in FLAGS.values():
+        given = [flag] if flag == "--dispatch-batch" else [flag, "1"]
+        parser().parse_args(["run", "model.rknn", *given])
+
+
+def test_values_are_written_as_a_shell_takes_them() -> None:
+    """Ready to be copied."""
+    assert written("layout", "nhwc") == "--layout nhwc"
+    assert written("schedule", [0, 1, 2]) == "--schedule 0,1,2"
+    assert written("simulator", "a b") == "--simulator 'a b'"
+    assert written("enable_pacing", True) == "--option enable_pacing=1"
+
+
+def test_the_words_are_pythons_again_afterwards(data: Path, ezrknn_refuses: Ezrknn) -> None:
+    """The command can be run from a program."""
+    ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR)
+    assert provider_option("layout", "nhwc") == "the provider option layout='nhwc'"
+    assert option("layout") == "layout"
+
+
+def test_a_warning_is_one_line(data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the place in the source, which means nothing to who types a command."""
+
+    def warn(_: object) -> int:
+        warnings.warn("beware", UserWarning, stacklevel=1)
+        return 0
+
+    monkeypatch.setattr("ez_rknn_async.cli.info.load", lambda _: warn(_))
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        main(["info", str(data / "tiny_conv_int8.rknn")])
+    assert capsys.readouterr().err.splitlines()[0] == "ezrknn: warning: beware"
+
+
+def test_an_error_that_nobody_foresaw_says_what_it_is(
+    data: Path, ezrknn_refuses: Ezrknn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, with the way to see more."""
+
+    def fail(_: object) -> None:
+        raise KeyError("x\ny")
+
+    monkeypatch.setattr("ez_rknn_async.cli.info.load", fail)
+    said = ezrknn_refuses("info", data / "tiny_conv_int8.rknn")
+    assert said.startswith("ezrknn: KeyError: ")
+    assert said.endswith("(--debug shows where)")
+
+
+def test_a_folder_that_cannot_be_made_is_named(data: Path, image: Path, ezrknn_refuses: Ezrknn) -> None:
+    """As every program says it."""
+    said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", image, "--output-dir", image)
+    assert said == f"ezrknn: {image}: File exists"

@@ -1,0 +1,74 @@
+"""One thread of a round: it does operations that its own random numbers choose."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+from .samples import Feed
+from .stage import Handle, Stage
+
+if TYPE_CHECKING:
+    from ez_rknn_async import IOBinding
+
+    from .ledger import Task
+
+
+class Actor:
+    """What an operation may use.
+
+    Attributes:
+        stage: the sessions.
+        draw: random numbers. How many an operation draws may not depend on what other threads do.
+        doing: the name of the operation under way.
+        bindings: that this thread keeps from one operation to another, with their sessions.
+    """
+
+    def __init__(self, stage: Stage, index: int) -> None:
+        self.stage, self.ledger = stage, stage.ledger
+        self.index = index
+        self.draw = stage.scenario.generator(f"thread {index}")
+        self.doing = "nothing yet"
+        self.bindings: dict[int, tuple[Handle, IOBinding]] = {}
+
+    def handle(self) -> Handle:
+        """A session to use."""
+        return self.stage.handle(self.draw.randrange(1000))
+
+    def kind(self, handle: Handle) -> str:
+        """Of which kind a sample is to be."""
+        kinds = sorted(handle.samples.by_kind)
+        return kinds[int(self.draw.random() * len(kinds))]
+
+    def task(self, handle: Handle, operation: str = "", kind: str = "") -> Task:
+        """A task of this operation for a session."""
+        kind = kind or self.kind(handle)
+        return self.ledger.begin(operation or self.doing, handle.fate, handle.samples, kind)
+
+    def chance(self, probability: float) -> bool:
+        """True so often."""
+        return self.draw.random() < probability
+
+    def work(self, start: threading.Barrier) -> None:
+        """Do everything that this thread has to do in the round."""
+        from .operations import OPERATIONS
+
+        weights = self.stage.scenario.weights
+        # First all of them the same thing at the same moment, to a session that no one has used.
+        names = ["run", *self.draw.choices(list(weights), list(weights.values()), k=self.stage.scenario.operations)]
+        start.wait()
+        for name in names:
+            self.doing = name
+            try:
+                OPERATIONS[name](self)
+            except BaseException:
+                self.ledger.violate(f"{name} raised:\n{traceback.format_exc()}")
+        self.doing = "nothing any more"
+        self.bindings.clear()
+
+
+def spoil(feed: Feed) -> None:
+    """Overwrite arrays that a call has promised to have copied."""
+    for array in feed.values():
+        array.fill(77)

@@ -1,0 +1,98 @@
+"""``run_pipeline`` and ``drain_pipeline``: one thread at a time, each going on where the one before has stopped.
+
+An error does not say which frame it is of. So results are told by what they are: each must be of a frame under way, and
+in front of it may only be as many frames as there were errors.
+"""
+
+from __future__ import annotations
+
+from ez_rknn_async import RknnError
+
+from ..actor import Actor, spoil
+from ..ledger import Ledger, Task
+from ..samples import Array
+from ..stage import Frames, Handle
+
+DEPTH = 3
+
+
+def pipeline(actor: Actor) -> None:
+    """A few steps; at times the pipeline is drained, or begun again."""
+    handle = actor.handle()
+    steps, drains, resets = actor.draw.randint(1, 8), actor.chance(0.3), actor.chance(0.1)
+    tasks = [actor.task(handle) for _ in range(steps)]
+    if not handle.frames.lock.acquire(blocking=False):
+        for task in tasks:
+            task.dropped()
+        return
+    try:
+        for task in tasks:
+            _step(actor.ledger, handle, task, reset=resets and task is tasks[0])
+        if drains:
+            drain(actor.ledger, handle)
+    finally:
+        handle.frames.lock.release()
+
+
+def _step(ledger: Ledger, handle: Handle, task: Task, *, reset: bool) -> None:
+    frames, feed = handle.frames, task.feed()
+    former = list(frames.tasks)
+    frames.tasks.append(task)
+    try:
+        outputs = handle.session.run_pipeline(feed, DEPTH, reset)
+    except Exception as error:
+        frames.errors.append(error)
+        outputs = None
+        reset = False  # whether that was done is not known; if it was, the frames are found out by drain()
+    spoil(feed)
+    if reset:
+        for old in former:
+            old.dropped()
+            frames.tasks.remove(old)
+    if outputs is not None:
+        _came(ledger, frames, outputs)
+
+
+def drain(ledger: Ledger, handle: Handle) -> None:
+    """Take everything out; afterwards no frame is left."""
+    frames = handle.frames
+    while True:
+        try:
+            results = handle.session.drain_pipeline()
+        except RknnError as error:
+            frames.errors.append(error)
+            continue
+        break
+    for outputs in results:
+        _came(ledger, frames, outputs)
+    while frames.tasks:
+        task = frames.tasks.popleft()
+        if frames.errors:
+            task.failed(frames.errors.pop(0))
+        else:
+            ledger.violate(f"{task} was lost by its pipeline")
+            task.dropped()
+    frames.errors.clear()
+
+
+def forget(handle: Handle) -> None:
+    """The session is gone, and its pipeline with it."""
+    with handle.frames.lock:
+        while handle.frames.tasks:
+            handle.frames.tasks.popleft().dropped()
+
+
+def _came(ledger: Ledger, frames: Frames, outputs: list[Array]) -> None:
+    """Outputs of a frame: the first, or one behind frames that have failed."""
+    sample = frames.tasks[0].samples.identify(outputs) if frames.tasks else None
+    if not any(task.sample is sample for task in frames.tasks):
+        ledger.violate(f"a pipeline gave outputs of no frame under way, but of {sample}")
+        return
+    while frames.tasks[0].sample is not sample:
+        late = frames.tasks.popleft()
+        if frames.errors:
+            late.failed(frames.errors.pop(0))
+        else:
+            ledger.violate(f"{late} was overtaken in its pipeline")
+            late.dropped()
+    frames.tasks.popleft().right(outputs)

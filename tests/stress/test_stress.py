@@ -1,0 +1,154 @@
+"""The stress machine itself: a minute of it, in processes of their own; and that it sees what it is there to see."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ez_rknn_async import RknnClosedError, RknnDeviceError
+
+from . import report
+from .fate import Fate
+from .ledger import Ledger, Task
+from .order import Order
+from .resources import settle, usage
+from .samples import Sample, Samples
+from .scenario import PROFILES, scenario
+from .watchdog import STATUS
+
+SECONDS = 7  # of each profile
+SEED = 2026
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_nothing_goes_wrong(root: Path, profile: str) -> None:
+    """Every task that was accepted ends once, right or with an error that has a reason, and nothing is left."""
+    command = [sys.executable, "-m", "tests.stress", "--seed", str(SEED), "--profile", profile]
+    done = subprocess.run(
+        [*command, "--minutes", str(SECONDS / 60), "--slowness", "2"], cwd=root, text=True, capture_output=True
+    )
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-6000:]}"
+
+
+# ---- A machine that cannot fail would be worthless ----
+
+
+@pytest.fixture
+def samples() -> Samples:
+    """Two inputs of a model that doubles them."""
+    arrays = [np.full((2,), number, np.float32) for number in range(2)]
+    return Samples("double", {"float32": [Sample(n, "float32", {"x": a}, [2 * a]) for n, a in enumerate(arrays)]})
+
+
+def begun(ledger: Ledger, samples: Samples, **reasons: bool) -> Task:
+    return ledger.begin("run", Fate(**reasons), samples, "float32")
+
+
+def test_wrong_numbers_are_seen_with_whose_they_are(samples: Samples) -> None:
+    """Outputs of another task in particular."""
+    ledger = Ledger()
+    task = begun(ledger, samples)
+    task.right([np.full((2,), 2, np.float32)])
+    assert "is wrong in 2 of 2 numbers, first 2.0 instead of 0.0" in ledger.violations[0]
+    assert "these are the outputs of float32 1" in ledger.violations[0]
+
+
+def test_right_numbers_are_right(samples: Samples) -> None:
+    """And the sample may be used again."""
+    ledger = Ledger()
+    for number in (0, 1, 0):
+        begun(ledger, samples).right([np.full((2,), 2 * number, np.float32)])
+    assert ledger.violations == []
+    assert ledger.ended["run"] == {"right": 3}
+
+
+def test_a_task_that_ends_twice_or_never_is_seen(samples: Samples) -> None:
+    """Also when both ends are right."""
+    ledger = Ledger()
+    task, _lost = begun(ledger, samples), begun(ledger, samples)
+    for _ in range(2):
+        task.right(task.sample.outputs)
+    assert not ledger.wait_until_all_ended(0)
+    assert ["has ended twice" in text or "has not ended" in text for text in ledger.violations] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("error", "reasons"),
+    [(RknnClosedError("closed"), {"is_ending": True}), (RknnDeviceError("failed"), {"fails": True})],
+)
+def test_an_error_needs_a_reason(samples: Samples, error: Exception, reasons: dict[str, bool]) -> None:
+    """One that no one has brought about is a violation; and so is one that is not of our types."""
+    ledger = Ledger()
+    begun(ledger, samples, **reasons).failed(error)
+    assert ledger.violations == []
+    begun(ledger, samples).failed(error)
+    begun(ledger, samples, **reasons).failed(OSError("ours is another"))
+    assert len(ledger.violations) == 2
+
+
+def test_a_callback_out_of_order_is_seen() -> None:
+    """Of calls that did not overlap; of those that did either may come first."""
+    order = Order()
+    first = order.submission()
+    first.has_returned()
+    second, third = order.submission(), order.submission()
+    second.has_returned()
+    third.has_returned()
+    assert order.came(third)
+    assert order.came(second)
+    assert not order.came(first)
+
+
+def test_what_is_left_over_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A thread, and more descriptors than an event loop has."""
+    monkeypatch.setattr("tests.stress.resources.SETTLING", 0.0)
+    before, stop = usage(), threading.Event()
+    files = [(tmp_path / "file").open("w") for _ in range(5)]
+    thread = threading.Thread(target=stop.wait, name="left over")
+    thread.start()
+    _, left = settle(before)
+    stop.set()
+    thread.join()
+    for file in files:
+        file.close()
+    assert any("threads more" in text for text in left)
+    assert any("5 descriptors more" in text for text in left)
+    assert any("left over" in text for text in left)
+
+
+def test_growth_is_seen_beside_noise() -> None:
+    """A step during the warm-up is none."""
+    noise = [0, 3000, 1000, 2000] * 15
+    assert report.growth_kb([60_000 + noise[i] for i in range(60)]) < 3000
+    assert report.growth_kb([50_000] * 15 + [90_000] * 45) == 0
+    assert report.growth_kb([60_000 + 1000 * i + noise[i] for i in range(60)]) > report.ALLOWED_GROWTH_KB
+
+
+def test_a_round_is_the_same_every_time() -> None:
+    """And does not depend on those before it."""
+    assert scenario(17, 43) == scenario(17, 43)
+    assert scenario(17, 43) != scenario(18, 43)
+    draws = [[scenario(17, 43).generator("thread 0").random() for _ in range(3)] for _ in range(2)]
+    assert draws[0] == draws[1]
+
+
+def test_the_watchdog_ends_a_process_that_hangs(root: Path) -> None:
+    """It prints how to repeat it, and where each thread is."""
+    program = (
+        "import threading\n"
+        "from tests.stress.watchdog import Watchdog\n"
+        "def here_it_hangs(): threading.Event().wait()\n"
+        "Watchdog(0.2, lambda: 'seed 17').start()\n"
+        "here_it_hangs()\n"
+    )
+    done: Any = subprocess.run([sys.executable, "-c", program], cwd=root, text=True, capture_output=True, timeout=60)
+    assert done.returncode == STATUS
+    assert "seed 17" in done.stderr
+    assert "here_it_hangs" in done.stderr

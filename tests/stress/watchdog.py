@@ -1,0 +1,36 @@
+"""Ends the process when it hangs, and says how to repeat that and where each thread is."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import threading
+from collections.abc import Callable
+
+STATUS = 3  # of a process that hung
+
+
+class Watchdog(threading.Thread):
+    """Barks when no one has fed it for ``seconds``."""
+
+    def __init__(self, seconds: float, describe: Callable[[], str]) -> None:
+        super().__init__(name="stress-watchdog", daemon=True)
+        self._seconds = seconds
+        self._describe = describe
+        self._fed = threading.Event()
+
+    def run(self) -> None:
+        """Watch for ever."""
+        while True:
+            # Should the interpreter itself be stuck, this one does without it.
+            faulthandler.dump_traceback_later(self._seconds + 60, exit=True)
+            if not self._fed.wait(self._seconds):
+                print(f"NOTHING HAS ENDED FOR {self._seconds:.0f} s\n{self._describe()}", file=sys.stderr, flush=True)
+                faulthandler.dump_traceback(all_threads=True)
+                os._exit(STATUS)
+            self._fed.clear()
+
+    def feed(self) -> None:
+        """All is well."""
+        self._fed.set()
