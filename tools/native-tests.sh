@@ -1,5 +1,5 @@
 #!/bin/sh
-# Configures, builds and runs the native tests: tools/native-tests.sh [none|address|thread|aarch64]
+# Configures, builds and runs the native tests: tools/native-tests.sh [none|address|thread|undefined|aarch64]
 # With a sanitizer, the first thing that it finds fails the run. Everything is built in build/native-<sanitizer>.
 set -eu
 
@@ -13,9 +13,9 @@ case $sanitizer in
         toolchain=-DCMAKE_TOOLCHAIN_FILE=$(cd "$(dirname "$0")/../cmake" && pwd)/aarch64-linux-gnu.cmake
         "$(dirname "$0")/need.sh" qemu-aarch64=qemu-user aarch64-linux-gnu-g++=g++-aarch64-linux-gnu
         ;;
-    address | thread) option=$sanitizer ;;
+    address | thread | undefined) option=$sanitizer ;;
     *)
-        echo "usage: $0 [none|address|thread|aarch64]" >&2
+        echo "usage: $0 [none|address|thread|undefined|aarch64]" >&2
         exit 2
         ;;
 esac

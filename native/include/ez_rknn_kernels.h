@@ -53,8 +53,8 @@ typedef struct {
  * there is no kernel for, or for numbers that contradict each other. */
 int32_t ezr_check_conversion(const ezr_conversion *conversion);
 
-/* Converts. The conversion must have passed ezr_check_conversion. from and to must not overlap and need no alignment;
- * all of `to` is written. Thread-safe. */
+/* Converts, if the conversion passes ezr_check_conversion; otherwise it touches nothing. from and to must not overlap
+ * and need no alignment; all of `to` is written. Thread-safe. */
 void ezr_convert(const ezr_conversion *conversion, const void *from, void *to);
 
 /* The bytes that an n x c x h x w tensor takes in this layout, gaps included. */

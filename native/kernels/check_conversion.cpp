@@ -51,9 +51,11 @@ bool is_layout(const ezr_conversion &conversion, const ezr_layout &layout) {
             return layout.c2 > 0 && uint64_t{layout.c1} * layout.c2 >= conversion.c &&
                    (layout.surface == 0 || layout.surface >= uint64_t{conversion.h} * conversion.w) &&
                    is_addressable(conversion, layout);
-        default:
-            return false;
+        case RKNN_TENSOR_UNDEFINED:
+        case RKNN_TENSOR_FORMAT_MAX:
+            break;
     }
+    return false;
 }
 
 /* Factors that are no numbers have no use, and so neither do they have a meaning. */

@@ -10,6 +10,7 @@
 
 #include "byte_halves.h"
 #include "byte_map.h"
+#include "ez_rknn_engine.h"
 #include "factors.h"
 #include "fill.h"
 #include "layout.h"
@@ -249,6 +250,7 @@ class Conversion {
 
 extern "C" __attribute__((visibility("default"))) void ezr_convert(const ezr_conversion *conversion, const void *from,
                                                                    void *to) {
+    if (ezr_check_conversion(conversion) != EZR_OK) return;
     ezr::fill_gaps(*conversion, to);
     if (conversion->n == 0 || conversion->c == 0 || conversion->h == 0 || conversion->w == 0) return;
     ezr::Conversion(*conversion, static_cast<const char *>(from), static_cast<char *>(to)).run();

@@ -19,9 +19,11 @@ size_t element_size(rknn_tensor_type type) {
             return 4;
         case RKNN_TENSOR_INT64:
             return 8;
-        default:
-            return 0;
+        case RKNN_TENSOR_INT4:
+        case RKNN_TENSOR_TYPE_MAX:
+            break;
     }
+    return 0;
 }
 
 Layout make_layout(uint32_t c, uint32_t h, uint32_t w, const ezr_layout &layout) {

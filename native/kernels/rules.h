@@ -88,8 +88,10 @@ EZR_INLINE void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *t
             return apply<Scale>(from, to, count, factors, range);
         case EZR_RULE_AFFINE:
             return apply<Affine>(from, to, count, factors, range);
-        default:
+        case EZR_RULE_DIVIDE:
             return apply<Divide>(from, to, count, factors, range);
+        default:  // no other rule quantises (check_conversion.cpp)
+            return;
     }
 }
 

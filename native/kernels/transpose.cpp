@@ -237,8 +237,10 @@ void transpose(const void *src, size_t src_stride, void *dst, size_t dst_stride,
             return transpose_elements<uint16_t>(src, src_stride, dst, dst_stride, rows, columns);
         case 4:
             return transpose_elements<uint32_t>(src, src_stride, dst, dst_stride, rows, columns);
-        default:
+        case 8:
             return transpose_elements<uint64_t>(src, src_stride, dst, dst_stride, rows, columns);
+        default:  // no type has elements of another size
+            return;
     }
 }
 

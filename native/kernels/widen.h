@@ -50,8 +50,13 @@ EZR_INLINE void widen(rknn_tensor_type type, const void *from, float *to, size_t
             return widen_all<int32_t>(from, to, count);
         case RKNN_TENSOR_UINT32:
             return widen_all<uint32_t>(from, to, count);
-        default:
+        case RKNN_TENSOR_INT64:
             return widen_all<int64_t>(from, to, count);
+        case RKNN_TENSOR_FLOAT32:  // is wide already
+        case RKNN_TENSOR_INT4:     // these have no kernel (check_conversion.cpp)
+        case RKNN_TENSOR_BFLOAT16:
+        case RKNN_TENSOR_TYPE_MAX:
+            return;
     }
 }
 
@@ -85,8 +90,19 @@ EZR_INLINE void narrow(const int32_t *from, rknn_tensor_type type, void *to, siz
             return narrow_all<int8_t>(from, to, count);
         case RKNN_TENSOR_UINT8:
             return narrow_all<uint8_t>(from, to, count);
-        default:
+        case RKNN_TENSOR_INT16:
             return narrow_all<int16_t>(from, to, count);
+        case RKNN_TENSOR_FLOAT32:  // are not made of whole numbers
+        case RKNN_TENSOR_FLOAT16:
+        case RKNN_TENSOR_UINT16:  // these have no kernel (check_conversion.cpp)
+        case RKNN_TENSOR_INT32:
+        case RKNN_TENSOR_UINT32:
+        case RKNN_TENSOR_INT64:
+        case RKNN_TENSOR_BOOL:
+        case RKNN_TENSOR_INT4:
+        case RKNN_TENSOR_BFLOAT16:
+        case RKNN_TENSOR_TYPE_MAX:
+            return;
     }
 }
 

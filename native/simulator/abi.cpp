@@ -6,6 +6,7 @@
 #include "call.h"
 #include "export.h"
 #include "log.h"
+#include "number_of.h"
 #include "pages.h"
 #include "process.h"
 #include "query.h"
@@ -109,7 +110,7 @@ EZ_RKNN_EXPORT int rknn_destroy(rknn_context context) {
 }
 
 EZ_RKNN_EXPORT int rknn_query(rknn_context context, rknn_query_cmd cmd, void *info, uint32_t size) {
-    return guarded({"rknn_query", context}, [&] { return query(*context_of(context), cmd, info, size); });
+    return guarded({"rknn_query", context}, [&] { return query(*context_of(context), number_of(cmd), info, size); });
 }
 
 EZ_RKNN_EXPORT int rknn_inputs_set(rknn_context context, uint32_t n_inputs, rknn_input inputs[]) {
@@ -117,7 +118,7 @@ EZ_RKNN_EXPORT int rknn_inputs_set(rknn_context context, uint32_t n_inputs, rknn
 }
 
 EZ_RKNN_EXPORT int rknn_set_core_mask(rknn_context context, rknn_core_mask core_mask) {
-    const auto mask = static_cast<uint32_t>(core_mask);
+    const auto mask = static_cast<uint32_t>(number_of(core_mask));
     return guarded({"rknn_set_core_mask", context, mask}, [&] { return context_of(context)->set_core_mask(mask); });
 }
 
@@ -147,7 +148,10 @@ EZ_RKNN_EXPORT int rknn_outputs_get(rknn_context context, uint32_t n_outputs, rk
 
 EZ_RKNN_EXPORT int rknn_outputs_release(rknn_context context, uint32_t n_outputs, rknn_output outputs[]) {
     return guarded({"rknn_outputs_release", context}, [&] {
-        context_of(context);
+        const size_t count = context_of(context)->model()->graphs[0].outputs.size();
+        if (n_outputs > count) {
+            fail(RKNN_ERR_PARAM_INVALID, n_outputs, " outputs to release, but the model has ", count);
+        }
         if (outputs == nullptr && n_outputs != 0) fail(RKNN_ERR_PARAM_INVALID, "the array of outputs is NULL");
         for (uint32_t i = 0; i < n_outputs; ++i) {
             if (outputs[i].is_prealloc != 0) continue;

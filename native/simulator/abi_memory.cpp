@@ -5,6 +5,7 @@
 
 #include "call.h"
 #include "export.h"
+#include "number_of.h"
 #include "process.h"
 #include "rknn_abi.h"
 #include "status.h"
@@ -96,10 +97,11 @@ EZ_RKNN_EXPORT int rknn_mem_sync(rknn_context context, rknn_tensor_mem *mem, rkn
     return guarded({"rknn_mem_sync", context}, [&] {
         const std::shared_ptr<Context> found = context_of(context);
         const std::shared_ptr<Memory> memory = process_state().memories.find(mem);
-        if (mode < RKNN_MEMORY_SYNC_TO_DEVICE || mode > RKNN_MEMORY_SYNC_BIDIRECTIONAL) {
-            fail(RKNN_ERR_PARAM_INVALID, "there is no synchronisation ", static_cast<int>(mode));
+        const int32_t wanted = number_of(mode);
+        if (wanted < RKNN_MEMORY_SYNC_TO_DEVICE || wanted > RKNN_MEMORY_SYNC_BIDIRECTIONAL) {
+            fail(RKNN_ERR_PARAM_INVALID, "there is no synchronisation ", wanted);
         }
-        if ((mode & RKNN_MEMORY_SYNC_TO_DEVICE) != 0) memory->flush(found->computes());
+        if ((wanted & RKNN_MEMORY_SYNC_TO_DEVICE) != 0) memory->flush(found->computes());
         return RKNN_SUCC;
     });
 }

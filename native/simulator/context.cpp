@@ -76,8 +76,10 @@ void Context::allocate() {
     for (size_t i = 0; i < inputs_.size(); ++i) make(inputs_[i].buffer, &GraphPlan::inputs, i);
     for (size_t i = 0; i < outputs_.size(); ++i) {
         const Pages &buffer = outputs_[i].buffer;
-        if (make(outputs_[i].buffer, &GraphPlan::outputs, i) && model_->device == nullptr) {
-            const TensorPort &port = model_->graphs[0].outputs[i];
+        const TensorPort &port = model_->graphs[0].outputs[i];
+        const bool made = make(outputs_[i].buffer, &GraphPlan::outputs, i);
+        // New pages are zero already, and take no memory until they are written.
+        if (made && model_->device == nullptr && port.zero_point != 0) {
             fill_with_zero(port, buffer.size() / port.element_size, buffer.data());
         }
     }

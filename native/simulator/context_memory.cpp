@@ -6,6 +6,7 @@
 #include "context.h"
 #include "convert_input.h"
 #include "log.h"
+#include "number_of.h"
 #include "status.h"
 
 namespace ez_rknn::simulator {
@@ -45,8 +46,13 @@ void check_usable(const TensorPort &port, const Memory &memory) {
 }
 
 IoBinding binding_of(const std::shared_ptr<Memory> &memory, const rknn_tensor_attr &attr) {
-    if (attr.fmt < RKNN_TENSOR_NCHW || attr.fmt >= RKNN_TENSOR_FORMAT_MAX) {
-        fail(RKNN_ERR_PARAM_INVALID, "there is no layout ", static_cast<int>(attr.fmt));
+    const int32_t format = number_of(attr.fmt);
+    if (format < RKNN_TENSOR_NCHW || format >= RKNN_TENSOR_FORMAT_MAX) {
+        fail(RKNN_ERR_PARAM_INVALID, "there is no layout ", format);
+    }
+    const int32_t type = number_of(attr.type);
+    if (type < RKNN_TENSOR_FLOAT32 || type >= RKNN_TENSOR_TYPE_MAX) {
+        fail(RKNN_ERR_PARAM_INVALID, "there is no element type ", type);
     }
     return {memory, attr.type, attr.fmt, attr.pass_through != 0};
 }

@@ -4,6 +4,7 @@
 
 #include "attributes.h"
 #include "context.h"
+#include "number_of.h"
 #include "status.h"
 
 namespace ez_rknn::simulator {
@@ -21,7 +22,8 @@ size_t find_input(const GraphPlan &plan, const rknn_tensor_attr &attr) {
 
 bool has_shape(const TensorPort &port, const rknn_tensor_attr &attr) {
     // A shape without a layout is compared with the model's own order: NCHW.
-    const std::vector<uint32_t> dims = attr.fmt == RKNN_TENSOR_NHWC ? api_input_dims(port) : port.dims;
+    const bool is_nhwc = number_of(attr.fmt) == RKNN_TENSOR_NHWC;
+    const std::vector<uint32_t> dims = is_nhwc ? api_input_dims(port) : port.dims;
     return attr.n_dims == dims.size() && std::equal(dims.begin(), dims.end(), attr.dims);
 }
 
@@ -41,9 +43,12 @@ int Context::set_input_shapes(uint32_t count, const rknn_tensor_attr *attrs) {
              "with dynamic_shapes");
     }
     if (attrs == nullptr || count == 0) fail(RKNN_ERR_PARAM_INVALID, "no shapes are given");
+    if (count > inputs_.size()) {
+        fail(RKNN_ERR_PARAM_INVALID, count, " shapes are given, but the model has ", inputs_.size(), " inputs");
+    }
     std::vector<bool> fits(model_->graphs.size(), true);
     for (uint32_t i = 0; i < count; ++i) {
-        if (attrs[i].fmt == RKNN_TENSOR_NCHW && attrs[i].n_dims == 4) {
+        if (number_of(attrs[i].fmt) == RKNN_TENSOR_NCHW && attrs[i].n_dims == 4) {
             fail(RKNN_ERR_PARAM_INVALID,
                  "rknn_set_input_shapes error, fmt(0) is invalid, only support NHWC or UNDEFINED ", "layout input");
         }

@@ -7,6 +7,7 @@
 
 #include "log.h"
 #include "normalise_input.h"
+#include "number_of.h"
 #include "rounding.h"
 #include "status.h"
 #include "write_input.h"
@@ -144,13 +145,14 @@ std::optional<InputReading> pass_through(const TensorPort &port, const rknn_inpu
 
 void check_arguments(const TensorPort &port, const rknn_input &input, uint32_t index) {
     if (input.buf == nullptr) fail(RKNN_ERR_PARAM_INVALID, "input ", index, " ('", port.name, "') has no buffer");
-    if (input.fmt < RKNN_TENSOR_NCHW || input.fmt >= RKNN_TENSOR_FORMAT_MAX) {
-        fail(RKNN_ERR_PARAM_INVALID, "meet unsupported layout(", static_cast<int>(input.fmt), ")!");
+    const int32_t format = number_of(input.fmt);
+    if (format < RKNN_TENSOR_NCHW || format >= RKNN_TENSOR_FORMAT_MAX) {
+        fail(RKNN_ERR_PARAM_INVALID, "meet unsupported layout(", format, ")!");
     }
-    const uint32_t element_size = input_element_size(input.type);
+    const int32_t type = number_of(input.type);
+    const uint32_t element_size = input_element_size(type);
     if (element_size == 0) {
-        fail(RKNN_ERR_PARAM_INVALID, "input ", index, " ('", port.name, "') has type ", static_cast<int>(input.type),
-             ", which cannot be set");
+        fail(RKNN_ERR_PARAM_INVALID, "input ", index, " ('", port.name, "') has type ", type, ", which cannot be set");
     }
     const uint64_t needed = static_cast<uint64_t>(port.total_elements()) * element_size;
     if (input.size < needed) {

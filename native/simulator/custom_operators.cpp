@@ -8,6 +8,7 @@
 
 #include "attributes.h"
 #include "log.h"
+#include "number_of.h"
 #include "status.h"
 
 namespace ez_rknn::simulator {
@@ -116,13 +117,14 @@ void CustomOperators::check(const rknn_custom_op *operators, uint32_t count) con
         const rknn_custom_op &given = operators[i];
         const std::string type = type_of(given);
         if (type.empty()) fail(RKNN_ERR_PARAM_INVALID, "custom operator ", i, " has no op_type");
-        if (given.target == RKNN_TARGET_TYPE_GPU) {
+        const int32_t target = number_of(given.target);
+        if (target == RKNN_TARGET_TYPE_GPU) {
             fail(RKNN_ERR_PARAM_INVALID, "the custom operator ", type,
                  " is for the GPU, and the simulated NPU has none: ", "register one for the CPU");
         }
-        if (given.target != RKNN_TARGET_TYPE_CPU) {
-            fail(RKNN_ERR_PARAM_INVALID, "the custom operator ", type, " is for target ",
-                 static_cast<int>(given.target), ", which does not exist: the targets are CPU (1) and GPU (2)");
+        if (target != RKNN_TARGET_TYPE_CPU) {
+            fail(RKNN_ERR_PARAM_INVALID, "the custom operator ", type, " is for target ", target,
+                 ", which does not exist: the targets are CPU (1) and GPU (2)");
         }
         if (given.compute == nullptr) {
             fail(RKNN_ERR_PARAM_INVALID, "the custom operator ", type, " has no function compute",

@@ -11,6 +11,7 @@
 #include "rknn_abi.h"
 #include "schema.h"
 #include "status.h"
+#include "utf8.h"
 
 namespace ez_rknn::simulator {
 
@@ -18,6 +19,7 @@ namespace {
 
 namespace field = fields::node;
 
+constexpr size_t longest_type = 255; /* characters */
 constexpr const char *custom_prefix = "cst";
 constexpr uint8_t npu = 2;                   /* field 3 */
 constexpr int32_t unwanted = -1;             /* a result that nothing reads; so is tensor 0 */
@@ -36,6 +38,13 @@ bool is_blank(const Table &table) {
 size_t least_inputs(const std::string &type) {
     if (type == "InputOperator") return 0;
     return starts_with(type, "Conv") ? 2 : 1;  // data and weight
+}
+
+/* What is fused behind each other has one name; the longest seen has 25 characters. */
+void check_type(const std::string &type) {
+    if (utf8_length(reinterpret_cast<const uint8_t *>(type.data()), type.size()) > longest_type) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: an operator has a name of ", type.size(), " bytes");
+    }
 }
 
 /* Operators without what they need, and with more than a custom one can have. */
@@ -109,7 +118,7 @@ void read_attributes(const Bytes &buffer, const Table &table, int32_t toolkit, S
     const Bytes document = table.bytes(field::attributes);
     // That of an output is four numbers, of which the first may be the length.
     if (node.type == "OutputOperator" || !is_bson_document(document)) return;
-    check.charge(document.size());
+    check.count_attributes(document.size());
     check_bson_attributes(document, [&](const std::string &name) { return parameters.have(name); });
     if (node.custom) node.attributes = read_operator_attributes(document);
 }
@@ -124,8 +133,12 @@ Node read_node(const Bytes &buffer, const Table &table, size_t tensor_count, int
     std::vector<int32_t> outputs = table.ints(field::outputs);
     std::replace(outputs.begin(), outputs.end(), unwanted, 0);
     result.outputs = checked_indices(outputs, tensor_count, "a layer writes tensor");
+    check_type(result.type);
     check_operands(result);
     result.outputs.erase(std::remove(result.outputs.begin(), result.outputs.end(), 0U), result.outputs.end());
+    if (result.outputs.empty() && result.type != "OutputOperator") {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: nothing reads what operator '", result.type, "' computes");
+    }
     read_attributes(buffer, table, toolkit, check, result);
     result.task_counts = read_counts(table, field::task_counts, result);
     result.lut_counts = read_counts(table, field::lut_counts, result);

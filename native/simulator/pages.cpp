@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "redzone.h"
 #include "rknn_abi.h"
 #include "status.h"
 
@@ -14,10 +15,13 @@ namespace ez_rknn::simulator {
 Pages Pages::map(size_t size, int protection, int flags, int fd, int64_t begin) {
     Pages pages;
     if (size == 0) return pages;
-    void *address = mmap(nullptr, size, protection, flags, fd, static_cast<off_t>(begin));
+    const size_t mapped = whole_pages(size) + ((flags & MAP_ANONYMOUS) != 0 ? redzone_size : 0);
+    void *address = mmap(nullptr, mapped, protection, flags, fd, static_cast<off_t>(begin));
     if (address == MAP_FAILED) fail(RKNN_ERR_MALLOC_FAIL, "mapping ", size, " bytes: ", std::strerror(errno));
     pages.data_ = static_cast<uint8_t *>(address);
     pages.size_ = size;
+    pages.mapped_ = mapped;
+    forbid(pages.data_ + size, mapped - size);
     return pages;
 }
 
@@ -42,15 +46,20 @@ Pages Pages::readonly(const FileDescriptor &file, size_t size) {
 }
 
 Pages::~Pages() {
-    if (data_ != nullptr) munmap(data_, size_);
+    if (data_ == nullptr) return;
+    allow(data_, mapped_);
+    munmap(data_, mapped_);
 }
 
 Pages::Pages(Pages &&other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      mapped_(std::exchange(other.mapped_, 0)) {}
 
 Pages &Pages::operator=(Pages &&other) noexcept {
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
+    std::swap(mapped_, other.mapped_);
     return *this;
 }
 

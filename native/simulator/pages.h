@@ -34,6 +34,7 @@ class Pages {
 
     uint8_t *data_ = nullptr;
     size_t size_ = 0;
+    size_t mapped_ = 0; /* whole pages */
 };
 
 }  // namespace ez_rknn::simulator

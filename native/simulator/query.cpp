@@ -133,8 +133,8 @@ int query_perf_detail(Context &context, void *info, uint32_t size) {
 
 }  // namespace
 
-int query(Context &context, rknn_query_cmd command, void *info, uint32_t size) {
-    switch (static_cast<int>(command)) {
+int query(Context &context, int32_t command, void *info, uint32_t size) {
+    switch (command) {
         case RKNN_QUERY_IN_OUT_NUM:
             return query_number(context, info, size);
         case RKNN_QUERY_INPUT_ATTR:
@@ -172,10 +172,10 @@ int query(Context &context, rknn_query_cmd command, void *info, uint32_t size) {
         case RKNN_QUERY_CURRENT_NATIVE_OUTPUT_ATTR:
             return query_current(context, RKNN_ERR_CTX_INVALID, &GraphPlan::outputs, native_output_attr, info, size);
         default:
-            if (static_cast<int>(command) >= RKNN_QUERY_CMD_MAX) {
-                fail(RKNN_ERR_PARAM_INVALID, "rknn_query, cmd = ", static_cast<int>(command), " is not in [0, 17]!");
+            if (command >= RKNN_QUERY_CMD_MAX) {
+                fail(RKNN_ERR_PARAM_INVALID, "rknn_query, cmd = ", command, " is not in [0, 17]!");
             }
-            fail(RKNN_ERR_FAIL, "rknn_query, unsupported cmd(", static_cast<int>(command), ")!");
+            fail(RKNN_ERR_FAIL, "rknn_query, unsupported cmd(", command, ")!");
     }
 }
 

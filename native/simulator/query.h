@@ -5,6 +5,7 @@
 
 namespace ez_rknn::simulator {
 
-int query(Context &context, rknn_query_cmd command, void *info, uint32_t size);
+/* `command` is a rknn_query_cmd, or any other number. */
+int query(Context &context, int32_t command, void *info, uint32_t size);
 
 }  // namespace ez_rknn::simulator

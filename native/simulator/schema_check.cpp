@@ -1,5 +1,8 @@
 #include "schema_check.h"
 
+#include <cstring>
+#include <unordered_set>
+
 #include "literal.h"
 #include "rknn_abi.h"
 #include "status.h"
@@ -12,6 +15,15 @@ namespace {
 constexpr uint64_t offset_size = 4;
 constexpr uint64_t spare_budget = 64 * 1024; /* so that small files, which share more, are not refused */
 constexpr uint64_t table_cost = 64;          /* beside what is in it: about the bytes that a real one takes */
+constexpr uint64_t most_tables = 1U << 17;
+constexpr uint64_t most_numbers = 1U << 20;
+constexpr uint64_t most_text = 1U << 24; /* bytes, as of attributes */
+constexpr uint64_t most_attributes = 1U << 20;
+
+void take(uint64_t &left, uint64_t count, const char *what) {
+    if (count > left) fail(RKNN_ERR_MODEL_INVALID, "damaged model: it has far more ", what, " than any real one");
+    left -= count;
+}
 
 /* Bytes inside the table. */
 uint64_t inline_size(FieldType type) {
@@ -53,13 +65,24 @@ bool is_described(const Literal &literal) {
 
 }  // namespace
 
-SchemaCheck::SchemaCheck(const Bytes &buffer) : buffer_(buffer), left_(buffer.size() + spare_budget) {}
+SchemaCheck::SchemaCheck(const Bytes &buffer)
+    : buffer_(buffer),
+      left_(buffer.size() + spare_budget),
+      tables_left_(most_tables),
+      numbers_left_(most_numbers),
+      text_left_(most_text),
+      attributes_left_(most_attributes) {}
 
 void SchemaCheck::charge(uint64_t bytes) {
     if (bytes > left_) {
         fail(RKNN_ERR_MODEL_INVALID, "damaged model: its tables refer to far more data than the file holds");
     }
     left_ -= bytes;
+}
+
+void SchemaCheck::count_attributes(uint64_t bytes) {
+    charge(bytes);
+    take(attributes_left_, bytes, "attributes");
 }
 
 uint64_t SchemaCheck::target(uint64_t position) const {
@@ -72,6 +95,7 @@ uint64_t SchemaCheck::target(uint64_t position) const {
 
 void SchemaCheck::table(uint64_t position, const TableSchema &schema) {
     charge(table_cost);
+    take(tables_left_, 1, "tables");
     const int64_t signed_vtable = static_cast<int64_t>(position) - buffer_.i32(position, "table");
     if (signed_vtable < 0) refuse(buffer_, position, "a table has no field list");
     const auto vtable = static_cast<uint64_t>(signed_vtable);
@@ -144,17 +168,21 @@ SchemaCheck::Vector SchemaCheck::numbers(uint64_t position, const FieldSchema &f
                " make sense");
     }
     charge(offset_size + 4 * found.count);
+    take(numbers_left_, found.count, "numbers");
     return found;
 }
 
 SchemaCheck::Vector SchemaCheck::text(uint64_t position) {
     const Vector found = vector(position, 1);
     charge(offset_size + found.count);
+    take(text_left_, found.count, "text");
     if (buffer_.u8(found.first + found.count, "end of a text") != 0) {
         refuse(buffer_, found.first, "a text does not end with a zero byte");
     }
-    if (!utf8_length(buffer_.at(found.first, found.count, "text"), found.count)) {
-        refuse(buffer_, found.first, "a text is not UTF-8");
+    const uint8_t *text = buffer_.at(found.first, found.count, "text");
+    if (!utf8_length(text, found.count)) refuse(buffer_, found.first, "a text is not UTF-8");
+    if (found.count != 0 && std::memchr(text, 0, found.count) != nullptr) {
+        refuse(buffer_, found.first, "a text has a zero byte before its end");
     }
     return found;
 }
@@ -165,9 +193,15 @@ void SchemaCheck::texts(uint64_t position, const FieldSchema &field) {
     for (uint64_t i = 0; i < found.count; ++i) text(found.first + offset_size * i);
 }
 
+/* No compiler writes one table twice into a list. */
 void SchemaCheck::tables(uint64_t position, const TableSchema &schema) {
     const Vector found = vector(position, offset_size);
-    for (uint64_t i = 0; i < found.count; ++i) table(target(found.first + offset_size * i), schema);
+    std::unordered_set<uint64_t> seen;
+    for (uint64_t i = 0; i < found.count; ++i) {
+        const uint64_t entry = target(found.first + offset_size * i);
+        if (!seen.insert(entry).second) refuse(buffer_, entry, "a list has the same ", schema.name, " table twice");
+        table(entry, schema);
+    }
 }
 
 /* An empty text is as good as none. */

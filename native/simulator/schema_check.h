@@ -2,7 +2,8 @@
  *
  * This is the one pass over a file that nobody vouches for: every table, offset, length and text in it that the schema
  * names is checked, and charged to a budget: offsets may point anywhere, so a small file can name the same long text a
- * million times. What has passed is read with Table (flatbuffer.h). */
+ * million times. A large file has bounds too, more than a hundred times what the largest known model needs. What has
+ * passed is read with Table (flatbuffer.h). */
 #pragma once
 
 #include <cstdint>
@@ -18,8 +19,8 @@ class SchemaCheck {
 
     /* Checks the table at that position and all that it leads to; RKNN_ERR_MODEL_INVALID says what is wrong. */
     void table(uint64_t position, const TableSchema &schema);
-    /* Counts bytes that are read against what a file of this size may say. */
-    void charge(uint64_t bytes);
+    /* Counts the bytes of a document of attributes that is read. */
+    void count_attributes(uint64_t bytes);
     /* Where the offset at that position points to. */
     uint64_t target(uint64_t position) const;
 
@@ -29,6 +30,8 @@ class SchemaCheck {
         uint64_t count;
     };
 
+    /* Counts bytes that are read against what a file of this size may say. */
+    void charge(uint64_t bytes);
     Vector vector(uint64_t position, uint64_t item_size) const;
     Vector numbers(uint64_t position, const FieldSchema &field);
     Vector text(uint64_t position);
@@ -39,6 +42,11 @@ class SchemaCheck {
 
     const Bytes buffer_;
     uint64_t left_;
+    /* Of any file: */
+    uint64_t tables_left_;
+    uint64_t numbers_left_;
+    uint64_t text_left_;
+    uint64_t attributes_left_;
 };
 
 }  // namespace ez_rknn::simulator

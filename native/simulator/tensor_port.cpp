@@ -185,7 +185,7 @@ rknn_tensor_type api_type(DataType type) {
     return RKNN_TENSOR_TYPE_MAX;
 }
 
-uint32_t input_element_size(rknn_tensor_type type) {
+uint32_t input_element_size(int32_t type) {
     switch (type) {
         case RKNN_TENSOR_INT8:
         case RKNN_TENSOR_UINT8:
@@ -198,15 +198,9 @@ uint32_t input_element_size(rknn_tensor_type type) {
             return 4;
         case RKNN_TENSOR_INT64:
             return 8;
-        case RKNN_TENSOR_INT16:
-        case RKNN_TENSOR_UINT16:
-        case RKNN_TENSOR_UINT32:
-        case RKNN_TENSOR_INT4:
-        case RKNN_TENSOR_BFLOAT16:
-        case RKNN_TENSOR_TYPE_MAX:
-            break;
+        default:
+            return 0;
     }
-    return 0;
 }
 
 }  // namespace ez_rknn::simulator

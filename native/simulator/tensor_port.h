@@ -81,8 +81,8 @@ void with_element(const TensorPort &port, Visit visit) {
 }
 
 rknn_tensor_type api_type(DataType type);
-/* Bytes of an element of an interface type; 0 for one that rknn_inputs_set does not take. */
-uint32_t input_element_size(rknn_tensor_type type);
+/* Bytes of an element of a rknn_tensor_type; 0 for one that rknn_inputs_set does not take, and for any other number. */
+uint32_t input_element_size(int32_t type);
 
 /* Surfaces that the NPU writes begin at multiples of so many pixels. */
 constexpr uint64_t surface_alignment = 4;

@@ -260,3 +260,18 @@ def test_loading_the_largest_model_of_the_collection_takes_milliseconds(shared: 
         load(file).close()
         seconds.append(time.perf_counter() - begin)
     assert min(seconds) < 0.1
+
+
+@pytest.mark.parametrize("literal", [b"()", b"[]", b"0", b"''", b"False"])
+def test_rejects_attributes_that_are_no_dict(literal: bytes) -> None:
+    """Also those that are as good as nothing: both parsers say the same."""
+    writer, graphs, graph, tensors, tensor, outputs, attributes = Writer(), *(Reference() for _ in range(6))
+    root = writer.table({0: 6, 2: graphs, 3: attributes})
+    writer.tables([graph], graphs)
+    writer.table({0: tensors, 3: outputs}, graph)
+    writer.tables([tensor], tensors)
+    writer.port(tensor)
+    writer.numbers("i", [0], outputs)
+    writer.text(literal, attributes)
+    with pytest.raises(RknnModelError, match="attributes are not a dict"):
+        load(writer.finish(root))

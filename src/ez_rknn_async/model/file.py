@@ -225,7 +225,7 @@ def _decode(data: memoryview, mapping: mmap.mmap | None) -> Model:
     memory = root["memory"] or {"weight": 0, "internal": 0}
     batch_size = _batch_size(root["batch_size"])
     surroundings = Surroundings(len(buffers), parameter_types(header.toolkit_version), batch_size, memory["internal"])
-    attributes = root["attributes"] or {}
+    attributes = {} if root["attributes"] is None else root["attributes"]
     if not isinstance(attributes, dict):
         reader.fail(container.root, "its attributes are not a dict")
     graphs = tuple(decode_graph(reader, table, surroundings) for table in root["graphs"])

@@ -1,0 +1,104 @@
+#include "conversions.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <vector>
+
+#include "attributes.h"
+#include "bytes.h"
+#include "convert_input.h"
+#include "convert_output.h"
+#include "custom_operators.h"
+#include "model_file.h"
+#include "rknn_abi.h"
+#include "soc.h"
+#include "status.h"
+#include "tensor_port.h"
+
+namespace fuzz {
+
+namespace {
+
+using namespace ez_rknn::simulator;
+
+constexpr uint64_t most_bytes = 1024 * 1024;
+
+bool is_small(const TensorPort &port) {
+    return uint64_t{port.total_elements()} * 8 <= most_bytes && uint64_t{port.stored_bytes} * port.batch <= most_bytes;
+}
+
+/* What the program gives, into the NPU's buffer and out of it again. */
+void convert_input(const TensorPort &port, int32_t type, rknn_tensor_format format, bool pass_through) {
+    std::vector<uint8_t> source(static_cast<size_t>(port.total_elements()) * element_size(type), uint8_t{0x7E});
+    std::vector<uint8_t> stored(static_cast<size_t>(std::max(port.stored_bytes, port.dense_bytes)) * port.batch);
+    rknn_input input{};
+    input.buf = source.data();
+    input.size = static_cast<uint32_t>(source.size());
+    input.pass_through = pass_through ? 1 : 0;
+    input.type = static_cast<rknn_tensor_type>(type);
+    input.fmt = format;
+    std::optional<InputReading> reading;
+    try {
+        reading = store_input(port, input, 0, stored.data(), stored.size());
+    } catch (const StatusError &) {
+        return;
+    }
+    if (!reading) return;
+    std::vector<uint8_t> dense(port.dense_bytes);
+    for (size_t inference = 0; inference < port.batch; ++inference) {
+        load_input(port, *reading, stored.data() + inference * port.stored_bytes, dense.data());
+    }
+}
+
+void convert_inputs(const Graph &graph, uint32_t batch, const Soc &soc) {
+    for (size_t i = 0; i < graph.inputs.size(); ++i) {
+        const TensorPort port = make_input_port(graph, i, batch, soc);
+        if (!is_small(port)) continue;
+        for (int32_t type = 0; type < RKNN_TENSOR_TYPE_MAX; ++type) {
+            convert_input(port, type, RKNN_TENSOR_NHWC, false);
+            convert_input(port, type, RKNN_TENSOR_UNDEFINED, false);
+            convert_input(port, type, RKNN_TENSOR_NHWC, true);
+            convert_input(port, type, RKNN_TENSOR_NC1HWC2, true);
+        }
+    }
+}
+
+void convert_outputs(const Graph &graph, uint32_t batch, const Soc &soc) {
+    for (size_t i = 0; i < graph.outputs.size(); ++i) {
+        const TensorPort port = make_output_port(graph, i, batch, soc);
+        if (!is_small(port)) continue;
+        std::vector<uint8_t> dense(output_bytes(port, false));
+        fill_with_zero(port, port.total_elements(), dense.data());
+        for (const bool want_float : {false, true}) {
+            std::vector<uint8_t> to(output_bytes(port, want_float));
+            convert_output(port, want_float, dense.data(), to.data());
+        }
+    }
+}
+
+/* As a custom operator is told them, to the last element. */
+void read_attributes(const Node &node) {
+    for (const OperatorAttribute &attribute : node.attributes) {
+        const size_t size = attribute.count == 0                    ? 0
+                            : attribute.type == RKNN_TENSOR_INT64   ? 8
+                            : attribute.type == RKNN_TENSOR_FLOAT32 ? 4
+                                                                    : 1;
+        std::vector<uint8_t> copy(attribute.count * size);
+        if (!copy.empty()) std::memcpy(copy.data(), attribute.data.data(), copy.size());
+    }
+}
+
+}  // namespace
+
+void convert_all(const uint8_t *data, size_t size) {
+    const ModelFile file = parse_model(Bytes(data, size));
+    const Soc &soc = *find_soc(file.target);
+    for (const Graph &graph : file.graphs) {
+        convert_inputs(graph, file.batch, soc);
+        convert_outputs(graph, file.batch, soc);
+        for (const Node &node : graph.nodes) read_attributes(node);
+    }
+}
+
+}  // namespace fuzz

@@ -1,0 +1,15 @@
+/* Everything that the simulated runtime does with a model file that nobody vouches for, in memory of exactly the size
+ * that its queries tell. */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fuzz {
+
+/* Opens the file with rknn_init; of one that opens, asks every query, converts inputs and outputs of every type and
+ * layout, copied and bound, in all its shapes, and registers its custom operators. Which combinations, the content
+ * decides. Aborts the process where something is wrong that no sanitizer sees. Returns whether the file opened. */
+bool exercise(const uint8_t *data, size_t size);
+
+}  // namespace fuzz

@@ -1,0 +1,15 @@
+/* The libFuzzer target (make fuzz-native). */
+#include <cstddef>
+#include <cstdint>
+
+#include "exercise.h"
+#include "mutate.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    fuzz::exercise(data, size);
+    return 0;
+}
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned seed) {
+    return fuzz::mutate(data, size, capacity, seed);
+}

@@ -1,0 +1,13 @@
+/* Variants of model files that get past the checks of the container and of the FlatBuffer. */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fuzz {
+
+/* Changes the file in `data`, which has room for `capacity` bytes, in a few places; the same seed does the same.
+ * Returns the new size. */
+size_t mutate(uint8_t *data, size_t size, size_t capacity, unsigned seed);
+
+}  // namespace fuzz

@@ -1,0 +1,25 @@
+/* Where the FlatBuffer of a model file has what: the schema's own tables, walked for the positions of their fields. */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace fuzz {
+
+struct Places {
+    struct Number {
+        size_t position;
+        size_t size; /* bytes */
+    };
+    std::vector<Number> numbers; /* in tables and in vectors */
+    std::vector<size_t> offsets;
+    std::vector<size_t> lengths; /* of vectors */
+    std::vector<size_t> slots;   /* of field lists, and their sizes */
+    std::vector<Number> bytes;   /* texts and documents */
+};
+
+/* Those of a FlatBuffer, as far as it can be followed. */
+Places find_places(const uint8_t *buffer, size_t size);
+
+}  // namespace fuzz

@@ -1,0 +1,59 @@
+/* Model files that are damaged where it matters: rknn_init refuses them, or everything that can be done with them stays
+ * inside its memory. What make fuzz-native does for minutes, for seconds and with any compiler; under the address
+ * sanitizer this is the proof that no byte is touched that is not theirs. */
+#include <cstdint>
+#include <cstdio>
+#include <string>
+
+#include "check.h"
+#include "exercise.h"
+#include "mutate.h"
+#include "support.h"
+
+namespace {
+
+/* Of every kind of storage and element type, with custom operators, with several shapes, and of the three NPUs. */
+constexpr const char *models[] = {
+    "tiny_conv_int8",     "conv_c1_fp16",         "conv_c4_int8",       "conv_c5_int8",    "conv_c16_fp16",
+    "two_inputs_int8",    "batch4_int8",          "tokens_fp16",        "vector_int8",     "vector_fp16",
+    "mean_std_int8",      "custom_blend_int8",    "custom_string_fp16", "dynamic_fp16",    "rk3562_column_int8",
+    "rk3566_cosine_fp16", "plain_recurrent_int8", "read_by_cpu_fp16",   "single_core_int8"};
+constexpr unsigned variants = 120; /* of each */
+
+const uint8_t *bytes(const std::string &file) {
+    return reinterpret_cast<const uint8_t *>(file.data());
+}
+
+}  // namespace
+
+TEST(good_models_survive_all_that_is_done_to_damaged_ones) {
+    for (const char *model : models) {
+        const std::string file = read_file(model_path(model));
+        CHECK(fuzz::exercise(bytes(file), file.size()));
+    }
+}
+
+TEST(damaged_models_are_refused_or_stay_inside_their_memory) {
+    size_t opened = 0;
+    size_t all = 0;
+    for (const char *model : models) {
+        const std::string whole = read_file(model_path(model));
+        for (unsigned variant = 0; variant < variants; ++variant, ++all) {
+            std::string file = whole;
+            auto *data = reinterpret_cast<uint8_t *>(file.data());
+            file.resize(fuzz::mutate(data, file.size(), file.size(), variant * 7919 + 1));
+            if (fuzz::exercise(bytes(file), file.size())) ++opened;
+        }
+    }
+    std::printf("%zu of %zu opened\n", opened, all);
+    // Were nearly all refused, or nearly none, they would show nothing.
+    CHECK(opened > all / 20 && opened < all - all / 20);
+}
+
+TEST(files_that_were_too_much_once_are_refused_or_open) {
+    const std::string folder = EZ_RKNN_REGRESSIONS;
+    for (const std::string &name : files_in(folder, "", ".rknn")) {
+        const std::string file = read_file(folder + "/" + name);
+        fuzz::exercise(bytes(file), file.size());
+    }
+}
