@@ -52,7 +52,7 @@ def test_what_was_accepted_in_every_way_is_delivered(open_session: OpenSession) 
     stream = session.map([feed] * 5, depth=2)
     assert next(stream)
     waiting = in_thread(lambda: session.run(None, feed))
-    wait_until(lambda: session.stats.cores["auto"].queued + session.stats.cores["auto"].running > 0)
+    wait_until(lambda: waiting.done() or session.stats.cores["auto"].queued + session.stats.cores["auto"].running > 0)
     exchange(session)
     assert [number for _, number, error in collector.calls if error == ""] == [0, 1, 2]
     assert all(len(future.result(0)) == 1 for future in futures)
