@@ -141,6 +141,7 @@ class ArrayRuns:
             wanted = select(output_names, executor.interface.output_names, "submit(input_feed, output_names=None)")
             return submit(executor, _request(executor, input_feed), wanted, patience.milliseconds)
 
+    @made_again
     async def run_awaitable(
         self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None
     ) -> list[Array]:

@@ -45,12 +45,21 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def _alone(method: Method) -> Method:
-    """A method that changes a binding: neither another one nor the preparation of an inference comes in between."""
+    """A method that changes a binding: neither another one nor the preparation of an inference comes in between.
+
+    One that meets an exchange of what the session runs on is made again, on the new contexts.
+    """
 
     @functools.wraps(method)
     def call(self: IOBinding, *args: Any, **kwargs: Any) -> Any:
         with self._lock:
-            return method(self, *args, **kwargs)
+            while True:
+                try:
+                    return method(self, *args, **kwargs)
+                except RknnClosedError:
+                    session = self._session()
+                    if session is None or session._executor is self._executor:
+                        raise
 
     return cast("Method", call)
 

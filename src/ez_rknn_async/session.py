@@ -86,6 +86,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             set_default_logger_severity(self._session_options.log_severity_level)
         self._pipeline = Pipeline()
         self._exchanging = threading.RLock()  # one exchange at a time; a signal handler may begin one inside another
+        self._exchanges = self._last_exchange = 0  # how many have begun; the number of the last one that succeeded
         self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
         provider, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
@@ -107,9 +108,17 @@ class InferenceSession(ArrayRuns, BindingRuns):
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
         self._finalizer = weakref.finalize(self, _close, self._source, self._executor, self._profiler)
 
-    def _exchange(self, choose_target: Callable[[], _Target]) -> None:
-        """Load the model again, for the provider and with the options chosen, and end what the session ran on."""
+    def _exchange(self, choose_target: Callable[[], _Target], *, may_join: bool = False) -> None:
+        """Load the model again, for the provider and with the options chosen, and end what the session ran on.
+
+        With ``may_join`` another one that begins after this call and succeeds will do.
+        """
+        begun = self._exchanges
         with self._exchanging:
+            if may_join and self._last_exchange > begun:
+                return
+            self._exchanges += 1
+            number = self._exchanges
             wanted, options, loaded = choose_target()
             if not self._finalizer.alive:
                 raise RknnClosedError("the session is closed")
@@ -118,6 +127,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
                 former = self._finalizer.detach()
                 if former is not None:
                     self._enter(opened, wanted, options)
+                    self._last_exchange = number
         # Not inside: the former executor may be delivering to a callback that makes an exchange, too.
         if former is None:  # closed meanwhile
             _end(opened.executor, opened.profiler, patient=False)
@@ -199,7 +209,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             RknnError: the runtime refuses.
             RknnClosedError: the session is closed, or the one given as ``use_weight_from``.
         """
-        self._exchange(lambda: (self._wanted, self._options, self._loaded))
+        self._exchange(lambda: (self._wanted, self._options, self._loaded), may_join=True)
 
     def get_session_options(self) -> SessionOptions:
         """The session options in force."""
