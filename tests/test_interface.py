@@ -145,8 +145,9 @@ def test_outputs_are_float32_or_as_the_model_has_them(
 ) -> None:
     """The session's option, or that of the call; plain integers are never squeezed through float32."""
     request = static(**options).request(FEED, private=False, choice=Choice(per_call))
-    assert [r.array.dtype.name for r in request.outputs] == dtypes
-    assert [r.want_float for r in request.outputs] == [dtype == "float32" for dtype in dtypes]
+    receivers = [received.receiver for received in request.outputs]
+    assert [r.array.dtype.name for r in receivers] == dtypes
+    assert [r.want_float for r in receivers] == [dtype == "float32" for dtype in dtypes]
 
 
 @pytest.mark.parametrize("type_", ["bfloat16", "int4", "float32"])
@@ -163,7 +164,7 @@ def test_an_array_that_is_given_for_an_output_is_the_one_that_is_used(dtype: Any
     mine = np.empty((1, 2, 8, 6), dtype)
     request = static().request(FEED, private=False, outputs={"result": mine})
     assert request.arrays[0] is mine
-    assert request.outputs[0].want_float == (dtype is np.float32)
+    assert request.outputs[0].receiver.want_float == (dtype is np.float32)
     assert request.arrays[1].shape == (1,)
 
 

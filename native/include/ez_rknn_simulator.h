@@ -52,6 +52,11 @@ uint64_t ez_rknn_simulator_calls(const char *function);
 /* The process id of the device process, or 0 when none runs. */
 int ez_rknn_simulator_device_pid(void);
 
+/* For programs in Python, which know their interpreter best: how to start it for the device process, as a path and
+ * arguments with NULL behind them, to which the library adds "--control-fd N". With NULL, `why_not` says what keeps it
+ * from being started: that becomes the reason of a failed rknn_init. EZ_RKNN_PYTHON takes precedence. Both are copied. */
+void ez_rknn_simulator_set_host_python(const char *const *command, const char *why_not);
+
 /* What one layer of a model takes on the NPU: modelled from the file, never measured. */
 typedef struct {
     const char *operator_type; /* as the compiler names it: "ConvRelu"; valid as long as the context */

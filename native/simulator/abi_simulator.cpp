@@ -1,12 +1,15 @@
 /* What this library offers beyond the vendor's interface. */
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "call.h"
 #include "call_counter.h"
 #include "export.h"
 #include "ez_rknn_simulator.h"
+#include "interpreter.h"
 #include "process.h"
 #include "rknn_abi.h"
 #include "settings.h"
@@ -89,6 +92,15 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_device_pid(void) {
         return RKNN_SUCC;
     });
     return pid;
+}
+
+EZ_RKNN_EXPORT void ez_rknn_simulator_set_host_python(const char *const *command, const char *why_not) {
+    guarded("ez_rknn_simulator_set_host_python", [&] {
+        std::vector<std::string> words;
+        for (; command != nullptr && *command != nullptr; ++command) words.emplace_back(*command);
+        set_host_python(std::move(words), why_not == nullptr ? "" : why_not);
+        return RKNN_SUCC;
+    });
 }
 
 EZ_RKNN_EXPORT uint64_t ez_rknn_simulator_calls(const char *function) {

@@ -1,13 +1,20 @@
 #include "device.h"
 
-#include <string>
+#include <cstdlib>
 #include <utility>
 
-#include "interpreter.h"
-#include "rknn_abi.h"
-#include "status.h"
+#include "process.h"
 
 namespace ez_rknn::simulator {
+
+namespace {
+
+/* So that the process is collected, and not left to whatever collects orphans, or does not. */
+void end_device_at_exit() {
+    process_state().device.end();
+}
+
+}  // namespace
 
 DeviceModel::DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
                          std::shared_ptr<DeviceModel> master)
@@ -19,24 +26,12 @@ DeviceModel::~DeviceModel() {
     if (process_->alive()) process_->unload(id_);
 }
 
-/* With the first interpreter that has the package. */
-std::shared_ptr<DeviceProcess> Device::start() {
-    std::string reasons;
-    for (const std::string &interpreter : interpreters()) {
-        try {
-            return std::make_shared<DeviceProcess>(interpreter);
-        } catch (const StatusError &error) {
-            reasons += error.text() + "\n";
-        }
-    }
-    fail(RKNN_ERR_DEVICE_UNAVAILABLE, reasons,
-         "EZ_RKNN_PYTHON names the Python interpreter that has the package ez_rknn_async");
-}
-
 std::shared_ptr<DeviceProcess> Device::running() {
     if (process_ == nullptr || !process_->alive()) {
         process_.reset();
-        process_ = start();
+        process_ = std::make_shared<DeviceProcess>();
+        static const bool registered = std::atexit(end_device_at_exit) == 0;
+        static_cast<void>(registered);
     }
     return process_;
 }
@@ -60,6 +55,12 @@ void Device::lose() {
         process = process_;
     }
     if (process != nullptr) process->lose();
+}
+
+void Device::end() noexcept {
+    // A thread that is starting a process right now keeps it; that process ends with this one.
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (lock.owns_lock() && process_ != nullptr) process_->lose();
 }
 
 pid_t Device::pid() {

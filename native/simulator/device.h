@@ -37,10 +37,11 @@ class Device {
     pid_t pid();
     /* Kills that process; whoever needs it finds it lost. */
     void lose();
+    /* Ends it with the program; what other threads still compute fails. */
+    void end() noexcept;
 
   private:
     std::shared_ptr<DeviceProcess> running();
-    static std::shared_ptr<DeviceProcess> start();
 
     std::mutex mutex_; /* guards the two below, and is held while a process is being started */
     std::shared_ptr<DeviceProcess> process_;

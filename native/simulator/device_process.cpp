@@ -1,62 +1,25 @@
 #include "device_process.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "bytes.h"
+#include "interpreter.h"
 #include "log.h"
 #include "rknn_abi.h"
 #include "status.h"
-#include "wait.h"
-
-extern char **environ;
 
 namespace ez_rknn::simulator {
 
 namespace {
 
-constexpr int control_fd_in_child = 3;
 constexpr uint32_t greeting_magic = 0x5A455A45;
 constexpr uint32_t protocol = 3;
 constexpr int greeting_timeout_ms = 60000; /* a cold import of a Python package on a slow disk */
-constexpr int64_t farewell_ns = 2000000000;
+constexpr int farewell_ms = 2000;
 constexpr size_t most_last_words = 2000;
-
-/* posix_spawn's two lists of things to do, destroyed with the scope. */
-struct SpawnActions {
-    posix_spawn_file_actions_t value;
-    SpawnActions() { posix_spawn_file_actions_init(&value); }
-    ~SpawnActions() { posix_spawn_file_actions_destroy(&value); }
-    SpawnActions(const SpawnActions &) = delete;
-    SpawnActions &operator=(const SpawnActions &) = delete;
-};
-struct SpawnAttributes {
-    posix_spawnattr_t value;
-    SpawnAttributes() {
-        posix_spawnattr_init(&value);
-        sigset_t none;
-        sigemptyset(&none);
-        posix_spawnattr_setsigmask(&value, &none);
-        sigset_t defaults;
-        sigemptyset(&defaults);
-        for (int number : {SIGINT, SIGTERM, SIGPIPE, SIGCHLD, SIGHUP}) sigaddset(&defaults, number);
-        posix_spawnattr_setsigdefault(&value, &defaults);
-        // A group of its own: an interrupt typed at the terminal is the program's affair, not the device's.
-        posix_spawnattr_setpgroup(&value, 0);
-        posix_spawnattr_setflags(&value, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    }
-    ~SpawnAttributes() { posix_spawnattr_destroy(&value); }
-    SpawnAttributes(const SpawnAttributes &) = delete;
-    SpawnAttributes &operator=(const SpawnAttributes &) = delete;
-};
 
 void add_counts(Request &request, const OperatorPlacement &placement) {
     request.u32(static_cast<uint32_t>(placement.inputs.size())).u32(static_cast<uint32_t>(placement.outputs.size()));
@@ -68,62 +31,49 @@ void add_places(Request &request, const OperatorPlacement &placement) {
     }
 }
 
-std::string ending(int status) {
-    if (WIFSIGNALED(status)) return text_of("was killed by signal ", WTERMSIG(status));
-    if (WIFEXITED(status)) return text_of("ended with status ", WEXITSTATUS(status));
-    return "ended";
-}
-
 }  // namespace
 
-DeviceProcess::DeviceProcess(const std::string &interpreter)
-    : errors_(FileDescriptor::memory("ez_rknn_device_stderr", 0)) {
+DeviceProcess::DeviceProcess() : errors_(FileDescriptor::memory("ez_rknn_device_stderr", 0)) {
+    const std::vector<std::string> command = device_command();
     auto [near, far] = DeviceSocket::pair();
     control_ = std::move(near);
-    spawn(interpreter, far);
+    process_ = std::make_unique<KeptProcess>(command, device_environment(),
+                                             KeptProcess::Descriptors{errors_.get(), far.get()});
     far.close();  // so that the connection breaks when the process ends
     const auto greeting = control_.receive(greeting_timeout_ms);
     if (!greeting) {
         const bool silent = control_.connected();
         bury();
-        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (", interpreter, " -m ez_rknn_async.simulator) ",
+        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (", command[0], ") ",
              silent ? text_of("said nothing for ", greeting_timeout_ms / 1000, " s")
-                    : ending(exit_status_) + " before it was ready",
-             last_words());
+                    : process_->ending() + " before it was ready",
+             last_words(), "\n", how_to_choose_python);
     }
-    const Bytes bytes(greeting->data(), greeting->size());
-    if (bytes.size() < 8 || bytes.u32(0, "greeting") != greeting_magic || bytes.u32(4, "greeting") != protocol) {
+    check_greeting(Bytes(greeting->data(), greeting->size()), command[0]);
+    log_info(text_of("device process ", process_->pid(), " started: ", command[0]));
+}
+
+void DeviceProcess::check_greeting(const Bytes &greeting, const std::string &interpreter) {
+    if (greeting.size() >= 8 && greeting.u32(0, "greeting") == greeting_magic) {
+        if (greeting.u32(4, "greeting") == protocol) return;
         bury();
         fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process speaks another protocol: ", interpreter,
              " has another version of ez_rknn_async");
     }
-    log_info(text_of("device process ", pid_, " started: ", interpreter, " -m ez_rknn_async.simulator"));
+    bury();
+    // In place of a greeting, a reply that says why there will be none.
+    if (greeting.size() > sizeof(int32_t) && greeting.i32(0, "greeting") < 0) {
+        const size_t size = greeting.size() - sizeof(int32_t);
+        const auto *text = reinterpret_cast<const char *>(greeting.at(sizeof(int32_t), size, "greeting"));
+        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (", interpreter,
+             ") cannot start: ", std::string(text, size));
+    }
+    fail(RKNN_ERR_DEVICE_UNAVAILABLE, interpreter,
+         " is no Python that has ez_rknn_async: it answers with something else; ", how_to_choose_python);
 }
 
 DeviceProcess::~DeviceProcess() {
     bury();
-}
-
-void DeviceProcess::spawn(const std::string &interpreter, const FileDescriptor &control_end) {
-    // Out of the way of the numbers that the child gets: dup2 onto itself would leave close-on-exec set.
-    const FileDescriptor control(fcntl(control_end.get(), F_DUPFD_CLOEXEC, 10));
-    const FileDescriptor errors(fcntl(errors_.get(), F_DUPFD_CLOEXEC, 10));
-    SpawnActions actions;
-    posix_spawn_file_actions_addopen(&actions.value, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions.value, errors.get(), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions.value, errors.get(), STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&actions.value, control.get(), control_fd_in_child);
-    const SpawnAttributes attributes;
-    std::vector<std::string> words = {interpreter, "-m", "ez_rknn_async.simulator", "--control-fd",
-                                      std::to_string(control_fd_in_child)};
-    std::vector<char *> arguments;
-    for (std::string &word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    const int error = posix_spawnp(&pid_, arguments[0], &actions.value, &attributes.value, arguments.data(), environ);
-    if (error != 0) {
-        buried_ = true;
-        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "cannot start '", interpreter, "': ", std::strerror(error));
-    }
 }
 
 bool DeviceProcess::alive() const {
@@ -173,36 +123,24 @@ void DeviceProcess::unload(uint32_t model) noexcept {
 void DeviceProcess::fail_as_lost() {
     lost_ = true;
     bury();
-    fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (pid ", pid_, ") ", ending(exit_status_),
+    fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (pid ", process_->pid(), ") ", process_->ending(),
          "; create the context again to start a new one", last_words());
 }
 
 void DeviceProcess::lose() noexcept {
     lost_ = true;
-    {
-        const std::lock_guard<std::mutex> lock(burial_mutex_);
-        if (!buried_) kill(pid_, SIGKILL);
-    }
-    bury();
+    end(0);
 }
 
 void DeviceProcess::bury() noexcept {
+    end(farewell_ms);
+}
+
+void DeviceProcess::end(int patience_ms) noexcept {
     const std::lock_guard<std::mutex> lock(burial_mutex_);
-    if (buried_) return;
-    buried_ = true;
+    if (patience_ms != 0) control_.disconnect();  // it ends by itself when its connections break
+    if (process_ != nullptr) process_->end(patience_ms);
     control_.disconnect();
-    // It ends by itself when its connections break; one that does not is ended. ECHILD: the program collects its
-    // children itself, and then the pid may already be another process's: it is left alone.
-    const int64_t deadline = now_ns() + farewell_ns;
-    pid_t collected = 0;
-    while ((collected = waitpid(pid_, &exit_status_, WNOHANG)) == 0 && now_ns() < deadline) {
-        wait_until_ns(now_ns() + 1000000);
-    }
-    if (collected == 0) {
-        kill(pid_, SIGKILL);
-        while (waitpid(pid_, &exit_status_, 0) < 0 && errno == EINTR) {
-        }
-    }
 }
 
 std::string DeviceProcess::last_words() const {
@@ -212,6 +150,7 @@ std::string DeviceProcess::last_words() const {
     std::string words(length, '\0');
     const ssize_t got = pread(errors_.get(), words.data(), length, file.st_size - static_cast<off_t>(length));
     words.resize(got < 0 ? 0 : static_cast<size_t>(got));
+    words.erase(words.find_last_not_of('\n') + 1);
     return "; its last words:\n" + words;
 }
 

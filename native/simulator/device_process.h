@@ -10,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "bytes.h"
 #include "device_socket.h"
 #include "file_descriptor.h"
+#include "keeper.h"
 
 namespace ez_rknn::simulator {
 
@@ -31,14 +33,14 @@ struct GraphPlacement : OperatorPlacement {
 
 class DeviceProcess {
   public:
-    /* Starts a process with that Python and waits until it is ready. RKNN_ERR_DEVICE_UNAVAILABLE, with its last words,
-     * if it never is. */
-    explicit DeviceProcess(const std::string &interpreter);
+    /* Starts a process and waits until it is ready. RKNN_ERR_DEVICE_UNAVAILABLE, with its last words, if it never is.
+     */
+    DeviceProcess();
     ~DeviceProcess();
     DeviceProcess(const DeviceProcess &) = delete;
     DeviceProcess &operator=(const DeviceProcess &) = delete;
 
-    pid_t pid() const { return pid_; }
+    pid_t pid() const { return process_->pid(); }
     /* Whether it can still be used; does not wait. */
     bool alive() const;
 
@@ -55,20 +57,20 @@ class DeviceProcess {
     [[noreturn]] void fail_as_lost();
 
   private:
-    void spawn(const std::string &interpreter, const FileDescriptor &control_end);
+    /* Fails if the process has not said that it is ready. */
+    void check_greeting(const Bytes &greeting, const std::string &interpreter);
     void control_request(const Request &request);
-    /* Ends the process if it has not ended by itself, and collects it. */
+    /* Breaks the connection, and ends the process if it has not ended by itself soon. */
     void bury() noexcept;
+    void end(int patience_ms) noexcept;
     std::string last_words() const;
 
     FileDescriptor errors_; /* what the process writes to stderr */
     DeviceSocket control_;
     std::mutex control_mutex_; /* held from a request on the control connection to its reply */
     std::atomic<bool> lost_{false};
-    pid_t pid_ = 0;
-    std::mutex burial_mutex_; /* guards the two below */
-    bool buried_ = false;
-    int exit_status_ = 0;
+    std::mutex burial_mutex_; /* held while the process is being ended */
+    std::unique_ptr<KeptProcess> process_;
 };
 
 }  // namespace ez_rknn::simulator

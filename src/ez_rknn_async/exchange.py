@@ -54,3 +54,20 @@ def made_again(method: Method) -> Method:
                 raise
 
     return cast("Method", call_awaitable if inspect.iscoroutinefunction(method) else call)
+
+
+def made_again_for(function: Method) -> Method:
+    """A function with the keyword ``session``, which is called again as a method of that session would be."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        session = kwargs.get("session")
+        while True:
+            executor = getattr(session, "_executor", None)
+            try:
+                return function(*args, **kwargs)
+            except RknnClosedError:
+                if executor is getattr(session, "_executor", None):
+                    raise
+
+    return cast("Method", call)

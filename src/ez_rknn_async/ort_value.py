@@ -12,6 +12,7 @@ from .arrays import as_array
 from .dlpack import widened
 from .element_types import ElementType, parse_dtype
 from .errors import RknnError, RknnTypeError, RknnValueError
+from .exchange import made_again_for
 from .tensors import CPU, NPU, DeviceTensor, HostTensor, host_tensor
 from .wording import shown
 
@@ -52,6 +53,7 @@ class OrtValue:
     # ---- Making one ----
 
     @classmethod
+    @made_again_for
     def ortvalue_from_numpy(
         cls,
         numpy_obj: Any,
@@ -109,6 +111,7 @@ class OrtValue:
         return cls(HostTensor(tensor.array.view(dtype)))
 
     @classmethod
+    @made_again_for
     def ortvalue_from_shape_and_type(
         cls,
         shape: Sequence[int],
@@ -147,6 +150,7 @@ class OrtValue:
         return cls(port.allocate(extents, dtype, device_value.parse_layout(layout), flags))
 
     @classmethod
+    @made_again_for
     def ortvalue_from_dmabuf(
         cls,
         fd: int,

@@ -30,9 +30,11 @@ EXECUTABLE = executable()
 
 
 def run_plainly(file: Path, arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """As anybody would: ONNX Runtime with its own settings, arrays in the order of the inputs."""
+    """As any program would: ONNX Runtime with its own settings, arrays in the order of the inputs."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
+    # On processors without VNNI its fused int8 products saturate at 16 bits otherwise: cosine 0.9986 for attention.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     session = ort.InferenceSession(str(file), options)
     types = {"tensor(float)": np.float32, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
     feed = {

@@ -88,7 +88,7 @@ def test_frames_that_are_not_run_say_that_the_session_was_closed(
     """Each by itself: the caller has never seen the futures that ``close(cancel=True)`` cancels."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, max_queue_size=10)
     outcomes = in_thread(lambda: WAYS[way](session, feed_of(session), 3))
-    while session.stats.cores["0"].queued == 0:
+    while not (session.stats.cores["0"].running and session.stats.cores["0"].queued):
         threading.Event().wait(0.001)
     closing = in_thread(lambda: session.close(cancel=True))
     while session.stats.cores["0"].queued > 0:

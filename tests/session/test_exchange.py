@@ -10,11 +10,12 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from ez_rknn_async import InferenceSession, OrtValue, RknnClosedError, RknnInUseError
+from ez_rknn_async import InferenceSession, IOBinding, OrtValue, RknnClosedError, RknnInUseError
+from ez_rknn_async.contexts import Contexts
 
 from .conftest import OpenSession, feed_of
 from .test_running import Collector
-from .values import bound, held_back
+from .values import bound, held_back, memfd, on_npu, room
 from .ways import WAYS
 
 HANGING = "compute=off,fault=rknn_run#1:hang"
@@ -51,7 +52,7 @@ def test_what_was_accepted_in_every_way_is_delivered(open_session: OpenSession) 
     stream = session.map([feed] * 5, depth=2)
     assert next(stream)
     waiting = in_thread(lambda: session.run(None, feed))
-    wait_until(lambda: session.stats.cores["auto"].queued + session.stats.cores["auto"].running > 0)
+    wait_until(lambda: waiting.done() or session.stats.cores["auto"].queued + session.stats.cores["auto"].running > 0)
     exchange(session)
     assert [number for _, number, error in collector.calls if error == ""] == [0, 1, 2]
     assert all(len(future.result(0)) == 1 for future in futures)
@@ -286,3 +287,62 @@ def test_one_that_fails_leaves_everything_as_it_was(
     assert living_contexts() == before
     session.run_with_iobinding(binding)
     assert sum(core.completed for core in session.stats.cores.values()) == 2
+
+
+Making = Callable[[InferenceSession, Any], Any]
+MAKING: dict[str, Making] = {
+    "ortvalue_from_numpy": lambda session, array: on_npu(session, array),
+    "ortvalue_from_shape_and_type": lambda session, array: room(session, "x"),
+    "ortvalue_from_dmabuf": lambda session, array: _from_dmabuf(session, array),
+}
+
+
+def _from_dmabuf(session: InferenceSession, array: Any) -> OrtValue:
+    with memfd(1 << 16) as fd:
+        return OrtValue.ortvalue_from_dmabuf(fd, array.shape, None, size=1 << 16, session=session, name="x")
+
+
+@pytest.mark.parametrize("way", sorted(MAKING))
+def test_a_value_that_meets_an_exchange_is_made_on_the_new_contexts(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """The session is not closed, whatever moment it is."""
+    session = open_session()
+    lend = Contexts.lend
+
+    def lend_too_late(contexts: Contexts, *arguments: Any) -> Any:
+        monkeypatch.setattr(Contexts, "lend", lend)
+        session.reset()
+        return lend(contexts, *arguments)
+
+    monkeypatch.setattr(Contexts, "lend", lend_too_late)
+    assert MAKING[way](session, feed_of(session)["x"]).shape() == session.get_inputs()[0].shape
+    session.close()
+    with pytest.raises(RknnClosedError):
+        MAKING[way](session, np.zeros((1, 3, 16, 16), np.float32))
+
+
+BINDING: dict[str, Callable[[IOBinding, Any], Any]] = {
+    "bind_cpu_input": lambda binding, array: binding.bind_cpu_input("x", array),
+    "bind_output": lambda binding, array: binding.bind_output("y", "rknpu2"),
+}
+
+
+@pytest.mark.xfail(strict=True, raises=RknnClosedError, reason="changes of a binding are not made again yet")
+@pytest.mark.parametrize("change", sorted(BINDING))
+def test_a_binding_that_meets_an_exchange_is_changed_on_the_new_contexts(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """As calls of the session itself are made again."""
+    session = open_session()
+    binding, lend = session.io_binding(), Contexts.lend
+
+    def lend_too_late(contexts: Contexts, *arguments: Any) -> Any:
+        monkeypatch.setattr(Contexts, "lend", lend)
+        session.reset()
+        return lend(contexts, *arguments)
+
+    monkeypatch.setattr(Contexts, "lend", lend_too_late)
+    BINDING[change](binding, feed_of(session)["x"])
+    binding.bind_cpu_input("x", feed_of(session)["x"])
+    session.run_with_iobinding(binding)

@@ -326,7 +326,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_descriptors_are_flat_over_a_thousand_sessions(folder: Path) -> None:
+def test_descriptors_are_flat_over_many_sessions(folder: Path) -> None:
     """Closed, reset, dropped, or never opened because the model is damaged."""
     options = {"runtime_library": "simulator", "simulator": "compute=off"}
     content = (folder / "m.rknn").read_bytes()
@@ -345,7 +345,7 @@ def test_descriptors_are_flat_over_a_thousand_sessions(folder: Path) -> None:
 
     sessions(10)
     before = descriptors()
-    sessions(1000)
+    sessions(200)
     assert descriptors() == before
 
 

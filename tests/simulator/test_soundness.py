@@ -7,13 +7,16 @@ import time
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from onnx import helper
 
 import ez_rknn_async as rknn
 from ez_rknn_async.errors import RknnModelError
-from ez_rknn_async.model import Kind, load
+from ez_rknn_async.model import Kind, load, registers
 from ez_rknn_async.simulator.executable import Executable
-from ez_rknn_async.simulator.lowering import lower
+from ez_rknn_async.simulator.lowering import builder, lower
+from ez_rknn_async.simulator.operands import Operator, fit
 from ez_rknn_async.simulator.soundness import check_soundness
 
 from ..model.changing import Changing
@@ -111,3 +114,74 @@ def test_a_slow_file_of_the_collection_is_refused_at_once(shared: Path) -> None:
     assert "tensor 'New_input_x' should have shape" in said
     with pytest.raises(RknnModelError, match="the model file is damaged"):
         rknn.InferenceSession(path, providers=["RKNPU2SimulatorExecutionProvider"])
+
+
+def test_rejects_a_window_far_larger_than_the_map(data: Path) -> None:
+    """The mean of quantised numbers is computed with a kernel of that size, which would be gigabytes."""
+    content = (data / "residual_int8.rknn").read_bytes()
+    with load(content) as model:
+        node = next(node for node in model.graphs[0].nodes if node.op == "AveragePool")
+    said = refusal(Changing(content).parameters(node.index, "AveragePool", {"kernel_shape": (2**14, 2**14)}))
+    assert f"layer {node.name!r}" in said
+
+
+def test_rejects_layers_that_share_data_without_end(block: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each layer has weights of its own in float32: many layers on one weight of a small file would need gigabytes."""
+    monkeypatch.setattr(builder, "_SHARED", 0)
+    monkeypatch.setattr(builder, "_SPARE_ROOM", 1000)
+    assert "share more data" in refusal(block)
+
+
+def test_rejects_more_register_commands_than_any_graph_has(block: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of tasks may point to the same commands, each of which is decoded on its own."""
+    monkeypatch.setattr(registers, "_MAX_DECODED", 100)
+    assert "over 100 register commands" in refusal(block)
+
+
+@pytest.mark.parametrize(
+    ("operator", "shapes", "attributes", "constant", "fits"),
+    [
+        ("Reshape", [(2, 3), (2,), (3, 2)], {}, None, True),
+        ("Reshape", [(2, 3), (2,), (3, 3)], {}, None, False),
+        ("Conv", [(1, 4, 5, 5), (6, 2, 3, 3), (1, 6, 3, 3)], {"group": 2}, None, True),
+        ("Conv", [(1, 4, 5, 5), (6, 4, 3, 3), (1, 6, 3, 3)], {"group": 2}, None, False),
+        ("Conv", [(1, 4, 5, 5), (6, 4, 3, 3), (1, 6, 3, 3)], {"group": 0}, None, False),
+        ("Conv", [(1, 4, 5, 5), (6, 4, 3, 3), (5,), (1, 6, 3, 3)], {}, None, False),
+        ("ConvTranspose", [(1, 4, 5, 5), (4, 6, 3, 3), (1, 6, 7, 7)], {}, None, True),
+        ("ConvTranspose", [(1, 3, 5, 5), (4, 6, 3, 3), (1, 6, 7, 7)], {}, None, False),
+        ("ConvTranspose", [(1, 4, 5, 5), (4, 6, 3, 3), (1, 6, 9, 9)], {"output_padding": [2, 2]}, None, False),
+        ("GRU", [(7, 2, 3), (1, 15, 3), (1, 15, 5), (7, 1, 2, 5)], {"hidden_size": 5}, None, True),
+        ("GRU", [(7, 2, 3), (1, 15, 3), (1, 15, 4), (7, 1, 2, 5)], {"hidden_size": 5}, None, False),
+        ("LSTM", [(7, 2, 3), (1, 15, 3), (1, 15, 5), (7, 1, 2, 5)], {"hidden_size": 5}, None, False),
+        ("BatchNormalization", [(1, 4, 5), (4,), (4,), (4,), (4,), (1, 4, 5)], {}, None, True),
+        ("BatchNormalization", [(1, 4, 5), (4,), (4,), (5,), (4,), (1, 4, 5)], {}, None, False),
+        ("MatMulIntegerToFloat", [(1, 7, 4), (4, 6), (), (6,), (1, 7, 6)], {}, None, True),
+        ("MatMulIntegerToFloat", [(1, 7, 4), (5, 6), (), (6,), (1, 7, 6)], {}, None, False),
+        ("Split", [(6, 4), (2,), (6, 4)], {"axis": 1}, None, True),
+        ("Split", [(6, 4), (2,), (6, 3)], {"axis": 1}, None, False),
+        ("Gather", [(6, 4), (2,), (2, 4)], {"axis": 0}, [5, -6], True),
+        ("Gather", [(6, 4), (2,), (2, 4)], {"axis": 0}, [5, 6], False),
+        ("Gather", [(6, 4), (2,), (2, 4)], {"axis": 7}, [0, 0], False),
+        ("GatherND", [(6, 4), (1, 2), (1,)], {}, [[5, 3]], True),
+        ("GatherND", [(6, 4), (1, 2), (1,)], {}, [[5, 4]], False),
+        ("ScatterND", [(6, 4), (1, 2), (1,), (6, 4)], {}, [[5, 3]], True),
+        ("ScatterND", [(6, 4), (1, 2), (2,), (6, 4)], {}, [[5, 3]], False),
+        ("TopK", [(6, 4), (1,), (6, 4)], {"axis": 1}, None, True),
+        ("TopK", [(6, 4), (1,), (6, 5)], {"axis": 1}, None, False),
+        ("Pad", [(6,), (2,), (10,)], {"mode": "reflect"}, [2, 2], True),
+        ("Pad", [(2,), (2,), (6,)], {"mode": "reflect"}, [2, 2], False),
+        ("PRelu", [(1, 4, 5), (4, 1), (1, 4, 5)], {}, None, True),
+        ("PRelu", [(1, 4, 5), (3, 1), (1, 4, 5)], {}, None, False),
+        ("Mod", [(6,), (2,), (6,)], {}, [3, 1], True),
+        ("Mod", [(6,), (2,), (6,)], {}, [3, 0], False),
+        ("Relu", [(6,), (6,)], {}, None, True),
+    ],
+)
+def test_operands_fit_or_not(
+    operator: str, shapes: list[tuple[int, ...]], attributes: dict[str, Any], constant: Any, fits: bool
+) -> None:
+    """What ONNX Runtime would only notice while it computes; the last shape is the result's."""
+    inputs = [f"x{place}" for place in range(len(shapes) - 1)]
+    node = helper.make_node(operator, inputs, ["y"], **attributes)
+    numbers = None if constant is None else np.array(constant)
+    assert fit(Operator(node, shapes[:-1], shapes[-1:], lambda name: numbers if name == "x1" else None)) is fits

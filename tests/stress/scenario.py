@@ -71,8 +71,8 @@ _FAILING = (
     "rknn_set_io_mem#every31:fail=-1",
     "rknn_create_mem2#every41:fail=-4",
     "rknn_create_mem_from_fd#every43:fail=-1",
-    "rknn_init#every6:fail=-4",
-    "rknn_dup_context#every9:fail=-4",
+    "rknn_init#every17:fail=-4",
+    "rknn_dup_context#every19:fail=-4",
 )
 
 PROFILES: dict[str, Profile] = {

@@ -101,6 +101,8 @@ class Stage:
         simulator: dict[str, Any] = {"timing": options.pop("timing")}
         if self.scenario.faults:
             simulator["fault"] = list(self.scenario.faults)
+            # All sessions of the round count together, or what fails for one that is opened would fail for the next.
+            simulator["counter"] = f"stress {self.scenario.seed} {self.scenario.number}"
         return {"runtime_library": "simulator", **options, "simulator": simulator}
 
     def replace(self, former: Handle) -> None:

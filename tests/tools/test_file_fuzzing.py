@@ -48,7 +48,7 @@ def test_a_variant_is_the_same_every_time(data: Path) -> None:
 
 def test_an_anatomy_has_every_part(data: Path) -> None:
     """Fields that are not found would never be damaged."""
-    anatomy = dissect((data / "activations_int8.rknn").read_bytes())
+    anatomy = dissect((data / "residual_int8.rknn").read_bytes())
     fields = {number.field for number in anatomy.numbers}
     assert fields >= {"Root.schema_version", "Tensor.dtype", "Tensor.shape", "Tensor.scale", "Node.inputs", "Conv.pads"}
     assert {stretch.field for stretch in anatomy.data} >= {"WEIGHT", "LUT", "REGISTER_COMMANDS", "TASKS"}

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ OUTCOMES = (
     *GOOD, trial.FAILED, trial.WRONG_ERROR, trial.FOREIGN_WORDS, trial.PARSERS_DIFFER, CRASH, SLOW, LARGE,
 )  # fmt: skip
 PATIENCE = 60  # seconds, until a process that does not answer is killed
+_START, _GOODBYE = 60, 10  # seconds, until it must be ready, and gone
 WORKER = Path(worker.__file__)
 _LIFE = 2000  # variants, after which a process is replaced
 
@@ -129,11 +131,10 @@ def run(
                 _count(report, order, outcome, answer, folder)
         process.end()
 
-    threads = [threading.Thread(target=work) for _ in range(jobs or os.cpu_count() or 1)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    count_of_jobs = jobs or os.cpu_count() or 1
+    with ThreadPoolExecutor(count_of_jobs) as pool:
+        for done in [pool.submit(work) for _ in range(count_of_jobs)]:
+            done.result()
     report.seconds = time.monotonic() - begin
     return report
 
@@ -172,7 +173,8 @@ class _Process:
             text=True,
             start_new_session=True,
         )
-        if self._line() != "ready\n":
+        if self._line(_START) != "ready\n":
+            self.end()
             raise RuntimeError("a worker process did not start: see its message above")
 
     def ask(self, order: Order) -> dict[str, Any]:
@@ -185,34 +187,33 @@ class _Process:
             message = {"base": str(order.base), "seed": order.seed, "parsers_only": order.parsers_only}
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
-        line = self._line()
+        line = self._line(PATIENCE)
         if line:
             answer: dict[str, Any] = json.loads(line)
             return answer
-        silent = self._process.poll() is None
-        self.end()
+        self.end(0 if line is None else _GOODBYE)
         status = self._process.returncode
         self._start()
-        return {"death": SLOW} if silent else {"death": CRASH, "text": f"status {status}"}
+        return {"death": SLOW} if line is None else {"death": CRASH, "text": f"status {status}"}
 
-    def _line(self) -> str:
-        """The next line; "" if there is none, or not in time."""
+    def _line(self, seconds: float) -> str | None:
+        """The next line; "" if the process is gone, None if it says nothing for so long."""
         assert self._process.stdout is not None
-        ready, _, _ = select.select([self._process.stdout], [], [], PATIENCE)
-        return self._process.stdout.readline() if ready else ""
+        ready, _, _ = select.select([self._process.stdout], [], [], seconds)
+        return self._process.stdout.readline() if ready else None
 
     def replace(self) -> None:
         self.end()
         self._start()
 
-    def end(self) -> None:
-        """Ends the process, and whatever it has started."""
+    def end(self, seconds: float = _GOODBYE) -> None:
+        """Ends the process, and whatever it has started; by force if it takes longer than ``seconds``."""
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with suppress(OSError):
                 stream.close()
         try:
-            self._process.wait(10)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

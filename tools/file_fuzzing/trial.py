@@ -71,7 +71,7 @@ def _open_and_run(content: bytes) -> tuple[str, str]:
     try:
         session = rknn.InferenceSession(content, providers=_PROVIDERS)
     except RknnModelError as error:
-        return (FOREIGN_WORDS if _FOREIGN.search(str(error)) else REFUSED), _describe(error)
+        return (FOREIGN_WORDS if _is_foreign(str(error)) else REFUSED), _describe(error)
     except Exception as error:
         return WRONG_ERROR, _describe(error)
     try:
@@ -82,6 +82,11 @@ def _open_and_run(content: bytes) -> tuple[str, str]:
     except Exception as error:
         return FAILED, _describe(error)
     return RAN, ""
+
+
+def _is_foreign(text: str) -> bool:
+    """Whether it has words of other libraries, but for names from the file, which are in quotes."""
+    return _FOREIGN.search(re.sub(r"'[^']*'", "", text)) is not None
 
 
 def feeds(model: Model) -> Iterator[dict[str, NDArray[np.float32]]]:

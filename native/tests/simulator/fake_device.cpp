@@ -3,7 +3,9 @@
  * variable EZ_RKNN_FAKE_DEVICE makes it misbehave:
  *
  *   die_at_start    writes to stderr and exits before the greeting
+ *   refuse_start    says in place of the greeting why there will be none
  *   other_protocol  greets with another version
+ *   other_program   writes something else
  *   refuse_load     answers every load with RKNN_ERR_MODEL_INVALID
  *   append_to_file  appends a byte to the file that it is asked to load
  *   die_in_load     kills itself when it is asked to load
@@ -223,6 +225,11 @@ int main() {
         std::fputs("No module named ez_rknn_async\n", stderr);
         return 1;
     }
+    if (mode() == "refuse_start") {
+        reply(control_fd, RKNN_ERR_DEVICE_UNAVAILABLE, "it computes with frobnicate");
+        return 1;
+    }
+    if (mode() == "other_program") send(control_fd, "login: ", 7, MSG_NOSIGNAL);
     const uint32_t greeting[2] = {0x5A455A45, mode() == "other_protocol" ? 99U : 3U};
     send(control_fd, greeting, sizeof greeting, MSG_NOSIGNAL);
     std::map<int, Channel> channels;

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -137,6 +138,30 @@ TEST(an_interpreter_that_is_not_there_is_named) {
     CHECK(last_error_has("/nowhere/python"));
 }
 
+TEST(a_reason_in_place_of_the_greeting_is_the_error) {
+    use_fake_device("refuse_start");
+    const TestContext context(model_path("tiny_conv_fp16"), compute);
+    CHECK_EQ(context.code, RKNN_ERR_DEVICE_UNAVAILABLE);
+    CHECK(last_error_has("cannot start: it computes with frobnicate"));
+    CHECK(!last_error_has("last words"));
+}
+
+TEST(rejects_a_program_that_says_something_else) {
+    use_fake_device("other_program");
+    const TestContext context(model_path("tiny_conv_fp16"), compute);
+    CHECK_EQ(context.code, RKNN_ERR_DEVICE_UNAVAILABLE);
+    CHECK(last_error_has("is no Python that has ez_rknn_async"));
+}
+
+TEST(a_device_process_gets_no_device_process_of_its_own) {
+    use_fake_device("");
+    setenv("EZ_RKNN_DEVICE_PROCESS", "1", 1);
+    const TestContext context(model_path("tiny_conv_fp16"), compute);
+    unsetenv("EZ_RKNN_DEVICE_PROCESS");
+    CHECK_EQ(context.code, RKNN_ERR_DEVICE_UNAVAILABLE);
+    CHECK(last_error_has("was started to be the device process of another one"));
+}
+
 TEST(another_protocol_is_refused) {
     use_fake_device("other_protocol");
     const TestContext context(model_path("tiny_conv_fp16"), compute);
@@ -167,7 +192,7 @@ TEST(a_device_that_dies_during_a_run_is_unavailable_and_the_next_context_gets_a_
     CHECK(last_error_has("signal 9"));
     CHECK_EQ(run_with(context, 0), RKNN_ERR_DEVICE_UNAVAILABLE);
     CHECK_EQ(ez_rknn_simulator_device_pid(), 0);
-    CHECK_EQ(waitpid(first, nullptr, WNOHANG), -1);  // it was collected
+    CHECK_EQ(kill(first, 0), -1);  // it was collected
     use_fake_device("");
     const TestContext next(model_path("tiny_conv_fp16"), compute);
     CHECK_EQ(next.code, RKNN_SUCC);
@@ -209,6 +234,41 @@ TEST(nothing_is_started_with_compute_off) {
     CHECK_EQ(context.code, RKNN_SUCC);
     CHECK_EQ(run_with(context, 0), RKNN_SUCC);
     CHECK_EQ(ez_rknn_simulator_device_pid(), 0);
+}
+
+TEST(the_device_is_no_child_that_the_program_waits_for) {
+    use_fake_device("");
+    const TestContext context(model_path("tiny_conv_fp16"), compute);
+    CHECK_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+    CHECK_EQ(errno, ECHILD);
+    kill(ez_rknn_simulator_device_pid(), SIGKILL);
+    while (ez_rknn_simulator_device_pid() != 0) std::this_thread::yield();
+    CHECK_EQ(waitpid(-1, nullptr, WNOHANG), -1);
+    CHECK_EQ(errno, ECHILD);
+    CHECK_EQ(run_with(context, 0), RKNN_ERR_DEVICE_UNAVAILABLE);
+    CHECK(last_error_has("was killed by signal 9"));
+}
+
+TEST(a_stopped_device_ends_with_a_program_that_is_killed) {
+    use_fake_device("");
+    int ends[2];
+    CHECK_EQ(pipe(ends), 0);
+    const pid_t program = fork();
+    if (program == 0) {
+        const TestContext context(model_path("tiny_conv_fp16"), compute);
+        const int device = ez_rknn_simulator_device_pid();
+        kill(device, SIGSTOP);
+        if (write(ends[1], &device, sizeof device) != sizeof device) _exit(1);
+        pause();
+    }
+    int device = 0;
+    CHECK_EQ(read(ends[0], &device, sizeof device), static_cast<ssize_t>(sizeof device));
+    CHECK(device > 0);
+    kill(program, SIGKILL);
+    CHECK_EQ(waitpid(program, nullptr, 0), program);
+    while (device > 0 && kill(device, 0) == 0) std::this_thread::yield();
+    close(ends[0]);
+    close(ends[1]);
 }
 
 TEST(a_forked_child_starts_anew_and_leaves_the_parent_s_device_alone) {

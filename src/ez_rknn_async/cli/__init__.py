@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import sys
 import warnings
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 0 only if it is all right."""
     _let_print_any_name()
     parsed = parser().parse_args(arguments)
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # for the commands that compute with ONNX Runtime themselves
     logging.basicConfig(level=logging.DEBUG if parsed.debug else logging.WARNING, format="%(levelname)s %(message)s")
     with speaking(COMMAND_LINE):
         return _handled(parsed)

@@ -15,10 +15,13 @@ from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
 from ..wording import option
 from . import status
 from .abi import ffi
+from .host_python import host_python
 from .shared_library import RTLD_NOW_GLOBAL, SharedLibrary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from .host_python import HostPython
 
 # Without these nothing works; each has been in librknnrt.so since its first public version.
 REQUIRED = (
@@ -66,9 +69,17 @@ class Library:
             reason = f"it has no function {', '.join(missing)}: it is not an RKNPU2 runtime"
             raise RknnRuntimeNotFoundError(f"{path}: {reason}", tried=[(path, reason)])
         self.simulated = self.has("ez_rknn_simulator_configure")
+        if self.has("ez_rknn_simulator_set_host_python"):
+            self._describe_python(host_python())
 
     def __repr__(self) -> str:
         return f"<Library {self.path}>"
+
+    def _describe_python(self, python: HostPython) -> None:
+        """Tell a library that computes in a Python process how to start one."""
+        words = [ffi.new("char[]", os.fsencode(word)) for word in python.command]
+        command = ffi.new("char *[]", [*words, ffi.NULL]) if words else ffi.NULL
+        self.function("ez_rknn_simulator_set_host_python")(command, os.fsencode(python.why_not))
 
     def has(self, function: str) -> bool:
         """Whether the library exports ``function``: newer versions have more than older ones."""

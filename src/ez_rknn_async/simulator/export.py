@@ -15,6 +15,7 @@ from onnx import helper, shape_inference
 from .lowering import lower
 from .naming import readable
 from .portable import with_separate_biases
+from .soundness import check_soundness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,9 +36,11 @@ def export(model: Model, graph_index: int = 0, *, rounding: bool = True, source:
 
     Raises:
         UnsupportedOperatorError: something in the graph cannot be executed; names all of it.
+        RknnModelError: the graph is damaged.
     """
-    lowered = with_separate_biases(lower(model, graph_index, io="float", rounding=rounding, integers=False))
-    lowered = readable(lowered, model.graphs[graph_index])
+    lowered = lower(model, graph_index, io="float", rounding=rounding, integers=False)
+    check_soundness(lowered, model.graphs[graph_index])
+    lowered = readable(with_separate_biases(lowered), model.graphs[graph_index])
     exported = _with_shapes(lowered).to_onnx()
     exported.producer_name = PRODUCER
     helper.set_model_props(exported, dict(_metadata(model, graph_index, rounding, source)))

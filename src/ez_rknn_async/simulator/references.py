@@ -17,6 +17,7 @@ from ..wording import provider_option
 from .executable import open_session
 from .lowering import lower
 from .samples import normalised
+from .soundness import check_soundness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,6 +45,7 @@ class Compiled:
 
     def __init__(self, model: Model, graph_index: int, *, rounding: bool) -> None:
         lowered = lower(model, graph_index, io="float", rounding=rounding)
+        check_soundness(lowered, model.graphs[graph_index])
         _check_computable(lowered, model.graphs[graph_index])
         made = _made(lowered.skeleton.graph)
         self._values = {index: value for index, value in lowered.values.items() if value in made}

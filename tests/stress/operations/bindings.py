@@ -26,15 +26,16 @@ def run(actor: Actor) -> None:
     handle = actor.handle()
     binding: IOBinding | None = None
     for _ in range(actor.draw.randint(1, 3)):
-        task, draw = actor.task(handle), _choices(actor)
+        task, draw, keeps = actor.task(handle), _choices(actor), actor.chance(0.3)
+        former, binding = binding, None  # after a failure another one: that one may be in use until its call comes back
         with task.ending():
-            if binding is None:
-                binding = handle.session.io_binding()
-            bind(handle, binding, task, draw)
-            handle.session.run_with_iobinding(binding)
-            task.right(binding.copy_outputs_to_cpu())
-    if binding is not None and actor.chance(0.5):
-        keep(actor, handle, binding, task)
+            fresh = former or handle.session.io_binding()
+            bind(handle, fresh, task, draw)
+            handle.session.run_with_iobinding(fresh)
+            if keeps:
+                keep(actor, handle, fresh, task)
+            task.right(fresh.copy_outputs_to_cpu())
+            binding = fresh
 
 
 def submit(actor: Actor) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from ...model import check_target, load
 from ...opening import OLDEST_RUNTIME
 from ...runtime.library import load as load_library
 from ...runtime.locate import ENVIRONMENT, SIMULATOR, SIMULATOR_LIBRARY, SYSTEM_LIBRARIES
+from ...simulator.start import INSTALL, missing
 from .finding import ok, problem, warning
 
 if TYPE_CHECKING:
@@ -101,18 +101,13 @@ def check_simulator(*, is_needed: bool) -> Finding:
     Args:
         is_needed: whether models have nowhere else to run; on a board the package comes without what computes.
     """
-    missing = [name for name in ("onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
     try:
         load_library(str(SIMULATOR_LIBRARY))
     except RknnError as error:
         return problem("simulated NPU", str(error), "install the package anew")
-    if missing:
-        report = problem if is_needed else ok
-        return report(
-            "simulated NPU",
-            f"it computes with {' and '.join(missing)}, which this Python does not have",
-            "pip install 'ez-rknn-async[simulator]'",
-        )
+    reason = missing()
+    if reason:
+        return (problem if is_needed else ok)("simulated NPU", reason, INSTALL)
     return ok("simulated NPU", 'ready: runtime_library="simulator", or the default where there is no NPU')
 
 
