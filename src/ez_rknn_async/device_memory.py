@@ -18,6 +18,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from . import greenlets
 from .runtime.abi import ffi
 from .runtime.context import describe
 from .runtime.memory import FLAGS, Memory
@@ -42,7 +43,7 @@ class DeviceMemory:
         self.is_imported = is_imported
         self.needs_sync = needs_sync
         self._origin = origin
-        self._lock = threading.Lock()  # guards _handles
+        self._lock = greenlets.lock()  # guards _handles
         self._handles: list[Handles] = []
         # Not at the end of the interpreter: an inference may still be under way then.
         weakref.finalize(self, _drop, origin, self._handles, os.getpid()).atexit = False
@@ -141,7 +142,7 @@ class Handles:
         self._structures = ffi.new("rknn_tensor_mem *[]", len(contexts))
         self._bound: dict[TensorAttribute, Bound] = {}
         self._is_freed = False
-        self._lock = threading.Lock()  # one context at a time
+        self._lock = greenlets.lock()  # one context at a time
         contexts.watch(self)  # first: a context that is replaced from now on is not missed
         try:
             for worker in range(len(contexts)):

@@ -25,6 +25,7 @@ from .foreign_value import input_value, output_value
 from .in_use import Mark
 from .ort_value import OrtValue, parse_device, parse_shape, tensor_of
 from .preparation import Preparation
+from .process_bound import ProcessBound, never_raising
 from .tensors import CPU, DeviceTensor, HostTensor
 from .wording import shown
 
@@ -64,7 +65,7 @@ def _alone(method: Method) -> Method:
     return cast("Method", call)
 
 
-class IOBinding:
+class IOBinding(ProcessBound):
     """The inputs and outputs of inferences of one session; made by ``session.io_binding()``.
 
     Binding a name again replaces what was bound to it, and keeps its place among the outputs. The values of outputs
@@ -89,6 +90,11 @@ class IOBinding:
         self._outputs: dict[str, BoundOutput] = {}
         self._unbound: dict[str, BoundOutput] = {}
         self._ready: Prepared | None = None  # what the last run was made of, as long as it serves the next one too
+
+    @never_raising
+    def __repr__(self) -> str:
+        inputs, outputs = (", ".join(map(repr, bound)) or "nothing" for bound in (self._inputs, self._outputs))
+        return f"<{type(self).__name__}: inputs {inputs}; outputs {outputs}>"
 
     # ---- Inputs ----
 

@@ -98,6 +98,9 @@ class ModelSource:
         descriptor, is_copy = _opened(path)
         return cls(descriptor, path, is_copy=is_copy)
 
+    def __str__(self) -> str:
+        return f"{self._version.size} bytes" if self.name is None else repr(self.name)
+
     def hold(self) -> None:
         """Keep it open until :meth:`let_go`.
 

@@ -20,6 +20,7 @@ from .model_source import ModelSource
 from .opening import open_model
 from .options import ProviderOptions, is_option
 from .pipeline import Pipeline
+from .process_bound import ProcessBound, never_raising
 from .providers import choose, warn_of_simulation
 from .session_options import SessionOptions
 from .severity import DEFAULT, set_default_logger_severity
@@ -45,7 +46,7 @@ _KEYWORDS = ("use_weight_from",)
 
 
 @under_one_name
-class InferenceSession(ArrayRuns, BindingRuns):
+class InferenceSession(ArrayRuns, BindingRuns, ProcessBound):
     """A model on the NPU, with the interface of ONNX Runtime's session of that name.
 
     Thread-safe: any number of threads may call any of its methods at once. Use it in a ``with`` block, or call
@@ -97,6 +98,13 @@ class InferenceSession(ArrayRuns, BindingRuns):
         except BaseException:
             self._source.let_go()
             raise
+
+    @never_raising
+    def __repr__(self) -> str:
+        executor = self._executor
+        cores = ", ".join(f"[{cores}]" if "," in cores else cores for cores in executor.cores)
+        state = executor.state() if self._finalizer.alive else "closed"
+        return f"<{type(self).__name__} {self._source} on {self._provider}, cores {cores}: {state}>"
 
     def _open(self, provider: str | None, options: ProviderOptions, loaded: Loaded | None = None) -> Opened:
         return open_model(self._source, provider, options, self._session_options, self._lender(), loaded)
