@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import awaitable
+from .callbacks import VALUES, check_callback
 from .errors import RknnTypeError, RknnValueError
 from .exchange import made_again
 from .failures import failure
@@ -78,8 +79,7 @@ class BindingRuns:
 
         Raises: as :meth:`run_with_iobinding`; the callback will not be called.
         """
-        if not callable(callback):
-            raise RknnTypeError(f"callback must be callable, not {callback!r}")
+        check_callback(callback, VALUES, "pass a function, or await run_with_iobinding_awaitable()")
         of_one(run_options, "run_with_iobinding_async")
 
         def receive(_: BindingRequest, result: Result) -> None:

@@ -13,11 +13,11 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-import threading
 import weakref
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from . import greenlets
 from .errors import RknnClosedError, RknnError
 from .init_flags import init_flags
 from .runtime.context import Context
@@ -100,7 +100,7 @@ class Contexts:
         # What stands against sharing weights: the user; operators that a duplicate would lack, and that a runtime does
         # not combine with the weights of another context.
         self._may_share = not options.disable_dup_context and custom_ops is None
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = greenlets.lock()  # guards what follows
         self._current: list[Context] = []
         self._set_aside: dict[int, Context] = {}  # by the tag of the task that hangs in it
         self._came_back: set[int] = set()  # tags whose contexts were not set aside by then

@@ -13,10 +13,10 @@ from __future__ import annotations
 import collections
 import itertools
 import os
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from . import greenlets
 from .runtime.abi import ffi
 from .runtime.context import describe
 from .runtime.memory import FLAGS, Memory
@@ -41,7 +41,7 @@ class DeviceMemory:
         self.is_imported = is_imported
         self.needs_sync = needs_sync
         self._origin = origin
-        self._lock = threading.Lock()  # guards _handles
+        self._lock = greenlets.lock()  # guards _handles
         self._handles: list[Handles] = []
         self._handles_of(contexts)
         # Not at the end of the interpreter: an inference may still be under way then.
@@ -185,7 +185,7 @@ class Handles:
 # garbage collection comes at any moment on any thread, also inside another one's work here or while a context's lock is
 # held. So it never waits: whoever has the right takes over what was dropped meanwhile.
 _garbage: collections.deque[tuple[Memory, list[Handles], Loan]] = collections.deque()
-_collecting = threading.Lock()
+_collecting = greenlets.lock()
 
 
 def _dropped(origin: Memory, handles: list[Handles], loan: Loan, pid: int) -> None:

@@ -22,6 +22,7 @@ from .errors import RknnInUseError, RknnTypeError, RknnValueError
 from .in_use import Mark
 from .ort_value import OrtValue, parse_device, tensor_of
 from .preparation import Preparation
+from .process_bound import ProcessBound, never_raising
 from .tensors import CPU, DeviceTensor, HostTensor
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     Shape = tuple[int, ...]
 
 
-class IOBinding:
+class IOBinding(ProcessBound):
     """The inputs and outputs of inferences of one session; made by ``session.io_binding()``.
 
     Binding a name again replaces what was bound to it, and keeps its place among the outputs. The values of outputs
@@ -61,6 +62,11 @@ class IOBinding:
         self._outputs: dict[str, BoundOutput] = {}
         self._unbound: dict[str, BoundOutput] = {}
         self._ready: Prepared | None = None  # what the last run was made of, as long as it serves the next one too
+
+    @never_raising
+    def __repr__(self) -> str:
+        inputs, outputs = (", ".join(map(repr, bound)) or "nothing" for bound in (self._inputs, self._outputs))
+        return f"<{type(self).__name__}: inputs {inputs}; outputs {outputs}>"
 
     # ---- Inputs ----
 

@@ -18,6 +18,7 @@ from .health import SessionHealth
 from .opening import model_source, open_model
 from .options import ProviderOptions
 from .pipeline import Pipeline
+from .process_bound import ProcessBound, never_raising
 from .providers import choose
 from .session_options import SessionOptions
 from .severity import DEFAULT, set_default_logger_severity
@@ -39,7 +40,7 @@ logger = logging.getLogger("ez_rknn_async")
 _KEYWORDS = ("use_weight_from",)
 
 
-class InferenceSession(ArrayRuns, BindingRuns):
+class InferenceSession(ArrayRuns, BindingRuns, ProcessBound):
     """A model on the NPU, with the interface of ONNX Runtime's session of that name.
 
     Thread-safe: any number of threads may call any of its methods at once. Use it in a ``with`` block, or call
@@ -82,6 +83,13 @@ class InferenceSession(ArrayRuns, BindingRuns):
         provider, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
         self._enter(self._open(provider, options), provider, options)
+
+    @never_raising
+    def __repr__(self) -> str:
+        executor = self._executor
+        cores = ", ".join(f"[{cores}]" if "," in cores else cores for cores in executor.cores)
+        state = executor.state() if self._finalizer.alive else "closed"
+        return f"<{type(self).__name__} {_name_of(self._model)} on {self._provider}, cores {cores}: {state}>"
 
     def _open(self, provider: str | None, options: ProviderOptions) -> Opened:
         return open_model(self._model, provider, options, self._session_options, self._lender())
@@ -233,6 +241,10 @@ class InferenceSession(ArrayRuns, BindingRuns):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _name_of(model: Any) -> str:
+    return f"{len(model)} bytes" if isinstance(model, (bytes, bytearray, memoryview)) else repr(model)
 
 
 def _lender(kwargs: Mapping[str, Any]) -> Callable[[], Executor | None]:

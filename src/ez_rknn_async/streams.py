@@ -12,6 +12,8 @@ import queue
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
+from .process_bound import ProcessBound
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Iterable
     from types import TracebackType
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     Results = list[npt.NDArray[Any]]
 
 
-class Stream:
+class Stream(ProcessBound):
     """The results of a stream of feeds; at most ``depth`` of them are under way.
 
     Iterating gives in the feeds as there is room for them. An item whose inference failed, or whose feed was wrong,
@@ -35,7 +37,7 @@ class Stream:
         self._submit = submit
         self._depth = depth
         self._window: collections.deque[Future[Results]] = collections.deque()
-        self._finished: queue.SimpleQueue[Future[Results]] | None = None if ordered else queue.SimpleQueue()
+        self._finished: queue.Queue[Future[Results]] | None = None if ordered else queue.Queue()
         self._fed = False
 
     def __iter__(self) -> Stream:
@@ -98,7 +100,7 @@ class Stream:
             return _failed(error)
 
 
-class AsyncStream:
+class AsyncStream(ProcessBound):
     """:class:`Stream` for coroutines: ``async for results in session.map_awaitable(feeds)``."""
 
     def __init__(

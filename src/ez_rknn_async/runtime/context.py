@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .. import greenlets
 from ..errors import RknnClosedError
 from . import status
 from .abi import ffi
@@ -85,7 +85,7 @@ class Context:
         self.handle = handle
         # Guards _memories and _holders, and is held while memory is given back. Reentrant: a garbage collection may
         # come inside it, and give back another.
-        self._lock = threading.RLock()
+        self._lock = greenlets.rlock()
         self._memories: set[Memory] = set()
         self._holders = 1  # whoever is to destroy it, and the contexts that use its weights
         self._weights_of = weights_of
@@ -154,7 +154,7 @@ class Context:
             self._holders -= 1
             if self._holders:
                 return
-        code = self.library.function("rknn_destroy")(self.handle)
+        code = self.library.invoke("rknn_destroy", self.handle)
         if code != 0:
             logger.warning("%s", status.error(code, "rknn_destroy", self.library.last_error()))
         if self._weights_of is not None:

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import functools
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
 from . import status
 from .abi import ffi
+from .engine import native
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,9 +98,24 @@ class Library:
         Raises:
             RknnError: of the kind that fits the status, with its code, symbol and call.
         """
-        code = self.function(name)(*arguments)
+        code = self.invoke(name, *arguments)
         if code < 0:
             raise self.error(code, name)
+
+    def invoke(self, name: str, *arguments: Any) -> Any:
+        """Call a function and return what it returns.
+
+        Should it not come back on the main thread, where Python's own handler of Ctrl-C then never runs, the second
+        Ctrl-C ends the process.
+        """
+        if threading.get_ident() != threading.main_thread().ident:
+            return self.function(name)(*arguments)
+        is_watched = native().ezr_watch_interrupts()
+        try:
+            return self.function(name)(*arguments)
+        finally:
+            if is_watched:
+                native().ezr_unwatch_interrupts()
 
     def error(self, code: int, call: str) -> RknnError:
         """The exception for a failed call, with the library's own explanation where it offers one."""

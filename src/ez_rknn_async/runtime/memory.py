@@ -62,10 +62,10 @@ class Memory:
         """
         library = context.library
         if library.has("rknn_create_mem2"):
-            structure = library.function("rknn_create_mem2")(context.handle, size, flags)
+            structure = library.invoke("rknn_create_mem2", context.handle, size, flags)
             return cls(context, _given(library, structure, "rknn_create_mem2", f"{size} bytes"), size)
         check_flags(library, flags)
-        structure = library.function("rknn_create_mem")(context.handle, size)
+        structure = library.invoke("rknn_create_mem", context.handle, size)
         return cls(context, _given(library, structure, "rknn_create_mem", f"{size} bytes"), size)
 
     @classmethod
@@ -83,9 +83,7 @@ class Memory:
             RknnDeviceError: the runtime refuses it.
         """
         mapping, library = mapping_of(fd, size, offset), context.library
-        structure = library.function("rknn_create_mem_from_fd")(
-            context.handle, mapping.fd, mapping.address, size, offset
-        )
+        structure = library.invoke("rknn_create_mem_from_fd", context.handle, mapping.fd, mapping.address, size, offset)
         what = f"{size} bytes at {offset} of file descriptor {fd}"
         return cls(context, _given(library, structure, "rknn_create_mem_from_fd", what), size, mapping)
 
@@ -103,8 +101,8 @@ class Memory:
         theirs, library = other.structure, context.library
         # At the same address: a runtime that meets memory at an address that it does not know imports it once more, and
         # 1.5.2 then gives the driver's only handle of it back once for each import.
-        structure = library.function("rknn_create_mem_from_fd")(
-            context.handle, theirs.fd, theirs.virt_addr, other.size, theirs.offset
+        structure = library.invoke(
+            "rknn_create_mem_from_fd", context.handle, theirs.fd, theirs.virt_addr, other.size, theirs.offset
         )
         what = f"{other.size} bytes of another context's"
         return cls(context, _given(library, structure, "rknn_create_mem_from_fd", what), other.size)
@@ -158,7 +156,7 @@ class Memory:
         self.context.disown(self, self._give_back)
 
     def _give_back(self) -> None:
-        self.context.library.function("rknn_destroy_mem")(self.context.handle, self._structure)
+        self.context.library.invoke("rknn_destroy_mem", self.context.handle, self._structure)
         self._structure = self._mapping = None
 
     def _sync(self, mode: int) -> None:
