@@ -19,7 +19,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: demo help test test-all test-python test-native test-address test-valgrind test-zoo test-direct test-peer
-.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files wheels bench bench-loading bench-kernels bench-zero-copy
+.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
 .PHONY: soak lint format clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
@@ -76,6 +76,10 @@ fuzz-models: $(VENV)/.test
 	@echo "N=$(N) SEED=$(SEED)"
 	$(TOOLKIT_PYTHON) tools/fuzz_models.py make $(N) build/fuzz $(SEED)
 	$(BIN)/python tools/fuzz_models.py compare build/fuzz
+
+## fuzz-native: the C++ reader of model files and its conversions under libFuzzer for SECONDS (600), with clang; what it finds is in build/fuzz-native/found
+fuzz-native:
+	tools/fuzz-native.sh $(or $(SECONDS),600)
 
 ## fuzz-files: N damaged model files (SEED) through both parsers, a session and a run; those that end badly in build/fuzz-files
 fuzz-files: $(VENV)/.test

@@ -93,7 +93,7 @@ EZ_RKNN_UNCHECKED void take_descriptors(const Launch &launch) {
     close_the_rest();
 }
 
-EZ_RKNN_UNCHECKED [[noreturn]] void become_device(const Launch &launch, long keeper) {
+[[noreturn]] EZ_RKNN_UNCHECKED void become_device(const Launch &launch, long keeper) {
     syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (syscall(SYS_getppid) == keeper) {
         // A session of its own: what is typed at the terminal is the program's affair.
@@ -106,7 +106,7 @@ EZ_RKNN_UNCHECKED [[noreturn]] void become_device(const Launch &launch, long kee
     for (;;) syscall(SYS_exit_group, 127);
 }
 
-EZ_RKNN_UNCHECKED [[noreturn]] void become_keeper(const Launch &launch) {
+[[noreturn]] EZ_RKNN_UNCHECKED void become_keeper(const Launch &launch) {
     syscall(SYS_prctl, PR_SET_NAME, "ezrknn-keeper", 0, 0, 0);
     syscall(SYS_setsid);
     take_default_signals();

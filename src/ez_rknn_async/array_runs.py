@@ -151,17 +151,16 @@ class ArrayRuns:
 
         Args, raises: as :meth:`run`; the feed is copied before the first await.
         """
-        settings = of_one(run_options, "run_awaitable")
+        settings, interface = of_one(run_options, "run_awaitable"), self._executor.interface
+        wanted = select(output_names, interface.output_names, "run_awaitable(output_names, input_feed)")
         # Once, out here: when the call is made again the caller may have changed the arrays.
-        feed = owned(input_feed, self._executor.interface.input_names)
-        return await self._run_owned(output_names, feed, settings.outputs)
+        outputs = await self._run_owned(owned(input_feed, interface.input_names), settings.outputs)
+        return [outputs[index] for index in wanted]
 
     @made_again
-    async def _run_owned(self, output_names: Sequence[str] | None, feed: list[Array], choice: Choice) -> list[Array]:
+    async def _run_owned(self, feed: list[Array], choice: Choice) -> list[Array]:
         executor = self._executor
-        wanted = select(output_names, executor.interface.output_names, "run_awaitable(output_names, input_feed)")
-        outputs = await awaitable.run(executor, executor.interface.request(feed, private=False, choice=choice))
-        return [outputs[index] for index in wanted]
+        return await awaitable.run(executor, executor.interface.request(feed, private=False, choice=choice))
 
     def map(
         self,

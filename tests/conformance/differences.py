@@ -23,6 +23,8 @@ DIFFERENCES = {
     "codes: rknn_init of 'RKNN' and zeros": CRASHES,
     "codes: rknn_init of a model that lacks its last byte": CRASHES,
     "codes: rknn_init of header version 1": CRASHES,
+    "codes: rknn_init of header version 7": "the vendor's library ignores versions that it does not know; this one "
+    "refuses them as the parser in Python does",
     "codes: rknn_init of a model with an unknown operator": "the vendor's library aborts, for this old version has "
     "no custom operators; this one waits for the program to register them",
     "codes: rknn_query made-up context": CRASHES,

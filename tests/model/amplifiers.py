@@ -102,6 +102,30 @@ def an_enormous_attribute_for_every_node() -> bytes:
     return _graph_with(nodes, slot=1)
 
 
+def one_operand_with_a_long_name_again_and_again() -> bytes:
+    """A custom operator reads one tensor tens of thousands of times, which has a name of a hundred kilobytes."""
+    graphs, graph, tensors, dummy, port, operand = (Reference() for _ in range(6))
+    nodes, node, operator, inputs, outputs, name, shape, ports = (Reference() for _ in range(8))
+    document, target = Writer(), Reference()
+    root = _root(document, {2: graphs, 8: target})
+    document.text(b"rk3588", target)
+    document.tables([graph], graphs)
+    document.table({0: tensors, 1: nodes, 3: ports}, graph)
+    document.tables([dummy, port, operand], tensors)
+    document.table({}, dummy)
+    document.port(port)
+    document.table({0: 1, 2: 5, 4: shape, 5: name}, operand)
+    document.tables([node], nodes)
+    document.table({1: operator, 4: inputs, 5: outputs}, node)
+    document.text(b"cstRead", operator)
+    document.text(b"n" * 100_000, name)
+    document.numbers("i", [1], shape)
+    document.numbers("i", [1], ports)
+    document.numbers("i", [2] * 60_000, inputs)
+    document.numbers("i", [1], outputs)
+    return document.finish(root)
+
+
 def tiny_tensors_without_end() -> bytes:
     """As many tensors as a file of eight megabytes can hold, each of four bytes."""
     writer, graphs, graph, tensors = Writer(), Reference(), Reference(), Reference()
@@ -128,6 +152,7 @@ AMPLIFIERS: tuple[Callable[[], bytes], ...] = (
     an_enormous_nest,
     an_enormous_number,
     an_enormous_attribute_for_every_node,
+    one_operand_with_a_long_name_again_and_again,
     tiny_tensors_without_end,
 )
 

@@ -51,15 +51,14 @@ void convert_input(const TensorPort &port, int32_t type, rknn_tensor_format form
     }
 }
 
-void convert_inputs(const Graph &graph, uint32_t batch, const Soc &soc) {
+void convert_inputs(const Graph &graph, uint32_t batch, const Soc &soc, Choice &choice) {
     for (size_t i = 0; i < graph.inputs.size(); ++i) {
         const TensorPort port = make_input_port(graph, i, batch, soc);
         if (!is_small(port)) continue;
-        for (int32_t type = 0; type < RKNN_TENSOR_TYPE_MAX; ++type) {
-            convert_input(port, type, RKNN_TENSOR_NHWC, false);
-            convert_input(port, type, RKNN_TENSOR_UNDEFINED, false);
-            convert_input(port, type, RKNN_TENSOR_NHWC, true);
-            convert_input(port, type, RKNN_TENSOR_NC1HWC2, true);
+        for (int round = 0; round < 4; ++round) {
+            const auto format = static_cast<rknn_tensor_format>(choice.below(RKNN_TENSOR_FORMAT_MAX));
+            const auto type = static_cast<int32_t>(choice.below(RKNN_TENSOR_TYPE_MAX));
+            convert_input(port, type, round == 0 ? format : RKNN_TENSOR_NHWC, choice.below(4) == 0);
         }
     }
 }
@@ -91,11 +90,11 @@ void read_attributes(const Node &node) {
 
 }  // namespace
 
-void convert_all(const uint8_t *data, size_t size) {
+void convert_all(const uint8_t *data, size_t size, Choice choice) {
     const ModelFile file = parse_model(Bytes(data, size));
     const Soc &soc = *find_soc(file.target);
     for (const Graph &graph : file.graphs) {
-        convert_inputs(graph, file.batch, soc);
+        convert_inputs(graph, file.batch, soc, choice);
         convert_outputs(graph, file.batch, soc);
         for (const Node &node : graph.nodes) read_attributes(node);
     }

@@ -4,13 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "choice.h"
+
 namespace fuzz {
 
 /* Bytes of an element of a rknn_tensor_type; 1 for any other number. */
 uint32_t element_size(int32_t type);
 
-/* Every conversion there is between a program and the NPU, in both directions, and the attributes of custom operators.
+/* What a program gives and gets, converted from and to a few types and layouts, and the attributes of custom operators.
  * The file is one that opens. */
-void convert_all(const uint8_t *data, size_t size);
+void convert_all(const uint8_t *data, size_t size, Choice choice);
 
 }  // namespace fuzz

@@ -8,6 +8,7 @@
 #include "check.h"
 #include "exercise.h"
 #include "mutate.h"
+#include "places.h"
 #include "support.h"
 
 namespace {
@@ -48,6 +49,26 @@ TEST(damaged_models_are_refused_or_stay_inside_their_memory) {
     std::printf("%zu of %zu opened\n", opened, all);
     // Were nearly all refused, or nearly none, they would show nothing.
     CHECK(opened > all / 20 && opened < all - all / 20);
+}
+
+TEST(every_number_in_the_place_of_an_enumeration_is_refused_or_known) {
+    // One such byte made an input uint16, for which the conversion had no case of its own.
+    constexpr size_t header = 64;
+    for (const char *model : {"tiny_conv_int8", "tokens_fp16"}) {
+        const std::string whole = read_file(model_path(model));
+        const fuzz::Places places = fuzz::find_places(bytes(whole) + header, whole.size() - header);
+        size_t found = 0;
+        for (const fuzz::Places::Number &place : places.numbers) {
+            if (place.size != 1) continue;
+            ++found;
+            for (const int number : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 64, 65, 66, 255}) {
+                std::string file = whole;
+                file[header + place.position] = static_cast<char>(number);
+                fuzz::exercise(bytes(file), file.size());
+            }
+        }
+        CHECK(found > 10);
+    }
 }
 
 TEST(files_that_were_too_much_once_are_refused_or_open) {

@@ -1,4 +1,5 @@
 /* What the NPU reads is what rknn_inputs_set was given, and what rknn_outputs_get gives is what it computed. */
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -6,6 +7,8 @@
 #include "convert_input.h"
 #include "convert_output.h"
 #include "half.h"
+#include "normalise_input.h"
+#include "status.h"
 #include "support.h"
 
 using namespace ez_rknn::simulator;
@@ -125,4 +128,36 @@ TEST(zero_is_the_zero_point) {
     CHECK_EQ(real[1], 2.F);
     CHECK_EQ(output_bytes(port, true), 12U);
     CHECK_EQ(output_bytes(port, false), 3U);
+}
+
+TEST(a_type_without_a_conversion_is_refused_and_nothing_is_written) {
+    // The reader of files refuses such inputs and outputs; the conversions must not depend on that.
+    for (const DataType type : {DataType::uint16, DataType::uint32, DataType::uint64, DataType::float64, DataType::int4,
+                                DataType::opaque, DataType::unknown}) {
+        TensorPort port;
+        port.type = type;
+        port.dims = {4};
+        port.elements = 4;
+        port.element_size = std::max(1U, bits_of(type) / 8);
+        port.dense_bytes = port.stored_bytes = 4 * port.element_size;
+        std::vector<uint8_t> stored(port.stored_bytes, uint8_t{0xCD});
+        const std::vector<float> source(4, 1.F);
+        int refusals = 0;
+        for (const rknn_tensor_type from : {RKNN_TENSOR_FLOAT32, RKNN_TENSOR_UINT8, RKNN_TENSOR_INT16}) {
+            try {
+                normalise_input(port, from, source.data(), stored.data());
+            } catch (const StatusError &) {
+                ++refusals;
+            }
+        }
+        std::vector<uint8_t> floats(4 * sizeof(float), uint8_t{0xCD});
+        try {
+            convert_output(port, true, stored.data(), floats.data());
+        } catch (const StatusError &) {
+            ++refusals;
+        }
+        CHECK_EQ(refusals, 4);
+        CHECK(stored == std::vector<uint8_t>(stored.size(), uint8_t{0xCD}));
+        CHECK(floats == std::vector<uint8_t>(floats.size(), uint8_t{0xCD}));
+    }
 }

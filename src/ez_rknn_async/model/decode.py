@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from . import bson
 from .execution_order import check_execution_order
 from .graph import DUMMY, DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
+from .operands import check_operands
 from .ports import ELEMENT_SIZES, check_ports
 from .schema import UNKNOWN_PARAMETERS
 
@@ -65,6 +66,7 @@ def decode_graph(reader: Reader, table: dict[str, Any], file: Surroundings) -> G
     )
     positions = tuple(entry["@"] for entry in table["tensors"])
     check_ports(reader, graph, table["@"], positions, file.batch)
+    check_operands(reader, graph, [entry["@"] for entry in entries])
     _check_memory(reader, graph, positions, file.internal)
     return graph
 

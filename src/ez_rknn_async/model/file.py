@@ -14,6 +14,7 @@ from ..errors import RknnModelError, naming
 from ..paths import checked_path
 from .container import COPY_AGAIN, Header, check_summary, open_container, read_root
 from .decode import Surroundings, decode_graph
+from .operands import check_same_operators
 from .ports import check_same_ports
 from .schema import ROOT, parameter_types
 
@@ -230,6 +231,7 @@ def _decode(data: memoryview, mapping: mmap.mmap | None) -> Model:
         reader.fail(container.root, "its attributes are not a dict")
     graphs = tuple(decode_graph(reader, table, surroundings) for table in root["graphs"])
     check_same_ports(reader, container.root, graphs)
+    check_same_operators(reader, container.root, graphs)
     return Model(
         header=header,
         framework=root["framework"],

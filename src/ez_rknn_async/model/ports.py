@@ -30,7 +30,7 @@ ELEMENT_SIZES = {
     DType.FLOAT16: 2,
     DType.BFLOAT16: 2,
 }
-_ZERO_POINTS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255), DType.INT16: (-(2**15), 2**15 - 1)}
+ZERO_POINTS = {DType.INT8: (-128, 127), DType.UINT8: (0, 255), DType.INT16: (-(2**15), 2**15 - 1)}
 _LAYOUTS = (Layout.PLAIN, Layout.NHWC, Layout.NCHW, Layout.NC1HWC2)
 _INPUT_KINDS = (Kind.INPUT,)
 _OUTPUT_KINDS = (Kind.INPUT, Kind.OUTPUT, Kind.INTERMEDIATE, Kind.CONSTANT)
@@ -39,7 +39,7 @@ _MAX_BYTES = 2**31 - 1  # sizes are 32-bit numbers in the runtime's interface
 _LARGEST_ELEMENT = 8  # bytes of what a program may give instead
 _SURFACE_ALIGNMENT = 4  # pixels
 _ROW_ALIGNMENT = 16  # pixels, at most: images of bytes
-_MAX_RANK = 16
+MAX_RANK = 16
 
 
 def check_ports(reader: Reader, graph: Graph, position: int, tensors: tuple[int, ...], batch: int) -> None:
@@ -103,8 +103,8 @@ class _Port:
 
     def _check_shape(self) -> None:
         shape, native = self._tensor.shape, self._tensor.native_shape
-        if len(native) > _MAX_RANK or not all(shape) or not all(native):
-            self._fail(f"has shape {list(shape)}, stored as {list(native[:_MAX_RANK])}")
+        if len(native) > MAX_RANK or not all(shape) or not all(native):
+            self._fail(f"has shape {list(shape)}, stored as {list(native[:MAX_RANK])}")
         if self._tensor.layout is Layout.NC1HWC2:
             fits = len(shape) == 4 and len(native) == 5 and (native[0], *native[2:4]) == (shape[0], *shape[2:])
             fits = fits and native[1] * native[4] >= shape[1]
@@ -119,7 +119,7 @@ class _Port:
         stored = math.prod(tensor.native_shape or tensor.shape) * element
         if tensor.layout is Layout.NC1HWC2:
             batch, blocks, height, width, block = tensor.native_shape
-            surface = height * _up(width, _ROW_ALIGNMENT) + _SURFACE_ALIGNMENT
+            surface = height * up(width, _ROW_ALIGNMENT) + _SURFACE_ALIGNMENT
             padded = batch * blocks * surface * block * element
         else:
             padded = stored
@@ -129,18 +129,24 @@ class _Port:
             self._fail(f"needs {stored} bytes, but has {tensor.size}")
 
     def _check_quantization(self) -> None:
-        quantization, bounds = self._tensor.quantization, _ZERO_POINTS.get(self._tensor.dtype)
+        quantization, bounds = self._tensor.quantization, ZERO_POINTS.get(self._tensor.dtype)
         if quantization is None:
             return
         if len(quantization.scale) != 1:
             self._fail(f"has {len(quantization.scale)} scales where one is needed")
         scale, zero_point = quantization.scale[0], quantization.zero_point[0]
-        if bounds and not (_SMALLEST_SCALE < scale < _LARGEST_SCALE and bounds[0] <= zero_point <= bounds[1]):
+        if bounds and not (is_scale(scale) and bounds[0] <= zero_point <= bounds[1]):
             self._fail(f"has the impossible scale {scale} or zero point {zero_point}")
 
     def _fail(self, message: str) -> NoReturn:
         self._reader.fail(self._position, f"{self._what} {self._tensor.name!r} {message}")
 
 
-def _up(number: int, multiple: int) -> int:
+def is_scale(scale: float) -> bool:
+    """Whether dividing and multiplying by it leaves numbers."""
+    return _SMALLEST_SCALE < scale < _LARGEST_SCALE
+
+
+def up(number: int, multiple: int) -> int:
+    """Round ``number`` up to a multiple of ``multiple``."""
     return -(-number // multiple) * multiple

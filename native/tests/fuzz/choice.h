@@ -1,0 +1,23 @@
+/* Choices among few, made by a file's content: the same file always does the same. */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace fuzz {
+
+class Choice {
+  public:
+    Choice(const uint8_t *data, size_t size) {
+        for (size_t i = 0; i < size; ++i) state_ = (state_ ^ data[i]) * 0x100000001B3;
+    }
+    uint32_t below(uint32_t limit) {
+        state_ = state_ * 6364136223846793005 + 1442695040888963407;
+        return static_cast<uint32_t>(state_ >> 33) % limit;
+    }
+
+  private:
+    uint64_t state_ = 0xCBF29CE484222325;
+};
+
+}  // namespace fuzz
