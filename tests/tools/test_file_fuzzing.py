@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,22 @@ def test_an_anatomy_has_every_part(data: Path) -> None:
     assert {stretch.field for stretch in anatomy.data} >= {"WEIGHT", "LUT", "REGISTER_COMMANDS", "TASKS"}
     assert {text.field for text in anatomy.texts} >= {"Node.op", "Tensor.name", "Root.attributes", "summary"}
     assert anatomy.documents
+
+
+def test_a_worker_measures_the_device_process(data: Path) -> None:
+    """Most memory and time of a session are there, however the library has started it."""
+    script = (
+        "import sys\n"
+        f"sys.path[:0] = {sys.path!r}\n"
+        "from pathlib import Path\n"
+        "from file_fuzzing import trial, worker\n"
+        "worker.adopt_orphans()\n"
+        "with trial.device_kept(Path(sys.argv[1]).read_bytes()):\n"
+        "    print(max(worker.memory_of(process, 'VmRSS') for process in worker.descendants()))\n"
+    )
+    command = [sys.executable, "-c", script, str(data / "tiny_conv_int8.rknn")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert int(printed) > 30e6
 
 
 @pytest.mark.parametrize(

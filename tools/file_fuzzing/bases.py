@@ -33,12 +33,10 @@ def _one_of_each_kind(paths: list[Path]) -> list[Path]:
 
 
 def _is_executable(path: Path) -> bool:
-    """Whether it has all that a session needs: no operators of others, no borrowed weights."""
+    """Whether it has all that a session needs: no borrowed weights."""
     try:
         with load(path) as model:
             graph = model.graphs[0]
-            custom = any(node.is_custom for node in graph.nodes)
-            borrows = any(tensor.buffer and not model.has_data(graph, tensor) for tensor in graph.tensors)
-            return not custom and not borrows
+            return all(model.has_data(graph, tensor) for tensor in graph.tensors if tensor.buffer)
     except RknnModelError:
         return False

@@ -21,7 +21,7 @@ from file_fuzzing.anatomy import Anatomy, dissect
 from file_fuzzing.damage import variant
 from file_fuzzing.trial import device_kept, try_out
 
-_BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER: also a device process that was detached is found among the children
+_BECOME_REAPER = 36  # PR_SET_CHILD_SUBREAPER
 _RESET_PEAK = "5"
 
 
@@ -29,11 +29,16 @@ def main() -> None:
     """Serve until standard input ends; the first argument is a model to keep the device process with."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    ctypes.CDLL(None).prctl(_BECOME_REAPER, 1, 0, 0, 0)
+    adopt_orphans()
     with device_kept(Path(sys.argv[1]).read_bytes()):
         answers.write("ready\n")
         for line in sys.stdin:
             answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+
+
+def adopt_orphans() -> None:
+    """Makes what its parent leaves behind this process's own: the device process is found however it was started."""
+    ctypes.CDLL(None).prctl(_BECOME_REAPER, 1, 0, 0, 0)
 
 
 @functools.lru_cache(maxsize=256)
@@ -44,28 +49,29 @@ def _base(path: str) -> tuple[bytes, Anatomy]:
 
 def _answer(order: dict[str, object]) -> dict[str, object]:
     content = variant(*_base(str(order["base"])), str(order["seed"]))
-    processes = [os.getpid(), *_children()]
-    before = {process: _memory(process, "VmRSS") for process in processes}
+    processes = [os.getpid(), *descendants()]
+    before = {process: memory_of(process, "VmRSS") for process in processes}
     for process in processes:
         with suppress(OSError):
             Path(f"/proc/{process}/clear_refs").write_text(_RESET_PEAK)
     begin = sum(map(_processor_time, processes))
     outcome, text = try_out(content, bool(order["parsers_only"]))
     seconds = sum(map(_processor_time, processes)) - begin
-    grown = sum(max(0, _memory(process, "VmHWM") - had) for process, had in before.items())
+    grown = sum(max(0, memory_of(process, "VmHWM") - had) for process, had in before.items())
     return {"outcome": outcome, "text": text[:1000], "seconds": seconds, "bytes": grown, "size": len(content)}
 
 
-def _children() -> list[int]:
-    """The processes whose parent this one is."""
-    own, children = os.getpid(), []
+def descendants() -> list[int]:
+    """The processes that this one has started, directly or not: the device process may have a guard between."""
+    parents = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with suppress(OSError, IndexError, ValueError):
-                fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
-                if int(fields[1]) == own:
-                    children.append(int(entry.name))
-    return children
+                parents[int(entry.name)] = int(Path(entry.path, "stat").read_text().rpartition(")")[2].split()[1])
+    found = [os.getpid()]
+    for process in found:
+        found += [child for child, parent in parents.items() if parent == process]
+    return found[1:]
 
 
 def _processor_time(process: int) -> float:
@@ -76,7 +82,7 @@ def _processor_time(process: int) -> float:
     return 0.0
 
 
-def _memory(process: int, field: str) -> int:
+def memory_of(process: int, field: str) -> int:
     """A size from ``/proc/PROCESS/status``, in bytes; 0 if the process is gone."""
     with suppress(OSError):
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
