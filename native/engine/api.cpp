@@ -6,6 +6,7 @@
 
 #include "engine.h"
 #include "ez_rknn_engine.h"
+#include "interrupts.h"
 #include "left_behind.h"
 
 /* What the header calls an engine is one. */
@@ -52,11 +53,13 @@ EZR_EXPORT int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t tim
     if (engine == nullptr || result == nullptr || !is_timeout(timeout_ms)) return EZR_INVALID;
     if ((flags & ~uint32_t{EZR_RUN_INTERRUPTIBLE}) != 0) return EZR_INVALID;
     const bool is_interruptible = (flags & EZR_RUN_INTERRUPTIBLE) != 0;
+    const ezr::InterruptWatch watch(is_interruptible);
     return guarded([&] { return engine->run(task, Deadline::in_ms(timeout_ms), is_interruptible, result); });
 }
 
 EZR_EXPORT int32_t ezr_resume(ezr_engine *engine, int64_t id, ezr_result *result) {
     if (engine == nullptr || result == nullptr) return EZR_INVALID;
+    const ezr::InterruptWatch watch(true);
     return guarded([&] { return engine->resume(id, result); });
 }
 
@@ -71,6 +74,14 @@ EZR_EXPORT int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t 
 
 EZR_EXPORT int32_t ezr_cancel(ezr_engine *engine, int64_t id) {
     return engine == nullptr ? EZR_INVALID : engine->cancel(id);
+}
+
+EZR_EXPORT uint8_t ezr_watch_interrupts(void) {
+    return ezr::watch_interrupts() ? 1 : 0;
+}
+
+EZR_EXPORT void ezr_unwatch_interrupts(void) {
+    ezr::unwatch_interrupts();
 }
 
 EZR_EXPORT void ezr_notify_room(ezr_engine *engine) {

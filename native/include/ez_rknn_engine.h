@@ -230,7 +230,9 @@ int32_t ezr_create(const ezr_config *config, ezr_engine **engine);
  * run, and then calls either ezr_resume or ezr_leave with result->id, exactly one of them and on any thread. (That id
  * is negative while the task waits for a place in the queue: it has no turn in the schedule yet.) The calling thread is
  * then used only if the recent runs of the group (moving average) took less than EZR_INLINE_LIMIT_NS, and not while
- * nothing is known of them: inside a call of the runtime nothing can be interrupted.
+ * nothing is known of them: inside a call of the runtime nothing can be interrupted. But a call that does not come back
+ * would leave a host that defers its handlers, as Python does, no way to end. So while ezr_run is under way with this
+ * flag, the first SIGINT is the host's, and the second ends the process, as an unhandled one does.
  *
  * Returns EZR_OK (then see result), EZR_TIMEOUT (it found no place in the queue, or was withdrawn from it; in the
  * latter case its turn in the schedule, and its id, are spent), EZR_INTERRUPTED, EZR_CLOSED, EZR_INVALID or
@@ -246,6 +248,12 @@ int32_t ezr_resume(ezr_engine *engine, int64_t id, ezr_result *result);
  * had taken it up, and none will, or it has ended; EZR_BUSY when a worker is at it: then EZR_RELEASED will come with
  * its tag once it has ended. EZR_INVALID when no interrupted run has this id. Does not wait. */
 int32_t ezr_leave(ezr_engine *engine, int64_t id);
+
+/* For a host that calls the runtime itself on the thread of its signal handlers: until ezr_unwatch_interrupts the
+ * second SIGINT ends the process, as in an interruptible ezr_run. Returns 1; or 0 when SIGINT is watched already, or
+ * the host has no handler for it: then nothing is to be undone. */
+uint8_t ezr_watch_interrupts(void);
+void ezr_unwatch_interrupts(void);
 
 /* Submits a task whose completion ezr_next_completion will give out. Blocks while its queue is full or too many
  * completions wait to be collected, at most timeout_ms (-1: forever, 0: not at all); those who wait are served in the

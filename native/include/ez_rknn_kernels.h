@@ -47,6 +47,7 @@ typedef struct {
     const int32_t *gap; /* for each channel, what fills the end of the destination's rows, as a number of its type
                          * (integers take the low bytes); NULL: 0. What lies between and behind channels of NC1HWC2 is
                          * filled with 0 bytes. */
+    uint32_t *met_nan;  /* set to 1 when SCALE, AFFINE or DIVIDE meet a NaN, by any thread; NULL: not told */
 } ezr_conversion;
 
 /* Whether ezr_convert can do this: EZR_OK (0), or EZR_INVALID (-103) for a combination of types, layouts and rule that

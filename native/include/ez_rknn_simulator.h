@@ -54,7 +54,8 @@ int ez_rknn_simulator_device_pid(void);
 
 /* For programs in Python, which know their interpreter best: how to start it for the device process, as a path and
  * arguments with NULL behind them, to which the library adds "--control-fd N". With NULL, `why_not` says what keeps it
- * from being started: that becomes the reason of a failed rknn_init. EZ_RKNN_PYTHON takes precedence. Both are copied. */
+ * from being started: that becomes the reason of a failed rknn_init. EZ_RKNN_PYTHON takes precedence. Both are copied.
+ */
 void ez_rknn_simulator_set_host_python(const char *const *command, const char *why_not);
 
 /* What one layer of a model takes on the NPU: modelled from the file, never measured. */

@@ -42,7 +42,7 @@ class Conversion {
           to_(make_layout(conversion.c, conversion.h, conversion.w, conversion.to)),
           source_(from),
           destination_(to),
-          kinds_{conversion.rule, conversion.from.type, conversion.to.type},
+          kinds_{conversion.rule, conversion.from.type, conversion.to.type, conversion.met_nan},
           copies_(conversion.rule == EZR_RULE_COPY) {}
 
     void run() {

@@ -42,6 +42,7 @@ struct Kinds {
     uint32_t rule; /* not EZR_RULE_COPY */
     rknn_tensor_type from;
     rknn_tensor_type to;
+    uint32_t *met_nan; /* ezr_conversion's */
 };
 
 /* Converts `count` elements from one type to another. Every source type but the 32-bit and 64-bit integers is exact in

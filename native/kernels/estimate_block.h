@@ -16,6 +16,9 @@ namespace {
 constexpr size_t kBlock = 64;
 constexpr int32_t kFractionMask = (1 << kFraction) - 1;
 
+/* How close to a tie an element of a block is. NaN has a fraction of 0, as few others have. */
+enum class Tie { kFar, kClose, kClosest };
+
 #if defined(__AVX2__)
 
 /* v of eight elements, whose factors are those from i on. What is not finite or does not fit becomes INT32_MIN, whose
@@ -28,9 +31,9 @@ EZR_INLINE __m256i estimate_8(const Unaligned<float> *from, const Factors &facto
     return _mm256_cvtps_epi32(_mm256_fmadd_ps(x, a, b));
 }
 
-/* The block's first element has the factors at `first`. Returns whether all elements are beyond doubt. */
+/* The block's first element has the factors at `first`. All elements are beyond doubt if ties are far. */
 template <bool Each, bool Signed>
-EZR_INLINE bool estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
+EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
     const __m256i mask = _mm256_set1_epi32(kFractionMask);
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     __m256i closest = mask;
@@ -48,7 +51,9 @@ EZR_INLINE bool estimate_block(const Unaligned<float> *from, void *to, const Fac
                             _mm256_permutevar8x32_epi32(packed, order));
     }
     const __m256i limit = _mm256_set1_epi32(static_cast<int>(2 * factors.doubt));
-    return _mm256_movemask_epi8(_mm256_cmpgt_epi32(closest, limit)) == -1;
+    if (_mm256_movemask_epi8(_mm256_cmpgt_epi32(closest, limit)) == -1) return Tie::kFar;
+    const bool is_zero = _mm256_movemask_epi8(_mm256_cmpeq_epi32(closest, _mm256_setzero_si256())) != 0;
+    return is_zero ? Tie::kClosest : Tie::kClose;
 }
 
 #elif defined(__aarch64__)
@@ -63,9 +68,9 @@ EZR_INLINE int32x4_t estimate_4(const Unaligned<float> *from, const Factors &fac
     return vcvtnq_s32_f32(vfmaq_f32(b, x, a));
 }
 
-/* The block's first element has the factors at `first`. Returns whether all elements are beyond doubt. */
+/* The block's first element has the factors at `first`. All elements are beyond doubt if ties are far. */
 template <bool Each, bool Signed>
-EZR_INLINE bool estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
+EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
     const int32x4_t mask = vdupq_n_s32(kFractionMask);
     int32x4_t closest = mask;
     for (size_t i = 0; i < kBlock; i += 16) {
@@ -81,32 +86,36 @@ EZR_INLINE bool estimate_block(const Unaligned<float> *from, void *to, const Fac
                                          : vqmovun_high_s16(vqmovun_s16(low), high);
         vst1q_u8(static_cast<uint8_t *>(to) + i, packed);
     }
-    return vminvq_s32(closest) > static_cast<int32_t>(2 * factors.doubt);
+    const int32_t fraction = vminvq_s32(closest);
+    if (fraction > static_cast<int32_t>(2 * factors.doubt)) return Tie::kFar;
+    return fraction == 0 ? Tie::kClosest : Tie::kClose;
 }
 
 #else
 
-/* The block's first element has the factors at `first`. Returns whether all elements are beyond doubt. Beyond `kFar` is
- * beyond every range, and beyond doubt: NaN is the largest number. */
+/* The block's first element has the factors at `first`. All elements are beyond doubt if ties are far. Beyond `kFar` is
+ * beyond every range, and beyond doubt. */
 template <bool Each, bool Signed>
-EZR_INLINE bool estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
+EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
     constexpr float kFar = 0x1p30F + (1 << (kFraction - 1));
     constexpr int32_t kLeast = Signed ? INT8_MIN : 0, kMost = Signed ? INT8_MAX : UINT8_MAX;
-    const auto limit = static_cast<int32_t>(2 * factors.doubt);
     auto *__restrict bytes = static_cast<uint8_t *>(to);
-    int32_t doubtful = 0;
+    int32_t closest = kFractionMask;
     for (size_t i = 0; i < kBlock; ++i) {
         float v = from[i] * factors.estimate_a[Each ? first + i : 0] + factors.estimate_b[Each ? first + i : 0];
+        v = v != v ? 0.0F : v;
         v = v < kFar ? v : kFar;
         v = v > -kFar ? v : -kFar;
         const auto fixed = static_cast<int32_t>(v);
-        doubtful |= (fixed & kFractionMask) <= limit ? 1 : 0;
+        const int32_t fraction = fixed & kFractionMask;
+        closest = fraction < closest ? fraction : closest;
         int32_t whole = fixed >> kFraction;
         whole = whole < kMost ? whole : kMost;
         whole = whole > kLeast ? whole : kLeast;
         bytes[i] = static_cast<uint8_t>(whole);
     }
-    return doubtful == 0;
+    if (closest > static_cast<int32_t>(2 * factors.doubt)) return Tie::kFar;
+    return closest == 0 ? Tie::kClosest : Tie::kClose;
 }
 
 #endif

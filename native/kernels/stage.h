@@ -33,23 +33,39 @@ void quantise_exactly(const Kinds &kinds, const Unaligned<float> *from, char *to
     }
 }
 
+bool has_nan(const Unaligned<float> *from, size_t count) {
+    int32_t found = 0;
+    for (size_t i = 0; i < count; ++i) found |= from[i] != from[i] ? 1 : 0;
+    return found != 0;
+}
+
+/* What estimates do not settle. Not inlined: their loops are faster without all this. */
+__attribute__((noinline)) void quantise_unestimated(const Kinds &kinds, const Unaligned<float> *from, char *to,
+                                                    size_t count, const Factors &factors, Tie tie) {
+    if (tie == Tie::kClosest && kinds.met_nan != nullptr && has_nan(from, count)) {
+        __atomic_store_n(kinds.met_nan, 1, __ATOMIC_RELAXED);
+    }
+    quantise_exactly(kinds, from, to, count, factors);
+}
+
 /* To 8 bits, by estimates. */
 template <bool Each, bool Signed>
 EZR_INLINE void quantise_by_estimates(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
                                       const Factors &factors) {
     size_t i = 0;
     for (; i + kBlock <= count; i += kBlock) {
-        if (__builtin_expect(!estimate_block<Each, Signed>(from + i, to + i, factors, i), 0)) {
-            quantise_exactly(kinds, from + i, to + i, kBlock, factors.after(i));
+        const Tie tie = estimate_block<Each, Signed>(from + i, to + i, factors, i);
+        if (__builtin_expect(tie != Tie::kFar, 0)) {
+            quantise_unestimated(kinds, from + i, to + i, kBlock, factors.after(i), tie);
         }
     }
-    quantise_exactly(kinds, from + i, to + i, count - i, factors.after(i));
+    quantise_unestimated(kinds, from + i, to + i, count - i, factors.after(i), Tie::kClosest);
 }
 
 void quantise_floats(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count, const Factors &factors) {
     const bool is_signed = kinds.to == RKNN_TENSOR_INT8;
     if (factors.doubt == 0 || kinds.to == RKNN_TENSOR_INT16) {
-        quantise_exactly(kinds, from, to, count, factors);
+        quantise_unestimated(kinds, from, to, count, factors, Tie::kClosest);
     } else if (factors.each) {
         is_signed ? quantise_by_estimates<true, true>(kinds, from, to, count, factors)
                   : quantise_by_estimates<true, false>(kinds, from, to, count, factors);

@@ -178,6 +178,14 @@ bool changes_python(std::string_view variable) {
     return skip(variable, "PYTHON") && !skip(variable, "HOME=") && !skip(variable, "NOUSERSITE=");
 }
 
+/* PyInstaller puts a program's own libraries first for whatever the program starts, and says what was there before. */
+constexpr const char *libraries = "LD_LIBRARY_PATH=";
+constexpr const char *libraries_before = "LD_LIBRARY_PATH_ORIG";
+
+bool has_libraries_of_bundle() {
+    return std::getenv("_PYI_ARCHIVE_FILE") != nullptr || std::getenv(libraries_before) != nullptr;
+}
+
 }  // namespace
 
 std::vector<std::string> device_command() {
@@ -203,9 +211,12 @@ std::vector<std::string> device_command() {
 
 std::vector<std::string> device_environment() {
     std::vector<std::string> variables;
+    const bool bundled = has_libraries_of_bundle();
     for (char **variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
-        if (!changes_python(*variable)) variables.emplace_back(*variable);
+        std::string_view name = *variable;
+        if (!changes_python(name) && !(bundled && skip(name, libraries))) variables.emplace_back(*variable);
     }
+    if (const char *before = std::getenv(libraries_before)) variables.push_back(libraries + std::string(before));
     variables.push_back(text_of(mark, "=", getpid()));
     return variables;
 }

@@ -236,7 +236,8 @@ void check_types(const Types &types, uint32_t n, uint32_t c, uint32_t h, uint32_
                                                 channels,
                                                 a.data(),
                                                 b.data(),
-                                                whole && size_of(types.to) <= 4 ? gap.data() : nullptr};
+                                                whole && size_of(types.to) <= 4 ? gap.data() : nullptr,
+                                                nullptr};
                 if (is_right(conversion, random)) continue;
                 std::fprintf(stderr, "rule %u, type %d to %d, format %d to %d, %ux%ux%ux%u, %u factors\n", types.rule,
                              types.from, types.to, from.format, to.format, n, c, h, w, channels);
@@ -310,12 +311,48 @@ TEST(images_of_bytes) {
         const auto format = random() % 4 == 0 ? RKNN_TENSOR_NCHW : RKNN_TENSOR_NHWC;
         const ezr_layout from{RKNN_TENSOR_UINT8, format, 0, 0, 0, 0}, to{type, format, 0, 0, 0, 0};
         const uint32_t channels = random() % 3 == 0 ? 1 : c;
-        const ezr_conversion conversion{1, c, 61, 73, from, to, rule, channels, a.data(), b.data(), nullptr};
+        const ezr_conversion conversion{1, c, 61, 73, from, to, rule, channels, a.data(), b.data(), nullptr, nullptr};
         CHECK(is_right(conversion, random));
         // For floats a is what is taken away, and b what is divided by.
         const ezr_layout halves{RKNN_TENSOR_FLOAT16, format, 0, 0, 0, 0};
-        CHECK(
-            is_right({1, c, 61, 73, from, halves, EZR_RULE_NORMALISE, channels, b.data(), a.data(), nullptr}, random));
+        CHECK(is_right({1, c, 61, 73, from, halves, EZR_RULE_NORMALISE, channels, b.data(), a.data(), nullptr, nullptr},
+                       random));
+    }
+}
+
+/* Whether the conversion of one row of numbers, of which those at `places` are `special`, tells of a NaN. */
+bool tells_of_nan(const Types &types, rknn_tensor_format format, uint32_t channels, double b, float special,
+                  const std::vector<size_t> &places) {
+    constexpr uint32_t kChannels = 3, kWidth = 150;
+    const double a[] = {0.5, 0.25, 0.125}, all_b[] = {b, b, b};
+    uint32_t met_nan = 0;
+    const ezr_layout from{types.from, RKNN_TENSOR_NCHW, 0, 0, 0, 0}, to{types.to, format, 0, 0, 0, 0};
+    const ezr_conversion conversion{1,          kChannels, 1, kWidth, from,    to,
+                                    types.rule, channels,  a, all_b,  nullptr, &met_nan};
+    CHECK_EQ(ezr_check_conversion(&conversion), EZR_OK);
+    std::vector<uint8_t> source(kChannels * kWidth * size_of(types.from)), result(kChannels * kWidth * 2);
+    for (const size_t place : places) put_float(types.from, special, &source[place * size_of(types.from)]);
+    ezr_convert(&conversion, source.data(), result.data());
+    return met_nan != 0;
+}
+
+/* Wherever it is: in a block of estimates, in what is left over, and (far from zero) where nothing is estimated.
+ * Infinities are numbers that saturate. */
+TEST(a_nan_that_is_quantised_is_told) {
+    for (const Types &types : all_types()) {
+        const bool is_quantised =
+            types.rule != EZR_RULE_COPY && size_of(types.to) <= 2 && types.to != RKNN_TENSOR_FLOAT16;
+        if (!is_quantised || (types.from != RKNN_TENSOR_FLOAT32 && types.from != RKNN_TENSOR_FLOAT16)) continue;
+        for (const auto format : {RKNN_TENSOR_NCHW, RKNN_TENSOR_NHWC}) {
+            for (const uint32_t channels : {1U, 3U}) {
+                for (const double b : {3.0, 1e6}) {
+                    CHECK(!tells_of_nan(types, format, channels, b, INFINITY, {0, 149, 150, 449}));
+                    for (const size_t place : {0, 63, 64, 127, 130, 149, 150, 299, 300, 449}) {
+                        CHECK(tells_of_nan(types, format, channels, b, NAN, {place}));
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -327,7 +364,7 @@ TEST(very_many_channels) {
 /* A tensor without elements: nothing is followed or written. */
 TEST(empty_tensors) {
     const ezr_layout layout{RKNN_TENSOR_INT8, RKNN_TENSOR_NHWC, 0, 0, 0, 0};
-    const ezr_conversion conversion{1, 3, 0, 7, layout, layout, EZR_RULE_COPY, 0, nullptr, nullptr, nullptr};
+    const ezr_conversion conversion{1, 3, 0, 7, layout, layout, EZR_RULE_COPY, 0, nullptr, nullptr, nullptr, nullptr};
     CHECK_EQ(ezr_check_conversion(&conversion), EZR_OK);
     CHECK_EQ(ezr_layout_bytes(1, 3, 0, 7, &layout), size_t{0});
     ezr_convert(&conversion, nullptr, nullptr);
@@ -337,7 +374,7 @@ TEST(empty_tensors) {
 TEST(sizes_that_overflow_are_refused) {
     const ezr_layout layout{RKNN_TENSOR_INT64, RKNN_TENSOR_NCHW, 0, 0, 0, 0};
     ezr_conversion conversion{1, 1U << 31, 1U << 31, 1U << 31, layout, layout, EZR_RULE_COPY,
-                              0, nullptr,  nullptr,  nullptr};
+                              0, nullptr,  nullptr,  nullptr,  nullptr};
     CHECK_EQ(ezr_layout_bytes(1, 1U << 31, 1U << 31, 1U << 31, &layout), SIZE_MAX);
     CHECK_EQ(ezr_check_conversion(&conversion), EZR_INVALID);
     CHECK_EQ(ezr_check_conversion(nullptr), EZR_INVALID);

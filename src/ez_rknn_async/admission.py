@@ -11,10 +11,11 @@ import asyncio
 import collections
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING, Callable
 
+from . import greenlets
 from .errors import RknnClosedError, RknnTimeoutError
-from .wording import option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,8 @@ class Admission:
         """
         self._notify_room = notify_room
         # Guards _line. Reentrant: a garbage collection in the middle may drop a coroutine, which leaves the line.
-        self._lock = threading.RLock()
-        self._line: collections.deque[_Place] = collections.deque()
+        self._lock = greenlets.rlock()
+        self._line: collections.deque[_Place | _Waiter] = collections.deque()
 
     async def submit(self, try_submit: Callable[[], int], timeout: float) -> int:
         """Call ``try_submit`` until it no longer raises for want of room, and return what it returns.
@@ -53,6 +54,28 @@ class Admission:
             return await self._in_line(place, try_submit, timeout)
         finally:
             self._leave(place)
+
+    def submit_waiting(self, try_submit: Callable[[], int], timeout: float) -> int:
+        """:meth:`submit` for a greenlet: the others go on while it waits, and deliver what makes room."""
+        if not self._line:
+            try:
+                return try_submit()
+            except RknnTimeoutError:
+                pass
+        waiter = _Waiter(timeout)
+        with self._lock:
+            self._line.append(waiter)
+        try:
+            while True:
+                self._notify_room()
+                if not waiter.woken():
+                    raise _too_late(timeout)
+                try:
+                    return try_submit()
+                except RknnTimeoutError:
+                    continue
+        finally:
+            self._leave(waiter)
 
     def room(self) -> None:
         """There may be room: the first in line shall try. Called on the dispatcher's thread."""
@@ -81,12 +104,9 @@ class Admission:
                     return try_submit()
                 except RknnTimeoutError:
                     continue  # someone else was faster; still the first in line
-        raise RknnTimeoutError(
-            f"run submit timed out: no worker was free within {timeout * 1000:.0f} ms",
-            hint=f"raise {option('submit_timeout_ms')} or {option('max_queue_size')}, or submit less",
-        )
+        raise _too_late(timeout)
 
-    def _leave(self, place: _Place) -> None:
+    def _leave(self, place: _Place | _Waiter) -> None:
         with self._lock:
             if place in self._line:
                 self._line.remove(place)
@@ -95,6 +115,30 @@ class Admission:
             # The word that there is room may have been for the one who leaves.
             with contextlib.suppress(RknnClosedError):
                 self._notify_room()
+
+
+def _too_late(timeout: float) -> RknnTimeoutError:
+    return RknnTimeoutError(
+        f"run submit timed out: no worker was free within {timeout * 1000:.0f} ms",
+        hint="raise submit_timeout_ms or max_queue_size, or submit less",
+    )
+
+
+class _Waiter:
+    """One greenlet's place in the line."""
+
+    def __init__(self, timeout: float) -> None:
+        self._deadline = time.monotonic() + timeout
+        self._event = threading.Event()
+
+    def wake(self) -> None:
+        self._event.set()
+
+    def woken(self) -> bool:
+        """Wait to be woken; False once it has waited as long as it may."""
+        is_woken = self._event.wait(max(0.0, self._deadline - time.monotonic()))
+        self._event.clear()
+        return is_woken
 
 
 class _Place:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import awaitable
 from .batch import run_batch, submitter
 from .binding_runs import submit_binding
-from .calls import check_callback
+from .callbacks import RESULTS, check_callback
 from .errors import RknnError
 from .exchange import made_again
 from .futures import submit
@@ -94,14 +94,16 @@ class ArrayRuns:
 
         The inputs are copied before this returns. The callback is called on the session's own thread: with the list of
         outputs, ``user_data`` and ``""``; or with None, ``user_data`` and the error's text. Callbacks come in the order
-        of submission (provider option ``sequential_callbacks``), and what one raises is logged.
+        of submission (provider option ``sequential_callbacks``). What one raises goes to ``threading.excepthook``, or
+        is logged if the program has set up logging; the next one is called all the same.
 
         Raises:
+            RknnTypeError: the callback does not take three positional arguments, or is a coroutine function.
             RknnValueError, RknnTypeError: the feed does not fit the model; the callback will not be called.
             RknnTimeoutError: the queue stayed full for ``submit_timeout_ms``; the callback will not be called.
         """
         call = "run_async(output_names, input_feed, callback, user_data=None)"
-        check_callback(callback, call)
+        check_callback(callback, RESULTS, call, "pass a function, or await run_awaitable()")
         executor, settings = self._executor, of_one(run_options, "run_async")
         wanted = select(output_names, executor.interface.output_names, call)
 
@@ -141,6 +143,7 @@ class ArrayRuns:
             wanted = select(output_names, executor.interface.output_names, "submit(input_feed, output_names=None)")
             return submit(executor, _request(executor, input_feed), wanted, patience.milliseconds)
 
+    @made_again
     async def run_awaitable(
         self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None
     ) -> list[Array]:

@@ -72,9 +72,15 @@ def run_batch(
                     for r, a in zip(whole, shapes.outputs)
                 ]
                 pending.append(queue(request.receiving(parts)))
-    finally:
-        # Whatever happened: nothing writes into the caller's arrays once this call has ended.
         wait(pending)
+    except Exception:
+        wait(pending)  # nothing writes into the caller's arrays once this call has ended
+        raise
+    except BaseException:
+        # But for an interrupted one, as with run(): it may be that what it would wait for never ends.
+        for future in pending:
+            future.cancel()
+        raise
     for number, future in enumerate(pending):
         with _naming(number, count):
             future.result()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import greenlets
 from .in_use import Claim
 
 # Result.worker of a task that no worker took up.
@@ -90,6 +90,11 @@ class BindingRequest:
         task.set_shapes(self._prepared.shapes)
         task.set_lane(self._prepared.lane)
 
+    @property
+    def conversions(self) -> list[Conversion]:
+        """What the worker does to the inputs."""
+        return [passage.conversion for passage in self._prepared.inputs if passage.conversion is not None]
+
     def ended(self, result: Result | None) -> None:
         """Nothing of the engine or the runtime uses the values any more. May be called twice.
 
@@ -109,7 +114,7 @@ class LastBound:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards _kept
+        self._lock = greenlets.lock()  # guards _kept
         self._kept: dict[tuple[int, int], tuple[int, tuple[DeviceMemory, ...]]] = {}  # by worker and lane
 
     def ran(self, result: Result, memories: tuple[DeviceMemory, ...]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import awaitable
-from .calls import check_callback
+from .callbacks import VALUES, check_callback
 from .errors import RknnTypeError, RknnValueError
 from .exchange import made_again
 from .futures import future_of
@@ -80,7 +80,8 @@ class BindingRuns:
 
         Raises: as :meth:`run_with_iobinding`; the callback will not be called.
         """
-        check_callback(callback, "run_with_iobinding_async(iobinding, callback, user_data=None)")
+        call = "run_with_iobinding_async(iobinding, callback, user_data=None)"
+        check_callback(callback, VALUES, call, "pass a function, or await run_with_iobinding_awaitable()")
         of_one(run_options, "run_with_iobinding_async")
 
         executor = self._executor

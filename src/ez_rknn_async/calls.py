@@ -10,7 +10,6 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import RknnTypeError
-from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,17 +53,3 @@ def usage(method: Callable[..., Any]) -> str:
     parameters = list(inspect.signature(method).parameters.values())[1:]
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
     return f"{method.__name__}{inspect.Signature(bare)}"
-
-
-def check_callback(callback: Any, call: str) -> None:
-    """Refuse as a callback what cannot be called.
-
-    Args:
-        callback: what was passed.
-        call: how the method is called, for the message.
-
-    Raises:
-        RknnTypeError: it is no function.
-    """
-    if not callable(callback):
-        raise RknnTypeError(f"callback must be callable, not {shown(callback)}; it is called as {call}")

@@ -4,6 +4,9 @@ The vendor's library reads a 4-D input only in NHWC order: handed NCHW it logs a
 NPU's buffer as it was. It also ignores, silently, combinations of types that it does not convert. So both are settled
 here, before it is called: what it gets is dense, in its own order, and of a type that it converts.
 
+Of tensors of five and more channels it normalises only the first four by their own mean and deviation, and the others
+by the first channel's. Those are normalised here.
+
 Nor does a context of it that was given the pixels of an int8 image ever again take that input in another type: the NPU
 goes on normalising. Those inputs have :mod:`lanes <.lanes>`, as they do with direct I/O.
 """
@@ -14,6 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .channel_normalisation import ChannelNormalisation, is_mistaken
+from .nan_warnings import NanWarnings
 from .native_tensor import IMAGE_CHANNELS
 from .runtime.context import FOREIGN, FORMATS, TYPES
 from .runtime.engine import transpose
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
     from .inputs import Given, Input
     from .lanes import Lanes
+    from .model import Preprocessing
     from .outputs import Receiver
     from .runtime.context import TensorAttribute
     from .runtime.engine import Task
@@ -43,6 +49,10 @@ class Prepared(NamedTuple):
     type: int  # rknn_tensor_type
     format: int  # rknn_tensor_format
     pass_through: bool
+
+    @property
+    def conversion(self) -> None:
+        """What is left to convert is the runtime's affair."""
 
     def put(self, task: Task, index: int) -> None:
         """Make it input ``index`` of a task."""
@@ -71,10 +81,29 @@ class Fetched(NamedTuple):
 class Copying:
     """The transport of a session without direct I/O; see :class:`.transport.Transport`."""
 
-    def __init__(self, inputs: Sequence[Input], lanes: Lanes | None = None) -> None:
-        """Without ``lanes`` all inferences run on one context, which then has to be given one type."""
+    def __init__(
+        self,
+        inputs: Sequence[Input],
+        lanes: Lanes | None = None,
+        normalisations: Sequence[Preprocessing | None] = (),
+        nans: NanWarnings | None = None,
+    ) -> None:
+        """Know the inputs, and what is said of them.
+
+        Args:
+            inputs: of the model.
+            lanes: of the session. Without them all inferences run on one context, which has to be given one type.
+            normalisations: what the model's file says about each input.
+            nans: is told of NaN where it is met here.
+        """
         self._inputs, self._lanes = inputs, lanes
         self._takes_pixels = [_takes_pixels(target.attribute) for target in inputs]
+        self._nans = nans or NanWarnings()
+        self._normalised_here = {
+            index: ChannelNormalisation(target.attribute, normalisation)
+            for index, (target, normalisation) in enumerate(zip(inputs, normalisations))
+            if normalisation is not None and target.is_image and is_mistaken(normalisation)
+        }
 
     def route(self, given: Sequence[Given], chosen: int) -> Route:
         """The lane for inputs of these types."""
@@ -89,7 +118,13 @@ class Copying:
     def send(self, index: int, given: Given, route: Route, *, private: bool) -> Prepared:
         """Bring a value into the runtime's order."""
         target = self._inputs[index]
-        array = _saturate(target, given.array)
+        here = self._normalised_here.get(index)
+        if here is not None and given.array.dtype != np.int8:
+            array, has_nan = here.normalised(given)
+            if has_nan:
+                self._nans.warn(target.attribute.name)
+            return _declare(target, array)
+        array = self._saturated(target, given.array)
         if target.is_image and given.order == "NCHW":
             array = nchw_to_nhwc(array)
         else:
@@ -97,6 +132,20 @@ class Copying:
         if private and not given.is_new and np.may_share_memory(array, given.array):
             array = array.copy()
         return _declare(target, array)
+
+    def _saturated(self, target: Input, array: Array) -> Array:
+        """Keep the runtime from wrapping: it saturates what it quantises for 4-D inputs, but not for others."""
+        attribute = target.attribute
+        if attribute.type != "int8" or target.is_image or array.dtype == np.int8:
+            return array
+        scale, zero_point = attribute.scale, attribute.zero_point
+        lowest, highest = (-128 - zero_point) * scale, (127 - zero_point) * scale
+        clipped: Array = np.clip(array.astype(np.float32), lowest, highest)
+        is_nan = np.isnan(clipped)
+        if is_nan.any():
+            clipped[is_nan] = highest  # as for 4-D inputs
+            self._nans.warn(attribute.name)
+        return clipped
 
     def receive(self, index: int, receiver: Receiver, route: Route) -> Fetched:
         """Make an array ready to receive output ``index``; images in NHWC order by way of another one."""
@@ -120,18 +169,6 @@ def nchw_to_nhwc(array: Array) -> Array:
 def _takes_pixels(attribute: TensorAttribute) -> bool:
     """Whether the NPU itself normalises and quantises what is given as uint8."""
     return attribute.type == "int8" and attribute.format == "NHWC" and attribute.shape[-1] <= IMAGE_CHANNELS
-
-
-def _saturate(target: Input, array: Array) -> Array:
-    """Keep the runtime from wrapping: it saturates what it quantises for 4-D inputs, but not for others."""
-    attribute = target.attribute
-    if attribute.type != "int8" or target.is_image or array.dtype == np.int8:
-        return array
-    scale, zero_point = attribute.scale, attribute.zero_point
-    lowest, highest = (-128 - zero_point) * scale, (127 - zero_point) * scale
-    clipped: Array = np.clip(array.astype(np.float32), lowest, highest)
-    clipped[np.isnan(clipped)] = highest  # as for 4-D inputs
-    return clipped
 
 
 def _declare(target: Input, array: Array) -> Prepared:

@@ -10,12 +10,15 @@ The context that allocated it stays until it is freed, even if its session is cl
 
 from __future__ import annotations
 
+import collections
+import gc
 import itertools
 import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from . import greenlets
 from .runtime.abi import ffi
 from .runtime.context import describe
 from .runtime.memory import FLAGS, Memory
@@ -40,10 +43,10 @@ class DeviceMemory:
         self.is_imported = is_imported
         self.needs_sync = needs_sync
         self._origin = origin
-        self._lock = threading.Lock()  # guards _handles
+        self._lock = greenlets.lock()  # guards _handles
         self._handles: list[Handles] = []
         # Not at the end of the interpreter: an inference may still be under way then.
-        weakref.finalize(self, _free, origin, self._handles, os.getpid()).atexit = False
+        weakref.finalize(self, _drop, origin, self._handles, os.getpid()).atexit = False
         self._handles_of(contexts)
 
     @classmethod
@@ -55,6 +58,7 @@ class DeviceMemory:
             RknnDeviceError: there is no memory left.
             RknnValueError: the runtime has no such memory.
         """
+        _free_dropped(_AT_ONCE)
         with contexts.lend() as context:
             origin = Memory.allocate(context, size, FLAGS[flags], stays=True)
         return cls(origin, contexts, is_imported=False, needs_sync=flags != "non_cacheable")
@@ -67,6 +71,7 @@ class DeviceMemory:
             RknnClosedError: the session is closed.
             RknnValueError: the descriptor is none, or has not that many bytes.
         """
+        _free_dropped(_AT_ONCE)
         with contexts.lend() as context:
             origin = Memory.from_fd(context, fd, size, offset, stays=True)
         return cls(origin, contexts, is_imported=True, needs_sync=True)
@@ -137,7 +142,7 @@ class Handles:
         self._structures = ffi.new("rknn_tensor_mem *[]", len(contexts))
         self._bound: dict[TensorAttribute, Bound] = {}
         self._is_freed = False
-        self._lock = threading.Lock()  # one context at a time
+        self._lock = greenlets.lock()  # one context at a time
         contexts.watch(self)  # first: a context that is replaced from now on is not missed
         try:
             for worker in range(len(contexts)):
@@ -178,10 +183,47 @@ class Handles:
                 memory.free()
 
 
+# What garbage collections have found and not yet given back. A collection ends the cycles of all threads on one of
+# them, and no other begins before it has ended, while those threads go on allocating. So it only collects; whoever
+# allocates then gives back more than it takes, and the thread that made the collection the rest.
+_dropped: collections.deque[tuple[Memory, list[Handles], int]] = collections.deque()
+_collecting: set[int] = set()  # the threads inside a garbage collection
+_AT_ONCE = 4  # pieces of memory that an allocation gives back first
+
+
+def _drop(origin: Memory, handles: list[Handles], pid: int) -> None:
+    """Give back what nothing refers to any more, on the thread that let go of it, or after its garbage collection."""
+    if threading.get_ident() in _collecting:
+        _dropped.append((origin, handles, pid))
+    else:
+        _free(origin, handles, pid)
+
+
 def _free(origin: Memory, handles: list[Handles], pid: int) -> None:
-    """Give back what nothing refers to any more, on the thread that let go of it. Never waits for another one."""
+    """Never waits for another thread."""
     if os.getpid() != pid:
         return  # a forked child: the memory is its parent's
     for each in handles:
         each.free()
     origin.free()
+
+
+def _free_dropped(count: int | None = None) -> None:
+    for _ in itertools.count() if count is None else range(count):
+        try:
+            dropped = _dropped.popleft()
+        except IndexError:
+            return
+        _free(*dropped)
+
+
+def _on_collection(phase: str, _: dict[str, int]) -> None:
+    if phase == "start":
+        _collecting.add(threading.get_ident())
+    else:
+        _collecting.discard(threading.get_ident())
+        _free_dropped()
+
+
+if hasattr(gc, "callbacks"):  # not in PyPy, whose collections run no finalizers
+    gc.callbacks.append(_on_collection)

@@ -11,11 +11,11 @@ pixels itself the runtime must be told, and cannot be told otherwise later: pixe
 from __future__ import annotations
 
 import itertools
-import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from . import greenlets
 from .bound_tensor import BoundTensor, Way
 from .native_tensor import input_conversion, output_conversion, raw_image
 from .outputs import output_dtypes
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .outputs import Receiver
     from .runtime.context import Context
     from .runtime.engine import Task
+    from .runtime.kernels import Conversion
 
     Array = npt.NDArray[Any]
 
@@ -53,6 +54,11 @@ class Sent(NamedTuple):
         """Make it input ``index`` of a task."""
         way = self.way
         task.set_direct_input(index, way.attribute, way.memories, way.binding, way.conversion.c, self.array, way.sync)
+
+    @property
+    def conversion(self) -> Conversion:
+        """What a worker does to it."""
+        return self.way.conversion
 
 
 class Drawn(NamedTuple):
@@ -140,7 +146,7 @@ class Direct:
         self._native = (NATIVE,) * len(sets[0].inputs)
         self._takes_pixels = {index for index, tensor in enumerate(sets[0].inputs) if raw_image(tensor) is not None}
         self._numbers = itertools.count(1)
-        self._lock = threading.Lock()  # guards the making of memory
+        self._lock = greenlets.lock()  # guards the making of memory
         self.memory = {0: self._allocate(0)}
         # Made when first needed. Two threads may both make one: each request owns the one that its task points to.
         self._ways: dict[Hashable, Way] = {}

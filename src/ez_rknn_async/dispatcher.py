@@ -7,16 +7,19 @@ that someone wants delivered, and ends when the engine is closed and everything 
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
 
+from . import greenlets
+from .callbacks import report_exception
+from .errors import RknnError
 from .runtime.engine import OK, ROOM, RUN_TIMEOUT, STALLED
 
 if TYPE_CHECKING:
-    from .runtime.engine import Engine, Result, Task
+    from collections.abc import Iterator
 
-logger = logging.getLogger("ez_rknn_async")
+    from .runtime.engine import Engine, Result, Task
+    from .runtime.kernels import Conversion
 
 
 class Runnable(Protocol):
@@ -25,6 +28,10 @@ class Runnable(Protocol):
     @property
     def arrays(self) -> list[Any]:
         """The arrays that the outputs will be in."""
+
+    @property
+    def conversions(self) -> list[Conversion]:
+        """What the worker does to the inputs."""
 
     def fill(self, task: Task) -> None:
         """Write what is to be run into the structures of a task."""
@@ -46,6 +53,7 @@ class Delivery(NamedTuple):
 class Listener(NamedTuple):
     """Who is told what is not a completion. All are called on the dispatcher's thread."""
 
+    delivered: Callable[[Runnable], None]  # that task's result was, which may have succeeded
     room: Callable[[], None]  # a submission may succeed
     stalled: Callable[[int, int, int], None]  # that worker hangs inside the runtime, with the task of that tag and lane
     released: Callable[[int, int], None]  # the call that hung with the task of that tag and lane has come back
@@ -61,8 +69,9 @@ class Dispatcher:
         self._deliveries: dict[int, Delivery] = {}
         self._held: dict[int, Runnable] = {}  # whose arrays a call of the runtime may be using, but nobody waits
         self._stalled: set[int] = set()  # tags of tasks that hang inside the runtime
-        self._starting = threading.Lock()  # guards _thread
+        self._starting = threading.Lock()  # guards the two below
         self._thread: threading.Thread | None = None
+        self._framework: greenlets.Framework | None = None  # whose greenlet that is
 
     def submit(self, task: Task, delivery: Delivery, timeout_ms: int, *, unordered: bool) -> int:
         """Queue a task whose result shall be delivered, and return its id.
@@ -84,6 +93,16 @@ class Dispatcher:
         """Hold the arrays of a run for the ``with`` block, and beyond it if it is told to."""
         return Hold(next(self._tags), request, self._held, self.start)
 
+    def serves_greenlets(self) -> bool:
+        """Whether the caller is a greenlet that may let others go on, this dispatcher's among them, until it is served.
+
+        Raises: as :meth:`start`.
+        """
+        if greenlets.framework() is None or not greenlets.in_main_thread():
+            return False
+        self.start()
+        return not self.is_current_thread()
+
     def is_current_thread(self) -> bool:
         """Whether the caller runs inside a delivery."""
         return threading.current_thread() is self._thread
@@ -96,22 +115,49 @@ class Dispatcher:
             thread.join()
 
     def start(self) -> None:
-        """Start the thread, unless it runs."""
-        with self._starting:
-            if self._thread is None:
-                # Daemon: a program that ends without closing its session must not wait for this thread for ever; the
-                # session's finalizer has drained it before the interpreter goes.
-                self._thread = threading.Thread(target=self._dispatch, name="ez-rknn-dispatch", daemon=True)
-                self._thread.start()
+        """Start the thread, unless it runs. Where threads are greenlets it is one of the main thread.
+
+        Raises:
+            RknnError: the program was patched after it was started, or it would be on a thread whose greenlets do not
+                go on by themselves.
+        """
+        framework = greenlets.framework()
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None:
+                    self._thread = self._started(framework)
+        if framework is not self._framework:
+            raise RknnError(
+                "monkey.patch_all() came after this session had started its threads",
+                hint="patch first thing in the program, before sessions are opened",
+            )
+
+    def _started(self, framework: greenlets.Framework | None) -> threading.Thread:
+        if framework is not None and not greenlets.in_main_thread():
+            raise RknnError(
+                f"the first call that {framework.name}'s greenlets are to wait for came from another thread",
+                hint="open the session in the main thread; run() works in every thread",
+            )
+        self._framework = framework
+        # Daemon: a program that ends without closing its session must not wait for this thread for ever; the session's
+        # finalizer has drained it before the interpreter goes.
+        thread = threading.Thread(target=self._dispatch, name="ez-rknn-dispatch", daemon=True)
+        thread.start()
+        return thread
+
+    def _batches(self) -> Iterator[list[tuple[int, Result | None]]]:
+        if self._framework is None:
+            return iter(self._engine.next_events, [])
+        return greenlets.relayed(self._framework, self._engine.next_events)
 
     def _dispatch(self) -> None:
-        while events := self._engine.next_events():
+        for events in self._batches():
             for event, result in events:
                 try:
                     self._handle(event, result)
                 except BaseException:
                     # Whatever a callback raises, SystemExit included, is its own business: the others are owed theirs.
-                    logger.exception("a callback raised")
+                    report_exception()
 
     def _handle(self, event: int, result: Result | None) -> None:
         if result is None:
@@ -136,7 +182,10 @@ class Dispatcher:
             self._held[result.tag] = delivery.request
         else:
             delivery.request.ended(result)
-        delivery.receive(delivery.request, result)
+        try:
+            delivery.receive(delivery.request, result)
+        finally:
+            self._listener.delivered(delivery.request)
 
 
 class Hold:

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from . import greenlet_run, greenlets
 from .admission import Admission
 from .binding_request import LastBound
 from .contexts import Contexts, counted_apart
@@ -32,6 +33,8 @@ from .init_flags import check_flushes
 from .interface import Interface
 from .io_mode import direct_transport
 from .lanes import Lanes
+from .nan_warnings import NanWarnings
+from .node_arg import quantization
 from .patience import within
 from .runtime.engine import RUN_TIMEOUT, Engine, Result, Task
 from .shapes import graph_shapes, shape_sets
@@ -86,6 +89,7 @@ class Executor:
         stats: what was done, and how long it took.
         last_bound: the values' memory that its contexts are bound to.
         failure: makes the exception for a task that failed.
+        cores: of each group of workers, such as ``"0"`` or ``"0,1,2"``.
     """
 
     def __init__(
@@ -144,7 +148,11 @@ class Executor:
             self.interface = Interface(sets, options.layout, options.output_dtype == "native", options.output_layout)
             self._direct = direct_transport(self._lanes, self.interface, model, options)
             check_flushes(options, library, is_direct=self._direct is not None)
-            self.interface.transport = self._direct or Copying(self.interface.inputs, self._lanes)
+            self._nans = NanWarnings()
+            self._quantises = any(quantization(i.attribute) is not None for i in self.interface.inputs)
+            self.interface.transport = self._direct or Copying(
+                self.interface.inputs, self._lanes, model.graphs[0].preprocessing, self._nans
+            )
             self.versions, memory = first.versions(), first.memory()
             self._engine = Engine(
                 library,
@@ -161,21 +169,28 @@ class Executor:
             undo.pop_all()
         self._admission = Admission(self._notify_room)
         self._dispatcher = Dispatcher(
-            self._engine, Listener(self._admission.room, self._set_aside, self._lanes.release)
+            self._engine, Listener(self._look_for_nan, self._admission.room, self._set_aside, self._lanes.release)
         )
-        if self._engine.has_watchdog:
-            self._dispatcher.start()
         # Every worker has a task, and one more waits for it.
         self.depth = 2 * len(plan.workers)
         self.stats = StatsReader(self._engine, plan.groups, memory)
         self._tasks: collections.deque[Task] = collections.deque()
         self._gate = Gate()
-        self._cores = plan.groups
+        self.cores = plan.groups
         self._prefers_nhwc = options.zero_copy_layout == "nhwc"
-        self._making = threading.Lock()  # guards _ports
+        self._making = greenlets.lock()  # guards _ports
         self._ports: Ports | None = None
         self.last_bound = LastBound()
         self.failure = Failures(options.run_timeout_ms, missing_operators(model, custom_ops))
+
+    def listen(self) -> None:
+        """Begin to deliver on a thread of the calling one's kind; to be called once, where the session is opened.
+
+        Without a watchdog there is nothing to deliver before the first task, and threads can begin with it. A greenlet
+        belongs to the thread that begins it.
+        """
+        if self._engine.has_watchdog or (greenlets.framework() is not None and greenlets.in_main_thread()):
+            self._dispatcher.start()
 
     def run(self, request: Runnable) -> list[Array]:
         """Run one inference and return all outputs.
@@ -188,6 +203,8 @@ class Executor:
         """
         interruptible = threading.get_ident() == threading.main_thread().ident
         self._check_process()
+        if self._dispatcher.serves_greenlets():
+            return greenlet_run.run(self, request, self._timeout_ms)
         with self._dispatcher.holding(request) as hold, self._gate:
             task = self._filled(request)
             hold.result = result = self._engine.run(
@@ -200,6 +217,7 @@ class Executor:
                 if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
                     hold.keep(True)
                 raise self.failure(result)
+        self._look_for_nan(request)
         return request.arrays
 
     def submit(
@@ -225,9 +243,15 @@ class Executor:
         for watcher in self._watchers:
             receive = watcher.watching(receive)
         timeout = self._timeout_ms if timeout_ms is None else timeout_ms
+        delivery = Delivery(request, receive)
+        if timeout and self._dispatcher.serves_greenlets():
+            return self._admission.submit_waiting(lambda: self._submit(delivery, 0, unordered), timeout / 1000)
+        return self._submit(delivery, timeout, unordered)
+
+    def _submit(self, delivery: Delivery, timeout_ms: int, unordered: bool) -> int:
         with self._gate:
-            task = self._filled(request)
-            identifier = self._dispatcher.submit(task, Delivery(request, receive), timeout, unordered=unordered)
+            task = self._filled(delivery.request)
+            identifier = self._dispatcher.submit(task, delivery, timeout_ms, unordered=unordered)
             self._tasks.append(task)
         return identifier
 
@@ -257,7 +281,24 @@ class Executor:
         """
         self._check_process()
         with self._gate:
-            return read_health(self._engine, self._cores)
+            return read_health(self._engine, self.cores)
+
+    def state(self) -> str:
+        """``"open"``, and what is wrong with its workers if anything is; ``"closed"``; or ``"of another process"``.
+
+        It asks neither the runtime nor the NPU.
+        """
+        if os.getpid() != self._pid:
+            return "of another process"
+        try:
+            workers = self.health().workers
+        except RknnClosedError:
+            return "closed"
+        except RknnError:
+            return "open, all workers lost"
+        counts = collections.Counter(worker.state for worker in workers)
+        wrong = [f"{counts[name]} {name}" for name in ("failing", "set aside", "lost") if counts[name]]
+        return f"open, of {len(workers)} workers {', '.join(wrong)}" if wrong else "open"
 
     def lane(self, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[int, Contexts]:
         """The contexts, and their number, for inferences whose tensors are bound in these ways; see :attr:`Form.way`.
@@ -371,6 +412,10 @@ class Executor:
         # Once the session is closed the engine may be gone; the context is then given back with the others.
         with contextlib.suppress(RknnClosedError), self._gate:
             self._engine.replace_worker(worker, fresh)
+
+    def _look_for_nan(self, request: Runnable) -> None:
+        if self._quantises:
+            self._nans.look(request.conversions)
 
     def _notify_room(self) -> None:
         with self._gate:

@@ -52,7 +52,8 @@ class Failures:
 def _timed_out(run_timeout_ms: int, result: Result) -> RknnError:
     return RknnTimeoutError(
         f"the inference took longer than {option('run_timeout_ms', run_timeout_ms)} allows, and was given up: "
-        f"{result.call} did not return, and its worker is set aside and replaced",
+        f"{result.call} did not return ({status.symbol(result.code)} ({result.code})), and its worker is set aside and "
+        "replaced",
         code=result.code,
         symbol=status.symbol(result.code),
         call=result.call,

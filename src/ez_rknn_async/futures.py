@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import CancelledError, Future
 from typing import TYPE_CHECKING, Any, Callable
 
+from .callbacks import check_callback, reporting
 from .failures import discarded
+from .process_bound import ProcessBound, never_raising
 from .runtime.engine import CANCELLED, DISCARDED
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ else:
     _Future = Future
 
 
-class RunFuture(_Future):
+class RunFuture(ProcessBound, _Future):
     """What ``InferenceSession.submit()`` returns: a standard future of a list of arrays, or of values.
 
     It can be cancelled until a worker takes up its task; then :meth:`cancel` returns False, as for a running future.
@@ -35,7 +37,27 @@ class RunFuture(_Future):
         super().__init__()
         self.task_id = -1
         self._withdraw: Callable[[], bool] = _too_late
-        self.add_done_callback(_forget_task)
+        super().add_done_callback(_forget_task)
+
+    def add_done_callback(self, fn: Callable[[_Future], object]) -> None:
+        """Have ``fn(future)`` called when the future has ended, on the session's thread; at once, if it has.
+
+        What it raises, ``SystemExit`` included, goes to ``threading.excepthook``, or is logged if the program has set
+        up logging; the other callbacks are called all the same.
+
+        Raises:
+            RknnTypeError: it does not take one positional argument, or is a coroutine function.
+        """
+        check_callback(
+            fn, ("future",), "add_done_callback(fn)", "pass a function, or await asyncio.wrap_future(future)"
+        )
+        super().add_done_callback(reporting(fn))
+
+    @never_raising
+    def __repr__(self) -> str:
+        state = "cancelled" if self.cancelled() else "finished" if self.done() else "under way"
+        failed = state == "finished" and self.exception(0) is not None
+        return f"<{type(self).__name__} of task {self.task_id}: {'failed' if failed else state}>"
 
     def accepted(self, task_id: int, withdraw: Callable[[], bool]) -> RunFuture:
         """The task is queued; ``withdraw`` takes it back and says whether it was in time."""

@@ -9,10 +9,10 @@ but not both, and whoever writes is alone.
 from __future__ import annotations
 
 import enum
-import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from . import greenlets
 from .errors import RknnInUseError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Use(enum.Enum):
 
 # Guards all marks. One for all: a run marks several tensors, and either all or none of them. Reentrant: a garbage
 # collection in the middle may drop a coroutine, whose claim then ends.
-_lock = threading.RLock()
+_lock = greenlets.rlock()
 
 
 class Mark:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .node_arg import NodeArg
     from .runtime.context import TensorAttribute
     from .runtime.engine import Result, Task
+    from .runtime.kernels import Conversion
     from .shapes import ShapeSet
     from .transport import Received, Route, Sent, Transport
 
@@ -56,6 +57,11 @@ class Request(NamedTuple):
 
     def ended(self, result: Result | None) -> None:
         """The task has ended; its arrays are nobody's business but their owners'."""
+
+    @property
+    def conversions(self) -> list[Conversion]:
+        """What the worker does to the inputs."""
+        return [sent.conversion for sent in self.inputs if sent.conversion is not None]
 
     @property
     def arrays(self) -> list[Array]:

@@ -25,6 +25,7 @@ from .foreign_value import input_value, output_value
 from .in_use import Mark
 from .ort_value import OrtValue, parse_device, parse_shape, tensor_of
 from .preparation import Preparation
+from .process_bound import ProcessBound, never_raising
 from .tensors import CPU, DeviceTensor, HostTensor
 from .wording import shown
 
@@ -45,17 +46,26 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def _alone(method: Method) -> Method:
-    """A method that changes a binding: neither another one nor the preparation of an inference comes in between."""
+    """A method that changes a binding: neither another one nor the preparation of an inference comes in between.
+
+    One that meets an exchange of what the session runs on is made again, on the new contexts.
+    """
 
     @functools.wraps(method)
     def call(self: IOBinding, *args: Any, **kwargs: Any) -> Any:
         with self._lock:
-            return method(self, *args, **kwargs)
+            while True:
+                try:
+                    return method(self, *args, **kwargs)
+                except RknnClosedError:
+                    session = self._session()
+                    if session is None or session._executor is self._executor:
+                        raise
 
     return cast("Method", call)
 
 
-class IOBinding:
+class IOBinding(ProcessBound):
     """The inputs and outputs of inferences of one session; made by ``session.io_binding()``.
 
     Binding a name again replaces what was bound to it, and keeps its place among the outputs. The values of outputs
@@ -80,6 +90,11 @@ class IOBinding:
         self._outputs: dict[str, BoundOutput] = {}
         self._unbound: dict[str, BoundOutput] = {}
         self._ready: Prepared | None = None  # what the last run was made of, as long as it serves the next one too
+
+    @never_raising
+    def __repr__(self) -> str:
+        inputs, outputs = (", ".join(map(repr, bound)) or "nothing" for bound in (self._inputs, self._outputs))
+        return f"<{type(self).__name__}: inputs {inputs}; outputs {outputs}>"
 
     # ---- Inputs ----
 

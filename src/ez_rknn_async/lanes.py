@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Callable
 
+from . import greenlets
 from .errors import RknnClosedError
 from .patience import within
 
@@ -39,7 +40,7 @@ class Lanes:
         self._open = open_contexts
         self._load_timeout_ms = load_timeout_ms
         self._opening = threading.Lock()  # one lane at a time; opening one may take for ever
-        self._lock = threading.Lock()  # guards what follows
+        self._lock = greenlets.lock()  # guards what follows
         self._contexts = [first]
         self._numbers: dict[Hashable, int] = {}
         self._engine: Engine | None = None

@@ -26,6 +26,7 @@ from .paths import checked_path
 from .runtime.context import Context
 from .runtime.holders import Holders
 from .sealed_memory import above_standard_streams, fill_from_bytes, fill_from_file, sealed
+from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,10 +93,13 @@ class ModelSource:
         if isinstance(path_or_bytes, (bytes, bytearray, memoryview)):
             return cls(_kept(_view(path_or_bytes)), is_copy=True)
         if not isinstance(path_or_bytes, (str, os.PathLike)):
-            raise RknnTypeError(f"path_or_bytes takes a path or the file's bytes, not {path_or_bytes!r}")
+            raise RknnTypeError(f"path_or_bytes takes a path or the file's bytes, not {shown(path_or_bytes)}")
         path = checked_path("path_or_bytes", path_or_bytes)
         descriptor, is_copy = _opened(path)
         return cls(descriptor, path, is_copy=is_copy)
+
+    def __str__(self) -> str:
+        return f"{self._version.size} bytes" if self.name is None else repr(self.name)
 
     def hold(self) -> None:
         """Keep it open until :meth:`let_go`.

@@ -215,7 +215,16 @@ def _output_formula(tensor: NativeTensor, dtype: np.dtype[Any]) -> Formula:
 
 def _conversion(kind: str, tensor: NativeTensor, source: Layout, destination: Layout, formula: Formula) -> Conversion:
     try:
-        return Conversion(tensor.dims, source, destination, formula.rule, formula.a, formula.b, formula.gap)
+        return Conversion(
+            tensor.dims,
+            source,
+            destination,
+            formula.rule,
+            formula.a,
+            formula.b,
+            formula.gap,
+            tensor.attribute.name,
+        )
     except RknnValueError:
         reason = f"there is no kernel from {source.type} {source.format} to {destination.type} {destination.format}"
         raise _refusal(kind, tensor.attribute, reason) from None

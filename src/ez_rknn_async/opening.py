@@ -101,6 +101,11 @@ def open_model(
             Executor, located.library, source, model, chosen, options, watchers, lender, custom_ops
         )
         executor = within(options.load_timeout_ms, "loading the model", open_executor, Executor.close)
+        try:
+            executor.listen()
+        except BaseException:
+            executor.close()
+            raise
         metadata = _metadata(model)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",

@@ -13,6 +13,7 @@ from .dlpack import widened
 from .element_types import ElementType, parse_dtype
 from .errors import RknnError, RknnTypeError, RknnValueError
 from .exchange import made_again_for
+from .process_bound import never_raising, refuse_copy
 from .tensors import CPU, NPU, DeviceTensor, HostTensor, host_tensor
 from .wording import shown
 
@@ -47,8 +48,14 @@ class OrtValue:
             raise RknnTypeError("make an OrtValue with OrtValue.ortvalue_from_numpy() or one of its neighbours")
         self._tensor: HostTensor | DeviceTensor = tensor
 
+    @never_raising
     def __repr__(self) -> str:
         return f"<OrtValue {self.data_type()} {self.shape()} on {self.device_name()}>"
+
+    def __reduce__(self) -> Any:
+        if isinstance(self._tensor, HostTensor):
+            return type(self).ortvalue_from_numpy, (self.numpy("native"),)
+        refuse_copy(self)
 
     # ---- Making one ----
 

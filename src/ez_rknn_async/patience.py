@@ -11,6 +11,7 @@ import logging
 import threading
 from typing import Callable, Generic, TypeVar
 
+from . import greenlets
 from .errors import RknnTimeoutError
 from .wording import option
 
@@ -32,8 +33,8 @@ def within(timeout_ms: int, what: str, work: Callable[[], Result], undo: Callabl
         RknnTimeoutError: it took too long.
         Exception: whatever the work raises; and on the main thread whatever a signal handler does.
     """
-    if timeout_ms == 0 and threading.current_thread() is not threading.main_thread():
-        return work()  # nothing could make this thread give up
+    if timeout_ms == 0 and not _may_be_broken_off():
+        return work()
     try:
         return _Errand(what, work, undo).result(timeout_ms)
     except _NoThreadError:  # the interpreter is at its end
@@ -44,29 +45,45 @@ class _NoThreadError(Exception):
     """No thread can be started any more."""
 
 
-class _Errand(threading.Thread, Generic[Result]):
-    """The thread that does the work."""
+def _may_be_broken_off() -> bool:
+    """Whether anything could make the caller give up: a signal, or that it is a greenlet, which others wait for."""
+    if greenlets.framework() is not None:
+        return greenlets.in_main_thread()
+    return threading.current_thread() is threading.main_thread()
+
+
+class _Errand(Generic[Result]):
+    """Work on a thread of the system, and the wait for it."""
 
     _result: Result
 
     def __init__(self, what: str, work: Callable[[], Result], undo: Callable[[Result], object]) -> None:
-        # Daemon: when it is left behind, nothing waits for it.
-        super().__init__(name="ez-rknn-errand", daemon=True)
         self._what, self._work, self._undo = what, work, undo
         self._error: BaseException | None = None
-        self._lock = threading.Lock()  # guards the two below
-        self._done = threading.Event()
+        self._lock = greenlets.lock()  # guards the two below
+        self._is_done = False
         self._is_left = False
+        self._framework = greenlets.framework()
+        self._thread: threading.Thread | None = None
+        self._done: threading.Event | greenlets.Signal
+        if self._framework is None:
+            # Daemon: when it is left behind, nothing waits for it.
+            self._thread = threading.Thread(target=self._run, name="ez-rknn-errand", daemon=True)
+            self._done = threading.Event()
+        else:
+            self._done = greenlets.Signal(self._framework)
 
-    def run(self) -> None:
+    def _run(self) -> None:
         try:
             self._result = self._work()
         except BaseException as error:
             self._error = error
         with self._lock:
-            self._done.set()
-            is_left = self._is_left
+            self._is_done, is_left = True, self._is_left
+            if not is_left:
+                self._done.set()
         if is_left:
+            self._close()
             self._take_back()
 
     def result(self, timeout_ms: int) -> Result:
@@ -74,11 +91,12 @@ class _Errand(threading.Thread, Generic[Result]):
         try:
             self._begin()
             # Not join(): before Python 3.13 a thread counts as ended when a signal handler interrupts who joins it.
-            if self._done.wait(timeout_ms / 1000 if timeout_ms else None):
-                self.join()
+            if self._done.wait(timeout_ms / 1000 if timeout_ms else None) and self._thread is not None:
+                self._thread.join()
         except BaseException:
             # Perhaps while it was being started, so that only the thread itself knows whether it runs.
             if not self._leave():
+                self._close()
                 self._take_back()
             raise
         if self._leave():
@@ -88,6 +106,7 @@ class _Errand(threading.Thread, Generic[Result]):
                 "thread that is inside it is left behind",
                 hint=f"if the NPU is well, raise {limit}; if not, the kernel log (dmesg) may say why",
             )
+        self._close()
         error, self._error = self._error, None
         if error is None:
             return self._result
@@ -98,15 +117,24 @@ class _Errand(threading.Thread, Generic[Result]):
 
     def _begin(self) -> None:
         try:
-            self.start()
+            if self._thread is not None:
+                self._thread.start()
+            else:
+                assert self._framework is not None
+                self._framework.thread.start_new_thread(self._run, ())
         except RuntimeError:
             raise _NoThreadError from None
 
     def _leave(self) -> bool:
         """Leave the thread to itself, unless it is done."""
         with self._lock:
-            self._is_left = not self._done.is_set()
+            self._is_left = not self._is_done
             return self._is_left
+
+    def _close(self) -> None:
+        """Whoever of the two is the last to need the signal gives it back."""
+        if isinstance(self._done, greenlets.Signal):
+            self._done.close()
 
     def _take_back(self) -> None:
         if self._error is None:

@@ -20,6 +20,7 @@ from .model_source import ModelSource
 from .opening import open_model
 from .options import ProviderOptions, is_option
 from .pipeline import Pipeline
+from .process_bound import ProcessBound, never_raising
 from .providers import choose, warn_of_simulation
 from .session_options import SessionOptions
 from .severity import DEFAULT, set_default_logger_severity
@@ -45,7 +46,7 @@ _KEYWORDS = ("use_weight_from",)
 
 
 @under_one_name
-class InferenceSession(ArrayRuns, BindingRuns):
+class InferenceSession(ArrayRuns, BindingRuns, ProcessBound):
     """A model on the NPU, with the interface of ONNX Runtime's session of that name.
 
     Thread-safe: any number of threads may call any of its methods at once. Use it in a ``with`` block, or call
@@ -86,6 +87,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             set_default_logger_severity(self._session_options.log_severity_level)
         self._pipeline = Pipeline()
         self._exchanging = threading.RLock()  # one exchange at a time; a signal handler may begin one inside another
+        self._exchanges = self._last_exchange = 0  # how many have begun; the number of the last one that succeeded
         self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
         provider, given = choose(providers, provider_options)
         options = ProviderOptions.parse(given)
@@ -97,6 +99,13 @@ class InferenceSession(ArrayRuns, BindingRuns):
             self._source.let_go()
             raise
 
+    @never_raising
+    def __repr__(self) -> str:
+        executor = self._executor
+        cores = ", ".join(f"[{cores}]" if "," in cores else cores for cores in executor.cores)
+        state = executor.state() if self._finalizer.alive else "closed"
+        return f"<{type(self).__name__} {self._source} on {self._provider}, cores {cores}: {state}>"
+
     def _open(self, provider: str | None, options: ProviderOptions, loaded: Loaded | None = None) -> Opened:
         return open_model(self._source, provider, options, self._session_options, self._lender(), loaded)
 
@@ -107,9 +116,17 @@ class InferenceSession(ArrayRuns, BindingRuns):
         # Runs when the session is dropped and, should that not happen, before the interpreter ends.
         self._finalizer = weakref.finalize(self, _close, self._source, self._executor, self._profiler)
 
-    def _exchange(self, choose_target: Callable[[], _Target]) -> None:
-        """Load the model again, for the provider and with the options chosen, and end what the session ran on."""
+    def _exchange(self, choose_target: Callable[[], _Target], *, may_join: bool = False) -> None:
+        """Load the model again, for the provider and with the options chosen, and end what the session ran on.
+
+        With ``may_join`` another one that begins after this call and succeeds will do.
+        """
+        begun = self._exchanges
         with self._exchanging:
+            if may_join and self._last_exchange > begun:
+                return
+            self._exchanges += 1
+            number = self._exchanges
             wanted, options, loaded = choose_target()
             if not self._finalizer.alive:
                 raise RknnClosedError("the session is closed")
@@ -118,6 +135,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
                 former = self._finalizer.detach()
                 if former is not None:
                     self._enter(opened, wanted, options)
+                    self._last_exchange = number
         # Not inside: the former executor may be delivering to a callback that makes an exchange, too.
         if former is None:  # closed meanwhile
             _end(opened.executor, opened.profiler, patient=False)
@@ -199,7 +217,7 @@ class InferenceSession(ArrayRuns, BindingRuns):
             RknnError: the runtime refuses.
             RknnClosedError: the session is closed, or the one given as ``use_weight_from``.
         """
-        self._exchange(lambda: (self._wanted, self._options, self._loaded))
+        self._exchange(lambda: (self._wanted, self._options, self._loaded), may_join=True)
 
     def get_session_options(self) -> SessionOptions:
         """The session options in force."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from . import greenlets
 from .runtime.engine import STAGES
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class StatsReader:
         self._cores = tuple(cores)
         self._memory = memory
         self._start = time.monotonic()
-        self._lock = threading.Lock()  # guards _last against the engine's end
+        self._lock = greenlets.lock()  # guards _last against the engine's end
         self._last: SessionStats | None = None
 
     def read(self) -> SessionStats:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from .errors import RknnTypeError
 from .futures import result_of
+from .process_bound import ProcessBound
 from .wording import shown
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def check_feeds(feeds: Any, caller: str, *, asynchronous: bool = False) -> None:
         ) from None
 
 
-class Stream:
+class Stream(ProcessBound):
     """The results of a stream of feeds; at most ``depth`` of them are under way.
 
     Iterating gives in the feeds as there is room for them. An item whose inference failed, or whose feed was wrong,
@@ -63,7 +64,7 @@ class Stream:
         self._submit = submit
         self._depth = depth
         self._window: collections.deque[Future[Results]] = collections.deque()
-        self._finished: queue.SimpleQueue[Future[Results]] | None = None if ordered else queue.SimpleQueue()
+        self._finished: queue.Queue[Future[Results]] | None = None if ordered else queue.Queue()
         self._fed = False
 
     def __iter__(self) -> Stream:
@@ -126,7 +127,7 @@ class Stream:
             return _failed(error)
 
 
-class AsyncStream:
+class AsyncStream(ProcessBound):
     """:class:`Stream` for coroutines: ``async for results in session.map_awaitable(feeds)``."""
 
     def __init__(

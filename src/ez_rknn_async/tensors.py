@@ -13,6 +13,7 @@ from .arrays import as_array
 from .casting import cast
 from .errors import RknnTypeError, RknnValueError
 from .in_use import Mark, Use
+from .nan_warnings import look_at_value
 from .runtime.context import FORMATS
 from .shape_advice import Expected, advice
 
@@ -177,9 +178,11 @@ class DeviceTensor:
             )
         with self.mark.held(Use.WRITTEN):
             array = self.prepared(array)
-            self.form.writing(array.dtype, self.form.order).convert(array, self.memory.origin.view())
+            conversion = self.form.writing(array.dtype, self.form.order)
+            conversion.convert(array, self.memory.origin.view())
             if sync:
                 self.sync_to_device()
+        look_at_value(conversion)
 
     def prepared(self, array: Array) -> Array:
         """The array as the conversion kernels take it: C-contiguous, of a type that they convert."""

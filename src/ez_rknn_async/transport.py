@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .inputs import Given
     from .outputs import Receiver
     from .runtime.engine import Task
+    from .runtime.kernels import Conversion
 
     Array = npt.NDArray[Any]
 
@@ -28,6 +29,10 @@ class Sent(Protocol):
 
     def put(self, task: Task, index: int) -> None:
         """Make it input ``index`` of a task."""
+
+    @property
+    def conversion(self) -> Conversion | None:
+        """What a worker does to it; None where that is the runtime's affair."""
 
 
 class Received(Protocol):

@@ -117,6 +117,17 @@ def test_a_frozen_program_is_not_started_again(frozen: str) -> None:
     assert "is frozen: it contains a Python interpreter and is none itself; set EZ_RKNN_PYTHON" in done.stderr
 
 
+def test_the_libraries_of_a_frozen_program_are_its_own() -> None:
+    """PyInstaller has LD_LIBRARY_PATH name them; another interpreter needs those of the system."""
+    for before, found in (({}, []), ({"LD_LIBRARY_PATH_ORIG": "/before"}, ["LD_LIBRARY_PATH=/before"])):
+        environment = {"_PYI_ARCHIVE_FILE": "/app", "LD_LIBRARY_PATH": "/app/_internal", **before}
+        program = f"""{OPEN}
+given = open(f"/proc/{{device}}/environ").read().split(chr(0))
+assert [one for one in given if one.startswith("LD_LIBRARY_PATH=")] == {found}
+"""
+        assert attempt(f"import os; os.environ.update({environment!r})\n{program}").returncode == 0
+
+
 def test_sys_executable_is_never_started(tmp_path: Path) -> None:
     """Programs set it as they like; what runs them is known without it."""
     script = tmp_path / "python3"

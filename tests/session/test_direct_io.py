@@ -21,6 +21,9 @@ from . import io_modes
 from .conftest import OpenSession, feed_of
 from .io_modes import feeds, options, transport
 
+# Some feeds have NaN on purpose; tests/session/test_nan.py is about the warning.
+pytestmark = pytest.mark.filterwarnings("ignore:input .* was given NaN")
+
 
 @pytest.mark.parametrize("recording", executable(), ids=lambda recording: recording.name)
 def test_direct_and_copied_results_are_the_same_bytes(recording: Recording) -> None:

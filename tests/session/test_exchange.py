@@ -328,7 +328,6 @@ BINDING: dict[str, Callable[[IOBinding, Any], Any]] = {
 }
 
 
-@pytest.mark.xfail(strict=True, raises=RknnClosedError, reason="changes of a binding are not made again yet")
 @pytest.mark.parametrize("change", sorted(BINDING))
 def test_a_binding_that_meets_an_exchange_is_changed_on_the_new_contexts(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, change: str

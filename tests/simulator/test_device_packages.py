@@ -74,8 +74,8 @@ def test_variables_for_python_do_not_reach_it() -> None:
 
 
 def test_what_the_program_warns_of_is_not_what_it_warns_of() -> None:
-    """With -W error, -bb and development mode a program finds its own faults, not those of others."""
-    run(OPEN, "-W", "error", "-X", "dev", "-bb", "-OO")
+    """With -W error, -bb and development mode, a program finds its own faults, not those of others."""
+    run(OPEN, "-W", "error", "-X", "dev", "-bb", "-O")
 
 
 COPIED = {

@@ -11,6 +11,8 @@ from typing import Any
 
 import cffi
 
+from .. import greenlets
+
 NATIVE = Path(__file__).resolve().parent.parent / "_native"
 HEADERS = ("rknn_abi.h", "ez_rknn_kernels.h", "ez_rknn_engine.h", "ez_rknn_simulator.h")
 
@@ -22,6 +24,9 @@ def declarations(header: str) -> str:
 
 def _load() -> cffi.FFI:
     ffi = cffi.FFI()
+    # It guards what cffi has parsed and found. Of gevent's or eventlet's kind, it would make threads of the system wait
+    # for greenlets.
+    ffi._lock = greenlets.lock()
     for name in HEADERS:
         ffi.cdef(declarations((NATIVE / "include" / name).read_text(encoding="utf-8")))
     return ffi

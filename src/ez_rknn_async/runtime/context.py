@@ -166,7 +166,7 @@ class Context:
         """End a :meth:`hold`. The last one to let go gives the context back. Never waits for another thread."""
         if not self._holders.remove():
             return
-        code = self.library.function("rknn_destroy")(self.handle)
+        code = self.library.invoke("rknn_destroy", self.handle)
         if code != 0:
             logger.warning("%s", status.error(code, "rknn_destroy", self.library.last_error()))
         if self._weights_of is not None:

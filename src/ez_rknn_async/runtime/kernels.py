@@ -74,6 +74,9 @@ class Conversion:
         c: the ``ezr_conversion *``, valid as long as this object.
         source_bytes: how much memory the source takes.
         destination_bytes: how much memory the destination takes; all of it is written.
+        name: of the tensor, for messages.
+        met_nan: ``uint32_t *``, not 0 once a NaN was quantised, which made it the largest number.
+        is_told: whether the user was warned of it.
     """
 
     def __init__(
@@ -85,6 +88,7 @@ class Conversion:
         a: Sequence[float] = (),
         b: Sequence[float] = (),
         gap: Sequence[int] | None = None,
+        name: str = "",
     ) -> None:
         """Describe a conversion of tensors of one shape.
 
@@ -96,6 +100,7 @@ class Conversion:
             a: the rule's first factor, one for all channels or one for each; empty with COPY.
             b: the second one.
             gap: for each channel, what fills the ends of the destination's rows; None: 0.
+            name: of the tensor, for messages.
 
         Raises:
             RknnValueError: there is no kernel for this, or the numbers contradict each other.
@@ -108,6 +113,9 @@ class Conversion:
             ffi.NULL if gap is None else ffi.new("int32_t[]", [int(value) for value in gap]),
         ]
         n, c, h, w = shape
+        self.name = name
+        self.is_told = False
+        self.met_nan: Any = ffi.new("uint32_t *")
         self.c: Any = ffi.new(
             "ezr_conversion *",
             {
@@ -115,6 +123,7 @@ class Conversion:
                 **{"from": source.as_c(), "to": destination.as_c()},
                 **{"rule": int(rule), "channels": len(a)},
                 **{"a": self._owned[0], "b": self._owned[1], "gap": self._owned[2]},
+                "met_nan": self.met_nan,
             },
         )
         if native().ezr_check_conversion(self.c) != OK:

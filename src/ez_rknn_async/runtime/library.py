@@ -11,10 +11,12 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .. import greenlets
 from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
 from ..wording import option
 from . import status
 from .abi import ffi
+from .engine import native
 from .host_python import host_python
 from .shared_library import RTLD_NOW_GLOBAL, SharedLibrary
 
@@ -36,7 +38,7 @@ REQUIRED = (
     "rknn_outputs_release",
 )
 
-_loading = threading.Lock()  # guards what follows
+_loading = greenlets.lock()  # guards what follows
 _loaded: dict[str, Library] = {}  # by path
 _visible: list[Library] = []  # the one whose functions plug-ins find
 
@@ -115,9 +117,24 @@ class Library:
         Raises:
             RknnError: of the kind that fits the status, with its code, symbol and call.
         """
-        code = self.function(name)(*arguments)
+        code = self.invoke(name, *arguments)
         if code < 0:
             raise self.error(code, name)
+
+    def invoke(self, name: str, *arguments: Any) -> Any:
+        """Call a function and return what it returns.
+
+        Should it not come back on the main thread, where Python's own handler of Ctrl-C then never runs, the second
+        Ctrl-C ends the process.
+        """
+        if threading.get_ident() != threading.main_thread().ident:
+            return self.function(name)(*arguments)
+        is_watched = native().ezr_watch_interrupts()
+        try:
+            return self.function(name)(*arguments)
+        finally:
+            if is_watched:
+                native().ezr_unwatch_interrupts()
 
     def error(self, code: int, call: str) -> RknnError:
         """The exception for a failed call, with the library's own explanation where it offers one."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import mmap
 import os
 import stat
-import threading
 import weakref
 
+from .. import greenlets
 from ..errors import RknnValueError
 from .abi import ffi
 
@@ -38,7 +38,7 @@ class Mapping:
         weakref.finalize(self, os.close, self.fd).atexit = False
 
 
-_lock = threading.Lock()  # two threads must not map one buffer twice
+_lock = greenlets.lock()  # two threads must not map one buffer twice
 # By device and inode, which no other buffer has while it is mapped.
 _mappings: weakref.WeakValueDictionary[tuple[int, int], Mapping] = weakref.WeakValueDictionary()
 

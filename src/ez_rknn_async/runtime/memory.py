@@ -69,7 +69,7 @@ class Memory:
             check_flags(library, flags)
             call, arguments = "rknn_create_mem", (size,)
         with context.held():
-            structure = library.function(call)(context.handle, *arguments)
+            structure = library.invoke(call, context.handle, *arguments)
             memory = cls(context, _given(library, structure, call, f"{size} bytes"), size)
         return memory if stays else context.adopt(memory)
 
@@ -167,7 +167,7 @@ class Memory:
         except IndexError:
             return
         try:
-            self.context.library.function("rknn_destroy_mem")(self.context.handle, structure)
+            self.context.library.invoke("rknn_destroy_mem", self.context.handle, structure)
         finally:
             self._mapping = None
             self.context.disown(self)
@@ -194,7 +194,7 @@ def check_flags(library: Library, flags: int) -> None:
 
 
 def _from_fd(context: Context, fd: int, address: Any, size: int, offset: int, what: str) -> Any:
-    structure = context.library.function("rknn_create_mem_from_fd")(context.handle, fd, address, size, offset)
+    structure = context.library.invoke("rknn_create_mem_from_fd", context.handle, fd, address, size, offset)
     return _given(context.library, structure, "rknn_create_mem_from_fd", what)
 
 

@@ -1,0 +1,71 @@
+#include "interrupts.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <atomic>
+
+#include "monotonic.h"
+
+namespace ezr {
+namespace {
+
+/* Signals that follow each other more closely are one: the terminal's and a process manager's, say. */
+constexpr int64_t kApartNs = 50'000'000;
+
+std::atomic<bool> is_taken{false};
+/* The host's. Only written while on_interrupt is not installed. */
+struct sigaction hosts;
+std::atomic<int64_t> first_ns{0}; /* when the first SIGINT came; 0: none has */
+static_assert(std::atomic<int64_t>::is_always_lock_free, "a signal handler uses it");
+
+bool has_function(const struct sigaction &action) {
+    return (action.sa_flags & SA_SIGINFO) != 0 || (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN);
+}
+
+void end_process(int signal) {
+    struct sigaction ending = {};
+    ending.sa_handler = SIG_DFL;
+    sigaction(signal, &ending, nullptr);
+    raise(signal);  // it is blocked while its handler runs, and delivered when that returns
+}
+
+void on_interrupt(int signal, siginfo_t *information, void *context) {
+    const int64_t now = now_ns();
+    int64_t first = 0;
+    if (!first_ns.compare_exchange_strong(first, now) && now - first >= kApartNs) return end_process(signal);
+    if ((hosts.sa_flags & SA_SIGINFO) != 0) {
+        hosts.sa_sigaction(signal, information, context);
+    } else {
+        hosts.sa_handler(signal);
+    }
+}
+
+/* The thread that watches is not in the child, unless it is the one that forked, which is not inside the runtime. */
+void forget_in_child() {
+    if (is_taken.exchange(false)) sigaction(SIGINT, &hosts, nullptr);
+}
+
+}  // namespace
+
+bool watch_interrupts() {
+    static const int registered = pthread_atfork(nullptr, nullptr, forget_in_child);
+    if (registered != 0 || is_taken.exchange(true)) return false;
+    struct sigaction present;
+    if (sigaction(SIGINT, nullptr, &present) == 0 && has_function(present)) {
+        hosts = present;
+        first_ns = 0;
+        present.sa_sigaction = on_interrupt;
+        present.sa_flags |= SA_SIGINFO;
+        if (sigaction(SIGINT, &present, nullptr) == 0) return true;
+    }
+    is_taken = false;
+    return false;
+}
+
+void unwatch_interrupts() {
+    sigaction(SIGINT, &hosts, nullptr);
+    is_taken = false;
+}
+
+}  // namespace ezr
