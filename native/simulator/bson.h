@@ -1,4 +1,4 @@
-/* BSON, as far as the compiler uses it for the attributes of operators: documents that nobody vouches for.
+/* BSON, as far as the compiler uses it for the attributes of operators: untrusted documents.
  *
  * {name: {"dtype": "i" | "f" | "s" | "is" | "fs" | "ss", "value": ...}} */
 #pragma once

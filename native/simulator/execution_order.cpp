@@ -7,14 +7,14 @@ namespace ez_rknn::simulator {
 
 namespace {
 
-constexpr size_t nobody = SIZE_MAX;
+constexpr size_t no_maker = SIZE_MAX;
 
 /* Which node makes each tensor. */
 std::vector<size_t> makers_of(const std::vector<Node> &nodes, size_t tensors) {
-    std::vector<size_t> makers(tensors, nobody);
+    std::vector<size_t> makers(tensors, no_maker);
     for (size_t i = 0; i < nodes.size(); ++i) {
         for (uint32_t index : nodes[i].outputs) {
-            if (makers[index] != nobody && makers[index] != i) {
+            if (makers[index] != no_maker && makers[index] != i) {
                 fail(RKNN_ERR_MODEL_INVALID, "damaged model: operator '", nodes[i].name,
                      "' overwrites the result of another one");
             }
@@ -30,7 +30,7 @@ void check_execution_order(const std::vector<Node> &nodes, size_t tensors) {
     const std::vector<size_t> makers = makers_of(nodes, tensors);
     for (size_t i = 0; i < nodes.size(); ++i) {
         for (uint32_t index : nodes[i].inputs) {
-            if (makers[index] == nobody || makers[index] < i) continue;
+            if (makers[index] == no_maker || makers[index] < i) continue;
             fail(RKNN_ERR_MODEL_INVALID, "damaged model: operator '", nodes[i].name,
                  "' reads what is only computed behind it");
         }

@@ -1,6 +1,6 @@
 /* Whether the tables of a FlatBuffer are what the schema says.
  *
- * This is the one pass over a file that nobody vouches for: every table, offset, length and text in it that the schema
+ * This is the one pass over an untrusted file: every table, offset, length and text in it that the schema
  * names is checked, and charged to a budget: offsets may point anywhere, so a small file can name the same long text a
  * million times. A large file has bounds too, more than a hundred times what the largest known model needs. What has
  * passed is read with Table (flatbuffer.h). */

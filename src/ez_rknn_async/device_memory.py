@@ -184,8 +184,8 @@ class Handles:
 
 
 # What garbage collections have found and not yet given back. A collection ends the cycles of all threads on one of
-# them, and no other begins before it has ended, while those threads go on allocating. So it only collects; whoever
-# allocates then gives back more than it takes, and the thread that made the collection the rest.
+# them, and no other begins before it has ended, while those threads go on allocating. So it only collects; each
+# allocation then gives back more than it takes, and the thread that made the collection the rest.
 _dropped: collections.deque[tuple[Memory, list[Handles], int]] = collections.deque()
 _collecting: set[int] = set()  # the threads inside a garbage collection
 _AT_ONCE = 4  # pieces of memory that an allocation gives back first

@@ -56,7 +56,7 @@ class Request(NamedTuple):
         task.set_lane(self.route.lane)
 
     def ended(self, result: Result | None) -> None:
-        """The task has ended; its arrays are nobody's business but their owners'."""
+        """The task has ended; its arrays are their owners' alone."""
 
     @property
     def conversions(self) -> list[Conversion]:

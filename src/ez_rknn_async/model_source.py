@@ -62,7 +62,7 @@ class _Version(NamedTuple):
 class ModelSource:
     """An open model file, shared by all who may need it again.
 
-    Whoever makes it or calls :meth:`hold` lets it go once; the last one closes the file. Thread-safe.
+    Made once and held by :meth:`hold`; each of these is let go once, and the last one closes the file. Thread-safe.
 
     Attributes:
         name: the path as it was given, for messages; None for a model that was given as bytes.

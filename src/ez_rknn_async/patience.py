@@ -132,7 +132,7 @@ class _Errand(Generic[Result]):
             return self._is_left
 
     def _close(self) -> None:
-        """Whoever of the two is the last to need the signal gives it back."""
+        """Give the signal back, if the other side does not need it any more either."""
         if isinstance(self._done, greenlets.Signal):
             self._done.close()
 

@@ -67,7 +67,7 @@ def _memory() -> tuple[int, bool]:
     try:
         memory = os.memfd_create("ez_rknn_model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     except (AttributeError, OSError):  # a Python built for a glibc older than 2.27; a sandbox
-        # It has no name any more: only this process, and whoever may trace it, can reach it.
+        # It has no name any more: only this process, and those that may trace it, can reach it.
         with tempfile.TemporaryFile(prefix="ez_rknn_model") as file:
             return fcntl.fcntl(file.fileno(), fcntl.F_DUPFD_CLOEXEC, _LOWEST_DESCRIPTOR), False
     return above_standard_streams(memory), True

@@ -116,7 +116,7 @@ def test_every_done_callback_is_called_though_one_exits(open_session: OpenSessio
 
 
 def test_a_cancelled_future_reports_what_its_callback_raises(open_session: OpenSession, hooked: Raised) -> None:
-    """Whoever cancels is not hit by it."""
+    """The thread that cancels is not hit by it."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:delay=30000", schedule=0)
     futures = [session.submit(feed_of(session)) for _ in range(3)]
     futures[2].add_done_callback(raising(SystemExit("mine")))

@@ -71,7 +71,7 @@ def test_onnx_runtimes_own_values_bind_as_inputs_and_outputs(open_session: OpenS
 
 
 def test_a_bound_value_of_onnx_runtime_lives_as_long_as_the_binding(open_session: OpenSession) -> None:
-    """The binding keeps it, whoever else lets go."""
+    """The binding keeps it, even if nothing else does."""
     session = open_session(simulator=None)
     feed = feed_of(session)
     binding = session.io_binding()

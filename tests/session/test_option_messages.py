@@ -82,7 +82,7 @@ def test_a_missing_custom_operator_names_the_option_that_brings_it(open_session:
 
 
 def test_messages_are_worded_for_the_interface_in_use(open_session: OpenSession) -> None:
-    """Written once: whoever words options otherwise says so for as long as it runs."""
+    """Written once: an interface that words options otherwise says so for as long as it runs."""
     session = open_session()
     shouting = Wording("", "", False, lambda name, _value: name.upper())
     with speaking(shouting), pytest.raises(RknnValueError, match="set LAYOUT, or pass"):

@@ -1,4 +1,4 @@
-"""The sessions of a round, which all its threads share, and values that wait for whoever takes them."""
+"""The sessions of a round, which all its threads share, and values that wait to be taken."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .scenario import SAMPLES, Scenario
 if TYPE_CHECKING:
     import random
 
-MOST_KEPT = 24  # values wait on the stage; whoever adds another drops the oldest
+MOST_KEPT = 24  # values wait on the stage; adding another drops the oldest
 ATTEMPTS = 50  # to open a session whose runtime fails now and then
 
 

@@ -20,7 +20,7 @@ THREADS = 6
 ROUNDS = 60  # of each thread
 MOST = 150  # descriptors more than with one binding; each thread has two or three pieces of memory at once
 RESET_SECONDS = 10.0
-# Giving back takes longer than making: whoever leaves it to others runs away from them.
+# Giving back takes longer than making: a thread that leaves it to others runs away from them.
 SLOW_TO_GIVE_BACK = "compute=off,fault=rknn_destroy_mem:delay=1000"
 
 pytestmark = pytest.mark.timeout(300)
@@ -82,7 +82,7 @@ def descriptors() -> int:
 
 @pytest.mark.parametrize("way", [with_arrays, with_values])
 def test_bindings_that_threads_drop_take_bounded_descriptors(open_session: OpenSession, way: Any) -> None:
-    """Whoever lets go of memory gives it back, and does not leave that to one thread for everyone."""
+    """The thread that lets go of memory gives it back; that is not left to one thread for everyone."""
     session = open_session(simulator=SLOW_TO_GIVE_BACK, schedule=[0, 1, 2])
     feed, most = feed_of(session), 0
     way(session, feed)

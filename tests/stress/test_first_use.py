@@ -80,7 +80,7 @@ def opened(model: str) -> InferenceSession:
 @pytest.mark.parametrize("way", ["run", "run_async"])
 @pytest.mark.parametrize("model", MODELS)
 def test_first_runs_of_eight_threads_are_right(model: str, way: str) -> None:
-    """What is filled when it is first needed is filled once, or whoever comes second goes on with what was there."""
+    """What is filled when it is first needed is filled once, or the second to come goes on with what was there."""
     for number in range(ROUNDS):
         with opened(model) as session:
             check_first_uses(session, model, way, number)

@@ -1,4 +1,4 @@
-/* Everything that the simulated runtime does with a model file that nobody vouches for, in memory of exactly the size
+/* Everything that the simulated runtime does with an untrusted model file, in memory of exactly the size
  * that its queries tell. */
 #pragma once
 

@@ -45,7 +45,7 @@ class Memory:
         """Use :meth:`allocate`, :meth:`from_fd` or :meth:`shared`; the context is held for this memory."""
         self.context = context
         self.size = size
-        self._structures = [structure]  # whoever takes it out gives the memory back
+        self._structures = [structure]  # taken out by the one who gives the memory back
         self._mapping = mapping  # kept for as long as the runtime knows its address
 
     @classmethod

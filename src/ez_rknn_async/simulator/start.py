@@ -100,7 +100,7 @@ def main() -> None:
     if __name__ == "__main__":
         _search(arguments.site or (_user_folders() if arguments.own_sites else ()), arguments.found)
     _serve(control)
-    # Other threads may be inside ONNX Runtime; none of them has anything left to save, and nobody waits for it.
+    # Other threads may be inside ONNX Runtime; none of them has anything left to save, and nothing waits for it.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""IO bindings: made, bound in every way, run in every way, and dropped by whoever is last to have them."""
+"""IO bindings: made, bound in every way, run in every way, and dropped by the last thread that has them."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def kept(actor: Actor) -> None:
 
 
 def keep(actor: Actor, handle: Handle, binding: IOBinding, task: Task) -> None:
-    """Leave the values that a run has written to whoever takes them."""
+    """Leave the values that a run has written to the thread that takes them."""
     try:
         inputs = npu_inputs(handle, task.sample.feed)
         outputs = binding.get_outputs()

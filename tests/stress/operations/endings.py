@@ -1,4 +1,4 @@
-"""Every way in which a session ends. Whoever ends one puts a fresh one in its place."""
+"""Every way in which a session ends. The thread that ends one puts a fresh one in its place."""
 
 from __future__ import annotations
 
