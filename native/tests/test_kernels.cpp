@@ -19,7 +19,7 @@ struct Types {
 };
 
 size_t size_of(rknn_tensor_type type) {
-    switch (type) {
+    switch (static_cast<int>(type)) {
         case RKNN_TENSOR_INT8:
         case RKNN_TENSOR_UINT8:
             return 1;
@@ -65,7 +65,7 @@ uint16_t half_of_float(float value) {
 }
 
 double number_at(rknn_tensor_type type, const uint8_t *at) {
-    switch (type) {
+    switch (static_cast<int>(type)) {
         case RKNN_TENSOR_INT8:
             return read<int8_t>(at);
         case RKNN_TENSOR_UINT8:

@@ -1,4 +1,4 @@
-/* Choices among few, made by a file's content: the same file always does the same. */
+/* Choices among few, made by a file's content and a number: the same two always do the same. */
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@ namespace fuzz {
 
 class Choice {
   public:
-    Choice(const uint8_t *data, size_t size) {
+    Choice(const uint8_t *data, size_t size, uint32_t round) : state_(0xCBF29CE484222325 + round) {
         for (size_t i = 0; i < size; ++i) state_ = (state_ ^ data[i]) * 0x100000001B3;
     }
     uint32_t below(uint32_t limit) {
@@ -17,7 +17,7 @@ class Choice {
     }
 
   private:
-    uint64_t state_ = 0xCBF29CE484222325;
+    uint64_t state_;
 };
 
 }  // namespace fuzz

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <vector>
 
-#include "attributes.h"
 #include "bytes.h"
 #include "convert_input.h"
 #include "convert_output.h"
-#include "custom_operators.h"
 #include "model_file.h"
 #include "rknn_abi.h"
 #include "soc.h"
@@ -29,15 +28,15 @@ bool is_small(const TensorPort &port) {
 }
 
 /* What the program gives, into the NPU's buffer and out of it again. */
-void convert_input(const TensorPort &port, int32_t type, rknn_tensor_format format, bool pass_through) {
+void convert_input(const TensorPort &port, int32_t type, int32_t format, bool pass_through) {
     std::vector<uint8_t> source(static_cast<size_t>(port.total_elements()) * element_size(type), uint8_t{0x7E});
     std::vector<uint8_t> stored(static_cast<size_t>(std::max(port.stored_bytes, port.dense_bytes)) * port.batch);
     rknn_input input{};
     input.buf = source.data();
     input.size = static_cast<uint32_t>(source.size());
     input.pass_through = pass_through ? 1 : 0;
-    input.type = static_cast<rknn_tensor_type>(type);
-    input.fmt = format;
+    put_number(input.type, type);
+    put_number(input.fmt, format);
     std::optional<InputReading> reading;
     try {
         reading = store_input(port, input, 0, stored.data(), stored.size());
@@ -56,9 +55,7 @@ void convert_inputs(const Graph &graph, uint32_t batch, const Soc &soc, Choice &
         const TensorPort port = make_input_port(graph, i, batch, soc);
         if (!is_small(port)) continue;
         for (int round = 0; round < 4; ++round) {
-            const auto format = static_cast<rknn_tensor_format>(choice.below(RKNN_TENSOR_FORMAT_MAX));
-            const auto type = static_cast<int32_t>(choice.below(RKNN_TENSOR_TYPE_MAX));
-            convert_input(port, type, round == 0 ? format : RKNN_TENSOR_NHWC, choice.below(4) == 0);
+            convert_input(port, any_type(choice), any_format(choice), choice.below(4) == 0);
         }
     }
 }
@@ -89,6 +86,23 @@ void read_attributes(const Node &node) {
 }
 
 }  // namespace
+
+int32_t any_type(Choice &choice) {
+    constexpr int32_t usual[] = {RKNN_TENSOR_FLOAT32, RKNN_TENSOR_FLOAT16, RKNN_TENSOR_UINT8, RKNN_TENSOR_INT8,
+                                 RKNN_TENSOR_INT64,   RKNN_TENSOR_INT32,   RKNN_TENSOR_BOOL};
+    if (choice.below(4) != 0) return usual[choice.below(static_cast<uint32_t>(std::size(usual)))];
+    return static_cast<int32_t>(choice.below(RKNN_TENSOR_TYPE_MAX + 2)) - 1;
+}
+
+int32_t any_format(Choice &choice) {
+    if (choice.below(4) != 0) return RKNN_TENSOR_NHWC;
+    return static_cast<int32_t>(choice.below(RKNN_TENSOR_FORMAT_MAX + 2)) - 1;
+}
+
+uint32_t element_size(int32_t type) {
+    constexpr uint32_t sizes[] = {4, 2, 1, 1, 2, 2, 4, 4, 8, 1, 1, 2};
+    return type < 0 || type >= RKNN_TENSOR_TYPE_MAX ? 1 : sizes[type];
+}
 
 void convert_all(const uint8_t *data, size_t size, Choice choice) {
     const ModelFile file = parse_model(Bytes(data, size));

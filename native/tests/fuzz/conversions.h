@@ -3,10 +3,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "choice.h"
 
 namespace fuzz {
+
+/* An enumeration of C may hold any number. */
+template <typename Enumeration>
+void put_number(Enumeration &place, int32_t number) {
+    std::memcpy(&place, &number, sizeof place);
+}
+
+/* A rknn_tensor_type that inputs are given in, mostly one of those that are converted; or another number. */
+int32_t any_type(Choice &choice);
+/* A rknn_tensor_format, mostly that of images; or another number. */
+int32_t any_format(Choice &choice);
 
 /* Bytes of an element of a rknn_tensor_type; 1 for any other number. */
 uint32_t element_size(int32_t type);

@@ -27,19 +27,6 @@ void expect(bool condition, const char *what) {
     std::abort();
 }
 
-/* An enumeration of C may hold any number. */
-template <typename Enumeration>
-void put_number(Enumeration &place, int32_t number) {
-    std::memcpy(&place, &number, sizeof place);
-}
-
-int32_t any_type(Choice &choice) {
-    return static_cast<int32_t>(choice.below(RKNN_TENSOR_TYPE_MAX + 2)) - 1;
-}
-int32_t any_format(Choice &choice) {
-    return static_cast<int32_t>(choice.below(RKNN_TENSOR_FORMAT_MAX + 2)) - 1;
-}
-
 class Context {
   public:
     explicit Context(rknn_context handle, Choice choice) : handle_(handle), choice_(choice) {}
@@ -140,7 +127,7 @@ class Context {
             inputs[i].size = static_cast<uint32_t>(bytes.back().size());
             inputs[i].pass_through = choice_.below(4) == 0 ? 1 : 0;
             put_number(inputs[i].type, type);
-            put_number(inputs[i].fmt, choice_.below(2) == 0 ? RKNN_TENSOR_NHWC : any_format(choice_));
+            put_number(inputs[i].fmt, any_format(choice_));
         }
         rknn_inputs_set(handle_, static_cast<uint32_t>(inputs.size()), inputs.data());
     }
@@ -188,12 +175,7 @@ class Context {
 
 }  // namespace
 
-uint32_t element_size(int32_t type) {
-    constexpr uint32_t sizes[] = {4, 2, 1, 1, 2, 2, 4, 4, 8, 1, 1, 2};
-    return type < 0 || type >= RKNN_TENSOR_TYPE_MAX ? 1 : sizes[type];
-}
-
-bool exercise(const uint8_t *data, size_t size) {
+bool exercise(const uint8_t *data, size_t size, uint32_t round) {
     ez_rknn_simulator_configure("compute=off");
     rknn_context handle = 0;
     // A copy of exactly this size, so that a byte too far is noticed.
@@ -203,8 +185,8 @@ bool exercise(const uint8_t *data, size_t size) {
     expect((code == RKNN_SUCC) == (handle != 0), "a context exactly where there is no error");
     expect(code == RKNN_SUCC || code == RKNN_ERR_MODEL_INVALID, "an error that is not the file's");
     if (code != RKNN_SUCC) return false;
-    Context(handle, Choice(data, size)).use();
-    convert_all(file.data(), file.size(), Choice(data, size));
+    Context(handle, Choice(data, size, round)).use();
+    convert_all(file.data(), file.size(), Choice(data, size, round));
     return true;
 }
 

@@ -64,7 +64,9 @@ TEST(every_number_in_the_place_of_an_enumeration_is_refused_or_known) {
             for (const int number : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 64, 65, 66, 255}) {
                 std::string file = whole;
                 file[header + place.position] = static_cast<char>(number);
-                fuzz::exercise(bytes(file), file.size());
+                for (uint32_t round = 0; round < 8; ++round) {
+                    if (!fuzz::exercise(bytes(file), file.size(), round)) break;
+                }
             }
         }
         CHECK(found > 10);
