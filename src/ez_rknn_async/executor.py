@@ -11,6 +11,7 @@ import collections
 import functools
 import logging
 import os
+import sys
 import threading
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
@@ -334,6 +335,8 @@ class Executor:
         """
         if os.getpid() != self._pid:
             return  # a forked child: the threads and the contexts are its parent's
+        if sys.is_finalizing():
+            return  # past the finalizers, which were interrupted: no thread of Python's runs that could be waited for
         if not self._gate.close():
             return
         self._admission.close()

@@ -42,6 +42,9 @@ class Runtime:
     def call(self, name: str, *arguments: Any) -> None:
         getattr(self, name)(*arguments)
 
+    def invoke(self, name: str, *arguments: Any) -> Any:
+        return getattr(self, name)(*arguments)
+
     def last_error(self) -> str:
         return "nothing is left" if self.has("ez_rknn_last_error") else ""
 

@@ -21,9 +21,6 @@ from . import io_modes
 from .conftest import OpenSession, feed_of
 from .io_modes import feeds, options, transport
 
-# Some feeds have NaN on purpose; tests/session/test_nan.py is about the warning.
-pytestmark = pytest.mark.filterwarnings("ignore:input .* was given NaN")
-
 
 @pytest.mark.parametrize("recording", executable(), ids=lambda recording: recording.name)
 def test_direct_and_copied_results_are_the_same_bytes(recording: Recording) -> None:
@@ -170,6 +167,7 @@ def test_every_way_to_run_gives_the_same(open_session: OpenSession) -> None:
     assert np.array_equal(received, expected[3])
 
 
+@pytest.mark.filterwarnings("ignore:.* was given NaN")
 def test_threads_share_a_session(open_session: OpenSession) -> None:
     """The ways of tensors are found and kept while others look for theirs."""
     session = open_session("two_inputs_int8", simulator=None, schedule=[0, 1, 2])

@@ -136,7 +136,7 @@ def test_memory_holds_the_recorded_bytes(shared: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cm5_fp", "cm7_fp", "cm8_fp", "cm12_fp", "cm16_fp"])
 def test_every_channel_is_normalised_by_its_own_mean_and_deviation(shared: Path, name: str) -> None:
-    """Defect 1: beyond the fourth channel the vendor's library uses the first one's, as copying here does too."""
+    """Defect 1: beyond the fourth channel the vendor's library uses the first one's; copying passes it by."""
     path = shared / "golden" / "models" / f"{name}.rknn"
     with InferenceSession(path, provider_options=_options("copy")) as session:
         (shape,) = (argument.shape for argument in session.get_inputs())
@@ -145,7 +145,7 @@ def test_every_channel_is_normalised_by_its_own_mean_and_deviation(shared: Path,
     ((written,), direct) = _run(path, [array])
     ours = _channels(written.tensor, written.memory[: written.size])
     assert np.array_equal(ours, _normalised(written, array), equal_nan=True)
-    assert not np.array_equal(copied[0], direct[0])
+    np.testing.assert_allclose(copied[0], direct[0], rtol=2e-3, atol=2e-3)
 
 
 def test_what_is_not_4d_saturates_where_the_vendors_library_wraps(shared: Path) -> None:
