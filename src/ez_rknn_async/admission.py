@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Callable
 
 from . import greenlets
 from .errors import RknnClosedError, RknnTimeoutError
+from .wording import option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +121,7 @@ class Admission:
 def _too_late(timeout: float) -> RknnTimeoutError:
     return RknnTimeoutError(
         f"run submit timed out: no worker was free within {timeout * 1000:.0f} ms",
-        hint="raise submit_timeout_ms or max_queue_size, or submit less",
+        hint=f"raise {option('submit_timeout_ms')} or {option('max_queue_size')}, or submit less",
     )
 
 

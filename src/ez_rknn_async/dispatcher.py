@@ -43,6 +43,16 @@ class Runnable(Protocol):
         """
 
 
+class Watcher(Protocol):
+    """Is told of every task that ends."""
+
+    def task(self, result: Result) -> None:
+        """It ended like this; on any thread."""
+
+    def watching(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
+        """The same receiver of a task's results, telling of the task too."""
+
+
 class Delivery(NamedTuple):
     """A task under way: the request, whose arrays it needs alive, and who waits for its result."""
 

@@ -8,13 +8,11 @@ delivered, threads joined, contexts given back.
 from __future__ import annotations
 
 import collections
-import contextlib
 import functools
 import logging
 import os
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from . import greenlet_run, greenlets
@@ -28,7 +26,7 @@ from .dispatcher import Delivery, Dispatcher, Listener, Runnable
 from .errors import RknnClosedError, RknnError, RknnTimeoutError
 from .failures import Failures
 from .gate import Gate
-from .health import read_health
+from .health import faults_of, read_health
 from .init_flags import check_flushes
 from .interface import Interface
 from .io_mode import direct_transport
@@ -36,35 +34,26 @@ from .lanes import Lanes
 from .nan_warnings import NanWarnings
 from .node_arg import quantization
 from .patience import within
+from .replacing import Replacing
 from .runtime.engine import RUN_TIMEOUT, Engine, Result, Task
-from .shapes import graph_shapes, shape_sets
+from .shapes import graph_shapes, named, shape_sets
 from .stats import StatsReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Protocol
 
     import numpy.typing as npt
 
     from .custom_ops import CustomOps
+    from .dispatcher import Watcher
     from .health import SessionHealth
     from .model import Model
     from .model_source import ModelSource
     from .options import ProviderOptions
     from .plan import Plan
-    from .runtime.context import Context, TensorAttribute
     from .runtime.library import Library
 
     Array = npt.NDArray[Any]
-
-    class Watcher(Protocol):
-        """Who is told of every task that ends."""
-
-        def task(self, result: Result) -> None:
-            """It ended like this; on any thread."""
-
-        def watching(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
-            """The same receiver of a task's results, telling of the task too."""
 
 
 AnyRequest = TypeVar("AnyRequest", bound=Runnable)
@@ -143,7 +132,7 @@ class Executor:
             )
             undo.callback(self._lanes.close)
             first = self.contexts[0]
-            inputs, outputs = _named(first.inputs(), "input"), _named(first.outputs(), "output")
+            inputs, outputs = named(first.inputs(), "input"), named(first.outputs(), "output")
             sets = shape_sets(inputs, outputs, graph_shapes(model))
             self.interface = Interface(sets, options.layout, options.output_dtype == "native", options.output_layout)
             self._direct = direct_transport(self._lanes, self.interface, model, options)
@@ -168,14 +157,15 @@ class Executor:
             self._lanes.attach(self._engine, self._check_process)
             undo.pop_all()
         self._admission = Admission(self._notify_room)
+        self._gate = Gate()
+        replacing = Replacing(self._engine, self._lanes, self._direct, self._gate, options.load_timeout_ms)
         self._dispatcher = Dispatcher(
-            self._engine, Listener(self._look_for_nan, self._admission.room, self._set_aside, self._lanes.release)
+            self._engine, Listener(self._look_for_nan, self._admission.room, replacing.set_aside, self._lanes.release)
         )
         # Every worker has a task, and one more waits for it.
         self.depth = 2 * len(plan.workers)
         self.stats = StatsReader(self._engine, plan.groups, memory)
         self._tasks: collections.deque[Task] = collections.deque()
-        self._gate = Gate()
         self.cores = plan.groups
         self._prefers_nhwc = options.zero_copy_layout == "nhwc"
         self._making = greenlets.lock()  # guards _ports
@@ -296,9 +286,7 @@ class Executor:
             return "closed"
         except RknnError:
             return "open, all workers lost"
-        counts = collections.Counter(worker.state for worker in workers)
-        wrong = [f"{counts[name]} {name}" for name in ("failing", "set aside", "lost") if counts[name]]
-        return f"open, of {len(workers)} workers {', '.join(wrong)}" if wrong else "open"
+        return f"open{faults_of(workers)}"
 
     def lane(self, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[int, Contexts]:
         """The contexts, and their number, for inferences whose tensors are bound in these ways; see :attr:`Form.way`.
@@ -385,34 +373,6 @@ class Executor:
             logger.exception("contexts are lost")
             _LOST.append(self)
 
-    def _set_aside(self, worker: int, tag: int, lane: int) -> None:
-        logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
-        # Not on the dispatcher's thread: loading takes long and, in a runtime that is not well, may hang as well;
-        # what the other workers finish is delivered meanwhile. Daemon: nothing waits for it.
-        threading.Thread(
-            target=self._replace_worker, args=(worker, tag, lane), name="ez-rknn-replace", daemon=True
-        ).start()
-
-    def _replace_worker(self, worker: int, tag: int, lane: int) -> None:
-        def prepare(context: Context) -> None:
-            if self._direct is not None:
-                self._direct.replace(worker, lane, context)
-
-        def replace() -> Context:
-            return self._lanes.replace(worker, tag, lane, prepare)
-
-        fresh = None
-        try:
-            # One that comes too late belongs to the contexts of its lane, and is given back with them.
-            fresh = within(self._load_timeout_ms, "replacing a context", replace, lambda _: None)
-        except RknnClosedError:
-            return
-        except RknnError:
-            logger.exception("worker %d has no successor", worker)
-        # Once the session is closed the engine may be gone; the context is then given back with the others.
-        with contextlib.suppress(RknnClosedError), self._gate:
-            self._engine.replace_worker(worker, fresh)
-
     def _look_for_nan(self, request: Runnable) -> None:
         if self._quantises:
             self._nans.look(request.conversions)
@@ -437,7 +397,3 @@ class Executor:
             task = Task(len(self.interface.inputs), len(self.interface.outputs))
         request.fill(task)
         return task
-
-
-def _named(attributes: Sequence[TensorAttribute], kind: str) -> list[TensorAttribute]:
-    return [a if a.name else replace(a, name=f"{kind}_{i}") for i, a in enumerate(attributes)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,13 @@ def read_health(engine: Engine, cores: Sequence[str]) -> SessionHealth:
     return SessionHealth(
         tuple(_worker(cores[w.group], WORKER_STATES[w.state], w.failures, w.code, w.call) for w in engine.health())
     )
+
+
+def faults_of(workers: Sequence[WorkerHealth]) -> str:
+    """What is wrong with workers, as ``", of 3 workers 1 lost"``; empty if nothing is."""
+    counts = Counter(worker.state for worker in workers)
+    wrong = [f"{counts[name]} {name}" for name in ("failing", "set aside", "lost") if counts[name]]
+    return f", of {len(workers)} workers {', '.join(wrong)}" if wrong else ""
 
 
 def _worker(cores: str, state: str, failures: int, code: int, call: int) -> WorkerHealth:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .custom_ops import CustomOps
-    from .executor import Watcher
+    from .dispatcher import Watcher
     from .model_source import ModelSource
     from .options import ProviderOptions
     from .session_options import SessionOptions

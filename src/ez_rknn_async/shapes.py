@@ -126,3 +126,8 @@ def _text(inputs: Sequence[TensorAttribute], shapes: Sequence[Shape], orders: Se
 
 def _turned(attribute: TensorAttribute, shape: Shape) -> Shape:
     return to_nchw(shape) if attribute.format == "NHWC" and len(shape) == 4 else shape
+
+
+def named(attributes: Sequence[TensorAttribute], kind: str) -> list[TensorAttribute]:
+    """The same attributes, with names for tensors that have none: ``"input_0"`` and so on."""
+    return [a if a.name else replace(a, name=f"{kind}_{i}") for i, a in enumerate(attributes)]

@@ -153,20 +153,20 @@ def test_the_words_are_pythons_again_afterwards(data: Path, ezrknn_refuses: Ezrk
 
 
 def test_a_warning_is_one_line(data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the place in the source, which means nothing to who types a command."""
+    """Without the place in the source, which means nothing on a command line."""
 
     def warn(_: object) -> int:
         warnings.warn("beware", UserWarning, stacklevel=1)
         return 0
 
-    monkeypatch.setattr("ez_rknn_async.cli.info.load", lambda _: warn(_))
+    monkeypatch.setattr("ez_rknn_async.cli.info.ModelSource.of", warn)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         main(["info", str(data / "tiny_conv_int8.rknn")])
     assert capsys.readouterr().err.splitlines()[0] == "ezrknn: warning: beware"
 
 
-def test_an_error_that_nobody_foresaw_says_what_it_is(
+def test_an_unforeseen_error_says_what_it_is(
     data: Path, ezrknn_refuses: Ezrknn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one line, with the way to see more."""
@@ -174,7 +174,7 @@ def test_an_error_that_nobody_foresaw_says_what_it_is(
     def fail(_: object) -> None:
         raise KeyError("x\ny")
 
-    monkeypatch.setattr("ez_rknn_async.cli.info.load", fail)
+    monkeypatch.setattr("ez_rknn_async.cli.info.ModelSource.of", fail)
     said = ezrknn_refuses("info", data / "tiny_conv_int8.rknn")
     assert said.startswith("ezrknn: KeyError: ")
     assert said.endswith("(--debug shows where)")

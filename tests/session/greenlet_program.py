@@ -187,7 +187,7 @@ def limits() -> None:
     for future in futures:
         future.cancel()
     refusal = refusal_of(RknnTimeoutError, lambda: [stuck.submit(feed(), timeout=0.05) for _ in range(100)])
-    assert "no worker was free within 50 ms" in refusal
+    assert "timeout=0.05" in refusal, refusal
     print("fine", flush=True)
     os._exit(0)  # the calls that hang, hang on
 

@@ -95,7 +95,7 @@ def tensor(index: int, shape: tuple[int, ...], zero_point: int) -> Tensor:
 def lowered_alone(decoded: Convolution, source: tuple[int, ...], result: tuple[int, ...], zero_point: int) -> Lowered:
     """A graph of this one convolution: int8 in, real numbers out."""
     graph = Graph((tensor(0, source, zero_point), tensor(1, result, 0)), (), (0,), (1,), (None,))
-    to = GraphBuilder(cast("Model", SimpleNamespace()), graph)
+    to = GraphBuilder(cast("Model", SimpleNamespace(stored_bytes=1 << 20)), graph)
     port = native_input(to, 0)
     value = integer_convolution.convolve_integers(decoded, 0, 1, to)
     assert value is not None
