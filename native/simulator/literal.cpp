@@ -13,6 +13,7 @@ namespace ez_rknn::simulator {
 namespace {
 
 constexpr size_t most_characters = 1024 * 1024; /* the largest seen has three kilobytes */
+constexpr size_t most_bytes = 4;                /* of a character */
 constexpr int deepest = 32;                     /* real texts nest five deep */
 constexpr size_t most_digits = 40;
 
@@ -293,6 +294,9 @@ class Reader {
 }  // namespace
 
 Literal read_literal(const Bytes &text) {
+    if (text.size() > most_bytes * most_characters) {
+        fail(RKNN_ERR_MODEL_INVALID, "damaged model: a text of ", text.size(), " bytes");
+    }
     const uint8_t *bytes = text.at(0, text.size(), "text");
     const std::optional<size_t> characters = utf8_length(bytes, text.size());
     if (!characters) fail(RKNN_ERR_MODEL_INVALID, "damaged model: the text at offset ", text.origin(), " is not UTF-8");

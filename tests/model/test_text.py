@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ez_rknn_async.errors import RknnModelError
-from ez_rknn_async.model.text import parse_text
+from ez_rknn_async.model.text import decode_utf8, parse_text
 
 _SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.floats(allow_nan=False), st.text(max_size=20)
@@ -75,3 +76,16 @@ def test_anything_else_is_refused_with_its_place(text: str, says: str) -> None:
         parse_text(text, 5000)
     assert caught.value.offset is not None
     assert 5000 <= caught.value.offset <= 5000 + len(text)
+
+
+def test_a_text_that_is_too_long_is_not_decoded() -> None:
+    """A summary may be as long as the file: its characters would take memory before anything has looked at them."""
+    data = memoryview(bytes(5 * 2**20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(RknnModelError, match=f"a text of {len(data)} bytes"):
+            decode_utf8(data, 0)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**20

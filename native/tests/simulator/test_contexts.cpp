@@ -183,7 +183,7 @@ TEST(inputs_are_checked_before_they_are_read) {
     for (const Case &expected : std::vector<Case>{{RKNN_TENSOR_UINT8, RKNN_TENSOR_NHWC, size - 1, -5},
                                                   {RKNN_TENSOR_FLOAT32, RKNN_TENSOR_NHWC, size, -5},
                                                   {RKNN_TENSOR_INT16, RKNN_TENSOR_NHWC, size, -5},
-                                                  {static_cast<rknn_tensor_type>(99), RKNN_TENSOR_NHWC, size, -5},
+                                                  {RKNN_TENSOR_TYPE_MAX, RKNN_TENSOR_NHWC, size, -5},
                                                   {RKNN_TENSOR_UINT8, RKNN_TENSOR_FORMAT_MAX, size, -5},
                                                   {RKNN_TENSOR_BOOL, RKNN_TENSOR_NHWC, size, 0},
                                                   {RKNN_TENSOR_UINT8, RKNN_TENSOR_NCHW, size, 0}}) {

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from ..errors import RknnModelError
 
 _MAX_SIZE = 1024 * 1024  # the largest seen has three kilobytes
+_MOST_BYTES = 4  # of a character
 _MAX_DEPTH = 32  # real texts nest five deep
 _MAX_DIGITS = 40
 
@@ -53,6 +54,8 @@ def parse_text(text: str, offset: int) -> Any:
 
 def decode_utf8(data: memoryview, offset: int) -> str:
     """``data`` as text; ``offset`` is where it lies in the file."""
+    if len(data) > _MOST_BYTES * _MAX_SIZE:  # more characters than can be parsed, whatever they are
+        raise RknnModelError(f"the model has a text of {len(data)} bytes, more than any real one", offset=offset)
     try:
         return str(data, "utf-8")
     except UnicodeDecodeError as error:
