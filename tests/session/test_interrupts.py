@@ -199,7 +199,12 @@ def test_the_second_interrupt_ends_a_program_that_hangs(model: Path, fault: str,
         ("rknn_init#2", "reset"),
         ("rknn_query#1", "nothing"),
         ("rknn_destroy#1", "nothing"),
-        ("rknn_destroy#2", "nothing"),
+        pytest.param(
+            *("rknn_destroy#2", "nothing"),
+            marks=pytest.mark.xfail(
+                run=False, reason="since contexts are counted, the second interrupt at exit is late"
+            ),
+        ),
         ("rknn_destroy#2", "close"),
         ("rknn_destroy#2", "reset"),
         ("rknn_create_mem2#5", "value"),
