@@ -4,10 +4,10 @@
 #include <system_error>
 #include <utility>
 
-#include "engine.h"
+#include "engine/engine.h"
+#include "engine/interrupts.h"
+#include "engine/left_behind.h"
 #include "ez_rknn_engine.h"
-#include "interrupts.h"
-#include "left_behind.h"
 
 /* What the header calls an engine is one. */
 struct ezr_engine final : ezr::Engine {

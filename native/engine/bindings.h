@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "shapes.h"
+#include "engine/shapes.h"
 
 namespace ezr {
 

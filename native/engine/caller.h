@@ -4,9 +4,9 @@
 
 #include <list>
 
-#include "event.h"
-#include "task.h"
-#include "waiting_line.h"
+#include "engine/event.h"
+#include "engine/task.h"
+#include "engine/waiting_line.h"
 
 namespace ezr {
 

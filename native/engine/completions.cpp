@@ -1,4 +1,4 @@
-#include "completions.h"
+#include "engine/completions.h"
 
 #include <iterator>
 

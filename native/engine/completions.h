@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "monotonic.h"
-#include "task.h"
+#include "engine/monotonic.h"
+#include "engine/task.h"
 
 namespace ezr {
 

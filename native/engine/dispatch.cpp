@@ -1,4 +1,4 @@
-#include "dispatch.h"
+#include "engine/dispatch.h"
 
 #include <algorithm>
 

@@ -7,8 +7,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "group.h"
-#include "task.h"
+#include "engine/group.h"
+#include "engine/task.h"
 
 namespace ezr {
 

@@ -1,7 +1,7 @@
 /* How an engine ends. */
 #include <algorithm>
 
-#include "engine.h"
+#include "engine/engine.h"
 
 namespace ezr {
 

@@ -12,14 +12,14 @@
 #include <thread>
 #include <vector>
 
-#include "caller.h"
-#include "completions.h"
-#include "dispatch.h"
-#include "monotonic.h"
-#include "pace.h"
-#include "stages.h"
-#include "task.h"
-#include "waiting_line.h"
+#include "engine/caller.h"
+#include "engine/completions.h"
+#include "engine/dispatch.h"
+#include "engine/monotonic.h"
+#include "engine/pace.h"
+#include "engine/stages.h"
+#include "engine/task.h"
+#include "engine/waiting_line.h"
 
 namespace ezr {
 

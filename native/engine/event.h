@@ -10,7 +10,7 @@
 #include <atomic>
 #include <mutex>
 
-#include "monotonic.h"
+#include "engine/monotonic.h"
 
 namespace ezr {
 

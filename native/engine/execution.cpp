@@ -1,10 +1,10 @@
-#include "execution.h"
+#include "engine/execution.h"
 
 #include <cstdio>
 #include <new>
 #include <vector>
 
-#include "monotonic.h"
+#include "engine/monotonic.h"
 
 namespace ezr {
 namespace {

@@ -2,8 +2,8 @@
 #ifndef EZ_RKNN_EXECUTION_H
 #define EZ_RKNN_EXECUTION_H
 
+#include "engine/task.h"
 #include "ez_rknn_engine.h"
-#include "task.h"
 
 namespace ezr {
 

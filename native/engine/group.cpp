@@ -1,4 +1,4 @@
-#include "group.h"
+#include "engine/group.h"
 
 namespace ezr {
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "monotonic.h"
-#include "moving_average.h"
-#include "task.h"
+#include "engine/monotonic.h"
+#include "engine/moving_average.h"
+#include "engine/task.h"
 
 namespace ezr {
 

@@ -1,11 +1,11 @@
-#include "interrupts.h"
+#include "engine/interrupts.h"
 
 #include <pthread.h>
 #include <signal.h>
 
 #include <atomic>
 
-#include "monotonic.h"
+#include "engine/monotonic.h"
 
 namespace ezr {
 namespace {

@@ -1,4 +1,4 @@
-#include "left_behind.h"
+#include "engine/left_behind.h"
 
 #include <mutex>
 #include <utility>

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "engine.h"
+#include "engine/engine.h"
 
 namespace ezr {
 

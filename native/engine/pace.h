@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "monotonic.h"
-#include "moving_average.h"
+#include "engine/monotonic.h"
+#include "engine/moving_average.h"
 
 namespace ezr {
 

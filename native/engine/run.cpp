@@ -1,7 +1,7 @@
 /* ezr_run: on the calling thread, or waiting for a worker, with or without interruptions. */
 #include <algorithm>
 
-#include "engine.h"
+#include "engine/engine.h"
 
 namespace ezr {
 

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "histogram.h"
+#include "engine/histogram.h"
 
 namespace ezr {
 

@@ -1,4 +1,4 @@
-#include "task.h"
+#include "engine/task.h"
 
 #include <algorithm>
 

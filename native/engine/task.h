@@ -6,9 +6,9 @@
 #include <list>
 #include <vector>
 
-#include "bindings.h"
+#include "engine/bindings.h"
+#include "engine/progress.h"
 #include "ez_rknn_engine.h"
-#include "progress.h"
 
 namespace ezr {
 

@@ -10,8 +10,8 @@
 #include <iterator>
 #include <list>
 
-#include "event.h"
-#include "monotonic.h"
+#include "engine/event.h"
+#include "engine/monotonic.h"
 
 namespace ezr {
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "engine.h"
+#include "engine/engine.h"
 
 namespace ezr {
 

@@ -6,8 +6,8 @@
 #include <cstdio>
 #include <utility>
 
-#include "engine.h"
-#include "execution.h"
+#include "engine/engine.h"
+#include "engine/execution.h"
 
 namespace ezr {
 namespace {

@@ -1,11 +1,11 @@
-#include "byte_halves.h"
+#include "kernels/byte_halves.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
-#include "factors.h"
+#include "kernels/factors.h"
 
 namespace ezr {
 namespace {

@@ -6,7 +6,7 @@
 #ifndef EZ_RKNN_BYTE_HALVES_H
 #define EZ_RKNN_BYTE_HALVES_H
 
-#include "elements.h"
+#include "kernels/elements.h"
 
 namespace ezr {
 

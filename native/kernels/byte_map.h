@@ -16,7 +16,7 @@
 #ifndef EZ_RKNN_BYTE_MAP_H
 #define EZ_RKNN_BYTE_MAP_H
 
-#include "elements.h"
+#include "kernels/elements.h"
 
 namespace ezr {
 

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "ez_rknn_engine.h"
-#include "layout.h"
+#include "kernels/layout.h"
 
 namespace ezr {
 namespace {

@@ -8,14 +8,14 @@
 #include <cstring>
 #include <optional>
 
-#include "byte_halves.h"
-#include "byte_map.h"
 #include "ez_rknn_engine.h"
-#include "factors.h"
-#include "fill.h"
-#include "layout.h"
-#include "spread.h"
-#include "transpose.h"
+#include "kernels/byte_halves.h"
+#include "kernels/byte_map.h"
+#include "kernels/factors.h"
+#include "kernels/fill.h"
+#include "kernels/layout.h"
+#include "kernels/spread.h"
+#include "kernels/transpose.h"
 
 namespace ezr {
 namespace {

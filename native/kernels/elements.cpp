@@ -1,10 +1,10 @@
-#include "elements.h"
+#include "kernels/elements.h"
 
-#include "halve_bytes.h"
-#include "layout.h"
-#include "map_bytes.h"
-#include "spread.h"
-#include "stage.h"
+#include "kernels/halve_bytes.h"
+#include "kernels/layout.h"
+#include "kernels/map_bytes.h"
+#include "kernels/spread.h"
+#include "kernels/stage.h"
 
 namespace ezr {
 

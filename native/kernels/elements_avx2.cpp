@@ -1,8 +1,8 @@
 /* Compiled for x86-64 with AVX2, FMA and F16C; called where the processor has them. */
-#include "halve_bytes.h"
-#include "map_bytes.h"
-#include "spread.h"
-#include "stage.h"
+#include "kernels/halve_bytes.h"
+#include "kernels/map_bytes.h"
+#include "kernels/spread.h"
+#include "kernels/stage.h"
 
 namespace ezr {
 

@@ -9,8 +9,8 @@
 
 #include <cmath>
 
-#include "elements.h"
-#include "inline.h"
+#include "kernels/elements.h"
+#include "kernels/inline.h"
 
 namespace ezr {
 

@@ -2,7 +2,7 @@
 #ifndef EZ_RKNN_ESTIMATE_BLOCK_H
 #define EZ_RKNN_ESTIMATE_BLOCK_H
 
-#include "estimate.h"
+#include "kernels/estimate.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>

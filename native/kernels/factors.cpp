@@ -1,8 +1,8 @@
-#include "factors.h"
+#include "kernels/factors.h"
 
 #include <algorithm>
 
-#include "estimate.h"
+#include "kernels/estimate.h"
 
 namespace ezr {
 

@@ -2,7 +2,7 @@
 #ifndef EZ_RKNN_FACTORS_H
 #define EZ_RKNN_FACTORS_H
 
-#include "elements.h"
+#include "kernels/elements.h"
 
 namespace ezr {
 

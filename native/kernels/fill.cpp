@@ -1,10 +1,10 @@
-#include "fill.h"
+#include "kernels/fill.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "half.h"
-#include "layout.h"
+#include "kernels/half.h"
+#include "kernels/layout.h"
 
 namespace ezr {
 namespace {

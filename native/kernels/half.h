@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "inline.h"
+#include "kernels/inline.h"
 
 namespace ezr {
 

@@ -2,9 +2,9 @@
 #ifndef EZ_RKNN_HALVE_BYTES_H
 #define EZ_RKNN_HALVE_BYTES_H
 
-#include "byte_halves.h"
-#include "half.h"
-#include "inline.h"
+#include "kernels/byte_halves.h"
+#include "kernels/half.h"
+#include "kernels/inline.h"
 
 #if defined(__F16C__) && defined(__AVX2__)
 #include <immintrin.h>

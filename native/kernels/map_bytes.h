@@ -2,8 +2,8 @@
 #ifndef EZ_RKNN_MAP_BYTES_H
 #define EZ_RKNN_MAP_BYTES_H
 
-#include "byte_map.h"
-#include "inline.h"
+#include "kernels/byte_map.h"
+#include "kernels/inline.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>

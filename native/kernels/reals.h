@@ -5,9 +5,9 @@
 
 #include <cstring>
 
-#include "elements.h"
-#include "half.h"
-#include "inline.h"
+#include "kernels/elements.h"
+#include "kernels/half.h"
+#include "kernels/inline.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>

@@ -3,8 +3,8 @@
 #ifndef EZ_RKNN_RULES_H
 #define EZ_RKNN_RULES_H
 
-#include "elements.h"
-#include "inline.h"
+#include "kernels/elements.h"
+#include "kernels/inline.h"
 
 namespace ezr {
 namespace {

@@ -9,10 +9,10 @@
 #include <cstring>
 #include <type_traits>
 
-#include "elements.h"
-#include "reals.h"
-#include "rules.h"
-#include "tile.h"
+#include "kernels/elements.h"
+#include "kernels/reals.h"
+#include "kernels/rules.h"
+#include "kernels/tile.h"
 
 namespace ezr {
 

@@ -3,10 +3,10 @@
 #ifndef EZ_RKNN_STAGE_H
 #define EZ_RKNN_STAGE_H
 
-#include "elements.h"
-#include "estimate_block.h"
-#include "rules.h"
-#include "widen.h"
+#include "kernels/elements.h"
+#include "kernels/estimate_block.h"
+#include "kernels/rules.h"
+#include "kernels/widen.h"
 
 namespace ezr {
 namespace {

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <utility>
 
-#include "inline.h"
+#include "kernels/inline.h"
 
 namespace ezr {
 

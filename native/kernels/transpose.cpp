@@ -3,14 +3,14 @@
  * The work is moving bytes, so what counts is to run at the speed of memory. Matrices with two to four rows or columns
  * (RGB, RGBA) are interleaved by plain loops, which compilers turn into the machine's own instructions for that; all
  * others go through tiles that are transposed in registers. */
-#include "transpose.h"
+#include "kernels/transpose.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 #include "ez_rknn_engine.h"
-#include "tile.h"
+#include "kernels/tile.h"
 
 namespace ezr {
 namespace {

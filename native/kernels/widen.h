@@ -4,9 +4,9 @@
 
 #include <cstring>
 
-#include "elements.h"
-#include "half.h"
-#include "reals.h"
+#include "kernels/elements.h"
+#include "kernels/half.h"
+#include "kernels/reals.h"
 
 #if defined(__F16C__)
 #include <immintrin.h>

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 /* The four bytes of a number, as they are. */
 inline ezr_conversion copying_a_number() {

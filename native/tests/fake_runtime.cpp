@@ -1,4 +1,4 @@
-#include "fake_runtime.h"
+#include "tests/fake_runtime.h"
 
 #include <dirent.h>
 #include <pthread.h>
@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-#include "check.h"
+#include "tests/check.h"
 
 namespace {
 

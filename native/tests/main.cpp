@@ -1,5 +1,5 @@
 /* The main program of every native test: `test_x [part of a test's name]`. */
-#include "check.h"
+#include "tests/check.h"
 
 int main(int argc, char **argv) {
     return check::run_all_tests(argc > 1 ? argv[1] : "") == 0 ? 0 : 1;

@@ -1,8 +1,8 @@
 /* What happens when a queue or the completions are full. */
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 namespace {
 

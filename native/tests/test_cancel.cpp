@@ -2,8 +2,8 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 /* A task that waits is withdrawn: it never reaches the NPU, and its completion says so in its place in the order. */
 TEST(a_waiting_task_is_cancelled) {

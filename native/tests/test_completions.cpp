@@ -3,8 +3,8 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 /* In order: what finished early waits for what was submitted before it. */
 TEST(ordered_completions_wait_for_earlier_tasks) {

@@ -2,8 +2,8 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 /* A task waits only for its own core: there is a queue a core, not one line for all. */
 TEST(a_slow_core_does_not_delay_the_others) {

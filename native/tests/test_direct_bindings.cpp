@@ -3,9 +3,9 @@
 #include <deque>
 #include <string>
 
-#include "check.h"
-#include "direct_job.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/direct_job.h"
+#include "tests/fake_runtime.h"
 
 namespace {
 

@@ -1,9 +1,9 @@
 /* Direct I/O that goes wrong, stands still, or cannot be done. */
 #include <string>
 
-#include "check.h"
-#include "direct_job.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/direct_job.h"
+#include "tests/fake_runtime.h"
 
 namespace {
 

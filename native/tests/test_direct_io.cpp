@@ -2,9 +2,9 @@
 #include <cstring>
 #include <string>
 
-#include "check.h"
-#include "direct_job.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/direct_job.h"
+#include "tests/fake_runtime.h"
 
 /* The whole of a run in its order: everything is bound before it, inputs are synchronised before and outputs after. */
 TEST(a_number_goes_through_bound_memory) {

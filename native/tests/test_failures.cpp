@@ -1,6 +1,6 @@
 /* How failures of the runtime and wrong arguments are reported. */
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <limits>
 #include <random>
 
-#include "check.h"
 #include "ez_rknn_engine.h"
+#include "tests/check.h"
 
 namespace {
 

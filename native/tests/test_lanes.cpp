@@ -1,8 +1,8 @@
 /* Lanes: several contexts a worker, for the several ways in which a context can be given its tensors. */
 #include <cstdio>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 namespace {
 

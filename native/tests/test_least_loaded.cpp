@@ -1,8 +1,8 @@
 /* EZR_DISPATCH_LEAST_LOADED: the next task to the first idle core, and one queue for all while none is idle. */
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 namespace {
 

@@ -3,8 +3,8 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 /* Closing without discarding: what was accepted is executed and given out, then comes the end. */
 TEST(close_drains) {

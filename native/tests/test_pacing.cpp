@@ -4,9 +4,9 @@
 #include <chrono>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
-#include "pace.h"
+#include "engine/pace.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 namespace {
 

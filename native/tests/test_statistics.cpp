@@ -4,10 +4,10 @@
 #include <new>
 #include <random>
 
-#include "check.h"
-#include "fake_runtime.h"
-#include "histogram.h"
-#include "stages.h"
+#include "engine/histogram.h"
+#include "engine/stages.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
 
 namespace {
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <numeric>
 
-#include "check.h"
 #include "ez_rknn_engine.h"
+#include "tests/check.h"
 
 namespace {
 

@@ -2,8 +2,8 @@
  * under the mutex, that a thread has entered knows that it sleeps in its place. */
 #include <thread>
 
-#include "check.h"
-#include "waiting_line.h"
+#include "engine/waiting_line.h"
+#include "tests/check.h"
 
 namespace {
 

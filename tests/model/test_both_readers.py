@@ -66,8 +66,8 @@ def test_the_native_reader_bounds_time_and_memory(root: Path, amplifier: object)
 
 def test_both_readers_have_the_same_schema(root: Path) -> None:
     """A field that is added to one and not to the other would be checked by one reader only."""
-    text = (root / "native/simulator/schema.cpp").read_text() + (
-        root / "native/simulator/parameter_schema.cpp"
+    text = (root / "native/rknnrt/file/schema.cpp").read_text() + (
+        root / "native/rknnrt/file/parameter_schema.cpp"
     ).read_text()
     tables = {name: [_native_row(row) for row in _ROW.findall(rows)] for name, rows in _TABLE.findall(text)}
     numbers = {int(number): name for number, name in _PARAMETERS.findall(text)}

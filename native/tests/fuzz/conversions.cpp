@@ -1,4 +1,4 @@
-#include "conversions.h"
+#include "tests/fuzz/conversions.h"
 
 #include <algorithm>
 #include <cstring>
@@ -6,14 +6,14 @@
 #include <optional>
 #include <vector>
 
-#include "bytes.h"
-#include "convert_input.h"
-#include "convert_output.h"
-#include "model_file.h"
 #include "rknn_abi.h"
-#include "soc.h"
-#include "status.h"
-#include "tensor_port.h"
+#include "rknnrt/base/bytes.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/device/soc.h"
+#include "rknnrt/file/model_file.h"
+#include "rknnrt/tensors/convert_input.h"
+#include "rknnrt/tensors/convert_output.h"
+#include "rknnrt/tensors/tensor_port.h"
 
 namespace fuzz {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "choice.h"
+#include "tests/fuzz/choice.h"
 
 namespace fuzz {
 

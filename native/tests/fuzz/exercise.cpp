@@ -1,4 +1,4 @@
-#include "exercise.h"
+#include "tests/fuzz/exercise.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "choice.h"
-#include "conversions.h"
 #include "ez_rknn_simulator.h"
 #include "rknn_abi.h"
+#include "tests/fuzz/choice.h"
+#include "tests/fuzz/conversions.h"
 
 namespace fuzz {
 

@@ -2,8 +2,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "exercise.h"
-#include "mutate.h"
+#include "tests/fuzz/exercise.h"
+#include "tests/fuzz/mutate.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz::exercise(data, size);

@@ -1,11 +1,11 @@
-#include "mutate.h"
+#include "tests/fuzz/mutate.h"
 
 #include <algorithm>
 #include <cstring>
 #include <iterator>
 #include <random>
 
-#include "places.h"
+#include "tests/fuzz/places.h"
 
 /* libFuzzer's own, where it is linked. */
 extern "C" __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);

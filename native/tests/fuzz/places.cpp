@@ -1,11 +1,11 @@
-#include "places.h"
+#include "tests/fuzz/places.h"
 
 #include <algorithm>
 
-#include "bytes.h"
-#include "fields.h"
-#include "schema.h"
-#include "status.h"
+#include "rknnrt/base/bytes.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/file/fields.h"
+#include "rknnrt/file/schema.h"
 
 namespace fuzz {
 

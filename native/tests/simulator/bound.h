@@ -6,10 +6,10 @@
 #include <cstring>
 #include <string>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
 #include "rknn_abi.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
 inline constexpr const char *compute = "compute=on";
 

@@ -1,4 +1,4 @@
-#include "json.h"
+#include "tests/simulator/json.h"
 
 #include <cstdlib>
 #include <stdexcept>

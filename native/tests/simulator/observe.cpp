@@ -1,7 +1,7 @@
 /* The simulated NPU with its buffers laid open: a librknnrt.so for tests that compare what the NPU is given, and that
  * plant what it is to have computed. */
-#include "export.h"
-#include "process.h"
+#include "rknnrt/abi/export.h"
+#include "rknnrt/context/process.h"
 
 using namespace ez_rknn::simulator;
 

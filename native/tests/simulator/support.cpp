@@ -1,4 +1,4 @@
-#include "support.h"
+#include "tests/simulator/support.h"
 
 #include <dirent.h>
 

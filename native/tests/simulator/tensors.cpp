@@ -1,10 +1,10 @@
-#include "tensors.h"
+#include "tests/simulator/tensors.h"
 
 #include <cstdlib>
 #include <cstring>
 
-#include "check.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
 void use_echo_device(const char *program) {
     setenv("EZ_RKNN_PYTHON", program, 1);

@@ -3,8 +3,8 @@
 #include <thread>
 #include <vector>
 
-#include "board.h"
-#include "check.h"
+#include "devices/simulated/board.h"
+#include "tests/check.h"
 
 using namespace ez_rknn::simulator;
 

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "bytes.h"
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "operator_attributes.h"
-#include "status.h"
-#include "support.h"
+#include "rknnrt/base/bytes.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/file/operator_attributes.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
 namespace {
 

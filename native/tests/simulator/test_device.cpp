@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
 namespace {
 

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <cstring>
 
-#include "check.h"
-#include "half.h"
+#include "rknnrt/base/half.h"
+#include "tests/check.h"
 
 using namespace ez_rknn::simulator;
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
 namespace {
 

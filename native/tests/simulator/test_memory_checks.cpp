@@ -4,11 +4,11 @@
 #include <thread>
 #include <vector>
 
-#include "bound.h"
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "process.h"
-#include "support.h"
+#include "rknnrt/context/process.h"
+#include "tests/check.h"
+#include "tests/simulator/bound.h"
+#include "tests/simulator/support.h"
 
 using namespace ez_rknn::simulator;
 

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "half.h"
-#include "process.h"
-#include "support.h"
-#include "tensors.h"
+#include "rknnrt/base/half.h"
+#include "rknnrt/context/process.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+#include "tests/simulator/tensors.h"
 
 using namespace ez_rknn::simulator;
 

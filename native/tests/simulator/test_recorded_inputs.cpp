@@ -4,11 +4,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "check.h"
-#include "half.h"
-#include "json.h"
-#include "process.h"
-#include "support.h"
+#include "rknnrt/base/half.h"
+#include "rknnrt/context/process.h"
+#include "tests/check.h"
+#include "tests/simulator/json.h"
+#include "tests/simulator/support.h"
 
 using namespace ez_rknn::simulator;
 

@@ -5,12 +5,12 @@
 #include <string>
 #include <thread>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
 #include "rknn_abi.h"
-#include "settings.h"
-#include "status.h"
-#include "support.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/settings/settings.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
 using namespace ez_rknn::simulator;
 

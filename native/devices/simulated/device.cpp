@@ -1,0 +1,71 @@
+#include "devices/simulated/device.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "rknnrt/context/process.h"
+
+namespace ez_rknn::simulator {
+
+namespace {
+
+/* So that the process is collected, and not left to whatever collects orphans, or does not. */
+void end_device_at_exit() {
+    process_state().device.end();
+}
+
+}  // namespace
+
+DeviceModel::DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
+                         std::shared_ptr<DeviceModel> master)
+    : process_(std::move(process)), master_(std::move(master)), id_(id) {
+    process_->load(id_, master_ != nullptr ? master_->id() : 0, file);
+}
+
+DeviceModel::~DeviceModel() {
+    if (process_->alive()) process_->unload(id_);
+}
+
+std::shared_ptr<DeviceProcess> Device::running() {
+    if (process_ == nullptr || !process_->alive()) {
+        process_.reset();
+        process_ = std::make_shared<DeviceProcess>();
+        static const bool registered = std::atexit(end_device_at_exit) == 0;
+        static_cast<void>(registered);
+    }
+    return process_;
+}
+
+std::shared_ptr<DeviceModel> Device::load(const FileDescriptor &file, const std::shared_ptr<DeviceModel> &master) {
+    if (master != nullptr && !master->process()->alive()) master->process()->fail_as_lost();
+    std::shared_ptr<DeviceProcess> process;
+    uint32_t id = 0;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        process = master != nullptr ? master->process() : running();
+        id = next_model_++;
+    }
+    return std::make_shared<DeviceModel>(std::move(process), id, file, master);
+}
+
+void Device::lose() {
+    std::shared_ptr<DeviceProcess> process;
+    {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        process = process_;
+    }
+    if (process != nullptr) process->lose();
+}
+
+void Device::end() noexcept {
+    // A thread that is starting a process right now keeps it; that process ends with this one.
+    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+    if (lock.owns_lock() && process_ != nullptr) process_->lose();
+}
+
+pid_t Device::pid() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return process_ != nullptr && process_->alive() ? process_->pid() : 0;
+}
+
+}  // namespace ez_rknn::simulator

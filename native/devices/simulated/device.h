@@ -1,0 +1,51 @@
+/* The device that a process computes on: at most one device process, started when it is first needed, and again after
+ * it was lost. */
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "devices/simulated/device_process.h"
+
+namespace ez_rknn::simulator {
+
+/* A model in the device process; unloaded when its last user lets go of it. Weights that its file leaves out are those
+ * of `master`, which stays loaded for as long. */
+class DeviceModel {
+  public:
+    DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
+                std::shared_ptr<DeviceModel> master);
+    ~DeviceModel();
+    DeviceModel(const DeviceModel &) = delete;
+    DeviceModel &operator=(const DeviceModel &) = delete;
+
+    const std::shared_ptr<DeviceProcess> &process() const { return process_; }
+    uint32_t id() const { return id_; }
+
+  private:
+    std::shared_ptr<DeviceProcess> process_;
+    std::shared_ptr<DeviceModel> master_; /* may be NULL */
+    uint32_t id_;
+};
+
+class Device {
+  public:
+    /* `master` may be NULL; otherwise the model is loaded into the process that has it. */
+    std::shared_ptr<DeviceModel> load(const FileDescriptor &file, const std::shared_ptr<DeviceModel> &master);
+    /* The process that runs now, or 0. */
+    pid_t pid();
+    /* Kills that process; whoever needs it finds it lost. */
+    void lose();
+    /* Ends it with the program; what other threads still compute fails. */
+    void end() noexcept;
+
+  private:
+    std::shared_ptr<DeviceProcess> running();
+
+    std::mutex mutex_; /* guards the two below, and is held while a process is being started */
+    std::shared_ptr<DeviceProcess> process_;
+    uint32_t next_model_ = 1;
+};
+
+}  // namespace ez_rknn::simulator

@@ -1,0 +1,13 @@
+/* The text of RKNN_QUERY_PERF_DETAIL. */
+#pragma once
+
+#include <string>
+
+#include "rknnrt/context/model.h"
+
+namespace ez_rknn::simulator {
+
+/* Memory sizes and, if asked for, a table of the layers with their modelled times. */
+std::string perf_detail_text(const Model &model, size_t graph, bool layers);
+
+}  // namespace ez_rknn::simulator
