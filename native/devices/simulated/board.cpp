@@ -106,4 +106,16 @@ void Board::reset_counters() {
     for (Core &core : cores_) core.counters = {};
 }
 
+Board &Boards::of(const Soc &soc) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_ptr<Board> &board = boards_[&soc];
+    if (board == nullptr) board = std::make_unique<Board>(soc);
+    return *board;
+}
+
+void Boards::reset_counters() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (auto &[soc, board] : boards_) board->reset_counters();
+}
+
 }  // namespace ez_rknn::simulator

@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -86,6 +88,17 @@ class Board::Lease {
     uint32_t busy_cores_ = 1;
     int64_t start_ns_ = 0;
     int64_t end_ns_ = 0;
+};
+
+/* One board for each SoC. */
+class Boards {
+  public:
+    Board &of(const Soc &soc);
+    void reset_counters();
+
+  private:
+    std::mutex mutex_; /* guards the map; boards themselves are thread-safe and stay where they are */
+    std::map<const Soc *, std::unique_ptr<Board>> boards_;
 };
 
 }  // namespace ez_rknn::simulator

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "devices/simulated/interpreter.h"
+#include "devices/simulated/simulated_device.h"
+#include "devices/simulated/simulated_model.h"
 #include "ez_rknn_simulator.h"
 #include "rknn_abi.h"
 #include "rknnrt/abi/call.h"
@@ -41,7 +43,7 @@ ez_rknn_layer_time layer_time(const Node &node, const LayerCost &cost, const Soc
 
 EZ_RKNN_EXPORT int ez_rknn_simulator_configure(const char *settings) {
     return guarded("ez_rknn_simulator_configure", [&] {
-        configure_thread(settings == nullptr ? "" : settings);
+        configure_thread(settings == nullptr ? "" : settings, *process_state().device, process_state().faults);
         return RKNN_SUCC;
     });
 }
@@ -54,7 +56,7 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_counters(const char *soc, uint32_t core, ez
             fail(RKNN_ERR_PARAM_INVALID, found->name, " has cores 0 to ", found->cores - 1, ", but no core ", core);
         }
         if (counters == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the place for the counters is NULL");
-        const CoreCounters values = process_state().boards.of(*found).counters(core);
+        const CoreCounters values = simulated_device().boards().of(*found).counters(core);
         *counters = {values.runs, values.busy_ns};
         return RKNN_SUCC;
     });
@@ -62,7 +64,7 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_counters(const char *soc, uint32_t core, ez
 
 EZ_RKNN_EXPORT void ez_rknn_simulator_reset_counters(void) {
     guarded("ez_rknn_simulator_reset_counters", [] {
-        process_state().boards.reset_counters();
+        simulated_device().boards().reset_counters();
         return RKNN_SUCC;
     });
 }
@@ -88,7 +90,7 @@ EZ_RKNN_EXPORT uint32_t ez_rknn_simulator_release_hangs(void) {
 EZ_RKNN_EXPORT int ez_rknn_simulator_device_pid(void) {
     int pid = 0;
     guarded("ez_rknn_simulator_device_pid", [&] {
-        pid = process_state().device.pid();
+        pid = simulated_device().process().pid();
         return RKNN_SUCC;
     });
     return pid;
@@ -111,11 +113,13 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_layer_times(uint64_t context, ez_rknn_layer
     return guarded("ez_rknn_simulator_layer_times", [&] {
         if (count == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the place for the number of layers is NULL");
         const std::shared_ptr<Context> found = process_state().contexts.find(context);
-        const std::vector<Node> &nodes = found->model()->file.graphs[found->graph_index()].nodes;
+        const auto &model = static_cast<const SimulatedModel &>(*found->model()->device);
+        const std::vector<Node> &nodes = model.file().graphs[found->graph_index()].nodes;
+        const std::vector<LayerCost> &costs = model.graphs()[found->graph_index()].costs;
         const uint32_t room = layers == nullptr ? 0 : *count;
         *count = static_cast<uint32_t>(nodes.size());
         for (uint32_t i = 0; i < std::min(room, *count); ++i) {
-            layers[i] = layer_time(nodes[i], found->plan().costs[i], *found->model()->soc);
+            layers[i] = layer_time(nodes[i], costs[i], model.soc());
         }
         return RKNN_SUCC;
     });

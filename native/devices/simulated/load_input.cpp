@@ -1,8 +1,8 @@
-/* What the NPU does when it reads an input. */
+#include "devices/simulated/load_input.h"
+
 #include <cstring>
 #include <vector>
 
-#include "rknnrt/tensors/convert_input.h"
 #include "rknnrt/tensors/elements.h"
 #include "rknnrt/tensors/normalise_input.h"
 #include "rknnrt/tensors/rounding.h"

@@ -67,12 +67,12 @@ const char *type_name(const Graph &graph, const Node &node) {
 
 }  // namespace
 
-std::string perf_detail_text(const Model &model, size_t graph_index, bool layers) {
-    const Graph &graph = model.file.graphs[graph_index];
-    const GraphPlan &plan = model.graphs[graph_index];
+std::string perf_detail_text(const SimulatedModel &model, size_t graph_index, bool layers) {
+    const Graph &graph = model.file().graphs[graph_index];
+    const SimulatedGraph &plan = model.graphs()[graph_index];
     std::string text = format("Total Weight Memory Size: %llu\nTotal Internal Memory Size: %llu\n",
-                              static_cast<unsigned long long>(model.file.weight_bytes),
-                              static_cast<unsigned long long>(model.file.internal_bytes));
+                              static_cast<unsigned long long>(model.file().weight_bytes),
+                              static_cast<unsigned long long>(model.file().internal_bytes));
     if (!layers) return text;
     text += "Times are modelled (simulated NPU), one core\n";
     constexpr const char row[] = "%-4zu %-16s %-8s %-6s %-44s %-22s %-14llu %-14llu %-14llu %-14lld %-14.2f %s\n";
@@ -86,7 +86,7 @@ std::string perf_detail_text(const Model &model, size_t graph_index, bool layers
                        shapes(graph, node.inputs).c_str(), shapes(graph, node.outputs).c_str(),
                        static_cast<unsigned long long>(cost.ddr_cycles),
                        static_cast<unsigned long long>(cost.npu_cycles), static_cast<unsigned long long>(cost.cycles),
-                       static_cast<long long>(cost.duration_ns({}, *model.soc) / 1000),
+                       static_cast<long long>(cost.duration_ns({}, model.soc()) / 1000),
                        static_cast<double>(cost.read_bytes) / 1024, node.name.c_str());
     }
     text += format("Total Operator Elapsed Time(us): %lld\n", static_cast<long long>(plan.modelled_ns({}) / 1000));

@@ -3,11 +3,11 @@
 
 #include <string>
 
-#include "rknnrt/context/model.h"
+#include "devices/simulated/simulated_model.h"
 
 namespace ez_rknn::simulator {
 
 /* Memory sizes and, if asked for, a table of the layers with their modelled times. */
-std::string perf_detail_text(const Model &model, size_t graph, bool layers);
+std::string perf_detail_text(const SimulatedModel &model, size_t graph, bool layers);
 
 }  // namespace ez_rknn::simulator

@@ -211,12 +211,4 @@ int64_t graph_duration_ns(const std::vector<LayerCost> &costs, CoreUse use, cons
     return std::llround(std::min(sum, most));
 }
 
-bool supports_cores(const Graph &graph, uint32_t cores) {
-    // Task counts are listed 1 core; 2 cores: core 0, 1; 3 cores: core 0, 1, 2.
-    const size_t first = cores == 2 ? 1 : 3;
-    return cores == 1 || std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node &node) {
-               return node.task_counts.size() > first && node.task_counts[first] > 0;
-           });
-}
-
 }  // namespace ez_rknn::simulator

@@ -38,7 +38,4 @@ std::vector<LayerCost> layer_costs(const Graph &graph, const Soc &soc);
 
 int64_t graph_duration_ns(const std::vector<LayerCost> &costs, CoreUse use, const Soc &soc);
 
-/* Whether the compiler has prepared the graph for this number of cores working together. */
-bool supports_cores(const Graph &graph, uint32_t cores);
-
 }  // namespace ez_rknn::simulator

@@ -24,7 +24,7 @@ std::shared_ptr<Context> context_of(rknn_context handle) {
 /* A model that is given as bytes, or as a path when `size` is 0. */
 std::shared_ptr<const Model> load(const void *model, uint32_t size, const Settings &settings,
                                   const std::shared_ptr<const Model> &master) {
-    Device &device = process_state().device;
+    Device &device = *process_state().device;
     if (size != 0) return load_model(Bytes(model, size), settings, FileDescriptor(), device, master);
     const FileDescriptor file = FileDescriptor::open_readonly(static_cast<const char *>(model));
     const FileVersion version = file.version();
@@ -47,12 +47,12 @@ std::shared_ptr<const Model> master_of(uint32_t flag, const rknn_init_extend *ex
 rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t flags, WeightMemory weights,
                          const Context *source = nullptr) {
     ProcessState &state = process_state();
-    return state.contexts.add(std::make_shared<Context>(model, state.boards.of(*model->soc), flags, weights, source));
+    return state.contexts.add(std::make_shared<Context>(model, *state.device, flags, weights, source));
 }
 
 /* What a board would let pass, although there is probably more to it. */
 void warn_of_leftovers(const Context &context) {
-    const size_t memories = process_state().memories.orphan(context);
+    const size_t memories = process_state().memories.orphan(*context.account());
     if (memories != 0) {
         log_warning(text_of("rknn_destroy: memory of this context that was never destroyed (rknn_destroy_mem): ",
                             memories, "; it cannot be bound any more"));
@@ -77,12 +77,13 @@ void check_nobody_uses(const Context &destroyed) {
 EZ_RKNN_EXPORT int rknn_init(rknn_context *context, void *model, uint32_t size, uint32_t flag,
                              rknn_init_extend *extend) {
     return guarded({"rknn_init", NewContext()}, [&] {
-        refresh_log_level();
+        ProcessState &state = process_state();
+        refresh_log(state.device->name());
         if (context == nullptr) fail(RKNN_ERR_CTX_INVALID, "the place for the context is NULL");
         *context = 0;  // the vendor's library may leave anything there when it fails
         if (model == nullptr) fail(RKNN_ERR_MODEL_INVALID, "the model is NULL");
         const std::shared_ptr<const Model> master = master_of(flag, extend);
-        *context = add_context(load(model, size, current_settings(), master), flag,
+        *context = add_context(load(model, size, current_settings(*state.device, state.faults), master), flag,
                                master != nullptr ? WeightMemory::shared : WeightMemory::own);
         return RKNN_SUCC;
     });

@@ -33,10 +33,10 @@ rknn_tensor_mem *create(rknn_context ctx, uint64_t size, uint64_t flags) {
     const bool without_context = ctx == 0 && (flags & RKNN_MEM_FLAG_ALLOC_NO_CONTEXT) != 0;
     const std::shared_ptr<Context> owner = without_context ? nullptr : context_of(ctx);
     if (size == 0 || size > UINT32_MAX) fail(RKNN_ERR_PARAM_INVALID, "invalid size: ", size);
-    Sram::Share sram;
-    if (owner != nullptr && (flags & RKNN_FLAG_MEMORY_TRY_ALLOC_SRAM) != 0) sram = owner->board().sram().take(size);
-    const auto memory = std::make_shared<Memory>(static_cast<uint32_t>(size), flags, std::move(sram));
-    return process_state().memories.add(memory, owner);
+    ProcessState &state = process_state();
+    const Soc *soc = owner != nullptr ? owner->model()->soc : nullptr;
+    const auto memory = std::make_shared<Memory>(state.device->allocate(size, flags, soc), flags);
+    return state.memories.add(memory, owner != nullptr ? owner->account() : nullptr);
 }
 
 }  // namespace
@@ -53,14 +53,17 @@ EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_fd(rknn_context ctx, int32_
                                                         int32_t offset) {
     return made({"rknn_create_mem_from_fd", ctx}, [&] {
         const std::shared_ptr<Context> owner = context_of(ctx);
-        return process_state().memories.add(std::make_shared<Memory>(fd, virt_addr, size, offset), owner);
+        ProcessState &state = process_state();
+        const auto memory = std::make_shared<Memory>(*state.device, fd, virt_addr, size, offset);
+        return state.memories.add(memory, owner->account());
     });
 }
 
 EZ_RKNN_EXPORT rknn_tensor_mem *rknn_create_mem_from_phys(rknn_context ctx, uint64_t, void *, uint32_t) {
     return made({"rknn_create_mem_from_phys", ctx}, [&]() -> rknn_tensor_mem * {
         context_of(ctx);
-        fail(RKNN_ERR_PARAM_INVALID, "the simulated NPU has no physical memory: use rknn_create_mem, or ",
+        fail(RKNN_ERR_PARAM_INVALID, "the ", process_state().device->name(),
+             " has no physical memory: use rknn_create_mem, or ",
              "rknn_create_mem_from_fd with the memory's file descriptor");
     });
 }

@@ -9,15 +9,17 @@ namespace ez_rknn::simulator {
 namespace {
 
 std::atomic<int> level{0};
+std::atomic<const char *> device_name{""};
 
 void write(char letter, const std::string &text) noexcept {
     // One call, so that lines of several threads do not mix.
-    std::fprintf(stderr, "%c RKNN (simulated NPU): %s\n", letter, text.c_str());
+    std::fprintf(stderr, "%c RKNN (%s): %s\n", letter, device_name.load(), text.c_str());
 }
 
 }  // namespace
 
-void refresh_log_level() noexcept {
+void refresh_log(const char *device) noexcept {
+    device_name = device;
     const char *value = std::getenv("RKNN_LOG_LEVEL");
     level.store(value == nullptr ? 0 : std::atoi(value), std::memory_order_relaxed);
 }

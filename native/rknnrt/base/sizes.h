@@ -1,4 +1,4 @@
-/* Products of sizes that a file says: no file's numbers overflow them. */
+/* Products of sizes that a file says, which no file's numbers overflow; and multiples. */
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,11 @@ uint64_t product_of(const Dims &dims) {
     uint64_t result = 1;
     for (const auto size : dims) result = times(result, static_cast<uint64_t>(size));
     return result;
+}
+
+/* Rounded up to a multiple of `alignment`, unless that is 0. */
+constexpr uint64_t aligned(uint64_t value, uint64_t alignment) {
+    return alignment == 0 ? value : (value + alignment - 1) / alignment * alignment;
 }
 
 }  // namespace ez_rknn::simulator

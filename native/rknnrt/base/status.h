@@ -1,7 +1,7 @@
-/* How a call into the simulated runtime fails, and what it says about it.
+/* How a call into the runtime fails, and what it says about it.
  *
  * Inside, a failure is a StatusError: a code of the runtime's interface and a sentence. The functions of the interface
- * (abi*.cpp) turn it into the code; the sentence is kept for ez_rknn_last_error(). */
+ * (abi/) turn it into the code; the sentence is kept for ez_rknn_last_error(). */
 #pragma once
 
 #include <exception>

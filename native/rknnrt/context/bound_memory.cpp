@@ -194,22 +194,22 @@ void Context::check_bindings(const GraphPlan &plan) const {
 void Context::prepare_inputs(const GraphPlan &plan) {
     for (size_t i = 0; i < inputs_.size(); ++i) {
         Input &input = inputs_[i];
-        input.to_read = input.buffer.data();
+        DeviceInput &to_read = device_run_.inputs[i];
+        to_read = {input.buffer.get(), input.reading, false};
         if (!input.binding) continue;
         std::optional<InputReading> reading = read_in_place(plan.inputs[i], *input.binding);
         if (reading) {
             Memory &memory = *input.binding->memory;
             check_flushed(input, plan.inputs[i]);
-            if (plan.inputs[i].fills_rows) {
-                fill_row_ends(plan.inputs[i], memory.data());
-                memory.coherence().written_by_npu();
-            }
-            input.to_read = memory.data();
+            if (plan.inputs[i].fills_rows) memory.coherence().written_by_npu();
+            to_read.memory = &memory.device_memory();
+            to_read.in_place = true;
         } else {
             reading = convert_bound_input(plan.inputs[i], *input.binding, static_cast<uint32_t>(i), input.room,
-                                          input.buffer.data(), input.buffer.size());
+                                          input.buffer->data(), input.buffer->size());
         }
         if (reading) input.reading = *reading;
+        to_read.reading = input.reading;
     }
 }
 
@@ -232,9 +232,9 @@ void Context::write_bound_outputs(const GraphPlan &plan) {
     for (size_t i = 0; i < outputs_.size(); ++i) {
         Output &output = outputs_[i];
         if (!output.binding || output.zeroed_for == &plan) continue;
-        write_bound_output(plan.outputs[i], *output.binding, output.buffer.data(), output.room);
+        write_bound_output(plan.outputs[i], *output.binding, output.buffer->data(), output.room);
         output.binding->memory->coherence().written_by_npu();
-        if (model_->device == nullptr) output.zeroed_for = &plan;
+        if (!computes()) output.zeroed_for = &plan;
     }
 }
 

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "devices/simulated/perf_detail.h"
 #include "rknnrt/base/log.h"
 #include "rknnrt/base/status.h"
 #include "rknnrt/base/wait.h"
@@ -14,29 +13,25 @@
 
 namespace ez_rknn::simulator {
 
-Context::Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights,
+Context::Context(std::shared_ptr<const Model> model, Device &device, uint32_t flags, WeightMemory weights,
                  const Context *source)
     : model_(std::move(model)),
-      board_(board),
+      device_(device),
       flags_(flags),
       weights_(weights),
       source_(source != nullptr ? source->origin_ : nullptr),
-      custom_operators_(model_->graphs[0]) {
+      device_context_(model_->device->make_context(flags)),
+      custom_operators_(model_->graphs[0], device.name()) {
     if (!model_->file.dynamic) graph_ = 0;
     inputs_.resize(model_->graphs[0].inputs.size());
     outputs_.resize(model_->graphs[0].outputs.size());
-    if (!needs_internal_memory()) allocated_bytes_ += model_->file.internal_bytes;
-    if (weights == WeightMemory::own && !needs_weight_memory()) allocated_bytes_ += model_->file.weight_bytes;
-    if ((flags & RKNN_FLAG_ENABLE_SRAM) != 0) sram_ = board_.sram().take(model_->file.internal_bytes);
-    if (model_->device != nullptr) attach();
-}
-
-void Context::attach() {
-    const FileDescriptor memory = FileDescriptor::memory("ez_rknn_tensors", model_->shared_bytes);
-    shared_ = Pages::shared(memory, model_->shared_bytes);
-    std::vector<GraphPlacement> placements;
-    for (const GraphPlan &graph : model_->graphs) placements.push_back(graph.placement);
-    channel_ = model_->device->process()->attach(model_->device->id(), placements, memory);
+    device_run_.inputs.resize(inputs_.size());
+    device_run_.outputs.resize(outputs_.size());
+    device_run_.compute_custom_operator = [this](size_t index) {
+        custom_operators_.compute(index, plan(), operator_places(index));
+    };
+    if (!needs_internal_memory()) account_->bytes += model_->file.internal_bytes;
+    if (weights == WeightMemory::own && !needs_weight_memory()) account_->bytes += model_->file.weight_bytes;
 }
 
 const GraphPlan *Context::current_plan() const {
@@ -63,24 +58,24 @@ const GraphPlan &Context::plan_to_run() const {
 
 /* Buffers are made when they are first needed, for the largest shapes. */
 void Context::allocate() {
-    const auto make = [&](Pages &pages, const std::vector<TensorPort> GraphPlan::*ports, size_t index) {
-        if (pages.data() != nullptr) return false;
+    const auto make = [&](std::unique_ptr<DeviceMemory> &buffer, const std::vector<TensorPort> GraphPlan::*ports,
+                          size_t index) {
+        if (buffer != nullptr) return false;
         size_t size = 0;
         for (const GraphPlan &graph : model_->graphs) {
             const TensorPort &port = (graph.*ports)[index];
             size = std::max(size, static_cast<size_t>(std::max(port.stored_bytes, port.dense_bytes)) * port.batch);
         }
-        pages = Pages(size);
+        buffer = device_.allocate_buffer(size);
         return true;
     };
     for (size_t i = 0; i < inputs_.size(); ++i) make(inputs_[i].buffer, &GraphPlan::inputs, i);
     for (size_t i = 0; i < outputs_.size(); ++i) {
-        const Pages &buffer = outputs_[i].buffer;
         const TensorPort &port = model_->graphs[0].outputs[i];
         const bool made = make(outputs_[i].buffer, &GraphPlan::outputs, i);
-        // New pages are zero already, and take no memory until they are written.
-        if (made && model_->device == nullptr && port.zero_point != 0) {
-            fill_with_zero(port, buffer.size() / port.element_size, buffer.data());
+        // A new buffer is zero already, and takes no memory until it is written.
+        if (made && !computes() && port.zero_point != 0) {
+            fill_with_zero(port, outputs_[i].buffer->size() / port.element_size, outputs_[i].buffer->data());
         }
     }
 }
@@ -90,8 +85,8 @@ void Context::allocate() {
 void Context::count_buffers() {
     if (buffers_are_counted_) return;
     buffers_are_counted_ = true;
-    for (const Input &input : inputs_) allocated_bytes_ += input.buffer.size();
-    for (const Output &output : outputs_) allocated_bytes_ += output.buffer.size();
+    for (const Input &input : inputs_) account_->bytes += input.buffer->size();
+    for (const Output &output : outputs_) account_->bytes += output.buffer->size();
 }
 
 int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
@@ -112,7 +107,7 @@ int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
     }
     for (uint32_t i = 0; i < count; ++i) {
         Input &input = inputs_[i];
-        const auto reading = store_input(plan.inputs[i], inputs[i], i, input.buffer.data(), input.buffer.size());
+        const auto reading = store_input(plan.inputs[i], inputs[i], i, input.buffer->data(), input.buffer->size());
         if (reading) input.reading = *reading;
         const bool is_pixels = reading && reading->raw_uint8;
         note_way(input, plan.inputs[i], is_pixels ? InputWay::copied_pixels : InputWay::copied);
@@ -131,101 +126,21 @@ int Context::run() {
     const GraphPlan &plan = plan_to_run();
     const MemoryUse memory_use(*this);
     check_bindings(plan);
-    if (model_->device != nullptr) custom_operators_.check_registered();
+    if (computes()) custom_operators_.check_registered();
     check_outside_memory();
     allocate();
     const int64_t begin = now_ns();
     prepare_inputs(plan);
-    const uint32_t batch = plan.outputs[0].batch;
-    for (uint32_t inference = 0; inference < batch; ++inference) run_once(inference);
+    for (size_t i = 0; i < outputs_.size(); ++i) device_run_.outputs[i] = outputs_[i].buffer.get();
+    device_run_.graph = graph_index();
+    device_run_.core_mask = core_mask_;
+    const int64_t prepared = now_ns();
+    const int64_t on_device = device_context_->run(device_run_);
+    const int64_t ended = now_ns();
     write_bound_outputs(plan);
-    last_run_us_ = (now_ns() - begin) / 1000;
+    last_run_us_ = (prepared - begin + on_device + now_ns() - ended) / 1000;
     has_run_ = true;
     return RKNN_SUCC;
-}
-
-void Context::run_once(uint32_t inference) {
-    const GraphPlan &plan = plan_to_run();
-    if (model_->device != nullptr) {
-        for (size_t i = 0; i < inputs_.size(); ++i) {
-            const TensorPort &port = plan.inputs[i];
-            const size_t offset = static_cast<size_t>(inference) * port.stored_bytes;
-            load_input(port, inputs_[i].reading, inputs_[i].to_read + offset,
-                       shared_.data() + plan.placement.inputs[i].offset);
-        }
-    }
-    occupy_cores();
-    if (model_->device != nullptr) collect_outputs(inference);
-}
-
-/* Holds the cores for as long as the inference takes: by the model, or by computing if that takes longer. What custom
- * operators take comes on top: only their author knows what they do. */
-void Context::occupy_cores() {
-    Board::Lease lease = board_.acquire(core_mask_);
-    const int64_t begin = now_ns();
-    const int64_t outside = model_->device != nullptr ? compute(lease) : 0;
-    const int64_t computed = model_->device != nullptr ? now_ns() - begin - outside : 0;
-    const int64_t modelled = modelled_ns(lease);
-    const double factor = slowdown(lease);
-    const auto end =
-        lease.start_ns() + outside + static_cast<int64_t>(static_cast<double>(std::max(modelled, computed)) * factor);
-    wait_until_ns(end);
-    lease.set_end(modelled > computed ? end : now_ns());
-}
-
-double Context::slowdown(const Board::Lease &lease) const {
-    double slowest = 1;
-    for (uint32_t core = 0; core < max_cores; ++core) {
-        if ((lease.mask() >> core & 1U) != 0) slowest = std::max(slowest, model_->settings.slowdown[core]);
-    }
-    return slowest;
-}
-
-/* The device computes up to each custom operator and behind the last one; in between this thread does. */
-int64_t Context::compute(const Board::Lease &lease) {
-    const size_t operators = plan().custom_operators.size();
-    int64_t outside = 0;
-    for (size_t i = 0; i < operators; ++i) {
-        compute_stage(i, lease);
-        const int64_t begin = now_ns();
-        custom_operators_.compute(i, plan(), shared_.data());
-        outside += now_ns() - begin;
-    }
-    compute_stage(operators, lease);
-    return outside;
-}
-
-void Context::compute_stage(size_t stage, const Board::Lease &lease) {
-    Request request(Opcode::run);
-    request.u32(static_cast<uint32_t>(graph_index())).u32(static_cast<uint32_t>(stage));
-    request.u32(lease.first_core()).u32(lease.core_count());
-    const std::optional<Reply> reply = channel_.request(request);
-    if (!reply) {
-        channel_.close();
-        model_->device->process()->fail_as_lost();
-    }
-    if (reply->status != RKNN_SUCC) fail(reply->status, reply->text);
-}
-
-int64_t Context::modelled_ns(const Board::Lease &lease) const {
-    switch (model_->settings.timing) {
-        case Timing::fixed:
-            return model_->settings.fixed_ns;
-        case Timing::modelled:
-            return plan().modelled_ns({lease.core_count(), lease.busy_cores()});
-        case Timing::off:
-            break;
-    }
-    return 0;
-}
-
-void Context::collect_outputs(uint32_t inference) {
-    const GraphPlan &plan = plan_to_run();
-    for (size_t i = 0; i < outputs_.size(); ++i) {
-        const size_t size = plan.outputs[i].dense_bytes;
-        std::memcpy(outputs_[i].buffer.data() + inference * size, shared_.data() + plan.placement.outputs[i].offset,
-                    size);
-    }
 }
 
 int Context::outputs_get(uint32_t count, rknn_output *outputs) {
@@ -253,7 +168,7 @@ int Context::outputs_get(uint32_t count, rknn_output *outputs) {
                               " if want_float = ", int{output.want_float}));
             continue;
         }
-        if (output.buf != nullptr) convert_output(plan.outputs[i], want_float, outputs_[i].buffer.data(), output.buf);
+        if (output.buf != nullptr) convert_output(plan.outputs[i], want_float, outputs_[i].buffer->data(), output.buf);
     }
     return RKNN_SUCC;
 }
@@ -283,14 +198,14 @@ int Context::set_core_mask(uint32_t mask) {
 
 int Context::register_custom_operators(const rknn_custom_op *operators, uint32_t count) {
     const Use use(*this);
-    custom_operators_.add(operators, count, plan(), shared_.data());
+    custom_operators_.add(operators, count, plan(), [this](size_t index) { return operator_places(index); });
     return RKNN_SUCC;
 }
 
 const std::string &Context::perf_detail() {
     const Use use(*this);
-    perf_detail_ =
-        has_run_ ? perf_detail_text(*model_, graph_index(), (flags_ & RKNN_FLAG_COLLECT_PERF_MASK) != 0) : "";
+    const bool layers = (flags_ & RKNN_FLAG_COLLECT_PERF_MASK) != 0;
+    perf_detail_ = has_run_ ? device_context_->perf_detail(graph_index(), layers) : "";
     return perf_detail_;
 }
 

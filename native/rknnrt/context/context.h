@@ -12,12 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "devices/simulated/board.h"
-#include "devices/simulated/device_socket.h"
-#include "rknnrt/base/pages.h"
 #include "rknnrt/base/status.h"
 #include "rknnrt/context/custom_operators.h"
 #include "rknnrt/context/model.h"
+#include "rknnrt/device/device.h"
+#include "rknnrt/memory/memory_registry.h"
 #include "rknnrt/tensors/convert_input.h"
 #include "rknnrt/tensors/io_binding.h"
 
@@ -31,8 +30,8 @@ enum class InputWay { none, copied, copied_pixels, pixels, stored, converted };
 
 class Context {
   public:
-    /* With compute on, connects to the device process. `source`: what this is a duplicate of, or NULL. */
-    Context(std::shared_ptr<const Model> model, Board &board, uint32_t flags, WeightMemory weights,
+    /* `source`: what this is a duplicate of, or NULL. */
+    Context(std::shared_ptr<const Model> model, Device &device, uint32_t flags, WeightMemory weights,
             const Context *source = nullptr);
 
     const std::shared_ptr<const Model> &model() const { return model_; }
@@ -50,14 +49,14 @@ class Context {
     int set_internal_mem(const std::shared_ptr<Memory> &memory);
     int set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor_attr &attr);
 
-    /* Whether there are numbers to compute: not with compute=off. */
-    bool computes() const { return model_->device != nullptr; }
-    Board &board() const { return board_; }
+    /* Whether the device reads inputs and writes outputs; if not, all outputs are zero. */
+    bool computes() const { return model_->device->computes(); }
+    Device &device() const { return device_; }
     /* Whether other contexts were made from this one (rknn_dup_context) and still exist. */
     bool has_duplicates() const { return origin_.use_count() > 1; }
 
-    /* Memory that the program makes through this context, or gives back. */
-    void count_memory(int64_t bytes) { allocated_bytes_ += static_cast<uint64_t>(bytes); }
+    /* To which memory that the program makes through this context is charged. */
+    const std::shared_ptr<MemoryAccount> &account() const { return account_; }
     int register_custom_operators(const rknn_custom_op *operators, uint32_t count);
 
     /* The graph whose shapes are in use; NULL for a dynamic model before its shapes were set. */
@@ -67,39 +66,36 @@ class Context {
     size_t graph_index() const;
 
     int64_t last_run_us() const { return last_run_us_; }
-    uint64_t allocated_bytes() const { return allocated_bytes_; }
+    uint64_t allocated_bytes() const { return account_->bytes; }
     /* The text that RKNN_QUERY_PERF_DETAIL gives; "" before the first run. Valid until the next call. */
     const std::string &perf_detail();
 
-    /* The NPU's own buffers, for tests. */
-    const Pages &input_buffer(size_t index) const { return inputs_[index].buffer; }
-    const Pages &output_buffer(size_t index) const { return outputs_[index].buffer; }
+    /* The NPU's own buffers, for tests; NULL before they are needed. */
+    const DeviceMemory *input_buffer(size_t index) const { return inputs_[index].buffer.get(); }
+    const DeviceMemory *output_buffer(size_t index) const { return outputs_[index].buffer.get(); }
 
   private:
     class Use;
     class MemoryUse;
 
     struct Input {
-        Pages buffer; /* all inferences of a run, as the NPU stores them */
+        std::unique_ptr<DeviceMemory> buffer; /* all inferences of a run, as the NPU stores them */
         InputReading reading;
         std::optional<IoBinding> binding;
-        std::vector<uint8_t> room; /* to convert in */
-
-        const uint8_t *to_read = nullptr; /* by the NPU in this run: the buffer, or bound memory */
-
+        std::vector<uint8_t> room;                             /* to convert in */
         InputWay way = InputWay::none;                         /* the latest one */
         std::vector<std::optional<IoBinding>> of_other_shapes; /* by graph */
     };
     struct Output {
-        Pages buffer; /* all inferences of a run, dense, in the model's type */
+        std::unique_ptr<DeviceMemory> buffer; /* all inferences of a run, dense, in the model's type */
         std::optional<IoBinding> binding;
-        const GraphPlan *zeroed_for = nullptr; /* with compute=off: bound memory holds zeros, for these shapes */
-        std::vector<uint8_t> room;             /* to convert in */
+        const GraphPlan *zeroed_for =
+            nullptr;               /* when nothing is computed: bound memory holds zeros, for these shapes */
+        std::vector<uint8_t> room; /* to convert in */
         std::vector<std::optional<IoBinding>> of_other_shapes; /* by graph */
     };
 
     const GraphPlan &plan_to_run() const;
-    void attach();
     void allocate();
     void count_buffers();
     static void note_way(Input &input, const TensorPort &port, InputWay way);
@@ -112,25 +108,20 @@ class Context {
     void check_flushed(Input &input, const TensorPort &port);
     void prepare_inputs(const GraphPlan &plan);
     void write_bound_outputs(const GraphPlan &plan);
-    void run_once(uint32_t inference);
-    void occupy_cores();
-    double slowdown(const Board::Lease &lease) const;
-    /* Returns the nanoseconds that custom operators took of it. */
-    int64_t compute(const Board::Lease &lease);
-    void compute_stage(size_t stage, const Board::Lease &lease);
-    int64_t modelled_ns(const Board::Lease &lease) const;
-    void collect_outputs(uint32_t inference);
+    OperatorPlaces operator_places(size_t index) const {
+        return device_context_->operator_places(graph_index(), index);
+    }
 
     /* Those of the context that this is a duplicate of, and its own, which its duplicates share. */
     using Origin = std::shared_ptr<const char>;
 
     const std::shared_ptr<const Model> model_;
-    Board &board_;
+    Device &device_;
     const uint32_t flags_;
     const WeightMemory weights_;
     const Origin source_;
     const Origin origin_ = std::make_shared<const char>('\0');
-    Sram::Share sram_; /* of the internal memory */
+    const std::shared_ptr<MemoryAccount> account_ = std::make_shared<MemoryAccount>();
     std::atomic<bool> in_use_{false};
 
     /* Only touched by the thread that uses the context. */
@@ -139,9 +130,9 @@ class Context {
     bool buffers_are_counted_ = false;
     std::shared_ptr<Memory> weight_memory_;   /* NULL: not given by the program */
     std::shared_ptr<Memory> internal_memory_; /* the same */
-    Pages shared_;                            /* with the device process */
-    DeviceSocket channel_;
-    CustomOperators custom_operators_; /* their functions may use the shared memory to the last */
+    const std::unique_ptr<DeviceContext> device_context_;
+    DeviceRun device_run_;             /* kept, so that a run need not allocate it */
+    CustomOperators custom_operators_; /* their functions may use the device's memory to the last */
     std::string perf_detail_;
 
     /* Also read by calls of other threads. */
@@ -149,7 +140,6 @@ class Context {
     std::atomic<int> graph_{-1}; /* -1: not chosen yet */
     std::atomic<int64_t> last_run_us_{0};
     std::atomic<bool> has_run_{false};
-    std::atomic<uint64_t> allocated_bytes_{0};
 };
 
 /* Bound memory is in use while this lives: it cannot be destroyed. */

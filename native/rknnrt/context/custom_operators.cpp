@@ -31,14 +31,14 @@ std::string type_of(const rknn_custom_op &functions) {
 
 /* The data begins at virt_addr + offset, as on a board, where many tensors share one allocation: who forgets the
  * offset is to notice it here. */
-std::vector<rknn_custom_op_tensor> tensors(const std::vector<TensorPort> &ports, const std::vector<Place> &places,
-                                           uint8_t *memory) {
+std::vector<rknn_custom_op_tensor> tensors(const std::vector<TensorPort> &ports,
+                                           const std::vector<OperandPlace> &places) {
     std::vector<rknn_custom_op_tensor> result(ports.size());
     for (size_t i = 0; i < ports.size(); ++i) {
         result[i].attr = logical_attr(ports[i], static_cast<uint32_t>(i));
         rknn_tensor_mem &mem = result[i].mem;
         mem = {};
-        mem.virt_addr = memory;
+        mem.virt_addr = places[i].memory;
         mem.fd = -1;
         mem.offset = static_cast<int32_t>(places[i].offset);
         mem.size = static_cast<uint32_t>(places[i].size);
@@ -50,11 +50,8 @@ std::vector<rknn_custom_op_tensor> tensors(const std::vector<TensorPort> &ports,
 /* One call of one function, with everything that it is given. */
 class Invocation {
   public:
-    Invocation(size_t index, const GraphPlan &graph, uint8_t *memory)
-        : inputs_(
-              tensors(graph.custom_operators[index].inputs, graph.placement.custom_operators[index].inputs, memory)),
-          outputs_(tensors(graph.custom_operators[index].outputs, graph.placement.custom_operators[index].outputs,
-                           memory)) {}
+    Invocation(const CustomOperatorPlan &plan, const OperatorPlaces &places)
+        : inputs_(tensors(plan.inputs, places.inputs)), outputs_(tensors(plan.outputs, places.outputs)) {}
 
     using Function = decltype(rknn_custom_op::compute);
     void operator()(Function function, const char *what, CustomOperator &mine) {
@@ -78,7 +75,8 @@ class Invocation {
 
 }  // namespace
 
-CustomOperators::CustomOperators(const GraphPlan &graph) : operators_(graph.custom_operators.size()) {
+CustomOperators::CustomOperators(const GraphPlan &graph, const char *device)
+    : device_(device), operators_(graph.custom_operators.size()) {
     for (size_t i = 0; i < operators_.size(); ++i) {
         operators_[i].plan = &graph.custom_operators[i];
         operators_[i].context.internal_ctx = &operators_[i];
@@ -89,7 +87,8 @@ CustomOperators::~CustomOperators() {
     for (auto mine = operators_.rbegin(); mine != operators_.rend(); ++mine) destroy(*mine);
 }
 
-void CustomOperators::add(const rknn_custom_op *operators, uint32_t count, const GraphPlan &graph, uint8_t *memory) {
+void CustomOperators::add(const rknn_custom_op *operators, uint32_t count, const GraphPlan &graph,
+                          const FindPlaces &find_places) {
     check(operators, count);
     std::vector<CustomOperator *> added;
     try {
@@ -100,7 +99,7 @@ void CustomOperators::add(const rknn_custom_op *operators, uint32_t count, const
             mine.functions = *functions;
             mine.context.target = functions->target;
             added.push_back(&mine);
-            Invocation(i, graph, memory)(functions->init, "init", mine);
+            Invocation(graph.custom_operators[i], find_places(i))(functions->init, "init", mine);
             mine.initialised = true;
         }
     } catch (...) {
@@ -119,8 +118,8 @@ void CustomOperators::check(const rknn_custom_op *operators, uint32_t count) con
         if (type.empty()) fail(RKNN_ERR_PARAM_INVALID, "custom operator ", i, " has no op_type");
         const int32_t target = number_of(given.target);
         if (target == RKNN_TARGET_TYPE_GPU) {
-            fail(RKNN_ERR_PARAM_INVALID, "the custom operator ", type,
-                 " is for the GPU, and the simulated NPU has none: ", "register one for the CPU");
+            fail(RKNN_ERR_PARAM_INVALID, "the custom operator ", type, " is for the GPU, and the ", device_,
+                 " has none: register one for the CPU");
         }
         if (target != RKNN_TARGET_TYPE_CPU) {
             fail(RKNN_ERR_PARAM_INVALID, "the custom operator ", type, " is for target ", target,
@@ -172,9 +171,9 @@ void CustomOperators::check_registered() const {
          "; call rknn_register_custom_ops between rknn_init and rknn_run");
 }
 
-void CustomOperators::compute(size_t index, const GraphPlan &graph, uint8_t *memory) {
+void CustomOperators::compute(size_t index, const GraphPlan &graph, const OperatorPlaces &places) {
     CustomOperator &mine = operators_[index];
-    Invocation call(index, graph, memory);
+    Invocation call(graph.custom_operators[index], places);
     call(mine.functions.prepare, "prepare", mine);
     call(mine.functions.compute, "compute", mine);
 }

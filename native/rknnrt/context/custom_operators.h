@@ -5,11 +5,14 @@
  * `destroy` when the context is. */
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "rknn_abi.h"
 #include "rknnrt/context/model.h"
+#include "rknnrt/device/device.h"
 
 namespace ez_rknn::simulator {
 
@@ -24,20 +27,22 @@ struct CustomOperator {
 
 class CustomOperators {
   public:
-    /* The operators of `graph`, none of them registered. */
-    explicit CustomOperators(const GraphPlan &graph);
+    /* The operators of `graph`, none of them registered. `device` is the name of the device; it is not copied. */
+    CustomOperators(const GraphPlan &graph, const char *device);
     /* Calls each operator's `destroy`, the last one first. */
     ~CustomOperators();
     CustomOperators(const CustomOperators &) = delete;
     CustomOperators &operator=(const CustomOperators &) = delete;
 
+    using FindPlaces = std::function<OperatorPlaces(size_t)>;
+
     /* rknn_register_custom_ops: checks all of them, then calls the `init` of each that the graph has, with its tensors
-     * in `memory` (NULL when nothing is computed). When one fails, none of them is registered. */
-    void add(const rknn_custom_op *operators, uint32_t count, const GraphPlan &graph, uint8_t *memory);
+     * where find_places(its number) says. When one fails, none of them is registered. */
+    void add(const rknn_custom_op *operators, uint32_t count, const GraphPlan &graph, const FindPlaces &find_places);
     /* Fails, with their names, when an operator of the model is not registered. */
     void check_registered() const;
-    /* Computes one operator, from its inputs to its outputs in `memory`. */
-    void compute(size_t index, const GraphPlan &graph, uint8_t *memory);
+    /* Computes one operator, from its inputs to its outputs in `places`. */
+    void compute(size_t index, const GraphPlan &graph, const OperatorPlaces &places);
 
     /* Whether the calling thread is inside a function of a custom operator. */
     static bool running();
@@ -47,6 +52,7 @@ class CustomOperators {
     void check(const rknn_custom_op *operators, uint32_t count) const;
     void destroy(CustomOperator &mine) noexcept;
 
+    const char *const device_;
     std::vector<CustomOperator> operators_; /* never moves: contexts point into it */
 };
 

@@ -1,6 +1,6 @@
 /* Memory for weights and intermediate tensors that the program gives instead of the runtime allocating it.
  *
- * The simulated NPU needs neither: a board's would write into them, so that they must be there, and large enough. */
+ * An NPU may write into them, so that they must be there, and large enough, whether the device needs them or not. */
 #include "rknnrt/base/status.h"
 #include "rknnrt/context/context.h"
 

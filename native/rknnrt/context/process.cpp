@@ -103,16 +103,4 @@ bool ContextRegistry::weights_are_orphaned(const Model &model) {
     return used;
 }
 
-Board &Boards::of(const Soc &soc) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    std::unique_ptr<Board> &board = boards_[&soc];
-    if (board == nullptr) board = std::make_unique<Board>(soc);
-    return *board;
-}
-
-void Boards::reset_counters() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    for (auto &[soc, board] : boards_) board->reset_counters();
-}
-
 }  // namespace ez_rknn::simulator

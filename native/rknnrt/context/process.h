@@ -1,15 +1,13 @@
-/* What belongs to the whole process: its contexts, its boards, its device. */
+/* What belongs to the whole process: its contexts, its memory, its device. */
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 
-#include "devices/simulated/board.h"
-#include "devices/simulated/device.h"
 #include "rknnrt/context/context.h"
+#include "rknnrt/device/device.h"
 #include "rknnrt/memory/memory_registry.h"
 #include "rknnrt/settings/faults.h"
 
@@ -34,24 +32,12 @@ class ContextRegistry {
     std::unordered_map<rknn_context, std::shared_ptr<Context>> contexts_;
 };
 
-/* One board for each SoC. */
-class Boards {
-  public:
-    Board &of(const Soc &soc);
-    void reset_counters();
-
-  private:
-    std::mutex mutex_; /* guards the map; boards themselves are thread-safe and stay where they are */
-    std::map<const Soc *, std::unique_ptr<Board>> boards_;
-};
-
 /* All of it in one object, because a forked child gets a new one: the old one's mutexes may be locked by threads that
  * the child does not have, and its device belongs to the parent. */
 struct ProcessState {
     ContextRegistry contexts;
     MemoryRegistry memories;
-    Boards boards;
-    Device device;
+    std::unique_ptr<Device> device = make_device();
     FaultRegistry faults;
     Hangs hangs;
     const ProcessState *inherited = nullptr; /* from the process that this one was forked from; never used again */

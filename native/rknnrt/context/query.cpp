@@ -11,10 +11,6 @@ namespace ez_rknn::simulator {
 
 namespace {
 
-/* Clients compare the first three numbers with the oldest version that they work with. */
-constexpr const char *api_version = "2.5.0 (simulated NPU of EZ RKNN Async)";
-constexpr const char *driver_version = "0.9.8 (simulated)";
-
 /* The place for an answer of one type. */
 template <typename Info>
 Info &answer(void *info, uint32_t size) {
@@ -77,10 +73,10 @@ int query_number(const Context &context, void *info, uint32_t size) {
     return RKNN_SUCC;
 }
 
-int query_version(void *info, uint32_t size) {
+int query_version(const Device &device, void *info, uint32_t size) {
     auto &version = answer<rknn_sdk_version>(info, size);
-    put_text(version.api_version, api_version);
-    put_text(version.drv_version, driver_version);
+    put_text(version.api_version, device.versions().api);
+    put_text(version.drv_version, device.versions().driver);
     return RKNN_SUCC;
 }
 
@@ -92,8 +88,9 @@ int query_memory(const Context &context, void *info, uint32_t size) {
     memory.total_weight_size = static_cast<uint32_t>(std::min<uint64_t>(file.weight_bytes, UINT32_MAX));
     memory.total_internal_size = static_cast<uint32_t>(std::min<uint64_t>(file.internal_bytes, UINT32_MAX));
     memory.total_dma_allocated_size = context.allocated_bytes();
-    memory.total_sram_size = static_cast<uint32_t>(context.board().sram().total());
-    memory.free_sram_size = static_cast<uint32_t>(context.board().sram().free());
+    const SramSize sram = context.model()->device->sram();
+    memory.total_sram_size = static_cast<uint32_t>(sram.total);
+    memory.free_sram_size = static_cast<uint32_t>(sram.free);
     std::memcpy(info, &memory, std::min<size_t>(size, sizeof memory));
     return RKNN_SUCC;
 }
@@ -147,7 +144,7 @@ int query(Context &context, int32_t command, void *info, uint32_t size) {
             answer<rknn_perf_run>(info, size).run_duration = context.last_run_us();
             return RKNN_SUCC;
         case RKNN_QUERY_SDK_VERSION:
-            return query_version(info, size);
+            return query_version(context.device(), info, size);
         case RKNN_QUERY_MEM_SIZE:
             return query_memory(context, info, size);
         case RKNN_QUERY_CUSTOM_STRING:

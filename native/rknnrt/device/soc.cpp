@@ -1,5 +1,8 @@
 #include "rknnrt/device/soc.h"
 
+#include <algorithm>
+#include <cctype>
+
 namespace ez_rknn::simulator {
 
 namespace {
@@ -28,6 +31,12 @@ std::string soc_names() {
     std::string names;
     for (const Soc &soc : socs) names += (names.empty() ? "" : ", ") + std::string(soc.name);
     return names;
+}
+
+std::string upper(std::string name) {
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
+    return name;
 }
 
 }  // namespace ez_rknn::simulator

@@ -1,8 +1,11 @@
-/* The SoCs that the simulated NPU can be. */
+/* The SoCs that a device can be. */
 #pragma once
 
 #include <cstdint>
 #include <string>
+
+#include "rknn_abi.h"
+#include "rknnrt/base/status.h"
 
 namespace ez_rknn::simulator {
 
@@ -20,5 +23,15 @@ struct Soc {
 const Soc *find_soc(const std::string &name);
 /* "rk3588, rk3576, ..." */
 std::string soc_names();
+/* As messages of the vendor's library write its name: "RK3588". */
+std::string upper(std::string name);
+
+/* Fails with RKNN_ERR_PARAM_INVALID, in the words of the setting that names the core, if the SoC has no such core. */
+template <typename... Setting>
+void check_core(const Soc &soc, uint32_t core, const Setting &...setting) {
+    if (core < soc.cores) return;
+    fail(RKNN_ERR_PARAM_INVALID, setting..., " names core ", core, ", but ", soc.name, " has ",
+         soc.cores == 1 ? "only core 0" : text_of("cores 0 to ", soc.cores - 1));
+}
 
 }  // namespace ez_rknn::simulator

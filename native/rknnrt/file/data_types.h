@@ -57,4 +57,12 @@ uint32_t bits_of(DataType type);
  * when the file is read. */
 bool is_convertible(DataType type);
 
+/* Whether elements of the type stand for real numbers, by scale and zero point. */
+constexpr bool is_quantised_type(DataType type) {
+    return type == DataType::int8 || type == DataType::uint8 || type == DataType::int16;
+}
+
+/* Surfaces that the NPU writes begin at multiples of so many pixels. */
+constexpr uint64_t surface_alignment = 4;
+
 }  // namespace ez_rknn::simulator

@@ -179,7 +179,7 @@ uint32_t batch_of(const std::string &text) {
 void check_versions(int32_t schema, int32_t toolkit) {
     if (schema > newest_schema) {
         fail(RKNN_ERR_MODEL_INVALID, "RKNN model version is ", schema,
-             ", but the simulated NPU supports model version <= ", newest_schema);
+             ", but this runtime supports model version <= ", newest_schema);
     }
     if (schema < 1 || toolkit < 0) {
         fail(RKNN_ERR_MODEL_INVALID, "damaged model: it gives model version ", schema, " and toolkit version ",
@@ -230,6 +230,14 @@ ModelFile parse_model(const Bytes &file) {
     if (model.graphs.empty()) fail(RKNN_ERR_MODEL_INVALID, "damaged model: it has no graph");
     check_same_ports(model.graphs);
     return model;
+}
+
+bool supports_cores(const Graph &graph, uint32_t cores) {
+    // Task counts are listed 1 core; 2 cores: core 0, 1; 3 cores: core 0, 1, 2.
+    const size_t first = cores == 2 ? 1 : 3;
+    return cores == 1 || std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node &node) {
+               return node.task_counts.size() > first && node.task_counts[first] > 0;
+           });
 }
 
 }  // namespace ez_rknn::simulator

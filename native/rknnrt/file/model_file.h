@@ -1,4 +1,4 @@
-/* A .rknn file as the simulated runtime needs it: what its tensors and layers are, not what their weights say.
+/* A .rknn file as the runtime needs it: what its tensors and layers are, not what their weights say.
  *
  * A .rknn file is a 64-byte header, a FlatBuffer and a JSON summary. The structures below follow the tables of the
  * FlatBuffer; the numbers of their fields are in fields.h. */
@@ -79,5 +79,8 @@ struct ModelFile {
 /* Reads a file. Whatever is wrong with it is RKNN_ERR_MODEL_INVALID; memory stays within a small multiple of its size.
  */
 ModelFile parse_model(const Bytes &file);
+
+/* Whether the compiler has prepared the graph for this number of cores working together. */
+bool supports_cores(const Graph &graph, uint32_t cores);
 
 }  // namespace ez_rknn::simulator

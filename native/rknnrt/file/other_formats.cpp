@@ -57,7 +57,7 @@ void refuse_other_formats(const Bytes &file, uint64_t version, uint64_t readable
     const std::string from = made(word_of(summary, "\"version\""), soc);
     if (version == mini_version) {
         fail(RKNN_ERR_MODEL_INVALID, "the model is in the mini format (mini_rknn=True)", from,
-             "; that is for small SoCs such as RV1103 and RV1106, and the simulated NPU cannot read it");
+             "; that is for small SoCs such as RV1103 and RV1106, and this runtime cannot read it");
     }
     if (version <= first_generation) {
         fail(RKNN_ERR_MODEL_INVALID, "container version ", version, from, ": the model is of rknn-toolkit 1, for ",

@@ -9,7 +9,6 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/sizes.h"
 #include "rknnrt/base/status.h"
-#include "rknnrt/tensors/tensor_port.h"
 
 namespace ez_rknn::simulator {
 

@@ -1,31 +1,28 @@
 /* Memory that the program and the NPU share: what stands behind a rknn_tensor_mem.
  *
- * Memory of rknn_create_mem is a file without a name (memfd), so that its descriptor can be given to another context or
- * another process and be mapped there, as a dma-buf can. Memory of rknn_create_mem_from_fd is somebody else's file: as
- * in the vendor's library nothing is looked at until it is bound. Then it is mapped through the descriptor, at the
- * offset, because that is the way in which an NPU reaches it; the program's own address of it is not used. */
+ * Memory of rknn_create_mem is the device's. Memory of rknn_create_mem_from_fd is somebody else's file: as in the
+ * vendor's library nothing is looked at until it is bound. Then the device imports it, by its descriptor and offset;
+ * the program's own address of it is not used. */
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 
-#include "devices/simulated/sram.h"
 #include "rknn_abi.h"
-#include "rknnrt/base/pages.h"
+#include "rknnrt/device/device.h"
 #include "rknnrt/memory/coherence.h"
 
 namespace ez_rknn::simulator {
 
 class Memory {
   public:
-    /* Of this library. `alloc_flags` are those of rknn_create_mem2, `sram` is what there was of the static memory, if
-     * it was asked for. RKNN_ERR_MALLOC_FAIL when there is no memory. */
-    Memory(uint32_t size, uint64_t alloc_flags, Sram::Share sram);
-    /* Of somebody else, from `offset` in the file; nothing is checked yet. */
-    Memory(int32_t fd, void *virt_addr, uint32_t size, int32_t offset);
-    ~Memory();
+    /* Of the device. `alloc_flags` are those of rknn_create_mem2. */
+    Memory(std::unique_ptr<DeviceMemory> memory, uint64_t alloc_flags);
+    /* Of somebody else, from `offset` in the file; nothing is checked before `device` is to import it. */
+    Memory(Device &device, int32_t fd, void *virt_addr, uint32_t size, int32_t offset);
     Memory(const Memory &) = delete;
     Memory &operator=(const Memory &) = delete;
 
@@ -36,7 +33,7 @@ class Memory {
 
     uint32_t size() const { return size_; }
     /* What it takes of the system's memory; nothing when it is somebody else's. */
-    int64_t allocated_bytes() const { return own_ ? int64_t{size_} : 0; }
+    int64_t allocated_bytes() const { return importer_ == nullptr ? int64_t{size_} : 0; }
     uint64_t alloc_flags() const { return alloc_flags_; }
     bool cacheable() const { return (alloc_flags_ & RKNN_FLAG_MEMORY_NON_CACHEABLE) == 0; }
     /* What rknn_mem_sync does. `look`: somebody will ask whether it was called when it had to be. */
@@ -46,10 +43,12 @@ class Memory {
     /* Whether the program said where the CPU finds it; the vendor's library binds no other. */
     bool has_address() const { return has_address_; }
 
-    /* Makes it reachable for the NPU: from then on data() is valid. Fails in words where that is impossible. */
+    /* Makes it reachable for the NPU: from then on there is device_memory(). Fails in words where that is impossible.
+     */
     void import();
-    uint8_t *data() const { return data_; }
-    bool writable() const { return writable_; }
+    DeviceMemory &device_memory() const { return *memory_; }
+    uint8_t *data() const { return memory_->data(); }
+    bool writable() const { return memory_->writable(); }
 
     /* Who has it bound must not use it any more: it was given back, or its context is gone. */
     enum class State { usable, freed, without_context };
@@ -62,22 +61,16 @@ class Memory {
     bool in_use() const { return users_ != 0; }
 
   private:
-    void create();
-    void map_file();
-
     const uint32_t size_;
     const uint64_t alloc_flags_;
-    const bool own_;
     const bool has_address_;
-    const int32_t offset_;
-    int32_t fd_;
+    Device *const importer_ = nullptr; /* of somebody else's memory */
+    const int32_t fd_ = -1;
+    const int32_t offset_ = 0;
     std::unique_ptr<rknn_tensor_mem> handle_;
-    std::mutex import_mutex_; /* guards the three below until data_ is set; from then on they do not change */
-    Pages pages_;
-    uint8_t *data_ = nullptr;
-    bool writable_ = true;
+    std::mutex import_mutex_; /* guards memory_ until it is set; from then on it does not change */
+    std::unique_ptr<DeviceMemory> memory_;
     Coherence coherence_;
-    Sram::Share sram_;
     std::atomic<State> state_{State::usable};
     std::atomic<uint32_t> users_{0};
 };

@@ -4,7 +4,6 @@
 
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
-#include "rknnrt/context/context.h"
 
 namespace ez_rknn::simulator {
 
@@ -23,10 +22,11 @@ void release(Memory &memory) {
 
 }  // namespace
 
-rknn_tensor_mem *MemoryRegistry::add(const std::shared_ptr<Memory> &memory, const std::shared_ptr<Context> &owner) {
+rknn_tensor_mem *MemoryRegistry::add(const std::shared_ptr<Memory> &memory,
+                                     const std::shared_ptr<MemoryAccount> &owner) {
     const std::lock_guard<std::mutex> lock(mutex_);
     entries_[memory->handle()] = {memory, owner};
-    if (owner != nullptr) owner->count_memory(memory->allocated_bytes());
+    if (owner != nullptr) owner->bytes += static_cast<uint64_t>(memory->allocated_bytes());
     return memory->handle();
 }
 
@@ -52,14 +52,14 @@ void MemoryRegistry::destroy(const rknn_tensor_mem *handle) {
     if (found == entries_.end()) fail_as_unknown(handle);
     memory = found->second.memory;
     release(*memory);
-    const std::shared_ptr<Context> owner = found->second.owner.lock();
-    if (owner != nullptr) owner->count_memory(-memory->allocated_bytes());
+    const std::shared_ptr<MemoryAccount> owner = found->second.owner.lock();
+    if (owner != nullptr) owner->bytes -= static_cast<uint64_t>(memory->allocated_bytes());
     entries_.erase(found);
     destroyed_.push_back(memory->release_handle());
     if (destroyed_.size() > destroyed_to_remember) destroyed_.pop_front();
 }
 
-size_t MemoryRegistry::orphan(const Context &owner) {
+size_t MemoryRegistry::orphan(const MemoryAccount &owner) {
     const std::lock_guard<std::mutex> lock(mutex_);
     size_t count = 0;
     for (auto &[handle, entry] : entries_) {

@@ -2,6 +2,8 @@
  * longer, are recognised instead of followed. */
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -11,23 +13,26 @@
 
 namespace ez_rknn::simulator {
 
-class Context;
+/* What one context has allocated, and what tells its memory from that of others. */
+struct MemoryAccount {
+    std::atomic<uint64_t> bytes{0};
+};
 
 class MemoryRegistry {
   public:
     /* `owner` may be NULL: memory of no context. */
-    rknn_tensor_mem *add(const std::shared_ptr<Memory> &memory, const std::shared_ptr<Context> &owner);
+    rknn_tensor_mem *add(const std::shared_ptr<Memory> &memory, const std::shared_ptr<MemoryAccount> &owner);
     /* RKNN_ERR_PARAM_INVALID, saying what is wrong with the address, when there is no such memory. */
     std::shared_ptr<Memory> find(const rknn_tensor_mem *handle);
     /* Gives memory back. RKNN_ERR_FAIL, and nothing happens, while a run uses it. */
     void destroy(const rknn_tensor_mem *handle);
     /* A context is going: marks its memory. Returns how many were never destroyed. */
-    size_t orphan(const Context &owner);
+    size_t orphan(const MemoryAccount &owner);
 
   private:
     struct Entry {
         std::shared_ptr<Memory> memory;
-        std::weak_ptr<Context> owner;
+        std::weak_ptr<MemoryAccount> owner;
     };
     [[noreturn]] void fail_as_unknown(const rknn_tensor_mem *handle) const;
 

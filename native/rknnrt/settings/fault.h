@@ -1,11 +1,11 @@
-/* One fault that the simulated runtime is told to have.
+/* One fault that the runtime is told to have.
  *
  * Written FUNCTION[@coreN][#WHEN]:ACTION, for example "rknn_run@core1#3:fail=-1":
  *
  *   FUNCTION   a function of the vendor's interface
  *   @coreN     only calls for a context that its core mask ties to that core (others count neither)
  *   #WHEN      #3: the third call; #every3: the third, the sixth, ...; without: every call
- *   ACTION     fail=CODE, delay=MICROSECONDS, hang, or lose (the device process is killed)
+ *   ACTION     fail=CODE, delay=MICROSECONDS, hang, or lose (the device is lost)
  *
  * A fault counts the calls that it is about. Everything here is thread-safe. */
 #pragma once

@@ -1,4 +1,4 @@
-/* The faults of a process: which are set, and what happens to a call that meets one. */
+/* The faults of a process: which are set, and which calls hang by one. */
 #pragma once
 
 #include <condition_variable>

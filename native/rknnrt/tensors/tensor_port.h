@@ -6,15 +6,11 @@
 #include <vector>
 
 #include "rknn_abi.h"
+#include "rknnrt/base/sizes.h"
 #include "rknnrt/device/soc.h"
 #include "rknnrt/file/model_file.h"
 
 namespace ez_rknn::simulator {
-
-/* Whether elements of the type stand for real numbers, by scale and zero point. */
-constexpr bool is_quantised_type(DataType type) {
-    return type == DataType::int8 || type == DataType::uint8 || type == DataType::int16;
-}
 
 /* How the NPU keeps a tensor in memory. */
 enum class Storage {
@@ -83,12 +79,5 @@ void with_element(const TensorPort &port, Visit visit) {
 rknn_tensor_type api_type(DataType type);
 /* Bytes of an element of a rknn_tensor_type; 0 for one that rknn_inputs_set does not take, and for any other number. */
 uint32_t input_element_size(int32_t type);
-
-/* Surfaces that the NPU writes begin at multiples of so many pixels. */
-constexpr uint64_t surface_alignment = 4;
-
-constexpr uint64_t aligned(uint64_t value, uint64_t alignment) {
-    return alignment == 0 ? value : (value + alignment - 1) / alignment * alignment;
-}
 
 }  // namespace ez_rknn::simulator

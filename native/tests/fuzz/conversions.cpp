@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "devices/simulated/load_input.h"
 #include "rknn_abi.h"
 #include "rknnrt/base/bytes.h"
 #include "rknnrt/base/status.h"

@@ -7,9 +7,9 @@ using namespace ez_rknn::simulator;
 
 namespace {
 
-uint8_t *begin(const Pages &buffer, uint64_t *size) {
-    *size = buffer.size();
-    return buffer.data();
+uint8_t *begin(const DeviceMemory *buffer, uint64_t *size) {
+    *size = buffer == nullptr ? 0 : buffer->size();
+    return buffer == nullptr ? nullptr : buffer->data();
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "devices/simulated/load_input.h"
 #include "rknnrt/base/half.h"
 #include "rknnrt/base/status.h"
 #include "rknnrt/tensors/convert_input.h"

@@ -4,8 +4,8 @@
 #include <thread>
 #include <vector>
 
+#include "devices/simulated/simulated_device.h"
 #include "ez_rknn_simulator.h"
-#include "rknnrt/context/process.h"
 #include "tests/check.h"
 #include "tests/simulator/bound.h"
 #include "tests/simulator/support.h"
@@ -30,7 +30,7 @@ TEST(memory_destroyed_while_bound_ends_the_run_and_not_the_program) {
 TEST(memory_is_not_destroyed_under_a_run) {
     Bound bound("compute=off,soc=rk3588");
     CHECK_EQ(rknn_set_core_mask(bound.context, RKNN_NPU_CORE_0), RKNN_SUCC);
-    Board &board = process_state().boards.of(*find_soc("rk3588"));
+    Board &board = simulated_device().boards().of(*find_soc("rk3588"));
     std::thread runner;
     {
         const Board::Lease lease = board.acquire(RKNN_NPU_CORE_0);

@@ -150,7 +150,7 @@ TEST(inputs_in_the_npus_own_layout_are_read_as_they_are) {
             rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR, i);
             attr.pass_through = 1;
             memories.push_back(std::make_unique<BoundMemory>(context, attr.size_with_stride));
-            const Pages &stored = process_state().contexts.find(filled)->input_buffer(i);
+            const DeviceMemory &stored = *process_state().contexts.find(filled)->input_buffer(i);
             std::memcpy(memories.back()->data(), stored.data(), attr.size_with_stride);
             CHECK_EQ(rknn_set_io_mem(context, *memories.back(), &attr), RKNN_SUCC);
         }

@@ -103,7 +103,7 @@ void compare_case(const std::string &path, const json::Value &recording, const s
     const auto opened = process_state().contexts.find(context);
     for (size_t i = 0; i < recording["inbuf"].array.size(); ++i) {
         const std::vector<unsigned char> theirs = json::base64(recording["inbuf"][i].string);
-        const Pages &ours = opened->input_buffer(i);
+        const DeviceMemory &ours = *opened->input_buffer(i);
         ++tally.buffers;
         const size_t at = first_difference(ours.data(), theirs, ours.size());
         if (at == SIZE_MAX) continue;

@@ -1,9 +1,9 @@
-#include "devices/simulated/device.h"
+#include "devices/simulated/current_process.h"
 
 #include <cstdlib>
 #include <utility>
 
-#include "rknnrt/context/process.h"
+#include "devices/simulated/simulated_device.h"
 
 namespace ez_rknn::simulator {
 
@@ -11,22 +11,22 @@ namespace {
 
 /* So that the process is collected, and not left to whatever collects orphans, or does not. */
 void end_device_at_exit() {
-    process_state().device.end();
+    simulated_device().process().end();
 }
 
 }  // namespace
 
-DeviceModel::DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
-                         std::shared_ptr<DeviceModel> master)
+LoadedModel::LoadedModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
+                         std::shared_ptr<LoadedModel> master)
     : process_(std::move(process)), master_(std::move(master)), id_(id) {
     process_->load(id_, master_ != nullptr ? master_->id() : 0, file);
 }
 
-DeviceModel::~DeviceModel() {
+LoadedModel::~LoadedModel() {
     if (process_->alive()) process_->unload(id_);
 }
 
-std::shared_ptr<DeviceProcess> Device::running() {
+std::shared_ptr<DeviceProcess> CurrentProcess::running() {
     if (process_ == nullptr || !process_->alive()) {
         process_.reset();
         process_ = std::make_shared<DeviceProcess>();
@@ -36,7 +36,8 @@ std::shared_ptr<DeviceProcess> Device::running() {
     return process_;
 }
 
-std::shared_ptr<DeviceModel> Device::load(const FileDescriptor &file, const std::shared_ptr<DeviceModel> &master) {
+std::shared_ptr<LoadedModel> CurrentProcess::load(const FileDescriptor &file,
+                                                  const std::shared_ptr<LoadedModel> &master) {
     if (master != nullptr && !master->process()->alive()) master->process()->fail_as_lost();
     std::shared_ptr<DeviceProcess> process;
     uint32_t id = 0;
@@ -45,10 +46,10 @@ std::shared_ptr<DeviceModel> Device::load(const FileDescriptor &file, const std:
         process = master != nullptr ? master->process() : running();
         id = next_model_++;
     }
-    return std::make_shared<DeviceModel>(std::move(process), id, file, master);
+    return std::make_shared<LoadedModel>(std::move(process), id, file, master);
 }
 
-void Device::lose() {
+void CurrentProcess::lose() {
     std::shared_ptr<DeviceProcess> process;
     {
         const std::lock_guard<std::mutex> lock(mutex_);
@@ -57,13 +58,13 @@ void Device::lose() {
     if (process != nullptr) process->lose();
 }
 
-void Device::end() noexcept {
+void CurrentProcess::end() noexcept {
     // A thread that is starting a process right now keeps it; that process ends with this one.
     const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
     if (lock.owns_lock() && process_ != nullptr) process_->lose();
 }
 
-pid_t Device::pid() {
+pid_t CurrentProcess::pid() {
     const std::lock_guard<std::mutex> lock(mutex_);
     return process_ != nullptr && process_->alive() ? process_->pid() : 0;
 }

@@ -1,5 +1,4 @@
-/* The device that a process computes on: at most one device process, started when it is first needed, and again after
- * it was lost. */
+/* The device process of this program: at most one, started when it is first needed, and again after it was lost. */
 #pragma once
 
 #include <cstdint>
@@ -12,27 +11,27 @@ namespace ez_rknn::simulator {
 
 /* A model in the device process; unloaded when its last user lets go of it. Weights that its file leaves out are those
  * of `master`, which stays loaded for as long. */
-class DeviceModel {
+class LoadedModel {
   public:
-    DeviceModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
-                std::shared_ptr<DeviceModel> master);
-    ~DeviceModel();
-    DeviceModel(const DeviceModel &) = delete;
-    DeviceModel &operator=(const DeviceModel &) = delete;
+    LoadedModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
+                std::shared_ptr<LoadedModel> master);
+    ~LoadedModel();
+    LoadedModel(const LoadedModel &) = delete;
+    LoadedModel &operator=(const LoadedModel &) = delete;
 
     const std::shared_ptr<DeviceProcess> &process() const { return process_; }
     uint32_t id() const { return id_; }
 
   private:
     std::shared_ptr<DeviceProcess> process_;
-    std::shared_ptr<DeviceModel> master_; /* may be NULL */
+    std::shared_ptr<LoadedModel> master_; /* may be NULL */
     uint32_t id_;
 };
 
-class Device {
+class CurrentProcess {
   public:
     /* `master` may be NULL; otherwise the model is loaded into the process that has it. */
-    std::shared_ptr<DeviceModel> load(const FileDescriptor &file, const std::shared_ptr<DeviceModel> &master);
+    std::shared_ptr<LoadedModel> load(const FileDescriptor &file, const std::shared_ptr<LoadedModel> &master);
     /* The process that runs now, or 0. */
     pid_t pid();
     /* Kills that process; whoever needs it finds it lost. */
