@@ -3,7 +3,7 @@
 
 #include "engine/engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 void Engine::close(bool discard) {
     Lock lock(mutex_);
@@ -67,4 +67,4 @@ bool Engine::is_complete() {
     return stuck_.empty();
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 bool Engine::is_valid(const ezr_config *config) {
     if (config == nullptr || config->workers == nullptr || config->routes == nullptr) return false;
@@ -46,7 +46,7 @@ Engine::~Engine() {
 
 int32_t Engine::wait_for_completions(Lock &lock, Turn &turn) {
     const auto ready = [this] { return closed_ || completions_.has_room(); };
-    if (submitters_.wait(lock, turn, ready) != Wake::kSet) return EZR_TIMEOUT;
+    if (submitters_.wait(lock, turn, ready) != Wake::set) return EZR_TIMEOUT;
     submitters_.wake_first();  // the answer is still yes: room is taken by finishing, not by submitting
     return closed_ ? EZR_CLOSED : EZR_OK;
 }
@@ -59,7 +59,7 @@ int32_t Engine::wait_for_queue(Lock &lock, Turn &turn) {
     };
     const auto due = [this] { return dispatch_.has_room() ? pace_due() : Deadline::never(); };
     const Wake wake = admission_.wait(lock, turn, ready, due);
-    if (wake != Wake::kSet) return wake == Wake::kTimeout ? EZR_TIMEOUT : EZR_INTERRUPTED;
+    if (wake != Wake::set) return wake == Wake::timeout ? EZR_TIMEOUT : EZR_INTERRUPTED;
     if (!closed_) return EZR_OK;
     admission_.wake_first();  // one after the other they all leave
     return EZR_CLOSED;
@@ -86,7 +86,7 @@ void Engine::after_leaving_queue() {
 }
 
 int64_t Engine::submit(const ezr_task *task, int32_t timeout_ms) {
-    if (!ezr::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
+    if (!ez_rknn::engine::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
     TaskList accepted;
     accepted.emplace_back(*task);
     Turn in_submitters{Deadline::in_ms(timeout_ms)};
@@ -231,4 +231,4 @@ void Engine::reset_stats() {
     stages_ = Stages();
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

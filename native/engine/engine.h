@@ -3,8 +3,7 @@
  * One lock guards all of it. It is held for the few list operations that a task's passage takes, never during a call
  * into the runtime; and because every question that a thread sleeps on is answered under it, and every change of an
  * answer is notified under it, no wake-up can be lost between two locks. */
-#ifndef EZ_RKNN_ENGINE_IMPL_H
-#define EZ_RKNN_ENGINE_IMPL_H
+#pragma once
 
 #include <atomic>
 #include <list>
@@ -21,7 +20,7 @@
 #include "engine/task.h"
 #include "engine/waiting_line.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 class Engine {
   public:
@@ -192,6 +191,4 @@ class Engine {
     std::thread watchdog_; /* only the creating and the destroying thread touch it */
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

@@ -3,7 +3,7 @@
 #include <mutex>
 #include <utility>
 
-namespace ezr {
+namespace ez_rknn::engine {
 namespace {
 
 std::mutex mutex;         /* guards the chain */
@@ -29,4 +29,4 @@ void free_returned_engines() {
     }
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

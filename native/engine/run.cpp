@@ -3,7 +3,7 @@
 
 #include "engine/engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* The group on which the calling thread may run the next task itself, or NULL. */
 Group *Engine::group_for_caller(bool is_interruptible) {
@@ -15,7 +15,7 @@ Group *Engine::group_for_caller(bool is_interruptible) {
 }
 
 int32_t Engine::run(const ezr_task *task, const Deadline &deadline, bool is_interruptible, ezr_result *result) {
-    if (!ezr::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
+    if (!ez_rknn::engine::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
     TaskList own;
     CallerList caller;
     own.emplace_back(*task);
@@ -65,11 +65,11 @@ int32_t Engine::attend(Lock &lock, CallerList &caller, ezr_result *result) {
 
 int32_t Engine::wait_until_ended(Lock &lock, CallerList &caller, ezr_result *result) {
     Caller &self = caller.front();
-    Wake wake = Wake::kSet;
+    Wake wake = Wake::set;
     while (!self.has_ended()) {
         const bool is_taken_up = self.taken_up != nullptr;
-        if (wake == Wake::kInterrupted && self.turn.is_interruptible) return park(caller, self.id, result);
-        if (wake == Wake::kTimeout && !is_taken_up) {
+        if (wake == Wake::interrupted && self.turn.is_interruptible) return park(caller, self.id, result);
+        if (wake == Wake::timeout && !is_taken_up) {
             forget_queued(self.id);
             return EZR_TIMEOUT;
         }
@@ -131,4 +131,4 @@ int32_t Engine::leave(int64_t id) {
     return EZR_BUSY;
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

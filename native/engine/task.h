@@ -1,6 +1,5 @@
 /* A task: what the runtime is to be given, and how it went. */
-#ifndef EZ_RKNN_TASK_H
-#define EZ_RKNN_TASK_H
+#pragma once
 
 #include <cstdint>
 #include <list>
@@ -10,7 +9,7 @@
 #include "engine/progress.h"
 #include "ez_rknn_engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 struct Caller;
 
@@ -47,6 +46,4 @@ using TaskList = std::list<Task>;
  * hands no buffer of the runtime's on. */
 bool is_valid(const ezr_task *task, const ezr_runtime &runtime);
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

@@ -2,8 +2,7 @@
  *
  * A plain condition variable wakes whomever it likes, and lets a newcomer overtake those who sleep. Here each thread
  * sleeps on an event of its own, so that exactly the first one is woken, and only when it can go on. */
-#ifndef EZ_RKNN_WAITING_LINE_H
-#define EZ_RKNN_WAITING_LINE_H
+#pragma once
 
 #include <algorithm>
 #include <cstdint>
@@ -13,7 +12,7 @@
 #include "engine/event.h"
 #include "engine/monotonic.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* How somebody waits, and how-manieth he came. */
 struct Turn {
@@ -30,20 +29,20 @@ struct Turn {
  * at the clock, and whoever leaves the first place unserved wakes the next to do so. */
 class WaitingLine {
   public:
-    /* Waits until the caller is first in line and ready(), which is Wake::kSet, or gives up. */
+    /* Waits until the caller is first in line and ready(), which is Wake::set, or gives up. */
     template <typename Ready, typename Due>
     Wake wait(std::unique_lock<std::mutex> &lock, Turn &turn, Ready ready, Due due) {
-        if (is_empty() && ready()) return Wake::kSet;
+        if (is_empty() && ready()) return Wake::set;
         const Place place(*this, turn);
-        Wake wake = Wake::kSet;
+        Wake wake = Wake::set;
         while (!(place.is_first() && ready())) {
-            if (wake == Wake::kTimeout || wake == Wake::kInterrupted) {
+            if (wake == Wake::timeout || wake == Wake::interrupted) {
                 place.wake_second();
                 return wake;
             }
             wake = place.sleep(lock, turn, place.is_first() ? due() : Deadline::never());
         }
-        return Wake::kSet;
+        return Wake::set;
     }
     /* The same for an answer on which the time has no influence. */
     template <typename Ready>
@@ -82,8 +81,8 @@ class WaitingLine {
         }
         Wake sleep(std::unique_lock<std::mutex> &lock, const Turn &turn, const Deadline &due) const {
             const Wake wake = self_->event.wait_until(lock, std::min(turn.deadline, due));
-            if (wake == Wake::kTimeout && !turn.deadline.has_passed()) return Wake::kSet;
-            if (wake == Wake::kInterrupted && !turn.is_interruptible) return Wake::kSet;
+            if (wake == Wake::timeout && !turn.deadline.has_passed()) return Wake::set;
+            if (wake == Wake::interrupted && !turn.is_interruptible) return Wake::set;
             return wake;
         }
 
@@ -103,6 +102,4 @@ class WaitingLine {
     uint64_t last_number_ = 0;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

@@ -5,7 +5,7 @@
 
 #include "engine/engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 void Engine::watch_over() {
     pthread_setname_np(pthread_self(), "ezr-watchdog");
@@ -135,4 +135,4 @@ void Engine::give_up(Worker &worker) {
     if (dispatch_.is_retired()) close_locked(true);
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

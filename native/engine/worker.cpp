@@ -9,7 +9,7 @@
 #include "engine/engine.h"
 #include "engine/execution.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 namespace {
 
 /* Blocks every signal for the calling thread as long as it lives; threads started meanwhile inherit that for good. The
@@ -125,4 +125,4 @@ bool Engine::run_on_context(Lock &lock, TaskList &task, Group &group, int64_t st
     return true;
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

@@ -6,7 +6,7 @@
 #include "kernels/spread.h"
 #include "kernels/stage.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 #if defined(__x86_64__)
 /* In elements_avx2.cpp. */
@@ -51,4 +51,4 @@ void spread_block(const Kinds &kinds, const Spread &spread) {
     spread_all(kinds, spread);
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels

@@ -7,6 +7,8 @@
 #include "tests/direct_job.h"
 #include "tests/fake_runtime.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 std::atomic<size_t> allocations{0};

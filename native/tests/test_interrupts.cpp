@@ -9,6 +9,8 @@
 #include "tests/check.h"
 #include "tests/fake_runtime.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 std::atomic<int> handled{0};

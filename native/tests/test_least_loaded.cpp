@@ -4,6 +4,8 @@
 #include "tests/check.h"
 #include "tests/fake_runtime.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 Layout least_loaded(uint32_t cores, std::vector<uint32_t> routes, uint32_t queue_capacity = 8) {

@@ -4,6 +4,8 @@
 #include "tests/check.h"
 #include "tests/fake_runtime.h"
 
+using namespace ez_rknn::tests;
+
 /* Destroying waits for a thread that comes back in time, and leaves nothing behind. */
 TEST(destroy_waits_for_a_thread_that_comes_back) {
     FakeRuntime runtime;

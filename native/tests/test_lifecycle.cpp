@@ -6,6 +6,8 @@
 #include "tests/check.h"
 #include "tests/fake_runtime.h"
 
+using namespace ez_rknn::tests;
+
 /* Closing without discarding: what was accepted is executed and given out, then comes the end. */
 TEST(close_drains) {
     FakeRuntime runtime;

@@ -4,6 +4,8 @@
 #include "tests/check.h"
 #include "tests/fake_runtime.h"
 
+using namespace ez_rknn::tests;
+
 /* Task i goes to routes[i % route_count], whatever the cores are doing. */
 TEST(tasks_follow_the_schedule) {
     FakeRuntime runtime;

@@ -4,7 +4,7 @@
 
 #include "rknnrt/base/wait.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -118,4 +118,4 @@ void Boards::reset_counters() {
     for (auto &[soc, board] : boards_) board->reset_counters();
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

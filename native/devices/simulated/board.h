@@ -15,7 +15,7 @@
 #include "devices/simulated/sram.h"
 #include "rknnrt/device/soc.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 /* What a core has done. */
 struct CoreCounters {
@@ -101,4 +101,4 @@ class Boards {
     std::map<const Soc *, std::unique_ptr<Board>> boards_;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -5,7 +5,7 @@
 
 #include "devices/simulated/simulated_device.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -69,4 +69,4 @@ pid_t CurrentProcess::pid() {
     return process_ != nullptr && process_->alive() ? process_->pid() : 0;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

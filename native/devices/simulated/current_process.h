@@ -7,7 +7,7 @@
 
 #include "devices/simulated/device_process.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 /* A model in the device process; unloaded when its last user lets go of it. Weights that its file leaves out are those
  * of `master`, which stays loaded for as long. */
@@ -47,4 +47,4 @@ class CurrentProcess {
     uint32_t next_model_ = 1;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

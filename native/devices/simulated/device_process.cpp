@@ -11,7 +11,7 @@
 #include "rknnrt/base/log.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -27,7 +27,7 @@ void add_counts(Request &request, const OperatorPlacement &placement) {
 
 void add_places(Request &request, const OperatorPlacement &placement) {
     for (const auto *places : {&placement.inputs, &placement.outputs}) {
-        for (const Place &place : *places) request.u64(place.offset).u64(place.size);
+        for (const TensorPlace &place : *places) request.u64(place.offset).u64(place.size);
     }
 }
 
@@ -154,4 +154,4 @@ std::string DeviceProcess::last_words() const {
     return "; its last words:\n" + words;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -15,16 +15,16 @@
 #include "rknnrt/base/bytes.h"
 #include "rknnrt/base/file_descriptor.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 /* Where a tensor lies in the shared memory. */
-struct Place {
+struct TensorPlace {
     uint64_t offset;
     uint64_t size;
 };
 struct OperatorPlacement {
-    std::vector<Place> inputs;
-    std::vector<Place> outputs;
+    std::vector<TensorPlace> inputs;
+    std::vector<TensorPlace> outputs;
 };
 /* The tensors of one graph, and those of its custom operators. */
 struct GraphPlacement : OperatorPlacement {
@@ -73,4 +73,4 @@ class DeviceProcess {
     std::unique_ptr<KeptProcess> process_;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

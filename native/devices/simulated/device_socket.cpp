@@ -11,7 +11,7 @@
 #include "rknnrt/base/bytes.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -108,4 +108,4 @@ bool DeviceSocket::connected() const {
     return recv(fd_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -9,7 +9,7 @@
 
 #include "rknnrt/base/file_descriptor.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 enum class Opcode : uint32_t { load = 1, attach = 2, unload = 3, run = 16 };
 
@@ -60,4 +60,4 @@ class DeviceSocket {
     FileDescriptor fd_;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/export.h"
 #include "devices/simulated/interpreter.h"
 #include "devices/simulated/simulated_device.h"
 #include "devices/simulated/simulated_model.h"
@@ -12,12 +13,12 @@
 #include "rknn_abi.h"
 #include "rknnrt/abi/call.h"
 #include "rknnrt/abi/call_counter.h"
-#include "rknnrt/abi/export.h"
 #include "rknnrt/base/status.h"
 #include "rknnrt/context/process.h"
 #include "rknnrt/settings/settings.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 namespace {
 

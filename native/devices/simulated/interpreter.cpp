@@ -20,7 +20,7 @@
 
 extern char **environ;
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -225,4 +225,4 @@ void set_host_python(std::vector<std::string> command, std::string why_not) {
     host_python = std::make_unique<HostPython>(HostPython{std::move(command), std::move(why_not)}).release();
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 constexpr int control_fd_in_device = 3;
 constexpr const char *how_to_choose_python =
@@ -25,4 +25,4 @@ std::vector<std::string> device_environment();
 /* A Python program says how to start its interpreter: `command`, or why it cannot be, when that is empty. */
 void set_host_python(std::vector<std::string> command, std::string why_not);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

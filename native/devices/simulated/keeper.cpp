@@ -20,11 +20,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-/* Between clone and execve only system calls are made, and by hand: other threads of the program may hold any lock of
- * the C library or of a sanitizer, and a sanitizer's own functions would take theirs. */
-#define EZ_RKNN_UNCHECKED __attribute__((no_sanitize("address", "thread", "undefined")))
-
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -253,4 +249,4 @@ std::string KeptProcess::ending() const {
     return "ended";
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -16,7 +16,7 @@
 
 #include "rknnrt/base/file_descriptor.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 class KeptProcess {
   public:
@@ -49,4 +49,4 @@ class KeptProcess {
     std::optional<int> status_; /* of wait() */
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

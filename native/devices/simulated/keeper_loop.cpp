@@ -8,6 +8,8 @@
 
 #include <cstddef>
 
+#include "common/inline.h"
+
 /* The keeper is a clone of the program. As long as it had the program's memory, every page that the program writes
  * would exist twice, and shared memory would live on after the program has let go of it. So it unmaps everything but
  * the few pages that it runs on. After that it must call nothing, the C library included: the functions below lie in a
@@ -17,8 +19,6 @@
 #else
 #define EZ_RKNN_KEEPER_CODE
 #endif
-#define EZ_RKNN_INLINE inline __attribute__((always_inline))
-#define EZ_RKNN_UNCHECKED __attribute__((no_sanitize("address", "thread", "undefined")))
 
 extern "C" {
 // Where that section begins and ends; from the linker.
@@ -26,7 +26,7 @@ extern const char __start_ez_rknn_keeper[] __attribute__((visibility("hidden"), 
 extern const char __stop_ez_rknn_keeper[] __attribute__((visibility("hidden"), weak));
 }
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -159,4 +159,4 @@ EZ_RKNN_UNCHECKED void keep(const KeeperState &state) {
     _exit(0);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -6,7 +6,11 @@
 
 #include <cstdint>
 
-namespace ez_rknn::simulator {
+/* In a clone only system calls are made, and by hand: other threads of the program may hold any lock of the C library
+ * or of a sanitizer, and a sanitizer's own functions would take theirs. */
+#define EZ_RKNN_UNCHECKED __attribute__((no_sanitize("address", "thread", "undefined")))
+
+namespace ez_rknn::rknnrt::simulated {
 
 /* What a keeper tells the program: that the device was started (its process id), could not be (errno), or has ended
  * (the status of wait()). */
@@ -27,4 +31,4 @@ struct KeeperState {
  * when the device has been collected. */
 [[noreturn]] void keep(const KeeperState &state);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -7,7 +7,7 @@
 #include "rknnrt/tensors/normalise_input.h"
 #include "rknnrt/tensors/rounding.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -66,4 +66,4 @@ void load_input(const TensorPort &port, InputReading reading, const uint8_t *sto
     with_element(port, [&](auto element) { gather<decltype(element)>(port, dense_rows, stored, dense); });
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -13,7 +13,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -87,4 +87,4 @@ SimulatedMemory::~SimulatedMemory() {
     if (owns_fd_ && fd_ >= 0) close(fd_);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

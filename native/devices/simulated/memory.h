@@ -9,7 +9,7 @@
 #include "rknnrt/base/pages.h"
 #include "rknnrt/device/device.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 class SimulatedMemory : public DeviceMemory {
   public:
@@ -31,4 +31,4 @@ class SimulatedMemory : public DeviceMemory {
     bool owns_fd_ = false;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -3,7 +3,7 @@
 #include <cstdarg>
 #include <cstdio>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -93,4 +93,4 @@ std::string perf_detail_text(const SimulatedModel &model, size_t graph_index, bo
     return text;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -7,7 +7,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -96,4 +96,4 @@ std::string SimulatedSettings::why_never_lost() const {
     return compute ? "" : " loses the device process, but with compute=off there is none";
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -10,7 +10,7 @@
 #include "rknnrt/device/device.h"
 #include "rknnrt/device/soc.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 enum class Timing { off, fixed, modelled };
 
@@ -29,4 +29,4 @@ class SimulatedSettings : public DeviceSettings {
     std::array<double, max_cores> slowdown{1, 1, 1};
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -12,7 +12,7 @@
 #include "rknnrt/base/wait.h"
 #include "rknnrt/tensors/convert_input.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 SimulatedContext::SimulatedContext(const SimulatedModel &model, uint32_t flags) : model_(model) {
     if ((flags & RKNN_FLAG_ENABLE_SRAM) != 0) sram_ = model_.board().sram().take(model_.file().internal_bytes);
@@ -126,8 +126,10 @@ void SimulatedContext::compute_stage(const DeviceRun &run, size_t stage, const B
 OperatorPlaces SimulatedContext::operator_places(size_t graph, size_t custom_operator) const {
     const OperatorPlacement &placement = model_.graphs()[graph].placement.custom_operators[custom_operator];
     OperatorPlaces result;
-    for (const Place &place : placement.inputs) result.inputs.push_back({shared_.data(), place.offset, place.size});
-    for (const Place &place : placement.outputs) result.outputs.push_back({shared_.data(), place.offset, place.size});
+    for (const TensorPlace &place : placement.inputs)
+        result.inputs.push_back({shared_.data(), place.offset, place.size});
+    for (const TensorPlace &place : placement.outputs)
+        result.outputs.push_back({shared_.data(), place.offset, place.size});
     return result;
 }
 
@@ -135,4 +137,4 @@ std::string SimulatedContext::perf_detail(size_t graph, bool layers) const {
     return perf_detail_text(model_, graph, layers);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -11,7 +11,7 @@
 #include "rknnrt/base/pages.h"
 #include "rknnrt/device/device.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 class SimulatedContext : public DeviceContext {
   public:
@@ -41,4 +41,4 @@ class SimulatedContext : public DeviceContext {
     DeviceSocket channel_;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

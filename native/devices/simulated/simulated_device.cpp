@@ -9,7 +9,7 @@
 #include "rknnrt/base/status.h"
 #include "rknnrt/context/process.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 DeviceVersions SimulatedDevice::versions() const {
     return {"2.5.0 (simulated NPU of EZ RKNN Async)", "0.9.8 (simulated)"};
@@ -53,12 +53,12 @@ std::unique_ptr<DeviceMemory> SimulatedDevice::import(int fd, int32_t offset, si
     return SimulatedMemory::imported(fd, offset, size);
 }
 
-std::unique_ptr<Device> make_device() {
-    return std::make_unique<SimulatedDevice>();
-}
-
 SimulatedDevice &simulated_device() {
     return static_cast<SimulatedDevice &>(*process_state().device);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated
+
+std::unique_ptr<ez_rknn::rknnrt::Device> ez_rknn::rknnrt::make_device() {
+    return std::make_unique<simulated::SimulatedDevice>();
+}

@@ -9,7 +9,7 @@
 #include "devices/simulated/current_process.h"
 #include "rknnrt/device/device.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 class SimulatedDevice : public Device {
   public:
@@ -39,4 +39,4 @@ class SimulatedDevice : public Device {
 /* The one of this process. */
 SimulatedDevice &simulated_device();
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -12,24 +12,24 @@
 #include "rknnrt/base/sizes.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
 constexpr uint64_t tensor_alignment = 64;
 
-uint64_t place(const TensorPort &port, uint64_t offset, std::vector<Place> &places) {
+uint64_t place(const TensorPort &port, uint64_t offset, std::vector<TensorPlace> &places) {
     places.push_back({offset, port.dense_bytes});
     return aligned(offset + port.dense_bytes, tensor_alignment);
 }
 
-uint64_t place(const std::vector<TensorPort> &ports, uint64_t offset, std::vector<Place> &places) {
+uint64_t place(const std::vector<TensorPort> &ports, uint64_t offset, std::vector<TensorPlace> &places) {
     for (const TensorPort &port : ports) offset = place(port, offset, places);
     return offset;
 }
 
 uint64_t place_operands(const Graph &graph, const std::vector<uint32_t> &tensors, uint64_t offset,
-                        std::vector<Place> &places) {
+                        std::vector<TensorPlace> &places) {
     for (uint32_t index : tensors) offset = place(make_operand_port(graph, index), offset, places);
     return offset;
 }
@@ -116,4 +116,4 @@ std::unique_ptr<DeviceContext> SimulatedModel::make_context(uint32_t flags) {
     return std::make_unique<SimulatedContext>(*this, flags);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

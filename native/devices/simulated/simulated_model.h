@@ -14,7 +14,7 @@
 #include "rknnrt/device/device.h"
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 class Board;
 class SimulatedDevice;
@@ -59,4 +59,4 @@ class SimulatedModel : public DeviceModel {
     std::shared_ptr<LoadedModel> loaded_;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

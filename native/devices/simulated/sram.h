@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 class Sram {
   public:
@@ -60,4 +60,4 @@ inline Sram::Share Sram::take(uint64_t wanted) {
     return Share(*this, taken);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <string>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
@@ -211,4 +211,4 @@ int64_t graph_duration_ns(const std::vector<LayerCost> &costs, CoreUse use, cons
     return std::llround(std::min(sum, most));
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

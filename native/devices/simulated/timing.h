@@ -9,7 +9,7 @@
 #include "rknnrt/device/soc.h"
 #include "rknnrt/file/model_file.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt::simulated {
 
 /* Cores that are at work: for one task, and on the whole board while it runs. */
 struct CoreUse {
@@ -38,4 +38,4 @@ std::vector<LayerCost> layer_costs(const Graph &graph, const Soc &soc);
 
 int64_t graph_duration_ns(const std::vector<LayerCost> &costs, CoreUse use, const Soc &soc);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt::simulated

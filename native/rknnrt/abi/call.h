@@ -12,7 +12,7 @@
 #include "rknnrt/base/status.h"
 #include "rknnrt/settings/fault.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Says that a call makes a context out of nothing: it meets the faults in the settings of the calling thread. */
 struct NewContext {};
@@ -52,4 +52,4 @@ int guarded(const Call &call, Body &&body) noexcept {
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

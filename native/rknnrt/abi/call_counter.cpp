@@ -1,6 +1,6 @@
 #include "rknnrt/abi/call_counter.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 std::atomic<const CallCounter *> newest{nullptr};
@@ -20,4 +20,4 @@ uint64_t CallCounter::calls_of(const std::string &function) noexcept {
     return calls;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* The calls of one function. Static objects, which find each other through a list that only grows. */
 class CallCounter {
@@ -26,4 +26,4 @@ class CallCounter {
     const CallCounter *next_ = nullptr;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

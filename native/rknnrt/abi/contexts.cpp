@@ -2,9 +2,9 @@
 #include <cstdlib>
 #include <memory>
 
+#include "common/export.h"
 #include "rknn_abi.h"
 #include "rknnrt/abi/call.h"
-#include "rknnrt/abi/export.h"
 #include "rknnrt/base/bytes.h"
 #include "rknnrt/base/log.h"
 #include "rknnrt/base/number_of.h"
@@ -13,7 +13,7 @@
 #include "rknnrt/context/process.h"
 #include "rknnrt/context/query.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

@@ -1,11 +1,11 @@
 /* The vendor's interface: custom operators. */
+#include "common/export.h"
 #include "rknn_abi.h"
 #include "rknnrt/abi/call.h"
-#include "rknnrt/abi/export.h"
 #include "rknnrt/base/status.h"
 #include "rknnrt/context/process.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
 
 EZ_RKNN_EXPORT int rknn_register_custom_ops(rknn_context ctx, rknn_custom_op *op, uint32_t custom_op_num) {
     return guarded({"rknn_register_custom_ops", ctx},

@@ -4,7 +4,7 @@
 #include "rknnrt/context/process.h"
 #include "rknnrt/settings/settings.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -55,4 +55,4 @@ void meet_faults(const Call &call) {
     for (const std::shared_ptr<Fault> &fault : due(call)) happen(*fault);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -3,14 +3,14 @@
 #include <memory>
 #include <utility>
 
+#include "common/export.h"
 #include "rknn_abi.h"
 #include "rknnrt/abi/call.h"
-#include "rknnrt/abi/export.h"
 #include "rknnrt/base/number_of.h"
 #include "rknnrt/base/status.h"
 #include "rknnrt/context/process.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -45,4 +45,4 @@ uint64_t Bytes::u64(uint64_t offset, const char *what) const {
     return little_endian<uint64_t>(at(offset, 8, what));
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

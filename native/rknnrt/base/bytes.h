@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 class Bytes {
   public:
@@ -33,4 +33,4 @@ class Bytes {
     uint64_t origin_ = 0;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

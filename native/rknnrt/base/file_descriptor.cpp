@@ -15,7 +15,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -97,4 +97,4 @@ void close_descriptors_in_child() {
     descriptors.set.clear();
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Changes when a file's content does, but not when it is renamed or deleted. */
 struct FileVersion {
@@ -50,4 +50,4 @@ void lock_descriptors_for_fork();
 void unlock_descriptors_after_fork();
 void close_descriptors_in_child();
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

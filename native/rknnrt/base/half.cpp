@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -64,4 +64,4 @@ float float_from_bfloat16(uint16_t value) {
     return float_of_bits(static_cast<uint32_t>(value) << 16);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

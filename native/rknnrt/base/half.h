@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Rounds to nearest even; too large becomes infinite, NaN stays NaN. */
 uint16_t half_from_float(float value);
@@ -12,4 +12,4 @@ float float_from_half(uint16_t half);
 uint16_t bfloat16_from_float(float value);
 float float_from_bfloat16(uint16_t value);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

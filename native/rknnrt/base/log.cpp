@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -36,4 +36,4 @@ void log_info(const std::string &text) noexcept {
     if (level.load(std::memory_order_relaxed) >= 2) write('I', text);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 void log_error(const std::string &text) noexcept;
 void log_warning(const std::string &text) noexcept;
@@ -15,4 +15,4 @@ void log_info(const std::string &text) noexcept;
 /* Reads RKNN_LOG_LEVEL again; called by rknn_init. `device` is named in every message; it is not copied. */
 void refresh_log(const char *device) noexcept;
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstring>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 template <typename Enumeration>
 int32_t number_of(const Enumeration &value) {
@@ -17,4 +17,4 @@ int32_t number_of(const Enumeration &value) {
     return number;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -10,7 +10,7 @@
 #include "rknnrt/base/redzone.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 Pages Pages::map(size_t size, int protection, int flags, int fd, int64_t begin) {
     Pages pages;
@@ -63,4 +63,4 @@ Pages &Pages::operator=(Pages &&other) noexcept {
     return *this;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

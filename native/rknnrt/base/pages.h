@@ -6,7 +6,7 @@
 
 #include "rknnrt/base/file_descriptor.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 class Pages {
   public:
@@ -37,4 +37,4 @@ class Pages {
     size_t mapped_ = 0; /* whole pages */
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -19,7 +19,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 constexpr size_t page_size = 4096; /* at least: tests that need another one do not have redzones */
 
@@ -41,4 +41,4 @@ inline void forbid(const uint8_t *, size_t) {}
 inline void allow(const uint8_t *, size_t) {}
 #endif
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Sizes travel as 32-bit numbers in the interface. */
 constexpr uint64_t largest_size = 0x7FFFFFFF;
@@ -27,4 +27,4 @@ constexpr uint64_t aligned(uint64_t value, uint64_t alignment) {
     return alignment == 0 ? value : (value + alignment - 1) / alignment * alignment;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -5,7 +5,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/log.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 thread_local std::string thread_error;
@@ -44,4 +44,4 @@ int report_current_exception(const char *call) noexcept {
     return code;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 class StatusError : public std::exception {
   public:
@@ -45,4 +45,4 @@ const char *last_error() noexcept;
 /* The code and the sentence of the exception being handled; logs it. Only inside a catch block. */
 int report_current_exception(const char *call) noexcept;
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -1,6 +1,6 @@
 #include "rknnrt/base/utf8.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -43,4 +43,4 @@ std::optional<size_t> utf8_length(const uint8_t *bytes, size_t size) {
     return characters;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -5,7 +5,7 @@
 
 #include <cerrno>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -43,4 +43,4 @@ void wait_until_ns(int64_t deadline_ns) {
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 int64_t now_ns();
@@ -23,4 +23,4 @@ void wait_forever(std::condition_variable &condition, std::unique_lock<std::mute
     condition.wait_until(lock, std::chrono::steady_clock::time_point::max(), ready);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -9,7 +9,7 @@
 #include "rknnrt/tensors/bound_output.h"
 #include "rknnrt/tensors/convert_input.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -238,4 +238,4 @@ void Context::write_bound_outputs(const GraphPlan &plan) {
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

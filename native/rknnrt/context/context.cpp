@@ -11,7 +11,7 @@
 #include "rknnrt/tensors/attributes.h"
 #include "rknnrt/tensors/convert_output.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 Context::Context(std::shared_ptr<const Model> model, Device &device, uint32_t flags, WeightMemory weights,
                  const Context *source)
@@ -209,4 +209,4 @@ const std::string &Context::perf_detail() {
     return perf_detail_;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

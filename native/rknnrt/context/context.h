@@ -20,7 +20,7 @@
 #include "rknnrt/tensors/convert_input.h"
 #include "rknnrt/tensors/io_binding.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Whether a context has weights of its own in memory, or uses those of another one. */
 enum class WeightMemory { own, shared };
@@ -171,4 +171,4 @@ class Context::Use {
     Context &context_;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

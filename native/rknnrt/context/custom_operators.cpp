@@ -11,7 +11,7 @@
 #include "rknnrt/base/status.h"
 #include "rknnrt/tensors/attributes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -216,4 +216,4 @@ void get_operator_attribute(const rknn_custom_op_context &context, const char *n
     attribute.data = const_cast<char *>(plan.name.c_str());
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

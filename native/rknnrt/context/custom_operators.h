@@ -14,7 +14,7 @@
 #include "rknnrt/context/model.h"
 #include "rknnrt/device/device.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* One operator of the model with its state; what rknn_custom_op_context.internal_ctx points to. */
 struct CustomOperator {
@@ -59,4 +59,4 @@ class CustomOperators {
 /* rknn_custom_op_get_op_attr. */
 void get_operator_attribute(const rknn_custom_op_context &context, const char *name, rknn_custom_op_attr &attribute);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -5,7 +5,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -56,4 +56,4 @@ std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &sett
     return model;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -13,7 +13,7 @@
 #include "rknnrt/settings/settings.h"
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* One custom operator of a graph. */
 struct CustomOperatorPlan {
@@ -41,7 +41,7 @@ struct Model {
     std::shared_ptr<const Model> master; /* whose weights it uses; NULL: it has its own */
     std::shared_ptr<DeviceModel> device; /* reads `file` to its end */
 
-    bool supports_cores(uint32_t cores) const { return ez_rknn::simulator::supports_cores(file.graphs[0], cores); }
+    bool supports_cores(uint32_t cores) const { return ez_rknn::rknnrt::supports_cores(file.graphs[0], cores); }
 };
 
 /* Reads a model and opens it on the device. `file` has the same content, or is none. Weights that it leaves out are
@@ -49,4 +49,4 @@ struct Model {
 std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &settings, const FileDescriptor &file,
                                         Device &device, const std::shared_ptr<const Model> &master);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

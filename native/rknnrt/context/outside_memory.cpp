@@ -4,7 +4,7 @@
 #include "rknnrt/base/status.h"
 #include "rknnrt/context/context.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -56,4 +56,4 @@ void Context::check_outside_memory() const {
     if (needs_internal_memory()) check_outside("internal", internal_memory_.get(), model_->file.internal_bytes);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -103,4 +103,4 @@ bool ContextRegistry::weights_are_orphaned(const Model &model) {
     return used;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

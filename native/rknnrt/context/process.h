@@ -11,7 +11,7 @@
 #include "rknnrt/memory/memory_registry.h"
 #include "rknnrt/settings/faults.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Contexts by their handles. A handle is a number, never an address: one that was destroyed or made up is recognised.
  */
@@ -45,4 +45,4 @@ struct ProcessState {
 
 ProcessState &process_state();
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 #include "rknnrt/base/status.h"
 #include "rknnrt/tensors/attributes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -176,4 +176,4 @@ int query(Context &context, int32_t command, void *info, uint32_t size) {
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 #include "rknnrt/context/context.h"
 #include "rknnrt/tensors/attributes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -73,4 +73,4 @@ int Context::set_input_shapes(uint32_t count, const rknn_tensor_attr *attrs) {
     return RKNN_SUCC;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

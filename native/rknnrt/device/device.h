@@ -17,7 +17,7 @@
 #include "rknnrt/device/soc.h"
 #include "rknnrt/file/model_file.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* ---- Settings ---- */
 
@@ -180,4 +180,4 @@ class Device {
  * library is linked with. */
 std::unique_ptr<Device> make_device();
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -39,4 +39,4 @@ std::string upper(std::string name) {
     return name;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 constexpr uint32_t max_cores = 3;
 
@@ -34,4 +34,4 @@ void check_core(const Soc &soc, uint32_t core, const Setting &...setting) {
          soc.cores == 1 ? "only core 0" : text_of("cores 0 to ", soc.cores - 1));
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -6,7 +6,7 @@
 #include "rknnrt/base/status.h"
 #include "rknnrt/base/utf8.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -162,4 +162,4 @@ void check_bson_attributes(const Bytes &bytes, const std::function<bool(const st
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

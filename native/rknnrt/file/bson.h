@@ -9,7 +9,7 @@
 
 #include "rknnrt/base/bytes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* The types of values. */
 namespace bson {
@@ -59,4 +59,4 @@ bool is_bson_document(const Bytes &bytes);
  * that it names, but for those that are given elsewhere. */
 void check_bson_attributes(const Bytes &bytes, const std::function<bool(const std::string &)> &is_given);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

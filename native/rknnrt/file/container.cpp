@@ -7,7 +7,7 @@
 #include "rknnrt/file/literal.h"
 #include "rknnrt/file/other_formats.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -50,4 +50,4 @@ Bytes open_container(const Bytes &file) {
     return buffer;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

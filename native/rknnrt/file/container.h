@@ -3,9 +3,9 @@
 
 #include "rknnrt/base/bytes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* The FlatBuffer of a file; RKNN_ERR_MODEL_INVALID, saying what it is instead, of what is no .rknn file. */
 Bytes open_container(const Bytes &file);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

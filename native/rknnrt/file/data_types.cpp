@@ -1,6 +1,6 @@
 #include "rknnrt/file/data_types.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 DataType data_type_of(uint8_t number) {
     const auto type = static_cast<DataType>(number);
@@ -111,4 +111,4 @@ bool is_convertible(DataType type) {
     return false;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Element types, numbered as ONNX does. */
 enum class DataType : uint8_t {
@@ -65,4 +65,4 @@ constexpr bool is_quantised_type(DataType type) {
 /* Surfaces that the NPU writes begin at multiples of so many pixels. */
 constexpr uint64_t surface_alignment = 4;
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -6,9 +6,9 @@
 
 #include "rknnrt/file/model_file.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* RKNN_ERR_MODEL_INVALID for nodes that overwrite each other's results, or read what is only made behind them. */
 void check_execution_order(const std::vector<Node> &nodes, size_t tensors);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-namespace ez_rknn::simulator::fields {
+namespace ez_rknn::rknnrt::fields {
 
 namespace root {
 constexpr uint32_t schema = 0, graphs = 2, toolkit = 6, compiler = 7, target = 8, custom_string = 11, batch = 14,
@@ -30,4 +30,4 @@ namespace buffer {
 constexpr uint32_t data = 0;
 }
 
-}  // namespace ez_rknn::simulator::fields
+}  // namespace ez_rknn::rknnrt::fields

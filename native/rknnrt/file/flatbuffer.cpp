@@ -5,7 +5,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 Table::Table(const Bytes &buffer, uint64_t position) : buffer_(buffer), position_(position) {
     vtable_ = position - static_cast<uint64_t>(int64_t{buffer.i32(position, "table")});
@@ -95,4 +95,4 @@ uint32_t Table::count(uint32_t field, uint32_t size) const {
     return vector(field, size, first);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

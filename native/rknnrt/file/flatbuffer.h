@@ -10,7 +10,7 @@
 
 #include "rknnrt/base/bytes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 class Table {
   public:
@@ -47,4 +47,4 @@ class Table {
     uint32_t field_count_ = 0;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -8,7 +8,7 @@
 #include "rknnrt/base/status.h"
 #include "rknnrt/base/utf8.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -306,4 +306,4 @@ Literal read_literal(const Bytes &text) {
     return Reader(reinterpret_cast<const char *>(bytes), text.size(), text.origin()).whole();
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

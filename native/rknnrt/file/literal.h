@@ -10,7 +10,7 @@
 
 #include "rknnrt/base/bytes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* As much of a value as is asked about. */
 struct Literal {
@@ -26,4 +26,4 @@ struct Literal {
  * sixty times the text at most, which may have a million characters. */
 Literal read_literal(const Bytes &text);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -15,7 +15,7 @@
 #include "rknnrt/file/schema.h"
 #include "rknnrt/file/schema_check.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -240,4 +240,4 @@ bool supports_cores(const Graph &graph, uint32_t cores) {
            });
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -13,7 +13,7 @@
 #include "rknnrt/file/data_types.h"
 #include "rknnrt/file/operator_attributes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 struct Tensor {
     std::string name;
@@ -83,4 +83,4 @@ ModelFile parse_model(const Bytes &file);
 /* Whether the compiler has prepared the graph for this number of cores working together. */
 bool supports_cores(const Graph &graph, uint32_t cores);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

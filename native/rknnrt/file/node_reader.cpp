@@ -13,7 +13,7 @@
 #include "rknnrt/file/ports.h"
 #include "rknnrt/file/schema.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -185,4 +185,4 @@ void find_operands(Graph &graph) {
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

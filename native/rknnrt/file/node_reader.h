@@ -10,7 +10,7 @@
 #include "rknnrt/file/model_file.h"
 #include "rknnrt/file/schema_check.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Reads them from their tables in `buffer`. What hangs on the type of an operator, its parameters and attributes, is
  * checked with `check` here; `toolkit` is the compiler's version. */
@@ -23,4 +23,4 @@ std::vector<uint32_t> checked_indices(const std::vector<int32_t> &values, size_t
 /* Finds out what custom operators read: what is computed before, and constants. The rest is scratch space. */
 void find_operands(Graph &graph);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -4,7 +4,7 @@
 
 #include "rknnrt/file/bson.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -86,4 +86,4 @@ std::vector<OperatorAttribute> read_operator_attributes(const Bytes &document) {
     return attributes;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -9,7 +9,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/bytes.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* As rknn_custom_op_get_op_attr hands it out. */
 struct OperatorAttribute {
@@ -23,4 +23,4 @@ struct OperatorAttribute {
  * become one, with a zero behind each. */
 std::vector<OperatorAttribute> read_operator_attributes(const Bytes &document);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -8,7 +8,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -68,4 +68,4 @@ void refuse_other_formats(const Bytes &file, uint64_t version, uint64_t readable
          " is too old: compile the model again with rknn-toolkit2 1.5.2 or later");
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

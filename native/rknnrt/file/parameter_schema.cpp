@@ -3,7 +3,7 @@
 
 #include "rknnrt/file/schema.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -233,4 +233,4 @@ const TableSchema &parameter_schema(uint8_t type, int32_t toolkit) {
     return unknown;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

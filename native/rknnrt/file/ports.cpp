@@ -10,7 +10,7 @@
 #include "rknnrt/base/sizes.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -171,4 +171,4 @@ void check_operand(const Tensor &tensor) {
     check_quantisation(tensor);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

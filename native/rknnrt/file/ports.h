@@ -8,7 +8,7 @@
 
 #include "rknnrt/file/model_file.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* RKNN_ERR_MODEL_INVALID for a graph with inputs or outputs that no program could use. */
 void check_ports(const Graph &graph, uint32_t batch);
@@ -18,4 +18,4 @@ void check_same_ports(const std::vector<Graph> &graphs);
 /* The same for an operand of a custom operator. */
 void check_operand(const Tensor &tensor);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -1,6 +1,6 @@
 #include "rknnrt/file/schema.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -128,4 +128,4 @@ constexpr FieldSchema header_fields[] = {
 const TableSchema header_schema = schema("Root", header_fields);
 const TableSchema root_schema = schema("Root", root_fields);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 enum class FieldType : uint8_t {
     u8,
@@ -54,4 +54,4 @@ extern const TableSchema root_schema;
  * patch) writes them; those of an unknown type have no fields. */
 const TableSchema &parameter_schema(uint8_t type, int32_t toolkit);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

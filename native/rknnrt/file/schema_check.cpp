@@ -8,7 +8,7 @@
 #include "rknnrt/base/utf8.h"
 #include "rknnrt/file/literal.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -214,4 +214,4 @@ void SchemaCheck::literal(uint64_t position, bool described) {
     if (!fits) refuse(buffer_, found.first, "a text does not describe what it should");
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

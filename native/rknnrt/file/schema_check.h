@@ -11,7 +11,7 @@
 #include "rknnrt/base/bytes.h"
 #include "rknnrt/file/schema.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 class SchemaCheck {
   public:
@@ -49,4 +49,4 @@ class SchemaCheck {
     uint64_t attributes_left_;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

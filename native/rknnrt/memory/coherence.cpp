@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstring>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -66,4 +66,4 @@ bool Coherence::is_stale(const uint8_t *data, size_t size) {
     return known_ && checksum_ != checksum_of(data, size);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 class Coherence {
   public:
@@ -34,4 +34,4 @@ class Coherence {
     uint64_t seen_ = 0; /* the file's events when the checksum was made */
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -15,7 +15,7 @@
 #include "rknnrt/device/device.h"
 #include "rknnrt/memory/coherence.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 class Memory {
   public:
@@ -75,4 +75,4 @@ class Memory {
     std::atomic<uint32_t> users_{0};
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

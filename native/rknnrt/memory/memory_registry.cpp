@@ -5,7 +5,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -70,4 +70,4 @@ size_t MemoryRegistry::orphan(const MemoryAccount &owner) {
     return count;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

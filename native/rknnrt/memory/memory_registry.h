@@ -11,7 +11,7 @@
 
 #include "rknnrt/memory/memory.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* What one context has allocated, and what tells its memory from that of others. */
 struct MemoryAccount {
@@ -43,4 +43,4 @@ class MemoryRegistry {
     std::deque<std::unique_ptr<rknn_tensor_mem>> destroyed_;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

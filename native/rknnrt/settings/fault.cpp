@@ -8,7 +8,7 @@
 #include "rknnrt/base/status.h"
 #include "rknnrt/device/soc.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -139,4 +139,4 @@ bool Fault::is_due(const char *function, uint32_t cores) {
     return repeated_ ? call % number_ == 0 : call == number_;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -15,7 +15,7 @@
 #include <optional>
 #include <string>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 class Fault {
   public:
@@ -58,4 +58,4 @@ class Fault {
     std::atomic<uint64_t> calls_{0};
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

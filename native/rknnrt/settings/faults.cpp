@@ -4,7 +4,7 @@
 
 #include "rknnrt/base/wait.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 std::shared_ptr<Fault> FaultRegistry::find_or_make(const std::string &text, const std::string &counter) {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -40,4 +40,4 @@ uint32_t Hangs::release() {
     return released;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

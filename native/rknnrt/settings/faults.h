@@ -13,7 +13,7 @@
 
 #include "rknnrt/settings/fault.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 using Faults = std::vector<std::shared_ptr<Fault>>;
 
@@ -46,4 +46,4 @@ class Hangs {
     uint64_t releases_ = 0;
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

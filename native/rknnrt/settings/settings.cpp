@@ -6,7 +6,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -111,4 +111,4 @@ void configure_thread(const std::string &text, const Device &device, FaultRegist
     thread_faults = settings.faults;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

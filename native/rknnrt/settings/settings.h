@@ -11,7 +11,7 @@
 #include "rknnrt/device/device.h"
 #include "rknnrt/settings/faults.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 struct Settings {
     explicit Settings(std::shared_ptr<const DeviceSettings> of_device);
@@ -35,4 +35,4 @@ Settings current_settings(const Device &device, FaultRegistry &registry);
 /* Sets the calling thread's text on top of the environment's; "" removes it. */
 void configure_thread(const std::string &text, const Device &device, FaultRegistry &registry);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

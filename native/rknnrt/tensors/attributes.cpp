@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -140,4 +140,4 @@ rknn_tensor_attr native_nhwc_output_attr(const TensorPort &port, uint32_t index)
     return attr;
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -4,7 +4,7 @@
 
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -66,4 +66,4 @@ std::optional<InputReading> convert_bound_input(const TensorPort &port, const Io
     return store_input(port, input, index, stored, capacity);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

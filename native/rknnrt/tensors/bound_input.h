@@ -15,7 +15,7 @@
 #include "rknnrt/tensors/io_binding.h"
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Refuses what rknn_set_io_mem refuses. The memory's size is not looked at. */
 void check_input_binding(const TensorPort &port, const IoBinding &binding);
@@ -30,4 +30,4 @@ std::optional<InputReading> read_in_place(const TensorPort &port, const IoBindin
 std::optional<InputReading> convert_bound_input(const TensorPort &port, const IoBinding &binding, uint32_t index,
                                                 std::vector<uint8_t> &dense, uint8_t *stored, size_t capacity);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

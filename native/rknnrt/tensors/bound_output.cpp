@@ -4,7 +4,7 @@
 #include "rknnrt/tensors/convert_output.h"
 #include "rknnrt/tensors/elements.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -83,4 +83,4 @@ void write_bound_output(const TensorPort &port, const IoBinding &binding, const 
     convert_output(port, to_float, dense, to);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

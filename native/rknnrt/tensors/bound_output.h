@@ -8,7 +8,7 @@
 #include "rknnrt/tensors/io_binding.h"
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Refuses types and layouts of which it is not known what the vendor's library would write. */
 void check_output_binding(const TensorPort &port, const IoBinding &binding);
@@ -20,4 +20,4 @@ uint64_t bound_output_bytes(const TensorPort &port, const IoBinding &binding);
 void write_bound_output(const TensorPort &port, const IoBinding &binding, const uint8_t *dense,
                         std::vector<uint8_t> &room);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -12,7 +12,7 @@
 #include "rknnrt/tensors/rounding.h"
 #include "rknnrt/tensors/write_input.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -193,4 +193,4 @@ std::optional<InputReading> store_input(const TensorPort &port, const rknn_input
     return convert(port, input, stored);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -12,7 +12,7 @@
 #include "rknnrt/device/device.h"
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Converts one input into the NPU's buffer. Combinations that the vendor's library refuses (but answers with 0) are
  * logged, leave the buffer as it was and return nothing. Wrong arguments fail with RKNN_ERR_PARAM_INVALID. */
@@ -23,4 +23,4 @@ std::optional<InputReading> store_input(const TensorPort &port, const rknn_input
  * all inferences of a run. */
 void fill_row_ends(const TensorPort &port, uint8_t *stored);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -5,7 +5,7 @@
 
 #include "rknnrt/base/half.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -87,4 +87,4 @@ void fill_with_zero(const TensorPort &port, size_t elements, uint8_t *destinatio
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Bytes that one output takes, all inferences of a run together. */
 size_t output_bytes(const TensorPort &port, bool want_float);
@@ -18,4 +18,4 @@ void convert_output(const TensorPort &port, bool want_float, const uint8_t *sour
 /* Writes what stands for the real number zero, `elements` times. */
 void fill_with_zero(const TensorPort &port, size_t elements, uint8_t *destination);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 
 #include "rknnrt/base/half.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 struct Half {
     uint16_t bits;
@@ -34,4 +34,4 @@ inline void put(uint8_t *buffer, size_t index, Element value) {
     std::memcpy(buffer + index * sizeof(Element), &value, sizeof(Element));
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -6,7 +6,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/memory/memory.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 struct IoBinding {
     std::shared_ptr<Memory> memory;
@@ -15,4 +15,4 @@ struct IoBinding {
     bool pass_through = false; /* inputs only */
 };
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

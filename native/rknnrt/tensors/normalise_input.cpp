@@ -12,7 +12,7 @@
 #include "rknnrt/tensors/rounding.h"
 #include "rknnrt/tensors/write_input.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -195,4 +195,4 @@ void normalise_input(const TensorPort &port, rknn_tensor_type source_type, const
          port.name, "'");
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

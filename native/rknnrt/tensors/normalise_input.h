@@ -6,7 +6,7 @@
 #include "rknn_abi.h"
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Converts all inferences' elements and stores them as the NPU expects. The source is dense and in the interface's
  * order; its type is one of those that rknn_inputs_set takes, int8 excepted. */
@@ -26,4 +26,4 @@ struct PixelScaling {
 };
 PixelScaling pixel_scaling(const TensorPort &port, uint32_t channel);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* Valid for finite and infinite values; NaN stays NaN. */
 inline double round_half_even(double value) {
@@ -42,4 +42,4 @@ inline int64_t truncate_to_int64(double value) {
     return static_cast<int64_t>(value);
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -5,7 +5,7 @@
 #include "rknnrt/base/sizes.h"
 #include "rknnrt/base/status.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 namespace {
 
@@ -203,4 +203,4 @@ uint32_t input_element_size(int32_t type) {
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

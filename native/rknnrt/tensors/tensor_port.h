@@ -10,7 +10,7 @@
 #include "rknnrt/device/soc.h"
 #include "rknnrt/file/model_file.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* How the NPU keeps a tensor in memory. */
 enum class Storage {
@@ -80,4 +80,4 @@ rknn_tensor_type api_type(DataType type);
 /* Bytes of an element of a rknn_tensor_type; 0 for one that rknn_inputs_set does not take, and for any other number. */
 uint32_t input_element_size(int32_t type);
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

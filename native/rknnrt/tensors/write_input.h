@@ -9,7 +9,7 @@
 #include "rknnrt/tensors/elements.h"
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace ez_rknn::simulator {
+namespace ez_rknn::rknnrt {
 
 /* The gap at the end of a row gets `padding`, one element for each channel. */
 template <typename Source, typename Element, typename Convert>
@@ -79,4 +79,4 @@ void write_elements(const TensorPort &port, const void *source, uint8_t *stored,
     }
 }
 
-}  // namespace ez_rknn::simulator
+}  // namespace ez_rknn::rknnrt

@@ -16,11 +16,12 @@
 #include "rknnrt/tensors/convert_output.h"
 #include "rknnrt/tensors/tensor_port.h"
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 namespace {
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 constexpr uint64_t most_bytes = 1024 * 1024;
 
@@ -115,4 +116,4 @@ void convert_all(const uint8_t *data, size_t size, Choice choice) {
     }
 }
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

@@ -14,7 +14,7 @@
 #include "tests/fuzz/choice.h"
 #include "tests/fuzz/conversions.h"
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 namespace {
 
@@ -190,4 +190,4 @@ bool exercise(const uint8_t *data, size_t size, uint32_t round) {
     return true;
 }
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

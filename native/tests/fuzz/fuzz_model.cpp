@@ -5,6 +5,8 @@
 #include "tests/fuzz/exercise.h"
 #include "tests/fuzz/mutate.h"
 
+using namespace ez_rknn::tests;
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz::exercise(data, size);
     return 0;

@@ -7,11 +7,11 @@
 #include "rknnrt/file/fields.h"
 #include "rknnrt/file/schema.h"
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 namespace {
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
 
 constexpr size_t most_tables = 4096; /* a damaged file may have any number */
 
@@ -126,4 +126,4 @@ Places find_places(const uint8_t *buffer, size_t size) {
     return places;
 }
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

@@ -11,6 +11,8 @@
 #include "tests/fuzz/places.h"
 #include "tests/simulator/support.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 /* Of every kind of storage and element type, with custom operators, with several shapes, and of the three NPUs. */

@@ -11,6 +11,8 @@
 #include "tests/check.h"
 #include "tests/simulator/support.h"
 
+namespace ez_rknn::tests {
+
 inline constexpr const char *compute = "compute=on";
 
 inline bool last_error_has(const char *text) {
@@ -52,3 +54,5 @@ struct Bound {
     rknn_tensor_attr input_attr, output_attr;
     rknn_tensor_mem *input, *output;
 };
+
+}  // namespace ez_rknn::tests

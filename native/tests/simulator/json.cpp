@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <stdexcept>
 
-namespace json {
+namespace ez_rknn::tests::json {
 
 namespace {
 
@@ -144,4 +144,4 @@ std::vector<unsigned char> base64(const std::string &text) {
     return bytes;
 }
 
-}  // namespace json
+}  // namespace ez_rknn::tests::json

@@ -1,9 +1,9 @@
 /* The simulated NPU with its buffers laid open: a librknnrt.so for tests that compare what the NPU is given, and that
  * plant what it is to have computed. */
-#include "rknnrt/abi/export.h"
+#include "common/export.h"
 #include "rknnrt/context/process.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

@@ -10,6 +10,8 @@
 
 #include "ez_rknn_simulator.h"
 
+namespace ez_rknn::tests {
+
 std::string read_file(const std::string &path) {
     std::ifstream file(path, std::ios::binary);
     if (!file) throw std::runtime_error("cannot read " + path);
@@ -78,3 +80,5 @@ rknn_tensor_attr attribute(rknn_context context, rknn_query_cmd command, uint32_
     }
     return attr;
 }
+
+}  // namespace ez_rknn::tests

@@ -6,6 +6,8 @@
 #include "tests/check.h"
 #include "tests/simulator/support.h"
 
+namespace ez_rknn::tests {
+
 void use_echo_device(const char *program) {
     setenv("EZ_RKNN_PYTHON", program, 1);
     setenv("EZ_RKNN_FAKE_DEVICE", "echo", 1);
@@ -69,3 +71,5 @@ std::vector<uint8_t> in_onnx_order(const rknn_tensor_attr &output, const rknn_te
     }
     return dense;
 }
+
+}  // namespace ez_rknn::tests

@@ -11,6 +11,8 @@
 #include "tests/simulator/support.h"
 #include "tests/simulator/tensors.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 constexpr int32_t impossible[] = {-1, INT_MIN, INT_MAX, 99, 4096, 65536};

@@ -10,6 +10,8 @@
 #include "tests/check.h"
 #include "tests/simulator/support.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 bool last_error_has(const char *text) {

@@ -13,7 +13,8 @@
 #include "tests/check.h"
 #include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

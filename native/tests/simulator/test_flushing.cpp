@@ -4,6 +4,8 @@
 #include "tests/simulator/bound.h"
 #include "tests/simulator/support.h"
 
+using namespace ez_rknn::tests;
+
 TEST(what_was_not_flushed_is_an_error_when_the_runtime_does_not_flush) {
     use_fake_device();
     const Bound bound(compute, RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE);

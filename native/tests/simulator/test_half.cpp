@@ -5,7 +5,8 @@
 #include "rknnrt/base/half.h"
 #include "tests/check.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

@@ -12,6 +12,8 @@
 #include "tests/simulator/bound.h"
 #include "tests/simulator/support.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 /* An anonymous file of that many bytes. */

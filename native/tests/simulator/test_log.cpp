@@ -9,6 +9,8 @@
 #include "tests/check.h"
 #include "tests/simulator/support.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 /* What is written to standard output and standard error while `action` runs. */

@@ -10,6 +10,8 @@
 #include "tests/check.h"
 #include "tests/simulator/support.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 constexpr const char *models[] = {"tiny_conv_int8", "two_inputs_int8", "dynamic_fp16", "batch4_int8", "tokens_fp16"};

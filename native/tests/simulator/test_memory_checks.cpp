@@ -10,7 +10,9 @@
 #include "tests/simulator/bound.h"
 #include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 TEST(memory_destroyed_while_bound_ends_the_run_and_not_the_program) {
     Bound bound("compute=off");

@@ -13,7 +13,8 @@
 #include "tests/simulator/support.h"
 #include "tests/simulator/tensors.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

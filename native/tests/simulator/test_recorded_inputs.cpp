@@ -10,7 +10,8 @@
 #include "tests/simulator/json.h"
 #include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

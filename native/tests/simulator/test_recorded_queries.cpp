@@ -11,6 +11,8 @@
 #include "tests/simulator/json.h"
 #include "tests/simulator/support.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 const char *format_name(rknn_tensor_format format) {

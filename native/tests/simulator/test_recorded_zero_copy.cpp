@@ -16,6 +16,8 @@
 #include "tests/simulator/support.h"
 #include "tests/simulator/tensors.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 constexpr uint32_t plenty = 200000; /* bytes, as in the recordings */

@@ -10,6 +10,8 @@
 #include "tests/check.h"
 #include "tests/simulator/support.h"
 
+using namespace ez_rknn::tests;
+
 namespace {
 
 constexpr const char *compute = "compute=on";
