@@ -23,9 +23,8 @@ void visit(const TensorPort &port, bool dense_rows, Take take) {
                         const size_t pixel = (static_cast<size_t>(image) * port.h + y) * row + x;
                         take(pixel * port.c + channel, channel);
                     } else {
-                        const size_t block = static_cast<size_t>(image) * port.c1 + channel / port.c2;
                         const size_t pixel = static_cast<size_t>(y) * port.w + x;
-                        take((block * port.surface + pixel) * port.c2 + channel % port.c2, channel);
+                        take(port.feature_index(image, channel, pixel), channel);
                     }
                 }
             }

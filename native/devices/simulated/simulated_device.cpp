@@ -7,6 +7,7 @@
 #include "devices/simulated/simulated_model.h"
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
+#include "rknnrt/base/text.h"
 #include "rknnrt/context/process.h"
 
 namespace ez_rknn::rknnrt::simulated {

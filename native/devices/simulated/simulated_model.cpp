@@ -53,12 +53,8 @@ uint64_t place(const Graph &graph, SimulatedGraph &plan) {
 
 SimulatedGraph prepare(const ModelFile &file, const Graph &graph, const Soc &soc) {
     SimulatedGraph result;
-    for (size_t i = 0; i < graph.inputs.size(); ++i) {
-        result.inputs.push_back(make_input_port(graph, i, file.batch, soc));
-    }
-    for (size_t i = 0; i < graph.outputs.size(); ++i) {
-        result.outputs.push_back(make_output_port(graph, i, file.batch, soc));
-    }
+    result.inputs = make_input_ports(graph, file.batch, soc);
+    result.outputs = make_output_ports(graph, file.batch, soc);
     result.costs = layer_costs(graph, soc);
     for (uint32_t together = 1; together <= max_cores; ++together) {
         for (uint32_t busy = together; busy <= max_cores; ++busy) {

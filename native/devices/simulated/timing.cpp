@@ -7,6 +7,8 @@
 #include <numeric>
 #include <string>
 
+#include "rknnrt/base/text.h"
+
 namespace ez_rknn::rknnrt::simulated {
 
 namespace {
@@ -74,10 +76,6 @@ double elements_of(const Tensor &tensor) {
     double elements = 1;
     for (int32_t size : tensor.dims) elements *= size;
     return elements;
-}
-
-bool starts_with(const std::string &text, const char *prefix) {
-    return text.rfind(prefix, 0) == 0;
 }
 
 /* Activations that the NPU looks up in a table, whether fused to a convolution (ConvExSwish) or alone (exSwish). ReLU

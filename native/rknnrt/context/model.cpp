@@ -4,6 +4,7 @@
 
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
+#include "rknnrt/base/text.h"
 
 namespace ez_rknn::rknnrt {
 
@@ -21,12 +22,8 @@ CustomOperatorPlan plan_custom_operator(const Graph &graph, const Node &node) {
 
 GraphPlan plan(const ModelFile &file, const Graph &graph, const Soc &soc) {
     GraphPlan result;
-    for (size_t i = 0; i < graph.inputs.size(); ++i) {
-        result.inputs.push_back(make_input_port(graph, i, file.batch, soc));
-    }
-    for (size_t i = 0; i < graph.outputs.size(); ++i) {
-        result.outputs.push_back(make_output_port(graph, i, file.batch, soc));
-    }
+    result.inputs = make_input_ports(graph, file.batch, soc);
+    result.outputs = make_output_ports(graph, file.batch, soc);
     for (const Node &node : graph.nodes) {
         if (node.custom) result.custom_operators.push_back(plan_custom_operator(graph, node));
     }

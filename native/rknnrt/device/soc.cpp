@@ -1,8 +1,5 @@
 #include "rknnrt/device/soc.h"
 
-#include <algorithm>
-#include <cctype>
-
 namespace ez_rknn::rknnrt {
 
 namespace {
@@ -31,12 +28,6 @@ std::string soc_names() {
     std::string names;
     for (const Soc &soc : socs) names += (names.empty() ? "" : ", ") + std::string(soc.name);
     return names;
-}
-
-std::string upper(std::string name) {
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
-    return name;
 }
 
 }  // namespace ez_rknn::rknnrt

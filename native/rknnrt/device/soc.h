@@ -23,8 +23,6 @@ struct Soc {
 const Soc *find_soc(const std::string &name);
 /* "rk3588, rk3576, ..." */
 std::string soc_names();
-/* As messages of the vendor's library write its name: "RK3588". */
-std::string upper(std::string name);
 
 /* Fails with RKNN_ERR_PARAM_INVALID, in the words of the setting that names the core, if the SoC has no such core. */
 template <typename... Setting>

@@ -1,12 +1,12 @@
 #include "rknnrt/file/model_file.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 
 #include "rknn_abi.h"
 #include "rknnrt/base/sizes.h"
 #include "rknnrt/base/status.h"
+#include "rknnrt/base/text.h"
 #include "rknnrt/file/container.h"
 #include "rknnrt/file/fields.h"
 #include "rknnrt/file/flatbuffer.h"
@@ -190,9 +190,7 @@ void check_versions(int32_t schema, int32_t toolkit) {
 ModelFile read_root(const Table &table) {
     namespace field = fields::root;
     ModelFile model;
-    model.target = table.string(field::target);
-    std::transform(model.target.begin(), model.target.end(), model.target.begin(),
-                   [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+    model.target = lower(table.string(field::target));
     model.toolkit = table.string(field::compiler);
     model.custom_string = table.string(field::custom_string);
     model.dynamic = table.string(field::shape_mode) == "dynamic_shape";

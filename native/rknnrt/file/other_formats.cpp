@@ -1,12 +1,12 @@
 #include "rknnrt/file/other_formats.h"
 
 #include <algorithm>
-#include <cctype>
 #include <string>
 #include <string_view>
 
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
+#include "rknnrt/base/text.h"
 
 namespace ez_rknn::rknnrt {
 
@@ -33,12 +33,6 @@ std::string word_of(std::string_view summary, std::string_view key) {
     const auto end = std::find_if_not(rest.begin() + begin, rest.end(), is_of_a_word);
     const std::string word(rest.begin() + begin, end);
     return word.size() > longest_word ? "" : word;
-}
-
-std::string upper(std::string text) {
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });
-    return text;
 }
 
 std::string made(const std::string &toolkit, const std::string &soc) {

@@ -4,11 +4,6 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-template <size_t Count>
-constexpr TableSchema schema(const char *name, const FieldSchema (&fields)[Count]) {
-    return {name, fields, Count};
-}
-
 constexpr FieldSchema tensor_fields[] = {
     {0, "dtype", FieldType::u8},
     {1, "layout", FieldType::u8},
@@ -25,7 +20,7 @@ constexpr FieldSchema tensor_fields[] = {
     {16, "chunk_offsets", FieldType::words},
     {18, "buffer", FieldType::i32},
 };
-constexpr TableSchema tensor = schema("Tensor", tensor_fields);
+constexpr TableSchema tensor("Tensor", tensor_fields);
 
 constexpr FieldSchema node_fields[] = {
     {1, "op", FieldType::text},
@@ -40,29 +35,29 @@ constexpr FieldSchema node_fields[] = {
     {11, "lut_tasks", FieldType::numbers, 64},
     {12, "work", FieldType::numbers, 64},
 };
-constexpr TableSchema node = schema("Node", node_fields);
+constexpr TableSchema node("Node", node_fields);
 
 constexpr FieldSchema preprocessing_fields[] = {
     {0, "mean", FieldType::numbers, 65536},
     {1, "std", FieldType::numbers, 65536},
     {2, "reorder", FieldType::words},
 };
-constexpr TableSchema preprocessing = schema("Preprocessing", preprocessing_fields);
+constexpr TableSchema preprocessing("Preprocessing", preprocessing_fields);
 
 constexpr FieldSchema relocation_fields[] = {
     {0, "tensor", FieldType::text},
     {1, "words", FieldType::words},
     {2, "flags", FieldType::words},
 };
-constexpr TableSchema relocation = schema("Relocation", relocation_fields);
+constexpr TableSchema relocation("Relocation", relocation_fields);
 
-constexpr TableSchema unnamed = {"unnamed", nullptr, 0};
+constexpr TableSchema unnamed("unnamed");
 
 constexpr FieldSchema patch_fields[] = {
     {0, "tensor", FieldType::text},
     {1, "registers", FieldType::tables, 0, &unnamed},
 };
-constexpr TableSchema patch = schema("Patch", patch_fields);
+constexpr TableSchema patch("Patch", patch_fields);
 
 constexpr FieldSchema graph_fields[] = {
     {0, "tensors", FieldType::tables, 0, &tensor},
@@ -76,28 +71,28 @@ constexpr FieldSchema graph_fields[] = {
     {10, "task_lists", FieldType::numbers, 64},
     {12, "output_patches", FieldType::tables, 0, &unnamed},
 };
-constexpr TableSchema graph = schema("Graph", graph_fields);
+constexpr TableSchema graph("Graph", graph_fields);
 
 constexpr FieldSchema shape_fields[] = {
     {0, "dims", FieldType::numbers, 16},
 };
-constexpr TableSchema shape = schema("Shape", shape_fields);
+constexpr TableSchema shape("Shape", shape_fields);
 
 constexpr FieldSchema input_shapes_fields[] = {
     {0, "shapes", FieldType::tables, 0, &shape},
 };
-constexpr TableSchema input_shapes = schema("InputShapes", input_shapes_fields);
+constexpr TableSchema input_shapes("InputShapes", input_shapes_fields);
 
 constexpr FieldSchema memory_fields[] = {
     {0, "weight", FieldType::u64},
     {1, "internal", FieldType::u64},
 };
-constexpr TableSchema memory = schema("Memory", memory_fields);
+constexpr TableSchema memory("Memory", memory_fields);
 
 constexpr FieldSchema buffer_fields[] = {
     {0, "data", FieldType::bytes},
 };
-constexpr TableSchema buffer = schema("Buffer", buffer_fields);
+constexpr TableSchema buffer("Buffer", buffer_fields);
 
 constexpr FieldSchema root_fields[] = {
     {0, "schema_version", FieldType::i32},
@@ -125,7 +120,7 @@ constexpr FieldSchema header_fields[] = {
 
 }  // namespace
 
-const TableSchema header_schema = schema("Root", header_fields);
-const TableSchema root_schema = schema("Root", root_fields);
+const TableSchema header_schema("Root", header_fields);
+const TableSchema root_schema("Root", root_fields);
 
 }  // namespace ez_rknn::rknnrt

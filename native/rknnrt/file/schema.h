@@ -38,12 +38,18 @@ struct FieldSchema {
 };
 
 struct TableSchema {
-    const char *name;
-    const FieldSchema *fields;
-    size_t count;
+    /* A table of which nothing is checked but that it is one. */
+    constexpr explicit TableSchema(const char *table) : name(table) {}
+    template <size_t Count>
+    constexpr TableSchema(const char *table, const FieldSchema (&list)[Count])
+        : name(table), fields(list), count(Count) {}
 
-    const FieldSchema *begin() const { return fields; }
-    const FieldSchema *end() const { return fields + count; }
+    constexpr const FieldSchema *begin() const { return fields; }
+    constexpr const FieldSchema *end() const { return fields + count; }
+
+    const char *name;
+    const FieldSchema *fields = nullptr;
+    size_t count = 0;
 };
 
 /* What a file says about itself; it is read once more with the rest. */

@@ -6,6 +6,7 @@
 
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
+#include "rknnrt/base/text.h"
 #include "rknnrt/device/soc.h"
 
 namespace ez_rknn::rknnrt {
@@ -53,10 +54,6 @@ std::string function_names() {
     for (const char *name : without_core) names += names.empty() ? name : std::string(", ") + name;
     for (const char *name : with_core) names += std::string(", ") + name;
     return names;
-}
-
-bool starts_with(const std::string &text, const std::string &start) {
-    return text.compare(0, start.size(), start) == 0;
 }
 
 /* A whole text as a whole number within a range. */

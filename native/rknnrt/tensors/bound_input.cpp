@@ -12,7 +12,7 @@ namespace {
 void remove_gaps(const TensorPort &port, uint32_t element_size, const uint8_t *source, std::vector<uint8_t> &dense) {
     const size_t row = static_cast<size_t>(port.w) * port.c * element_size;
     const size_t stride = static_cast<size_t>(port.w_stride) * port.c * element_size;
-    const size_t rows = static_cast<size_t>(port.n) * port.batch * port.h;
+    const size_t rows = port.total_rows();
     dense.resize(rows * row);
     for (size_t i = 0; i < rows; ++i) std::memcpy(dense.data() + i * row, source + i * stride, row);
 }
@@ -37,7 +37,7 @@ uint64_t bound_input_bytes(const TensorPort &port, const IoBinding &binding) {
     if (binding.pass_through) return static_cast<uint64_t>(port.stored_bytes) * port.batch;
     const uint64_t element_size = input_element_size(binding.type);
     if (port.storage != Storage::image) return port.total_elements() * element_size;
-    return static_cast<uint64_t>(port.n) * port.batch * port.h * port.w_stride * port.c * element_size;
+    return uint64_t{port.total_rows()} * port.w_stride * port.c * element_size;
 }
 
 std::optional<InputReading> read_in_place(const TensorPort &port, const IoBinding &binding) {

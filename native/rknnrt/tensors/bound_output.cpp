@@ -20,7 +20,7 @@ bool as_stored(const TensorPort &port, const IoBinding &binding) {
 /* Calls give(index in ONNX order, image, channel, pixel). */
 template <typename Give>
 void visit(const TensorPort &port, Give give) {
-    const size_t pixels = static_cast<size_t>(port.h) * port.w;
+    const size_t pixels = port.pixels();
     size_t from = 0;
     for (size_t image = 0; image < static_cast<size_t>(port.n) * port.batch; ++image) {
         for (size_t channel = 0; channel < port.c; ++channel) {
@@ -34,14 +34,13 @@ template <typename Element>
 void write_feature(const TensorPort &port, const uint8_t *dense, uint8_t *to) {
     fill_with_zero(port, static_cast<size_t>(port.stored_bytes) * port.batch / sizeof(Element), to);
     visit(port, [&](size_t from, size_t image, size_t channel, size_t pixel) {
-        const size_t block = image * port.c1 + channel / port.c2;
-        put<Element>(to, (block * port.surface + pixel) * port.c2 + channel % port.c2, element<Element>(dense, from));
+        put<Element>(to, port.feature_index(image, channel, pixel), element<Element>(dense, from));
     });
 }
 
 template <typename Element>
 void write_nhwc(const TensorPort &port, const uint8_t *dense, uint8_t *to) {
-    const size_t pixels = static_cast<size_t>(port.h) * port.w;
+    const size_t pixels = port.pixels();
     visit(port, [&](size_t from, size_t image, size_t channel, size_t pixel) {
         put<Element>(to, (image * pixels + pixel) * port.c + channel, element<Element>(dense, from));
     });

@@ -101,15 +101,11 @@ std::vector<uint8_t> row_end(const TensorPort &port) {
     return end;
 }
 
-size_t rows_of(const TensorPort &port) {
-    return static_cast<size_t>(port.n) * port.batch * port.h;
-}
-
 /* Pixels go to the NPU as they are. */
 InputReading store_pixels(const TensorPort &port, const void *source, uint8_t *stored) {
     const size_t row_bytes = static_cast<size_t>(port.w) * port.c;
     const size_t stride_bytes = static_cast<size_t>(port.w_stride) * port.c;
-    for (size_t row = 0; row < rows_of(port); ++row) {
+    for (size_t row = 0; row < port.total_rows(); ++row) {
         std::memcpy(stored + row * stride_bytes, static_cast<const uint8_t *>(source) + row * row_bytes, row_bytes);
     }
     fill_row_ends(port, stored);
@@ -117,8 +113,7 @@ InputReading store_pixels(const TensorPort &port, const void *source, uint8_t *s
 }
 
 InputReading store_quantised(const TensorPort &port, const void *source, uint8_t *stored) {
-    write_elements<int8_t, int8_t>(port, source, stored, std::vector<int8_t>(port.c, 0),
-                                   [](int8_t value, uint32_t) { return value; });
+    write_elements<int8_t, int8_t>(port, source, stored, 0, [](int8_t value, uint32_t) { return value; });
     return {};
 }
 
@@ -171,7 +166,7 @@ bool oversized_copy(const TensorPort &port, const rknn_input &input) {
 void fill_row_ends(const TensorPort &port, uint8_t *stored) {
     const std::vector<uint8_t> end = row_end(port);
     const size_t stride_bytes = static_cast<size_t>(port.w_stride) * port.c;
-    for (size_t row = 1; row <= rows_of(port); ++row) {
+    for (size_t row = 1; row <= port.total_rows(); ++row) {
         std::copy(end.begin(), end.end(), stored + row * stride_bytes - end.size());
     }
 }

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "rknnrt/base/half.h"
+#include "rknnrt/tensors/elements.h"
 
 namespace ez_rknn::rknnrt {
 
@@ -12,12 +13,7 @@ namespace {
 template <typename Source, typename Convert>
 void write_floats(const uint8_t *source, size_t count, void *destination, Convert convert) {
     auto *to = static_cast<uint8_t *>(destination);
-    for (size_t i = 0; i < count; ++i) {
-        Source value;
-        std::memcpy(&value, source + i * sizeof(Source), sizeof(Source));
-        const float result = convert(value);
-        std::memcpy(to + i * sizeof(float), &result, sizeof(float));
-    }
+    for (size_t i = 0; i < count; ++i) put<float>(to, i, convert(element<Source>(source, i)));
 }
 
 template <typename Source>
@@ -30,7 +26,7 @@ void dequantise(const TensorPort &port, const uint8_t *source, void *destination
 template <typename Source>
 void widen(const TensorPort &port, const uint8_t *source, void *destination) {
     write_floats<Source>(source, port.total_elements(), destination,
-                         [](Source value) { return static_cast<float>(value); });
+                         [](Source value) { return static_cast<float>(value_of(value)); });
 }
 
 }  // namespace
@@ -52,7 +48,7 @@ void convert_output(const TensorPort &port, bool want_float, const uint8_t *sour
         case DataType::int16:
             return dequantise<int16_t>(port, source, destination);
         case DataType::float16:
-            return write_floats<uint16_t>(source, port.total_elements(), destination, float_from_half);
+            return widen<Half>(port, source, destination);
         case DataType::bfloat16:
             return write_floats<uint16_t>(source, port.total_elements(), destination, float_from_bfloat16);
         case DataType::int32:
@@ -81,7 +77,7 @@ void fill_with_zero(const TensorPort &port, size_t elements, uint8_t *destinatio
         std::memset(destination, port.zero_point, elements);
     } else if (port.element_size == sizeof(int16_t)) {
         const auto value = static_cast<int16_t>(port.zero_point);
-        for (size_t i = 0; i < elements; ++i) std::memcpy(destination + i * sizeof value, &value, sizeof value);
+        for (size_t i = 0; i < elements; ++i) put(destination, i, value);
     } else {
         fail_as_unconvertible(port);
     }

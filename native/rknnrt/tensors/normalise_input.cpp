@@ -31,7 +31,7 @@ void quantise_image(const TensorPort &port, const void *source, uint8_t *stored)
         factor[channel] = scaling.factor();
         offset[channel] = scaling.offset;
     }
-    const std::vector<int8_t> padding(port.c, static_cast<int8_t>(port.zero_point));
+    const auto padding = static_cast<int8_t>(port.zero_point);
     write_image<Source, int8_t>(port, source, stored, padding, [&](Source value, uint32_t channel) {
         const double scaled = static_cast<double>(value_of(value)) * factor[channel];
         return saturate_to_int8(round_half_even(scaled) + offset[channel]);
@@ -49,7 +49,7 @@ void quantise_channels(const TensorPort &port, const void *source, uint8_t *stor
         factor[channel] = scaled;
         offset[channel] = static_cast<float>(port.zero_point) - mean;
     }
-    write_elements<Source, int8_t>(port, source, stored, {}, [&](Source value, uint32_t channel) {
+    write_elements<Source, int8_t>(port, source, stored, 0, [&](Source value, uint32_t channel) {
         return saturate_to_int8(round_half_even(value_of(value) * factor[channel] + offset[channel]));
     });
 }
@@ -57,7 +57,7 @@ void quantise_channels(const TensorPort &port, const void *source, uint8_t *stor
 /* Anything but 4-D: the vendor's library does not saturate here, values out of range wrap around. */
 template <typename Source>
 void quantise_plain(const TensorPort &port, const void *source, uint8_t *stored) {
-    write_elements<Source, int8_t>(port, source, stored, {}, [&](Source value, uint32_t) {
+    write_elements<Source, int8_t>(port, source, stored, 0, [&](Source value, uint32_t) {
         const float scaled = static_cast<float>(value_of(value)) / port.scale + static_cast<float>(port.zero_point);
         return wrap_to_int8(round_half_even(scaled));
     });
@@ -73,8 +73,7 @@ void quantise_int8(const TensorPort &port, const void *source, uint8_t *stored) 
 /* Floating point inputs: normalised in float, then rounded to the model's type by `narrow`. */
 template <typename Source, typename Element, typename Narrow>
 void normalise(const TensorPort &port, const void *source, uint8_t *stored, Narrow narrow) {
-    const std::vector<Element> padding(std::max(port.c, 1U), Element{});
-    write_elements<Source, Element>(port, source, stored, padding, [&](Source value, uint32_t channel) {
+    write_elements<Source, Element>(port, source, stored, Element{}, [&](Source value, uint32_t channel) {
         const auto number = static_cast<float>(value_of(value));
         return narrow((number - mean_of(port, channel)) / deviation_of(port, channel));
     });
@@ -85,7 +84,7 @@ template <typename Source, typename Element>
 void quantise_other(const TensorPort &port, const void *source, uint8_t *stored) {
     constexpr double least = std::numeric_limits<Element>::min();
     constexpr double most = std::numeric_limits<Element>::max();
-    const std::vector<Element> padding(std::max(port.c, 1U), static_cast<Element>(port.zero_point));
+    const auto padding = static_cast<Element>(port.zero_point);
     write_elements<Source, Element>(port, source, stored, padding, [&](Source value, uint32_t channel) {
         const double real = (value_of(value) - mean_of(port, channel)) / deviation_of(port, channel);
         const double scaled = round_half_even(real / port.scale + port.zero_point);
@@ -96,14 +95,13 @@ void quantise_other(const TensorPort &port, const void *source, uint8_t *stored)
 /* Indices: whole numbers as they are, fractions cut off. */
 template <typename Source, typename Element>
 void truncate(const TensorPort &port, const void *source, uint8_t *stored) {
-    write_elements<Source, Element>(port, source, stored, std::vector<Element>(std::max(port.c, 1U), Element{}),
-                                    [](Source value, uint32_t) {
-                                        if constexpr (std::is_same_v<Source, int64_t>) {
-                                            return static_cast<Element>(value);
-                                        } else {
-                                            return static_cast<Element>(truncate_to_int64(value_of(value)));
-                                        }
-                                    });
+    write_elements<Source, Element>(port, source, stored, Element{}, [](Source value, uint32_t) {
+        if constexpr (std::is_same_v<Source, int64_t>) {
+            return static_cast<Element>(value);
+        } else {
+            return static_cast<Element>(truncate_to_int64(value_of(value)));
+        }
+    });
 }
 
 /* What a float or a pixel becomes. */
@@ -125,7 +123,7 @@ void convert_number(const TensorPort &port, const void *source, uint8_t *stored)
         case DataType::int32:
             return truncate<Source, int32_t>(port, source, stored);
         case DataType::boolean:
-            return write_elements<Source, uint8_t>(port, source, stored, {0, 0, 0, 0}, [](Source value, uint32_t) {
+            return write_elements<Source, uint8_t>(port, source, stored, 0, [](Source value, uint32_t) {
                 return static_cast<uint8_t>(value_of(value) != 0 ? 1 : 0);
             });
         case DataType::int64:

@@ -128,6 +128,18 @@ TensorPort make_output_port(const Graph &graph, size_t index, uint32_t batch, co
     return make_port(graph, graph.outputs[index], batch, soc);
 }
 
+std::vector<TensorPort> make_input_ports(const Graph &graph, uint32_t batch, const Soc &soc) {
+    std::vector<TensorPort> ports;
+    for (size_t i = 0; i < graph.inputs.size(); ++i) ports.push_back(make_input_port(graph, i, batch, soc));
+    return ports;
+}
+
+std::vector<TensorPort> make_output_ports(const Graph &graph, uint32_t batch, const Soc &soc) {
+    std::vector<TensorPort> ports;
+    for (size_t i = 0; i < graph.outputs.size(); ++i) ports.push_back(make_output_port(graph, i, batch, soc));
+    return ports;
+}
+
 TensorPort make_operand_port(const Graph &graph, uint32_t tensor_index) {
     const Tensor &tensor = graph.tensors[tensor_index];
     TensorPort port;

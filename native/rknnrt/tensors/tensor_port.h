@@ -48,8 +48,19 @@ struct TensorPort {
     bool api_is_nhwc() const { return four_d() && element_size <= 2; }
     bool quantised() const { return is_quantised_type(type); }
     uint32_t total_elements() const { return elements * batch; }
+
+    /* Rows of pixels of all inferences. */
+    size_t total_rows() const { return static_cast<size_t>(n) * batch * h; }
+    size_t pixels() const { return static_cast<size_t>(h) * w; }
+    /* Which of the stored elements of a feature it is. */
+    size_t feature_index(size_t image, size_t channel, size_t pixel) const {
+        return ((image * c1 + channel / c2) * surface + pixel) * c2 + channel % c2;
+    }
 };
 
+/* Those of one graph, in order. */
+std::vector<TensorPort> make_input_ports(const Graph &graph, uint32_t batch, const Soc &soc);
+std::vector<TensorPort> make_output_ports(const Graph &graph, uint32_t batch, const Soc &soc);
 TensorPort make_input_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc);
 TensorPort make_output_port(const Graph &graph, size_t index, uint32_t batch, const Soc &soc);
 /* A tensor as a custom operator sees it: dense, in ONNX order, float32 unless it holds integers or truth values. */

@@ -4,18 +4,17 @@
  * convert(element, channel). */
 #pragma once
 
-#include <vector>
+#include <cstring>
 
 #include "rknnrt/tensors/elements.h"
 #include "rknnrt/tensors/tensor_port.h"
 
 namespace ez_rknn::rknnrt {
 
-/* The gap at the end of a row gets `padding`, one element for each channel. */
+/* The gap at the end of a row is filled with `padding`. */
 template <typename Source, typename Element, typename Convert>
-void write_image(const TensorPort &port, const void *source, uint8_t *stored, const std::vector<Element> &padding,
-                 Convert convert) {
-    const size_t rows = static_cast<size_t>(port.n) * port.batch * port.h;
+void write_image(const TensorPort &port, const void *source, uint8_t *stored, Element padding, Convert convert) {
+    const size_t rows = port.total_rows();
     size_t from = 0;
     for (size_t row = 0; row < rows; ++row) {
         size_t to = row * port.w_stride * port.c;
@@ -24,9 +23,8 @@ void write_image(const TensorPort &port, const void *source, uint8_t *stored, co
                 put<Element>(stored, to++, convert(element<Source>(source, from++), channel));
             }
         }
-        for (uint32_t x = port.w; x < port.w_stride; ++x) {
-            for (uint32_t channel = 0; channel < port.c; ++channel) put<Element>(stored, to++, padding[channel]);
-        }
+        const size_t end = (row + 1) * port.w_stride * port.c;
+        while (to < end) put<Element>(stored, to++, padding);
     }
 }
 
@@ -35,14 +33,13 @@ void write_feature(const TensorPort &port, const void *source, uint8_t *stored, 
     if (port.c % port.c2 != 0 || port.c1 * port.c2 > port.c) {
         std::memset(stored, 0, static_cast<size_t>(port.stored_bytes) * port.batch);
     }
-    const size_t pixels = static_cast<size_t>(port.h) * port.w;
+    const size_t pixels = port.pixels();
     size_t from = 0;
     for (size_t image = 0; image < static_cast<size_t>(port.n) * port.batch; ++image) {
         for (size_t pixel = 0; pixel < pixels; ++pixel) {
             for (uint32_t channel = 0; channel < port.c; ++channel) {
-                const size_t block = image * port.c1 + channel / port.c2;
-                const size_t to = (block * port.surface + pixel) * port.c2 + channel % port.c2;
-                put<Element>(stored, to, convert(element<Source>(source, from++), channel));
+                put<Element>(stored, port.feature_index(image, channel, pixel),
+                             convert(element<Source>(source, from++), channel));
             }
         }
     }
@@ -51,7 +48,7 @@ void write_feature(const TensorPort &port, const void *source, uint8_t *stored, 
 /* A 4-D tensor that the NPU keeps in ONNX order: from NHWC to NCHW. */
 template <typename Source, typename Element, typename Convert>
 void write_planes(const TensorPort &port, const void *source, uint8_t *stored, Convert convert) {
-    const size_t pixels = static_cast<size_t>(port.h) * port.w;
+    const size_t pixels = port.pixels();
     size_t from = 0;
     for (size_t image = 0; image < static_cast<size_t>(port.n) * port.batch; ++image) {
         for (size_t pixel = 0; pixel < pixels; ++pixel) {
@@ -64,8 +61,7 @@ void write_planes(const TensorPort &port, const void *source, uint8_t *stored, C
 }
 
 template <typename Source, typename Element, typename Convert>
-void write_elements(const TensorPort &port, const void *source, uint8_t *stored, const std::vector<Element> &padding,
-                    Convert convert) {
+void write_elements(const TensorPort &port, const void *source, uint8_t *stored, Element padding, Convert convert) {
     if (port.storage == Storage::image) {
         write_image<Source, Element>(port, source, stored, padding, convert);
     } else if (port.storage == Storage::feature) {
