@@ -1,6 +1,6 @@
 """The timing model once more, in Python, so that its constants can be fitted.
 
-What runs is ``native/devices/simulated/timing.cpp``; ``tests/simulator/test_timing.py`` holds the two together, layer by layer.
+What runs is ``native/devices/simulated/timing.cpp``; ``tests/simulator/test_timing.py`` compares the two, by layer.
 """
 
 from __future__ import annotations

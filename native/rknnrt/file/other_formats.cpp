@@ -1,6 +1,7 @@
 #include "rknnrt/file/other_formats.h"
 
 #include <algorithm>
+#include <cctype>
 #include <string>
 #include <string_view>
 
