@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <mutex>
 
+#include "common/mutex.h"
 #include "engine/monotonic.h"
 
 namespace ez_rknn::engine {
@@ -34,15 +34,15 @@ class Event {
 
     /* Releases the mutex, sleeps until set(), the deadline or a signal, and takes the mutex again. A signal counts only
      * if it has a handler, which was installed without SA_RESTART when there is no deadline. */
-    Wake wait_until(std::unique_lock<std::mutex> &lock, const Deadline &deadline) {
+    Wake wait_until(Mutex &mutex, const Deadline &deadline) EZ_RKNN_REQUIRES(mutex) {
         int nothing = state_nothing;
         if (!state_.compare_exchange_strong(nothing, state_asleep)) {
             state_ = state_nothing;
             return Wake::set;
         }
-        lock.unlock();
+        mutex.unlock();
         const int error = sleep(deadline);
-        lock.lock();
+        mutex.lock();
         state_ = state_nothing;
         return error == ETIMEDOUT ? Wake::timeout : error == EINTR ? Wake::interrupted : Wake::set;
     }

@@ -8,7 +8,8 @@
 #include <time.h>
 
 #include <cstdint>
-#include <mutex>
+
+#include "common/mutex.h"
 
 namespace ez_rknn::engine {
 
@@ -59,16 +60,17 @@ class MonotonicCondition {
     MonotonicCondition(const MonotonicCondition &) = delete;
     MonotonicCondition &operator=(const MonotonicCondition &) = delete;
 
-    void wait(std::unique_lock<std::mutex> &lock) { pthread_cond_wait(&condition_, lock.mutex()->native_handle()); }
+    /* Releases the mutex, sleeps until it is notified, and takes the mutex again. */
+    void wait(Mutex &mutex) EZ_RKNN_REQUIRES(mutex) { pthread_cond_wait(&condition_, mutex.native().native_handle()); }
 
     /* Returns false when the deadline has passed; what was waited for may have happened all the same. */
-    bool wait_until(std::unique_lock<std::mutex> &lock, const Deadline &deadline) {
+    bool wait_until(Mutex &mutex, const Deadline &deadline) EZ_RKNN_REQUIRES(mutex) {
         if (deadline.is_never()) {
-            wait(lock);
+            wait(mutex);
             return true;
         }
         const timespec at = deadline.as_timespec();
-        return pthread_cond_timedwait(&condition_, lock.mutex()->native_handle(), &at) == 0;
+        return pthread_cond_timedwait(&condition_, mutex.native().native_handle(), &at) == 0;
     }
 
     void notify_one() { pthread_cond_signal(&condition_); }

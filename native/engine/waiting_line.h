@@ -9,6 +9,7 @@
 #include <iterator>
 #include <list>
 
+#include "common/mutex.h"
 #include "engine/event.h"
 #include "engine/monotonic.h"
 
@@ -21,7 +22,7 @@ struct Turn {
     uint64_t number = 0; /* 0: not come yet. Kept when a wait is interrupted, so that he returns to his place */
 };
 
-/* Guarded by one mutex, the one that `lock` holds; what `ready` reads must be guarded by it too.
+/* Guarded by one mutex, the one that wait() gets; what `ready` reads must be guarded by it too.
  *
  * `ready` must be the same question for everyone in a line. Then only two things can let a sleeper go on: the answer
  * turns to yes, or the one before it went on and the answer is still yes. Whoever brings about either calls
@@ -31,7 +32,7 @@ class WaitingLine {
   public:
     /* Waits until the caller is first in line and ready(), which is Wake::set, or gives up. */
     template <typename Ready, typename Due>
-    Wake wait(std::unique_lock<std::mutex> &lock, Turn &turn, Ready ready, Due due) {
+    Wake wait(Mutex &mutex, Turn &turn, Ready ready, Due due) EZ_RKNN_REQUIRES(mutex) {
         if (is_empty() && ready()) return Wake::set;
         const Place place(*this, turn);
         Wake wake = Wake::set;
@@ -40,14 +41,14 @@ class WaitingLine {
                 place.wake_second();
                 return wake;
             }
-            wake = place.sleep(lock, turn, place.is_first() ? due() : Deadline::never());
+            wake = place.sleep(mutex, turn, place.is_first() ? due() : Deadline::never());
         }
         return Wake::set;
     }
     /* The same for an answer on which the time has no influence. */
     template <typename Ready>
-    Wake wait(std::unique_lock<std::mutex> &lock, Turn &turn, Ready ready) {
-        return wait(lock, turn, ready, [] { return Deadline::never(); });
+    Wake wait(Mutex &mutex, Turn &turn, Ready ready) EZ_RKNN_REQUIRES(mutex) {
+        return wait(mutex, turn, ready, [] { return Deadline::never(); });
     }
 
     bool is_empty() const { return sleepers_.empty(); }
@@ -79,8 +80,8 @@ class WaitingLine {
         void wake_second() const {
             if (is_first() && std::next(self_) != sleepers_.end()) std::next(self_)->event.set();
         }
-        Wake sleep(std::unique_lock<std::mutex> &lock, const Turn &turn, const Deadline &due) const {
-            const Wake wake = self_->event.wait_until(lock, std::min(turn.deadline, due));
+        Wake sleep(Mutex &mutex, const Turn &turn, const Deadline &due) const EZ_RKNN_REQUIRES(mutex) {
+            const Wake wake = self_->event.wait_until(mutex, std::min(turn.deadline, due));
             if (wake == Wake::timeout && !turn.deadline.has_passed()) return Wake::set;
             if (wake == Wake::interrupted && !turn.is_interruptible) return Wake::set;
             return wake;

@@ -16,12 +16,12 @@ class Ticketed {
     /* Starts a thread that takes one place, and returns once it waits in line. */
     std::thread enter(int number, Deadline deadline = Deadline::never()) {
         std::thread thread([this, number, deadline] {
-            std::unique_lock lock(mutex_);
+            const ez_rknn::Lock lock(mutex_);
             entered_.push_back(number);
             arrived_.notify_one();
             Turn turn{deadline};
             const auto ready = [this] { return places_ > 0; };
-            if (line_.wait(lock, turn, ready, [this] { return due_; }) != Wake::set) {
+            if (line_.wait(mutex_, turn, ready, [this] { return due_; }) != Wake::set) {
                 gave_up_.push_back(number);
                 return;
             }
@@ -29,54 +29,54 @@ class Ticketed {
             admitted_.push_back(number);
             if (places_ > 0) line_.wake_first();
         });
-        std::unique_lock lock(mutex_);
-        while (entered_.empty() || entered_.back() != number) arrived_.wait(lock);
+        const ez_rknn::Lock lock(mutex_);
+        while (entered_.empty() || entered_.back() != number) arrived_.wait(mutex_);
         return thread;
     }
 
     void add_places(int count) {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         places_ += count;
         line_.wake_first();
     }
 
     /* Adds a place and, before the thread that it is for can wake, asks for it as a newcomer. */
     bool newcomer_takes_an_added_place() {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         ++places_;
         line_.wake_first();
         Turn turn{Deadline::in_ms(0)};
-        return line_.wait(lock, turn, [this] { return places_ > 0; }) == Wake::set;
+        return line_.wait(mutex_, turn, [this] { return places_ > 0; }) == Wake::set;
     }
 
     /* Who waits up to now, and whether all of them have gone. */
     uint64_t last_number() {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         return line_.last_number();
     }
     bool has_passed(uint64_t number) {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         return line_.has_passed(number);
     }
 
     /* Adds places of which nobody is told: only one who looks for himself at that time finds them. */
     void add_places_silently(int count, Deadline due) {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         places_ += count;
         due_ = due;
     }
 
     /* Waits as somebody who was in line before, and whose number is already given. */
     Wake wait_again(Turn &turn) {
-        std::unique_lock lock(mutex_);
-        return line_.wait(lock, turn, [this] { return places_ > 0; });
+        const ez_rknn::Lock lock(mutex_);
+        return line_.wait(mutex_, turn, [this] { return places_ > 0; });
     }
 
     const std::vector<int> &admitted() const { return admitted_; }
     const std::vector<int> &gave_up() const { return gave_up_; }
 
   private:
-    std::mutex mutex_;
+    ez_rknn::Mutex mutex_;
     MonotonicCondition arrived_;
     WaitingLine line_;
     int places_ = 0;

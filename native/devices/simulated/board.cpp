@@ -21,13 +21,16 @@ Board::Lease Board::acquire(uint32_t mask) {
 }
 
 Board::Lease::Lease(Board &board, uint32_t mask) : board_(board), start_ns_(now_ns()) {
-    std::unique_lock<std::mutex> lock(board_.mutex_);
+    const Lock lock(board_.mutex_);
     ticket_.mask = mask != 0 ? mask : 1U << board_.choose_core();
     // All lines are joined under one lock, so two tasks meet in the same order at every core: no deadlock.
     for (size_t core = 0; core < board_.cores_.size(); ++core) {
         if (has(ticket_.mask, core)) board_.cores_[core].line.push_back(&ticket_);
     }
-    wait_forever(ticket_.ready, lock, [&] { return board_.is_first(ticket_); });
+    wait_forever(ticket_.ready, board_.mutex_, [&] {
+        board_.mutex_.assert_held();
+        return board_.is_first(ticket_);
+    });
     busy_cores_ = board_.busy_cores();
     start_ns_ = std::max(start_ns_, board_.free_since(ticket_));
     end_ns_ = start_ns_;
@@ -78,7 +81,7 @@ int64_t Board::free_since(const Ticket &ticket) const {
 }
 
 void Board::release(Ticket &ticket, int64_t start_ns, int64_t end_ns) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     for (size_t core = 0; core < cores_.size(); ++core) {
         if (!has(ticket.mask, core)) continue;
         cores_[core].line.pop_front();
@@ -92,29 +95,29 @@ void Board::release(Ticket &ticket, int64_t start_ns, int64_t end_ns) {
 }
 
 CoreCounters Board::counters(uint32_t core) const {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     return cores_[core].counters;
 }
 
 size_t Board::line_length(uint32_t core) const {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     return cores_[core].line.size();
 }
 
 void Board::reset_counters() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     for (Core &core : cores_) core.counters = {};
 }
 
 Board &Boards::of(const Soc &soc) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     std::unique_ptr<Board> &board = boards_[&soc];
     if (board == nullptr) board = std::make_unique<Board>(soc);
     return *board;
 }
 
 void Boards::reset_counters() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     for (auto &[soc, board] : boards_) board->reset_counters();
 }
 

@@ -9,9 +9,9 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <vector>
 
+#include "common/mutex.h"
 #include "devices/simulated/sram.h"
 #include "rknnrt/device/soc.h"
 
@@ -49,15 +49,15 @@ class Board {
         CoreCounters counters;
     };
 
-    uint32_t choose_core() const;
-    bool is_first(const Ticket &ticket) const;
-    uint32_t busy_cores() const;
-    int64_t free_since(const Ticket &ticket) const;
+    uint32_t choose_core() const EZ_RKNN_REQUIRES(mutex_);
+    bool is_first(const Ticket &ticket) const EZ_RKNN_REQUIRES(mutex_);
+    uint32_t busy_cores() const EZ_RKNN_REQUIRES(mutex_);
+    int64_t free_since(const Ticket &ticket) const EZ_RKNN_REQUIRES(mutex_);
     void release(Ticket &ticket, int64_t start_ns, int64_t end_ns);
 
     Sram sram_;
-    mutable std::mutex mutex_; /* guards everything below, and the lines' order */
-    std::vector<Core> cores_;
+    mutable Mutex mutex_; /* all lines are joined under it */
+    std::vector<Core> cores_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 
 /* Cores held by one task, given back when it goes out of scope.
@@ -97,8 +97,8 @@ class Boards {
     void reset_counters();
 
   private:
-    std::mutex mutex_; /* guards the map; boards themselves are thread-safe and stay where they are */
-    std::map<const Soc *, std::unique_ptr<Board>> boards_;
+    Mutex mutex_; /* boards themselves are thread-safe and stay where they are */
+    std::map<const Soc *, std::unique_ptr<Board>> boards_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 
 }  // namespace ez_rknn::rknnrt::simulated

@@ -42,7 +42,7 @@ std::shared_ptr<LoadedModel> CurrentProcess::load(const FileDescriptor &file,
     std::shared_ptr<DeviceProcess> process;
     uint32_t id = 0;
     {
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const Lock lock(mutex_);
         process = master != nullptr ? master->process() : running();
         id = next_model_++;
     }
@@ -52,7 +52,7 @@ std::shared_ptr<LoadedModel> CurrentProcess::load(const FileDescriptor &file,
 void CurrentProcess::lose() {
     std::shared_ptr<DeviceProcess> process;
     {
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const Lock lock(mutex_);
         process = process_;
     }
     if (process != nullptr) process->lose();
@@ -60,12 +60,13 @@ void CurrentProcess::lose() {
 
 void CurrentProcess::end() noexcept {
     // A thread that is starting a process right now keeps it; that process ends with this one.
-    const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-    if (lock.owns_lock() && process_ != nullptr) process_->lose();
+    if (!mutex_.try_lock()) return;
+    if (process_ != nullptr) process_->lose();
+    mutex_.unlock();
 }
 
 pid_t CurrentProcess::pid() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     return process_ != nullptr && process_->alive() ? process_->pid() : 0;
 }
 

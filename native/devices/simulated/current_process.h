@@ -3,8 +3,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 
+#include "common/mutex.h"
 #include "devices/simulated/device_process.h"
 
 namespace ez_rknn::rknnrt::simulated {
@@ -40,11 +40,11 @@ class CurrentProcess {
     void end() noexcept;
 
   private:
-    std::shared_ptr<DeviceProcess> running();
+    std::shared_ptr<DeviceProcess> running() EZ_RKNN_REQUIRES(mutex_);
 
-    std::mutex mutex_; /* guards the two below, and is held while a process is being started */
-    std::shared_ptr<DeviceProcess> process_;
-    uint32_t next_model_ = 1;
+    Mutex mutex_; /* held while a process is being started */
+    std::shared_ptr<DeviceProcess> process_ EZ_RKNN_GUARDED_BY(mutex_);
+    uint32_t next_model_ EZ_RKNN_GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace ez_rknn::rknnrt::simulated

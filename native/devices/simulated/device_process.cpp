@@ -83,7 +83,7 @@ bool DeviceProcess::alive() const {
 void DeviceProcess::control_request(const Request &request) {
     std::optional<Reply> reply;
     {
-        const std::lock_guard<std::mutex> lock(control_mutex_);
+        const Lock lock(control_mutex_);
         reply = control_.request(request);
     }
     if (!reply) fail_as_lost();
@@ -137,7 +137,7 @@ void DeviceProcess::bury() noexcept {
 }
 
 void DeviceProcess::end(int patience_ms) noexcept {
-    const std::lock_guard<std::mutex> lock(burial_mutex_);
+    const Lock lock(burial_mutex_);
     if (patience_ms != 0) control_.disconnect();  // it ends by itself when its connections break
     if (process_ != nullptr) process_->end(patience_ms);
     control_.disconnect();

@@ -6,10 +6,10 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "common/mutex.h"
 #include "devices/simulated/device_socket.h"
 #include "devices/simulated/keeper.h"
 #include "rknnrt/base/bytes.h"
@@ -67,9 +67,9 @@ class DeviceProcess {
 
     FileDescriptor errors_; /* what the process writes to stderr */
     DeviceSocket control_;
-    std::mutex control_mutex_; /* held from a request on the control connection to its reply */
+    Mutex control_mutex_; /* held from a request on the control connection to its reply */
     std::atomic<bool> lost_{false};
-    std::mutex burial_mutex_; /* held while the process is being ended */
+    Mutex burial_mutex_; /* held while the process is being ended */
     std::unique_ptr<KeptProcess> process_;
 };
 

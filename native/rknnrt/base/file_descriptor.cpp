@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <utility>
 
+#include "common/mutex.h"
 #include "rknn_abi.h"
 #include "rknnrt/base/status.h"
 
@@ -20,8 +20,8 @@ namespace ez_rknn::rknnrt {
 namespace {
 
 struct OpenDescriptors {
-    std::mutex mutex; /* guards `set`, and is held while a descriptor goes in or out of use */
-    std::set<int> set;
+    Mutex mutex; /* held while a descriptor goes in or out of use */
+    std::set<int> set EZ_RKNN_GUARDED_BY(mutex);
 };
 
 /* Never destroyed: descriptors of contexts that were never destroyed are still there when the process ends. */
@@ -35,14 +35,14 @@ OpenDescriptors &open_descriptors() {
 FileDescriptor::FileDescriptor(int fd) : fd_(fd) {
     if (fd_ < 0) return;
     OpenDescriptors &descriptors = open_descriptors();
-    const std::lock_guard<std::mutex> lock(descriptors.mutex);
+    const Lock lock(descriptors.mutex);
     descriptors.set.insert(fd_);
 }
 
 void FileDescriptor::close() {
     if (fd_ < 0) return;
     OpenDescriptors &descriptors = open_descriptors();
-    const std::lock_guard<std::mutex> lock(descriptors.mutex);
+    const Lock lock(descriptors.mutex);
     descriptors.set.erase(fd_);
     ::close(std::exchange(fd_, -1));
 }
@@ -84,15 +84,17 @@ FileVersion FileDescriptor::version() const {
     return {file.st_size, file.st_mtim.tv_sec, file.st_mtim.tv_nsec};
 }
 
-void lock_descriptors_for_fork() {
+/* These two are called around fork, one after the other. */
+void lock_descriptors_for_fork() EZ_RKNN_UNANALYSED {
     open_descriptors().mutex.lock();
 }
-void unlock_descriptors_after_fork() {
+void unlock_descriptors_after_fork() EZ_RKNN_UNANALYSED {
     open_descriptors().mutex.unlock();
 }
 
 void close_descriptors_in_child() {
     OpenDescriptors &descriptors = open_descriptors();
+    descriptors.mutex.assert_held();
     for (int fd : descriptors.set) ::close(fd);
     descriptors.set.clear();
 }

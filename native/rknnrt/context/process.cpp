@@ -61,14 +61,14 @@ ProcessState &process_state() {
 }
 
 rknn_context ContextRegistry::add(std::shared_ptr<Context> context) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     const rknn_context handle = next_handle++;
     contexts_.emplace(handle, std::move(context));
     return handle;
 }
 
 std::shared_ptr<Context> ContextRegistry::look_up(rknn_context handle) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = contexts_.find(handle);
     return found == contexts_.end() ? nullptr : found->second;
 }
@@ -80,7 +80,7 @@ std::shared_ptr<Context> ContextRegistry::find(rknn_context handle) {
 }
 
 std::shared_ptr<Context> ContextRegistry::remove(rknn_context handle) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = contexts_.find(handle);
     if (found == contexts_.end()) fail_as_invalid(handle);
     std::shared_ptr<Context> context = std::move(found->second);
@@ -89,12 +89,12 @@ std::shared_ptr<Context> ContextRegistry::remove(rknn_context handle) {
 }
 
 uint32_t ContextRegistry::count() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     return static_cast<uint32_t>(contexts_.size());
 }
 
 bool ContextRegistry::weights_are_orphaned(const Model &model) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     bool used = false;
     for (const auto &[handle, context] : contexts_) {
         if (context->model().get() == &model) return false;

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
+#include "common/mutex.h"
 #include "rknnrt/context/context.h"
 #include "rknnrt/device/device.h"
 #include "rknnrt/memory/memory_registry.h"
@@ -28,8 +28,8 @@ class ContextRegistry {
     bool weights_are_orphaned(const Model &model);
 
   private:
-    std::mutex mutex_; /* guards the map */
-    std::unordered_map<rknn_context, std::shared_ptr<Context>> contexts_;
+    Mutex mutex_;
+    std::unordered_map<rknn_context, std::shared_ptr<Context>> contexts_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 
 /* All of it in one object, because a forked child gets a new one: the old one's mutexes may be locked by threads that

@@ -35,7 +35,7 @@ uint64_t checksum_of(const uint8_t *data, size_t size) {
 }  // namespace
 
 void Coherence::begin(int fd, bool fresh) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     struct stat file{};
     if (fstat(fd, &file) == 0) file_ = (file.st_ino + file.st_dev * 31) % events.size();
     known_ = fresh;
@@ -44,14 +44,14 @@ void Coherence::begin(int fd, bool fresh) {
 }
 
 void Coherence::flushed(const uint8_t *data, size_t size) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     checksum_ = checksum_of(data, size);
     known_ = true;
     seen_ = ++events[file_];
 }
 
 void Coherence::flushed_unseen() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     known_ = false;
     ++events[file_];
 }
@@ -61,7 +61,7 @@ void Coherence::written_by_npu() {
 }
 
 bool Coherence::is_stale(const uint8_t *data, size_t size) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     known_ = known_ && seen_ == events[file_];
     return known_ && checksum_ != checksum_of(data, size);
 }

@@ -8,7 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
+
+#include "common/mutex.h"
 
 namespace ez_rknn::rknnrt {
 
@@ -27,11 +28,11 @@ class Coherence {
     bool is_stale(const uint8_t *data, size_t size);
 
   private:
-    std::mutex mutex_; /* guards everything below */
-    size_t file_ = 0;
-    bool known_ = false;
-    uint64_t checksum_ = 0;
-    uint64_t seen_ = 0; /* the file's events when the checksum was made */
+    Mutex mutex_;
+    size_t file_ EZ_RKNN_GUARDED_BY(mutex_) = 0;
+    bool known_ EZ_RKNN_GUARDED_BY(mutex_) = false;
+    uint64_t checksum_ EZ_RKNN_GUARDED_BY(mutex_) = 0;
+    uint64_t seen_ EZ_RKNN_GUARDED_BY(mutex_) = 0; /* the file's events when the checksum was made */
 };
 
 }  // namespace ez_rknn::rknnrt

@@ -14,10 +14,13 @@ Memory::Memory(std::unique_ptr<DeviceMemory> memory, uint64_t alloc_flags)
     : size_(static_cast<uint32_t>(memory->size())),
       alloc_flags_(alloc_flags),
       has_address_(true),
-      memory_(std::move(memory)) {
-    coherence_.begin(memory_->fd(), true);
+      owned_(std::move(memory)),
+      memory_(owned_.get()) {
+    coherence_.begin(device_memory().fd(), true);
     handle_ = std::make_unique<rknn_tensor_mem>();
-    *handle_ = {data(), memory_->npu_address(), memory_->fd(), 0, size_, RKNN_TENSOR_MEMORY_FLAGS_ALLOC_INSIDE, this};
+    *handle_ = {
+        data(), device_memory().npu_address(), device_memory().fd(), 0, size_, RKNN_TENSOR_MEMORY_FLAGS_ALLOC_INSIDE,
+        this};
 }
 
 Memory::Memory(Device &device, int32_t fd, void *virt_addr, uint32_t size, int32_t offset)
@@ -32,11 +35,11 @@ Memory::Memory(Device &device, int32_t fd, void *virt_addr, uint32_t size, int32
 }
 
 void Memory::import() {
-    const std::lock_guard<std::mutex> lock(import_mutex_);
-    if (memory_ != nullptr) return;
-    std::unique_ptr<DeviceMemory> imported = importer_->import(fd_, offset_, size_);
+    const Lock lock(mutex_);
+    if (owned_ != nullptr) return;
+    owned_ = importer_->import(fd_, offset_, size_);
     coherence_.begin(fd_, false);
-    memory_ = std::move(imported);
+    memory_ = owned_.get();
 }
 
 /* Memory of somebody else may be flushed before it is ever bound; if it cannot be imported, binding it will say why. */

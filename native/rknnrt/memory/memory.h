@@ -8,9 +8,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
 
+#include "common/mutex.h"
 #include "rknn_abi.h"
 #include "rknnrt/device/device.h"
 #include "rknnrt/memory/coherence.h"
@@ -47,8 +47,8 @@ class Memory {
      */
     void import();
     DeviceMemory &device_memory() const { return *memory_; }
-    uint8_t *data() const { return memory_->data(); }
-    bool writable() const { return memory_->writable(); }
+    uint8_t *data() const { return device_memory().data(); }
+    bool writable() const { return device_memory().writable(); }
 
     /* Who has it bound must not use it any more: it was given back, or its context is gone. */
     enum class State { usable, freed, without_context };
@@ -68,8 +68,9 @@ class Memory {
     const int32_t fd_ = -1;
     const int32_t offset_ = 0;
     std::unique_ptr<rknn_tensor_mem> handle_;
-    std::mutex import_mutex_; /* guards memory_ until it is set; from then on it does not change */
-    std::unique_ptr<DeviceMemory> memory_;
+    Mutex mutex_; /* held while memory is imported */
+    std::unique_ptr<DeviceMemory> owned_ EZ_RKNN_GUARDED_BY(mutex_);
+    std::atomic<DeviceMemory *> memory_{nullptr}; /* the same; once set it does not change */
     Coherence coherence_;
     std::atomic<State> state_{State::usable};
     std::atomic<uint32_t> users_{0};

@@ -24,7 +24,7 @@ void release(Memory &memory) {
 
 rknn_tensor_mem *MemoryRegistry::add(const std::shared_ptr<Memory> &memory,
                                      const std::shared_ptr<MemoryAccount> &owner) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     entries_[memory->handle()] = {memory, owner};
     if (owner != nullptr) owner->bytes += static_cast<uint64_t>(memory->allocated_bytes());
     return memory->handle();
@@ -39,7 +39,7 @@ void MemoryRegistry::fail_as_unknown(const rknn_tensor_mem *handle) const {
 }
 
 std::shared_ptr<Memory> MemoryRegistry::find(const rknn_tensor_mem *handle) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = entries_.find(handle);
     if (found == entries_.end()) fail_as_unknown(handle);
     return found->second.memory;
@@ -47,7 +47,7 @@ std::shared_ptr<Memory> MemoryRegistry::find(const rknn_tensor_mem *handle) {
 
 void MemoryRegistry::destroy(const rknn_tensor_mem *handle) {
     std::shared_ptr<Memory> memory;  // goes, if nobody has it bound, when the lock is gone
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     const auto found = entries_.find(handle);
     if (found == entries_.end()) fail_as_unknown(handle);
     memory = found->second.memory;
@@ -60,7 +60,7 @@ void MemoryRegistry::destroy(const rknn_tensor_mem *handle) {
 }
 
 size_t MemoryRegistry::orphan(const MemoryAccount &owner) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     size_t count = 0;
     for (auto &[handle, entry] : entries_) {
         if (entry.owner.lock().get() != &owner) continue;

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 
+#include "common/mutex.h"
 #include "rknnrt/memory/memory.h"
 
 namespace ez_rknn::rknnrt {
@@ -34,13 +34,13 @@ class MemoryRegistry {
         std::shared_ptr<Memory> memory;
         std::weak_ptr<MemoryAccount> owner;
     };
-    [[noreturn]] void fail_as_unknown(const rknn_tensor_mem *handle) const;
+    [[noreturn]] void fail_as_unknown(const rknn_tensor_mem *handle) const EZ_RKNN_REQUIRES(mutex_);
 
-    std::mutex mutex_; /* guards everything below */
-    std::unordered_map<const rknn_tensor_mem *, Entry> entries_;
+    Mutex mutex_;
+    std::unordered_map<const rknn_tensor_mem *, Entry> entries_ EZ_RKNN_GUARDED_BY(mutex_);
     /* The latest ones that were given back; kept, so that their addresses are not in use again while a program may
      * still have them. */
-    std::deque<std::unique_ptr<rknn_tensor_mem>> destroyed_;
+    std::deque<std::unique_ptr<rknn_tensor_mem>> destroyed_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 
 }  // namespace ez_rknn::rknnrt

@@ -7,7 +7,7 @@
 namespace ez_rknn::rknnrt {
 
 std::shared_ptr<Fault> FaultRegistry::find_or_make(const std::string &text, const std::string &counter) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     const auto known = faults_.find({counter, text});
     std::shared_ptr<Fault> fault = known != faults_.end() ? known->second.lock() : nullptr;
     if (fault != nullptr) return fault;
@@ -20,19 +20,22 @@ std::shared_ptr<Fault> FaultRegistry::find_or_make(const std::string &text, cons
 }
 
 void FaultRegistry::keep(const Faults &faults) {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     kept_.insert(faults.begin(), faults.end());
 }
 
 void Hangs::hang() {
-    std::unique_lock<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     ++hanging_;
     const uint64_t seen = releases_;
-    wait_forever(released_, lock, [&] { return releases_ != seen; });
+    wait_forever(released_, mutex_, [&] {
+        mutex_.assert_held();
+        return releases_ != seen;
+    });
 }
 
 uint32_t Hangs::release() {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const Lock lock(mutex_);
     ++releases_;
     released_.notify_all();
     const uint32_t released = hanging_;

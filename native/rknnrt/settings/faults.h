@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/mutex.h"
 #include "rknnrt/settings/fault.h"
 
 namespace ez_rknn::rknnrt {
@@ -26,9 +26,10 @@ class FaultRegistry {
     void keep(const Faults &faults);
 
   private:
-    std::mutex mutex_;                                                           /* guards what follows */
-    std::map<std::pair<std::string, std::string>, std::weak_ptr<Fault>> faults_; /* by counter and text */
-    std::set<std::shared_ptr<Fault>> kept_;
+    Mutex mutex_;
+    std::map<std::pair<std::string, std::string>, std::weak_ptr<Fault>> faults_
+        EZ_RKNN_GUARDED_BY(mutex_); /* by counter and text */
+    std::set<std::shared_ptr<Fault>> kept_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 
 /* Calls that hang by a fault. */
@@ -40,10 +41,10 @@ class Hangs {
     uint32_t release();
 
   private:
-    std::mutex mutex_; /* guards what follows, and is held when `released_` is notified */
+    Mutex mutex_; /* held when `released_` is notified */
     std::condition_variable released_;
-    uint32_t hanging_ = 0;
-    uint64_t releases_ = 0;
+    uint32_t hanging_ EZ_RKNN_GUARDED_BY(mutex_) = 0;
+    uint64_t releases_ EZ_RKNN_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace ez_rknn::rknnrt
