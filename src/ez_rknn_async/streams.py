@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import queue
+import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
@@ -54,7 +56,8 @@ class Stream(ProcessBound):
     """The results of a stream of feeds; at most ``depth`` of them are under way.
 
     Iterating gives in the feeds as there is room for them. An item whose inference failed, or whose feed was wrong,
-    raises when it is its turn; the items after it still come.
+    raises when it is its turn; the items after it still come. Several threads may iterate over one stream; each item
+    goes to one of them.
     """
 
     def __init__(
@@ -66,11 +69,18 @@ class Stream(ProcessBound):
         self._window: collections.deque[Future[Results]] = collections.deque()
         self._finished: queue.Queue[Future[Results]] | None = None if ordered else queue.Queue()
         self._fed = False
+        # Held while the next item is chosen. close() does without it, since it must not wait for a slow source of feeds.
+        self._turn = threading.RLock()
 
     def __iter__(self) -> Stream:
         return self
 
     def __next__(self) -> Results:
+        with self._turn:
+            future = self._next_future()
+        return result_of(future)
+
+    def _next_future(self) -> Future[Results]:
         # At least one, so that as many go in as come out; more only while there is nothing to give out.
         while not self._fed and len(self._window) < self._depth:
             self._feed_one()
@@ -78,15 +88,21 @@ class Stream(ProcessBound):
                 break
         if not self._window:
             raise StopIteration
-        future = self._window[0] if self._finished is None else self._finished.get()
-        self._window.remove(future)
-        return result_of(future)
+        try:
+            if self._finished is None:
+                return self._window.popleft()
+            future = self._finished.get()
+            self._window.remove(future)
+        except (IndexError, ValueError):  # close() took it
+            raise StopIteration from None
+        return future
 
     def close(self) -> None:
         """Give in no more, cancel what is queued, and forget the rest; the session stays usable."""
         self._fed = True
-        while self._window:
-            self._window.pop().cancel()
+        with contextlib.suppress(IndexError):
+            while True:
+                self._window.pop().cancel()
 
     def __enter__(self) -> Stream:
         return self
@@ -102,7 +118,10 @@ class Stream(ProcessBound):
     def _has_result(self) -> bool:
         if self._finished is not None:
             return not self._finished.empty()
-        return bool(self._window) and self._window[0].done()
+        try:
+            return self._window[0].done()
+        except IndexError:
+            return False
 
     def _feed_one(self) -> None:
         try:

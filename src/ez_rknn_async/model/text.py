@@ -17,6 +17,7 @@ _MAX_SIZE = 1024 * 1024  # the largest seen has three kilobytes
 _MOST_BYTES = 4  # of a character
 _MAX_DEPTH = 32  # real texts nest five deep
 _MAX_DIGITS = 40
+_MAX_VALUES = 100_000  # keys too: each costs a microsecond or two, however short it is
 
 _TOKEN = re.compile(
     r"""[ \t\r\n]*(?:
@@ -67,6 +68,7 @@ class _Parser:
         self._text = text
         self._offset = offset
         self._position = 0
+        self._values = 0
 
     def document(self) -> Any:
         value = self._value(*self._next(), 0)
@@ -91,6 +93,9 @@ class _Parser:
         return kind, match.group(kind)
 
     def _value(self, kind: str, token: str, depth: int) -> Any:
+        self._values += 1
+        if self._values > _MAX_VALUES:
+            self._fail(f"it has more than {_MAX_VALUES} values")
         if kind == "string":
             return self._string(token)
         if kind == "number":
