@@ -56,8 +56,8 @@ class Stream(ProcessBound):
     """The results of a stream of feeds; at most ``depth`` of them are under way.
 
     Iterating gives in the feeds as there is room for them. An item whose inference failed, or whose feed was wrong,
-    raises when it is its turn; the items after it still come. Several threads may iterate over one stream; each item
-    goes to one of them.
+    raises when it is its turn; the items after it still come. Several threads may iterate over one stream:
+    each item goes to one of them.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Stream(ProcessBound):
         self._window: collections.deque[Future[Results]] = collections.deque()
         self._finished: queue.Queue[Future[Results]] | None = None if ordered else queue.Queue()
         self._fed = False
-        # Held while the next item is chosen. close() does without it, since it must not wait for a slow source of feeds.
+        # Held while the next item is chosen; not by close(), which must not wait for a slow source of feeds.
         self._turn = threading.RLock()
 
     def __iter__(self) -> Stream:
