@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async import RknnDeviceError, RknnTimeoutError, batch
-from ez_rknn_async.batch import run_batch
-from ez_rknn_async.interface import Interface, Request
-from ez_rknn_async.outputs import Choice
-from ez_rknn_async.runtime.context import TensorAttribute
-from ez_rknn_async.shapes import shape_sets
+from ez_rknn_async import RknnDeviceError, RknnTimeoutError
+from ez_rknn_async._running import batch
+from ez_rknn_async._running.batch import run_batch
+from ez_rknn_async._runtime.context import TensorAttribute
+from ez_rknn_async._tensors.outputs import Choice
+from ez_rknn_async._tensors.shapes import shape_sets
+from ez_rknn_async._transport.signature import Interface, Request
 
 
 def tensor(name: str, *shape: int) -> TensorAttribute:

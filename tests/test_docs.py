@@ -23,7 +23,7 @@ import pytest
 
 import ez_rknn_async
 from ez_rknn_async import InferenceSession, make_provider_options, model
-from ez_rknn_async.options import ALIASES
+from ez_rknn_async._options.provider_options import ALIASES
 
 from .conftest import ROOT
 from .plugins import build

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async.copying import Copying, Prepared, nchw_to_nhwc
-from ez_rknn_async.inputs import Input, arrange
-from ez_rknn_async.runtime.context import FORMATS, TYPES, TensorAttribute
-from ez_rknn_async.transport import Route
+from ez_rknn_async._runtime.context import FORMATS, TYPES, TensorAttribute
+from ez_rknn_async._tensors.inputs import Input, arrange
+from ez_rknn_async._transport.copying import Copying, Prepared, nchw_to_nhwc
+from ez_rknn_async._transport.protocol import Route
 
 
 def image(type_: str = "int8", layout: str = "nchw") -> Input:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async.interface import Interface
-from ez_rknn_async.outputs import Choice, Output
-from ez_rknn_async.runtime.context import FORMATS, TensorAttribute
-from ez_rknn_async.shapes import shape_sets
+from ez_rknn_async._runtime.context import FORMATS, TensorAttribute
+from ez_rknn_async._tensors.outputs import Choice, Output
+from ez_rknn_async._tensors.shapes import shape_sets
+from ez_rknn_async._transport.signature import Interface
 
 IMAGE = TensorAttribute("image", (1, 8, 6, 3), "NHWC", "float16", 288, 1.0, 0)
 MASK = TensorAttribute("mask", (1, 6), "UNDEFINED", "float16", 12, 1.0, 0)

@@ -20,13 +20,12 @@ from ez_rknn_async import (
     RknnTypeError,
     RknnValueError,
     make_provider_options,
-    model_source,
-    sealed_memory,
 )
 from ez_rknn_async import SessionOptions as Options
+from ez_rknn_async._contexts import model_source, sealed_memory
+from ez_rknn_async._contexts.model_source import ModelSource
+from ez_rknn_async._contexts.sealed_memory import above_standard_streams
 from ez_rknn_async.model import load, read_header
-from ez_rknn_async.model_source import ModelSource
-from ez_rknn_async.sealed_memory import above_standard_streams
 
 SIMULATED = {"runtime_library": "simulator", "simulator": "compute=off"}
 READERS = [ModelSource.of, load, read_header, InferenceSession]

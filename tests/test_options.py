@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import RknnError, make_provider_options
-from ez_rknn_async.options import ProviderOptions
+from ez_rknn_async._options.provider_options import ProviderOptions
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
@@ -144,6 +144,6 @@ def test_make_provider_options_knows_every_option() -> None:
     """A new option that the helper lacks could not be found by completion."""
     import inspect
 
-    from ez_rknn_async.options import _PARSERS, ALIASES
+    from ez_rknn_async._options.provider_options import _PARSERS, ALIASES
 
     assert set(inspect.signature(make_provider_options).parameters) == {*_PARSERS, *ALIASES}

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from ez_rknn_async import RknnError, profiling
-from ez_rknn_async.profiling import Profiler
-from ez_rknn_async.runtime.engine import Result
+from ez_rknn_async import RknnError
+from ez_rknn_async._observing import profiling
+from ez_rknn_async._observing.profiling import Profiler
+from ez_rknn_async._runtime.engine import Result
 
 
 def result(task: int, worker: int, code: int = 0, times: tuple[int, ...] = (1000, 3000, 4000, 9000, 9500)) -> Result:

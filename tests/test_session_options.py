@@ -16,8 +16,8 @@ from ez_rknn_async import (
     SessionOptions,
     set_default_logger_severity,
 )
-from ez_rknn_async.outputs import Choice
-from ez_rknn_async.run_options import RunSettings
+from ez_rknn_async._options.run_options import RunSettings
+from ez_rknn_async._tensors.outputs import Choice
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

@@ -10,6 +10,21 @@ Where there is no NPU the same program runs on a simulated one.
 import importlib.metadata as _metadata
 import logging as _logging
 
+from ._options.log_severity import set_default_logger_severity
+from ._options.provider_option_types import (
+    RknnProviderOptions,
+    Rknpu2ProviderOptions,
+    Rknpu3ProviderOptions,
+    make_rknpu3_provider_options,
+)
+from ._options.provider_options import make_provider_options
+from ._options.providers import get_all_providers, get_available_providers, get_device
+from ._options.run_options import RunOptions
+from ._options.session_options import ExecutionMode, ExecutionOrder, GraphOptimizationLevel, SessionOptions
+from ._tensors.metadata import ModelMetadata
+from ._tensors.node_arg import NodeArg, Quantization
+from ._values.io_binding import IOBinding
+from ._values.ort_value import OrtValue
 from .errors import (
     RknnClosedError,
     RknnDeviceError,
@@ -21,22 +36,7 @@ from .errors import (
     RknnTypeError,
     RknnValueError,
 )
-from .io_binding import IOBinding
-from .metadata import ModelMetadata
-from .node_arg import NodeArg, Quantization
-from .option_types import (
-    RknnProviderOptions,
-    Rknpu2ProviderOptions,
-    Rknpu3ProviderOptions,
-    make_rknpu3_provider_options,
-)
-from .options import make_provider_options
-from .ort_value import OrtValue
-from .providers import get_all_providers, get_available_providers, get_device
-from .run_options import RunOptions
 from .session import InferenceSession
-from .session_options import ExecutionMode, ExecutionOrder, GraphOptimizationLevel, SessionOptions
-from .severity import set_default_logger_severity
 
 __all__ = [
     "InferenceSession",

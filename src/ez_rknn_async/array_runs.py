@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import awaitable
-from .batch import run_batch, submitter
+from ._host.callbacks import RESULTS, check_callback
+from ._options.run_options import RunSettings, of_one
+from ._running import awaitable
+from ._running.batch import run_batch, submitter
+from ._running.futures import submit
+from ._running.pipeline import checked_depth
+from ._running.queue_timeout import QueuePatience
+from ._running.retry import made_again
+from ._running.streams import AsyncStream, Stream, check_feeds
+from ._tensors.inputs import owned
+from ._tensors.outputs import AS_THE_SESSION, select
+from ._values.io_binding import IOBinding
 from .binding_runs import submit_binding
-from .callbacks import RESULTS, check_callback
 from .errors import RknnError
-from .exchange import made_again
-from .futures import submit
-from .inputs import owned
-from .io_binding import IOBinding
-from .outputs import AS_THE_SESSION, select
-from .pipeline import checked_depth
-from .queue_patience import QueuePatience
-from .run_options import RunSettings, of_one
-from .streams import AsyncStream, Stream, check_feeds
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
-    from .executor import Executor
-    from .futures import RunFuture
-    from .interface import Request
-    from .outputs import Choice
-    from .pipeline import Pipeline
-    from .runtime.engine import Result
+    from ._running.executor import Executor
+    from ._running.futures import RunFuture
+    from ._running.pipeline import Pipeline
+    from ._runtime.engine import Result
+    from ._tensors.outputs import Choice
+    from ._transport.signature import Request
 
     Array = npt.NDArray[Any]
     Callback = Callable[[list[Array] | None, Any, str], object]

@@ -5,26 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Callable
 
-from . import awaitable
-from .callbacks import VALUES, check_callback
+from ._host.callbacks import VALUES, check_callback
+from ._host.wording import shown
+from ._options.run_options import of_one
+from ._running import awaitable
+from ._running.futures import future_of
+from ._running.retry import made_again
+from ._values.io_binding import IOBinding
+from ._values.ort_value import OrtValue
 from .errors import RknnTypeError, RknnValueError
-from .exchange import made_again
-from .futures import future_of
-from .io_binding import IOBinding
-from .ort_value import OrtValue
-from .run_options import of_one
-from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy.typing as npt
 
-    from .binding_request import BindingRequest
-    from .executor import Executor
-    from .futures import RunFuture
-    from .node_arg import NodeArg
-    from .runtime.engine import Result
+    from ._running.executor import Executor
+    from ._running.futures import RunFuture
+    from ._runtime.engine import Result
+    from ._tensors.node_arg import NodeArg
+    from ._values.binding_request import BindingRequest
 
     Callback = Callable[[list[OrtValue] | None, Any, str], object]
 

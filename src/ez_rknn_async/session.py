@@ -10,33 +10,33 @@ import weakref
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
+from ._contexts.model_source import ModelSource
+from ._host.calls import under_one_name
+from ._host.process_bound import ProcessBound, never_raising
+from ._host.wording import shown
+from ._observing.health import SessionHealth
+from ._options.log_severity import DEFAULT, set_default_logger_severity
+from ._options.provider_options import ProviderOptions, is_option
+from ._options.providers import choose, warn_of_simulation
+from ._options.session_options import SessionOptions
+from ._running.opening import open_model
+from ._running.pipeline import Pipeline
+from ._running.retry import made_again
 from .array_runs import ArrayRuns
 from .binding_runs import BindingRuns
-from .calls import under_one_name
 from .errors import RknnClosedError, RknnTypeError
-from .exchange import made_again
-from .health import SessionHealth
-from .model_source import ModelSource
-from .opening import open_model
-from .options import ProviderOptions, is_option
-from .pipeline import Pipeline
-from .process_bound import ProcessBound, never_raising
-from .providers import choose, warn_of_simulation
-from .session_options import SessionOptions
-from .severity import DEFAULT, set_default_logger_severity
-from .wording import shown
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
     from types import TracebackType
 
-    from .executor import Executor
-    from .metadata import ModelMetadata
-    from .node_arg import NodeArg
-    from .opening import Loaded, Opened
-    from .profiling import Profiler
-    from .stats import SessionStats
+    from ._observing.profiling import Profiler
+    from ._observing.stats import SessionStats
+    from ._running.executor import Executor
+    from ._running.opening import Loaded, Opened
+    from ._tensors.metadata import ModelMetadata
+    from ._tensors.node_arg import NodeArg
 
     _Target = tuple[Optional[str], ProviderOptions, Optional[Loaded]]
 

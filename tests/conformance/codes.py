@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 from .case import Case
 from .subject import DATA, Subject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 from .case import Case
 from .subject import COMMANDS, Subject

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 SQUARE = 6  # the network sees each pixel as a square of so many

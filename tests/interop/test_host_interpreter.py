@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 PROGRAM = """
 import ctypes, sys

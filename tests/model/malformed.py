@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from unittest import mock
 
-from ez_rknn_async.model import bson, flatbuffer, load
+from ez_rknn_async.model import load
+from ez_rknn_async.model.format import bson, flatbuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from file_fuzzing import campaign
 
-from ez_rknn_async.model import flatbuffer, schema
+from ez_rknn_async.model.format import flatbuffer, schema
 
 from . import amplifiers
 
@@ -30,8 +30,8 @@ _PARAMETERS = re.compile(r"\{(\d+), &(\w+)\},")
 _OPEN_NATIVELY = """
 import resource, sys
 from ez_rknn_async.errors import RknnModelError
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.locate import SIMULATOR, locate
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.locate import SIMULATOR, locate
 from tests.model.amplifiers import {amplifier}
 content = {amplifier}()
 library = locate(SIMULATOR).library

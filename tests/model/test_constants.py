@@ -56,7 +56,7 @@ def nc1hwc2(values: np.ndarray, block: int, stride: int) -> bytes:
 )
 def test_channel_blocks_become_planes(shape: tuple[int, int, int, int], block: int, padded: bool) -> None:
     """With and without padding of each surface to four pixels, whatever the number of channels."""
-    from ez_rknn_async.model import constants
+    from ez_rknn_async.model.operators import constants
 
     batch, channels, height, width = shape
     values = np.arange(math.prod(shape), dtype=np.int16).reshape(shape)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ez_rknn_async.model import schema
+from ez_rknn_async.model.format import schema
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ez_rknn_async.model.flatbuffer import TableType
+    from ez_rknn_async.model.format.flatbuffer import TableType
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from ez_rknn_async.model.dpu import fraction
-from ez_rknn_async.model.graph import DType, Graph, Kind, Layout, Node, Quantization, Tensor
-from ez_rknn_async.model.hidden_rounding import Convolved, hidden_rounding, spans_are_extremes
-from ez_rknn_async.model.stages import Activation
+from ez_rknn_async.model.format.graph import DType, Graph, Kind, Layout, Node, Quantization, Tensor
+from ez_rknn_async.model.operators.dpu import fraction
+from ez_rknn_async.model.operators.hidden_rounding import Convolved, hidden_rounding, spans_are_extremes
+from ez_rknn_async.model.operators.stages import Activation
 
 if TYPE_CHECKING:
     from ez_rknn_async.model import Model

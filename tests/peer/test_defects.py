@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import RknnTimeoutError
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._runtime.library import Library
 
 from ..plugins import SPOILED, build
 from ..session.conftest import feed_of

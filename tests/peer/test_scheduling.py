@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 import pytest
 
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._runtime.library import Library
 
 from ..session.conftest import feed_of
 from .conftest import OpenSession

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.engine import Engine, Task
+from ez_rknn_async._runtime.status import error
 from ez_rknn_async.errors import RknnError
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.engine import Engine, Task
-from ez_rknn_async.runtime.status import error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ez_rknn_async.runtime.context import Context
-    from ez_rknn_async.runtime.library import Library
+    from ez_rknn_async._runtime.context import Context
+    from ez_rknn_async._runtime.library import Library
 
 SIGNATURES = {
     "rknn_inputs_set": "int(rknn_context, uint32_t, rknn_input *)",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from ez_rknn_async.runtime.holders import Holders
+from ez_rknn_async._runtime.holders import Holders
 
 
 def test_only_the_last_to_let_go_is_told_so() -> None:

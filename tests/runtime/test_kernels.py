@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ez_rknn_async._runtime.kernels import Conversion, Layout, Rule
 from ez_rknn_async.errors import RknnValueError
-from ez_rknn_async.runtime.kernels import Conversion, Layout, Rule
 
 NUMBERS = ("float32", "float16", "uint8", "int8")
 QUANTISED = ("int8", "uint8", "int16")

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, make_provider_options
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 OpenSession = Callable[..., InferenceSession]
 

@@ -14,7 +14,7 @@ from ez_rknn_async import (
     RknnInUseError,
     RknnTimeoutError,
 )
-from ez_rknn_async.runtime.memory import Memory
+from ez_rknn_async._runtime.memory import Memory
 
 from .conftest import OpenSession, feed_of
 from .values import bound, held_back, memory_files, on_npu, room

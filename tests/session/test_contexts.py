@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnError, RknnTimeoutError, make_provider_options
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.context import SHARE_WEIGHTS, Context
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.context import SHARE_WEIGHTS, Context
+from ez_rknn_async._runtime.library import Library
 
 from .conftest import OpenSession, feed_of
 

@@ -10,12 +10,13 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from ez_rknn_async import InferenceSession, RknnError, RknnModelError, RknnValueError, custom_ops
+from ez_rknn_async import InferenceSession, RknnError, RknnModelError, RknnValueError
 from ez_rknn_async import SessionOptions as Options
-from ez_rknn_async.model.graph import Node
-from ez_rknn_async.runtime import library as runtime
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._contexts import custom_ops
+from ez_rknn_async._runtime import library as runtime
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.library import Library
+from ez_rknn_async.model.format.graph import Node
 
 from ..plugins import EXAMPLES, SPOILED, build
 from ..simulator.recordings import recording

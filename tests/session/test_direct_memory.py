@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnError, RknnTimeoutError, RknnValueError
-from ez_rknn_async.copying import Copying
-from ez_rknn_async.direct import Direct
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.library import Library
-from ez_rknn_async.runtime.memory import Memory
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.library import Library
+from ez_rknn_async._runtime.memory import Memory
+from ez_rknn_async._transport.copying import Copying
+from ez_rknn_async._transport.direct import Direct
 
 from .conftest import OpenSession, feed_of
 from .io_modes import feeds, transport

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, IOBinding, OrtValue, RknnClosedError, RknnInUseError
-from ez_rknn_async.contexts import Contexts
+from ez_rknn_async._contexts.pool import Contexts
 
 from .conftest import OpenSession, feed_of
 from .test_running import Collector

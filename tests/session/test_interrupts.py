@@ -19,8 +19,8 @@ PROGRAM = """
 import asyncio, atexit, os, sys, threading
 import numpy as np
 from ez_rknn_async import InferenceSession, OrtValue, make_provider_options
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 def tell(function, count):
     while load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_calls")(function.encode()) < count:

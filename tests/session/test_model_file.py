@@ -11,8 +11,9 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from ez_rknn_async import InferenceSession, RknnModelError, RknnTimeoutError, SessionOptions, model_source
-from ez_rknn_async.runtime.context import Context
+from ez_rknn_async import InferenceSession, RknnModelError, RknnTimeoutError, SessionOptions
+from ez_rknn_async._contexts import model_source
+from ez_rknn_async._runtime.context import Context
 
 from ..plugins import SPOILED, build
 from .conftest import feed_of

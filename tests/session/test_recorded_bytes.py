@@ -17,8 +17,8 @@ import pytest
 
 import ez_rknn_async.model as rknn_file
 from ez_rknn_async import InferenceSession, RknnDeviceError, make_provider_options
-from ez_rknn_async.direct import Direct
-from ez_rknn_async.native_tensor import NativeTensor
+from ez_rknn_async._tensors.npu_layout import NativeTensor
+from ez_rknn_async._transport.direct import Direct
 
 _DTYPES = {"u8": np.uint8, "i8": np.int8, "f16": np.float16, "f32": np.float32, "i64": np.int64, "i32": np.int32}
 _AWKWARD = [-1000, -300, -129, -128.5, -128, -1.5, -0.5, -0.25, 255.5, 256, 300, 1000, 1e6, -1e6, 0.49999997, 2.5, 3.5]

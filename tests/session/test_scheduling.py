@@ -8,10 +8,10 @@ from typing import Any, Callable
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnClosedError, RknnError
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.library import Library, load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.library import Library, load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 from .conftest import OpenSession, feed_of
 

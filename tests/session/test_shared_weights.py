@@ -18,12 +18,12 @@ from ez_rknn_async import (
     RknnValueError,
     make_provider_options,
 )
-from ez_rknn_async.model_source import ModelSource
-from ez_rknn_async.opening import open_model
-from ez_rknn_async.options import ProviderOptions
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.library import Library
-from ez_rknn_async.session_options import SessionOptions
+from ez_rknn_async._contexts.model_source import ModelSource
+from ez_rknn_async._options.provider_options import ProviderOptions
+from ez_rknn_async._options.session_options import SessionOptions
+from ez_rknn_async._running.opening import open_model
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.library import Library
 
 from ..simulator.recordings import recording
 from ..simulator.zoo import cosine

@@ -10,8 +10,8 @@ from typing import Any, Callable
 
 import pytest
 
-from ez_rknn_async import stats
-from ez_rknn_async.runtime import engine
+from ez_rknn_async._observing import stats
+from ez_rknn_async._runtime import engine
 
 from .conftest import OpenSession, feed_of
 from .ways import WAYS

@@ -17,7 +17,7 @@ from ez_rknn_async import (
     RknnTimeoutError,
     make_provider_options,
 )
-from ez_rknn_async.patience import within
+from ez_rknn_async._runtime.timeouts import within
 
 from .conftest import AlarmError, OpenSession, feed_of
 from .test_exchange import in_thread, wait_until

@@ -14,7 +14,7 @@ from ez_rknn_async import (
     RknnClosedError,
     RknnValueError,
 )
-from ez_rknn_async.runtime.memory import FLAGS, Memory
+from ez_rknn_async._runtime.memory import FLAGS, Memory
 
 from .conftest import OpenSession, feed_of
 from .values import PAGE, memfd, memory_files, on_npu, room

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import numpy as np
 
 from ez_rknn_async.model import load
-from ez_rknn_async.model.graph import DType
+from ez_rknn_async.model.format.graph import DType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,8 +26,8 @@ OPEN = f"""
 import os, sys
 import numpy as np
 from ez_rknn_async import InferenceSession
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 options = [{{"runtime_library": "simulator"}}]
 session = InferenceSession({os.fspath(MODEL)!r}, provider_options=options)
 feed = {{i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ez_rknn_async.runtime.host_python import host_python
+from ez_rknn_async._runtime.host_python import host_python
 from ez_rknn_async.simulator import start
 
 from .programs import FOLDERS, MODEL, OPEN, PACKAGE, REFUSED, TIMEOUT, attempt, bare_python, run

@@ -14,8 +14,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ez_rknn_async.model import DType, Graph, Kind, Layout, Quantization, Tensor, load
-from ez_rknn_async.model.convolution import Convolution
-from ez_rknn_async.model.convolution_weight import Weight
+from ez_rknn_async.model.operators.convolution import Convolution
+from ez_rknn_async.model.operators.convolution_weight import Weight
 from ez_rknn_async.simulator.executable import Executable, open_session
 from ez_rknn_async.simulator.loaded import LoadedModel
 from ez_rknn_async.simulator.lowering import builder, byte_kernels, integer_convolution, lower

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 from .conftest import OpenSession
 from .npu import FakeNpu, Submission

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .._options.provider_options import make_provider_options
 from ..errors import RknnValueError
-from ..options import make_provider_options
 from .flags import FLAGS
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from onnx import TensorProto
 
-from ...model.graph import DType
+from ...model.format.graph import DType
 from .grid import FLOATS, grid_of, is_real
 from .lowered import Port
 
 if TYPE_CHECKING:
-    from ...model.graph import Preprocessing
+    from ...model.format.graph import Preprocessing
     from .builder import GraphBuilder
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from ...errors import RknnModelError
-from ...model.constants import constant, real_constant
-from ...model.graph import DType, Kind
-from ...model.registers import RegisterFile
-from ...model.unsupported import UnsupportedFormError
+from ...model.format.graph import DType, Kind
+from ...model.operators.constants import constant, real_constant
+from ...model.operators.registers import RegisterFile
+from ...model.operators.unsupported import UnsupportedFormError
 from .grid import constant_grid, first_grid_of, grid_of, is_real
 from .layout import Layouts
 from .lowered import CUSTOM_DOMAIN, CustomOperator, Lowered, Port
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ...model import Model
-    from ...model.graph import Graph, Node, Tensor
+    from ...model.format.graph import Graph, Node, Tensor
     from .grid import Grid
     from .pool import Pool
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto
 
-from ...model.graph import DType
+from ...model.format.graph import DType
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ...model.graph import Tensor
-    from ...model.stages import Rounding
+    from ...model.format.graph import Tensor
+    from ...model.operators.stages import Rounding
     from .builder import GraphBuilder
 
 FLOATS = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BFLOAT16)

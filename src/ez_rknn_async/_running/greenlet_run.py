@@ -1,0 +1,57 @@
+"""One inference for a greenlet: the others go on while it waits."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RknnTimeoutError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from .._runtime.engine import Result
+    from .delivery import Runnable
+    from .executor import Executor
+
+
+def run(executor: Executor, request: Runnable, timeout_ms: int) -> list[npt.NDArray[Any]]:
+    """Run a request and return all outputs.
+
+    Raises:
+        RknnTimeoutError: no worker was free in time, or the run took too long.
+        RknnError: the runtime refused or failed.
+    """
+    ended, results = threading.Event(), list["Result"]()
+
+    def receive(_: Runnable, result: Result) -> None:
+        results.append(result)
+        ended.set()
+
+    try:
+        identifier = executor.submit(request, receive, unordered=True)
+    except BaseException:
+        request.ended(None)  # it was not accepted
+        raise
+    try:
+        if not ended.wait(timeout_ms / 1000) and _withdrawn(executor, identifier, request):
+            raise RknnTimeoutError(
+                f"run submit timed out: no worker was free within {timeout_ms} ms",
+                hint="raise submit_timeout_ms or max_queue_size, or submit less",
+            )
+        ended.wait()
+    except BaseException:
+        # Killed, or out of time. What a worker has taken up ends by itself, and its memory is kept until then.
+        _withdrawn(executor, identifier, request)
+        raise
+    if results[0].code < 0:
+        raise executor.failure(results[0])
+    return request.arrays
+
+
+def _withdrawn(executor: Executor, identifier: int, request: Runnable) -> bool:
+    """Whether the task is withdrawn, and what it uses free again at once."""
+    withdrawn = executor.cancel(identifier)
+    if withdrawn:
+        request.ended(None)
+    return withdrawn

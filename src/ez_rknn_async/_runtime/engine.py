@@ -1,0 +1,377 @@
+"""The native engine, from Python: submit tasks, run them, collect their completions.
+
+The engine itself is C++ (``native/engine``); its interface, with who may call what when, is described in
+``native/include/ez_rknn_engine.h``. This module adds nothing but types and the life of the C structures.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from .._host.wording import option
+from ..errors import RknnClosedError, RknnError, RknnTimeoutError
+from .abi import NATIVE, ffi
+from .shared_library import SharedLibrary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .context import Context
+    from .library import Library
+
+ENGINE_LIBRARY = NATIVE / "libez_rknn_engine.so"
+
+# The runtime function during which a task failed, by EZR_CALL_*.
+CALLS = (
+    "",
+    "rknn_set_input_shapes",
+    "rknn_inputs_set",
+    "rknn_run",
+    "rknn_outputs_get",
+    "rknn_set_io_mem",
+    "rknn_mem_sync",
+)
+
+OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
+ROOM, STALLED, RELEASED = 1, 2, 3  # what next_events() tells besides completions, which are OK
+CANCELLED = -108  # Result.code of a task that was withdrawn
+DISCARDED = -1  # Result.code, with no Result.call, of a task that close() threw away (RKNN_ERR_FAIL)
+RUN_TIMEOUT = -2  # Result.code of a task that the watchdog ended (RKNN_ERR_TIMEOUT)
+INTERRUPTIBLE = 1
+DEVICE_UNAVAILABLE = -3  # Result.code of a task for which no worker is left (RKNN_ERR_DEVICE_UNAVAILABLE)
+_NO_ID = 2**63 - 1
+# How many events are taken at once. Those taken no longer hold submissions up, though their callbacks are to come.
+_AT_ONCE = 16
+# How often a thread that waits for the engine's end looks for signals.
+_SLICE_MS = 100
+_NULL = ffi.NULL
+WORKER_STATES = ("ready", "set aside", "lost")  # by EZR_WORKER_*
+STAGES = ("queue", "input", "npu", "output", "total")
+
+
+@functools.cache
+def native() -> Any:
+    """The engine's library, loaded once a process."""
+    return SharedLibrary(str(ENGINE_LIBRARY)).functions
+
+
+class Result(NamedTuple):
+    """How a task ended. Times are nanoseconds of ``CLOCK_MONOTONIC``."""
+
+    id: int
+    tag: int
+    code: int
+    call: str
+    worker: int
+    lane: int
+    submitted_ns: int
+    started_ns: int
+    input_ns: int
+    npu_ns: int
+    finished_ns: int
+    message: str  # why it failed, in the runtime's own words; "" when it has none
+
+
+class Task:
+    """The C structures of one task; whoever submits it keeps the arrays behind its pointers until it has ended.
+
+    All inputs go by copy or all are direct, as they were set last; and so it is with the outputs.
+    """
+
+    __slots__ = ("direct_inputs", "direct_outputs", "inputs", "outputs", "result", "task")
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        self.inputs = ffi.new("rknn_input[]", inputs)
+        self.outputs = ffi.new("rknn_output[]", outputs)
+        self.direct_inputs = ffi.new("ezr_io[]", inputs)
+        self.direct_outputs = ffi.new("ezr_io[]", outputs)
+        self.task = ffi.new("ezr_task *", {"input_count": inputs, "output_count": outputs})
+        self.task.inputs, self.task.outputs = self.inputs, self.outputs
+        self.result = ffi.new("ezr_result *")
+
+    def set_input(self, index: int, array: Any, type_: int, format_: int, pass_through: bool) -> None:
+        """Point input ``index`` to a contiguous array."""
+        # A whole structure at a time, its fields in their order, is much faster than one field after the other.
+        self.inputs[index] = (index, ffi.from_buffer(array), array.nbytes, pass_through, type_, format_)
+        self.task.direct_inputs = _NULL
+
+    def set_shapes(self, attributes: Any) -> None:
+        """Which of its shapes a dynamic model runs with: ``rknn_tensor_attr[]``, one for each input; None otherwise."""
+        self.task.shapes = _NULL if attributes is None else attributes
+
+    def set_lane(self, lane: int) -> None:
+        """On which of its worker's contexts it runs; see :meth:`Engine.add_lane`."""
+        self.task.lane = lane
+
+    def set_output(self, index: int, array: Any, want_float: bool) -> None:
+        """Point output ``index`` to the contiguous array that receives it."""
+        self.outputs[index] = (want_float, 1, index, ffi.from_buffer(array), array.nbytes)
+        self.task.direct_outputs = _NULL
+
+    def set_direct_input(
+        self, index: int, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
+    ) -> None:
+        """Let input ``index`` go through memory that is bound to the context.
+
+        Args:
+            index: of the input.
+            attr: how the memory is bound: ``rknn_tensor_attr *``.
+            memories: the memory as each worker's context knows it: ``rknn_tensor_mem *[]``, by index of worker.
+            binding: a number for this memory with this attribute, never 0 and never used again for another: a worker
+                binds only what is not what it bound last.
+            conversion: ``ezr_conversion *`` from the array to the memory; None: the memory is used as it is.
+            array: what is converted, contiguous; None without a conversion.
+            sync: whether the CPU's caches are synchronised with the device.
+        """
+        self.direct_inputs[index] = _direct(attr, memories, binding, conversion, array, sync)
+        self.task.direct_inputs = self.direct_inputs
+
+    def set_direct_output(
+        self, index: int, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
+    ) -> None:
+        """Let output ``index`` come through memory that is bound to the context, converted into ``array``.
+
+        The arguments are those of :meth:`set_direct_input`.
+        """
+        self.direct_outputs[index] = _direct(attr, memories, binding, conversion, array, sync)
+        self.task.direct_outputs = self.direct_outputs
+
+
+class Engine:
+    """Worker threads over a set of contexts, in groups with a queue each."""
+
+    def __init__(
+        self,
+        library: Library,
+        workers: Sequence[tuple[Context, int]],
+        routes: Sequence[int],
+        *,
+        queue_capacity: int,
+        completion_capacity: int,
+        ordered: bool,
+        least_loaded: bool = False,
+        pacing: bool = False,
+        run_timeout_ms: int = 0,
+    ) -> None:
+        """Start the threads.
+
+        Args:
+            library: the runtime library that made the contexts.
+            workers: each context with the index of its group.
+            routes: task *i* goes to group ``routes[i % len(routes)]``.
+            queue_capacity: how many tasks may wait in each group's queue.
+            completion_capacity: how many finished tasks may wait to be collected.
+            ordered: whether completions come in the order of submission.
+            least_loaded: whether tasks go to whichever routed group is free first, instead of by the rule above.
+            pacing: whether tasks are admitted no faster than the contexts sustain.
+            run_timeout_ms: how long a worker may have a task before it is set aside; 0: for ever.
+        """
+        self._native = native()
+        self._groups = max(group for _, group in workers) + 1
+        self._workers = len(workers)
+        self.has_watchdog = run_timeout_ms > 0
+        c_workers = ffi.new("ezr_worker[]", [(context.handle, group) for context, group in workers])
+        c_routes = ffi.new("uint32_t[]", list(routes))
+        config = ffi.new(
+            "ezr_config *",
+            {
+                "runtime": {
+                    "set_input_shapes": _optional(library, "rknn_set_input_shapes"),
+                    "inputs_set": library.function("rknn_inputs_set"),
+                    "run": library.function("rknn_run"),
+                    "outputs_get": library.function("rknn_outputs_get"),
+                    "outputs_release": library.function("rknn_outputs_release"),
+                    "set_io_mem": _optional(library, "rknn_set_io_mem"),
+                    "mem_sync": _optional(library, "rknn_mem_sync"),
+                    "last_error": _optional(library, "ez_rknn_last_error"),
+                },
+                "workers": c_workers,
+                "worker_count": len(workers),
+                "group_count": self._groups,
+                "routes": c_routes,
+                "route_count": len(routes),
+                "queue_capacity": queue_capacity,
+                "completion_capacity": completion_capacity,
+                "ordered": ordered,
+                "dispatch": int(least_loaded),
+                "pacing": pacing,
+                "run_timeout_ms": run_timeout_ms,
+            },
+        )
+        handle = ffi.new("ezr_engine **")
+        status = self._native.ezr_create(config, handle)
+        if status != OK:
+            raise RknnError(f"the engine could not start {len(workers)} worker threads (status {status})")
+        self._engine = handle[0]
+        # One thread collects.
+        self._collected = ffi.new("ezr_result[]", _AT_ONCE), ffi.new("int32_t[]", _AT_ONCE)
+
+    def run(
+        self, task: Task, tag: int, timeout_ms: int, *, interruptible: bool, keep: Callable[[bool], None]
+    ) -> Result:
+        """Run a task and wait until it has ended.
+
+        Args:
+            task: what to run.
+            tag: comes back in the result, and in a RELEASED event.
+            timeout_ms: how long to wait for a worker.
+            interruptible: whether Python's signal handlers are to run while this waits. When one raises, the task is
+                given up.
+            keep: told in that case whether the task's arrays stay in use until a RELEASED event with its tag, because
+                a worker is at it.
+
+        Raises:
+            RknnTimeoutError: no worker took it up in time; it was withdrawn.
+            RknnClosedError: the engine is closed.
+        """
+        flags = INTERRUPTIBLE if interruptible else 0
+        task.task.tag, task.result.id = tag, _NO_ID
+        try:
+            status = self._native.ezr_run(self._engine, task.task, timeout_ms, flags, task.result)
+            while status == INTERRUPTED:
+                # The interpreter has run the signal handlers since the last call.
+                status = self._native.ezr_resume(self._engine, task.result.id, task.result)
+        except BaseException:
+            # A handler raised, perhaps before the status above was stored: only the result tells which run it was.
+            keep(True)  # whatever a second signal cuts short here
+            if self._native.ezr_leave(self._engine, task.result.id) != BUSY:
+                keep(False)
+            raise
+        if status != OK:
+            raise _refusal(status, timeout_ms)
+        return _result(task.result)
+
+    def submit(self, task: Task, tag: int, timeout_ms: int, *, unordered: bool) -> int:
+        """Queue a task and return its id; :meth:`next_events` will give out a result with this ``tag``.
+
+        Raises:
+            RknnTimeoutError: the queue stayed full; nothing was accepted.
+            RknnClosedError: the engine is closed.
+        """
+        task.task.tag, task.task.unordered = tag, unordered
+        identifier: int = self._native.ezr_submit(self._engine, task.task, timeout_ms)
+        if identifier < 0:
+            raise _refusal(identifier, timeout_ms)
+        return identifier
+
+    def cancel(self, identifier: int) -> bool:
+        """Withdraw a submitted task; False if a worker has taken it up. Its result, CANCELLED, is still given out."""
+        withdrawn: bool = self._native.ezr_cancel(self._engine, identifier) == OK
+        return withdrawn
+
+    def notify_room(self) -> None:
+        """Ask for a ROOM event as soon as a submission may succeed."""
+        self._native.ezr_notify_room(self._engine)
+
+    def next_events(self) -> list[tuple[int, Result | None]]:
+        """Wait for completions (OK) or ROOM, STALLED, RELEASED; empty once all were given out and the engine is closed.
+
+        Every event but ROOM has a result; that of STALLED and RELEASED says only which task and worker. Several come at
+        once where they are there: whenever this returns, it has waited for the interpreter, which may be busy.
+        """
+        results, events = self._collected
+        count: int = self._native.ezr_next_completions(self._engine, -1, _AT_ONCE, results, events)
+        if count == CLOSED:
+            return []
+        return [(events[i], None if events[i] == ROOM else _result(results[i])) for i in range(count)]
+
+    def add_lane(self, contexts: Sequence[Context]) -> int:
+        """One more context for every worker, for tasks that name the lane returned.
+
+        Raises:
+            RknnClosedError: the engine is closed.
+        """
+        lane: int = self._native.ezr_add_lane(self._engine, ffi.new("rknn_context[]", [c.handle for c in contexts]))
+        if lane < 0:
+            raise _refusal(lane, 0)
+        return lane
+
+    def replace_worker(self, worker: int, context: Context | None) -> bool:
+        """Put a fresh context in the place of one that was set aside; None: there will be none. False: too late."""
+        handle = context.handle if context is not None else 0
+        replaced: bool = self._native.ezr_replace_worker(self._engine, worker, handle) == OK
+        return replaced
+
+    def stats(self) -> tuple[Any, Any]:
+        """What each group did (``ezr_group_stats[]``), and how long each of the :data:`STAGES` took
+        (``ezr_stage_stats[]``)."""
+        groups, stages = ffi.new("ezr_group_stats[]", self._groups), ffi.new("ezr_stage_stats[]", len(STAGES))
+        self._native.ezr_stats(self._engine, groups, stages)
+        return groups, stages
+
+    def health(self) -> Any:
+        """How each worker is: ``ezr_worker_health[]``."""
+        workers = ffi.new("ezr_worker_health[]", self._workers)
+        self._native.ezr_health(self._engine, workers)
+        return workers
+
+    def close(self, *, discard: bool = False) -> None:
+        """Accept no more work; what was accepted is still executed, or thrown away if no worker has taken it up."""
+        self._native.ezr_close(self._engine, discard)
+
+    def join(self) -> None:
+        """Wait until all accepted work has ended and all threads but those set aside have; it must have been closed.
+
+        On the main thread it can be interrupted: a signal handler that raises ends it.
+        """
+        while self._native.ezr_join(self._engine, _SLICE_MS) == TIMEOUT:
+            pass  # the interpreter runs signal handlers here
+
+    def destroy(self, timeout_ms: int) -> set[int]:
+        """Wait for the accepted work and end the threads. No other call may be under way or follow.
+
+        Threads that were set aside are waited for at most ``timeout_ms``; the handles of the contexts that are then
+        still inside the runtime are returned, and must never be destroyed.
+        """
+        left = ffi.new("rknn_context[]", self._workers)
+        count = self._native.ezr_destroy(self._engine, timeout_ms, left, self._workers)
+        return {left[i] for i in range(min(count, self._workers))}
+
+
+def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int) -> None:
+    """``destination[o, c, r] = source[o, r, c]`` for two contiguous arrays of the same element size."""
+    native().ezr_transpose(
+        ffi.from_buffer(source), ffi.from_buffer(destination), outer, rows, columns, source.dtype.itemsize
+    )
+
+
+def _direct(
+    attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
+) -> tuple[Any, ...]:
+    """The fields of an ``ezr_io``."""
+    if conversion is None or array is None:
+        return attr, memories, binding, _NULL, _NULL, sync
+    return attr, memories, binding, conversion, ffi.from_buffer(array), sync
+
+
+def _optional(library: Library, name: str) -> Any:
+    return library.function(name) if library.has(name) else ffi.NULL
+
+
+def _result(result: Any) -> Result:
+    return Result(
+        result.id,
+        result.tag,
+        result.code,
+        CALLS[result.call],
+        result.worker,
+        result.lane,
+        result.submitted_ns,
+        result.started_ns,
+        result.input_ns,
+        result.npu_ns,
+        result.finished_ns,
+        ffi.string(result.message).decode("utf-8", "replace") if result.code < 0 else "",
+    )
+
+
+def _refusal(status: int, timeout_ms: int) -> RknnError:
+    if status == TIMEOUT:
+        return RknnTimeoutError(
+            f"run submit timed out: no worker was free within {timeout_ms} ms",
+            hint=f"raise {option('submit_timeout_ms')} or {option('max_queue_size')}, or submit less",
+        )
+    if status == CLOSED:
+        return RknnClosedError("the session is closed")
+    return RknnError(f"the engine refused the task (status {status})")

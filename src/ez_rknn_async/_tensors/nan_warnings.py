@@ -1,0 +1,65 @@
+"""A warning where NaN is quantised: an integer cannot hold it, and it becomes the largest number that one can.
+
+The conversion kernels look for NaN where they cannot estimate, which costs nothing that could be measured, and leave a
+mark in the conversion (see :attr:`._runtime.kernels.Conversion.met_nan`). What the runtime itself converts
+(``io_mode="copy"``) is not looked at: that would cost more than the conversion.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from .._host import greenlets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .._runtime.kernels import Conversion
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+class NanWarnings:
+    """Warns once of each input."""
+
+    def __init__(self) -> None:
+        self._lock = greenlets.lock()  # guards _told
+        self._told: set[str] = set()
+
+    def look(self, conversions: Iterable[Conversion]) -> None:
+        """Warn of those conversions into inputs that have met a NaN."""
+        for conversion in conversions:
+            if conversion.met_nan[0] and conversion.name not in self._told:
+                self.warn(conversion.name)
+
+    def warn(self, name: str) -> None:
+        """NaN was quantised for the input of that name."""
+        with self._lock:
+            if name in self._told:
+                return
+            self._told.add(name)
+        warnings.warn(
+            f"input {name!r} is quantised and was given NaN, which became the largest number that it can hold; "
+            "this is said once a session",
+            UserWarning,
+            stacklevel=_levels_to_the_user(),
+        )
+
+
+def look_at_value(conversion: Conversion) -> None:
+    """Warn, once of each conversion, if a value on the NPU was given NaN by it."""
+    if conversion.met_nan[0]:
+        conversion.met_nan[0] = 0  # those who run inferences need not warn of it again
+        if not conversion.is_told:
+            conversion.is_told = True
+            NanWarnings().warn(conversion.name)
+
+
+def _levels_to_the_user() -> int:
+    """As ``stacklevel`` counts from the caller of this: the first frame outside of the package, if there is one."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        level, frame = level + 1, frame.f_back
+    return level
