@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._host.wording import option, shown
-from .._options.provider_options import MEM_FLAGS
+from .._options.checks import MEM_FLAGS
 from .._runtime.memory import FLAGS
 from .._tensors.names import meant
 from .._tensors.node_arg import NodeArg, quantization
