@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 from .._host.wording import shown
 from .._runtime.locate import locate
@@ -14,6 +14,10 @@ RKNPU2 = "RKNPU2ExecutionProvider"
 RKNPU2_SIMULATOR = "RKNPU2SimulatorExecutionProvider"
 RKNPU3 = "RKNPU3ExecutionProvider"  # known by name only
 _ALIASES = {RKNPU2: RKNPU2, "RKNNExecutionProvider": RKNPU2, RKNPU2_SIMULATOR: RKNPU2_SIMULATOR}
+
+# What a session's methods take, besides None: options; providers by name or with their options.
+ProviderOptionsLike = Union[Mapping[str, Any], Sequence[Mapping[str, Any]]]
+Providers = Union[str, Sequence[Union[str, tuple[str, Union[ProviderOptionsLike, None]]]]]
 
 
 def get_all_providers() -> list[str]:
@@ -38,7 +42,9 @@ def _has_npu() -> bool:
         return False
 
 
-def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str, Any]]:
+def choose(
+    providers: Providers | None, provider_options: ProviderOptionsLike | None
+) -> tuple[str | None, dict[str, Any]]:
     """The provider asked for, and its options as a dictionary.
 
     Args:
@@ -59,7 +65,7 @@ def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str,
     return name, inline or options
 
 
-def warn_of_simulation(providers: Any, runtime_library: str | None) -> None:
+def warn_of_simulation(providers: Providers | None, runtime_library: str | None) -> None:
     """Warn where the NPU was asked for by name, nothing else was, and this machine has none.
 
     Called by the method that the user calls, whose caller the warning is about.
