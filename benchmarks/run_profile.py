@@ -31,7 +31,7 @@ def parts() -> dict[str, float]:
             return engine._native.ezr_run(engine._engine, task.task, 1000, 0, task.result)
 
         def run_engine() -> Any:
-            return engine.run(task, 0, 1000, interruptible=True, on_busy=_nothing)
+            return engine.run(task, 0, 1000, interruptible=True, keep=_nothing)
 
         whole = _best(lambda: opened.run(None, feed))
         request_us = _best(lambda: executor.interface.request(feed, private=False))
@@ -46,7 +46,7 @@ def parts() -> dict[str, float]:
         return {"run()": whole, **known, "everything between": whole - sum(known.values())}
 
 
-def _nothing() -> None:
+def _nothing(_: bool) -> None:
     pass
 
 

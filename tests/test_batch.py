@@ -29,7 +29,8 @@ def submit(request: Request) -> Future[list[Any]]:
     """A runtime that fills every output with the first value of the first input."""
     future: Future[list[Any]] = Future()
     for array in request.arrays:
-        array[...] = request.inputs[0].array.ravel()[0]
+        given: Any = request.inputs[0]
+        array[...] = given.array.ravel()[0]
     future.set_result(request.arrays)
     return future
 
@@ -56,7 +57,8 @@ def test_the_samples_of_several_inputs_go_together() -> None:
     seen: list[Any] = []
 
     def spy(request: Request) -> Future[list[Any]]:
-        seen.append([p.array.tolist() for p in request.inputs])
+        given: list[Any] = list(request.inputs)
+        seen.append([one.array.tolist() for one in given])
         return submit(request)
 
     run_batch(interface, {"x": X, "t": [7.0, 8.0, 9.0]}, spy)
@@ -77,7 +79,7 @@ def test_results_may_be_received_in_an_array_of_the_joined_shape() -> None:
     y, z = run_batch(interface, [X], submit, outputs={"y": mine}, choice=Choice(native=False))
     assert y is mine
     assert mine.tolist() == [[1] * 4, [2] * 4, [3] * 4]
-    assert (z.dtype, z.tolist()) == (np.float32, [1, 2, 3])
+    assert (z.dtype, z.tolist()) == (np.dtype(np.float32), [1, 2, 3])
     with pytest.raises(ValueError, match=r"needs float32 or float16 and \[3, 4\]"):
         run_batch(interface, [X], submit, outputs={"y": np.empty((1, 4), np.float32)})
 
@@ -95,14 +97,14 @@ def test_a_batch_that_is_none_is_refused_in_words(x: Any, t: Any, message: str) 
     """Before anything reaches the NPU."""
     interface = model(tensor("x", 1, 2), tensor("t"), outputs=(tensor("y", 1),))
     with pytest.raises(ValueError, match=message):
-        run_batch(interface, [x, t], pytest.fail)
+        run_batch(interface, [x, t], pytest.fail)  # type: ignore[arg-type]
 
 
 def test_rows_that_do_not_make_whole_samples_are_refused() -> None:
     """Filling up would invent results."""
     interface = model(tensor("x", 2, 2), outputs=(tensor("y", 2),))
     with pytest.raises(ValueError, match="a multiple of 2"):
-        run_batch(interface, [X], pytest.fail)
+        run_batch(interface, [X], pytest.fail)  # type: ignore[arg-type]
 
 
 def test_an_error_names_its_sample_and_keeps_its_kind() -> None:

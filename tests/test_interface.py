@@ -106,6 +106,7 @@ def test_a_4d_input_that_the_runtime_reports_as_nchw_is_required_as_it_is() -> N
         ((argument,), _) = interface.node_args()
         assert (argument.shape, argument.layout) == ([1, 3, 4, 5], "NCHW")
         array = np.arange(60).reshape(1, 3, 4, 5)
+        prepared: Any
         (prepared,) = interface.request([array], private=False).inputs
         assert np.array_equal(prepared.array, array)
         assert FORMATS[prepared.format] == "NCHW"
@@ -125,6 +126,7 @@ def test_a_number_does_for_an_input_of_one_element() -> None:
     for shape in ((), (1,), (1, 1)):
         scalar = TensorAttribute("t", shape, "UNDEFINED", "float16", 2, 1.0, 0)
         interface = Interface(shape_sets((scalar,), (INDEX,), ()), "nchw")
+        prepared: Any
         (prepared,) = interface.request({"t": 2.5}, private=False).inputs
         assert (prepared.array.shape, prepared.array.tolist()) == (shape, np.full(shape, 2.5).tolist())
     with pytest.raises(ValueError, match=r"'image' has shape \[\]"):
@@ -145,7 +147,8 @@ def test_outputs_are_float32_or_as_the_model_has_them(
 ) -> None:
     """The session's option, or that of the call; plain integers are never squeezed through float32."""
     request = static(**options).request(FEED, private=False, choice=Choice(per_call))
-    receivers = [received.receiver for received in request.outputs]
+    outputs: list[Any] = list(request.outputs)
+    receivers = [received.receiver for received in outputs]
     assert [r.array.dtype.name for r in receivers] == dtypes
     assert [r.want_float for r in receivers] == [dtype == "float32" for dtype in dtypes]
 
@@ -164,7 +167,8 @@ def test_an_array_that_is_given_for_an_output_is_the_one_that_is_used(dtype: Any
     mine = np.empty((1, 2, 8, 6), dtype)
     request = static().request(FEED, private=False, outputs={"result": mine})
     assert request.arrays[0] is mine
-    assert request.outputs[0].receiver.want_float == (dtype is np.float32)
+    first: Any = request.outputs[0]
+    assert first.receiver.want_float == (dtype is np.float32)
     assert request.arrays[1].shape == (1,)
 
 

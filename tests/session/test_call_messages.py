@@ -22,7 +22,7 @@ Call = Callable[[InferenceSession], Any]
 SWAPPED: dict[str, tuple[Call, str]] = {
     "run": (lambda s: s.run(FEED, None), "run(output_names, input_feed)"),  # type: ignore[arg-type]
     "run with names": (lambda s: s.run(FEED, ["y"]), "run(output_names, input_feed)"),  # type: ignore[arg-type]
-    "run an array": (lambda s: s.run(ARRAY, None), "run(output_names, input_feed)"),
+    "run an array": (lambda s: s.run(ARRAY, None), "run(output_names, input_feed)"),  # type: ignore[arg-type]
     "run a list": (lambda s: s.run([ARRAY], None), "run(output_names, input_feed)"),  # type: ignore[list-item]
     "run_awaitable": (
         lambda s: asyncio.run(s.run_awaitable(FEED, None)),  # type: ignore[arg-type]
