@@ -142,11 +142,12 @@ bench-kernels: $(VENV)/.installed
 soak: $(VENV)/.installed
 	$(BIN)/python benchmarks/soak.py --cycles 100000
 
-## lint: formatting, style, types
+## lint: formatting, style, types, which room uses which
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PYTHONPATH=src $(BIN)/lint-imports --no-cache
 	find native examples benchmarks tests -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format --dry-run --Werror
 
 ## format: put everything into the project's format
