@@ -29,6 +29,11 @@ BREACHES = {
     ),
     "outside the rooms": ("helpers.py", "", "A room uses only the rooms below it"),
     "flat names": ("_observing/stats.py", "from .. import OrtValue", "Only the command uses the package's flat names"),
+    "the simulator": (
+        "_running/opening.py",
+        "from ..simulator.wire import Run",
+        "Only the command uses the simulator",
+    ),
     "operators": ("model/format/graph.py", "from ..operators import dpu", "The file format knows nothing of operators"),
     "native code": ("model/format/text.py", "import cffi", "A model file is read without native code"),
     "C": (
