@@ -41,7 +41,7 @@ BREACHES = {
         "from .._runtime.abi import ffi",
         "Options and tensors touch neither C nor the engine themselves",
     ),
-    "a circle": ("_host/wording.py", "from . import callbacks", "No circles in any room"),
+    "a circle": ("_messages/wording.py", "from . import shape_advice", "No circles in any room"),
 }
 
 

@@ -1,6 +1,6 @@
 """Wrong uses, which type checkers refuse: the lines marked "refused", and no others.
 
-Those marked "later" are arguments that are Any as yet. (A callback's type is an alias that Python 3.9 does not know.)
+Those marked "later" are arguments that are Any as yet.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def runs(session: InferenceSession) -> None:
     session.run(None, FEED, 5)  # later
     session.run(None, FEED, outputs=[IMAGE])  # refused
     session.run_async(None, FEED)  # refused
-    session.run_async(None, FEED, only_results)  # later
+    session.run_async(None, FEED, only_results)  # refused
     print(session.run_pipeline(FEED)[0])  # refused
     numbers: Future[int] = session.submit(FEED)  # refused
     print(numbers, session.map(FEED, deep=3))  # refused

@@ -200,9 +200,9 @@ def test_defect_15_a_master_is_destroyed_after_those_that_use_its_weights(
 
     monkeypatch.setattr(Library, "function", spy)
     master = api.InferenceSession(data / "conv_c5_fp16.rknn")
-    (of_master,) = (context.handle for context in master._executor.contexts)
+    (of_master,) = (context.handle for context in master._deployment.executor.contexts)
     borrower = api.InferenceSession(data / "without_weights_fp16.rknn", use_weight_from=master)
-    (of_borrower,) = (context.handle for context in borrower._executor.contexts)
+    (of_borrower,) = (context.handle for context in borrower._deployment.executor.contexts)
     destroyed.clear()  # contexts in which something was tried out
     master.close()
     assert destroyed == []

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from ez_rknn_async._runtime.abi import ffi
-from ez_rknn_async._runtime.engine import Engine, Task
+from ez_rknn_async._runtime.engine import Engine
 from ez_rknn_async._runtime.status import error
+from ez_rknn_async._runtime.task import Task, Transfer
 from ez_rknn_async.errors import RknnError
 
 if TYPE_CHECKING:
@@ -64,10 +65,10 @@ class DirectTask(Task):
 
     def __init__(self) -> None:
         super().__init__(1, 1)
-        self.kept = attr, memory = ffi.new("rknn_tensor_attr *"), ffi.new("rknn_tensor_mem *")
-        self.memories = ffi.new("rknn_tensor_mem *[]", [memory])
-        self.set_direct_input(0, attr, self.memories, 1, None, None, True)
-        self.set_direct_output(0, attr, self.memories, 2, None, None, True)
+        attr, self.memory = ffi.new("rknn_tensor_attr *"), ffi.new("rknn_tensor_mem *")
+        memories = ffi.new("rknn_tensor_mem *[]", [self.memory])
+        self.transfers = Transfer(attr, memories, 1), Transfer(attr, memories, 2)
+        self.set_direct(self.transfers[:1], [None], self.transfers[1:], [None])
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ INTEGERS = ("int64", "int32", "bool")  # of tensors that take nothing else
 
 def transport(session: InferenceSession) -> Direct | Copying:
     """How the tensors of this session go."""
-    used = session._executor.interface.transport
+    used = session._deployment.executor.transport
     assert isinstance(used, (Direct, Copying))
     return used
 

@@ -62,7 +62,7 @@ def test_a_replaced_worker_reaches_the_memory_too(open_session: OpenSession, mon
     binding = bound(session, feed)
     session.run_with_iobinding(binding)
     expected = session.run(None, feed)[0]
-    contexts = session._executor.contexts
+    contexts = session._deployment.executor.contexts
     info = binding.get_outputs()[0].memory_info()
     fresh = contexts.replace(0, tag=10**6)
     assert fresh is contexts[0]

@@ -208,7 +208,7 @@ def test_a_coroutine_cancelled_as_it_is_accepted_keeps_its_values_in_use(
 ) -> None:
     """It has stood in line, and a worker takes it up before it can be withdrawn: the NPU writes to the values."""
     session = open_session(simulator="compute=off,fault=rknn_run#2:hang", schedule=0)
-    binding, executor = bound(session), session._executor
+    binding, executor = bound(session), session._deployment.executor
     session.submit(bound(session)).result()  # the dispatcher's thread, which tells of room, begins with the first task
     submit, tries = executor.submit, []
 

@@ -188,7 +188,7 @@ def test_a_program_without_logging_sees_it_on_stderr(data: Path, statement: str,
         check=True,
     )
     assert expected in done.stderr
-    assert done.stderr.startswith("Exception in thread ez-rknn-dispatch" if expected else "")
+    assert done.stderr.startswith("Exception in thread ez-rknn-delivery" if expected else "")
     assert bool(done.stderr) == bool(expected)
 
 

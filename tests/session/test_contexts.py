@@ -85,7 +85,7 @@ def images(session: InferenceSession) -> tuple[np.ndarray, np.ndarray]:
 
 def lanes(session: InferenceSession, count: int) -> list[list[Context]]:
     """The contexts of a session's first lanes."""
-    return [list(session._executor._lanes[number]) for number in range(count)]
+    return [list(session._deployment.executor._lanes[number]) for number in range(count)]
 
 
 # ---- Where they come from ----

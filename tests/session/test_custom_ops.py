@@ -231,7 +231,7 @@ def test_plug_ins_see_the_functions_of_one_runtime_only(
     open_session: OpenSession, spoiled: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A plug-in that asked another library for its attributes would read that library's memory."""
-    other = Library(open_session("tiny_conv_int8")._executor.library.path)
+    other = Library(open_session("tiny_conv_int8")._deployment.executor.library.path)
     monkeypatch.setattr(runtime, "_visible", [other])
     with pytest.raises(RknnValueError, match="need a process of their own"):
         open_session("custom_operator_fp16", custom_op_path=spoiled())

@@ -168,7 +168,7 @@ def test_the_last_reference_may_go_inside_a_callback(data: Path) -> None:
     feed = feed_of(holder[0])
     holder[0].run_async(None, feed, drop)
     while not dispatcher:
-        gone = [t for t in threading.enumerate() if t.name == "ez-rknn-dispatch"]
+        gone = [t for t in threading.enumerate() if t.name == "ez-rknn-delivery"]
         for thread in gone:
             thread.join(60)
     dispatcher[0].join(60)

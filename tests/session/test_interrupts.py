@@ -68,6 +68,10 @@ def value():
     value = OrtValue.ortvalue_from_numpy(feed[target.name], "rknpu2", name=target.name, session=session)
     value.numpy()
 
+def without_finalizer():
+    session._deployment._finalizer.atexit = False
+    session.run_async(None, feed, print)
+
 WAYS = {
     "run": lambda: session.run(None, feed),
     "run_with_iobinding": lambda: session.run_with_iobinding(binding()),
@@ -85,7 +89,7 @@ WAYS = {
     "value": value,
     "reset": lambda: session.reset(),
     "nothing": lambda: None,
-    "no finalizer": lambda: (setattr(session._finalizer, "atexit", False), session.run_async(None, feed, print)),
+    "no finalizer": without_finalizer,
 }
 WAYS[way]()
 """

@@ -18,7 +18,7 @@ from ez_rknn_async import (
     RknnTypeError,
     RknnValueError,
 )
-from ez_rknn_async._host.wording import Wording, speaking
+from ez_rknn_async._messages.wording import Wording, speaking
 
 from .conftest import OpenSession, feed_of
 from .test_running import Collector

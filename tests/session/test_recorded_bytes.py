@@ -103,12 +103,14 @@ def _run(path: Path, feed: list[Any]) -> tuple[list[Written], list[Any]]:
 
 
 def _written(session: InferenceSession, path: Path) -> list[Written]:
-    direct = session._executor.interface.transport
+    direct = session._deployment.executor.transport
     assert isinstance(direct, Direct)
     with rknn_file.load(path) as model:
         return [
-            Written(t.bindings[0].native, np.frombuffer(bytes(t.memories[0].view()), np.uint8), normalisation)
-            for t, normalisation in zip(direct.memory[0].inputs, model.graphs[0].preprocessing)
+            Written(tensor, np.frombuffer(bytes(memory.view()), np.uint8), normalisation)
+            for tensor, (memory,), normalisation in zip(
+                direct.sets[0].inputs, direct.memory[0].inputs, model.graphs[0].preprocessing
+            )
         ]
 
 

@@ -71,7 +71,7 @@ def test_run_async_hands_over_results_and_user_data(open_session: OpenSession) -
     assert user_data is token
     assert error == ""
     assert [list(r.shape) for r in results] == [a.shape for a in session.get_outputs()]
-    assert collector.threads == {"ez-rknn-dispatch"}
+    assert collector.threads == {"ez-rknn-delivery"}
 
 
 def test_run_async_takes_an_empty_list_of_names_for_all(open_session: OpenSession) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._host.paths import printable
-from .._host.wording import option, provider_option
+from .._messages.callers import user_stacklevel
+from .._messages.wording import option, provider_option
 from .._runtime.plugin import Plugin, array_of, load_plugin
 from ..errors import RknnError, RknnModelError, RknnValueError
 
@@ -123,4 +124,4 @@ def _add_defaults(plugins: dict[tuple[str, int, str], Plugin]) -> None:
 
 def _warn(message: str) -> None:
     logger.warning("%s", message)
-    warnings.warn(message, UserWarning, stacklevel=7)  # where the session is made
+    warnings.warn(message, UserWarning, stacklevel=user_stacklevel())

@@ -19,7 +19,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 from .._host.paths import checked_path
-from .._host.wording import shown
+from .._messages.wording import shown
 from .._runtime.context import Context
 from .._runtime.holders import Holders
 from ..errors import RknnClosedError, RknnError, RknnModelError, RknnTypeError, naming

@@ -1,1 +1,1 @@
-"""The program around the library: its threads or greenlets, its process and paths, how messages show its values."""
+"""The program around the library: its threads or greenlets, its process and paths, its callbacks."""

@@ -16,8 +16,8 @@ import threading
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from .._messages.wording import shown
 from ..errors import RknnTypeError
-from .wording import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

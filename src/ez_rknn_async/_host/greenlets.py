@@ -22,6 +22,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# The modules of which one is loaded where :func:`framework` may find something.
+PATCHERS = ("gevent.monkey", "eventlet.patcher")
+
 Batch = TypeVar("Batch", bound="list[Any]")
 
 
@@ -47,10 +50,9 @@ class _Originals(NamedTuple):
 
 def framework() -> Framework | None:
     """What has made the program's threads greenlets; None where they are threads, by now."""
-    gevent = sys.modules.get("gevent.monkey")
+    gevent, eventlet = map(sys.modules.get, PATCHERS)
     if gevent is not None and gevent.is_object_patched("_thread", "start_new_thread"):
         return _gevent()
-    eventlet = sys.modules.get("eventlet.patcher")
     if eventlet is not None and eventlet.is_monkey_patched("thread"):
         return _eventlet()
     return None

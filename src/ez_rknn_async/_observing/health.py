@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._runtime import status
-from .._runtime.engine import CALLS, OK, WORKER_STATES
+from .._runtime.engine import OK, WORKER_STATES
+from .._runtime.task import CALLS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

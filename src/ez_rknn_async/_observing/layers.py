@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._runtime.context import COLLECT_PERF
-from .._runtime.engine import Task
-from .._transport.signature import Interface
+from .._runtime.task import Task
+from .._transport.copying import Copying
+from .._transport.signature import Signature
 
 if TYPE_CHECKING:
     from .._contexts.custom_ops import CustomOps
@@ -29,7 +30,7 @@ def layer_table(
     source: ModelSource,
     options: ProviderOptions,
     plan: Plan,
-    interface: Interface,
+    signature: Signature,
     lender: Contexts | None = None,
     custom_ops: CustomOps | None = None,
 ) -> str:
@@ -54,11 +55,12 @@ def layer_table(
             context.set_core_mask(mask)
         if custom_ops is not None:
             custom_ops.register(context)
-        # An interface of its own: the session's may send tensors into memory that is bound to its workers' contexts.
-        copying = Interface(interface.sets, "nhwc")
-        shapes = copying.input_shapes()[0]
-        request = copying.request({name: np.zeros(shape, np.uint8) for name, shape in shapes.items()}, private=False)
-        task = Task(len(request.inputs), len(request.outputs))
+        # By copy: direct I/O sends tensors into memory that is bound to the contexts of the session's workers.
+        in_nhwc = Signature.of(signature.sets, "nhwc")
+        shapes = in_nhwc.input_shapes()[0]
+        given, chosen = in_nhwc.check({name: np.zeros(shape, np.uint8) for name, shape in shapes.items()})
+        request = Copying(in_nhwc).request(given, chosen, in_nhwc.receivers(chosen), private=False)
+        task = Task(len(in_nhwc.inputs), len(in_nhwc.outputs))
         request.fill(task)
         context.run(task)
         return context.perf_detail()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Callable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._runtime.engine import Result
-    from .._transport.signature import Request
+    from .._runtime.task import Result
+    from .._transport.request import Request
 
 VARIABLE = "ZTU_EZRKNN_ASYNC_PRINT_PERF"
 _ON = ("1", "true", "on", "yes")
@@ -32,7 +32,7 @@ class PerfLines:
         # Cores that work together, or that the runtime chooses, go by the first one's number.
         self._cores = tuple(int(cores.split(",")[0]) if cores[0].isdigit() else 0 for cores in workers)
 
-    def task(self, result: Result) -> None:
+    def task_ended(self, result: Result) -> None:
         """A task has ended."""
         if result.worker >= len(self._cores):
             return  # no worker took it up
@@ -46,11 +46,11 @@ class PerfLines:
         )
         print(line, file=sys.stderr, flush=True)
 
-    def watching(self, receive: Callable[[Request, Result], None]) -> Callable[[Request, Result], None]:
+    def observing(self, receive: Callable[[Request, Result], None]) -> Callable[[Request, Result], None]:
         """The same receiver of a task's results, printing the task's line before it is called."""
 
-        def watched(request: Request, result: Result) -> None:
-            self.task(result)
+        def observed(request: Request, result: Result) -> None:
+            self.task_ended(result)
             receive(request, result)
 
-        return watched
+        return observed

@@ -20,7 +20,7 @@ from ..errors import RknnError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .._runtime.engine import Result
+    from .._runtime.task import Result
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -58,22 +58,22 @@ class Profiler:
         self._callbacks: list[_Callback] = []
         self._path: str | None = None
 
-    def task(self, result: Result) -> None:
+    def task_ended(self, result: Result) -> None:
         """A task has ended."""
         self._record(self._results, result)
 
-    def watching(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
+    def observing(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
         """The same receiver of a task's results, recording the task and how long receiving takes."""
 
-        def watched(request: Any, result: Result) -> None:
-            self.task(result)
+        def observed(request: Any, result: Result) -> None:
+            self.task_ended(result)
             began_ns = time.monotonic_ns()
             try:
                 receive(request, result)
             finally:
                 self.callback(result.id, began_ns)
 
-        return watched
+        return observed
 
     def callback(self, task: int, began_ns: int) -> None:
         """Delivering that task's results began then and has just ended."""

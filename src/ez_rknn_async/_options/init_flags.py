@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._host.wording import option
+from .._messages.wording import option
 from ..errors import RknnValueError
 
 if TYPE_CHECKING:

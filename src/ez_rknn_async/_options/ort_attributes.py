@@ -12,7 +12,7 @@ import logging
 import operator
 from typing import Any, ClassVar
 
-from .._host.wording import shown
+from .._messages.wording import shown
 from ..errors import RknnTypeError, RknnValueError
 
 logger = logging.getLogger("ez_rknn_async")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._host.wording import option
+from .._messages.wording import option
 from ..errors import RknnValueError
 from .provider_options import ALL_CORES
 

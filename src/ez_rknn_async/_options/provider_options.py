@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Union
 
 from .._host.paths import checked_path
-from .._host.wording import option, shown
+from .._messages.wording import option, shown
 from ..errors import RknnTypeError, RknnValueError
 
 PathLike = Union[str, os.PathLike[str]]

@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .._host.wording import shown
+from .._messages.callers import user_stacklevel
+from .._messages.wording import shown
 from .._runtime.locate import locate
 from ..errors import RknnRuntimeNotFoundError, RknnTypeError, RknnValueError
 
@@ -62,8 +63,6 @@ def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str,
 def warn_of_simulation(providers: Any, runtime_library: str | None) -> None:
     """Warn where the NPU was asked for by name, nothing else was, and this machine has none.
 
-    Called by the method that the user calls, whose caller the warning is about.
-
     Args:
         providers: as :func:`choose` takes them, checked.
         runtime_library: the provider option.
@@ -76,7 +75,7 @@ def warn_of_simulation(providers: Any, runtime_library: str | None) -> None:
             f"with the NPU's numbers but not its speed. To say that this is meant, name {RKNPU2_SIMULATOR}; without "
             "providers the NPU is used where there is one, and the simulated one elsewhere",
             UserWarning,
-            stacklevel=3,
+            stacklevel=user_stacklevel(),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .._host.wording import shown
+from .._messages.wording import shown
 from .._tensors.outputs import AS_THE_SESSION, Choice
 from ..errors import RknnError, RknnTypeError, RknnValueError
 from .ort_attributes import Attributes
@@ -80,7 +80,7 @@ class RunSettings:
             RknnValueError, RknnTypeError: an entry is misspelt or has a wrong value, or this is none of them.
         """
         if run_options is None:
-            return _DEFAULT
+            return DEFAULT_SETTINGS
         batch, dtype, layout = (_entry(run_options, key) for key in ENTRIES)
         if isinstance(run_options, Mapping):
             for key in run_options:
@@ -94,7 +94,7 @@ class RunSettings:
         )
 
 
-_DEFAULT = RunSettings()
+DEFAULT_SETTINGS = RunSettings()
 
 
 def of_one(run_options: Any, caller: str) -> RunSettings:

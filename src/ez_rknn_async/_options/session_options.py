@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._host.paths import checked_path
-from .._host.wording import provider_option, shown
+from .._messages.wording import provider_option, shown
 from ..errors import RknnError, RknnTypeError
 from .log_severity import DEFAULT
 from .ort_attributes import Attributes

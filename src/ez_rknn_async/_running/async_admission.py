@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Callable
 
 from .._host import greenlets
-from .._host.wording import option
+from .._messages.wording import option
 from ..errors import RknnClosedError, RknnTimeoutError
 
 if TYPE_CHECKING:

@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from .retry import retried
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from .._runtime.engine import Result
-    from .delivery import Runnable
+    from .._runtime.task import Result
+    from .._tensors.outputs import Choice
+    from .._transport.request import Request
     from .executor import Executor
 
 
-async def run(executor: Executor, request: Runnable) -> list[npt.NDArray[Any]]:
+async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
     """Run a request and return all outputs; other coroutines go on meanwhile.
 
     Raises:
@@ -24,7 +27,7 @@ async def run(executor: Executor, request: Runnable) -> list[npt.NDArray[Any]]:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[Result] = loop.create_future()
 
-    def receive(_: Runnable, result: Result) -> None:
+    def receive(_: Request, result: Result) -> None:
         # A loop that was closed meanwhile refuses the call, and nobody waits any more.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle, ended, result)
@@ -44,6 +47,13 @@ async def run(executor: Executor, request: Runnable) -> list[npt.NDArray[Any]]:
     if result.code < 0:
         raise executor.failure(result)
     return request.arrays
+
+
+@retried
+async def run_feed(session: Any, feed: list[npt.NDArray[Any]], choice: Choice) -> list[npt.NDArray[Any]]:
+    """Run one inference of a session on a feed that nothing else uses; see :func:`run`."""
+    executor: Executor = session._deployment.executor
+    return await run(executor, executor.request(feed, private=False, choice=choice))
 
 
 def _settle(ended: asyncio.Future[Result], result: Result) -> None:

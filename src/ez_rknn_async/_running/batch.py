@@ -6,14 +6,15 @@ into its own part of it, so nothing is joined, copied or cut off afterwards.
 
 from __future__ import annotations
 
+import functools
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Callable
 
+from .._messages.shape_advice import advice
 from .._tensors.as_array import as_array
 from .._tensors.inputs import arrange
 from .._tensors.outputs import AS_THE_SESSION, Receiver
-from .._tensors.shape_advice import advice
 from .._tensors.shapes import listing
 from ..errors import RknnError, RknnValueError
 from .futures import submit
@@ -25,15 +26,32 @@ if TYPE_CHECKING:
 
     from .._tensors.inputs import Input
     from .._tensors.outputs import Choice
-    from .._transport.signature import Interface, Request
+    from .._transport.protocol import Transport
+    from .._transport.request import Request
+    from .._transport.signature import Signature
     from .executor import Executor
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
 
 
+def run_batch_on(
+    executor: Executor, feed: Any, *, outputs: Mapping[str, Any] | None = None, choice: Choice = AS_THE_SESSION
+) -> list[Array]:
+    """:func:`run_batch` on an executor.
+
+    Inside a callback, whose thread would have to deliver the results, each sample is run at once instead.
+    """
+    if executor.is_delivering():
+        queue: Callable[[Request], Future[list[Array]]] = functools.partial(_run_now, executor)
+    else:
+        queue = functools.partial(submit, executor)
+    return run_batch(executor.signature, executor.transport, feed, queue, outputs=outputs, choice=choice)
+
+
 def run_batch(
-    interface: Interface,
+    signature: Signature,
+    transport: Transport,
     feed: Any,
     queue: Callable[[Request], Future[list[Array]]],
     *,
@@ -43,11 +61,12 @@ def run_batch(
     """Run every sample of a feed, and return the outputs of all.
 
     Args:
-        interface: the model's inputs and outputs.
+        signature: the model's inputs and outputs.
+        transport: how the tensors of a sample travel.
         feed: as for one inference, but the first dimension of each input is a multiple of the model's own.
-        queue: queues one inference; see :func:`submitter`.
+        queue: queues one inference.
         outputs: arrays to receive outputs, by name, in the shapes of all samples together.
-        choice: as for :meth:`.Interface.request`.
+        choice: how the outputs are wanted.
 
     Returns:
         For each output, the samples' results one after the other along the first dimension: of a model that gives
@@ -56,22 +75,22 @@ def run_batch(
     Raises:
         RknnError: what went wrong with the first sample that failed, with its number; all others have ended by then.
     """
-    samples = _samples(interface.inputs, arrange(feed, interface.input_names))
+    samples = _samples(signature.inputs, arrange(feed, signature.input_names))
     count = len(samples)
-    whole: tuple[Receiver, ...] = ()
+    whole: list[Receiver] = []
     pending: list[Future[list[Array]]] = []
     try:
         for number, sample in enumerate(samples):
             with _naming(number, count):
-                request, shapes = interface.prepare(sample, private=False)
+                given, chosen = signature.check(sample)
+                shapes = [a.shape for a in signature.sets[chosen].outputs]
                 if number == 0:
-                    joined = [_joined(a.shape, count) for a in shapes.outputs]
-                    whole = interface.receivers(joined, outputs, choice)
+                    whole = signature.receivers_of([_joined(shape, count) for shape in shapes], outputs, choice)
                 parts = [
-                    Receiver(_part_of(a.shape, r.array, number, count), r.want_float, r.order)
-                    for r, a in zip(whole, shapes.outputs)
+                    Receiver(_part_of(shape, r.array, number, count), r.want_float, r.order)
+                    for r, shape in zip(whole, shapes)
                 ]
-                pending.append(queue(request.receiving(parts)))
+                pending.append(queue(transport.request(given, chosen, parts, private=False)))
         wait(pending)
     except Exception:
         wait(pending)  # nothing writes into the caller's arrays once this call has ended
@@ -85,17 +104,6 @@ def run_batch(
         with _naming(number, count):
             future.result()
     return [receiver.array for receiver in whole]
-
-
-def submitter(executor: Executor) -> Callable[[Request], Future[list[Array]]]:
-    """How to queue a sample on an executor.
-
-    Inside a callback, whose thread would have to deliver the results, a sample is run at once instead.
-    """
-    everything = range(len(executor.interface.outputs))
-    if executor.is_delivering():
-        return lambda request: _run_now(executor, request)
-    return lambda request: submit(executor, request, everything)
 
 
 def _run_now(executor: Executor, request: Request) -> Future[list[Array]]:

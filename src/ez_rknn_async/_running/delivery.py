@@ -1,14 +1,13 @@
-"""One thread that collects what the engine's workers finish, and hands it out.
+"""One thread that collects what the engine's workers finish, and delivers it.
 
 The workers never touch the interpreter; this thread is where their results enter it. It is started with the first task
-that someone wants delivered, and ends when the engine is closed and everything accepted was delivered.
+whose result is to be delivered, and ends when the engine is closed and everything accepted was delivered.
 """
 
 from __future__ import annotations
 
-import itertools
 import threading
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .._host import greenlets
 from .._host.callbacks import report_exception
@@ -18,93 +17,59 @@ from ..errors import RknnError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .._runtime.engine import Engine, Result, Task
-    from .._runtime.kernels import Conversion
+    from .._runtime.engine import Engine
+    from .._runtime.task import Result, Task
+    from .._transport.request import Request
+    from .inflight import InFlight
 
 
-class Runnable(Protocol):
-    """What can be run: a :class:`.interface.Request`, or a :class:`.binding_request.BindingRequest`."""
+class Recipient(NamedTuple):
+    """Who gets the result of a task under way, and the request, which is needed until then."""
 
-    @property
-    def arrays(self) -> list[Any]:
-        """The arrays that the outputs will be in."""
-
-    @property
-    def conversions(self) -> list[Conversion]:
-        """What the worker does to the inputs."""
-
-    def fill(self, task: Task) -> None:
-        """Write what is to be run into the structures of a task."""
-
-    def ended(self, result: Result | None) -> None:
-        """Nothing of the engine or the runtime uses its arrays and memory any more. May be called twice.
-
-        ``result`` is None when nothing has run.
-        """
-
-
-class Watcher(Protocol):
-    """Is told of every task that ends."""
-
-    def task(self, result: Result) -> None:
-        """It ended like this; on any thread."""
-
-    def watching(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
-        """The same receiver of a task's results, telling of the task too."""
-
-
-class Delivery(NamedTuple):
-    """A task under way: the request, whose arrays it needs alive, and who waits for its result."""
-
-    request: Runnable
+    request: Request
     receive: Callable[[Any, Result], None]
 
 
 class Listener(NamedTuple):
-    """Who is told what is not a completion. All are called on the dispatcher's thread."""
+    """Who is told what is not a completion. All are called on the delivery's thread."""
 
-    delivered: Callable[[Runnable], None]  # that task's result was, which may have succeeded
+    delivered: Callable[[Request], None]  # that task's result was, which may have succeeded
     room: Callable[[], None]  # a submission may succeed
     stalled: Callable[[int, int, int], None]  # that worker hangs inside the runtime, with the task of that tag and lane
     released: Callable[[int, int], None]  # the call that hung with the task of that tag and lane has come back
 
 
-class Dispatcher:
+class Delivery:
     """Delivers the events of one engine, on a thread of its own."""
 
-    def __init__(self, engine: Engine, listener: Listener) -> None:
+    def __init__(self, engine: Engine, in_flight: InFlight, listener: Listener) -> None:
         self._engine = engine
+        self._in_flight = in_flight
         self._listener = listener
-        self._tags = itertools.count()
-        self._deliveries: dict[int, Delivery] = {}
-        self._held: dict[int, Runnable] = {}  # whose arrays a call of the runtime may be using, but nobody waits
+        self._recipients: dict[int, Recipient] = {}
         self._stalled: set[int] = set()  # tags of tasks that hang inside the runtime
         self._starting = threading.Lock()  # guards the two below
         self._thread: threading.Thread | None = None
         self._framework: greenlets.Framework | None = None  # whose greenlet that is
 
-    def submit(self, task: Task, delivery: Delivery, timeout_ms: int, *, unordered: bool) -> int:
+    def submit(self, task: Task, recipient: Recipient, timeout_ms: int, *, unordered: bool) -> int:
         """Queue a task whose result shall be delivered, and return its id.
 
         Raises:
             RknnTimeoutError, RknnClosedError: it was not accepted, and nothing will be delivered.
         """
         self.start()
-        tag = next(self._tags)
-        # Known before the engine is: the result may be back before the submission returns.
-        self._deliveries[tag] = delivery
+        tag = self._in_flight.number()
+        # Before the engine has it: the result may be back before the submission returns.
+        self._recipients[tag] = recipient
         try:
             return self._engine.submit(task, tag, timeout_ms, unordered=unordered)
         except BaseException:
-            del self._deliveries[tag]
+            del self._recipients[tag]
             raise
 
-    def holding(self, request: Runnable) -> Hold:
-        """Hold the arrays of a run for the ``with`` block, and beyond it if it is told to."""
-        return Hold(next(self._tags), request, self._held, self.start)
-
     def serves_greenlets(self) -> bool:
-        """Whether the caller is a greenlet that may let others go on, this dispatcher's among them, until it is served.
+        """Whether the caller is a greenlet that may let others go on, this delivery's among them, until it is served.
 
         Raises: as :meth:`start`.
         """
@@ -151,7 +116,7 @@ class Dispatcher:
         self._framework = framework
         # Daemon: a program that ends without closing its session must not wait for this thread for ever; the session's
         # finalizer has drained it before the interpreter goes.
-        thread = threading.Thread(target=self._dispatch, name="ez-rknn-dispatch", daemon=True)
+        thread = threading.Thread(target=self._deliver_all, name="ez-rknn-delivery", daemon=True)
         thread.start()
         return thread
 
@@ -160,7 +125,7 @@ class Dispatcher:
             return iter(self._engine.next_events, [])
         return greenlets.relayed(self._framework, self._engine.next_events)
 
-    def _dispatch(self) -> None:
+    def _deliver_all(self) -> None:
         for events in self._batches():
             for event, result in events:
                 try:
@@ -179,49 +144,18 @@ class Dispatcher:
             self._stalled.add(result.tag)
             self._listener.stalled(result.worker, result.tag, result.lane)
         else:
-            request = self._held.pop(result.tag, None)
-            if request is not None:
-                request.ended(result)
+            self._in_flight.release(result.tag, result)
             if result.tag in self._stalled:
                 self._stalled.remove(result.tag)
                 self._listener.released(result.tag, result.lane)
 
     def _deliver(self, result: Result) -> None:
-        delivery = self._deliveries.pop(result.tag)
+        request, receive = self._recipients.pop(result.tag)
         if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
-            self._held[result.tag] = delivery.request
+            self._in_flight.keep(result.tag, request)
         else:
-            delivery.request.ended(result)
+            request.ended(result)
         try:
-            delivery.receive(delivery.request, result)
+            receive(request, result)
         finally:
-            self._listener.delivered(delivery.request)
-
-
-class Hold:
-    """The arrays of one run, by its tag. Held before the run begins: the word that they are free may come early."""
-
-    __slots__ = ("_held", "_is_kept", "_listen", "_request", "result", "tag")
-
-    def __init__(self, tag: int, request: Runnable, held: dict[int, Runnable], listen: Callable[[], None]) -> None:
-        self.tag = tag
-        self._request = request
-        self._held = held
-        self._listen = listen
-        self._is_kept = False
-        self.result: Result | None = None  # of the run, as soon as there is one
-
-    def __enter__(self) -> Hold:
-        self._held[self.tag] = self._request
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_kept:
-            self._listen()
-        else:
-            self._held.pop(self.tag, None)  # it may have come and gone
-            self._request.ended(self.result)
-
-    def keep(self, is_kept: bool) -> None:
-        """Hold the arrays until the engine says that a call of the runtime, which is still using them, came back."""
-        self._is_kept = is_kept
+            self._listener.delivered(request)

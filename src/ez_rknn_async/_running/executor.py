@@ -1,4 +1,4 @@
-"""The running part of a session: its contexts, the engine's threads, the dispatcher.
+"""The running part of a session: the engine's threads, the calls under way, the delivery, and the end of them all.
 
 A session that is dropped still owes its callers what it accepted. So everything that runs lives here, apart from the
 session object, and :meth:`Executor.close` ends it in the one right order: no more work in, everything accepted
@@ -8,64 +8,50 @@ delivered, threads joined, contexts given back.
 from __future__ import annotations
 
 import collections
-import functools
 import logging
 import os
 import sys
 import threading
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from .._contexts.custom_ops import missing_operators
-from .._contexts.lanes import Lanes
-from .._contexts.pool import Contexts, counted_apart
 from .._host import greenlets
 from .._observing.health import faults_of, read_health
 from .._observing.stats import StatsReader
-from .._options.init_flags import check_flushes
-from .._runtime.engine import RUN_TIMEOUT, Engine, Result, Task
+from .._runtime.engine import RUN_TIMEOUT
+from .._runtime.task import Result, Task
 from .._runtime.timeouts import within
-from .._tensors.nan_warnings import NanWarnings
-from .._tensors.node_arg import quantization
-from .._tensors.shapes import graph_shapes, named, shape_sets
-from .._transport.choice import direct_transport
-from .._transport.copying import Copying
-from .._transport.signature import Interface
-from .._values.binding_request import LastBound
-from .._values.ports import Ports
+from .._tensors.outputs import AS_THE_SESSION
+from .._transport.request import Request
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
 from . import greenlet_run
 from .async_admission import Admission
-from .delivery import Delivery, Dispatcher, Listener, Runnable
-from .inflight import Gate
+from .delivery import Delivery, Listener, Recipient
+from .inflight import Call, InFlight, Run
 from .replacing import Replacing
-from .task_errors import Failures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
-    from .._contexts.custom_ops import CustomOps
-    from .._contexts.model_source import ModelSource
+    from .._contexts.pool import Contexts
     from .._observing.health import SessionHealth
-    from .._options.plan import Plan
+    from .._observing.task_observer import TaskObserver
     from .._options.provider_options import ProviderOptions
-    from .._runtime.library import Library
-    from ..model import Model
-    from .delivery import Watcher
+    from .._tensors.outputs import Choice
+    from .assembly import Parts
+    from .task_errors import Failures
 
     Array = npt.NDArray[Any]
 
-
-AnyRequest = TypeVar("AnyRequest", bound=Runnable)
+AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 logger = logging.getLogger("ez_rknn_async")
 
 # How long the end of a session waits for threads that are stuck inside the runtime.
 STUCK_WAIT_MS = 1000
 # What such threads, and those of an end that was interrupted, may still use: kept for the life of the process.
-_LOST: list[Dispatcher | Executor] = []
+_LOST: list[Delivery | Executor] = []
 
 
 class Executor:
@@ -73,107 +59,49 @@ class Executor:
 
     Attributes:
         library: the runtime library.
+        options: the session's.
         contexts: of the workers, in the lane that all others come after.
-        interface: the model's inputs and outputs; it makes the requests that this executor runs.
+        signature: the model's inputs and outputs.
+        transport: how tensors travel.
+        direct: the same if it is direct I/O, otherwise None.
         versions: of the runtime library and of the driver.
         depth: how many tasks under way keep every worker busy.
         stats: what was done, and how long it took.
-        last_bound: the values' memory that its contexts are bound to.
         failure: makes the exception for a task that failed.
         cores: of each group of workers, such as ``"0"`` or ``"0,1,2"``.
     """
 
     def __init__(
-        self,
-        library: Library,
-        source: ModelSource,
-        model: Model,
-        plan: Plan,
-        options: ProviderOptions,
-        watchers: Sequence[Watcher] = (),
-        lender: Executor | None = None,
-        custom_ops: CustomOps | None = None,
+        self, parts: Parts, options: ProviderOptions, failure: Failures, observers: Sequence[TaskObserver] = ()
     ) -> None:
-        """Create the contexts and start the threads; when something fails, what was made before is given back.
+        """Run on these parts, which :meth:`close` gives back.
 
         Args:
-            library: the runtime.
-            source: the model for the runtime; held until the executor has ended.
-            model: what the file says.
-            plan: which contexts there are, on which cores.
+            parts: of the model.
             options: the session's.
-            watchers: are told of each task.
-            lender: runs the model with the weights that this one leaves out.
-            custom_ops: for every context.
+            failure: makes the exception for a task that failed.
+            observers: are told of each task.
         """
-        self.library = library
-        self._pid = os.getpid()
-        self._timeout_ms = options.submit_timeout_ms
-        self._load_timeout_ms = options.load_timeout_ms
-        self._watchers = tuple(watchers)
-        with ExitStack() as undo:
-            source.hold()
-            undo.callback(source.let_go)
-            self._source = source
-            open_contexts = functools.partial(
-                Contexts,
-                library,
-                source,
-                plan,
-                counted_apart(options),
-                None if lender is None else lender.contexts,
-                custom_ops,
-            )
-            self.contexts: Contexts = open_contexts()
-            self._lanes = Lanes(
-                self.contexts,
-                # The runtime loads no dynamic-shape model with the weights of another context: 1.5.2 refuses it, and
-                # keeps what it had allocated by then.
-                lambda first: open_contexts(first=None if model.dynamic else first),
-                options.load_timeout_ms,
-            )
-            undo.callback(self._lanes.close)
-            first = self.contexts[0]
-            inputs, outputs = named(first.inputs(), "input"), named(first.outputs(), "output")
-            sets = shape_sets(inputs, outputs, graph_shapes(model))
-            self.interface = Interface(sets, options.layout, options.output_dtype == "native", options.output_layout)
-            self._direct = direct_transport(self._lanes, self.interface, model, options)
-            check_flushes(options, library, is_direct=self._direct is not None)
-            self._nans = NanWarnings()
-            self._quantises = any(quantization(i.attribute) is not None for i in self.interface.inputs)
-            self.interface.transport = self._direct or Copying(
-                self.interface.inputs, self._lanes, model.graphs[0].preprocessing, self._nans
-            )
-            self.versions, memory = first.versions(), first.memory()
-            self._engine = Engine(
-                library,
-                [(context, worker.group) for context, worker in zip(self.contexts, plan.workers)],
-                plan.routes,
-                queue_capacity=plan.queue_capacity,
-                completion_capacity=plan.completion_capacity,
-                ordered=options.sequential_callbacks,
-                least_loaded=options.dispatch == "least_loaded",
-                pacing=options.enable_pacing,
-                run_timeout_ms=options.run_timeout_ms,
-            )
-            self._lanes.attach(self._engine, self._check_process)
-            undo.pop_all()
-        self._admission = Admission(self._notify_room)
-        self._gate = Gate()
-        replacing = Replacing(self._engine, self._lanes, self._direct, self._gate, options.load_timeout_ms)
-        self._dispatcher = Dispatcher(
-            self._engine, Listener(self._look_for_nan, self._admission.room, replacing.set_aside, self._lanes.release)
-        )
-        # Every worker has a task, and one more waits for it.
-        self.depth = 2 * len(plan.workers)
-        self.stats = StatsReader(self._engine, plan.groups, memory)
+        self.library, self.options, self.failure = parts.library, options, failure
+        self.signature, self.transport, self.direct = parts.signature, parts.transport, parts.direct
+        self.contexts: Contexts = parts.lanes[0]
+        self.versions, self.cores = parts.versions, parts.cores
+        self.depth = 2 * parts.workers  # every worker has a task, and one more waits for it
+        self.stats = StatsReader(parts.engine, parts.cores, parts.memory)
+        self._pid, self._main_thread = os.getpid(), threading.main_thread().ident
+        self._timeout_ms, self._observers = options.submit_timeout_ms, tuple(observers)
+        self._source, self._lanes, self._engine, self._nans = parts.source, parts.lanes, parts.engine, parts.nans
         self._tasks: collections.deque[Task] = collections.deque()
-        self.cores = plan.groups
-        self._prefers_nhwc = options.zero_copy_layout == "nhwc"
-        self._making = greenlets.lock()  # guards _ports
-        self._ports: Ports | None = None
-        self.last_bound = LastBound()
-        self.failure = Failures(options.run_timeout_ms, missing_operators(model, custom_ops))
+        self._at_end: list[Callable[[], None]] = []
+        self._in_flight = InFlight()
+        self._admission = Admission(self._notify_room)
+        replacing = Replacing(parts, self._in_flight, options.load_timeout_ms)
+        self._delivery = Delivery(
+            parts.engine,
+            self._in_flight,
+            Listener(self._look_for_nan, self._admission.room, replacing.set_aside, parts.lanes.release),
+        )
+        parts.lanes.attach(parts.engine, self._check_process)
 
     def listen(self) -> None:
         """Begin to deliver on a thread of the calling one's kind; to be called once, where the session is opened.
@@ -182,9 +110,32 @@ class Executor:
         belongs to the thread that begins it.
         """
         if self._engine.has_watchdog or (greenlets.framework() is not None and greenlets.in_main_thread()):
-            self._dispatcher.start()
+            self._delivery.start()
 
-    def run(self, request: Runnable) -> list[Array]:
+    def request(
+        self,
+        feed: Any,
+        *,
+        private: bool,
+        outputs: Mapping[str, Any] | None = None,
+        choice: Choice = AS_THE_SESSION,
+    ) -> Request:
+        """Check and convert a feed, and make room for what will come out.
+
+        Args:
+            feed: ``{name: array}``, a sequence of arrays, or one array.
+            private: whether the request must not share memory with the feed.
+            outputs: arrays to receive outputs, by name; the others are allocated.
+            choice: how the outputs are wanted.
+
+        Raises:
+            RknnValueError, RknnTypeError: the feed or the arrays do not fit the model.
+        """
+        given, chosen = self.signature.check(feed)
+        receivers = self.signature.receivers(chosen, outputs, choice)
+        return self.transport.request(given, chosen, receivers, private=private)
+
+    def run(self, request: Request) -> list[Array]:
         """Run one inference and return all outputs.
 
         On the main thread it can be interrupted: a signal handler that raises ends it.
@@ -193,23 +144,28 @@ class Executor:
             RknnTimeoutError: no worker was free in time, or the run took too long.
             RknnError: the runtime refused or failed.
         """
-        interruptible = threading.get_ident() == threading.main_thread().ident
-        self._check_process()
-        if self._dispatcher.serves_greenlets():
+        # Little is called in here: this is on the way of every inference.
+        if os.getpid() != self._pid:
+            self._check_process()
+        may_be_greenlets = not sys.modules.keys().isdisjoint(greenlets.PATCHERS)
+        if may_be_greenlets and self._delivery.serves_greenlets():
             return greenlet_run.run(self, request, self._timeout_ms)
-        with self._dispatcher.holding(request) as hold, self._gate:
+        interruptible = threading.get_ident() == self._main_thread
+        with Run(self._in_flight, request, self._delivery.start) as run:
             task = self._filled(request)
-            hold.result = result = self._engine.run(
-                task, hold.tag, self._timeout_ms, interruptible=interruptible, keep=hold.keep
+            run.result = result = self._engine.run(
+                task, run.number, self._timeout_ms, interruptible=interruptible, keep=run.keep
             )
             self._tasks.append(task)
-            for watcher in self._watchers:
-                watcher.task(result)
+            for observer in self._observers:
+                observer.task_ended(result)
             if result.code < 0:
                 if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
-                    hold.keep(True)
+                    run.keep(True)
                 raise self.failure(result)
-        self._look_for_nan(request)
+        for conversion in request.quantisations:
+            if conversion.met_nan[0]:
+                self._nans.warn(conversion.name)
         return request.arrays
 
     def submit(
@@ -220,7 +176,7 @@ class Executor:
         unordered: bool = False,
         timeout_ms: int | None = None,
     ) -> int:
-        """Queue one inference and return its id; ``receive`` gets its result on the dispatcher's thread.
+        """Queue one inference and return its id; ``receive`` gets its result on the delivery's thread.
 
         Args:
             request: what to run.
@@ -232,18 +188,18 @@ class Executor:
             RknnTimeoutError: the queue stayed full; ``receive`` will not be called.
         """
         self._check_process()
-        for watcher in self._watchers:
-            receive = watcher.watching(receive)
+        for observer in self._observers:
+            receive = observer.observing(receive)
         timeout = self._timeout_ms if timeout_ms is None else timeout_ms
-        delivery = Delivery(request, receive)
-        if timeout and self._dispatcher.serves_greenlets():
-            return self._admission.submit_waiting(lambda: self._submit(delivery, 0, unordered), timeout / 1000)
-        return self._submit(delivery, timeout, unordered)
+        recipient = Recipient(request, receive)
+        if timeout and self._delivery.serves_greenlets():
+            return self._admission.submit_waiting(lambda: self._submit(recipient, 0, unordered), timeout / 1000)
+        return self._submit(recipient, timeout, unordered)
 
-    def _submit(self, delivery: Delivery, timeout_ms: int, unordered: bool) -> int:
-        with self._gate:
-            task = self._filled(delivery.request)
-            identifier = self._dispatcher.submit(task, delivery, timeout_ms, unordered=unordered)
+    def _submit(self, recipient: Recipient, timeout_ms: int, unordered: bool) -> int:
+        with Call(self._in_flight):
+            task = self._filled(recipient.request)
+            identifier = self._delivery.submit(task, recipient, timeout_ms, unordered=unordered)
             self._tasks.append(task)
         return identifier
 
@@ -261,7 +217,7 @@ class Executor:
             RknnError: this process is a fork of the one that has the session.
         """
         self._check_process()
-        with self._gate:
+        with Call(self._in_flight):
             pass
 
     def health(self) -> SessionHealth:
@@ -272,7 +228,7 @@ class Executor:
             RknnError: this process is a fork of the one that has the session.
         """
         self._check_process()
-        with self._gate:
+        with Call(self._in_flight):
             return read_health(self._engine, self.cores)
 
     def state(self) -> str:
@@ -299,29 +255,21 @@ class Executor:
         number = self._lanes.number((tuple(inputs), tuple(outputs)))
         return number, self._lanes[number]
 
-    @property
-    def ports(self) -> Ports:
-        """The inputs and outputs as values see them: always the same ones.
-
-        Raises:
-            RknnError: tensors go through copies.
-        """
-        with self._making:
-            if self._ports is None:
-                self._ports = Ports(self.interface, self.contexts, prefers_nhwc=self._prefers_nhwc)
-            return self._ports
+    def call_at_end(self, callback: Callable[[], None]) -> None:
+        """Have a callback called when the contexts are gone; never, if a thread is stuck in one."""
+        self._at_end.append(callback)
 
     def cancel(self, identifier: int) -> bool:
         """Withdraw a submitted task; False if a worker has taken it up or the session is closed."""
         try:
-            with self._gate:
+            with Call(self._in_flight):
                 return self._engine.cancel(identifier)
         except RknnClosedError:
             return False
 
     def is_delivering(self) -> bool:
         """Whether the caller runs inside a callback of this executor."""
-        return self._dispatcher.is_current_thread()
+        return self._delivery.is_current_thread()
 
     def close(self, *, cancel: bool = False, patient: bool = True) -> None:
         """Accept no more, deliver what was accepted, end the threads, give the contexts back. May be called twice.
@@ -338,11 +286,11 @@ class Executor:
             return  # a forked child: the threads and the contexts are its parent's
         if sys.is_finalizing():
             return  # past the finalizers, which were interrupted: no thread of Python's runs that could be waited for
-        if not self._gate.close():
+        if not self._in_flight.close():
             return
         self._admission.close()
         self._engine.close(discard=cancel)
-        if self._dispatcher.is_current_thread():
+        if self._delivery.is_current_thread():
             # This thread cannot join itself; another one ends what is left.
             threading.Thread(target=self._finish, args=(False,), name="ez-rknn-close").start()
             return
@@ -353,36 +301,37 @@ class Executor:
             raise
 
     def _finish(self, patient: bool) -> None:
-        self._gate.wait_until_empty()
-        self._dispatcher.join()
+        self._in_flight.wait_until_empty()
+        self._delivery.join()
         self._engine.join()
         self.stats.freeze()
         self._lanes.detach()
         lost = self._engine.destroy(STUCK_WAIT_MS)
         if lost:
             logger.error("%d contexts are lost: their threads are stuck inside the runtime", len(lost))
-            _LOST.append(self._dispatcher)
+            _LOST.append(self._delivery)
         if patient:
             self._lanes.close(lost)
         else:
             self._give_back(lost)
-        if not lost:
-            self.last_bound.forget()
+        while self._at_end and not lost:
+            self._at_end.pop()()
         self._source.let_go()
 
     def _give_back(self, lost: set[int]) -> None:
         try:
-            within(self._load_timeout_ms, "giving contexts back", lambda: self._lanes.close(lost), lambda _: None)
+            within(
+                self.options.load_timeout_ms, "giving contexts back", lambda: self._lanes.close(lost), lambda _: None
+            )
         except RknnTimeoutError:
             logger.exception("contexts are lost")
             _LOST.append(self)
 
-    def _look_for_nan(self, request: Runnable) -> None:
-        if self._quantises:
-            self._nans.look(request.conversions)
+    def _look_for_nan(self, request: Request) -> None:
+        self._nans.look(request.quantisations)
 
     def _notify_room(self) -> None:
-        with self._gate:
+        with Call(self._in_flight):
             self._engine.notify_room()
 
     def _check_process(self) -> None:
@@ -392,12 +341,12 @@ class Executor:
                 hint="create the session in the child process, or start it with the 'spawn' method",
             )
 
-    def _filled(self, request: Runnable) -> Task:
+    def _filled(self, request: Request) -> Task:
         """The request in structures of the pool; the engine has copied them when its call returns."""
         try:
             # A pool and not a thread's own: a signal handler may call run() while run() is under way.
             task = self._tasks.pop()
         except IndexError:
-            task = Task(len(self.interface.inputs), len(self.interface.outputs))
+            task = Task(len(self.signature.inputs), len(self.signature.outputs))
         request.fill(task)
         return task

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Callable
 from .._host.callbacks import check_callback, reporting
 from .._host.process_bound import ProcessBound, never_raising
 from .._runtime.engine import CANCELLED, DISCARDED
+from .._tensors.outputs import selected
 from .task_errors import discarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._runtime.engine import Result
-    from .._transport.signature import Request
-    from .delivery import Runnable
+    from .._runtime.task import Result
+    from .._transport.request import Request
     from .executor import Executor
 
     _Future = Future[list[Any]]
@@ -105,27 +105,25 @@ def _forget_task(future: _Future) -> None:
     future._withdraw = _too_late
 
 
-def submit(executor: Executor, request: Request, wanted: Sequence[int], timeout_ms: int | None = None) -> RunFuture:
-    """Queue a request and return the future of its outputs with the indices ``wanted``.
+def submit(
+    executor: Executor, request: Request, wanted: Sequence[int] | None = None, timeout_ms: int | None = None
+) -> RunFuture:
+    """Queue a request and return the future of its outputs, or of those with the indices ``wanted``.
 
     Raises:
         RknnTimeoutError: the queue stayed full.
     """
 
-    def outputs() -> list[Any]:
-        arrays = request.arrays
-        return [arrays[index] for index in wanted]
-
-    return future_of(executor, request, outputs, timeout_ms)
+    return future_of(executor, request, lambda: selected(request.arrays, wanted), timeout_ms)
 
 
 def future_of(
-    executor: Executor, request: Runnable, outputs: Callable[[], list[Any]], timeout_ms: int | None
+    executor: Executor, request: Request, outputs: Callable[[], list[Any]], timeout_ms: int | None
 ) -> RunFuture:
     """Queue anything that can be run and return the future of its ``outputs``; see :func:`submit`."""
     future = RunFuture()
 
-    def receive(_: Runnable, result: Result) -> None:
+    def receive(_: Request, result: Result) -> None:
         if result.code == CANCELLED:
             return  # by the future's own cancel(), which has told everyone
         if result.code == DISCARDED and not result.call:
@@ -140,7 +138,7 @@ def future_of(
     def withdraw() -> bool:
         withdrawn = executor.cancel(identifier)
         if withdrawn:
-            request.ended(None)  # now, and not when the dispatcher comes to it: what it uses may be used again at once
+            request.ended(None)  # now, and not when the delivery comes to it: what it uses may be used again at once
         return withdrawn
 
     try:

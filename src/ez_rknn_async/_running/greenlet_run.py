@@ -10,12 +10,12 @@ from ..errors import RknnTimeoutError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from .._runtime.engine import Result
-    from .delivery import Runnable
+    from .._runtime.task import Result
+    from .._transport.request import Request
     from .executor import Executor
 
 
-def run(executor: Executor, request: Runnable, timeout_ms: int) -> list[npt.NDArray[Any]]:
+def run(executor: Executor, request: Request, timeout_ms: int) -> list[npt.NDArray[Any]]:
     """Run a request and return all outputs.
 
     Raises:
@@ -24,7 +24,7 @@ def run(executor: Executor, request: Runnable, timeout_ms: int) -> list[npt.NDAr
     """
     ended, results = threading.Event(), list["Result"]()
 
-    def receive(_: Runnable, result: Result) -> None:
+    def receive(_: Request, result: Result) -> None:
         results.append(result)
         ended.set()
 
@@ -49,7 +49,7 @@ def run(executor: Executor, request: Runnable, timeout_ms: int) -> list[npt.NDAr
     return request.arrays
 
 
-def _withdrawn(executor: Executor, identifier: int, request: Runnable) -> bool:
+def _withdrawn(executor: Executor, identifier: int, request: Request) -> bool:
     """Whether the task is withdrawn, and what it uses free again at once."""
     withdrawn = executor.cancel(identifier)
     if withdrawn:

@@ -10,9 +10,10 @@ import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from .. import model as rknn_file
-from .._contexts.custom_ops import check_custom_operators, load_custom_ops
+from .._contexts.custom_ops import check_custom_operators, load_custom_ops, missing_operators
 from .._host.paths import printable
-from .._host.wording import option
+from .._messages.callers import user_stacklevel
+from .._messages.wording import option
 from .._observing.layers import layer_table
 from .._observing.perf_lines import PerfLines
 from .._observing.perf_lines import are_wanted as perf_lines_are_wanted
@@ -25,16 +26,18 @@ from .._runtime.locate import SIMULATOR, Located, locate
 from .._runtime.timeouts import within
 from .._tensors.metadata import ModelMetadata
 from ..errors import RknnValueError
+from .assembly import assemble
 from .executor import Executor
+from .task_errors import Failures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._contexts.custom_ops import CustomOps
     from .._contexts.model_source import ModelSource
+    from .._observing.task_observer import TaskObserver
     from .._options.provider_options import ProviderOptions
     from .._options.session_options import SessionOptions
-    from .delivery import Watcher
 
 # Below it sessions and `ezrknn doctor` warn: the library that this one replaces does, and Rockchip's examples of the
 # current toolkit are made with it.
@@ -96,10 +99,14 @@ def open_model(
         custom_ops = loaded.custom_ops if loaded is not None else load_custom_ops(located.library, options)
         check_custom_operators(model, located.library, custom_ops)
         profiler = _profiler(session_options, chosen)
-        watchers = [*_perf_lines(chosen), *([profiler] if profiler is not None else [])]
-        open_executor = functools.partial(
-            Executor, located.library, source, model, chosen, options, watchers, lender, custom_ops
-        )
+        observers = [*_perf_lines(chosen), *([profiler] if profiler is not None else [])]
+        failure = Failures(options.run_timeout_ms, missing_operators(model, custom_ops))
+        weights = lender.contexts if lender is not None else None
+
+        def open_executor() -> Executor:
+            parts = assemble(located.library, source, model, chosen, options, weights, custom_ops)
+            return Executor(parts, options, failure, observers)
+
         executor = within(options.load_timeout_ms, "loading the model", open_executor, Executor.close)
         try:
             executor.listen()
@@ -125,8 +132,8 @@ def open_model(
             source,
             options,
             chosen,
-            executor.interface,
-            lender.contexts if lender is not None else None,
+            executor.signature,
+            weights,
             custom_ops,
         )
         profiler.measure_layers = lambda: within(options.load_timeout_ms, "measuring the layers", measure, str)
@@ -153,7 +160,7 @@ def _profiler(session_options: SessionOptions, chosen: Plan) -> Profiler | None:
     return Profiler(session_options.profile_file_prefix, _cores_of_workers(chosen))
 
 
-def _perf_lines(chosen: Plan) -> list[Watcher]:
+def _perf_lines(chosen: Plan) -> list[TaskObserver]:
     return [PerfLines(_cores_of_workers(chosen))] if perf_lines_are_wanted() else []
 
 
@@ -205,7 +212,7 @@ def _warn_about_version(version: str, path: str) -> None:
             f"the runtime library {printable(path)} is of version {version}; before {oldest} it has faults that were "
             "mended since: update librknnrt.so",
             UserWarning,
-            stacklevel=5,  # who made the session
+            stacklevel=user_stacklevel(),
         )
 
 

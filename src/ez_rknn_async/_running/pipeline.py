@@ -8,7 +8,7 @@ import threading
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, Callable
 
-from .._host.wording import shown
+from .._messages.wording import shown
 from ..errors import RknnValueError
 from .futures import result_of
 

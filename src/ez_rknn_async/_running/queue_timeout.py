@@ -8,7 +8,7 @@ import numbers
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .._host.wording import option, shown
+from .._messages.wording import option, shown
 from ..errors import RknnTimeoutError, RknnTypeError, RknnValueError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _LONGEST_MS = 2**31 - 1  # that the engine counts to: 24 days
 
 
 @dataclass(frozen=True)
-class QueuePatience:
+class QueueTimeout:
     """How long one submission waits.
 
     Attributes:
@@ -28,7 +28,7 @@ class QueuePatience:
     seconds: float | None
 
     @classmethod
-    def of(cls, timeout: Any) -> QueuePatience:
+    def of(cls, timeout: Any) -> QueueTimeout:
         """Check what the user said.
 
         Raises:
@@ -66,4 +66,4 @@ class QueuePatience:
             ) from None
 
 
-_AS_THE_SESSION = QueuePatience(None)
+_AS_THE_SESSION = QueueTimeout(None)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from .._runtime.timeouts import within
 from ..errors import RknnClosedError, RknnError
+from .inflight import Call
 
 if TYPE_CHECKING:
-    from .._contexts.lanes import Lanes
     from .._runtime.context import Context
-    from .._runtime.engine import Engine
-    from .._transport.direct import Direct
-    from .inflight import Gate
+    from .assembly import Parts
+    from .inflight import InFlight
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -23,15 +22,15 @@ logger = logging.getLogger("ez_rknn_async")
 class Replacing:
     """Sets workers aside and gives the engine their successors."""
 
-    def __init__(self, engine: Engine, lanes: Lanes, direct: Direct | None, gate: Gate, load_timeout_ms: int) -> None:
-        """``gate`` leads to the engine; loading a successor may take ``load_timeout_ms`` (0: without limit)."""
-        self._engine, self._lanes, self._direct, self._gate = engine, lanes, direct, gate
+    def __init__(self, parts: Parts, in_flight: InFlight, load_timeout_ms: int) -> None:
+        """``in_flight`` guards the engine; loading a successor may take ``load_timeout_ms`` (0: without limit)."""
+        self._engine, self._lanes, self._direct, self._in_flight = parts.engine, parts.lanes, parts.direct, in_flight
         self._load_timeout_ms = load_timeout_ms
 
     def set_aside(self, worker: int, tag: int, lane: int) -> None:
         """Replace a worker that hangs with the task of that tag; returns at once."""
         logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
-        # Not on the dispatcher's thread: loading takes long and, in a runtime that is not well, may hang as well;
+        # Not on the delivery's thread: loading takes long and, in a runtime that is not well, may hang as well;
         # what the other workers finish is delivered meanwhile. Daemon: nothing waits for it.
         threading.Thread(target=self._replace, args=(worker, tag, lane), name="ez-rknn-replace", daemon=True).start()
 
@@ -52,5 +51,5 @@ class Replacing:
         except RknnError:
             logger.exception("worker %d has no successor", worker)
         # Once the session is closed the engine may be gone; the context is then given back with the others.
-        with contextlib.suppress(RknnClosedError), self._gate:
+        with contextlib.suppress(RknnClosedError), Call(self._in_flight):
             self._engine.replace_worker(worker, fresh)

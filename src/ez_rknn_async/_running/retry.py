@@ -1,7 +1,7 @@
 """Calls that meet ``set_providers()`` or ``reset()``, which exchange what a session runs on.
 
 A call takes its session's executor once, and uses that one throughout. When it comes too late, because the executor was
-exchanged and closed meanwhile, nothing of it runs; it is simply made again, on the new one.
+exchanged and closed meanwhile, nothing of it runs; it is simply retried on the new one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 
-from .._host.calls import is_of_the_call, wrong_call
+from .._messages.calls import is_of_the_call, wrong_call
 from ..errors import RknnClosedError
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def made_again(method: Method) -> Method:
-    """A method of a session that is made again when the executor that it found was closed by an exchange.
+def retried(method: Method) -> Method:
+    """A method of a session that is retried when the executor that it found was closed by an exchange.
 
     Arguments that it cannot be called with are refused with how it is called.
     """
@@ -28,11 +28,11 @@ def made_again(method: Method) -> Method:
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         while True:
-            executor: Executor = self._executor
+            executor: Executor = self._deployment.executor
             try:
                 return method(self, *args, **kwargs)
             except RknnClosedError:
-                if executor is self._executor:
+                if executor is self._deployment.executor:
                     raise
             except TypeError as error:
                 if is_of_the_call(error):
@@ -42,11 +42,11 @@ def made_again(method: Method) -> Method:
     @functools.wraps(method)
     async def call_awaitable(self: Any, *args: Any, **kwargs: Any) -> Any:
         while True:
-            executor: Executor = self._executor
+            executor: Executor = self._deployment.executor
             try:
                 return await method(self, *args, **kwargs)
             except RknnClosedError:
-                if executor is self._executor:
+                if executor is self._deployment.executor:
                     raise
             except TypeError as error:
                 if is_of_the_call(error):
@@ -56,18 +56,24 @@ def made_again(method: Method) -> Method:
     return cast("Method", call_awaitable if inspect.iscoroutinefunction(method) else call)
 
 
-def made_again_for(function: Method) -> Method:
-    """A function with the keyword ``session``, which is called again as a method of that session would be."""
+def retried_for_session(function: Method) -> Method:
+    """A function with the keyword ``session``, which is retried as a method of that session would be."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         session = kwargs.get("session")
         while True:
-            executor = getattr(session, "_executor", None)
+            executor = executor_of(session)
             try:
                 return function(*args, **kwargs)
             except RknnClosedError:
-                if executor is getattr(session, "_executor", None):
+                if executor is executor_of(session):
                     raise
 
     return cast("Method", call)
+
+
+def executor_of(session: Any) -> Executor | None:
+    """What a session runs on at this moment; None of what is no session."""
+    executor: Executor | None = getattr(getattr(session, "_deployment", None), "executor", None)
+    return executor

@@ -16,15 +16,19 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Callable
 
 from .._host.process_bound import ProcessBound
-from .._host.wording import shown
+from .._messages.wording import shown
+from .._tensors.outputs import select
 from ..errors import RknnTypeError
 from .futures import result_of
+from .pipeline import checked_depth
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Iterable
+    from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
     from types import TracebackType
 
     import numpy.typing as npt
+
+    from .executor import Executor
 
     Results = list[npt.NDArray[Any]]
 
@@ -50,6 +54,25 @@ def check_feeds(feeds: Any, caller: str, *, asynchronous: bool = False) -> None:
         raise RknnTypeError(
             f"feeds takes an iterable of feeds, such as a list or a generator of dictionaries, not {shown(feeds)}"
         ) from None
+
+
+def check_stream(
+    executor: Executor,
+    feeds: Any,
+    depth: int | None,
+    output_names: Sequence[str] | None,
+    caller: str,
+    *,
+    asynchronous: bool = False,
+) -> int:
+    """Check what ``map()`` is called with, and return how many inferences are to be under way.
+
+    Raises:
+        RknnTypeError, RknnValueError: an argument is wrong; ``caller`` is the method's name.
+    """
+    select(output_names, executor.signature.output_names, f"{caller}(feeds, output_names=...)")
+    check_feeds(feeds, caller, asynchronous=asynchronous)
+    return executor.depth if depth is None else checked_depth(depth)
 
 
 class Stream(ProcessBound):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._host.wording import in_python, option, provider_option
+from .._messages.wording import in_python, option, provider_option
 from .._runtime import status
 from .._runtime.engine import DISCARDED, RUN_TIMEOUT
 from ..errors import RknnClosedError, RknnDeviceError, RknnTimeoutError
 
 if TYPE_CHECKING:
-    from .._runtime.engine import Result
+    from .._runtime.task import Result
     from ..errors import RknnError
 
 

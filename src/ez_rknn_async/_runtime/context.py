@@ -17,9 +17,9 @@ from .holders import Holders
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .engine import Task
     from .library import Library
     from .memory import Memory
+    from .task import Task
 
 logger = logging.getLogger("ez_rknn_async")
 

@@ -7,31 +7,22 @@ The engine itself is C++ (``native/engine``); its interface, with who may call w
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable
 
-from .._host.wording import option
+from .._messages.wording import option
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
 from .abi import NATIVE, ffi
 from .shared_library import SharedLibrary
+from .task import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .context import Context
     from .library import Library
+    from .task import Result, Task
 
 ENGINE_LIBRARY = NATIVE / "libez_rknn_engine.so"
-
-# The runtime function during which a task failed, by EZR_CALL_*.
-CALLS = (
-    "",
-    "rknn_set_input_shapes",
-    "rknn_inputs_set",
-    "rknn_run",
-    "rknn_outputs_get",
-    "rknn_set_io_mem",
-    "rknn_mem_sync",
-)
 
 OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
 ROOM, STALLED, RELEASED = 1, 2, 3  # what next_events() tells besides completions, which are OK
@@ -45,7 +36,6 @@ _NO_ID = 2**63 - 1
 _AT_ONCE = 16
 # How often a thread that waits for the engine's end looks for signals.
 _SLICE_MS = 100
-_NULL = ffi.NULL
 WORKER_STATES = ("ready", "set aside", "lost")  # by EZR_WORKER_*
 STAGES = ("queue", "input", "npu", "output", "total")
 
@@ -54,88 +44,6 @@ STAGES = ("queue", "input", "npu", "output", "total")
 def native() -> Any:
     """The engine's library, loaded once a process."""
     return SharedLibrary(str(ENGINE_LIBRARY)).functions
-
-
-class Result(NamedTuple):
-    """How a task ended. Times are nanoseconds of ``CLOCK_MONOTONIC``."""
-
-    id: int
-    tag: int
-    code: int
-    call: str
-    worker: int
-    lane: int
-    submitted_ns: int
-    started_ns: int
-    input_ns: int
-    npu_ns: int
-    finished_ns: int
-    message: str  # why it failed, in the runtime's own words; "" when it has none
-
-
-class Task:
-    """The C structures of one task; whoever submits it keeps the arrays behind its pointers until it has ended.
-
-    All inputs go by copy or all are direct, as they were set last; and so it is with the outputs.
-    """
-
-    __slots__ = ("direct_inputs", "direct_outputs", "inputs", "outputs", "result", "task")
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        self.inputs = ffi.new("rknn_input[]", inputs)
-        self.outputs = ffi.new("rknn_output[]", outputs)
-        self.direct_inputs = ffi.new("ezr_io[]", inputs)
-        self.direct_outputs = ffi.new("ezr_io[]", outputs)
-        self.task = ffi.new("ezr_task *", {"input_count": inputs, "output_count": outputs})
-        self.task.inputs, self.task.outputs = self.inputs, self.outputs
-        self.result = ffi.new("ezr_result *")
-
-    def set_input(self, index: int, array: Any, type_: int, format_: int, pass_through: bool) -> None:
-        """Point input ``index`` to a contiguous array."""
-        # A whole structure at a time, its fields in their order, is much faster than one field after the other.
-        self.inputs[index] = (index, ffi.from_buffer(array), array.nbytes, pass_through, type_, format_)
-        self.task.direct_inputs = _NULL
-
-    def set_shapes(self, attributes: Any) -> None:
-        """Which of its shapes a dynamic model runs with: ``rknn_tensor_attr[]``, one for each input; None otherwise."""
-        self.task.shapes = _NULL if attributes is None else attributes
-
-    def set_lane(self, lane: int) -> None:
-        """On which of its worker's contexts it runs; see :meth:`Engine.add_lane`."""
-        self.task.lane = lane
-
-    def set_output(self, index: int, array: Any, want_float: bool) -> None:
-        """Point output ``index`` to the contiguous array that receives it."""
-        self.outputs[index] = (want_float, 1, index, ffi.from_buffer(array), array.nbytes)
-        self.task.direct_outputs = _NULL
-
-    def set_direct_input(
-        self, index: int, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
-    ) -> None:
-        """Let input ``index`` go through memory that is bound to the context.
-
-        Args:
-            index: of the input.
-            attr: how the memory is bound: ``rknn_tensor_attr *``.
-            memories: the memory as each worker's context knows it: ``rknn_tensor_mem *[]``, by index of worker.
-            binding: a number for this memory with this attribute, never 0 and never used again for another: a worker
-                binds only what is not what it bound last.
-            conversion: ``ezr_conversion *`` from the array to the memory; None: the memory is used as it is.
-            array: what is converted, contiguous; None without a conversion.
-            sync: whether the CPU's caches are synchronised with the device.
-        """
-        self.direct_inputs[index] = _direct(attr, memories, binding, conversion, array, sync)
-        self.task.direct_inputs = self.direct_inputs
-
-    def set_direct_output(
-        self, index: int, attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
-    ) -> None:
-        """Let output ``index`` come through memory that is bound to the context, converted into ``array``.
-
-        The arguments are those of :meth:`set_direct_input`.
-        """
-        self.direct_outputs[index] = _direct(attr, memories, binding, conversion, array, sync)
-        self.task.direct_outputs = self.direct_outputs
 
 
 class Engine:
@@ -240,7 +148,7 @@ class Engine:
             raise
         if status != OK:
             raise _refusal(status, timeout_ms)
-        return _result(task.result)
+        return result_of(task.result)
 
     def submit(self, task: Task, tag: int, timeout_ms: int, *, unordered: bool) -> int:
         """Queue a task and return its id; :meth:`next_events` will give out a result with this ``tag``.
@@ -274,7 +182,7 @@ class Engine:
         count: int = self._native.ezr_next_completions(self._engine, -1, _AT_ONCE, results, events)
         if count == CLOSED:
             return []
-        return [(events[i], None if events[i] == ROOM else _result(results[i])) for i in range(count)]
+        return [(events[i], None if events[i] == ROOM else result_of(results[i])) for i in range(count)]
 
     def add_lane(self, contexts: Sequence[Context]) -> int:
         """One more context for every worker, for tasks that name the lane returned.
@@ -336,34 +244,8 @@ def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int
     )
 
 
-def _direct(
-    attr: Any, memories: Any, binding: int, conversion: Any | None, array: Any | None, sync: bool
-) -> tuple[Any, ...]:
-    """The fields of an ``ezr_io``."""
-    if conversion is None or array is None:
-        return attr, memories, binding, _NULL, _NULL, sync
-    return attr, memories, binding, conversion, ffi.from_buffer(array), sync
-
-
 def _optional(library: Library, name: str) -> Any:
     return library.function(name) if library.has(name) else ffi.NULL
-
-
-def _result(result: Any) -> Result:
-    return Result(
-        result.id,
-        result.tag,
-        result.code,
-        CALLS[result.call],
-        result.worker,
-        result.lane,
-        result.submitted_ns,
-        result.started_ns,
-        result.input_ns,
-        result.npu_ns,
-        result.finished_ns,
-        ffi.string(result.message).decode("utf-8", "replace") if result.code < 0 else "",
-    )
 
 
 def _refusal(status: int, timeout_ms: int) -> RknnError:

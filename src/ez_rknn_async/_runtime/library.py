@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .._host import greenlets
-from .._host.wording import option
+from .._messages.wording import option
 from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
 from . import status
 from .abi import ffi

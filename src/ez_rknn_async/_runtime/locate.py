@@ -18,7 +18,7 @@ import os
 from dataclasses import dataclass, replace
 
 from .._host.paths import printable
-from .._host.wording import option
+from .._messages.wording import option
 from ..errors import RknnRuntimeNotFoundError
 from .abi import NATIVE
 from .library import Library, load

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._host.wording import option
+from .._messages.wording import option
 from ..errors import RknnClosedError, RknnDeviceError, RknnValueError
 from .abi import ffi
 from .mapping import mapping_of

@@ -12,7 +12,7 @@ import threading
 from typing import Callable, Generic, TypeVar
 
 from .._host import greenlets
-from .._host.wording import option
+from .._messages.wording import option
 from ..errors import RknnTimeoutError
 
 logger = logging.getLogger("ez_rknn_async")

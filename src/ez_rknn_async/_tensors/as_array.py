@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._host.wording import shown
+from .._messages.wording import shown
 from ..errors import RknnError, RknnTypeError, RknnValueError
 from .dlpack import bfloat16_numbers
 

@@ -21,6 +21,13 @@ _INTEGERS = ("int32", "uint32", "int64", "bool")
 _EXACT = 2**24
 
 
+def uncast(wanted: str) -> tuple[np.dtype[Any], ...]:
+    """The types that :func:`cast` leaves as they are; ``wanted`` is the element type of the input inside the NPU."""
+    if wanted in _INTEGERS:
+        return (np.dtype(wanted),)
+    return (*_CONVERTED, np.dtype(np.int8)) if wanted == "int8" else _CONVERTED
+
+
 def cast(array: Array, wanted: str, name: str) -> Array:
     """An array of a type that the runtime converts to ``wanted``; the same array where it is one already.
 
@@ -34,12 +41,10 @@ def cast(array: Array, wanted: str, name: str) -> Array:
     """
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype in uncast(wanted):
+        return array
     if wanted in _INTEGERS:
         return _to_integers(array, np.dtype(wanted), name)
-    if array.dtype in _CONVERTED:
-        return array
-    if array.dtype == np.int8 and wanted == "int8":
-        return array  # already quantised
     return _to_float32(array, name)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .._host.wording import shown
+from .._messages.wording import shown
 from ..errors import RknnTypeError, RknnValueError
 
 # onnx.TensorProto.DataType, by the name that the runtime and numpy use.

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._host.wording import shown
+from .._messages.names import inputs_are, meant
+from .._messages.shape_advice import Expected, advice
+from .._messages.wording import shown
 from ..errors import RknnTypeError, RknnValueError
 from .as_array import as_array
-from .casting import cast
-from .names import inputs_are, meant
+from .casting import cast, uncast
 from .node_arg import NodeArg, quantization
-from .shape_advice import Expected, advice
 from .shapes import listing, to_nchw, to_nhwc
 
 if TYPE_CHECKING:
@@ -83,18 +83,36 @@ class Input:
         """Check one value, and cast it to a type that can be converted.
 
         Args:
-            value: anything that :func:`~.arrays.as_array` takes; a single number where the input has one element.
+            value: anything that :func:`~.as_array.as_array` takes; a single number where the input has one element.
 
         Raises:
             RknnTypeError: it holds no real numbers.
             RknnValueError: its shape is not the model's, or an integer would not survive.
         """
+        # The common case makes no further call, nor that of Given(...): this is on the way of every inference.
+        if type(value) is np.ndarray and value.dtype in self._uncast:
+            known = self._orders.get(value.shape)
+            if known is not None:
+                return tuple.__new__(Given, (value, *known, False))
         given = self._shaped(as_array(value, self.attribute.name))
         array = cast(given, self.attribute.type, self.attribute.name)
         is_new = array is not given and not np.may_share_memory(array, given)
-        if self.is_image and not self._is_nhwc(given.shape):
-            return Given(array, "NCHW", to_nhwc(given.shape), is_new)
-        return Given(array, "NHWC" if self.is_image else "NCHW", given.shape, is_new)
+        return Given(array, *self._orders[given.shape], is_new)
+
+    @functools.cached_property
+    def _uncast(self) -> tuple[np.dtype[Any], ...]:
+        """The types of arrays that are sent as they are."""
+        return uncast(self.attribute.type)
+
+    @functools.cached_property
+    def _orders(self) -> dict[Shape, tuple[str, Shape]]:
+        """For each shape that arrays may have: the order of an image, and the shape in the runtime's order."""
+        return {shape: self._order(shape) for shape in self._accepted}
+
+    def _order(self, shape: Shape) -> tuple[str, Shape]:
+        if self.is_image and not self._is_nhwc(shape):
+            return "NCHW", to_nhwc(shape)
+        return "NHWC" if self.is_image else "NCHW", shape
 
     @functools.cached_property
     def _legal(self) -> tuple[Shape, ...]:
@@ -146,7 +164,7 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
     if isinstance(feed, (dict, Mapping)):
         if len(feed) != len(names) or not all(map(feed.__contains__, names)):
             raise RknnValueError(_misnamed(feed, names))
-        return [feed[name] for name in names]
+        return list(map(feed.__getitem__, names))
     values = list(feed) if isinstance(feed, Sequence) and not isinstance(feed, (str, bytes)) else None
     if values is None:
         if not (hasattr(feed, "__array__") or hasattr(feed, "__dlpack__")):
@@ -175,6 +193,6 @@ def owned(feed: Any, names: Sequence[str]) -> list[Array]:
     """The values of a feed in the model's order, in arrays that no one else has.
 
     Raises:
-        RknnValueError, RknnTypeError: as :func:`arrange` and :func:`~.arrays.as_array`.
+        RknnValueError, RknnTypeError: as :func:`arrange` and :func:`~.as_array.as_array`.
     """
     return [as_array(value, name).copy("K") for name, value in zip(names, arrange(feed, names))]

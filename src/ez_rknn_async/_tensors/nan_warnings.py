@@ -7,18 +7,16 @@ mark in the conversion (see :attr:`._runtime.kernels.Conversion.met_nan`). What 
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import TYPE_CHECKING
 
 from .._host import greenlets
+from .._messages.callers import user_stacklevel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .._runtime.kernels import Conversion
-
-_PACKAGE = __name__.partition(".")[0]
 
 
 class NanWarnings:
@@ -44,7 +42,7 @@ class NanWarnings:
             f"input {name!r} is quantised and was given NaN, which became the largest number that it can hold; "
             "this is said once a session",
             UserWarning,
-            stacklevel=_levels_to_the_user(),
+            stacklevel=user_stacklevel(),
         )
 
 
@@ -55,11 +53,3 @@ def look_at_value(conversion: Conversion) -> None:
         if not conversion.is_told:
             conversion.is_told = True
             NanWarnings().warn(conversion.name)
-
-
-def _levels_to_the_user() -> int:
-    """As ``stacklevel`` counts from the caller of this: the first frame outside of the package, if there is one."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
-        level, frame = level + 1, frame.f_back
-    return level

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._host.wording import shown
+from .._messages.names import meant
+from .._messages.wording import shown
 from .._runtime.context import FOREIGN
 from ..errors import RknnTypeError, RknnValueError
-from .names import meant
 from .node_arg import NodeArg, quantization
 from .shapes import to_nhwc
 
@@ -39,7 +39,7 @@ class Choice(NamedTuple):
 AS_THE_SESSION = Choice()
 
 
-class Receiver:
+class Receiver(NamedTuple):
     """An array that receives one output, and what is to be in it.
 
     Attributes:
@@ -48,12 +48,22 @@ class Receiver:
         order: of an image, ``"NCHW"`` or ``"NHWC"``; otherwise ``"NCHW"``, as the dimensions are.
     """
 
-    __slots__ = ("array", "order", "want_float")
+    array: Array
+    want_float: bool
+    order: str = "NCHW"
 
-    def __init__(self, array: Array, want_float: bool, order: str = "NCHW") -> None:
-        self.array = array
-        self.want_float = want_float
-        self.order = order
+
+class Allocation(NamedTuple):
+    """A new array for one output of an inference, yet to be made; see :class:`Receiver`."""
+
+    shape: Shape
+    dtype: np.dtype[Any]
+    want_float: bool
+    order: str
+
+    def receiver(self) -> Receiver:
+        """Make the array."""
+        return Receiver(np.empty(self.shape, self.dtype), self.want_float, self.order)
 
 
 @dataclass(frozen=True)
@@ -91,15 +101,13 @@ class Output:
             [list(self.for_user(shape)) for shape in shapes or (attribute.shape,)],
         )
 
-    def allocate(self, shape: Shape, native: bool = False, layout: str | None = None) -> Receiver:
+    def allocation(self, shape: Shape, native: bool = False, layout: str | None = None) -> Allocation:
         """A new array for one inference's result: float32, or with ``native`` the type that it has inside the NPU.
 
         A plain integer has that type in any case.
         """
         dtype = self._dtypes[-1 if native else 0]
-        if self.order(layout) == "NHWC":
-            return Receiver(np.empty(to_nhwc(shape), dtype), dtype == _FLOAT32, "NHWC")
-        return Receiver(np.empty(shape, dtype), dtype == _FLOAT32)
+        return Allocation(self.for_user(shape, layout), dtype, dtype == _FLOAT32, self.order(layout))
 
     def receive_in(self, array: Any, shape: Shape, layout: str | None = None) -> Receiver:
         """The user's own array, which is written in place; its type says whether the runtime converts.
@@ -139,8 +147,8 @@ def output_dtypes(type_: str) -> tuple[np.dtype[Any], ...]:
     return (np.dtype(np.float32), np.dtype(type_))
 
 
-def select(requested: Any, names: Sequence[str], call: str = "") -> list[int]:
-    """The indices of the requested outputs, in the order requested; None or nothing means all.
+def select(requested: Any, names: Sequence[str], call: str = "") -> list[int] | None:
+    """The indices of the requested outputs, in the order requested; None for all, as None or nothing means.
 
     Args:
         requested: a sequence of names, or None.
@@ -152,7 +160,7 @@ def select(requested: Any, names: Sequence[str], call: str = "") -> list[int]:
         RknnTypeError: this is no sequence of names: perhaps the feed.
     """
     if requested is None:
-        return list(range(len(names)))
+        return None
     if isinstance(requested, str):
         raise RknnTypeError(
             f"output_names takes a sequence of names, not the string {requested!r}; use [{requested!r}]"
@@ -160,7 +168,12 @@ def select(requested: Any, names: Sequence[str], call: str = "") -> list[int]:
     if not _is_names(requested):
         order = f"; it is called as {call}" if call else ""
         raise RknnTypeError(f"output_names takes a sequence of names, or None for all, not {shown(requested)}{order}")
-    return [_index(name, names) for name in requested] or list(range(len(names)))
+    return [_index(name, names) for name in requested] or None
+
+
+def selected(arrays: list[Any], wanted: Sequence[int] | None) -> list[Any]:
+    """Those with the indices that :func:`select` returned."""
+    return arrays if wanted is None else [arrays[index] for index in wanted]
 
 
 def _is_names(requested: Any) -> bool:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._messages.shape_advice import Expected
 from .._runtime.kernels import Layout
 from ..errors import RknnValueError
 from . import preprocessing as rules
 from .npu_layout import IMAGE_CHANNELS, input_conversion, itemsize, output_conversion
-from .shape_advice import Expected
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,11 +7,10 @@ conversion has a kernel; elsewhere, and where the runtime then refuses, tensors 
 
 from __future__ import annotations
 
-import itertools
 import logging
 from typing import TYPE_CHECKING
 
-from .._host.wording import option
+from .._messages.wording import option
 from .._runtime.memory import FLAGS, check_flags
 from ..errors import RknnError, RknnValueError
 from .direct import Direct, LaneMemory, check_conversions
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from .._runtime.library import Library
     from ..model import Model
     from .native_set import NativeSet
-    from .signature import Interface
+    from .signature import Signature
 
 logger = logging.getLogger("ez_rknn_async")
 
@@ -35,14 +34,14 @@ _FUNCTIONS = ("rknn_set_io_mem", "rknn_destroy_mem")
 _ALLOCATORS = ("rknn_create_mem", "rknn_create_mem2")
 
 
-def direct_transport(lanes: Lanes, interface: Interface, model: Model, options: ProviderOptions) -> Direct | None:
+def direct_transport(lanes: Lanes, signature: Signature, model: Model, options: ProviderOptions) -> Direct | None:
     """Set direct I/O up, as the options say; None: tensors are copied.
 
     Everything is tried on a context of its own, so that those of the workers are as they were if it fails.
 
     Args:
         lanes: with the contexts of lane 0, idle.
-        interface: the model's inputs and outputs.
+        signature: the model's inputs and outputs.
         model: its file.
         options: the session's.
 
@@ -55,8 +54,8 @@ def direct_transport(lanes: Lanes, interface: Interface, model: Model, options: 
     check_flags(contexts[0].library, flags)
     try:
         _check_functions(contexts[0].library)
-        sets = _try(contexts, interface, model, flags)
-        return Direct(sets, model.graphs[0].preprocessing, lanes, flags)
+        sets = _try(contexts, signature, model, flags)
+        return Direct(sets, signature.descriptions, model.graphs[0].preprocessing, lanes, flags)
     except RknnError as error:
         for context in contexts:
             context.free_memories()
@@ -70,14 +69,14 @@ def direct_transport(lanes: Lanes, interface: Interface, model: Model, options: 
         return None
 
 
-def _try(contexts: Contexts, interface: Interface, model: Model, flags: int) -> tuple[NativeSet, ...]:
+def _try(contexts: Contexts, signature: Signature, model: Model, flags: int) -> tuple[NativeSet, ...]:
     context = contexts.spare()
     try:
-        sets = native_sets(context, interface, model)
+        sets = native_sets(context, signature.descriptions, model)
         check_conversions(sets[0], model.graphs[0].preprocessing)
-        if interface.descriptions[0] is not None:
-            context.set_input_shapes(interface.descriptions[0])
-        LaneMemory(sets, [context], flags, itertools.count(1)).bind(context)
+        if signature.descriptions[0] is not None:
+            context.set_input_shapes(signature.descriptions[0])
+        LaneMemory(sets, [context], flags).bind(context, sets[0])
     finally:
         context.destroy()
     return sets

@@ -22,7 +22,6 @@ from .._runtime.engine import transpose
 from .._tensors.channel_normalisation import ChannelNormalisation, is_mistaken
 from .._tensors.nan_warnings import NanWarnings
 from .._tensors.npu_layout import IMAGE_CHANNELS
-from .protocol import Route
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,10 +30,12 @@ if TYPE_CHECKING:
 
     from .._contexts.lanes import Lanes
     from .._runtime.context import TensorAttribute
-    from .._runtime.engine import Task
+    from .._runtime.kernels import Conversion
+    from .._runtime.task import Result, Task
     from .._tensors.inputs import Given, Input
     from .._tensors.outputs import Receiver
     from ..model import Preprocessing
+    from .signature import Signature
 
     Array = npt.NDArray[Any]
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 _TYPES = {np.dtype(name): number for number, name in enumerate(TYPES) if name not in FOREIGN}
 
 
-class Prepared(NamedTuple):
+class Source(NamedTuple):
     """An input as ``rknn_inputs_set`` takes it."""
 
     array: Array  # C-contiguous
@@ -50,40 +51,64 @@ class Prepared(NamedTuple):
     format: int  # rknn_tensor_format
     pass_through: bool
 
-    @property
-    def conversion(self) -> None:
-        """What is left to convert is the runtime's affair."""
 
-    def put(self, task: Task, index: int) -> None:
-        """Make it input ``index`` of a task."""
-        task.set_input(index, self.array, self.type, self.format, self.pass_through)
-
-
-class Fetched(NamedTuple):
+class Destination(NamedTuple):
     """An output as ``rknn_outputs_get`` writes it."""
 
     receiver: Receiver
     array: Array  # the receiver's own, or one in NCHW order: the only one that the runtime knows for images
 
-    def put(self, task: Task, index: int) -> None:
-        """Make it output ``index`` of a task."""
-        task.set_output(index, self.array, self.receiver.want_float)
 
-    def result(self) -> Array:
-        """The receiver's array, in its own order."""
-        wanted = self.receiver.array
-        if self.array is not wanted:
-            n, h, w, c = wanted.shape
-            transpose(self.array, wanted, n, c, h * w)
-        return wanted
+class CopyingRequest:
+    """A request whose arrays the runtime copies and converts.
+
+    Attributes:
+        sources: the inputs, in the model's order.
+        destinations: the outputs.
+        shapes: for ``rknn_set_input_shapes``.
+    """
+
+    # What is left to convert is the runtime's affair.
+    quantisations: Sequence[Conversion] = ()
+
+    def __init__(self, sources: list[Source], destinations: list[Destination], lane: int, shapes: Any) -> None:
+        """``lane``: on which of a worker's contexts it runs."""
+        self.sources = sources
+        self.destinations = destinations
+        self.shapes = shapes
+        self._lane = lane
+
+    def fill(self, task: Task) -> None:
+        """Write this request into the structures of a task."""
+        for index, source in enumerate(self.sources):
+            task.set_input(index, *source)
+        for index, destination in enumerate(self.destinations):
+            task.set_output(index, destination.array, destination.receiver.want_float)
+        task.set_contexts(self._lane, self.shapes)
+
+    def ended(self, result: Result | None) -> None:
+        """Release nothing: its arrays are their owners' alone."""
+
+    @property
+    def arrays(self) -> list[Array]:
+        """The receivers' arrays, each in its own order."""
+        return [_in_order(destination) for destination in self.destinations]
+
+
+def _in_order(destination: Destination) -> Array:
+    wanted = destination.receiver.array
+    if destination.array is not wanted:
+        n, h, w, c = wanted.shape
+        transpose(destination.array, wanted, n, c, h * w)
+    return wanted
 
 
 class Copying:
-    """The transport of a session without direct I/O; see :class:`.transport.Transport`."""
+    """The transport of a session without direct I/O; see :class:`.protocol.Transport`."""
 
     def __init__(
         self,
-        inputs: Sequence[Input],
+        signature: Signature,
         lanes: Lanes | None = None,
         normalisations: Sequence[Preprocessing | None] = (),
         nans: NanWarnings | None = None,
@@ -91,32 +116,41 @@ class Copying:
         """Know the inputs, and what is said of them.
 
         Args:
-            inputs: of the model.
+            signature: the model's inputs and outputs.
             lanes: of the session. Without them all inferences run on one context, which has to be given one type.
             normalisations: what the model's file says about each input.
             nans: is told of NaN where it is met here.
         """
-        self._inputs, self._lanes = inputs, lanes
-        self._takes_pixels = [_takes_pixels(target.attribute) for target in inputs]
+        self._inputs, self._descriptions, self._lanes = signature.inputs, signature.descriptions, lanes
+        self._takes_pixels = [_takes_pixels(target.attribute) for target in signature.inputs]
         self._nans = nans or NanWarnings()
         self._normalised_here = {
             index: ChannelNormalisation(target.attribute, normalisation)
-            for index, (target, normalisation) in enumerate(zip(inputs, normalisations))
+            for index, (target, normalisation) in enumerate(zip(signature.inputs, normalisations))
             if normalisation is not None and target.is_image and is_mistaken(normalisation)
         }
 
-    def route(self, given: Sequence[Given], chosen: int) -> Route:
+    def request(
+        self, given: Sequence[Given], chosen: int, receivers: Sequence[Receiver], *, private: bool
+    ) -> CopyingRequest:
+        """Bring the inputs into the runtime's order; see :meth:`.Transport.request`."""
+        lane = self._lane(given)
+        sources = [self._source(index, value, private) for index, value in enumerate(given)]
+        return CopyingRequest(sources, list(map(_destination, receivers)), lane, self._descriptions[chosen])
+
+    def _lane(self, given: Sequence[Given]) -> int:
         """The lane for inputs of these types."""
         if self._lanes is None or not any(self._takes_pixels):
-            return Route(chosen, 0)
-        way = tuple(
-            "pixels" if takes and value.array.dtype == np.uint8 else "copied"
-            for takes, value in zip(self._takes_pixels, given)
+            return 0
+        return self._lanes.number(
+            tuple(
+                "pixels" if takes and value.array.dtype == np.uint8 else "copied"
+                for takes, value in zip(self._takes_pixels, given)
+            )
         )
-        return Route(chosen, self._lanes.number(way))
 
-    def send(self, index: int, given: Given, route: Route, *, private: bool) -> Prepared:
-        """Bring a value into the runtime's order."""
+    def _source(self, index: int, given: Given, private: bool) -> Source:
+        """A value in the runtime's order."""
         target = self._inputs[index]
         here = self._normalised_here.get(index)
         if here is not None and given.array.dtype != np.int8:
@@ -147,12 +181,13 @@ class Copying:
             self._nans.warn(attribute.name)
         return clipped
 
-    def receive(self, index: int, receiver: Receiver, route: Route) -> Fetched:
-        """Make an array ready to receive output ``index``; images in NHWC order by way of another one."""
-        if receiver.order != "NHWC":
-            return Fetched(receiver, receiver.array)
-        n, h, w, c = receiver.array.shape
-        return Fetched(receiver, np.empty((n, c, h, w), receiver.array.dtype))
+
+def _destination(receiver: Receiver) -> Destination:
+    """An array for an output; images in NHWC order come by way of another one."""
+    if receiver.order != "NHWC":
+        return Destination(receiver, receiver.array)
+    n, h, w, c = receiver.array.shape
+    return Destination(receiver, np.empty((n, c, h, w), receiver.array.dtype))
 
 
 def nchw_to_nhwc(array: Array) -> Array:
@@ -171,9 +206,9 @@ def _takes_pixels(attribute: TensorAttribute) -> bool:
     return attribute.type == "int8" and attribute.format == "NHWC" and attribute.shape[-1] <= IMAGE_CHANNELS
 
 
-def _declare(target: Input, array: Array) -> Prepared:
+def _declare(target: Input, array: Array) -> Source:
     attribute = target.attribute
     if array.dtype == np.int8 and not target.is_image and attribute.type == "int8":
         # The runtime converts int8 for 4-D inputs only; elsewhere quantised data goes through as it is.
-        return Prepared(array, TYPES.index("int8"), FORMATS.index("UNDEFINED"), True)
-    return Prepared(array, _TYPES[array.dtype], FORMATS.index(attribute.format), False)
+        return Source(array, TYPES.index("int8"), FORMATS.index("UNDEFINED"), True)
+    return Source(array, _TYPES[array.dtype], FORMATS.index(attribute.format), False)

@@ -10,16 +10,17 @@ pixels itself the runtime must be told, and cannot be told otherwise later: pixe
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._contexts.worker_memory import WorkerMemory
 from .._host import greenlets
+from .._runtime.memory import FLAGS, Memory
+from .._tensors.node_arg import quantization
 from .._tensors.npu_layout import input_conversion, output_conversion, raw_image
 from .._tensors.outputs import output_dtypes
-from .bound_tensor import BoundTensor, Way
-from .protocol import Route
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 
     from .._contexts.lanes import Lanes
     from .._runtime.context import Context
-    from .._runtime.engine import Task
     from .._runtime.kernels import Conversion
+    from .._runtime.task import Result, Task, Transfer
     from .._tensors.inputs import Given
+    from .._tensors.npu_layout import NativeTensor
     from .._tensors.outputs import Receiver
     from ..model import Preprocessing
     from .native_set import NativeSet
@@ -39,57 +41,69 @@ if TYPE_CHECKING:
 
 # What casting.py leaves the numbers for a float or quantised input in, besides its own type.
 _NUMBERS = ("float32", "float16", "uint8")
-# Of the ways in which a context can be given a tensor those that are used here; see tensor_form.py for the third.
+# Of the ways in which a context can be given a tensor those that are used here; see value_layout.py for the third.
 PIXELS, NATIVE = "pixels", "native"
 ORDERS = ("NCHW", "NHWC")
+# Programs use a few kinds of arrays. One that cuts images out of frames of all sizes would use more and more.
+_MOST_ROUTES = 1000
 
 
-class Sent(NamedTuple):
-    """An input whose array a worker will convert into the memory of its context."""
+@dataclass(frozen=True)
+class Route:
+    """How arrays of the same kinds get into the memory of one lane, and out of it.
 
-    array: Array  # C-contiguous
-    way: Way
+    Attributes:
+        lane: on which of a worker's contexts the inferences run; see :mod:`.lanes`.
+        shapes: for ``rknn_set_input_shapes``.
+        inputs, outputs: in the model's order.
+        quantisations: those conversions of inputs that can meet a NaN.
+    """
 
-    def put(self, task: Task, index: int) -> None:
-        """Make it input ``index`` of a task."""
-        way = self.way
-        task.set_direct_input(index, way.attribute, way.memories, way.binding, way.conversion.c, self.array, way.sync)
-
-    @property
-    def conversion(self) -> Conversion:
-        """What a worker does to it."""
-        return self.way.conversion
+    lane: int
+    shapes: Any
+    inputs: tuple[Transfer, ...]
+    outputs: tuple[Transfer, ...]
+    quantisations: tuple[Conversion, ...]
 
 
-class Drawn(NamedTuple):
-    """An output that a worker will convert from the memory of its context into an array."""
+class DirectRequest:
+    """A request whose arrays a worker converts into the memory of its context, and out of it.
 
-    array: Array  # C-contiguous
-    way: Way
+    Attributes:
+        arrays: of the outputs, C-contiguous.
+        quantisations: those conversions of inputs that can meet a NaN.
+    """
 
-    def put(self, task: Task, index: int) -> None:
-        """Make it output ``index`` of a task."""
-        way = self.way
-        task.set_direct_output(index, way.attribute, way.memories, way.binding, way.conversion.c, self.array, way.sync)
+    __slots__ = ("_route", "_sources", "arrays", "quantisations")
 
-    def result(self) -> Array:
-        """The array."""
-        return self.array
+    def __init__(self, route: Route, sources: list[Array], arrays: list[Array]) -> None:
+        """``sources`` are C-contiguous."""
+        self._route = route
+        self._sources = sources
+        self.arrays = arrays
+        self.quantisations = route.quantisations
+
+    def fill(self, task: Task) -> None:
+        """Write this request into the structures of a task."""
+        route = self._route
+        task.set_direct(route.inputs, self._sources, route.outputs, self.arrays)
+        task.set_contexts(route.lane, route.shapes)
+
+    def ended(self, result: Result | None) -> None:
+        """Release nothing: its arrays are their owners' alone."""
 
 
 class LaneMemory:
     """The memory of all inputs and outputs in the contexts of one lane. It is freed with them."""
 
-    def __init__(
-        self, sets: Sequence[NativeSet], contexts: Sequence[Context], flags: int, numbers: Iterator[int]
-    ) -> None:
-        """Allocate it.
+    def __init__(self, sets: Sequence[NativeSet], contexts: Sequence[Context], flags: int) -> None:
+        """Allocate it, large enough for each set of shapes.
 
         Raises:
             RknnDeviceError: there is not enough.
         """
-        self.inputs = [BoundTensor(n, contexts, flags, numbers) for n in zip(*(s.inputs for s in sets))]
-        self.outputs = [BoundTensor(n, contexts, flags, numbers) for n in zip(*(s.outputs for s in sets))]
+        self.inputs = [_allocate(natives, contexts, flags) for natives in zip(*(s.inputs for s in sets))]
+        self.outputs = [_allocate(natives, contexts, flags) for natives in zip(*(s.outputs for s in sets))]
 
     def replace(self, worker: int, context: Context) -> None:
         """Use memory of a fresh context for a worker.
@@ -97,24 +111,23 @@ class LaneMemory:
         Raises:
             RknnError: there is none.
         """
-        for tensor in (*self.inputs, *self.outputs):
-            tensor.replace(worker, context)
+        for memory in (*self.inputs, *self.outputs):
+            memory.reach(worker, context)
 
-    def bind(self, context: Context) -> None:
-        """Bind everything once, in every way and for the first set of shapes, to see whether the runtime accepts it.
+    def bind(self, context: Context, tensors: NativeSet) -> None:
+        """Bind everything once, in every way, to see whether the runtime accepts it.
 
         Raises:
             RknnError: it does not.
         """
-        for tensor in (*self.inputs, *self.outputs):
-            binding = tensor.bindings[0]
-            for one in (binding, binding.raw):
-                if one is not None:
-                    context.bind(tensor.memories[0], one.native.bound)
+        for memories, natives in ((self.inputs, tensors.inputs), (self.outputs, tensors.outputs)):
+            for (memory,), native in zip(memories, natives):
+                for way in _ways(native):
+                    context.bind(memory, way.bound)
 
 
 class Direct:
-    """The transport of a session with direct I/O; see :class:`.transport.Transport`.
+    """The transport of a session with direct I/O; see :class:`.protocol.Transport`.
 
     Attributes:
         sets: how tensors are bound, for each set of shapes.
@@ -125,6 +138,7 @@ class Direct:
     def __init__(
         self,
         sets: Sequence[NativeSet],
+        descriptions: Sequence[Any],
         normalisations: Sequence[Preprocessing | None],
         lanes: Lanes,
         flags: int,
@@ -133,6 +147,7 @@ class Direct:
 
         Args:
             sets: how tensors are bound, for each set of shapes.
+            descriptions: each set of shapes for ``rknn_set_input_shapes``.
             normalisations: what the model's file says about each input.
             lanes: the contexts. The memory belongs to them and is freed with them.
             flags: of the memory; one of :data:`~._runtime.memory.FLAGS`.
@@ -141,45 +156,41 @@ class Direct:
             RknnDeviceError: there is not enough memory.
         """
         self.sets, self._lanes, self._flags = tuple(sets), lanes, flags
+        self._descriptions = tuple(descriptions)
         self.normalisations = tuple(normalisations)
         self._outputs_way = (NATIVE,) * len(sets[0].outputs)
-        self._native = (NATIVE,) * len(sets[0].inputs)
-        self._takes_pixels = {index for index, tensor in enumerate(sets[0].inputs) if raw_image(tensor) is not None}
-        self._numbers = itertools.count(1)
+        self._takes_pixels = [raw_image(tensor) is not None for tensor in sets[0].inputs]
+        self._quantises = [quantization(tensor.attribute) is not None for tensor in sets[0].inputs]
         self._lock = greenlets.lock()  # guards the making of memory
         self.memory = {0: self._allocate(0)}
-        # Made when first needed. Two threads may both make one: each request owns the one that its task points to.
-        self._ways: dict[Hashable, Way] = {}
+        # Filled when first needed. Two threads may both make a route: each request owns the one that its task uses.
+        self._routes: dict[Hashable, Route] = {}
 
-    def route(self, given: Sequence[Given], chosen: int) -> Route:
-        """The lane for inputs of these types."""
-        way = self._native
-        if self._takes_pixels:
-            way = tuple(
-                PIXELS if index in self._takes_pixels and value.array.dtype == np.uint8 else NATIVE
-                for index, value in enumerate(given)
-            )
-        lane = self._lanes.number((way, self._outputs_way))
-        if lane not in self.memory:
-            with self._lock:
-                if lane not in self.memory:
-                    self.memory[lane] = self._allocate(lane)
-        return Route(chosen, lane)
-
-    def send(self, index: int, given: Given, route: Route, *, private: bool) -> Sent:
-        """Find the way of a value into the memory of input ``index``."""
-        array = given.array.copy("K") if private and not given.is_new else given.array
-        source, order, row = readable(array, given.order)
-        key = (index, route, source.dtype, order, row)
-        way = self._ways.get(key)
-        return Sent(source, way or self._ways.setdefault(key, self._way_in(*key)))
-
-    def receive(self, index: int, receiver: Receiver, route: Route) -> Drawn:
-        """Find the way from the memory of output ``index`` into an array."""
-        array = receiver.array
-        key = (index, route, array.dtype, receiver.order)
-        way = self._ways.get(key)
-        return Drawn(array, way or self._ways.setdefault(key, self._way_out(*key)))
+    def request(
+        self, given: Sequence[Given], chosen: int, receivers: Sequence[Receiver], *, private: bool
+    ) -> DirectRequest:
+        """Find the route of these arrays; see :meth:`.Transport.request`."""
+        # The common case makes no call in here but that of the request: this is on the way of every inference.
+        sources, arrays = [], []
+        kinds: list[Hashable] = [chosen]
+        for value in given:
+            array, order, row = value.array, value.order, 0
+            if private and not value.is_new:
+                array = array.copy("K")
+            if not array.flags.c_contiguous:
+                array, order, row = readable(array, order)
+            sources.append(array)
+            kinds += (array.dtype, order, row)
+        for receiver in receivers:
+            arrays.append(receiver.array)
+            kinds += (receiver.array.dtype, receiver.order)
+        key = tuple(kinds)
+        route = self._routes.get(key)
+        if route is None:
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            route = self._routes.setdefault(key, self._route(chosen, iter(key[1:])))
+        return DirectRequest(route, sources, arrays)
 
     def replace(self, worker: int, lane: int, context: Context) -> None:
         """Give a worker that was set aside memory of its new context; a lane that only values use has none.
@@ -193,20 +204,60 @@ class Direct:
             if memory is not None:
                 memory.replace(worker, context)
 
+    def _route(self, chosen: int, kinds: Iterator[Any]) -> Route:
+        """The route of arrays of these kinds: dtype, order and row of each input; dtype and order of each output."""
+        tensors = self.sets[chosen]
+        entering = [(next(kinds), next(kinds), next(kinds)) for _ in tensors.inputs]
+        leaving = [(next(kinds), next(kinds)) for _ in tensors.outputs]
+        is_pixels = [takes and kind[0] == np.uint8 for takes, kind in zip(self._takes_pixels, entering)]
+        lane, memory = self._lane(tuple(PIXELS if pixels else NATIVE for pixels in is_pixels))
+        inputs = []
+        for index, (dtype, order, row) in enumerate(entering):
+            native = _ways(tensors.inputs[index])[is_pixels[index]]
+            conversion = input_conversion(native, dtype, order, self.normalisations[index], row)
+            inputs.append(memory.inputs[index].bound(native.bound).transfer(conversion))
+        outputs = [
+            memory.outputs[index].bound(native.bound).transfer(output_conversion(native, dtype, order))
+            for index, (native, (dtype, order)) in enumerate(zip(tensors.outputs, leaving))
+        ]
+        quantisations = [
+            transfer.conversion
+            for transfer, quantises in zip(inputs, self._quantises)
+            if quantises and transfer.conversion is not None
+        ]
+        return Route(lane, self._descriptions[chosen], tuple(inputs), tuple(outputs), tuple(quantisations))
+
+    def _lane(self, inputs_way: tuple[str, ...]) -> tuple[int, LaneMemory]:
+        """The lane for inputs that are bound in these ways, and its memory."""
+        lane = self._lanes.number((inputs_way, self._outputs_way))
+        if lane not in self.memory:
+            with self._lock:
+                if lane not in self.memory:
+                    self.memory[lane] = self._allocate(lane)
+        return lane, self.memory[lane]
+
     def _allocate(self, lane: int) -> LaneMemory:
-        return LaneMemory(self.sets, list(self._lanes[lane]), self._flags, self._numbers)
+        return LaneMemory(self.sets, list(self._lanes[lane]), self._flags)
 
-    def _way_in(self, index: int, route: Route, dtype: np.dtype[Any], order: str, row: int) -> Way:
-        tensor = self.memory[route.lane].inputs[index]
-        binding = tensor.bindings[route.chosen]
-        if dtype == np.uint8 and binding.raw is not None:
-            binding = binding.raw
-        return tensor.way(binding, input_conversion(binding.native, dtype, order, self.normalisations[index], row))
 
-    def _way_out(self, index: int, route: Route, dtype: np.dtype[Any], order: str) -> Way:
-        tensor = self.memory[route.lane].outputs[index]
-        binding = tensor.bindings[route.chosen]
-        return tensor.way(binding, output_conversion(binding.native, dtype, order))
+def _allocate(natives: Sequence[NativeTensor], contexts: Sequence[Context], flags: int) -> WorkerMemory:
+    """Memory of every context for one tensor, large enough for each of its shapes."""
+    size = max(native.size for native in natives)
+    memory = WorkerMemory(
+        len(contexts),
+        lambda context: Memory.allocate(context, size, flags),
+        # Memory without a cache needs no synchronisation.
+        needs_sync=flags != FLAGS["non_cacheable"],
+    )
+    for worker, context in enumerate(contexts):
+        memory.reach(worker, context)
+    return memory
+
+
+def _ways(native: NativeTensor) -> tuple[NativeTensor, ...]:
+    """A tensor as it is, and bound for pixels that the NPU converts itself, where there is that."""
+    pixels = raw_image(native)
+    return (native,) if pixels is None else (native, pixels)
 
 
 def check_conversions(tensors: NativeSet, normalisations: Sequence[Preprocessing | None]) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._tensors.npu_layout import native_input, native_output
 from ..errors import RknnValueError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._runtime.context import Context, TensorAttribute
     from .._tensors.npu_layout import NativeTensor
     from ..model import Graph, Model
-    from .signature import Interface
 
 
 class NativeSet(NamedTuple):
@@ -21,12 +22,12 @@ class NativeSet(NamedTuple):
     outputs: tuple[NativeTensor, ...]
 
 
-def native_sets(context: Context, interface: Interface, model: Model) -> tuple[NativeSet, ...]:
-    """One for each of ``interface.sets``; afterwards the last one's shapes are those of the context.
+def native_sets(context: Context, descriptions: Sequence[Any], model: Model) -> tuple[NativeSet, ...]:
+    """One for each set of shapes; afterwards the last one's shapes are those of the context.
 
     Args:
         context: idle, and of this model.
-        interface: the model's inputs and outputs.
+        descriptions: each set of shapes for ``rknn_set_input_shapes``.
         model: its file.
 
     Raises:
@@ -36,7 +37,7 @@ def native_sets(context: Context, interface: Interface, model: Model) -> tuple[N
     if not model.dynamic:
         return (_set(context, model.graphs[0], current=False),)
     sets = []
-    for description, graph in zip(interface.descriptions, model.graphs):
+    for description, graph in zip(descriptions, model.graphs):
         context.set_input_shapes(description)
         sets.append(_set(context, graph, current=True))
     return tuple(sets)

@@ -8,8 +8,9 @@ import numpy as np
 
 from .._tensors.shapes import choose
 from ..errors import RknnValueError
-from .binding_request import Passage, Prepared
+from .binding_request import BindingPlan, Passage
 from .ort_value import tensor_of
+from .ports import ports_of
 from .storage import DeviceTensor, HostTensor
 from .usage import Mark, Use
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     Shape = tuple[int, ...]
 
 
-class Preparation:
-    """Prepares the inferences of one binding on one executor.
+class BindingPlanner:
+    """Plans the inferences of one binding on one executor.
 
     It owns the NPU memory through which the arrays go, by input or output and form; that is kept, so that no run
     allocates.
@@ -43,7 +44,7 @@ class Preparation:
         tensor = self._staging.get(key)
         return tensor or self._staging.setdefault(key, port.allocate_form(form))
 
-    def prepare(self, binding: Mark, inputs: Sequence[OrtValue], outputs: Sequence[BoundOutput]) -> Prepared:
+    def plan(self, binding: Mark, inputs: Sequence[OrtValue], outputs: Sequence[BoundOutput]) -> BindingPlan:
         """Everything that an inference needs.
 
         Args:
@@ -53,25 +54,25 @@ class Preparation:
         Raises:
             RknnValueError: values do not fit, or not together.
         """
-        executor, interface = self._executor, self._executor.interface
-        entering = [self._entering(port, value) for port, value in zip(executor.ports.inputs, inputs)]
+        executor, signature, ports = self._executor, self._executor.signature, ports_of(self._executor)
+        entering = [self._entering(port, value) for port, value in zip(ports.inputs, inputs)]
         forms = [passage.form for passage in entering]
-        chosen = choose(interface.sets, [f.tensor.attribute.shape for f in forms], [f.order for f in forms])
-        shapes = [o.for_user(a.shape) for o, a in zip(interface.outputs, interface.sets[chosen].outputs)]
-        leaving = [self._leaving(*each) for each in zip(executor.ports.outputs, outputs, shapes)]
+        chosen = choose(signature.sets, [f.tensor.attribute.shape for f in forms], [f.order for f in forms])
+        shapes = [o.for_user(a.shape) for o, a in zip(signature.outputs, signature.sets[chosen].outputs)]
+        leaving = [self._leaving(*each) for each in zip(ports.outputs, outputs, shapes)]
         uses = [(binding, Use.RECEIVES)]
         uses += list(dict.fromkeys((passage.mark, Use.FEEDS) for passage in entering))
         uses += [(passage.mark, Use.RECEIVES) for passage in leaving]
         _check_distinct(uses)
         lane, contexts = executor.lane([p.form.way for p in entering], [p.form.way for p in leaving])
-        arguments = [p.arguments(contexts) for p in entering], [p.arguments(contexts) for p in leaving]
-        return Prepared(entering, leaving, interface.descriptions[chosen], uses, lane, arguments)
+        transfers = [p.transfer(contexts) for p in entering], [p.transfer(contexts) for p in leaving]
+        return BindingPlan(entering, leaving, signature.descriptions[chosen], uses, lane, transfers)
 
     def _entering(self, port: Port, value: OrtValue) -> Passage:
         tensor = tensor_of(value, "an input")
         if isinstance(tensor, DeviceTensor):
             return Passage(tensor.memory, port.match(tensor), tensor.mark)
-        given = self._executor.interface.inputs[port.index].check(tensor.array)
+        given = self._executor.signature.inputs[port.index].check(tensor.array)
         form = port.staging(given.array.shape, given.array.dtype)
         array = np.ascontiguousarray(given.array).reshape(given.array.shape)
         is_copy = not np.may_share_memory(array, tensor.array)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .._contexts.pool import Contexts
-    from .._runtime.engine import Result, Task
     from .._runtime.kernels import Conversion
+    from .._runtime.task import Result, Task, Transfer
     from .._tensors.value_layout import Form
     from .npu_memory import DeviceMemory
     from .usage import Mark, Use
@@ -35,18 +35,16 @@ class Passage(NamedTuple):
     array: Array | None = None
     is_copy: bool = False  # the array was made of the user's, cast or laid out anew
 
-    def arguments(self, contexts: Contexts) -> tuple[Any, ...]:
-        """Of ``Task.set_direct_input`` and ``Task.set_direct_output``, but for the index.
+    def transfer(self, contexts: Contexts) -> Transfer:
+        """How it goes on these contexts.
 
         Raises:
-            RknnDeviceError: one of these contexts cannot take the memory in.
+            RknnDeviceError: one of them cannot import the memory.
         """
-        bound = self.memory.bound(contexts, self.form.tensor.bound)
-        conversion = None if self.conversion is None else self.conversion.c
-        return (bound.attribute, bound.memories, bound.number, conversion, self.array, self.memory.needs_sync)
+        return self.memory.bound(contexts, self.form.tensor.bound).transfer(self.conversion)
 
 
-class Prepared(NamedTuple):
+class BindingPlan(NamedTuple):
     """All that a binding's inferences have in common."""
 
     inputs: Sequence[Passage]
@@ -54,7 +52,7 @@ class Prepared(NamedTuple):
     shapes: Any  # rknn_tensor_attr[] of a dynamic model; otherwise None
     uses: Sequence[tuple[Mark, Use]]  # what becomes of each value
     lane: int  # on which of a worker's contexts they run
-    arguments: tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]  # of each input and each output, for a task
+    transfers: tuple[list[Transfer], list[Transfer]]  # of the inputs and of the outputs, on the contexts of that lane
 
     @property
     def has_copies(self) -> bool:
@@ -67,33 +65,26 @@ class BindingRequest:
 
     Attributes:
         arrays: none; the values have the outputs.
+        quantisations: what the worker does to the inputs.
     """
 
-    def __init__(self, prepared: Prepared, last_bound: LastBound) -> None:
+    def __init__(self, plan: BindingPlan, last_bound: LastBound) -> None:
         """Mark the values.
 
         Raises:
             RknnInUseError: one is in use already.
         """
-        self._prepared = prepared
+        self._plan = plan
         self._last_bound = last_bound
         self.arrays: list[Array] = []
-        self._claim = Claim(prepared.uses)
+        self.quantisations = [passage.conversion for passage in plan.inputs if passage.conversion is not None]
+        self._claim = Claim(plan.uses)
 
     def fill(self, task: Task) -> None:
         """Write this request into the structures of a task."""
-        inputs, outputs = self._prepared.arguments
-        for index, arguments in enumerate(inputs):
-            task.set_direct_input(index, *arguments)
-        for index, arguments in enumerate(outputs):
-            task.set_direct_output(index, *arguments)
-        task.set_shapes(self._prepared.shapes)
-        task.set_lane(self._prepared.lane)
-
-    @property
-    def conversions(self) -> list[Conversion]:
-        """What the worker does to the inputs."""
-        return [passage.conversion for passage in self._prepared.inputs if passage.conversion is not None]
+        plan, (inputs, outputs) = self._plan, self._plan.transfers
+        task.set_direct(inputs, [p.array for p in plan.inputs], outputs, [p.array for p in plan.outputs])
+        task.set_contexts(plan.lane, plan.shapes)
 
     def ended(self, result: Result | None) -> None:
         """Nothing of the engine or the runtime uses the values any more. May be called twice.
@@ -101,7 +92,7 @@ class BindingRequest:
         ``result`` is None when nothing has run.
         """
         if result is not None:
-            passages = (*self._prepared.inputs, *self._prepared.outputs)
+            passages = (*self._plan.inputs, *self._plan.outputs)
             self._last_bound.ran(result, tuple(passage.memory for passage in passages))
         self._claim.end()
 

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any, Callable, TypeVar, cast
 import numpy as np
 
 from .._host.process_bound import ProcessBound, never_raising
-from .._host.wording import shown
+from .._messages.wording import shown
+from .._running.retry import executor_of
 from .._tensors.as_array import as_array
 from .._tensors.element_types import parse_dtype
 from ..errors import RknnClosedError, RknnInUseError, RknnTypeError, RknnValueError
-from . import ports as device_value
-from .binding_plan import Preparation
+from .binding_plan import BindingPlanner
 from .binding_request import BindingRequest
 from .bound_output import BoundOutput
 from .foreign_value import input_value, output_value
 from .ort_value import OrtValue, parse_device, parse_shape, tensor_of
+from .ports import parse_layout, parse_mem_flags, ports_of, tensor_at
 from .storage import CPU, DeviceTensor, HostTensor
 from .usage import Mark
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .._running.executor import Executor
-    from .binding_request import Prepared
+    from .binding_request import BindingPlan
     from .ports import Port
 
     Array = npt.NDArray[Any]
@@ -59,7 +60,7 @@ def _alone(method: Method) -> Method:
                     return method(self, *args, **kwargs)
                 except RknnClosedError:
                     session = self._session()
-                    if session is None or session._executor is self._executor:
+                    if session is None or executor_of(session) is self._executor:
                         raise
 
     return cast("Method", call)
@@ -76,20 +77,20 @@ class IOBinding(ProcessBound):
 
     def __init__(self, session: Any) -> None:
         """For one session, which it does not keep open."""
-        executor: Executor | None = getattr(session, "_executor", None)
+        executor = executor_of(session)
         if executor is None:
             raise RknnTypeError(f"IOBinding takes an InferenceSession, not {shown(session)}")
         executor.check_open()
         self._session: weakref.ref[Any] = weakref.ref(session)
         self._executor = executor
-        self._ports = executor.ports
-        self._preparation = Preparation(executor)
+        self._ports = ports_of(executor)
+        self._planner = BindingPlanner(executor)
         self._mark = Mark("this binding")
         self._lock = threading.RLock()  # guards what follows; reentrant for signal handlers
         self._inputs: dict[str, OrtValue] = {}
         self._outputs: dict[str, BoundOutput] = {}
         self._unbound: dict[str, BoundOutput] = {}
-        self._ready: Prepared | None = None  # what the last run was made of, as long as it serves the next one too
+        self._ready: BindingPlan | None = None  # what the last run was made of, as long as it serves the next one too
 
     @never_raising
     def __repr__(self) -> str:
@@ -111,8 +112,8 @@ class IOBinding(ProcessBound):
         """
         self._begin_change()
         port = self._ports.find(name, "input")
-        given = self._executor.interface.inputs[port.index].check(as_array(arr_on_cpu, name))
-        tensor = self._preparation.stage(port, port.staging(given.array.shape, given.array.dtype))
+        given = self._executor.signature.inputs[port.index].check(as_array(arr_on_cpu, name))
+        tensor = self._planner.stage(port, port.staging(given.array.shape, given.array.dtype))
         tensor.write(given.array)
         self._inputs[port.name] = OrtValue(tensor)
 
@@ -139,7 +140,7 @@ class IOBinding(ProcessBound):
         if parse_device(device_type, device_id) == CPU:
             value = OrtValue(HostTensor(_array_at(buffer_ptr, shape, element_type)))
         else:
-            value = OrtValue(device_value.at(_address(buffer_ptr)))
+            value = OrtValue(tensor_at(_address(buffer_ptr)))
         self.bind_ortvalue_input(name, value)
 
     @_alone
@@ -152,7 +153,7 @@ class IOBinding(ProcessBound):
         """
         port, value, tensor = self._fitting("input", name, ortvalue)
         if isinstance(tensor, HostTensor):
-            self._executor.interface.inputs[port.index].check(tensor.array)
+            self._executor.signature.inputs[port.index].check(tensor.array)
         self._inputs[port.name] = value
 
     # ---- Outputs ----
@@ -186,7 +187,7 @@ class IOBinding(ProcessBound):
         self._begin_change()
         port, device = self._ports.find(name, "output"), parse_device(device_type, device_id)
         dtype = None if element_type is None else parse_dtype(element_type)
-        flags, form = device_value.parse_mem_flags(mem_flags), device_value.parse_layout(layout)
+        flags, form = parse_mem_flags(mem_flags), parse_layout(layout)
         wanted = None if shape is None else parse_shape(shape)
         port.form(wanted, dtype)
         if buffer_ptr is not None:
@@ -195,7 +196,7 @@ class IOBinding(ProcessBound):
             array = _array_at(buffer_ptr, wanted or port.shape, dtype or np.float32)
             self.bind_ortvalue_output(name, OrtValue(HostTensor(array)))
             return
-        output = BoundOutput(port, device, dtype, form, flags, self._executor.interface.native_outputs)
+        output = BoundOutput(port, device, dtype, form, flags, self._executor.signature.native_outputs)
         output.value_of(wanted or port.shape)
         self._outputs[port.name] = output
 
@@ -297,14 +298,14 @@ class IOBinding(ProcessBound):
             self._follow()
             if executor is not self._executor:
                 raise RknnClosedError("the session was loaded again meanwhile")
-            prepared = self._ready
-            if prepared is None:
+            plan = self._ready
+            if plan is None:
                 self._check_idle()
-                prepared = self._prepare()
-                self._ready = None if prepared.has_copies else prepared
-            return BindingRequest(prepared, executor.last_bound)
+                plan = self._plan()
+                self._ready = None if plan.has_copies else plan
+            return BindingRequest(plan, self._ports.last_bound)
 
-    def _prepare(self) -> Prepared:
+    def _plan(self) -> BindingPlan:
         missing = [port.name for port in self._ports.inputs if port.name not in self._inputs]
         if missing:
             raise RknnValueError(
@@ -316,7 +317,7 @@ class IOBinding(ProcessBound):
             self._outputs.get(port.name) or self._unbound.setdefault(port.name, BoundOutput(port))
             for port in self._ports.outputs
         ]
-        return self._preparation.prepare(self._mark, inputs, outputs)
+        return self._planner.plan(self._mark, inputs, outputs)
 
     def _follow(self) -> None:
         """Go on with what the session runs on now, if ``set_providers()`` or ``reset()`` has exchanged it.
@@ -328,13 +329,13 @@ class IOBinding(ProcessBound):
             RknnError: the session's tensors go through copies now.
         """
         session = self._session()
-        executor = self._executor if session is None else session._executor
+        executor = self._executor if session is None else session._deployment.executor
         if executor is self._executor:
             return
         self._check_idle()
-        self._executor, self._ports = executor, executor.ports
-        self._preparation, self._unbound, self._ready = Preparation(executor), {}, None
-        native = executor.interface.native_outputs
+        self._executor, self._ports = executor, ports_of(executor)
+        self._planner, self._unbound, self._ready = BindingPlanner(executor), {}, None
+        native = executor.signature.native_outputs
         self._outputs = {
             name: output.at(self._ports.find(name, "output"), native) for name, output in self._outputs.items()
         }

@@ -11,20 +11,21 @@ The context that allocated it stays until it is freed, even if its session is cl
 from __future__ import annotations
 
 import collections
+import functools
 import gc
 import itertools
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from .._contexts.worker_memory import WorkerMemory
 from .._host import greenlets
-from .._runtime.abi import ffi
-from .._runtime.context import describe
 from .._runtime.memory import FLAGS, Memory
 
 if TYPE_CHECKING:
     from .._contexts.pool import Contexts
+    from .._contexts.worker_memory import BoundMemory
     from .._runtime.context import Context, TensorAttribute
 
 
@@ -43,11 +44,11 @@ class DeviceMemory:
         self.is_imported = is_imported
         self.needs_sync = needs_sync
         self._origin = origin
-        self._lock = greenlets.lock()  # guards _handles
-        self._handles: list[Handles] = []
+        self._lock = greenlets.lock()  # guards _sessions
+        self._sessions: list[SessionMemory] = []
         # Not at the end of the interpreter: an inference may still be under way then.
-        weakref.finalize(self, _drop, origin, self._handles, os.getpid()).atexit = False
-        self._handles_of(contexts)
+        weakref.finalize(self, _drop, origin, self._sessions, os.getpid()).atexit = False
+        self._of(contexts)
 
     @classmethod
     def allocate(cls, contexts: Contexts, size: int, flags: str) -> DeviceMemory:
@@ -83,64 +84,45 @@ class DeviceMemory:
 
     @property
     def import_count(self) -> int:
-        """How many contexts have taken it in."""
+        """The number of contexts that imported it."""
         with self._lock:
-            return sum(handles.count for handles in self._handles)
+            return sum(session.import_count for session in self._sessions)
 
-    def bound(self, contexts: Contexts, attribute: TensorAttribute) -> Bound:
+    def bound(self, contexts: Contexts, attribute: TensorAttribute) -> BoundMemory:
         """The memory bound as an input or output of the model that runs on these contexts.
 
         Raises:
             RknnDeviceError: a context cannot take it in.
         """
-        return self._handles_of(contexts).bound(attribute)
+        return self._of(contexts).bound(attribute)
 
-    def _handles_of(self, contexts: Contexts) -> Handles:
+    def _of(self, contexts: Contexts) -> SessionMemory:
         with self._lock:
-            for handles in self._handles:
-                if handles.contexts is contexts:
-                    return handles
-            handles = Handles(self._origin, contexts)
+            for session in self._sessions:
+                if session.contexts is contexts:
+                    return session
+            session = SessionMemory(self._origin, contexts, needs_sync=self.needs_sync)
             # In place: the finalizer has this list.
-            self._handles[:] = [kept for kept in self._handles if not kept.contexts.is_closed] + [handles]
-            return handles
+            self._sessions[:] = [kept for kept in self._sessions if not kept.contexts.is_closed] + [session]
+            return session
 
 
-class Bound:
-    """Memory as one input or output: what a task needs to know of it.
-
-    Attributes:
-        attribute: ``rknn_tensor_attr *``.
-        memories: ``rknn_tensor_mem *[]``, by worker.
-        number: of this memory with this attribute.
-    """
-
-    _numbers = itertools.count(1 << 32)  # far from those that direct I/O gives to its own memory
-
-    def __init__(self, attribute: TensorAttribute, memories: Any) -> None:
-        self.attribute = describe([attribute])
-        self.memories = memories
-        self.number = next(self._numbers)
-
-
-class Handles:
+class SessionMemory:
     """One piece of memory as the contexts of one session know it.
 
     Attributes:
         contexts: those.
     """
 
-    def __init__(self, origin: Memory, contexts: Contexts) -> None:
-        """Take the memory in, in all contexts but its own.
+    def __init__(self, origin: Memory, contexts: Contexts, *, needs_sync: bool) -> None:
+        """Import the memory into all contexts but its own.
 
         Raises:
             RknnDeviceError: one of them refuses.
         """
         self.contexts = contexts
         self._origin = origin
-        self._memories: list[Memory | None] = [None] * len(contexts)
-        self._structures = ffi.new("rknn_tensor_mem *[]", len(contexts))
-        self._bound: dict[TensorAttribute, Bound] = {}
+        self._memory = WorkerMemory(len(contexts), functools.partial(_in_context, origin), needs_sync=needs_sync)
         self._is_freed = False
         self._lock = greenlets.lock()  # one context at a time
         contexts.watch(self)  # first: a context that is replaced from now on is not missed
@@ -152,58 +134,56 @@ class Handles:
             raise
 
     @property
-    def count(self) -> int:
-        """In how many contexts it was taken in."""
-        return sum(memory is not None for memory in self._memories)
+    def import_count(self) -> int:
+        """The number of contexts that imported it."""
+        return sum(memory is not self._origin for memory in self._memory)
 
-    def bound(self, attribute: TensorAttribute) -> Bound:
-        """The memory bound with this attribute; always the same answer for the same one."""
-        bound = self._bound.get(attribute)
-        return bound or self._bound.setdefault(attribute, Bound(attribute, self._structures))
+    def bound(self, attribute: TensorAttribute) -> BoundMemory:
+        """The memory bound with this attribute."""
+        return self._memory.bound(attribute)
 
     def replaced(self, worker: int, context: Context) -> None:
-        """Take the memory in, in what is now the context of a worker. What the former one had goes with it."""
+        """Import the memory into what is now the context of a worker."""
         with self._lock:
             if context is not self.contexts[worker]:
                 return  # replaced meanwhile; this is called for the fresh one, too
-            if context is self._origin.context:
-                self._memories[worker], self._structures[worker] = None, self._origin.structure
-                return
-            self._structures[worker] = ffi.NULL  # should what follows fail, binding it fails with a message
-            memory = Memory.shared(context, self._origin)
-            self._memories[worker], self._structures[worker] = memory, memory.structure
+            self._memory.reach(worker, context)
             if self._is_freed:
-                memory.free()
+                self.free()
 
     def free(self) -> None:
-        """Give back what was taken in."""
+        """Give back what was imported."""
         self._is_freed = True
-        for memory in tuple(self._memories):
-            if memory is not None:
+        for memory in self._memory:
+            if memory is not self._origin:
                 memory.free()
+
+
+def _in_context(origin: Memory, context: Context) -> Memory:
+    return origin if context is origin.context else Memory.shared(context, origin)
 
 
 # What garbage collections have found and not yet given back. A collection ends the cycles of all threads on one of
 # them, and no other begins before it has ended, while those threads go on allocating. So it only collects; each
 # allocation then gives back more than it takes, and the thread that made the collection the rest.
-_dropped: collections.deque[tuple[Memory, list[Handles], int]] = collections.deque()
+_dropped: collections.deque[tuple[Memory, list[SessionMemory], int]] = collections.deque()
 _collecting: set[int] = set()  # the threads inside a garbage collection
 _AT_ONCE = 4  # pieces of memory that an allocation gives back first
 
 
-def _drop(origin: Memory, handles: list[Handles], pid: int) -> None:
+def _drop(origin: Memory, sessions: list[SessionMemory], pid: int) -> None:
     """Give back what nothing refers to any more, on the thread that let go of it, or after its garbage collection."""
     if threading.get_ident() in _collecting:
-        _dropped.append((origin, handles, pid))
+        _dropped.append((origin, sessions, pid))
     else:
-        _free(origin, handles, pid)
+        _free(origin, sessions, pid)
 
 
-def _free(origin: Memory, handles: list[Handles], pid: int) -> None:
+def _free(origin: Memory, sessions: list[SessionMemory], pid: int) -> None:
     """Never waits for another thread."""
     if os.getpid() != pid:
         return  # a forked child: the memory is its parent's
-    for each in handles:
+    for each in sessions:
         each.free()
     origin.free()
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._host.process_bound import never_raising, refuse_copy
-from .._host.wording import shown
-from .._running.retry import made_again_for
+from .._messages.wording import shown
+from .._running.retry import retried_for_session
 from .._tensors.as_array import as_array
 from .._tensors.dlpack import widened
 from .._tensors.element_types import ElementType, parse_dtype
 from ..errors import RknnError, RknnTypeError, RknnValueError
-from . import ports as device_value
+from .ports import parse_layout, parse_mem_flags, port_of
 from .storage import CPU, NPU, DeviceTensor, HostTensor, host_tensor
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class OrtValue:
     # ---- Making one ----
 
     @classmethod
-    @made_again_for
+    @retried_for_session
     def ortvalue_from_numpy(
         cls,
         numpy_obj: Any,
@@ -94,9 +94,9 @@ class OrtValue:
         """
         if _device(device_type, device_id) == CPU:
             return cls(host_tensor(numpy_obj))
-        port = device_value.port_of(session, name, io_kind)
+        port = port_of(session, name, io_kind)
         array = as_array(numpy_obj, port.name)
-        tensor = port.allocate_for(array, device_value.parse_layout(layout))
+        tensor = port.allocate_for(array, parse_layout(layout))
         tensor.write(array, sync=sync)
         return cls(tensor)
 
@@ -118,7 +118,7 @@ class OrtValue:
         return cls(HostTensor(tensor.array.view(dtype)))
 
     @classmethod
-    @made_again_for
+    @retried_for_session
     def ortvalue_from_shape_and_type(
         cls,
         shape: Sequence[int],
@@ -152,12 +152,12 @@ class OrtValue:
         dtype = None if element_type is None else parse_dtype(element_type)
         if device == CPU:
             return cls(HostTensor(np.zeros(extents, dtype or np.float32)))
-        flags = device_value.parse_mem_flags(mem_flags)
-        port = device_value.port_of(session, name, io_kind)
-        return cls(port.allocate(extents, dtype, device_value.parse_layout(layout), flags))
+        flags = parse_mem_flags(mem_flags)
+        port = port_of(session, name, io_kind)
+        return cls(port.allocate(extents, dtype, parse_layout(layout), flags))
 
     @classmethod
-    @made_again_for
+    @retried_for_session
     def ortvalue_from_dmabuf(
         cls,
         fd: int,
@@ -190,8 +190,8 @@ class OrtValue:
         extents, dtype = parse_shape(shape), None if element_type is None else parse_dtype(element_type)
         numbers = {"fd": fd, "size": size, "offset": offset}
         fd, size, offset = (_natural(name, number) for name, number in numbers.items())
-        port = device_value.port_of(session, name, io_kind)
-        return cls(port.take_in(extents, dtype, device_value.parse_layout(layout), fd, size, offset))
+        port = port_of(session, name, io_kind)
+        return cls(port.take_in(extents, dtype, parse_layout(layout), fd, size, offset))
 
     @classmethod
     def from_dlpack(cls, data: Any) -> OrtValue:

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._host.wording import option, shown
+from .._host import greenlets
+from .._messages.names import meant
+from .._messages.shape_advice import Expected, advice
+from .._messages.wording import option, shown
 from .._options.provider_options import MEM_FLAGS
+from .._running.retry import executor_of
 from .._runtime.memory import FLAGS
-from .._tensors.names import meant
 from .._tensors.node_arg import NodeArg, quantization
-from .._tensors.shape_advice import Expected, advice
 from .._tensors.shapes import listing, to_nchw
 from .._tensors.value_layout import input_forms, output_forms
-from .._transport.direct import Direct
 from ..errors import RknnError, RknnTypeError, RknnValueError
+from .binding_request import LastBound
 from .npu_memory import DeviceMemory
 from .storage import DeviceTensor
 
@@ -31,10 +33,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .._contexts.pool import Contexts
+    from .._running.executor import Executor
     from .._tensors.inputs import Input
     from .._tensors.outputs import Output
     from .._tensors.value_layout import Form, Forms
-    from .._transport.signature import Interface
+    from .._transport.direct import Direct
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
@@ -177,21 +180,18 @@ class Ports:
 
     Attributes:
         inputs, outputs: in the model's order.
+        last_bound: the memory that the session's contexts are bound to.
     """
 
-    def __init__(self, interface: Interface, contexts: Contexts, *, prefers_nhwc: bool) -> None:
+    def __init__(self, executor: Executor) -> None:
         """See what values can be.
-
-        Args:
-            interface: the model's inputs and outputs.
-            contexts: of the session.
-            prefers_nhwc: the provider option ``zero_copy_layout``.
 
         Raises:
             RknnError: the session's tensors do not go through memory that could be bound.
         """
-        direct, native = interface.transport, interface.native_outputs
-        if not isinstance(direct, Direct):
+        direct, signature, contexts = executor.direct, executor.signature, executor.contexts
+        native, prefers_nhwc = signature.native_outputs, executor.options.zero_copy_layout == "nhwc"
+        if direct is None:
             raise RknnError(
                 f"this session's tensors go through copies ({option('io_mode')}), so nothing can be bound to its "
                 "inputs and outputs",
@@ -199,12 +199,15 @@ class Ports:
             )
         self.inputs = [
             Port("input", i, io.attribute.name, contexts, _input_forms(direct, i, io, prefers_nhwc), native=native)
-            for i, io in enumerate(interface.inputs)
+            for i, io in enumerate(signature.inputs)
         ]
         self.outputs = [
             Port("output", i, io.attribute.name, contexts, _output_forms(direct, i, io, prefers_nhwc), native=native)
-            for i, io in enumerate(interface.outputs)
+            for i, io in enumerate(signature.outputs)
         ]
+
+        self.last_bound = LastBound()
+        executor.call_at_end(self.last_bound.forget)
 
     def find(self, name: Any, kind: Any = None) -> Port:
         """The input or output of this name; ``kind`` may be None where only one of them has it.
@@ -227,13 +230,30 @@ class Ports:
         return found[0]
 
 
+_making = greenlets.lock()  # guards _ports
+_ports: weakref.WeakKeyDictionary[Executor, Ports] = weakref.WeakKeyDictionary()
+
+
+def ports_of(executor: Executor) -> Ports:
+    """The inputs and outputs of a session as values see them: always the same ones.
+
+    Raises:
+        RknnError: the session's tensors go through copies.
+    """
+    with _making:
+        ports = _ports.get(executor)
+        if ports is None:
+            ports = _ports[executor] = Ports(executor)
+        return ports
+
+
 def port_of(session: Any, name: Any, io_kind: Any) -> Port:
     """The input or output that somebody makes a value for.
 
     Raises:
         RknnValueError, RknnTypeError: it is not said, or does not exist.
     """
-    executor = getattr(session, "_executor", None)
+    executor = executor_of(session)
     if executor is None and session is not None:
         raise RknnTypeError(f"session takes an InferenceSession, not {shown(session)}")
     if executor is None or name is None:
@@ -241,11 +261,10 @@ def port_of(session: Any, name: Any, io_kind: Any) -> Port:
             "a value on the NPU is made for an input or output of a session: pass session=, name= and "
             "io_kind='input' or 'output'"
         )
-    port: Port = executor.ports.find(name, io_kind)
-    return port
+    return ports_of(executor).find(name, io_kind)
 
 
-def at(address: int) -> DeviceTensor:
+def tensor_at(address: int) -> DeviceTensor:
     """The value on the NPU whose ``data_ptr()`` this is.
 
     Raises:

@@ -15,7 +15,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from .. import __version__
-from .._host.wording import speaking
+from .._messages.wording import speaking
 from ..errors import RknnError
 from . import bench, compare, doctor, export, info, run, simulator
 from .flags import COMMAND_LINE

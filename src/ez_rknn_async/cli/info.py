@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .._contexts.model_source import ModelSource
-from .._host.wording import option
+from .._messages.wording import option
 from ..model import Kind
 from ..model.format.graph import DUMMY
 from .modelled import modelled, modelled_table

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._host.paths import file_name
+from .._messages.names import no_input
 from .._options.run_options import DISPATCH_BATCH
-from .._tensors.names import no_input
 from ..errors import RknnValueError
 from ..session import InferenceSession
 from .array_files import read_arrays

@@ -12,7 +12,7 @@ import onnx
 import onnxruntime as ort
 from onnx import helper
 
-from .._host.wording import provider_option
+from .._messages.wording import provider_option
 from ..errors import RknnModelError
 from .executable import open_session
 from .lowering import lower

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._tensors.names import no_input
-from .._tensors.shape_advice import Expected, advice
+from .._messages.names import no_input
+from .._messages.shape_advice import Expected, advice
 from ..errors import RknnValueError
 from .lowering.grid import QUANTIZED, grid_of, is_real
 

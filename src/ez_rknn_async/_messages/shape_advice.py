@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
-from .._host.wording import provider_option, run_option
+from .wording import provider_option, run_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
