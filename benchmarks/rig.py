@@ -137,4 +137,4 @@ def in_turns(*measure: Callable[[], float], rounds: int = ROUNDS) -> list[list[f
 
 def ratio(ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS) -> float:
     """Ours by theirs: the median over the turns."""
-    return statistics.median(a / b for a, b in zip(*in_turns(ours, theirs, rounds=rounds)))
+    return float(statistics.median(a / b for a, b in zip(*in_turns(ours, theirs, rounds=rounds))))

@@ -10,7 +10,7 @@ import pytest
 
 from ez_rknn_async import RknnDeviceError, RknnTimeoutError
 from ez_rknn_async._running import batch
-from ez_rknn_async._runtime.context import TensorAttribute
+from ez_rknn_async._runtime.tensor_attribute import TensorAttribute
 from ez_rknn_async._tensors.outputs import Choice
 from ez_rknn_async._tensors.shapes import shape_sets
 from ez_rknn_async._transport.copying import Copying, CopyingRequest
@@ -81,7 +81,7 @@ def test_results_may_be_received_in_an_array_of_the_joined_shape() -> None:
     y, z = run_batch(signature, [X], submit, outputs={"y": mine}, choice=Choice(native=False))
     assert y is mine
     assert mine.tolist() == [[1] * 4, [2] * 4, [3] * 4]
-    assert (z.dtype, z.tolist()) == (np.float32, [1, 2, 3])
+    assert (z.dtype, z.tolist()) == (np.dtype(np.float32), [1, 2, 3])
     with pytest.raises(ValueError, match=r"needs float32 or float16 and \[3, 4\]"):
         run_batch(signature, [X], submit, outputs={"y": np.empty((1, 4), np.float32)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ from ez_rknn_async._observing.profiling import Profiler
 from ez_rknn_async._runtime.task import Result
 
 
-def result(task: int, worker: int, code: int = 0, times: tuple[int, ...] = (1000, 3000, 4000, 9000, 9500)) -> Result:
-    return Result(task, task, code, "", worker, 0, *times, "")
+def result(task: int, worker: int, code: int = 0, times: Sequence[int] = (1000, 3000, 4000, 9000, 9500)) -> Result:
+    submitted, started, given, computed, finished = times
+    return Result(task, task, code, "", worker, 0, submitted, started, given, computed, finished, "")
 
 
 def events(path: str, **wanted: Any) -> list[dict[str, Any]]:
@@ -95,7 +97,7 @@ def test_who_receives_results_is_watched_without_noticing(profiler: Profiler) ->
         raise KeyError(request)
 
     with pytest.raises(KeyError, match="the request"):
-        profiler.observing(receive)("the request", result(7, worker=0))  # type: ignore[arg-type]
+        profiler.observing(receive)("the request", result(7, worker=0))
     path = profiler.end()
     assert [e["args"]["task"] for e in (*events(path, name="NPU"), *events(path, name="callback"))] == [7, 7]
 

@@ -9,6 +9,7 @@ Where there is no NPU the same program runs on a simulated one.
 
 import importlib.metadata as _metadata
 import logging as _logging
+from typing import Any as _Any
 
 from ._options.keywords import Rknpu2ProviderOptions, make_provider_options
 from ._options.log_severity import set_default_logger_severity
@@ -79,5 +80,21 @@ try:
     __version__ = _metadata.version("ez-rknn-async")
 except _metadata.PackageNotFoundError:  # a source tree that was not installed
     __version__ = "0+source"
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def _claim(public: _Any) -> None:
+    """Make tracebacks, pickles and help() name what a program imports, not the room where it is defined."""
+    public.__module__ = __name__
+    # Since Python 3.13 inspect.getsource() would look for this line in this file, and show another class's source.
+    if "__firstlineno__" in vars(public):
+        del public.__firstlineno__
+
+
+for _name in __all__:
+    _claim(globals()[_name])
 
 _logging.getLogger("ez_rknn_async").addHandler(_logging.NullHandler())

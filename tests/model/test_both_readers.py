@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from file_fuzzing import campaign
@@ -51,7 +51,7 @@ def test_both_readers_agree_on_models_with_custom_operators(data: Path, tmp_path
 
 
 @pytest.mark.parametrize("amplifier", amplifiers.AMPLIFIERS, ids=lambda amplifier: amplifier.__name__)
-def test_the_native_reader_bounds_time_and_memory(root: Path, amplifier: object) -> None:
+def test_the_native_reader_bounds_time_and_memory(root: Path, amplifier: Any) -> None:
     """Small files that describe something enormous: refused or open within 5 s and 500 MB in C++ as well."""
     script = _OPEN_NATIVELY.format(amplifier=amplifier.__name__)
     process = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)

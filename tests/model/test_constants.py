@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -80,7 +80,7 @@ def test_channel_blocks_become_planes(shape: tuple[int, int, int, int], block: i
         (DType.BOOL, np.bool_),
     ],
 )
-def test_plain_values_keep_their_type(holding: Holding, dtype: DType, stored: type) -> None:
+def test_plain_values_keep_their_type(holding: Holding, dtype: DType, stored: Any) -> None:
     """The file's element types are numpy's; what lies behind the last element is padding."""
     values = np.arange(6).reshape(2, 3).astype(stored)
     each = tensor((2, 3), dtype)

@@ -26,7 +26,7 @@ def test_a_closed_session_runs_no_bindings(open_session: OpenSession) -> None:
     session.close()
     for run in (session.run_with_iobinding, session.submit):
         with pytest.raises(RknnClosedError):
-            run(binding)  # type: ignore[operator]
+            run(binding)
     with pytest.raises(RknnClosedError):
         session.io_binding()
     assert binding.copy_outputs_to_cpu()[0].shape == tuple(session.get_outputs()[0].shape)

@@ -120,11 +120,12 @@ def test_a_closed_session_says_so(open_session: OpenSession) -> None:
     feed = feed_of(session)
     session.close()
     session.close()
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: session.run(None, feed),
         lambda: session.run_async(None, feed, print),
         lambda: session.run_pipeline(feed),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(RknnClosedError, match="closed"):
             call()
     assert session.get_inputs()

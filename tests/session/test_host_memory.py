@@ -80,7 +80,7 @@ def test_an_array_that_may_change_is_copied_once(large: Path) -> None:
     """The caller's may be changed and let go of; the session has the content, and no more than that."""
     content = np.fromfile(large, np.uint8)
     before = forget_the_peak()
-    with open_session(memoryview(content), schedule=[0, 1]) as session:
+    with open_session(memoryview(content.data), schedule=[0, 1]) as session:
         del content
         gc.collect()
         assert status("VmRSS") - before < FILE_SIZE // 2

@@ -181,7 +181,7 @@ def _normalised(written: Written, nhwc: Any) -> Any:
     assert written.normalisation is not None
     values = nhwc.transpose(0, 3, 1, 2)
     mean, std = (
-        np.reshape(np.float32(numbers), (1, -1, 1, 1))
+        np.reshape(np.array(numbers, np.float32), (1, -1, 1, 1))
         for numbers in (written.normalisation.mean, written.normalisation.std)
     )
     with np.errstate(over="ignore"):

@@ -62,7 +62,12 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def spy(library: Library, name: str) -> Any:
         called = function(library, name)
-        return (lambda handle: (handles.append(handle), called(handle))[1]) if name == "rknn_destroy" else called
+
+        def destroy(handle: Any) -> Any:
+            handles.append(handle)
+            return called(handle)
+
+        return destroy if name == "rknn_destroy" else called
 
     monkeypatch.setattr(Library, "function", spy)
     return handles

@@ -167,7 +167,7 @@ def test_memory_that_is_too_small_is_refused_before_it_is_used(open_session: Ope
     session = open_session("odd_size_int8")
     (arg,) = session.get_inputs()
     needed = room(session, arg.name).memory_info()["size_with_stride"]
-    where = {"session": session, "name": arg.name, "io_kind": "input"}
+    where: dict[str, Any] = {"session": session, "name": arg.name, "io_kind": "input"}
     with memfd(needed) as fd:
         with pytest.raises(RknnValueError, match=f"{needed - 1} bytes, but .* needs {needed} as int8; its rows are"):
             OrtValue.ortvalue_from_dmabuf(fd, arg.shape, np.int8, size=needed - 1, **where)

@@ -18,7 +18,9 @@ TIMEOUT = 60  # seconds
 MODEL = Path(__file__).resolve().parent.parent / "data" / "tiny_conv_int8.rknn"
 PACKAGE = Path(ez_rknn_async.__file__).parent
 # Where this Python has the package and what it computes with.
-FOLDERS = list(dict.fromkeys(str(Path(m.__file__).parent.parent) for m in (ez_rknn_async, numpy, onnx, onnxruntime)))
+FOLDERS = list(
+    dict.fromkeys(str(Path(str(m.__file__)).parent.parent) for m in (ez_rknn_async, numpy, onnx, onnxruntime))
+)
 VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EZ_RKNN"))}
 
 # `session` is open and has computed; `device` and `keeper` are process ids.

@@ -1,7 +1,7 @@
 """How far the timing model is off the published frame rates, with the constants that are in use; the tables of
 ``docs/explanation/timing.md``. Needs numpy::
 
-    python tools/timing/report.py
+    python tools/timing/soc_report.py
 """
 
 from __future__ import annotations
