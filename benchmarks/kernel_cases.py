@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ez_rknn_async.runtime.kernels import Rule
+from ez_rknn_async._runtime.kernels import Rule
 
 SCALE, ZERO_POINT = 0.018658, -14
 MEAN, DEVIATION = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375])

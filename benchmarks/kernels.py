@@ -22,9 +22,9 @@ from typing import Any, Callable
 import numpy as np
 from kernel_cases import CASES, Case
 
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.engine import native
-from ez_rknn_async.runtime.kernels import Conversion, Layout
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.kernels import Conversion, Layout
+from ez_rknn_async._runtime.native import native
 
 ROUNDS = 24
 ROUNDS_OF_NUMPY = 4

@@ -20,8 +20,8 @@ from typing import Any, Callable
 import numpy as np
 
 from ez_rknn_async import InferenceSession, make_provider_options
-from ez_rknn_async.runtime.abi import NATIVE
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.abi import NATIVE
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "bench"
@@ -137,4 +137,4 @@ def in_turns(*measure: Callable[[], float], rounds: int = ROUNDS) -> list[list[f
 
 def ratio(ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS) -> float:
     """Ours by theirs: the median over the turns."""
-    return statistics.median(a / b for a, b in zip(*in_turns(ours, theirs, rounds=rounds)))
+    return float(statistics.median(a / b for a, b in zip(*in_turns(ours, theirs, rounds=rounds))))

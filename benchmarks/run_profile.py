@@ -11,6 +11,8 @@ from typing import Any, Callable
 
 from rig import TINY, feed_of, session
 
+from ez_rknn_async._running.inflight import Run
+
 _CALLS, _ROUNDS = 150, 300
 
 
@@ -18,35 +20,39 @@ def parts() -> dict[str, float]:
     """Microseconds, by part; ``"run()"`` is the whole."""
     with session(TINY, 0, (0,)) as opened:
         feed = feed_of(opened)
-        executor = opened._executor
-        request = executor.interface.request(feed, private=False)
+        executor = opened._deployment.executor
+        request = executor.request(feed, private=False)
         task = executor._filled(request)
         engine = executor._engine
 
-        def gate_and_hold() -> None:
-            with executor._dispatcher.holding(request), executor._gate:
+        def count_and_keep() -> None:
+            with Run(executor._in_flight, request, _nothing):
                 pass
 
         def native() -> Any:
             return engine._native.ezr_run(engine._engine, task.task, 1000, 0, task.result)
 
         def run_engine() -> Any:
-            return engine.run(task, 0, 1000, interruptible=True, on_busy=_nothing)
+            return engine.run(task, 0, 1000, interruptible=True, keep=_ignore)
 
         whole = _best(lambda: opened.run(None, feed))
-        request_us = _best(lambda: executor.interface.request(feed, private=False))
+        request_us = _best(lambda: executor.request(feed, private=False))
         native_us = _best(native)
         known = {
             "checking the feed, making arrays for the outputs": request_us,
             "filling the C structures": _best(lambda: request.fill(task)),
             "the native engine, with the runtime's own calls": native_us,
             "the call through cffi, and its result as a Python value": _best(run_engine) - native_us,
-            "keeping close() and a lost worker out": _best(gate_and_hold),
+            "keeping close() and a lost worker out": _best(count_and_keep),
         }
         return {"run()": whole, **known, "everything between": whole - sum(known.values())}
 
 
 def _nothing() -> None:
+    pass
+
+
+def _ignore(_: bool) -> None:
     pass
 
 

@@ -43,7 +43,8 @@ def _with(pause: Any) -> Any:
     """A loop that keeps some inferences ahead and does something else between looking after them."""
 
     def loop(opened: Any, feed: Any, tasks: int) -> None:
-        submitted, ahead = 0, []
+        submitted = 0
+        ahead: list[Any] = []
         while submitted < tasks or ahead:
             ahead = [future for future in ahead if not future.done()]
             while len(ahead) < AHEAD and submitted < tasks:

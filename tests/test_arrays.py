@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async.arrays import as_array
-from ez_rknn_async.casting import cast
+from ez_rknn_async._tensors.as_array import as_array
+from ez_rknn_async._tensors.casting import cast
 
 NUMBERS = np.arange(6, dtype=np.float32).reshape(2, 3)
 

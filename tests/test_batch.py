@@ -8,27 +8,32 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async import RknnDeviceError, RknnTimeoutError, batch
-from ez_rknn_async.batch import run_batch
-from ez_rknn_async.interface import Interface, Request
-from ez_rknn_async.outputs import Choice
-from ez_rknn_async.runtime.context import TensorAttribute
-from ez_rknn_async.shapes import shape_sets
+from ez_rknn_async import RknnDeviceError, RknnTimeoutError
+from ez_rknn_async._running import batch
+from ez_rknn_async._runtime.tensor_attribute import TensorAttribute
+from ez_rknn_async._tensors.outputs import Choice
+from ez_rknn_async._tensors.shapes import shape_sets
+from ez_rknn_async._transport.copying import Copying, CopyingRequest
+from ez_rknn_async._transport.signature import Signature
 
 
 def tensor(name: str, *shape: int) -> TensorAttribute:
     return TensorAttribute(name, shape, "UNDEFINED", "float16", 2, 1.0, 0)
 
 
-def model(*inputs: TensorAttribute, outputs: tuple[TensorAttribute, ...]) -> Interface:
-    return Interface(shape_sets(inputs, outputs, ()), "nchw")
+def model(*inputs: TensorAttribute, outputs: tuple[TensorAttribute, ...]) -> Signature:
+    return Signature.of(shape_sets(inputs, outputs, ()), "nchw")
 
 
-def submit(request: Request) -> Future[list[Any]]:
+def run_batch(signature: Signature, feed: Any, queue: Any, **options: Any) -> list[Any]:
+    return batch.run_batch(signature, Copying(signature), feed, queue, **options)
+
+
+def submit(request: CopyingRequest) -> Future[list[Any]]:
     """A runtime that fills every output with the first value of the first input."""
     future: Future[list[Any]] = Future()
     for array in request.arrays:
-        array[...] = request.inputs[0].array.ravel()[0]
+        array[...] = request.sources[0].array.ravel()[0]
     future.set_result(request.arrays)
     return future
 
@@ -43,42 +48,42 @@ def test_results_are_joined_along_the_outputs_own_first_dimension(
     shape: tuple[int, ...], joined: tuple[int, ...]
 ) -> None:
     """Whatever it is, nothing is cut off: the library that this one replaces kept [2,4] of [12,4]."""
-    interface = model(tensor("x", 1, 2), outputs=(tensor("y", *shape),))
-    (y,) = run_batch(interface, [X], submit)
+    signature = model(tensor("x", 1, 2), outputs=(tensor("y", *shape),))
+    (y,) = run_batch(signature, [X], submit)
     assert y.shape == joined
     assert [set(np.ravel(part)) for part in np.split(y, 3)] == [{1.0}, {2.0}, {3.0}]
 
 
 def test_the_samples_of_several_inputs_go_together() -> None:
     """Sample i is row i of each; a single number a sample is a row without dimensions."""
-    interface = model(tensor("x", 1, 2), tensor("t"), outputs=(tensor("y", 1),))
+    signature = model(tensor("x", 1, 2), tensor("t"), outputs=(tensor("y", 1),))
     seen: list[Any] = []
 
-    def spy(request: Request) -> Future[list[Any]]:
-        seen.append([p.array.tolist() for p in request.inputs])
+    def spy(request: CopyingRequest) -> Future[list[Any]]:
+        seen.append([p.array.tolist() for p in request.sources])
         return submit(request)
 
-    run_batch(interface, {"x": X, "t": [7.0, 8.0, 9.0]}, spy)
+    run_batch(signature, {"x": X, "t": [7.0, 8.0, 9.0]}, spy)
     assert seen == [[[[1.0, 0.0]], 7.0], [[[2.0, 0.0]], 8.0], [[[3.0, 0.0]], 9.0]]
 
 
 def test_a_model_with_a_batch_of_its_own_takes_that_many_rows_at_once() -> None:
     """Six rows for a model of three are two tasks."""
-    interface = model(tensor("x", 3, 2), outputs=(tensor("y", 3, 1),))
-    (y,) = run_batch(interface, [np.concatenate([X, X + 10])], submit)
+    signature = model(tensor("x", 3, 2), outputs=(tensor("y", 3, 1),))
+    (y,) = run_batch(signature, [np.concatenate([X, X + 10])], submit)
     assert y.ravel().tolist() == [1, 1, 1, 11, 11, 11]
 
 
 def test_results_may_be_received_in_an_array_of_the_joined_shape() -> None:
     """Each task writes into its own part of it."""
-    interface = model(tensor("x", 1, 2), outputs=(tensor("y", 1, 4), tensor("z", 1)))
+    signature = model(tensor("x", 1, 2), outputs=(tensor("y", 1, 4), tensor("z", 1)))
     mine = np.empty((3, 4), np.float16)
-    y, z = run_batch(interface, [X], submit, outputs={"y": mine}, choice=Choice(native=False))
+    y, z = run_batch(signature, [X], submit, outputs={"y": mine}, choice=Choice(native=False))
     assert y is mine
     assert mine.tolist() == [[1] * 4, [2] * 4, [3] * 4]
-    assert (z.dtype, z.tolist()) == (np.float32, [1, 2, 3])
+    assert (z.dtype, z.tolist()) == (np.dtype(np.float32), [1, 2, 3])
     with pytest.raises(ValueError, match=r"needs float32 or float16 and \[3, 4\]"):
-        run_batch(interface, [X], submit, outputs={"y": np.empty((1, 4), np.float32)})
+        run_batch(signature, [X], submit, outputs={"y": np.empty((1, 4), np.float32)})
 
 
 @pytest.mark.parametrize(
@@ -92,23 +97,23 @@ def test_results_may_be_received_in_an_array_of_the_joined_shape() -> None:
 )
 def test_a_batch_that_is_none_is_refused_in_words(x: Any, t: Any, message: str) -> None:
     """Before anything reaches the NPU."""
-    interface = model(tensor("x", 1, 2), tensor("t"), outputs=(tensor("y", 1),))
+    signature = model(tensor("x", 1, 2), tensor("t"), outputs=(tensor("y", 1),))
     with pytest.raises(ValueError, match=message):
-        run_batch(interface, [x, t], pytest.fail)
+        run_batch(signature, [x, t], pytest.fail)
 
 
 def test_rows_that_do_not_make_whole_samples_are_refused() -> None:
     """Filling up would invent results."""
-    interface = model(tensor("x", 2, 2), outputs=(tensor("y", 2),))
+    signature = model(tensor("x", 2, 2), outputs=(tensor("y", 2),))
     with pytest.raises(ValueError, match="a multiple of 2"):
-        run_batch(interface, [X], pytest.fail)
+        run_batch(signature, [X], pytest.fail)
 
 
 def test_an_error_names_its_sample_and_keeps_its_kind() -> None:
     """The first that failed, after all have ended: none may write into the caller's arrays later."""
     futures: list[Future[list[Any]]] = []
 
-    def failing(request: Request) -> Future[list[Any]]:
+    def failing(request: CopyingRequest) -> Future[list[Any]]:
         future = submit(request)
         if len(futures) > 0:
             future = Future()
@@ -116,9 +121,9 @@ def test_an_error_names_its_sample_and_keeps_its_kind() -> None:
         futures.append(future)
         return future
 
-    interface = model(tensor("x", 1, 2), outputs=(tensor("y", 1),))
+    signature = model(tensor("x", 1, 2), outputs=(tensor("y", 1),))
     with pytest.raises(RknnDeviceError, match=r"sample 1 of 3 \(counted from 0\): rknn_run failed") as caught:
-        run_batch(interface, [X], failing)
+        run_batch(signature, [X], failing)
     assert (caught.value.code, caught.value.call) == (-1, "rknn_run")
     assert len(futures) == 3
 
@@ -129,14 +134,14 @@ def test_a_submission_that_fails_waits_for_those_before_it(monkeypatch: pytest.M
     waited: list[Future[list[Any]]] = []
     monkeypatch.setattr(batch, "wait", waited.extend)
 
-    def refusing(request: Request) -> Future[list[Any]]:
+    def refusing(request: CopyingRequest) -> Future[list[Any]]:
         if len(accepted) == 2:
             raise RknnTimeoutError("run submit timed out")
         accepted.append(submit(request))
         return accepted[-1]
 
-    interface = model(tensor("x", 1, 2), outputs=(tensor("y", 1),))
+    signature = model(tensor("x", 1, 2), outputs=(tensor("y", 1),))
     with pytest.raises(RknnTimeoutError, match="sample 2 of 3"):
-        run_batch(interface, [X], refusing)
+        run_batch(signature, [X], refusing)
     assert len(accepted) == 2
     assert waited == accepted

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import inspect
+import pickle
+import rlcompleter
+import subprocess
+import sys
+import traceback
+import typing
+from typing import Any
+
+import pytest
+
 import ez_rknn_async
 import ztu_somemodelruntime_ez_rknn_async
 
@@ -58,3 +70,70 @@ def test_every_export_has_a_docstring() -> None:
     """help() is documentation too."""
     for name in EXPORTS:
         assert getattr(ez_rknn_async, name).__doc__
+
+
+def test_completion_offers_the_public_names_only() -> None:
+    """Neither rooms nor what the package itself imports."""
+    assert sorted(dir(ez_rknn_async)) == sorted([*EXPORTS, "__version__"])
+    completer = rlcompleter.Completer({"rknn": ez_rknn_async})
+    offered: list[str] = []
+    while (completion := completer.complete("rknn.", len(offered))) is not None:
+        offered.append(completion.partition(".")[2].partition("(")[0])
+    assert sorted(offered) == sorted(EXPORTS)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_belongs_to_the_package(name: str) -> None:
+    """In tracebacks, in help() and in pickles, which outlive a move between rooms."""
+    export = getattr(ez_rknn_async, name)
+    assert export.__module__ == "ez_rknn_async"
+    assert pickle.loads(pickle.dumps(export)) is export
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_can_be_inspected(name: str) -> None:
+    """Signatures and type hints are as before; a class's source is not found, where another one's would mislead."""
+    export = getattr(ez_rknn_async, name)
+    if inspect.isfunction(export):
+        assert inspect.getsource(export).startswith(f"def {export.__name__}(")
+        assert inspect.signature(export)
+    else:
+        with pytest.raises(OSError, match=r"source code not available|could not find class definition"):
+            inspect.getsource(export)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 cannot evaluate int | None")
+@pytest.mark.parametrize("name", EXPORTS)
+def test_type_hints_can_be_evaluated(name: str) -> None:
+    """By what validates or documents; typing looks for a class's names in the package that it says it belongs to."""
+    export = getattr(ez_rknn_async, name)
+    assert typing.get_type_hints(export) is not None
+
+
+def errors() -> list[Any]:
+    """One of each class, with all that it can carry."""
+    of_call: dict[str, Any] = {"code": -3, "symbol": "RKNN_ERR_X", "call": "rknn_run", "hint": "wait"}
+    carrying = {
+        "RknnModelError": {**of_call, "offset": 12},
+        "RknnRuntimeNotFoundError": {"tried": [("/a", "not there")], "hint": "install it"},
+    }
+    classes = [getattr(ez_rknn_async, name) for name in EXPORTS if name.startswith("Rknn") and name.endswith("Error")]
+    return [kind("it failed", **carrying.get(kind.__name__, of_call)) for kind in classes]
+
+
+@pytest.mark.parametrize("error", errors(), ids=lambda error: type(error).__name__)
+def test_an_error_survives_pickling(error: Any) -> None:
+    """It comes back from another process with its message, its code and its hint."""
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(again) is type(error)
+        assert (str(again), vars(again)) == (str(error), vars(error))
+    assert traceback.format_exception_only(type(error), error)[0].startswith(f"ez_rknn_async.{type(error).__name__}: ")
+
+
+def test_another_process_can_unpickle_an_error() -> None:
+    """Even one that has not imported the package yet."""
+    program = "import pickle, sys; print(repr(pickle.load(sys.stdin.buffer)))"
+    error = ez_rknn_async.RknnTimeoutError("too late")
+    command = [sys.executable, "-c", program]
+    shown = subprocess.run(command, input=pickle.dumps(error), capture_output=True, check=True, timeout=60).stdout
+    assert shown.decode().strip() == repr(error)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async.copying import Copying, Prepared, nchw_to_nhwc
-from ez_rknn_async.inputs import Input, arrange
-from ez_rknn_async.runtime.context import FORMATS, TYPES, TensorAttribute
-from ez_rknn_async.transport import Route
+from ez_rknn_async._runtime.tensor_attribute import FORMATS, TYPES, TensorAttribute
+from ez_rknn_async._tensors.inputs import Input, arrange
+from ez_rknn_async._tensors.shapes import ShapeSet
+from ez_rknn_async._transport.copying import Copying, Source, nchw_to_nhwc
+from ez_rknn_async._transport.signature import Signature
 
 
 def image(type_: str = "int8", layout: str = "nchw") -> Input:
@@ -22,8 +23,10 @@ def vector(type_: str = "int8") -> Input:
     return Input(TensorAttribute("v", (2, 3), "UNDEFINED", type_, 6, 0.5, -3), "nchw")
 
 
-def prepare(target: Input, value: Any, *, private: bool) -> Prepared:
-    return Copying((target,)).send(0, target.check(value), Route(0, 0), private=private)
+def prepare(target: Input, value: Any, *, private: bool) -> Source:
+    signature = Signature.of([ShapeSet((target.attribute,), ())], target.layout)
+    (source,) = Copying(signature).request([target.check(value)], 0, [], private=private).sources
+    return source
 
 
 def nchw(dtype: Any = np.float32) -> Any:

@@ -20,13 +20,12 @@ from ez_rknn_async import (
     RknnTypeError,
     RknnValueError,
     make_provider_options,
-    model_source,
-    sealed_memory,
 )
 from ez_rknn_async import SessionOptions as Options
+from ez_rknn_async._contexts import model_source
+from ez_rknn_async._contexts.model_source import ModelSource
+from ez_rknn_async._contexts.sealed_memory import above_standard_streams
 from ez_rknn_async.model import load, read_header
-from ez_rknn_async.model_source import ModelSource
-from ez_rknn_async.sealed_memory import above_standard_streams
 
 SIMULATED = {"runtime_library": "simulator", "simulator": "compute=off"}
 READERS = [ModelSource.of, load, read_header, InferenceSession]
@@ -44,7 +43,7 @@ def model(data: Path) -> Path:
 @pytest.mark.parametrize("kind", [os.fsdecode, lambda name: Path(os.fsdecode(name)), os.scandir])
 def test_takes_any_name_that_a_file_can_have(model: Path, tmp_path: Path, name: bytes, kind: Any) -> None:
     """As os.listdir() and sys.argv give it, as a Path, and as an os.DirEntry of a folder that is given as bytes."""
-    shutil.copy(model, os.path.join(os.fsencode(tmp_path), name))
+    shutil.copy(os.fsencode(model), os.path.join(os.fsencode(tmp_path), name))
     if kind is os.scandir:
         (path,) = os.scandir(os.fsencode(tmp_path))
     else:
@@ -266,7 +265,7 @@ def test_where_memory_cannot_be_sealed_the_copy_has_no_name(
         monkeypatch.setattr(os, "memfd_create", refuse)
     with ModelSource.of(model) as source, source.content() as path:
         assert Path(str(path)).read_bytes() == model.read_bytes()
-        assert os.stat(path).st_nlink == 0
+        assert os.stat(str(path)).st_nlink == 0
 
 
 def test_without_room_for_a_copy_the_file_itself_is_kept(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,9 +274,9 @@ def test_without_room_for_a_copy_the_file_itself_is_kept(model: Path, monkeypatc
     def refuse(*_: Any) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sealed_memory.os, "sendfile", refuse)
+    monkeypatch.setattr(os, "sendfile", refuse)
     with ModelSource.of(model) as source, source.content() as path:
-        assert os.path.samefile(path, model)
+        assert os.path.samefile(str(path), model)
 
 
 def test_a_file_that_is_being_written_is_refused(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,7 +288,7 @@ def test_a_file_that_is_being_written_is_refused(model: Path, tmp_path: Path, mo
         file.write_bytes(b"x" * 100)
         return send(*arguments)
 
-    monkeypatch.setattr(sealed_memory.os, "sendfile", append)
+    monkeypatch.setattr(os, "sendfile", append)
     with pytest.raises(RknnModelError, match=r"m\.rknn' was written to while it was read"):
         ModelSource.of(file)
 
@@ -300,7 +299,7 @@ def test_a_large_file_is_not_copied(tmp_path: Path) -> None:
     with file.open("wb") as large:
         large.truncate(model_source.LARGEST_COPY + 1)
     with ModelSource.of(file) as source, source.content() as path:
-        assert os.path.samefile(path, file)
+        assert os.path.samefile(str(path), file)
 
 
 def test_no_descriptor_is_a_standard_stream() -> None:

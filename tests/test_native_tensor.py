@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async.errors import RknnValueError
-from ez_rknn_async.model import DType, Kind, Preprocessing, Tensor
-from ez_rknn_async.model import Layout as Stored
-from ez_rknn_async.native_tensor import (
+from ez_rknn_async._runtime.tensor_attribute import TensorAttribute
+from ez_rknn_async._tensors.npu_layout import (
     NativeTensor,
     input_conversion,
     native_input,
@@ -19,7 +17,9 @@ from ez_rknn_async.native_tensor import (
     output_conversion,
     raw_image,
 )
-from ez_rknn_async.runtime.context import TensorAttribute
+from ez_rknn_async.errors import RknnValueError
+from ez_rknn_async.model import DType, Kind, Preprocessing, Tensor
+from ez_rknn_async.model import Layout as Stored
 
 
 def attribute(shape: tuple[int, ...], format_: str, type_: str = "int8", **more: Any) -> TensorAttribute:

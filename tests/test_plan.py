@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ez_rknn_async.options import ProviderOptions
-from ez_rknn_async.plan import Plan, plan
-from ez_rknn_async.soc import soc
+from ez_rknn_async._options.plan import Plan, plan
+from ez_rknn_async._options.provider_options import ProviderOptions
+from ez_rknn_async._options.soc import soc
 
 
 def plan_for(name: str, **options: object) -> Plan:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ez_rknn_async import RknnError, profiling
-from ez_rknn_async.profiling import Profiler
-from ez_rknn_async.runtime.engine import Result
+from ez_rknn_async import RknnError
+from ez_rknn_async._observing import profiling
+from ez_rknn_async._observing.profiling import Profiler
+from ez_rknn_async._runtime.task import Result
 
 
-def result(task: int, worker: int, code: int = 0, times: tuple[int, ...] = (1000, 3000, 4000, 9000, 9500)) -> Result:
-    return Result(task, task, code, "", worker, 0, *times, "")
+def result(task: int, worker: int, code: int = 0, times: Sequence[int] = (1000, 3000, 4000, 9000, 9500)) -> Result:
+    submitted, started, given, computed, finished = times
+    return Result(task, task, code, "", worker, 0, submitted, started, given, computed, finished, "")
 
 
 def events(path: str, **wanted: Any) -> list[dict[str, Any]]:
@@ -29,7 +32,7 @@ def profiler(tmp_path: Path) -> Profiler:
 
 def test_each_worker_has_a_row_with_the_stages_of_its_tasks(profiler: Profiler) -> None:
     """In microseconds, as the format wants; the wait in the queue is apart, because waits overlap."""
-    profiler.task(result(7, worker=2))
+    profiler.task_ended(result(7, worker=2))
     path = profiler.end()
     (row,) = [e["tid"] for e in events(path, ph="M") if e["args"]["name"] == "core 0, context 1"]
     assert [(e["name"], e["ts"], e["dur"]) for e in events(path, ph="X", tid=row)] == [
@@ -52,8 +55,8 @@ def test_callbacks_have_a_row_of_their_own(profiler: Profiler) -> None:
 
 def test_a_task_that_failed_shows_how_far_it_came_and_one_that_was_withdrawn_is_left_out(profiler: Profiler) -> None:
     """No worker took that one up, so it has no times."""
-    profiler.task(result(1, worker=0, code=-1, times=(1000, 2000, 3000, 0, 0)))
-    profiler.task(result(2, worker=2**32 - 1, code=-108, times=(1000, 0, 0, 0, 0)))
+    profiler.task_ended(result(1, worker=0, code=-1, times=(1000, 2000, 3000, 0, 0)))
+    profiler.task_ended(result(2, worker=2**32 - 1, code=-108, times=(1000, 0, 0, 0, 0)))
     path = profiler.end()
     assert [(e["name"], e["args"]) for e in events(path, ph="X")] == [("input conversion", {"task": 1, "code": -1})]
 
@@ -72,7 +75,7 @@ def test_a_table_that_cannot_be_measured_does_not_lose_the_profile(profiler: Pro
         raise RknnError("no memory")
 
     profiler.measure_layers = fail
-    profiler.task(result(7, worker=0))
+    profiler.task_ended(result(7, worker=0))
     assert len(events(profiler.end(), name="NPU")) == 1
     assert "no memory" in caplog.text
 
@@ -80,7 +83,7 @@ def test_a_table_that_cannot_be_measured_does_not_lose_the_profile(profiler: Pro
 def test_a_file_that_cannot_be_written_keeps_what_was_recorded(tmp_path: Path) -> None:
     """Make the directory and end it again."""
     profiler = Profiler(str(tmp_path / "missing" / "profile_"), ["0"])
-    profiler.task(result(7, worker=0))
+    profiler.task_ended(result(7, worker=0))
     with pytest.raises(FileNotFoundError):
         profiler.end()
     (tmp_path / "missing").mkdir()
@@ -94,7 +97,7 @@ def test_who_receives_results_is_watched_without_noticing(profiler: Profiler) ->
         raise KeyError(request)
 
     with pytest.raises(KeyError, match="the request"):
-        profiler.watching(receive)("the request", result(7, worker=0))  # type: ignore[arg-type]
+        profiler.observing(receive)("the request", result(7, worker=0))
     path = profiler.end()
     assert [e["args"]["task"] for e in (*events(path, name="NPU"), *events(path, name="callback"))] == [7, 7]
 
@@ -102,7 +105,7 @@ def test_who_receives_results_is_watched_without_noticing(profiler: Profiler) ->
 def test_ending_twice_gives_the_same_file(profiler: Profiler) -> None:
     """close() ends a profile that nobody ended; afterwards nothing is recorded."""
     path = profiler.end()
-    profiler.task(result(1, worker=0))
+    profiler.task_ended(result(1, worker=0))
     assert profiler.end() == path
     assert not events(path, ph="X")
 
@@ -117,6 +120,6 @@ def test_a_profile_has_an_end(profiler: Profiler, monkeypatch: pytest.MonkeyPatc
     """A session that runs for weeks with profiling on must not fill the memory."""
     monkeypatch.setattr(profiling, "MOST_RECORDS", 3)
     for task in range(5):
-        profiler.task(result(task, worker=0))
+        profiler.task_ended(result(task, worker=0))
     assert len(events(profiler.end(), name="NPU")) == 3
     assert "full after 3 tasks" in caplog.text

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ez_rknn_async import InferenceSession, get_all_providers, get_available_providers, get_device
+from ez_rknn_async._options.providers import RKNPU2, RKNPU2_SIMULATOR, choose
+from ez_rknn_async._runtime.locate import ENVIRONMENT
 from ez_rknn_async.errors import RknnRuntimeNotFoundError
-from ez_rknn_async.providers import RKNPU2, RKNPU2_SIMULATOR, choose
-from ez_rknn_async.runtime.locate import ENVIRONMENT
 
 
 def test_a_machine_without_an_npu_has_the_simulated_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_a_machine_whose_runtime_does_not_load_still_has_the_simulated_npu(monke
 
 def test_a_board_has_both_the_npu_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """What get_available_providers() says can be given to a session as it is: the first is used."""
-    monkeypatch.setattr("ez_rknn_async.providers._has_npu", lambda: True)
+    monkeypatch.setattr("ez_rknn_async._options.providers._has_npu", lambda: True)
     assert get_device() == "NPU"
     assert choose(get_available_providers(), None) == (RKNPU2, {})
 
@@ -67,7 +67,7 @@ def test_what_cannot_be_meant_is_refused(providers: Any, options: Any, message: 
 
 def test_no_runtime_is_not_hidden_from_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the question is harmless; running on another device than asked for is not."""
-    from ez_rknn_async.runtime.locate import locate
+    from ez_rknn_async._runtime.locate import locate
 
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "/nowhere/librknnrt.so")
     with pytest.raises(RknnRuntimeNotFoundError, match="nowhere"):
@@ -75,7 +75,7 @@ def test_no_runtime_is_not_hidden_from_a_session(monkeypatch: pytest.MonkeyPatch
 
 
 def _without_npu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ez_rknn_async.runtime.locate.rockchip_soc", lambda: None)
+    monkeypatch.setattr("ez_rknn_async._runtime.locate.rockchip_soc", lambda: None)
     for variable in ENVIRONMENT:
         monkeypatch.delenv(variable, raising=False)
 

@@ -16,8 +16,8 @@ from ez_rknn_async import (
     SessionOptions,
     set_default_logger_severity,
 )
-from ez_rknn_async.outputs import Choice
-from ez_rknn_async.run_options import RunSettings
+from ez_rknn_async._options.run_options import RunSettings
+from ez_rknn_async._tensors.outputs import Choice
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -117,7 +117,7 @@ def test_onnx_runtimes_own_options_are_understood() -> None:
     mine = SessionOptions()
     assert SessionOptions.of(mine) is mine
     with pytest.raises(TypeError, match="takes a SessionOptions"):
-        SessionOptions.of({"enable_profiling": True})
+        SessionOptions.of({"enable_profiling": True})  # type: ignore[arg-type]
 
 
 def test_config_entries_are_kept() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ez_rknn_async.inputs import Input
-from ez_rknn_async.runtime.context import TensorAttribute
-from ez_rknn_async.shape_advice import Expected, advice
+from ez_rknn_async._messages.shape_advice import Expected, advice
+from ez_rknn_async._runtime.tensor_attribute import TensorAttribute
+from ez_rknn_async._tensors.inputs import Input
 
 NCHW = Expected((1, 3, 4, 5), "NCHW", "NHWC")
 NHWC = Expected((1, 4, 5, 3), "NHWC", "NCHW")

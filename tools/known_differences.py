@@ -10,19 +10,19 @@ import math
 from typing import TYPE_CHECKING
 
 from ez_rknn_async.model import load
-from ez_rknn_async.model.constants import constant
-from ez_rknn_async.model.convolution import convolution
-from ez_rknn_async.model.graph import DType, Kind
-from ez_rknn_async.model.hidden_rounding import is_separate
-from ez_rknn_async.model.registers import RegisterFile
-from ez_rknn_async.model.stages import Binary, Rounding
-from ez_rknn_async.model.unsupported import UnsupportedFormError
+from ez_rknn_async.model.format.graph import DType, Kind
+from ez_rknn_async.model.operators.constants import constant
+from ez_rknn_async.model.operators.convolution import convolution
+from ez_rknn_async.model.operators.hidden_rounding import is_separate
+from ez_rknn_async.model.operators.registers import RegisterFile
+from ez_rknn_async.model.operators.stages import Binary, Rounding
+from ez_rknn_async.model.operators.unsupported import UnsupportedFormError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ez_rknn_async.model import Model
-    from ez_rknn_async.model.graph import Graph, Node
+    from ez_rknn_async.model.format.graph import Graph, Node
 
 SUMS = ("Add", "Sub", "Max")
 

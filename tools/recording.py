@@ -125,7 +125,7 @@ def noise(random: np.random.Generator, size: Sequence[int]) -> NDArray[np.float3
 
 def record(path: Path, cases: Sequence[Sequence[NDArray[Any]]], outputs: Sequence[Sequence[NDArray[Any]]]) -> None:
     """Writes ``case<i>_input<j>`` and ``case<i>_output<j>`` for every case."""
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for kind, recorded in (("input", cases), ("output", outputs)):
         for case, values in enumerate(recorded):
             arrays.update({f"case{case}_{kind}{index}": value for index, value in enumerate(values)})
@@ -134,7 +134,7 @@ def record(path: Path, cases: Sequence[Sequence[NDArray[Any]]], outputs: Sequenc
 
 def describe(entry: Entry, model: onnx.ModelProto, outputs: Sequence[Sequence[NDArray[Any]]]) -> dict[str, Any]:
     """The manifest's entry; shapes are those of the inputs before compiling and of the first case's outputs."""
-    dtypes = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
+    dtypes: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
     return {
         "name": entry.name,
         "file": f"{entry.name}.rknn",

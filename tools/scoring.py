@@ -114,7 +114,8 @@ def as_quantised(values: NDArray[Any], port: NodeArg) -> NDArray[Any]:
     if port.quantization is None or port.dtype != "int8":
         return values
     steps = np.rint(values / np.float32(port.quantization.scale)) + port.quantization.zero_point
-    return np.clip(steps, -128, 127).astype(np.int8)
+    rounded: NDArray[Any] = np.clip(steps, -128, 127).astype(np.int8)
+    return rounded
 
 
 def difference(ours: NDArray[Any], official: NDArray[Any], scale: float) -> Difference:

@@ -160,7 +160,13 @@ def custom_blend() -> onnx.ModelProto:
     left = g.op("Relu", g.conv(g.input("x", [1, 3, 8, 8]), 8))
     right = g.conv(left, 8)
     gains = g.constant(np.linspace(0.5, 1.5, 8).astype(np.float32))
-    attributes = {"alpha": 0.25, "signs": [1, -1], "offsets": [0.5, -0.25, 0.125], "repeat": 2, "mode": "difference"}
+    attributes: dict[str, Any] = {
+        "alpha": 0.25,
+        "signs": [1, -1],
+        "offsets": [0.5, -0.25, 0.125],
+        "repeat": 2,
+        "mode": "difference",
+    }
     blend, rest = g.ops("cstBlend", 2, left, right, gains, **attributes)
     g.output("y", g.op("Add", g.conv(g.op("cstDouble", blend), 8), rest))
     return g.model()
@@ -338,7 +344,7 @@ def seldom() -> onnx.ModelProto:
     x = g.input("x", [1, 8, 6, 10])
     left, right = g.ops("Split", 2, x, g.constant(np.array([4, 4])), axis=1)
     g.output("gated", g.op("Mul", left, g.op("Sigmoid", right)))
-    window = {"kernel_shape": [5, 1], "strides": [2, 2], "auto_pad": "SAME_UPPER"}
+    window: dict[str, Any] = {"kernel_shape": [5, 1], "strides": [2, 2], "auto_pad": "SAME_UPPER"}
     g.output("narrow", g.conv(g.op("AveragePool", g.conv(x, 8, depthwise=True), **window), 8, kernel=1))
     bounds = _bounds(g, -0.7, 0.1)  # 0.1 is not a float16
     g.output("below", g.op("Cast", g.op("Less", g.op("Clip", x, *bounds), bounds[1]), to=TensorProto.FLOAT))

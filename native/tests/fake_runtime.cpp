@@ -1,6 +1,5 @@
 #include "tests/fake_runtime.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -380,25 +379,6 @@ ezr_group_stats stats_of(ezr_engine *engine) {
 
 void wait_until_queued(ezr_engine *engine, uint32_t count) {
     while (stats_of(engine).queued < count) continue;
-}
-
-int engine_threads() {
-    int count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    while (const dirent *task = readdir(tasks)) {
-        if (task->d_name[0] == '.') continue;
-        char name[32] = "";
-        if (FILE *file = std::fopen((std::string("/proc/self/task/") + task->d_name + "/comm").c_str(), "r")) {
-            if (std::fgets(name, sizeof name, file) && std::string(name).rfind("ezr-", 0) == 0) ++count;
-            std::fclose(file);
-        }
-    }
-    closedir(tasks);
-    return count;
-}
-
-void wait_until_no_engine_threads() {
-    while (engine_threads() > 0) std::this_thread::yield();
 }
 
 }  // namespace ez_rknn::tests

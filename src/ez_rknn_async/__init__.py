@@ -9,7 +9,22 @@ Where there is no NPU the same program runs on a simulated one.
 
 import importlib.metadata as _metadata
 import logging as _logging
+from typing import Any as _Any
 
+from ._options.keywords import Rknpu2ProviderOptions, make_provider_options
+from ._options.log_severity import set_default_logger_severity
+from ._options.providers import get_all_providers, get_available_providers, get_device
+from ._options.rknpu3_options import (
+    RknnProviderOptions,
+    Rknpu3ProviderOptions,
+    make_rknpu3_provider_options,
+)
+from ._options.run_options import RunOptions
+from ._options.session_options import ExecutionMode, ExecutionOrder, GraphOptimizationLevel, SessionOptions
+from ._tensors.metadata import ModelMetadata
+from ._tensors.node_arg import NodeArg, Quantization
+from ._values.io_binding import IOBinding
+from ._values.ort_value import OrtValue
 from .errors import (
     RknnClosedError,
     RknnDeviceError,
@@ -21,22 +36,7 @@ from .errors import (
     RknnTypeError,
     RknnValueError,
 )
-from .io_binding import IOBinding
-from .metadata import ModelMetadata
-from .node_arg import NodeArg, Quantization
-from .option_types import (
-    RknnProviderOptions,
-    Rknpu2ProviderOptions,
-    Rknpu3ProviderOptions,
-    make_rknpu3_provider_options,
-)
-from .options import make_provider_options
-from .ort_value import OrtValue
-from .providers import get_all_providers, get_available_providers, get_device
-from .run_options import RunOptions
 from .session import InferenceSession
-from .session_options import ExecutionMode, ExecutionOrder, GraphOptimizationLevel, SessionOptions
-from .severity import set_default_logger_severity
 
 __all__ = [
     "InferenceSession",
@@ -80,5 +80,21 @@ try:
     __version__ = _metadata.version("ez-rknn-async")
 except _metadata.PackageNotFoundError:  # a source tree that was not installed
     __version__ = "0+source"
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def _claim(public: _Any) -> None:
+    """Make tracebacks, pickles and help() name what a program imports, not the room where it is defined."""
+    public.__module__ = __name__
+    # Since Python 3.13 inspect.getsource() would look for this line in this file, and show another class's source.
+    if "__firstlineno__" in vars(public):
+        del public.__firstlineno__
+
+
+for _name in __all__:
+    _claim(globals()[_name])
 
 _logging.getLogger("ez_rknn_async").addHandler(_logging.NullHandler())

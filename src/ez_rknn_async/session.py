@@ -2,315 +2,399 @@
 
 from __future__ import annotations
 
-import difflib
-import functools
-import logging
-import threading
-import weakref
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
-from .array_runs import ArrayRuns
-from .binding_runs import BindingRuns
-from .calls import under_one_name
-from .errors import RknnClosedError, RknnTypeError
-from .exchange import made_again
-from .health import SessionHealth
-from .model_source import ModelSource
-from .opening import open_model
-from .options import ProviderOptions, is_option
-from .pipeline import Pipeline
-from .process_bound import ProcessBound, never_raising
-from .providers import choose, warn_of_simulation
-from .session_options import SessionOptions
-from .severity import DEFAULT, set_default_logger_severity
-from .wording import shown
+from ._host.callbacks import RESULTS, VALUES, check_callback
+from ._host.process_bound import ProcessBound, never_raising
+from ._options.run_options import DEFAULT_SETTINGS, RunSettings, of_one
+from ._running import awaitable
+from ._running.batch import run_batch_on
+from ._running.callback import deliver_to
+from ._running.deployment import Deployment, read_health
+from ._running.futures import submit
+from ._running.pipeline import Pipeline
+from ._running.queue_timeout import QueueTimeout
+from ._running.retry import retried
+from ._running.streams import AsyncStream, Stream, check_stream
+from ._running.weight_lender import weight_lender
+from ._tensors.inputs import owned
+from ._tensors.outputs import select, selected
+from ._values.binding_runs import binding_request, feed_of_values, submit_binding
+from ._values.io_binding import IOBinding
+from ._values.ort_value import OrtValue
+from ._values.ports import ports_of
+from .errors import RknnError
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping
-    from types import TracebackType
+    from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 
-    from .executor import Executor
-    from .metadata import ModelMetadata
-    from .node_arg import NodeArg
-    from .opening import Loaded, Opened
-    from .profiling import Profiler
-    from .stats import SessionStats
+    import numpy.typing as npt
 
-    _Target = tuple[Optional[str], ProviderOptions, Optional[Loaded]]
+    from ._contexts.model_source import PathOrBytes
+    from ._observing.health import SessionHealth
+    from ._observing.stats import SessionStats
+    from ._options.providers import ProviderOptionsLike, Providers
+    from ._options.run_options import RunOptionsLike
+    from ._options.session_options import SessionOptions, SessionOptionsLike
+    from ._running.callback import Callback
+    from ._running.futures import RunFuture
+    from ._tensors.metadata import ModelMetadata
+    from ._tensors.node_arg import NodeArg
 
-logger = logging.getLogger("ez_rknn_async")
+    Array = npt.NDArray[Any]
+    Names = Optional[Sequence[str]]
 
-_KEYWORDS = ("use_weight_from",)
 
-
-@under_one_name
-class InferenceSession(ArrayRuns, BindingRuns, ProcessBound):
+class InferenceSession(ProcessBound):
     """A model on the NPU, with the interface of ONNX Runtime's session of that name.
 
     Thread-safe: any number of threads may call any of its methods at once. Use it in a ``with`` block, or call
-    :meth:`close`; a session that is dropped without either closes itself.
+    :meth:`close`; a session that is dropped closes itself.
     """
 
     def __init__(
         self,
-        path_or_bytes: str | os.PathLike[str] | bytes | bytearray | memoryview,
-        sess_options: Any = None,
-        providers: Any = None,
-        provider_options: Any = None,
+        path_or_bytes: PathOrBytes,
+        sess_options: SessionOptionsLike = None,
+        providers: Providers = None,
+        provider_options: ProviderOptionsLike = None,
+        *,
+        use_weight_from: InferenceSession | None = None,
         **kwargs: Any,
     ) -> None:
         """Load a model and make it ready on every core that the options name.
 
         Args:
-            path_or_bytes: the ``.rknn`` file's path, or its content. Whatever happens to the file afterwards, the
-                session goes on with what it was.
+            path_or_bytes: the ``.rknn`` file's path, or its content. What was loaded stays whatever happens to it.
             sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
-            providers: None, or ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), or
-                ``"RKNPU2SimulatorExecutionProvider"`` for the simulated NPU. None is the NPU where there is one, and
-                the simulated one elsewhere; to have that although the NPU is named is a ``UserWarning``.
+            providers: ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), with a ``UserWarning`` where there
+                is no NPU; ``"RKNPU2SimulatorExecutionProvider"`` for the simulated one; None for whichever there is.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
-            **kwargs: ``use_weight_from=session``: the session whose weights stand for those that this model leaves out
+            use_weight_from: the session whose weights stand for those that this model leaves out
                 (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
+            **kwargs: none; others are refused with advice.
 
         Raises:
             RknnModelError: the file cannot be opened, is damaged, or is not for this SoC or runtime.
-            RknnClosedError: the session given as ``use_weight_from`` is closed.
-            RknnRuntimeNotFoundError: no runtime library could be loaded.
-            RknnTimeoutError: the runtime did not load the model within ``load_timeout_ms``.
-            RknnValueError, RknnTypeError: an argument is wrong.
+            RknnRuntimeNotFoundError, RknnTimeoutError: no runtime library loads, or not within ``load_timeout_ms``.
+            RknnClosedError, RknnValueError, RknnTypeError: an argument is wrong, or the lending session is closed.
         """
-        self._lender = _lender(kwargs)  # not the session itself, which may be dropped
-        self._session_options = SessionOptions.of(sess_options)
-        if self._session_options.log_severity_level != DEFAULT:
-            set_default_logger_severity(self._session_options.log_severity_level)
+        lender = weight_lender(InferenceSession, use_weight_from, kwargs)
         self._pipeline = Pipeline()
-        self._exchanging = threading.RLock()  # one exchange at a time; a signal handler may begin one inside another
-        self._exchanges = self._last_exchange = 0  # how many have begun; the number of the last one that succeeded
-        self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
-        provider, given = choose(providers, provider_options)
-        options = ProviderOptions.parse(given)
-        warn_of_simulation(providers, options.runtime_library)
-        self._source = ModelSource.of(path_or_bytes)  # let go by _close()
-        try:
-            self._enter(self._open(provider, options), provider, options)
-        except BaseException:
-            self._source.let_go()
-            raise
+        self._deployment = Deployment(path_or_bytes, sess_options, providers, provider_options, lender)
 
     @never_raising
     def __repr__(self) -> str:
-        executor = self._executor
-        cores = ", ".join(f"[{cores}]" if "," in cores else cores for cores in executor.cores)
-        state = executor.state() if self._finalizer.alive else "closed"
-        return f"<{type(self).__name__} {self._source} on {self._provider}, cores {cores}: {state}>"
+        return f"<{type(self).__name__} {self._deployment}>"
 
-    def _open(self, provider: str | None, options: ProviderOptions, loaded: Loaded | None = None) -> Opened:
-        return open_model(self._source, provider, options, self._session_options, self._lender(), loaded)
+    @retried
+    def run(
+        self,
+        output_names: Names,
+        input_feed: Any,
+        run_options: RunOptionsLike = None,
+        *,
+        outputs: Mapping[str, Array] | None = None,
+    ) -> list[Array]:
+        """Run one inference and return its outputs: C-contiguous arrays, new ones but for those in ``outputs``.
 
-    def _enter(self, opened: Opened, wanted: str | None, options: ProviderOptions) -> None:
-        """Run on what was opened from now on."""
-        self._wanted, self._options = wanted, options
-        self._executor, self._provider, self._modelmeta, self._profiler, self._loaded = opened
-        # Runs when the session is dropped and, should that not happen, before the interpreter ends.
-        self._finalizer = weakref.finalize(self, _close, self._source, self._executor, self._profiler)
+        They are float32 unless the output is of an integer type without quantisation, or ``output_dtype`` is
+        ``"native"``.
 
-    def _exchange(self, choose_target: Callable[[], _Target], *, may_join: bool = False) -> None:
-        """Load the model again, for the provider and with the options chosen, and end what the session ran on.
+        Args:
+            output_names: which outputs, in which order; None or empty for all.
+            input_feed: ``{name: array}``, a sequence of arrays in the model's order, or one array for the only input.
+                Any real dtype; shapes as :meth:`get_inputs` says.
+            run_options: a dictionary or a :class:`RunOptions` with ``ztu_modelrt_dispatch_batch`` (run each sample of a
+                batch on its own, spread over the cores), ``output_dtype`` or ``output_layout``.
+            outputs: arrays to write outputs into, by name: C-contiguous, of the output's shape, float32 or of the
+                output's own type. The results are then these very arrays.
 
-        With ``may_join`` another one that begins after this call and succeeds will do.
+        Raises:
+            RknnValueError, RknnTypeError: the feed does not fit the model; nothing reached the NPU.
+            RknnTimeoutError, RknnDeviceError: no worker was free within ``submit_timeout_ms``; the NPU failed.
         """
-        begun = self._exchanges
-        with self._exchanging:
-            if may_join and self._last_exchange > begun:
-                return
-            self._exchanges += 1
-            number = self._exchanges
-            wanted, options, loaded = choose_target()
-            if not self._finalizer.alive:
-                raise RknnClosedError("the session is closed")
-            opened = self._open(wanted, options, loaded)
-            with self._state:
-                former = self._finalizer.detach()
-                if former is not None:
-                    self._enter(opened, wanted, options)
-                    self._last_exchange = number
-        # Not inside: the former executor may be delivering to a callback that makes an exchange, too.
-        if former is None:  # closed meanwhile
-            _end(opened.executor, opened.profiler, patient=False)
-            raise RknnClosedError("the session is closed")
-        _, executor, profiler = former[2]
-        _end(executor, profiler, patient=False)
+        executor = self._deployment.executor
+        settings = DEFAULT_SETTINGS if run_options is None else RunSettings.of(run_options)
+        if output_names is not None:
+            wanted = select(output_names, executor.signature.output_names, "run(output_names, input_feed)")
+        if settings.dispatch_batch:
+            results = run_batch_on(executor, input_feed, outputs=outputs, choice=settings.outputs)
+        else:
+            request = executor.request(input_feed, private=False, outputs=outputs, choice=settings.outputs)
+            results = executor.run(request)
+        return results if output_names is None else selected(results, wanted)
 
-    @property
-    def stats(self) -> SessionStats:
-        """What the session has done so far: tasks and load of each core, latency percentiles, memory."""
-        return self._executor.stats.read()
+    @retried
+    def run_async(
+        self,
+        output_names: Names,
+        input_feed: Any,
+        callback: Callback[Array],
+        user_data: Any = None,
+        run_options: RunOptionsLike = None,
+    ) -> None:
+        """Queue one inference and return; ``callback(results, user_data, err)`` gets what comes of it.
 
-    @property
-    def health(self) -> SessionHealth:
-        """How the workers are: whether they serve, fail, hang or are lost. See :meth:`reset`."""
-        try:
-            return self._read_health()
-        except RknnClosedError:
-            return SessionHealth(())
+        The inputs are copied before this returns. The callback is called on the session's own thread: with the list of
+        outputs and ``""``, or with None and the error's text. Callbacks come in the order of submission (provider
+        option ``sequential_callbacks``). What one raises goes to ``threading.excepthook``, or is logged if the program
+        has set up logging; the next one is called all the same.
 
-    @made_again
-    def _read_health(self) -> SessionHealth:
-        return self._executor.health()
+        Raises:
+            RknnTypeError: the callback does not take three positional arguments, or is a coroutine function.
+            RknnValueError, RknnTypeError, RknnTimeoutError: the feed does not fit the model, or the queue stayed full
+                for ``submit_timeout_ms``; the callback will not be called.
+        """
+        call = "run_async(output_names, input_feed, callback, user_data=None)"
+        check_callback(callback, RESULTS, call, "pass a function, or await run_awaitable()")
+        executor, settings = self._deployment.executor, of_one(run_options, "run_async")
+        wanted = select(output_names, executor.signature.output_names, call)
+        request = executor.request(input_feed, private=True, choice=settings.outputs)
+        deliver_to(callback, user_data, executor, request, lambda: selected(request.arrays, wanted))
 
-    # ---- What the model is ----
+    @retried
+    def submit(self, input_feed: Any, output_names: Names = None, *, timeout: float | None = None) -> RunFuture:
+        """Queue one inference and return its future, which is one of the standard library's.
+
+        It can be cancelled until a worker takes it up. Futures end in no particular order. What ``add_done_callback``
+        adds is called on the session's thread.
+
+        Args:
+            input_feed: as for :meth:`run`; it is copied before this returns. Or what :meth:`io_binding` returned: then
+                nothing is copied, and the result is the list of its output values.
+            output_names: which outputs, in which order; None or empty for all. A binding says so itself.
+            timeout: how many seconds to wait for a place in the queue; 0: do not wait; None: ``submit_timeout_ms``.
+
+        Raises:
+            RknnValueError, RknnTypeError: the feed does not fit the model, or the timeout is no time.
+            RknnInUseError, RknnTimeoutError: the binding or one of its values is in use; the queue stayed full.
+        """
+        executor, limit = self._deployment.executor, QueueTimeout.of(timeout)
+        with limit.explained():
+            if isinstance(input_feed, IOBinding):
+                return submit_binding(self, executor, input_feed, output_names, limit.milliseconds)
+            wanted = select(output_names, executor.signature.output_names, "submit(input_feed, output_names=None)")
+            return submit(executor, executor.request(input_feed, private=True), wanted, limit.milliseconds)
+
+    @retried
+    async def run_awaitable(
+        self, output_names: Names, input_feed: Any, run_options: RunOptionsLike = None
+    ) -> list[Array]:
+        """:meth:`run` for asyncio: ``outputs = await session.run_awaitable(None, feed)``.
+
+        No thread is used per call and nothing polls; while the queue is full the event loop goes on. Cancelling
+        withdraws the task if no worker has taken it up. Loops in several threads may share a session. The feed is
+        copied before the first await.
+        """
+        settings, signature = of_one(run_options, "run_awaitable"), self._deployment.executor.signature
+        wanted = select(output_names, signature.output_names, "run_awaitable(output_names, input_feed)")
+        # Copied once: when the inference is retried the caller may have changed the arrays.
+        feed = owned(input_feed, signature.input_names)
+        return selected(await awaitable.run_feed(self, feed, settings.outputs), wanted)
+
+    def map(
+        self, feeds: Iterable[Any], *, depth: int | None = None, ordered: bool = True, output_names: Names = None
+    ) -> Stream:
+        """Run a stream of feeds: ``for outputs in session.map(frames): ...``.
+
+        An inference that fails raises at its own item; the iteration can go on after it. Closing the stream (or
+        dropping it) cancels what is queued. At most ``depth`` feeds are taken ahead.
+
+        Args:
+            feeds: an iterable of feeds, each as for :meth:`run`.
+            depth: how many are under way at once, at least 1; None: enough to keep every worker busy.
+            ordered: results in the order of the feeds; otherwise as they finish.
+            output_names: which outputs, in which order; None or empty for all.
+        """
+        depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map")
+        return Stream(feeds, lambda feed: self.submit(feed, output_names), depth=depth, ordered=ordered)
+
+    def map_awaitable(
+        self,
+        feeds: Iterable[Any] | AsyncIterable[Any],
+        *,
+        depth: int | None = None,
+        ordered: bool = True,
+        output_names: Names = None,
+    ) -> AsyncStream:
+        """:meth:`map` for asyncio, also of asynchronous ``feeds``; leave it early with ``await stream.aclose()``."""
+        depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map_awaitable", asynchronous=True)
+        return AsyncStream(feeds, lambda feed: self.run_awaitable(output_names, feed), depth=depth, ordered=ordered)
+
+    def run_pipeline(
+        self, input_feed: Any, depth: int = 3, reset: bool = False, output_names: Names = None
+    ) -> list[Array] | None:
+        """Give in a frame and take out the outputs of the frame given in ``depth`` calls ago.
+
+        Args:
+            input_feed: as for :meth:`run`; it is copied before this returns.
+            depth: how many frames are under way; the first ``depth`` calls return None.
+            reset: start anew with this frame, dropping the results of those under way. So does another depth.
+            output_names: which outputs of this frame, in which order; None or empty for all.
+
+        Raises as :meth:`run`; an error of an older frame is raised when its results are due.
+        """
+        if self._deployment.executor.is_delivering():
+            raise RknnError("run_pipeline() would wait for this callback's own thread; use run() in a callback")
+        return self._pipeline.step(lambda: self.submit(input_feed, output_names), depth, bool(reset))
+
+    def drain_pipeline(self) -> list[list[Array]]:
+        """The outputs of the frames that :meth:`run_pipeline` has under way, oldest first; it is empty afterwards.
+
+        If a frame failed, its error is raised and it alone is taken out: call again for the outputs of the others.
+        """
+        return self._pipeline.drain()
+
+    @retried
+    def io_binding(self) -> IOBinding:
+        """A new :class:`IOBinding`; refused if tensors are copied (provider option ``io_mode``)."""
+        return IOBinding(self)
+
+    @retried
+    def run_with_iobinding(self, iobinding: IOBinding, run_options: RunOptionsLike = None) -> None:
+        """Run one inference on the values that are bound, and wait for it; nothing is copied or allocated.
+
+        Raises as :meth:`run`, and RknnInUseError while the binding or one of its values is in use.
+        """
+        executor, request = binding_request(self, iobinding, run_options, "run_with_iobinding")
+        executor.run(request)
+
+    @retried
+    def run_with_iobinding_async(
+        self,
+        iobinding: IOBinding,
+        callback: Callback[OrtValue],
+        user_data: Any = None,
+        run_options: RunOptionsLike = None,
+    ) -> None:
+        """Queue one inference on the values that are bound; ``callback(values, user_data, err)`` is told its end.
+
+        As with :meth:`run_async`, but ``values`` is the list that ``iobinding.get_outputs()`` returns, or None with
+        ``err``. Until then the binding and its values are in use.
+        """
+        call = "run_with_iobinding_async(iobinding, callback, user_data=None)"
+        check_callback(callback, VALUES, call, "pass a function, or await run_with_iobinding_awaitable()")
+        executor, request = binding_request(self, iobinding, run_options, "run_with_iobinding_async")
+        deliver_to(callback, user_data, executor, request, iobinding.results)
+
+    @retried
+    async def run_with_iobinding_awaitable(
+        self, iobinding: IOBinding, run_options: RunOptionsLike = None
+    ) -> list[OrtValue]:
+        """:meth:`run_with_iobinding` for asyncio; returns what ``iobinding.get_outputs()`` does."""
+        executor, request = binding_request(self, iobinding, run_options, "run_with_iobinding_awaitable")
+        await awaitable.run(executor, request)
+        return iobinding.results()
+
+    def run_with_ort_values(
+        self, output_names: Names, input_dict_ort_values: Mapping[str, OrtValue], run_options: RunOptionsLike = None
+    ) -> list[OrtValue]:
+        """:meth:`run` with values instead of arrays: ours, or ONNX Runtime's own.
+
+        What it returns is on the CPU, and values on the NPU are read; :meth:`run_with_iobinding` does without.
+        """
+        outputs = self.run(output_names, feed_of_values(input_dict_ort_values), run_options)
+        return list(map(OrtValue.ortvalue_from_numpy, outputs))
+
+    def get_native_inputs(self) -> list[NodeArg]:
+        """How the memory of a value for each input is laid out (provider option ``zero_copy_layout``)."""
+        return [port.node_arg for port in ports_of(self._deployment.executor).inputs]
+
+    def get_native_outputs(self) -> list[NodeArg]:
+        """How the memory of a value for each output is laid out; see :meth:`get_native_inputs`."""
+        return [port.node_arg for port in ports_of(self._deployment.executor).outputs]
 
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs, in the model's order."""
-        return list(self._executor.interface.input_names)
+        return list(self._deployment.executor.signature.input_names)
 
     @property
     def output_names(self) -> list[str]:
         """The names of the outputs, in the model's order."""
-        return list(self._executor.interface.output_names)
+        return list(self._deployment.executor.signature.output_names)
 
     def get_inputs(self) -> list[NodeArg]:
         """The inputs: names, shapes in the layout that the user chose, types, quantisation."""
-        return self._executor.interface.node_args()[0]
+        return self._deployment.executor.signature.node_args()[0]
 
     def get_input_shapes(self) -> list[dict[str, list[int]]]:
         """Each legal set of input shapes, ``{name: shape}``, largest first: one, or several for a dynamic model."""
-        return self._executor.interface.input_shapes()
+        return self._deployment.executor.signature.input_shapes()
 
     def get_outputs(self) -> list[NodeArg]:
         """The outputs: names, shapes, types, quantisation."""
-        return self._executor.interface.node_args()[1]
+        return self._deployment.executor.signature.node_args()[1]
 
     def get_modelmeta(self) -> ModelMetadata:
         """What the model's author and the compiler wrote into the file."""
-        return self._modelmeta
+        return self._deployment.metadata
 
     def get_providers(self) -> list[str]:
         """Where this session runs: ``["RKNPU2ExecutionProvider"]``, or ``["RKNPU2SimulatorExecutionProvider"]``."""
-        return [self._provider]
+        return [self._deployment.provider]
 
-    def set_providers(self, providers: Any = None, provider_options: Any = None) -> None:
+    def get_session_options(self) -> SessionOptions:
+        """The session options in force."""
+        return self._deployment.session_options
+
+    def get_provider_options(self) -> dict[str, dict[str, Any]]:
+        """The options in force, by provider, defaults included."""
+        return {self._deployment.provider: asdict(self._deployment.options)}
+
+    def set_providers(self, providers: Providers = None, provider_options: ProviderOptionsLike = None) -> None:
         """Load the model again, on another provider or with other options.
 
-        What was accepted before is delivered, on the cores as they were; then those contexts are given back. For a
-        moment both are in memory. Statistics begin anew. Streams, pipelines and bindings go on with the new contexts,
-        and values keep what they hold.
-
-        Args, raises: as for a new session; when it fails, the session stays as it was.
+        What was accepted before is delivered, on the cores as they were; for a moment both are in memory. Statistics
+        start again at zero. Streams, pipelines and bindings go on with the new contexts; values keep what they hold.
+        Raises as for a new session; if it fails, nothing has changed.
         """
-        wanted, given = choose(providers, provider_options)
-        options = ProviderOptions.parse(given)
-        warn_of_simulation(providers, options.runtime_library)
-        self._exchange(lambda: (wanted, options, None))
+        self._deployment.set_providers(providers, provider_options)
 
     def reset(self) -> None:
         """Load the model again with the options in force: what to do when the device was lost and answers again.
 
         Every worker gets a fresh context, those included that were set aside or lost. The rest is as with
-        :meth:`set_providers`: what was accepted before is delivered, or failed by the former contexts; when the device
-        does not answer yet, this raises, and may be called again.
-
-        Raises:
-            RknnError: the runtime refuses.
-            RknnClosedError: the session is closed, or the one given as ``use_weight_from``.
+        :meth:`set_providers`; if it fails, because the device does not answer yet, it may be called again.
         """
-        self._exchange(lambda: (self._wanted, self._options, self._loaded), may_join=True)
+        self._deployment.reset()
 
-    def get_session_options(self) -> SessionOptions:
-        """The session options in force."""
-        return self._session_options
+    @property
+    def stats(self) -> SessionStats:
+        """What the session has done so far: tasks and load of each core, latency percentiles, memory."""
+        return self._deployment.executor.stats.read()
 
-    def get_provider_options(self) -> dict[str, dict[str, Any]]:
-        """The options in force, by provider, defaults included."""
-        return {self._provider: asdict(self._options)}
-
-    # ---- Profiling ----
+    @property
+    def health(self) -> SessionHealth:
+        """How the workers are: whether they serve, fail, hang or are lost. See :meth:`reset`."""
+        return read_health(self)
 
     def end_profiling(self) -> str:
         """Write the profile that ``SessionOptions.enable_profiling`` began, and return the file's path.
 
         It is a Chrome trace: open it in ``chrome://tracing`` or https://ui.perfetto.dev. With the provider option
         ``collect_perf`` it has the runtime's table of layers too, measured now on a context of its own. Recording ends
-        here; :meth:`close` does the same where it was not called. Without ``enable_profiling`` it returns ``""``.
-
-        Raises:
-            OSError: the file cannot be written; it may be tried again.
+        here, or with :meth:`close`. Without ``enable_profiling`` the path is ``""``. After an OSError, call it again.
         """
-        return self._profiler.end() if self._profiler is not None else ""
+        return self._deployment.profiler.end() if self._deployment.profiler is not None else ""
 
     def get_profiling_start_time_ns(self) -> int:
         """When the profile began, in nanoseconds of ``CLOCK_MONOTONIC``; 0 without one."""
-        return self._profiler.start_ns if self._profiler is not None else 0
-
-    # ---- Ending ----
+        return self._deployment.profiler.start_ns if self._deployment.profiler is not None else 0
 
     def close(self, *, cancel: bool = False) -> None:
         """Deliver what was accepted, then end the threads and give the NPU's memory back. May be called twice.
 
-        Args:
-            cancel: do not run what no worker has taken up yet: its futures are cancelled, callbacks get the text of an
-                error, coroutines and other threads' :meth:`run` raise :class:`RknnClosedError`.
-
-        Any other method called afterwards that needs the NPU raises :class:`RknnClosedError`.
+        Any other method that needs the NPU then raises :class:`RknnClosedError`. With ``cancel``, what no worker has
+        taken up yet does not run: its futures are cancelled, callbacks get the text of an error, coroutines and other
+        threads' :meth:`run` raise :class:`RknnClosedError`.
         """
-        with self._state:
-            ending = self._finalizer.detach()
-            executor = self._executor
-        if cancel:
-            executor.close(cancel=True, patient=False)
-        if ending is not None:
-            _close(*ending[2], patient=False)
+        self._deployment.close(cancel=cancel)
 
     def __enter__(self) -> InferenceSession:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _lender(kwargs: Mapping[str, Any]) -> Callable[[], Executor | None]:
-    """What runs the session given as ``use_weight_from``, whenever it is asked for; None if none was given."""
-    for name in kwargs:
-        if name not in _KEYWORDS:
-            raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")
-    session = kwargs.get("use_weight_from")
-    if session is None:
-        return lambda: None
-    if not isinstance(session, InferenceSession):
-        raise RknnTypeError(f"use_weight_from takes an InferenceSession, not {shown(session)}")
-    return functools.partial(_executor_of, weakref.ref(session))
-
-
-def _instead_of(name: str) -> str:
-    if is_option(name):
-        return f"; it is a provider option: pass provider_options=make_provider_options({name}=...)"
-    near = difflib.get_close_matches(name, ["sess_options", "providers", "provider_options", *_KEYWORDS], n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _executor_of(session: weakref.ref[InferenceSession]) -> Executor:
-    lender = session()
-    if lender is None:
-        raise RknnClosedError("the session given as use_weight_from is closed")
-    return lender._executor
-
-
-def _close(source: ModelSource, executor: Executor, profiler: Profiler | None, *, patient: bool = True) -> None:
-    try:
-        _end(executor, profiler, patient=patient)
-    finally:
-        source.let_go()
-
-
-def _end(executor: Executor, profiler: Profiler | None, *, patient: bool) -> None:
-    executor.close(patient=patient)
-    if profiler is not None:
-        try:
-            profiler.end()
-        except OSError:
-            logger.exception("the profile could not be written")

@@ -39,7 +39,8 @@ def recorded_inputs(name: str, folder: Path) -> Path:
     with load(str(model.path)) as loaded:
         names = [loaded.graphs[0].tensors[index].name for index in loaded.graphs[0].inputs]
     file = folder / "inputs.npz"
-    np.savez(file, **dict(zip(names, model.cases()[0][0])))
+    arrays: dict[str, Any] = dict(zip(names, model.cases()[0][0]))
+    np.savez(file, **arrays)
     return file
 
 

@@ -8,12 +8,12 @@ from typing import Any, Callable
 
 import pytest
 
+from ez_rknn_async._runtime.locate import ENVIRONMENT
+from ez_rknn_async._runtime.machine import rockchip_soc
 from ez_rknn_async.cli import main
 from ez_rknn_async.cli.doctor import examine
 from ez_rknn_async.cli.doctor.finding import Finding, Status
 from ez_rknn_async.cli.doctor.tree import LiveTree, RecordedTree
-from ez_rknn_async.runtime.locate import ENVIRONMENT
-from ez_rknn_async.runtime.machine import rockchip_soc
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ez_rknn_async._messages.wording import option, provider_option, speaking
 from ez_rknn_async.cli import main, parser
 from ez_rknn_async.cli.flags import COMMAND_LINE, FLAGS, written
 from ez_rknn_async.cli.limit import limit
-from ez_rknn_async.wording import option, provider_option, speaking
 
 from .conftest import Ezrknn
 

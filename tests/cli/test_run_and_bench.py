@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import __version__
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 from ez_rknn_async.cli import main
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
 
 from ..plugins import EXAMPLES, build
 from ..simulator.recordings import recording

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 from .case import Case
 from .subject import DATA, Subject
@@ -170,7 +171,7 @@ CASES = [
     *(
         call(
             f"rknn_query {command} with {difference:+} bytes",
-            lambda s, c, k=command, n=size + difference: query(s, c, k, n),
+            partial(query, command=command, size=size + difference),
         )
         for command, size in (
             (0, 8),
@@ -186,8 +187,8 @@ CASES = [
         )
         for difference in (-1, 100)
     ),
-    *(call(f"rknn_query {k} index 1 of 1", lambda s, c, k=k: query(s, c, k, 376, 1)) for k in (1, 2, 8, 9, 10, 11)),
-    *(call(f"rknn_query command {k}", lambda s, c, k=k: query(s, c, k, 1 << 16)) for k in (-1, 12, 18, 19, 100)),
+    *(call(f"rknn_query {k} index 1 of 1", partial(query, command=k, size=376, index=1)) for k in (1, 2, 8, 9, 10, 11)),
+    *(call(f"rknn_query command {k}", partial(query, command=k, size=1 << 16)) for k in (-1, 12, 18, 19, 100)),
     # Inputs.
     call("rknn_inputs_set nothing", lambda s, c: s.lib.rknn_inputs_set(c, 0, ffi.new("rknn_input[]", 1))),
     call("rknn_inputs_set two of one", lambda s, c: s.inputs_set(c, s.zeros(c) * 2)),

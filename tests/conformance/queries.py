@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 from .case import Case
 from .subject import COMMANDS, Subject
@@ -25,8 +25,13 @@ INPUTS = (
     "CURRENT_INPUT_ATTR",
     "CURRENT_NATIVE_INPUT_ATTR",
 )
-OUTPUTS = ("OUTPUT_ATTR", "NATIVE_OUTPUT_ATTR", "NATIVE_NHWC_OUTPUT_ATTR", "CURRENT_OUTPUT_ATTR")
-OUTPUTS += ("CURRENT_NATIVE_OUTPUT_ATTR",)
+OUTPUTS = (
+    "OUTPUT_ATTR",
+    "NATIVE_OUTPUT_ATTR",
+    "NATIVE_NHWC_OUTPUT_ATTR",
+    "CURRENT_OUTPUT_ATTR",
+    "CURRENT_NATIVE_OUTPUT_ATTR",
+)
 
 
 def attributes(model: str, command: str) -> Case:

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 from ..vendor.npu import DESTINATIONS, FakeNpu, Submission
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
 SQUARE = 6  # the network sees each pixel as a square of so many
@@ -46,12 +46,20 @@ def test_a_program_for_the_matmul_api_is_refused_by_name(tmp_path: Path) -> None
     assert COMPILER is not None
     source, vendors, program = tmp_path / "matmul.c", tmp_path / "librknnrt.so", tmp_path / "matmul"
     source.write_text("int rknn_matmul_create(void); int main(void) { return rknn_matmul_create(); }")
-    link = [COMPILER, source, "-o", program]
+    link: list[str | Path] = [COMPILER, source, "-o", program]
     linked = subprocess.run([*link, SIMULATOR_LIBRARY], stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert linked.returncode != 0
     assert "rknn_matmul_create" in linked.stderr
     (tmp_path / "vendors.c").write_text("int rknn_matmul_create(void) { return 0; }")
-    library = [COMPILER, tmp_path / "vendors.c", "-shared", "-fPIC", "-Wl,-soname,librknnrt.so", "-o", vendors]
+    library: list[str | Path] = [
+        COMPILER,
+        tmp_path / "vendors.c",
+        "-shared",
+        "-fPIC",
+        "-Wl,-soname,librknnrt.so",
+        "-o",
+        vendors,
+    ]
     subprocess.run(library, check=True, timeout=60)
     subprocess.run([*link, vendors, "-Wl,-z,now"], check=True, timeout=60)
     for folder, refused in ((tmp_path, False), (SIMULATOR_LIBRARY.parent, True)):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 from ..simulator.programs import FOLDERS, MODEL, OPEN, REFUSED, TIMEOUT, VARIABLES, attempt
 

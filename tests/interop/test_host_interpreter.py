@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 PROGRAM = """
 import ctypes, sys
@@ -24,5 +24,5 @@ def test_a_python_host_computes_in_its_own_interpreter(data: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("EZ_RKNN_PYTHON", "PATH")}
     environment["PATH"] = "/nowhere"
     model = data / "tiny_conv_int8.rknn"
-    command = [sys.executable, "-c", PROGRAM, SIMULATOR_LIBRARY, model]
+    command = [sys.executable, "-c", PROGRAM, str(SIMULATOR_LIBRARY), str(model)]
     subprocess.run(command, env=environment, check=True, timeout=60)

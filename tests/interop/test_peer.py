@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, make_provider_options
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 PEER_PYTHON = os.environ.get("EZ_RKNN_PEER_PYTHON")
 

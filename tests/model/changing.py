@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from file_fuzzing.anatomy import dissect
 
-from ez_rknn_async.model.container import open_container
-from ez_rknn_async.model.schema import ROOT
+from ez_rknn_async.model.format.container import open_container
+from ez_rknn_async.model.format.schema import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from ez_rknn_async.model import bson, flatbuffer, load
+from ez_rknn_async.model import load
+from ez_rknn_async.model.format import bson, flatbuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,24 +58,26 @@ def find_places(data: bytes) -> Places:
         bson.read_document,
     )
 
-    def note_vector(self, position, item_size, limit=None):
+    def note_vector(
+        self: flatbuffer.Reader, position: int, item_size: int, limit: int | None = None
+    ) -> tuple[int, int]:
         start, count = vector(self, position, item_size, limit)
         places.offsets.append(FLATBUFFER + position)
         places.lengths.append(FLATBUFFER + start - 4)
         return start, count
 
-    def note_table(self, position, slots):
+    def note_table(self: flatbuffer.Reader, position: int, slots: int) -> tuple[int, tuple[int, ...]]:
         (to_list,) = struct.unpack_from("<i", self.data, position)
         places.offsets.append(FLATBUFFER + position)
         places.field_lists.append(FLATBUFFER + position - to_list)
         return table(self, position, slots)
 
-    def note_text(self, position):
+    def note_text(self: flatbuffer.Reader, position: int) -> str:
         start, count = vector(self, position, 1)
         places.texts.append((FLATBUFFER + start, count))
         return text(self, position)
 
-    def note_document(view, offset):
+    def note_document(view: memoryview, offset: int) -> Any:
         places.documents.append((offset, len(view)))
         return document(view, offset)
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ez_rknn_async.model import RegisterFile, load
-from ez_rknn_async.model.attention import attention_roundings
+from ez_rknn_async.model.operators.attention import attention_roundings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ez_rknn_async.model.attention import AttentionRoundings
+    from ez_rknn_async.model.operators.attention import AttentionRoundings
 
 
 def roundings(path: Path) -> list[AttentionRoundings | None]:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ez_rknn_async.errors import RknnModelError
-from ez_rknn_async.model.bson import is_document, read_document
+from ez_rknn_async.model.format.bson import is_document, read_document
 
-_NAMES = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=8)
-_TEXTS = st.text(st.characters(blacklist_categories=("Cs",)), max_size=8)
+_NAMES = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=8)
+_TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=8)
 _SCALARS = st.one_of(
     st.none(),
     st.booleans(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def nc1hwc2(values: np.ndarray, block: int, stride: int) -> bytes:
 )
 def test_channel_blocks_become_planes(shape: tuple[int, int, int, int], block: int, padded: bool) -> None:
     """With and without padding of each surface to four pixels, whatever the number of channels."""
-    from ez_rknn_async.model import constants
+    from ez_rknn_async.model.operators import constants
 
     batch, channels, height, width = shape
     values = np.arange(math.prod(shape), dtype=np.int16).reshape(shape)
@@ -80,7 +80,7 @@ def test_channel_blocks_become_planes(shape: tuple[int, int, int, int], block: i
         (DType.BOOL, np.bool_),
     ],
 )
-def test_plain_values_keep_their_type(holding: Holding, dtype: DType, stored: type) -> None:
+def test_plain_values_keep_their_type(holding: Holding, dtype: DType, stored: Any) -> None:
     """The file's element types are numpy's; what lies behind the last element is padding."""
     values = np.arange(6).reshape(2, 3).astype(stored)
     each = tensor((2, 3), dtype)

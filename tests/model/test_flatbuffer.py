@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from ez_rknn_async.errors import RknnModelError
-from ez_rknn_async.model.flatbuffer import (
+from ez_rknn_async.model.format.flatbuffer import (
     LIMITS,
     Nested,
     NestedList,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Callable, cast
 
 import pytest
 
-from ez_rknn_async.model.dpu import fraction
-from ez_rknn_async.model.graph import DType, Graph, Kind, Layout, Node, Quantization, Tensor
-from ez_rknn_async.model.hidden_rounding import Convolved, hidden_rounding, spans_are_extremes
-from ez_rknn_async.model.stages import Activation
+from ez_rknn_async.model.format.graph import DType, Graph, Kind, Layout, Node, Quantization, Tensor
+from ez_rknn_async.model.operators.dpu import fraction
+from ez_rknn_async.model.operators.hidden_rounding import Convolved, hidden_rounding, spans_are_extremes
+from ez_rknn_async.model.operators.stages import Activation
 
 if TYPE_CHECKING:
     from ez_rknn_async.model import Model
@@ -46,7 +46,7 @@ def graph(*nodes: Node) -> Graph:
 )
 def test_the_scale_follows_from_the_span_of_the_result(activation: Activation, undone: tuple[float, float]) -> None:
     """The span in front of the activation is found again from the one behind it."""
-    functions = {
+    functions: dict[str, Callable[[float], float]] = {
         "LeakyRelu": lambda x: max(x, 0.1 * x),
         "Tanh": math.tanh,
         "Swish": lambda x: x / (1 + math.exp(-x)),

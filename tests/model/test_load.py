@@ -45,7 +45,7 @@ def test_every_committed_model_says_what_it_was_compiled_with(data: Path, manife
 def test_a_path_and_its_content_are_the_same_model(data: Path, tiny: bytes) -> None:
     """Every kind of source gives the same graphs."""
     path = data / "tiny_conv_int8.rknn"
-    sources = [path, str(path), tiny, bytearray(tiny), memoryview(tiny)]
+    sources: list[Any] = [path, str(path), tiny, bytearray(tiny), memoryview(tiny)]
     models = [load(source) for source in sources]
     assert all(model.graphs == models[0].graphs for model in models)
     assert all(model.header == read_header(source) for model, source in zip(models, sources))

@@ -11,7 +11,7 @@ import pytest
 from ez_rknn_async.cli import main
 from ez_rknn_async.errors import RknnModelError
 from ez_rknn_async.model import load
-from ez_rknn_async.model.other_formats import Origin, origin_of
+from ez_rknn_async.model.format.other_formats import Origin, origin_of
 
 MINI = 0x1004
 

@@ -8,7 +8,7 @@ import pytest
 
 from ez_rknn_async.errors import RknnModelError
 from ez_rknn_async.model import DType, Kind, Layout, load
-from ez_rknn_async.model.ports import ELEMENT_SIZES
+from ez_rknn_async.model.format.ports import ELEMENT_SIZES
 
 from .changing import Changing
 

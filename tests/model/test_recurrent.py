@@ -9,8 +9,8 @@ import pytest
 
 from ez_rknn_async.errors import RknnModelError
 from ez_rknn_async.model import RegisterFile
-from ez_rknn_async.model.recurrent import Recurrent, recurrent
-from ez_rknn_async.model.unsupported import UnsupportedFormError
+from ez_rknn_async.model.operators.recurrent import Recurrent, recurrent
+from ez_rknn_async.model.operators.unsupported import UnsupportedFormError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

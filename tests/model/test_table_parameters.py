@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ez_rknn_async.model.registers import LookupTable
-from ez_rknn_async.model.table_parameters import softplus_reach
+from ez_rknn_async.model.operators.registers import LookupTable
+from ez_rknn_async.model.operators.table_parameters import softplus_reach
 
 
 @pytest.mark.parametrize("reach", [4.0, 6.31])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ez_rknn_async.errors import RknnModelError
-from ez_rknn_async.model.text import decode_utf8, parse_text
+from ez_rknn_async.model.format.text import decode_utf8, parse_text
 
 _SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.floats(allow_nan=False), st.text(max_size=20)

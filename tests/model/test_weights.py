@@ -20,7 +20,7 @@ from ez_rknn_async.model import (
     unpack,
     unpack_depthwise_with_zero_points,
 )
-from ez_rknn_async.model.weights import unpack_sections
+from ez_rknn_async.model.operators.weights import unpack_sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable

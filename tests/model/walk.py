@@ -24,8 +24,8 @@ from ez_rknn_async.model import (
     unpack,
     unpack_depthwise_with_zero_points,
 )
-from ez_rknn_async.model.convolution import convolution
-from ez_rknn_async.model.recurrent import recurrent
+from ez_rknn_async.model.operators.convolution import convolution
+from ez_rknn_async.model.operators.recurrent import recurrent
 
 RECURRENT = ("LSTM", "exLSTM", "GRU", "exGRU")
 

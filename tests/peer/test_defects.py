@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Callable
@@ -20,7 +21,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import RknnTimeoutError
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._runtime.library import Library
 
 from ..plugins import SPOILED, build
 from ..session.conftest import feed_of
@@ -82,7 +83,8 @@ def test_defect_2_sessions_end_however_often_they_are_made(api: ModuleType, data
 def test_defect_3_run_async_with_an_empty_list_of_names_gives_all_outputs(open_session: OpenSession) -> None:
     """It ended the process."""
     session, collector = open_session("two_inputs_int8"), Collector(2)
-    for names in ([], ()):
+    empty: tuple[Sequence[str], ...] = ([], ())
+    for names in empty:
         session.run_async(names, feed_of(session), collector)
     assert [len(results) for results, _, _ in collector.wait()] == [2, 2]
 
@@ -189,13 +191,18 @@ def test_defect_15_a_master_is_destroyed_after_those_that_use_its_weights(
 
     def spy(library: Library, name: str) -> Any:
         called = function(library, name)
-        return (lambda handle: (destroyed.append(handle), called(handle))[1]) if name == "rknn_destroy" else called
+
+        def destroy(handle: Any) -> Any:
+            destroyed.append(handle)
+            return called(handle)
+
+        return destroy if name == "rknn_destroy" else called
 
     monkeypatch.setattr(Library, "function", spy)
     master = api.InferenceSession(data / "conv_c5_fp16.rknn")
-    (of_master,) = (context.handle for context in master._executor.contexts)
+    (of_master,) = (context.handle for context in master._deployment.executor.contexts)
     borrower = api.InferenceSession(data / "without_weights_fp16.rknn", use_weight_from=master)
-    (of_borrower,) = (context.handle for context in borrower._executor.contexts)
+    (of_borrower,) = (context.handle for context in borrower._deployment.executor.contexts)
     destroyed.clear()  # contexts in which something was tried out
     master.close()
     assert destroyed == []

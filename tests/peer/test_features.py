@@ -15,8 +15,8 @@ from typing import Callable
 import pytest
 
 import ez_rknn_async
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 from ..session.conftest import feed_of
 

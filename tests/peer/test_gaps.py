@@ -108,7 +108,7 @@ def test_outputs_can_be_had_raw_in_another_layout_and_in_ones_own_arrays(open_se
     feed, (output,) = feed_of(session), session.get_outputs()
     n, c, h, w = output.shape
     (raw,) = session.run(None, feed, {"output_dtype": "native", "output_layout": "nhwc"})
-    assert (raw.dtype, raw.shape) == (np.int8, (n, h, w, c))
+    assert (raw.dtype, raw.shape) == (np.dtype(np.int8), (n, h, w, c))
     assert output.quantization is not None
     mine = np.empty(output.shape, np.float32)
     assert session.run(None, feed, outputs={output.name: mine})[0] is mine

@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 import pytest
 
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._runtime.library import Library
 
 from ..session.conftest import feed_of
 from .conftest import OpenSession
@@ -28,9 +28,9 @@ def runtime_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
     original = Library.call
 
-    def call(self: Library, name: str, *arguments: Any) -> int:
+    def call(self: Library, name: str, *arguments: Any) -> None:
         calls.append(name)
-        return original(self, name, *arguments)
+        original(self, name, *arguments)
 
     monkeypatch.setattr(Library, "call", call)
     return calls

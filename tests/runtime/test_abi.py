@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.context import COLLECT_PERF
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.context import COLLECT_PERF
 
 
 @pytest.fixture(scope="module")

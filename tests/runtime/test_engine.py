@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.engine import Engine
+from ez_rknn_async._runtime.status import error
+from ez_rknn_async._runtime.task import Task, Transfer
 from ez_rknn_async.errors import RknnError
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.engine import Engine, Task
-from ez_rknn_async.runtime.status import error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ez_rknn_async.runtime.context import Context
-    from ez_rknn_async.runtime.library import Library
+    from ez_rknn_async._runtime.library import Library
 
 SIGNATURES = {
     "rknn_inputs_set": "int(rknn_context, uint32_t, rknn_input *)",
@@ -55,8 +54,7 @@ class Recorder:
 
     def start(self) -> Engine:
         """An engine with one worker."""
-        context = cast("Context", SimpleNamespace(handle=1))
-        return Engine(cast("Library", self), [(context, 0)], [0], queue_capacity=1, completion_capacity=1, ordered=True)
+        return Engine(cast("Library", self), [(1, 0)], [0], queue_capacity=1, completion_capacity=1, ordered=True)
 
 
 class DirectTask(Task):
@@ -64,10 +62,10 @@ class DirectTask(Task):
 
     def __init__(self) -> None:
         super().__init__(1, 1)
-        self.kept = attr, memory = ffi.new("rknn_tensor_attr *"), ffi.new("rknn_tensor_mem *")
-        self.memories = ffi.new("rknn_tensor_mem *[]", [memory])
-        self.set_direct_input(0, attr, self.memories, 1, None, None, True)
-        self.set_direct_output(0, attr, self.memories, 2, None, None, True)
+        attr, self.memory = ffi.new("rknn_tensor_attr *"), ffi.new("rknn_tensor_mem *")
+        memories = ffi.new("rknn_tensor_mem *[]", [self.memory])
+        self.transfers = Transfer(attr, memories, 1), Transfer(attr, memories, 2)
+        self.set_direct(self.transfers[:1], [None], self.transfers[1:], [None])
 
 
 @pytest.fixture

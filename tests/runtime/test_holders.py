@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-from collections.abc import Iterator
 
-import pytest
-
-from ez_rknn_async.runtime.holders import Holders
-
-
-@pytest.fixture
-def eager_switches() -> Iterator[None]:
-    """Threads that take turns as often as the interpreter can."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
+from ez_rknn_async._runtime.holders import Holders
 
 
 def test_only_the_last_to_let_go_is_told_so() -> None:
@@ -34,7 +21,7 @@ def test_nothing_can_be_held_once_the_last_has_let_go() -> None:
     assert not holders.add()
 
 
-def test_threads_that_come_and_go_agree_on_the_last(eager_switches: None) -> None:
+def test_threads_that_come_and_go_agree_on_the_last(tiny_switch_interval: None) -> None:
     """Each thread holds and lets go at random while the owner lets go: exactly one of all is the last."""
     for _ in range(50):
         holders = Holders()

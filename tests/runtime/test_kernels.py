@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ez_rknn_async._runtime.kernels import Conversion, Layout, Rule
 from ez_rknn_async.errors import RknnValueError
-from ez_rknn_async.runtime.kernels import Conversion, Layout, Rule
 
 NUMBERS = ("float32", "float16", "uint8", "int8")
 QUANTISED = ("int8", "uint8", "int16")
@@ -76,7 +76,7 @@ def values(draw: Any, rng: np.random.Generator, shape: Any, type_: str) -> Any:
         scale = draw(st.sampled_from([1.0, 0.01, 300.0, 1e5]))
         x = (rng.standard_normal(shape) * scale).astype(np.float32)
         x = np.where(rng.random(shape) < 0.2, np.round(x * 2) / 2, x)  # ties
-        x = np.where(rng.random(shape) < 0.3, rng.choice(np.float32(SPECIAL), shape), x)
+        x = np.where(rng.random(shape) < 0.3, rng.choice(np.array(SPECIAL, np.float32), shape), x)
         with np.errstate(over="ignore"):
             return x.astype(dtype)
     return np.frombuffer(
@@ -120,7 +120,8 @@ def conversions(draw: Any) -> Any:
 def test_every_conversion_gives_the_bytes_of_the_definition(case: Any) -> None:
     """Bit for bit: rounding, saturation, special values, strides, padding, and what fills the gaps."""
     shape, source, destination, rule, a, b, gap, x = case
-    conversion = Conversion(shape, source, destination, rule, *(() if rule is Rule.COPY else (a, b)), gap=gap)
+    factors = {} if rule is Rule.COPY else {"a": a, "b": b}
+    conversion = Conversion(shape, source, destination, rule, **factors, gap=gap)
     to = x.dtype if rule is Rule.COPY else np.dtype(destination.type)
     y = reference(x, rule, to, a.reshape(-1, 1, 1), b.reshape(-1, 1, 1))
     expected = store(y, destination, np.zeros(shape[1]) if gap is None else gap)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnRuntimeNotFoundError, make_provider_options
-from ez_rknn_async.runtime import locate as locating
-from ez_rknn_async.runtime.locate import ENVIRONMENT, SIMULATOR_LIBRARY, locate
+from ez_rknn_async._runtime import locate as locating
+from ez_rknn_async._runtime.locate import ENVIRONMENT, SIMULATOR_LIBRARY, locate
 
 
 @pytest.fixture(autouse=True)

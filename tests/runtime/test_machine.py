@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ez_rknn_async.runtime.machine import rockchip_soc
+from ez_rknn_async._runtime.machine import rockchip_soc
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.memory import FLAGS, Memory
 from ez_rknn_async.errors import RknnClosedError, RknnDeviceError, RknnValueError
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
-from ez_rknn_async.runtime.memory import FLAGS, Memory
 
 PAGE = 4096
 

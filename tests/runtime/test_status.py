@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ez_rknn_async import RknnError
-from ez_rknn_async.runtime import status
+from ez_rknn_async._runtime import status
 
 
 def codes(root: Path) -> dict[str, int]:

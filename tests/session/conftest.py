@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, make_provider_options
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 OpenSession = Callable[..., InferenceSession]
 
@@ -52,7 +52,8 @@ def runs_by_core() -> Callable[[str], list[int]]:
     library.function("ez_rknn_simulator_reset_counters")()
 
     def count(soc: str = "rk3588") -> list[int]:
-        counters, runs = ffi.new("ez_rknn_core_counters *"), []
+        counters: Any = ffi.new("ez_rknn_core_counters *")
+        runs: list[int] = []
         while library.function("ez_rknn_simulator_counters")(soc.encode(), len(runs), counters) == 0:
             runs.append(counters.runs)
         return runs

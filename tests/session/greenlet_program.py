@@ -162,7 +162,7 @@ def callbacks() -> None:
         session.close()
         ended.set()
 
-    def more(*_: Any) -> None:
+    def more(*_results: Any) -> None:
         for _ in range(20):
             session.run_async(None, feed(), lambda *_: None)
         assert len(session.run(None, feed())) == 1

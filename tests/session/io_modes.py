@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ez_rknn_async import InferenceSession, RknnModelError, make_provider_options
-from ez_rknn_async.channel_normalisation import is_mistaken
-from ez_rknn_async.copying import Copying
-from ez_rknn_async.direct import Direct
+from ez_rknn_async._tensors.channel_normalisation import is_mistaken
+from ez_rknn_async._transport.copying import Copying
+from ez_rknn_async._transport.direct import Direct
 from ez_rknn_async.model import load
 
 KINDS = ("float32", "float16", "uint8", "int8", "float64", "int32", "bool")
@@ -26,7 +26,7 @@ INTEGERS = ("int64", "int32", "bool")  # of tensors that take nothing else
 
 def transport(session: InferenceSession) -> Direct | Copying:
     """How the tensors of this session go."""
-    used = session._executor.interface.transport
+    used = session._deployment.executor.transport
     assert isinstance(used, (Direct, Copying))
     return used
 

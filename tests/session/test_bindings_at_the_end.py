@@ -26,7 +26,7 @@ def test_a_closed_session_runs_no_bindings(open_session: OpenSession) -> None:
     session.close()
     for run in (session.run_with_iobinding, session.submit):
         with pytest.raises(RknnClosedError):
-            run(binding)  # type: ignore[operator]
+            run(binding)
     with pytest.raises(RknnClosedError):
         session.io_binding()
     assert binding.copy_outputs_to_cpu()[0].shape == tuple(session.get_outputs()[0].shape)
@@ -62,7 +62,7 @@ def test_a_replaced_worker_reaches_the_memory_too(open_session: OpenSession, mon
     binding = bound(session, feed)
     session.run_with_iobinding(binding)
     expected = session.run(None, feed)[0]
-    contexts = session._executor.contexts
+    contexts = session._deployment.executor.contexts
     info = binding.get_outputs()[0].memory_info()
     fresh = contexts.replace(0, tag=10**6)
     assert fresh is contexts[0]

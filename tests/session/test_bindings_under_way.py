@@ -14,7 +14,7 @@ from ez_rknn_async import (
     RknnInUseError,
     RknnTimeoutError,
 )
-from ez_rknn_async.runtime.memory import Memory
+from ez_rknn_async._runtime.memory import Memory
 
 from .conftest import OpenSession, feed_of
 from .values import bound, held_back, memory_files, on_npu, room
@@ -208,7 +208,7 @@ def test_a_coroutine_cancelled_as_it_is_accepted_keeps_its_values_in_use(
 ) -> None:
     """It has stood in line, and a worker takes it up before it can be withdrawn: the NPU writes to the values."""
     session = open_session(simulator="compute=off,fault=rknn_run#2:hang", schedule=0)
-    binding, executor = bound(session), session._executor
+    binding, executor = bound(session), session._deployment.executor
     session.submit(bound(session)).result()  # the dispatcher's thread, which tells of room, begins with the first task
     submit, tries = executor.submit, []
 

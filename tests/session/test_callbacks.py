@@ -148,7 +148,7 @@ def test_a_program_that_logs_finds_it_in_its_log_alone(
     monkeypatch.setattr(logging.getLogger("ez_rknn_async"), "propagate", not name)
     records: list[logging.LogRecord] = []
     handler, logger = logging.Handler(), logging.getLogger(name)
-    handler.emit = records.append  # type: ignore[method-assign]
+    handler.emit = records.append  # type: ignore[assignment,method-assign]
     logger.addHandler(handler)
     try:
         session = open_session()
@@ -188,7 +188,7 @@ def test_a_program_without_logging_sees_it_on_stderr(data: Path, statement: str,
         check=True,
     )
     assert expected in done.stderr
-    assert done.stderr.startswith("Exception in thread ez-rknn-dispatch" if expected else "")
+    assert done.stderr.startswith("Exception in thread ez-rknn-delivery" if expected else "")
     assert bool(done.stderr) == bool(expected)
 
 
@@ -282,7 +282,7 @@ TAKEN = [
     Receiver.static,
     Receiver.of_class,
     functools.partial(of_four_without_more, 1),
-    functools.partial(of_four_without_more, more=1),
+    functools.partial(of_four_without_more, more="1"),
     of_four,
     print,
     max,
@@ -330,7 +330,7 @@ def test_a_refusal_says_what_is_given_and_what_to_do(open_session: OpenSession) 
     """In terms of the call."""
     session = open_session()
     with pytest.raises(RknnTypeError) as caught:
-        session.run_async(None, feed_of(session), Receiver().two)
+        session.run_async(None, feed_of(session), Receiver().two)  # type: ignore[arg-type]
     assert "Receiver.two() cannot be called as callback(results, user_data, error)" in str(caught.value)
     assert "(results: 'Any', user_data: 'Any')" in str(caught.value)
     with pytest.raises(RknnTypeError, match="await run_awaitable"):

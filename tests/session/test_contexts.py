@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnError, RknnTimeoutError, make_provider_options
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.context import SHARE_WEIGHTS, Context
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.context import SHARE_WEIGHTS, Context
+from ez_rknn_async._runtime.library import Library
 
 from .conftest import OpenSession, feed_of
 
@@ -38,7 +38,8 @@ class Family:
 
     def _function(self, library: Library, name: str) -> Any:
         real = self._real(library, name)
-        stand_in = {"rknn_init": self._init, "rknn_dup_context": self._dup, "rknn_destroy": self._destroy}.get(name)
+        stands_in = {"rknn_init": self._init, "rknn_dup_context": self._dup, "rknn_destroy": self._destroy}
+        stand_in: Any = stands_in.get(name)
         if stand_in is None:
             return real
         if name not in self._kept:
@@ -84,7 +85,7 @@ def images(session: InferenceSession) -> tuple[np.ndarray, np.ndarray]:
 
 def lanes(session: InferenceSession, count: int) -> list[list[Context]]:
     """The contexts of a session's first lanes."""
-    return [list(session._executor._lanes[number]) for number in range(count)]
+    return [list(session._deployment.executor._lanes[number]) for number in range(count)]
 
 
 # ---- Where they come from ----
@@ -223,7 +224,12 @@ def test_a_context_is_destroyed_with_the_last_that_uses_its_weights() -> None:
     """In whatever order they are given up."""
     library = Library.__new__(Library)
     destroyed: list[int] = []
-    library.function = lambda _: lambda handle: destroyed.append(handle) or 0  # type: ignore[method-assign, assignment]
+
+    def destroy(handle: int) -> int:
+        destroyed.append(handle)
+        return 0
+
+    library.function = lambda _: destroy  # type: ignore[method-assign, assignment]
     first = Context(library, 1)
     with first.held():
         second = Context(library, 2, first)

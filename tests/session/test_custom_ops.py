@@ -10,12 +10,13 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from ez_rknn_async import InferenceSession, RknnError, RknnModelError, RknnValueError, custom_ops
+from ez_rknn_async import InferenceSession, RknnError, RknnModelError, RknnValueError
 from ez_rknn_async import SessionOptions as Options
-from ez_rknn_async.model.graph import Node
-from ez_rknn_async.runtime import library as runtime
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._contexts import custom_ops
+from ez_rknn_async._runtime import library as runtime
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.library import Library
+from ez_rknn_async.model.format.graph import Node
 
 from ..plugins import EXAMPLES, SPOILED, build
 from ..simulator.recordings import recording
@@ -230,7 +231,7 @@ def test_plug_ins_see_the_functions_of_one_runtime_only(
     open_session: OpenSession, spoiled: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A plug-in that asked another library for its attributes would read that library's memory."""
-    other = Library(open_session("tiny_conv_int8")._executor.library.path)
+    other = Library(open_session("tiny_conv_int8")._deployment.executor.library.path)
     monkeypatch.setattr(runtime, "_visible", [other])
     with pytest.raises(RknnValueError, match="need a process of their own"):
         open_session("custom_operator_fp16", custom_op_path=spoiled())

@@ -165,6 +165,7 @@ def test_native_outputs_are_what_float32_ones_are_made_of(open_session: OpenSess
     feed = feed_of(floats)
     (expected,), (raw,) = floats.run(None, feed), natives.run(None, feed)
     (quantization,) = [o.quantization for o in natives.get_outputs()]
+    assert quantization is not None
     assert raw.dtype == np.int8
     assert len(np.unique(raw)) > 10
     assert np.allclose((raw.astype(np.float32) - quantization.zero_point) * quantization.scale, expected, atol=1e-5)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnDeviceError, make_provider_options
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 from .conftest import feed_of
 from .test_running import Collector

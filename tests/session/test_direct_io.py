@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnValueError
-from ez_rknn_async.copying import Copying
-from ez_rknn_async.direct import Direct, readable
-from ez_rknn_async.runtime.library import Library
+from ez_rknn_async._runtime.library import Library
+from ez_rknn_async._transport.copying import Copying
+from ez_rknn_async._transport.direct import Direct, readable
 
 from ..simulator.recordings import Recording, executable
 from . import io_modes

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnError, RknnTimeoutError, RknnValueError
-from ez_rknn_async.copying import Copying
-from ez_rknn_async.direct import Direct
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.library import Library
-from ez_rknn_async.runtime.memory import Memory
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.library import Library
+from ez_rknn_async._runtime.memory import Memory
+from ez_rknn_async._transport.copying import Copying
+from ez_rknn_async._transport.direct import Direct
 
 from .conftest import OpenSession, feed_of
 from .io_modes import feeds, transport
@@ -165,13 +165,13 @@ def test_a_worker_that_is_replaced_has_memory_of_its_new_context(open_session: O
         simulator="compute=off,timing=fixed:1000,slowdown=0:600", schedule=[0, 1], run_timeout_ms=100
     )
     used = direct(session)
-    old: list[Memory] = [tensor.memories[0] for tensor in (*used.memory[0].inputs, *used.memory[0].outputs)]
+    old: list[Memory] = [next(iter(memory)) for memory in (*used.memory[0].inputs, *used.memory[0].outputs)]
     with pytest.raises(RknnTimeoutError):
         session.run(None, feed_of(session))
     assert len(session.run(None, feed_of(session))) == 1
     with pytest.raises(RknnTimeoutError):
         session.run(None, feed_of(session))  # on the fresh context
-    new = [tensor.memories[0] for tensor in (*used.memory[0].inputs, *used.memory[0].outputs)]
+    new = [next(iter(memory)) for memory in (*used.memory[0].inputs, *used.memory[0].outputs)]
     assert not {m.context.handle for m in new} & {m.context.handle for m in old}
     session.close()
 
@@ -181,10 +181,10 @@ def test_a_dynamic_model_has_memory_for_its_largest_shape(open_session: OpenSess
     session = open_session("dynamic_fp16", simulator=None, schedule=[0, 1])
     used = direct(session)
     for kind in ("inputs", "outputs"):
-        for index, tensor in enumerate(getattr(used.memory[0], kind)):
+        for index, memories in enumerate(getattr(used.memory[0], kind)):
             needed = [getattr(tensors, kind)[index].bound.size_with_stride for tensors in used.sets]
             assert len(set(needed)) > 1  # the shapes differ in it
-            assert {memory.size for memory in tensor.memories} == {max(needed)}
+            assert {memory.size for memory in memories} == {max(needed)}
     kinds = list(feeds(session, ("float32", "uint8")))
     expected = [session.run(None, feed) for feed in kinds]
     allocated = calls.counts["rknn_create_mem2"]
@@ -220,6 +220,4 @@ def test_closing_frees_all_memory_before_its_context(open_session: OpenSession) 
     used = direct(session)
     session.run(None, feed_of(session))
     session.close()
-    assert all(
-        memory.is_free for tensor in (*used.memory[0].inputs, *used.memory[0].outputs) for memory in tensor.memories
-    )
+    assert all(memory.is_free for memories in (*used.memory[0].inputs, *used.memory[0].outputs) for memory in memories)

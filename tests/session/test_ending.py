@@ -120,11 +120,12 @@ def test_a_closed_session_says_so(open_session: OpenSession) -> None:
     feed = feed_of(session)
     session.close()
     session.close()
-    for call in (
+    calls: list[Callable[[], object]] = [
         lambda: session.run(None, feed),
         lambda: session.run_async(None, feed, print),
         lambda: session.run_pipeline(feed),
-    ):
+    ]
+    for call in calls:
         with pytest.raises(RknnClosedError, match="closed"):
             call()
     assert session.get_inputs()
@@ -167,7 +168,7 @@ def test_the_last_reference_may_go_inside_a_callback(data: Path) -> None:
     feed = feed_of(holder[0])
     holder[0].run_async(None, feed, drop)
     while not dispatcher:
-        gone = [t for t in threading.enumerate() if t.name == "ez-rknn-dispatch"]
+        gone = [t for t in threading.enumerate() if t.name == "ez-rknn-delivery"]
         for thread in gone:
             thread.join(60)
     dispatcher[0].join(60)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, IOBinding, OrtValue, RknnClosedError, RknnInUseError
-from ez_rknn_async.contexts import Contexts
+from ez_rknn_async._contexts.pool import Contexts
 
 from .conftest import OpenSession, feed_of
 from .test_running import Collector
@@ -75,14 +75,14 @@ def callbacks(session: InferenceSession, feed: Any) -> list[Any]:
 def test_two_exchanges_at_once_both_succeed(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
     """The session is not closed while one of them has taken away what it ran on and not yet put the new there."""
     session = open_session()
-    enter, entering, go_on = session._enter, threading.Event(), threading.Event()
+    enter, entering, go_on = session._deployment._enter, threading.Event(), threading.Event()
 
     def enter_slowly(*arguments: Any) -> None:
         entering.set()
         assert go_on.wait(60)
         enter(*arguments)
 
-    monkeypatch.setattr(session, "_enter", enter_slowly)
+    monkeypatch.setattr(session._deployment, "_enter", enter_slowly)
     first = in_thread(session.reset)
     assert entering.wait(60)
     second = in_thread(session.reset)
@@ -230,9 +230,9 @@ def test_a_binding_that_is_under_way_is_delivered_and_then_goes_on(open_session:
     binding = bound(session)
     with held_back(session):
         future = session.submit(binding)
-        executor = session._executor
+        executor = session._deployment.executor
         exchanging = in_thread(lambda: exchange(session))
-        wait_until(lambda: session._executor is not executor or exchanging.done())
+        wait_until(lambda: session._deployment.executor is not executor or exchanging.done())
         with pytest.raises(RknnInUseError):
             session.run_with_iobinding(binding)
         assert not exchanging.done()

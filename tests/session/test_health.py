@@ -306,10 +306,10 @@ def test_nothing_is_left_behind(open_session: OpenSession, living_contexts: Call
 def test_a_forked_child_is_told(open_session: OpenSession) -> None:
     """The workers are its parent's."""
     session = open_session()
-    session._executor._pid = -1  # as seen from another process
+    session._deployment.executor._pid = -1  # as seen from another process
     with pytest.raises(RknnError, match="before fork"):
         _ = session.health
-    session._executor._pid = os.getpid()
+    session._deployment.executor._pid = os.getpid()
 
 
 def test_a_service_watches_its_session_as_the_documentation_says(open_session: OpenSession) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, make_provider_options
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 from ..conftest import ROOT
 from .conftest import feed_of
@@ -80,7 +80,7 @@ def test_an_array_that_may_change_is_copied_once(large: Path) -> None:
     """The caller's may be changed and let go of; the session has the content, and no more than that."""
     content = np.fromfile(large, np.uint8)
     before = forget_the_peak()
-    with open_session(memoryview(content), schedule=[0, 1]) as session:
+    with open_session(memoryview(content.data), schedule=[0, 1]) as session:
         del content
         gc.collect()
         assert status("VmRSS") - before < FILE_SIZE // 2

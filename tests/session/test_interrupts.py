@@ -16,11 +16,12 @@ import pytest
 # Says "hanging" as soon as the call that hangs was made, and "ending" where the interpreter begins to end the session.
 # That has had one inference before, unless it hangs.
 PROGRAM = """
-import asyncio, atexit, os, sys, threading
+import asyncio, atexit, os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a test run in the background has had ignored
 import numpy as np
 from ez_rknn_async import InferenceSession, OrtValue, make_provider_options
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 def tell(function, count):
     while load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_calls")(function.encode()) < count:
@@ -68,6 +69,10 @@ def value():
     value = OrtValue.ortvalue_from_numpy(feed[target.name], "rknpu2", name=target.name, session=session)
     value.numpy()
 
+def without_finalizer():
+    session._deployment._finalizer.atexit = False
+    session.run_async(None, feed, print)
+
 WAYS = {
     "run": lambda: session.run(None, feed),
     "run_with_iobinding": lambda: session.run_with_iobinding(binding()),
@@ -85,7 +90,7 @@ WAYS = {
     "value": value,
     "reset": lambda: session.reset(),
     "nothing": lambda: None,
-    "no finalizer": lambda: (setattr(session._finalizer, "atexit", False), session.run_async(None, feed, print)),
+    "no finalizer": without_finalizer,
 }
 WAYS[way]()
 """

@@ -18,7 +18,7 @@ from ez_rknn_async import (
     RknnTypeError,
     RknnValueError,
 )
-from ez_rknn_async.wording import Wording, speaking
+from ez_rknn_async._messages.wording import Wording, speaking
 
 from .conftest import OpenSession, feed_of
 from .test_running import Collector
@@ -91,7 +91,7 @@ def test_messages_are_worded_for_the_interface_in_use(open_session: OpenSession)
         session.run(None, {"x": np.zeros((1, 16, 16, 3), np.float32)})
 
 
-OPTIONS: list[tuple[dict[str, Any], type[RknnError], str]] = [
+OPTIONS: list[tuple[dict[Any, Any], type[RknnError], str]] = [
     ({"layout": np.zeros(3)}, RknnTypeError, "layout takes a string, not an array of float64 [3]"),
     ({"layout": "nwhc"}, RknnValueError, "layout='nwhc' is not one of nchw"),
     ({"threads_per_core": "two"}, RknnTypeError, "threads_per_core takes an integer, not 'two'"),
@@ -118,7 +118,7 @@ ARGUMENTS: list[tuple[Callable[[], Any], type[RknnError], str]] = [
         RknnTypeError,
         "pass provider_options=make_provider_options(schedule=",
     ),
-    (lambda: InferenceSession("x.rknn", {"layout": "nhwc"}), RknnTypeError, "passed as provider_options=..."),
+    (lambda: InferenceSession("x.rknn", {"layout": "nhwc"}), RknnTypeError, "passed as provider_options=..."),  # type: ignore[arg-type]
     (
         lambda: InferenceSession("x.rknn", providers=["CPUExecutionProvider"]),
         RknnValueError,
@@ -147,13 +147,13 @@ BINDINGS: list[tuple[Callable[[IOBinding], Any], type[RknnError], str]] = [
         "the name of an input is a string, not an array of float32",
     ),
     (
-        lambda b: b.bind_input("x", "cpu", 0, np.float32, 5, 1),
+        lambda b: b.bind_input("x", "cpu", 0, np.float32, 5, 1),  # type: ignore[arg-type]
         RknnTypeError,
         "shape takes a sequence of integers, not 5",
     ),
     (lambda b: b.bind_input("x", "cpu", 0, np.float32, [-1], 1), RknnValueError, "has a negative extent"),
     (lambda b: b.bind_input("x", "cpu", 0, np.float32, [1], IMAGE), RknnTypeError, "buffer_ptr takes an address"),
-    (lambda b: b.bind_output("y", shape="abc"), RknnTypeError, "shape takes a sequence of integers, not 'abc'"),
+    (lambda b: b.bind_output("y", shape="abc"), RknnTypeError, "shape takes a sequence of integers, not 'abc'"),  # type: ignore[arg-type]
 ]
 
 

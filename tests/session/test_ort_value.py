@@ -91,7 +91,7 @@ def test_dlpack_shares_the_memory_of_a_value_on_the_cpu() -> None:
     array = np.arange(4, dtype=np.float32)
     value = OrtValue.from_dlpack(array)
     assert value.__dlpack_device__() == (1, 0)
-    assert np.may_share_memory(np.from_dlpack(value), array)  # type: ignore[arg-type]
+    assert np.may_share_memory(np.from_dlpack(value), array)
 
 
 def test_bits_may_be_given_another_type() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async import InferenceSession, NodeArg, OrtValue, RunOptions, copying
+from ez_rknn_async import InferenceSession, NodeArg, OrtValue, RunOptions
+from ez_rknn_async._transport import copying
 
 from ..simulator.recordings import Recording, executable
 from .conftest import OpenSession, feed_of

@@ -17,8 +17,8 @@ import pytest
 
 import ez_rknn_async.model as rknn_file
 from ez_rknn_async import InferenceSession, RknnDeviceError, make_provider_options
-from ez_rknn_async.direct import Direct
-from ez_rknn_async.native_tensor import NativeTensor
+from ez_rknn_async._tensors.npu_layout import NativeTensor
+from ez_rknn_async._transport.direct import Direct
 
 _DTYPES = {"u8": np.uint8, "i8": np.int8, "f16": np.float16, "f32": np.float32, "i64": np.int64, "i32": np.int32}
 _AWKWARD = [-1000, -300, -129, -128.5, -128, -1.5, -0.5, -0.25, 255.5, 256, 300, 1000, 1e6, -1e6, 0.49999997, 2.5, 3.5]
@@ -103,12 +103,14 @@ def _run(path: Path, feed: list[Any]) -> tuple[list[Written], list[Any]]:
 
 
 def _written(session: InferenceSession, path: Path) -> list[Written]:
-    direct = session._executor.interface.transport
+    direct = session._deployment.executor.transport
     assert isinstance(direct, Direct)
     with rknn_file.load(path) as model:
         return [
-            Written(t.bindings[0].native, np.frombuffer(bytes(t.memories[0].view()), np.uint8), normalisation)
-            for t, normalisation in zip(direct.memory[0].inputs, model.graphs[0].preprocessing)
+            Written(tensor, np.frombuffer(bytes(memory.view()), np.uint8), normalisation)
+            for tensor, (memory,), normalisation in zip(
+                direct.sets[0].inputs, direct.memory[0].inputs, model.graphs[0].preprocessing
+            )
         ]
 
 
@@ -179,7 +181,7 @@ def _normalised(written: Written, nhwc: Any) -> Any:
     assert written.normalisation is not None
     values = nhwc.transpose(0, 3, 1, 2)
     mean, std = (
-        np.reshape(np.float32(numbers), (1, -1, 1, 1))
+        np.reshape(np.array(numbers, np.float32), (1, -1, 1, 1))
         for numbers in (written.normalisation.mean, written.normalisation.std)
     )
     with np.errstate(over="ignore"):

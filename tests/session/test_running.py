@@ -66,12 +66,12 @@ def test_output_names_choose_and_order_the_outputs(open_session: OpenSession) ->
 def test_run_async_hands_over_results_and_user_data(open_session: OpenSession) -> None:
     """Success is an empty error string, as its programs test it."""
     session, collector, token = open_session(), Collector(1), object()
-    assert session.run_async(None, feed_of(session), collector, token) is None  # type: ignore[func-returns-value]
+    assert session.run_async(None, feed_of(session), collector, token) is None
     ((results, user_data, error),) = collector.wait()
     assert user_data is token
     assert error == ""
     assert [list(r.shape) for r in results] == [a.shape for a in session.get_outputs()]
-    assert collector.threads == {"ez-rknn-dispatch"}
+    assert collector.threads == {"ez-rknn-delivery"}
 
 
 def test_run_async_takes_an_empty_list_of_names_for_all(open_session: OpenSession) -> None:

@@ -8,10 +8,10 @@ from typing import Any, Callable
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnClosedError, RknnError
-from ez_rknn_async.runtime.abi import ffi
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.library import Library, load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.abi import ffi
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.library import Library, load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 from .conftest import OpenSession, feed_of
 
@@ -147,10 +147,10 @@ def test_the_runtime_is_asked_for_it_by_the_flags_of_rknn_init(
     given: list[int] = []
     original = Library.call
 
-    def call(self: Library, name: str, *arguments: Any) -> int:
+    def call(self: Library, name: str, *arguments: Any) -> None:
         if name == "rknn_init":
             given.append(arguments[3])
-        return original(self, name, *arguments)
+        original(self, name, *arguments)
 
     monkeypatch.setattr(Library, "call", call)
     session = open_session(schedule=[0, 1], disable_dup_context=True, **options)

@@ -18,12 +18,12 @@ from ez_rknn_async import (
     RknnValueError,
     make_provider_options,
 )
-from ez_rknn_async.model_source import ModelSource
-from ez_rknn_async.opening import open_model
-from ez_rknn_async.options import ProviderOptions
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.library import Library
-from ez_rknn_async.session_options import SessionOptions
+from ez_rknn_async._contexts.model_source import ModelSource
+from ez_rknn_async._options.provider_options import ProviderOptions
+from ez_rknn_async._options.session_options import SessionOptions
+from ez_rknn_async._running.opening import open_model
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.library import Library
 
 from ..simulator.recordings import recording
 from ..simulator.zoo import cosine
@@ -62,14 +62,19 @@ def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def spy(library: Library, name: str) -> Any:
         called = function(library, name)
-        return (lambda handle: (handles.append(handle), called(handle))[1]) if name == "rknn_destroy" else called
+
+        def destroy(handle: Any) -> Any:
+            handles.append(handle)
+            return called(handle)
+
+        return destroy if name == "rknn_destroy" else called
 
     monkeypatch.setattr(Library, "function", spy)
     return handles
 
 
 def handles_of(session: InferenceSession) -> set[int]:
-    return {context.handle for context in session._executor.contexts}
+    return {context.handle for context in session._deployment.executor.contexts}
 
 
 def test_a_model_without_weights_computes_with_those_of_its_master(open_: Borrow) -> None:
@@ -111,7 +116,7 @@ def test_contexts_are_destroyed_borrowers_first(open_: Borrow, destroyed: list[i
     borrowers = [open_(WITHOUT_WEIGHTS, master, schedule=[0, 1, 2]) for _ in range(2)]
     destroyed.clear()
     of_borrowers = [handles_of(borrower) for borrower in borrowers]
-    original, duplicate = (context.handle for context in master._executor.contexts)
+    original, duplicate = (context.handle for context in master._deployment.executor.contexts)
     master.close()
     assert destroyed == [duplicate]
     with pytest.raises(RknnClosedError):
@@ -181,9 +186,9 @@ def test_a_borrowers_stuck_context_is_replaced_by_one_that_borrows_too(open_: Bo
     borrower = open_(WITHOUT_WEIGHTS, master)
     master.close()
     before = handles_of(borrower)
-    fresh = borrower._executor.contexts.replace(0, 0)
+    fresh = borrower._deployment.executor.contexts.replace(0, 0)
     assert fresh.handle not in before
-    borrower._executor.contexts.release(0)
+    borrower._deployment.executor.contexts.release(0)
 
 
 def test_the_weights_are_counted_once(open_: Borrow) -> None:
@@ -212,7 +217,7 @@ def test_a_closed_session_cannot_be_a_master(open_: Borrow) -> None:
 def test_custom_operators_and_shared_weights_exclude_each_other(open_: Borrow, data: Path) -> None:
     """The runtime cannot do both, so it is said before it is tried."""
     options = ProviderOptions(runtime_library="simulator", custom_op_path=("libcustom.so",))
-    lender = open_(MODEL)._executor
+    lender = open_(MODEL)._deployment.executor
     source = ModelSource.of(data / f"{WITHOUT_WEIGHTS}.rknn")
     with source, pytest.raises(RknnValueError, match="custom operators"):
         open_model(source, None, options, SessionOptions(), lender)

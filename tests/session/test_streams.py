@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -104,6 +108,41 @@ def test_dropping_the_stream_closes_it(open_session: OpenSession) -> None:
         break
     session.close()
     assert session.stats.cores["0"].completed <= 3
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_several_threads_share_one_stream(ordered: bool, open_session: OpenSession, tiny_switch_interval: None) -> None:
+    """Each result goes to one of them, and a generator of feeds is never entered twice at once."""
+    session = open_session(schedule=[0, 1, 2])
+    feed = feed_of(session)
+    stream = session.map((feed for _ in range(400)), ordered=ordered)
+    counts: list[int] = []
+    with ThreadPoolExecutor(8) as threads:
+        takers = [threads.submit(lambda: sum(1 for _ in stream)) for _ in range(8)]
+        counts = [taker.result(timeout=60) for taker in takers]
+    assert sum(counts) == 400
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+def test_closing_ends_a_stream_that_another_thread_reads(ordered: bool, open_session: OpenSession) -> None:
+    """The reader's loop ends, or its item was cancelled; it does not wait for ever."""
+    session = open_session(schedule=0, simulator="compute=off,timing=fixed:20000", max_queue_size=10)
+    stream = session.map(itertools.repeat(feed_of(session)), depth=4, ordered=ordered)
+    first = threading.Event()
+
+    def read() -> int:
+        count = 0
+        with contextlib.suppress(CancelledError):
+            for _ in stream:
+                first.set()
+                count += 1
+        return count
+
+    with ThreadPoolExecutor(1) as threads:
+        reader = threads.submit(read)
+        assert first.wait(60)
+        stream.close()
+        assert reader.result(timeout=60) >= 1
 
 
 def test_output_names_are_checked_before_anything_runs(open_session: OpenSession) -> None:

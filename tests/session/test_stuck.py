@@ -17,7 +17,7 @@ from ez_rknn_async import (
     RknnTimeoutError,
     make_provider_options,
 )
-from ez_rknn_async.patience import within
+from ez_rknn_async._runtime.timeouts import within
 
 from .conftest import AlarmError, OpenSession, feed_of
 from .test_exchange import in_thread, wait_until
@@ -246,11 +246,16 @@ def test_closing_can_be_interrupted(
 # ---- The thread that it takes ----
 
 
+def unexpected(result: object) -> None:
+    """Refuse to undo work that was in time."""
+    pytest.fail(f"undid {result!r}")
+
+
 def test_work_in_time_gives_its_result_or_its_exception() -> None:
     """As if it had been done here."""
-    assert within(60_000, "work", lambda: 42, pytest.fail) == 42
+    assert within(60_000, "work", lambda: 42, unexpected) == 42
     with pytest.raises(ZeroDivisionError):
-        within(60_000, "work", lambda: 1 // 0, pytest.fail)
+        within(60_000, "work", lambda: 1 // 0, unexpected)
 
 
 def test_late_work_is_undone_and_a_late_exception_forgotten() -> None:
@@ -264,7 +269,7 @@ def test_late_work_is_undone_and_a_late_exception_forgotten() -> None:
     with pytest.raises(RknnTimeoutError):
         within(10, "work", late, lambda result: undone.set() if result == "late" else None)
     with pytest.raises(RknnTimeoutError):
-        within(10, "work", lambda: go.wait() and 1 // 0, pytest.fail)
+        within(10, "work", lambda: go.wait() and 1 // 0, unexpected)
     assert not undone.is_set()
     go.set()
     assert undone.wait(60)
@@ -277,4 +282,4 @@ def test_where_no_thread_can_be_started_the_work_is_done_at_once(monkeypatch: py
         raise RuntimeError("can't create new thread at interpreter shutdown")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
-    assert within(10, "work", threading.current_thread, pytest.fail) is threading.current_thread()
+    assert within(10, "work", threading.current_thread, unexpected) is threading.current_thread()

@@ -14,7 +14,7 @@ from ez_rknn_async import (
     RknnClosedError,
     RknnValueError,
 )
-from ez_rknn_async.runtime.memory import FLAGS, Memory
+from ez_rknn_async._runtime.memory import FLAGS, Memory
 
 from .conftest import OpenSession, feed_of
 from .values import PAGE, memfd, memory_files, on_npu, room
@@ -167,7 +167,7 @@ def test_memory_that_is_too_small_is_refused_before_it_is_used(open_session: Ope
     session = open_session("odd_size_int8")
     (arg,) = session.get_inputs()
     needed = room(session, arg.name).memory_info()["size_with_stride"]
-    where = {"session": session, "name": arg.name, "io_kind": "input"}
+    where: dict[str, Any] = {"session": session, "name": arg.name, "io_kind": "input"}
     with memfd(needed) as fd:
         with pytest.raises(RknnValueError, match=f"{needed - 1} bytes, but .* needs {needed} as int8; its rows are"):
             OrtValue.ortvalue_from_dmabuf(fd, arg.shape, np.int8, size=needed - 1, **where)

@@ -16,7 +16,7 @@ from ez_rknn_async import (
     IOBinding,
     OrtValue,
 )
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 from .conftest import feed_of
 

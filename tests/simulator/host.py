@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable
 import numpy as np
 
 from ez_rknn_async.model import load
-from ez_rknn_async.model.graph import DType
+from ez_rknn_async.model.format.graph import DType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +82,9 @@ class Device:
 
 def blend(left: Array, right: Array, gains: Array) -> list[Array]:
     """What ``tools/make_test_models.py`` gives to the official simulator, with the attributes of the test model."""
-    mean = 0.25 * left + 0.75 * right + (0.5 - 0.25 + 0.125)
-    return [mean, (left - right) * gains.reshape(-1, 1, 1) / 2]
+    mean: Any = 0.25 * left + 0.75 * right + (0.5 - 0.25 + 0.125)
+    difference: Any = (left - right) * gains.reshape(-1, 1, 1) / 2
+    return [mean, difference]
 
 
 FUNCTIONS: dict[str, Callable[..., list[Array]]] = {"cstDouble": lambda x: [2 * x], "cstBlend": blend}
@@ -193,9 +194,9 @@ def native(graph: Graph, place: int, values: NDArray[Any]) -> NDArray[Any]:
     tensor, preprocessing = graph.tensors[graph.inputs[place]], graph.preprocessing[place]
     values = values.astype(np.float32).reshape(tensor.shape)
     if preprocessing is not None and values.ndim > 1:
-        channels = (-1,) + (1,) * (values.ndim - 2)
+        count, channels = tensor.shape[1], (-1, *(1,) * (values.ndim - 2))
         mean, std = (
-            np.float32(numbers[: values.shape[1]]).reshape(channels)
+            np.array(numbers[:count], np.float32).reshape(channels)
             for numbers in (preprocessing.mean, preprocessing.std)
         )
         values = (values - mean) / std

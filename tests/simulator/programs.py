@@ -18,7 +18,9 @@ TIMEOUT = 60  # seconds
 MODEL = Path(__file__).resolve().parent.parent / "data" / "tiny_conv_int8.rknn"
 PACKAGE = Path(ez_rknn_async.__file__).parent
 # Where this Python has the package and what it computes with.
-FOLDERS = list(dict.fromkeys(str(Path(m.__file__).parent.parent) for m in (ez_rknn_async, numpy, onnx, onnxruntime)))
+FOLDERS = list(
+    dict.fromkeys(str(Path(str(m.__file__)).parent.parent) for m in (ez_rknn_async, numpy, onnx, onnxruntime))
+)
 VARIABLES = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "EZ_RKNN"))}
 
 # `session` is open and has computed; `device` and `keeper` are process ids.
@@ -26,8 +28,8 @@ OPEN = f"""
 import os, sys
 import numpy as np
 from ez_rknn_async import InferenceSession
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 options = [{{"runtime_library": "simulator"}}]
 session = InferenceSession({os.fspath(MODEL)!r}, provider_options=options)
 feed = {{i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}}

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from ez_rknn_async.model import DType, Kind, Layout, RegisterFile, Tensor, load
-from ez_rknn_async.model.convolution import Convolution, convolution
-from ez_rknn_async.model.image_weights import is_image_weight, unpack_image_weight
-from ez_rknn_async.model.stages import Activation, fused_functions
-from ez_rknn_async.model.unsupported import UnsupportedFormError
+from ez_rknn_async.model.operators.convolution import Convolution, convolution
+from ez_rknn_async.model.operators.image_weights import is_image_weight, unpack_image_weight
+from ez_rknn_async.model.operators.stages import Activation, fused_functions
+from ez_rknn_async.model.operators.unsupported import UnsupportedFormError
 
 from .recordings import recordings
 

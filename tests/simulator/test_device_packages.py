@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ez_rknn_async.runtime.host_python import host_python
+from ez_rknn_async._runtime.host_python import host_python
 from ez_rknn_async.simulator import start
 
 from .programs import FOLDERS, MODEL, OPEN, PACKAGE, REFUSED, TIMEOUT, attempt, bare_python, run
@@ -146,7 +146,7 @@ def test_a_missing_onnx_runtime_is_said_in_the_words_of_doctor(tmp_path: Path) -
     (finding,) = [finding for finding in findings if finding["subject"] == "simulated NPU"]
     assert finding["text"] == "it computes with onnx and onnxruntime, which this Python does not have"
     error = attempt(REFUSED, python=python, env=env).stderr.splitlines()[-1]
-    assert error.startswith("ez_rknn_async.errors.RknnDeviceError: rknn_init failed: RKNN_ERR_DEVICE_UNAVAILABLE (-3)")
+    assert error.startswith("ez_rknn_async.RknnDeviceError: rknn_init failed: RKNN_ERR_DEVICE_UNAVAILABLE (-3)")
     assert f"{finding['text']}; {finding['advice']}" in error
     assert "Traceback" not in error
 

@@ -13,7 +13,8 @@ from onnx import helper
 
 import ez_rknn_async as rknn
 from ez_rknn_async.errors import RknnModelError
-from ez_rknn_async.model import Kind, load, registers
+from ez_rknn_async.model import Kind, load
+from ez_rknn_async.model.operators import registers
 from ez_rknn_async.simulator.executable import Executable
 from ez_rknn_async.simulator.lowering import builder, lower
 from ez_rknn_async.simulator.operands import Operator, fit

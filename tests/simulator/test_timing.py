@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ez_rknn_async.runtime.layer_times import layer_times
+from ez_rknn_async._runtime.layer_times import layer_times
 
 from ..conftest import ROOT
 

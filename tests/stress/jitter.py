@@ -55,4 +55,4 @@ def jittered(draw: random.Random, share: float) -> Iterator[None]:
     try:
         yield
     finally:
-        threading.settrace(None)  # type: ignore[arg-type]
+        threading.settrace(None)

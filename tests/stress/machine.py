@@ -7,8 +7,8 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from ez_rknn_async.runtime.library import load
-from ez_rknn_async.runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._runtime.library import load
+from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 from .actor import Actor
 from .jitter import jittered

@@ -25,7 +25,7 @@ ROUNDS = 30
 PAUSES = 0.02  # the share of the package's lines at which a thread pauses
 MODELS = ["tiny_conv_int8", "tiny_conv_fp16", "two_inputs_fp16"]
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("eager_switches")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("tiny_switch_interval")]
 
 Way = Callable[[InferenceSession, Sample], "list[Any]"]
 WAYS: dict[str, Way] = {

@@ -47,7 +47,7 @@ def samples() -> Samples:
     return Samples("double", {"float32": [Sample(n, "float32", {"x": a}, [2 * a]) for n, a in enumerate(arrays)]})
 
 
-def begun(ledger: Ledger, samples: Samples, **reasons: bool) -> Task:
+def begun(ledger: Ledger, samples: Samples, **reasons: Any) -> Task:
     return ledger.begin("run", Fate(**reasons), samples, "float32")
 
 

@@ -91,7 +91,7 @@ class Watch:
 def images_of(context: Raw, dtype: type, seed: int = 0) -> list[np.ndarray]:
     """Numbers that every input can represent, in the runtime's order: beyond its range the library wraps some."""
     generator = np.random.default_rng(seed)
-    images = []
+    images: list[np.ndarray] = []
     for i in context.inputs:
         top = 255 if len(i.shape) == 4 else int((127 - i.zero_point) * i.scale) if i.dtype == np.int8 else 100
         images.append(generator.integers(0, max(top, 0) + 1, i.shape).astype(dtype))

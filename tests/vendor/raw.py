@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 TYPES = {name: index for index, name in enumerate(("float32", "float16", "int8", "uint8", "int16"))} | {"int64": 8}
 DTYPES = {index: np.dtype(name) for name, index in TYPES.items()}

@@ -114,10 +114,11 @@ def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
     npu: FakeNpu,
 ) -> None:
     """Whatever the layout and the type, a session's buffers equal those of rknn_inputs_set with the same image."""
-    context, theirs = raw(model), []
+    context = raw(model)
+    theirs: list[Any] = []
     generator = np.random.default_rng(0)
     # Numbers that every input can represent: outside its range the library wraps some inputs and saturates others.
-    images = [_in_range(i, generator).astype(dtype) for i in context.inputs]
+    images: list[Any] = [_in_range(i, generator).astype(dtype) for i in context.inputs]
     npu.compute(
         lambda s: None if theirs else theirs.extend(input_buffers(s, len(context.inputs), len(context.outputs)))
     )

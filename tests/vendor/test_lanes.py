@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async.runtime.abi import ffi
+from ez_rknn_async._runtime.abi import ffi
 
 from .conftest import OpenSession
 from .npu import FakeNpu, Submission
@@ -61,7 +61,7 @@ class Contexts:
         attribute: Any = ffi.new("rknn_tensor_attr *")
         query = ffi.typeof("rknn_query_cmd").relements["RKNN_QUERY_INPUT_ATTR"]
         assert self._lib.rknn_query(context, query, attribute, ffi.sizeof("rknn_tensor_attr")) == 0
-        array = (np.arange(attribute.n_elems) % 100).astype(dtype)
+        array: Any = (np.arange(attribute.n_elems) % 100).astype(dtype)
         given = {
             "buf": ffi.cast("void *", array.ctypes.data),
             "size": array.nbytes,

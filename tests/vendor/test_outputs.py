@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Callable
+from typing import Any, Callable
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ def test_image_outputs_are_unpacked_from_blocks_of_channels(
             continue
         blocks: list[np.ndarray] = []
 
-        def plant_and_keep(submission: Submission, native: object = native, blocks: list[np.ndarray] = blocks) -> None:
+        def plant_and_keep(submission: Submission, native: Any = native, blocks: list[np.ndarray] = blocks) -> None:
             plant(submission)
             output = submission.memories[-1].bytes[: math.prod(native.shape) * native.dtype.itemsize]
             blocks.append(output.view(native.dtype).reshape(native.shape).copy())

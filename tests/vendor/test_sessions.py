@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from ez_rknn_async import InferenceSession, RknnError, make_provider_options
-from ez_rknn_async.options import ProviderOptions
-from ez_rknn_async.runtime.library import load
+from ez_rknn_async._options.provider_options import ProviderOptions
+from ez_rknn_async._runtime.library import load
 
 from .conftest import OpenSession
 from .npu import FakeNpu

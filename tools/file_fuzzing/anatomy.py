@@ -7,9 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from ez_rknn_async.model import Kind, Model, bson, flatbuffer, load
-from ez_rknn_async.model.container import FLATBUFFER, open_container
-from ez_rknn_async.model.schema import ROOT, UNKNOWN_PARAMETERS, parameter_types
+from ez_rknn_async.model import Kind, Model, load
+from ez_rknn_async.model.format import bson, flatbuffer
+from ez_rknn_async.model.format.container import FLATBUFFER, open_container
+from ez_rknn_async.model.format.schema import ROOT, UNKNOWN_PARAMETERS, parameter_types
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ez_rknn_async.simulator.lowering.registry import known_operators
 
@@ -61,7 +61,7 @@ def _number(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None
     _write(content, number, _other(chance, content, number, group))
 
 
-def _other(chance: random.Random, content: bytearray, number: Number, group: Sequence[Number]) -> float:
+def _other(chance: random.Random, content: bytearray, number: Number, group: Sequence[Number]) -> Any:
     """Another value for ``number``; often one that a number of the same field has."""
     kind = chance.random()
     old = _read(content, number)
@@ -201,7 +201,7 @@ def _replace(content: bytearray, text: Stretch, by: bytes) -> None:
         struct.pack_into("<I", content, text.position - 4, len(by))
 
 
-def _read(content: bytearray, number: Number) -> float:
+def _read(content: bytearray, number: Number) -> Any:
     return struct.unpack_from(number.code, content, number.position)[0]
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 import ez_rknn_async as rknn
 from ez_rknn_async import model as rknn_file
+from ez_rknn_async._options.soc import soc
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.locate import SIMULATOR, locate
 from ez_rknn_async.errors import RknnError, RknnModelError
-from ez_rknn_async.runtime.context import Context
-from ez_rknn_async.runtime.locate import SIMULATOR, locate
-from ez_rknn_async.soc import soc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -98,7 +98,7 @@ def ultralytics_network(configuration: str) -> nn.Module:
 
     kind = SegmentationModel if "-seg" in configuration else DetectionModel
     model: nn.Module = kind(f"{configuration}.yaml", ch=3, nc=80, verbose=False).fuse(verbose=False)
-    head: Any = model.model[-1]  # type: ignore[index]
+    head: Any = model.model[-1]
     boxes = getattr(head, "one2one_cv2", None) or head.cv2
     classes = getattr(head, "one2one_cv3", None) or head.cv3
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 import onnx
@@ -32,12 +33,13 @@ def compile_network(source: Path, target: str, path: Path, *, quantized: bool) -
         dataset.write_text(f"{sample}\n")
         rknn = RKNN()
         rknn.config(target_platform=target, mean_values=[[0, 0, 0]], std_values=[[255, 255, 255]])
-        for call in (
+        steps: list[Callable[[], int]] = [
             lambda: rknn.load_onnx(str(source)),
             lambda: rknn.build(do_quantization=quantized, dataset=str(dataset) if quantized else None),
             lambda: rknn.export_rknn(str(path)),
-        ):
-            if call() != 0:
+        ]
+        for step in steps:
+            if step() != 0:
                 raise RuntimeError(f"the compiler failed on {source}")
 
 

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from ez_rknn_async.runtime.layer_times import LayerTime, layer_times
+from ez_rknn_async._runtime.layer_times import LayerTime, layer_times
 
 DATA = Path(__file__).parent / "data"
 COLUMNS = ("operator", "on_npu", "compute_cycles", "moved_bytes", "table_elements", "attention_scores", "share")

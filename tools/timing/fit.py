@@ -13,8 +13,8 @@ from dataclasses import astuple, replace
 
 import numpy as np
 from published import FITTED, FITTED_RATIOS, published_milliseconds
-from report import SOCS, modelled
 from scipy.optimize import brentq, minimize
+from soc_report import SOCS, modelled
 
 from model import Array, Constants, milliseconds, networks
 
@@ -39,7 +39,7 @@ def fit(soc: str, byte_on_cpu: float | None = None) -> Constants:
     def constants(point: Array) -> Constants:
         cycle, *others = np.exp(point)
         values = others if byte_on_cpu is None else [*others, byte_on_cpu]
-        return Constants(max(cycle, SHORTEST_CYCLE[soc]), *values, contention=0, join=0)
+        return Constants(*[max(cycle, SHORTEST_CYCLE[soc]), *values, 0, 0])  # neither contention nor joins
 
     def loss(point: Array) -> float:
         found = constants(point)

@@ -141,7 +141,7 @@ void skip_all(std::string_view &name, const char *characters) {
 }
 
 /* Whether a program of that name is an interpreter: python3.11, python3-dbg, python3.13t, pypy3.9-c ...
- * (runtime/host_python.py has the same rule.) */
+ * (_runtime/host_python.py has the same rule.) */
 bool is_interpreter(const std::string &path) {
     std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
     if (!skip(name, "python") && !skip(name, "pypy") && !skip(name, "graalpy")) return false;
@@ -174,7 +174,7 @@ std::string python3() {
 
 bool changes_python(std::string_view variable) {
     // In isolated mode they have no effect, which holds for all but PYTHONHOME: a Python that cannot do without is
-    // started in another mode (runtime/host_python.py).
+    // started in another mode (_runtime/host_python.py).
     return skip(variable, "PYTHON") && !skip(variable, "HOME=") && !skip(variable, "NOUSERSITE=");
 }
 

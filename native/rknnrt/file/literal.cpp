@@ -16,6 +16,7 @@ constexpr size_t most_characters = 1024 * 1024; /* the largest seen has three ki
 constexpr size_t most_bytes = 4;                /* of a character */
 constexpr int deepest = 32;                     /* real texts nest five deep */
 constexpr size_t most_digits = 40;
+constexpr size_t most_values = 100'000; /* keys too */
 
 constexpr std::pair<const char *, Literal::Kind> words[] = {
     {"True", Literal::Kind::boolean},    {"False", Literal::Kind::boolean},    {"true", Literal::Kind::boolean},
@@ -177,6 +178,7 @@ class Reader {
     /* ---- Values ---- */
 
     Literal read(const Token &token, int depth) {
+        count_value();
         switch (token.kind) {
             case TokenKind::text:
                 string(token);
@@ -212,8 +214,13 @@ class Reader {
         return result;
     }
 
+    void count_value() {
+        if (++values_ > most_values) refuse("it has too many values");
+    }
+
     /* A text, or the digits of a number: no text has a zero in front. */
     std::string key(const Token &token) {
+        count_value();
         if (token.kind == TokenKind::text) return string(token);
         if (token.kind != TokenKind::number) refuse("a key is neither text nor a number");
         check_number(token);
@@ -289,6 +296,7 @@ class Reader {
     const size_t size_;
     const uint64_t origin_;
     size_t at_ = 0;
+    size_t values_ = 0;
 };
 
 }  // namespace

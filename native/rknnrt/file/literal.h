@@ -1,7 +1,8 @@
 /* The texts of a model file that spell a value, in Python or in JSON.
  *
  * Nothing here needs what they say, but a file is only taken if they can be read: the other reader of these files does
- * need them (src/ez_rknn_async/model/text.py, whose grammar and bounds these are), and both take the same files. */
+ * need them (src/ez_rknn_async/model/format/text.py, whose grammar and bounds these are), and both take the same files.
+ */
 #pragma once
 
 #include <cstdint>

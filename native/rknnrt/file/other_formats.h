@@ -1,5 +1,5 @@
 /* Models of other formats than the one that is read: what they are and what to do, in the words of the Python package
- * (model/other_formats.py). */
+ * (model/format/other_formats.py). */
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 /* What an input, an output or an operand of a custom operator must be for a program to exchange it with the runtime.
  *
  * The host converts these, in buffers whose sizes follow from the fields of the file, so each field is checked before
- * anything else sees it. The Python reader keeps the same rules (src/ez_rknn_async/model/ports.py). */
+ * anything else sees it. The Python reader keeps the same rules (src/ez_rknn_async/model/format/ports.py). */
 #pragma once
 
 #include <vector>

@@ -1,8 +1,8 @@
 /* The tables of a .rknn file: slot and type of every field that is checked.
  *
  * The same tables, with what the fields mean, are in docs/reference/rknn-format.md, and in
- * src/ez_rknn_async/model/schema.py, whose bounds these are: both readers take the same files. A field that nothing
- * here reads is checked all the same, because the other reader, or the vendor's runtime, follows it. */
+ * src/ez_rknn_async/model/format/schema.py, whose bounds these are: both readers take the same files. A field that
+ * nothing here reads is checked all the same, because the other reader, or the vendor's runtime, follows it. */
 #pragma once
 
 #include <cstddef>

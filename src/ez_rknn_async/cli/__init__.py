@@ -15,8 +15,8 @@ import warnings
 from typing import TYPE_CHECKING
 
 from .. import __version__
+from .._messages.wording import speaking
 from ..errors import RknnError
-from ..wording import speaking
 from . import bench, compare, doctor, export, info, run, simulator
 from .flags import COMMAND_LINE
 

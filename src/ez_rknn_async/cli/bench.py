@@ -9,13 +9,13 @@ import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from .._contexts.model_source import ModelSource
+from .._options.provider_options import parse_settings
+from .._options.providers import RKNPU2_SIMULATOR
+from .._options.soc import soc
+from .._runtime.locate import locate
 from ..errors import RknnError, RknnValueError
-from ..model_source import ModelSource
-from ..options import parse_settings
-from ..providers import RKNPU2_SIMULATOR
-from ..runtime.locate import locate
 from ..session import InferenceSession
-from ..soc import soc
 from .limit import limit
 from .measurement import STAGES, Measurement, measure
 from .modelled import modelled, modelled_sum

@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._host.paths import printable
 from ..errors import RknnError
 from ..model import load
-from ..paths import printable
 from . import graph_choice
 from .array_files import read_arrays
 from .error_chart import Bar, error_chart

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._host.paths import printable
 from ..errors import RknnError, RknnValueError
 from ..model import load
-from ..paths import printable
 from . import graph_choice
 from .simulator_extra import simulator_extra
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from ..wording import Wording, is_said
+from .._messages.wording import Wording, is_said
 
 # The options that have a flag of their own.
 FLAGS = {

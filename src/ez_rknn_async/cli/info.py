@@ -6,10 +6,10 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from .._contexts.model_source import ModelSource
+from .._messages.wording import option
 from ..model import Kind
-from ..model.graph import DUMMY
-from ..model_source import ModelSource
-from ..wording import option
+from ..model.format.graph import DUMMY
 from .modelled import modelled, modelled_table
 from .table import Table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..wording import option
+from .._messages.wording import option
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

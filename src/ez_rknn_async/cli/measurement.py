@@ -14,8 +14,8 @@ from ..errors import RknnError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from .._observing.stats import SessionStats
     from ..session import InferenceSession
-    from ..stats import SessionStats
 
     Progress = Callable[[float], None]
 

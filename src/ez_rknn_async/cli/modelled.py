@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..runtime.layer_times import LayerTime, layer_times
-from ..soc import soc
+from .._options.soc import soc
+from .._runtime.layer_times import LayerTime, layer_times
 from .table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..model_source import ModelSource
+    from .._contexts.model_source import ModelSource
 
 
 def modelled(source: ModelSource, on: str | None = None) -> dict[str, Any]:

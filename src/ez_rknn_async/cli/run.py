@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._host.paths import file_name
+from .._messages.names import no_input
+from .._options.run_options import DISPATCH_BATCH
 from ..errors import RknnValueError
-from ..names import no_input
-from ..paths import file_name
-from ..run_options import DISPATCH_BATCH
 from ..session import InferenceSession
 from .array_files import read_arrays
 from .session_options import add_arguments, provider_options

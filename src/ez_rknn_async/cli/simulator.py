@@ -6,8 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..runtime.abi import NATIVE
-from ..runtime.locate import SIMULATOR_LIBRARY
+from .._runtime.abi import NATIVE
+from .._runtime.locate import SIMULATOR_LIBRARY
 
 if TYPE_CHECKING:
     import argparse

@@ -6,13 +6,13 @@ Needs no NPU, no runtime library and no ONNX.
 ...     print(model.target_platform, [tensor.shape for tensor in model.graphs[0].tensors])
 """
 
-from .constants import constant, real_constant
-from .container import Header
-from .file import ApiTensor, Model, Source, load, read_header
-from .graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
-from .registers import LookupTable, RegisterFile, Task, lookup_table
-from .target import check_target
-from .weights import has_zero_points, unpack, unpack_depthwise_with_zero_points
+from .format.container import Header
+from .format.file import ApiTensor, Model, Source, load, read_header
+from .format.graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
+from .format.target import check_target
+from .operators.constants import constant, real_constant
+from .operators.registers import LookupTable, RegisterFile, Task, lookup_table
+from .operators.weights import has_zero_points, unpack, unpack_depthwise_with_zero_points
 
 __all__ = [
     "load",

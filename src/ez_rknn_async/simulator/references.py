@@ -12,8 +12,8 @@ import onnx
 import onnxruntime as ort
 from onnx import helper
 
+from .._messages.wording import provider_option
 from ..errors import RknnModelError
-from ..wording import provider_option
 from .executable import open_session
 from .lowering import lower
 from .samples import normalised

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._messages.names import no_input
+from .._messages.shape_advice import Expected, advice
 from ..errors import RknnValueError
-from ..names import no_input
-from ..shape_advice import Expected, advice
 from .lowering.grid import QUANTIZED, grid_of, is_real
 
 if TYPE_CHECKING:

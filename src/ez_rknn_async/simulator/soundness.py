@@ -15,7 +15,7 @@ import onnx
 from onnx import numpy_helper, shape_inference
 
 from ..errors import RknnModelError
-from ..model.graph import DUMMY, Kind
+from ..model.format.graph import DUMMY, Kind
 from .operands import Operator, fit
 
 if TYPE_CHECKING:

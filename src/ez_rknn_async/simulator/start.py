@@ -1,7 +1,7 @@
 """Starts the device process, with a search path of its own.
 
 As a script it is told where to look (``--site``, ``--found``) and runs in an isolated Python
-(:mod:`..runtime.host_python`). The search path is then
+(:mod:`.._runtime.host_python`). The search path is then
 
 1. the standard library;
 2. the site directories: what is installed there for the program's Python;

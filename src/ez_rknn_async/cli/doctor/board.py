@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ...runtime.machine import soc_named_in
+from ..._runtime.machine import soc_named_in
 from .finding import ok, problem, warning
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ..._running.opening import OLDEST_RUNTIME
+from ..._runtime.library import load as load_library
+from ..._runtime.locate import ENVIRONMENT, SIMULATOR, SIMULATOR_LIBRARY, SYSTEM_LIBRARIES
 from ...errors import RknnError, naming
 from ...model import check_target, load
-from ...opening import OLDEST_RUNTIME
-from ...runtime.library import load as load_library
-from ...runtime.locate import ENVIRONMENT, SIMULATOR, SIMULATOR_LIBRARY, SYSTEM_LIBRARIES
 from ...simulator.start import INSTALL, missing
 from .finding import ok, problem, warning
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...errors import RknnModelError
-from ...model.unsupported import UnsupportedFormError
+from ...model.operators.unsupported import UnsupportedFormError
 from . import borders, families
 from .builder import GraphBuilder
 from .errors import Problem, UnsupportedOperatorError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from ...model import Model
-    from ...model.graph import Node
+    from ...model.format.graph import Node
 
 __all__ = ["CustomOperator", "Lowered", "Pool", "Port", "Problem", "UnsupportedOperatorError", "lower"]
 

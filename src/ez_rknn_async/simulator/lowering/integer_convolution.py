@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ...model.convolution import Convolution
-    from ...model.convolution_weight import Weight
+    from ...model.operators.convolution import Convolution
+    from ...model.operators.convolution_weight import Weight
     from .builder import GraphBuilder
 
 SMALLEST_WEIGHT = 1 << 15  # numbers; anything below is computed in float32

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable
 
 if TYPE_CHECKING:
-    from ...model.graph import Node
+    from ...model.format.graph import Node
     from .builder import GraphBuilder
 
     Lowering = Callable[[Node, GraphBuilder], None]

@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ...model.convolution import Convolution
-    from ...model.graph import Node
+    from ...model.format.graph import Node
+    from ...model.operators.convolution import Convolution
     from .builder import GraphBuilder
 
 _TILE = re.compile(r"_tile\d+_conv$")

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Callable
 
-from ....model.unsupported import UnsupportedFormError
+from ....model.operators.unsupported import UnsupportedFormError
 from ..registry import lowers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 PLAIN = (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....model.attention import attention_roundings
+from ....model.operators.attention import attention_roundings
 from ..grid import grid_of, grid_of_rounding
 from ..registry import lowers
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
     from ..grid import Grid
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....model.graph import DType
+from ....model.format.graph import DType
 from ..grid import is_real
 from ..registry import lowers
 from .elementwise import truth, truth_result
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 

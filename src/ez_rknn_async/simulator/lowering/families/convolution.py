@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ....model.convolution import convolution
-from ....model.stages import Activation, Rounding
+from ....model.operators.convolution import convolution
+from ....model.operators.stages import Activation, Rounding
 from ..cropping import cropped, remaining
 from ..grid import grid_of_rounding
 from ..integer_convolution import convolve_integers
@@ -14,9 +14,9 @@ from ..unrounded import is_unrounded
 from .activation import activate
 
 if TYPE_CHECKING:
-    from ....model.convolution import Convolution
-    from ....model.graph import Node
-    from ....model.stages import Stage
+    from ....model.format.graph import Node
+    from ....model.operators.convolution import Convolution
+    from ....model.operators.stages import Stage
     from ..builder import GraphBuilder
 
 

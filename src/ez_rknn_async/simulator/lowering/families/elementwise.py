@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from onnx import TensorProto
 
-from ....model.graph import DType
-from ....model.unsupported import UnsupportedFormError
+from ....model.format.graph import DType
+from ....model.operators.unsupported import UnsupportedFormError
 from ..grid import is_real
 from ..registry import lowers
 from .activation import fused
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "Mean")

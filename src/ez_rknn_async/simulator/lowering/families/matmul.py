@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....model.graph import DType, Layout
-from ....model.matmul_weight import matmul_weight
-from ....model.unsupported import UnsupportedFormError
+from ....model.format.graph import DType, Layout
+from ....model.operators.matmul_weight import matmul_weight
+from ....model.operators.unsupported import UnsupportedFormError
 from ..grid import Grid
 from ..registry import lowers
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 COMBINED = {"add": "Add", "mul": "Mul"}

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....model.constants import constant
-from ....model.graph import DType, Kind
-from ....model.unsupported import UnsupportedFormError
+from ....model.format.graph import DType, Kind
+from ....model.operators.constants import constant
+from ....model.operators.unsupported import UnsupportedFormError
 from ..grid import grid_of
 from ..registry import lowers
 from .activation import fused
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 

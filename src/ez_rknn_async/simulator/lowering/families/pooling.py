@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....model.unsupported import UnsupportedFormError
+from ....model.operators.unsupported import UnsupportedFormError
 from ..cropping import cropped, remaining
 from ..registry import lowers
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 

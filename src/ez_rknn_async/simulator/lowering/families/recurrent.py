@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....model.graph import DUMMY, DType
-from ....model.recurrent import recurrent
+from ....model.format.graph import DUMMY, DType
+from ....model.operators.recurrent import recurrent
 from ..registry import lowers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ....model.graph import Node
-    from ....model.recurrent import State
+    from ....model.format.graph import Node
+    from ....model.operators.recurrent import State
     from ..builder import GraphBuilder
 
 

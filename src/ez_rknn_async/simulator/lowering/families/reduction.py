@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ....model.graph import DType
+from ....model.format.graph import DType
 from ..registry import lowers
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 

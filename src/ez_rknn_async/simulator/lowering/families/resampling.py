@@ -13,7 +13,7 @@ from ..registry import lowers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 MODES = ("mode", "coordinate_transformation_mode", "nearest_mode", "exclude_outside")

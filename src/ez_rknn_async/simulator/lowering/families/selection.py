@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from onnx import TensorProto
 
-from ....model.graph import DUMMY
+from ....model.format.graph import DUMMY
 from ..registry import lowers
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 

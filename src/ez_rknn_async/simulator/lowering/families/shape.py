@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....model.graph import DType
-from ....model.unsupported import UnsupportedFormError
+from ....model.format.graph import DType
+from ....model.operators.unsupported import UnsupportedFormError
 from ..registry import lowers
 
 if TYPE_CHECKING:
-    from ....model.graph import Node
+    from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
 

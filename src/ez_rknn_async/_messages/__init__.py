@@ -1,0 +1,1 @@
+"""How messages show values, options, names and shapes, and what they advise."""

@@ -1,0 +1,1 @@
+"""Statistics, health, profiles and tables of layers."""

@@ -1,0 +1,1 @@
+"""Provider, session and run options; SoCs; and the plan that they make."""

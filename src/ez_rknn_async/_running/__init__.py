@@ -1,0 +1,1 @@
+"""Running a model: the executor and its end, delivery, futures, coroutines, batches, streams, pipelines."""

@@ -1,0 +1,177 @@
+"""Coroutines in line for a place in the queue, without a thread and without polling.
+
+A coroutine must not block its event loop, so it asks the engine for a place without waiting. Where there is none it
+lines up here, and the engine is asked to say when there is room; that word arrives on the dispatcher's thread, which
+wakes the first in line. Coroutines of several loops in several threads may stand in one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Callable
+
+from .._host import greenlets
+from .._messages.wording import option
+from ..errors import RknnClosedError, RknnTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Admission:
+    """The line in front of one engine."""
+
+    def __init__(self, notify_room: Callable[[], None]) -> None:
+        """``notify_room`` asks for one call of :meth:`room` as soon as a submission may succeed.
+
+        It raises :class:`RknnClosedError` when the session is closed.
+        """
+        self._notify_room = notify_room
+        # Guards _line. Reentrant: a garbage collection in the middle may drop a coroutine, which leaves the line.
+        self._lock = greenlets.rlock()
+        self._line: collections.deque[_Place | _Waiter] = collections.deque()
+
+    async def submit(self, try_submit: Callable[[], int], timeout: float) -> int:
+        """Call ``try_submit`` until it no longer raises for want of room, and return what it returns.
+
+        Raises:
+            RknnTimeoutError: there was no room for ``timeout`` seconds.
+            RknnClosedError: the session is closed.
+        """
+        if not self._line:
+            try:
+                return try_submit()
+            except RknnTimeoutError:
+                pass
+        place = _Place()
+        with self._lock:
+            # Before the first await: whoever comes next must find someone in line, and not overtake.
+            self._line.append(place)
+        try:
+            return await self._in_line(place, try_submit, timeout)
+        finally:
+            self._leave(place)
+
+    def submit_waiting(self, try_submit: Callable[[], int], timeout: float) -> int:
+        """:meth:`submit` for a greenlet: the others go on while it waits, and deliver what makes room."""
+        if not self._line:
+            try:
+                return try_submit()
+            except RknnTimeoutError:
+                pass
+        waiter = _Waiter(timeout)
+        with self._lock:
+            self._line.append(waiter)
+        try:
+            while True:
+                self._notify_room()
+                if not waiter.woken():
+                    raise _too_late(timeout)
+                try:
+                    return try_submit()
+                except RknnTimeoutError:
+                    continue
+        finally:
+            self._leave(waiter)
+
+    def room(self) -> None:
+        """There may be room: the first in line shall try. Called on the dispatcher's thread."""
+        with self._lock:
+            first = self._line[0] if self._line else None
+        if first is not None:
+            first.wake()
+
+    def close(self) -> None:
+        """There will be no room any more: everyone in line shall see that."""
+        with self._lock:
+            line = tuple(self._line)
+        for place in line:
+            place.wake()
+
+    async def _in_line(self, place: _Place, try_submit: Callable[[], int], timeout: float) -> int:
+        # Not asyncio.wait_for(): until 3.12 it runs this as a task of its own, and a caller that is cancelled when that
+        # task has just submitted is not told. Here nothing is awaited between submitting and returning.
+        with place.limited_to(timeout):
+            while True:
+                self._notify_room()
+                await place.woken()
+                if place.is_late:
+                    break  # and it does not overtake those who are before it
+                try:
+                    return try_submit()
+                except RknnTimeoutError:
+                    continue  # someone else was faster; still the first in line
+        raise _too_late(timeout)
+
+    def _leave(self, place: _Place | _Waiter) -> None:
+        with self._lock:
+            if place in self._line:
+                self._line.remove(place)
+            waiting = bool(self._line)
+        if waiting:
+            # The word that there is room may have been for the one who leaves.
+            with contextlib.suppress(RknnClosedError):
+                self._notify_room()
+
+
+def _too_late(timeout: float) -> RknnTimeoutError:
+    return RknnTimeoutError(
+        f"run submit timed out: no worker was free within {timeout * 1000:.0f} ms",
+        hint=f"raise {option('submit_timeout_ms')} or {option('max_queue_size')}, or submit less",
+    )
+
+
+class _Waiter:
+    """One greenlet's place in the line."""
+
+    def __init__(self, timeout: float) -> None:
+        self._deadline = time.monotonic() + timeout
+        self._event = threading.Event()
+
+    def wake(self) -> None:
+        self._event.set()
+
+    def woken(self) -> bool:
+        """Wait to be woken; False once it has waited as long as it may."""
+        is_woken = self._event.wait(max(0.0, self._deadline - time.monotonic()))
+        self._event.clear()
+        return is_woken
+
+
+class _Place:
+    """One coroutine's place in the line.
+
+    Attributes:
+        is_late: whether it has waited as long as it may.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+        self.is_late = False
+
+    @contextlib.contextmanager
+    def limited_to(self, timeout: float) -> Iterator[None]:
+        """Be woken after that many seconds at the latest, and :attr:`is_late` then."""
+        timer = self._loop.call_later(timeout, self._expire)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _expire(self) -> None:
+        self.is_late = True
+        self._event.set()
+
+    def wake(self) -> None:
+        # A loop that was closed with this coroutine in it refuses the call.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def woken(self) -> None:
+        await self._event.wait()
+        self._event.clear()

@@ -1,0 +1,69 @@
+"""``timeout`` of ``submit()``: how long it waits for a place in the queue."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import numbers
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .._messages.wording import option, shown
+from ..errors import RknnTimeoutError, RknnTypeError, RknnValueError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST_MS = 2**31 - 1  # that the engine counts to: 24 days
+
+
+@dataclass(frozen=True)
+class QueueTimeout:
+    """How long one submission waits.
+
+    Attributes:
+        seconds: as the user said; None: as the session's options say.
+    """
+
+    seconds: float | None
+
+    @classmethod
+    def of(cls, timeout: Any) -> QueueTimeout:
+        """Check what the user said.
+
+        Raises:
+            RknnValueError, RknnTypeError: it is no time to wait.
+        """
+        if timeout is None:
+            return _AS_THE_SESSION
+        if isinstance(timeout, bool) or not isinstance(timeout, numbers.Real):
+            raise RknnTypeError(f"timeout takes seconds, 0 for not waiting, or None, not {shown(timeout)}")
+        seconds = float(timeout)
+        if not seconds >= 0:  # also NaN
+            raise RknnValueError(f"timeout={timeout!r} must be at least 0 seconds; 0 does not wait for the queue")
+        return cls(seconds)
+
+    @property
+    def milliseconds(self) -> int | None:
+        """For the engine; None: as the session's options say."""
+        if self.seconds is None:
+            return None
+        return _LONGEST_MS if self.seconds * 1000 > _LONGEST_MS else math.ceil(self.seconds * 1000)
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Say of a queue that is full inside the ``with`` block how long was waited, in the user's own terms."""
+        try:
+            yield
+        except RknnTimeoutError:
+            if self.seconds is None:
+                raise
+            raise RknnTimeoutError(
+                "run submit timed out: the queue is full, and timeout=0 does not wait"
+                if self.seconds == 0
+                else f"run submit timed out: the queue stayed full for timeout={self.seconds:g} seconds",
+                hint=f"wait longer, raise {option('max_queue_size')}, or submit less",
+            ) from None
+
+
+_AS_THE_SESSION = QueueTimeout(None)

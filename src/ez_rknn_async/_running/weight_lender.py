@@ -1,0 +1,53 @@
+"""``use_weight_from``: the session whose weights stand for those that a model leaves out."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import weakref
+from typing import TYPE_CHECKING, Any, Callable
+
+from .._messages.wording import shown
+from .._options.provider_options import is_option
+from ..errors import RknnClosedError, RknnTypeError
+from .retry import executor_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .executor import Executor
+
+_KEYWORDS = ("sess_options", "providers", "provider_options", "use_weight_from")
+
+
+def weight_lender(session_class: type, session: Any, unknown: Mapping[str, Any]) -> Callable[[], Executor | None]:
+    """Check the keyword arguments of a session's constructor: ``use_weight_from``, and those that it has not.
+
+    Returns:
+        What runs the session given as ``use_weight_from``, whenever it is called; None if none was given. The session
+        itself may be dropped.
+
+    Raises:
+        RknnTypeError: there is no such keyword, or it is given no session.
+    """
+    for name in unknown:
+        raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")
+    if session is None:
+        return lambda: None
+    if not isinstance(session, session_class):
+        raise RknnTypeError(f"use_weight_from takes an InferenceSession, not {shown(session)}")
+    return functools.partial(_lender, weakref.ref(session))
+
+
+def _instead_of(name: str) -> str:
+    if is_option(name):
+        return f"; it is a provider option: pass provider_options=make_provider_options({name}=...)"
+    near = difflib.get_close_matches(name, _KEYWORDS, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _lender(session: weakref.ref[Any]) -> Executor | None:
+    lender = session()
+    if lender is None:
+        raise RknnClosedError("the session given as use_weight_from is closed")
+    return executor_of(lender)

@@ -1,0 +1,86 @@
+"""Somebody else's memory, a camera's or a decoder's, in our own address space.
+
+A buffer is mapped once in a process, whole, however many contexts and values use it. Runtimes know memory that they
+take in by its address: librknnrt 1.5.2 imports a buffer once for each address at which it meets it, and gives the one
+handle that the driver has for the buffer back with the first of them. The NPU could then not reach it any more.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+import weakref
+
+from .._host import greenlets
+from ..errors import RknnValueError
+from .abi import ffi
+
+
+class Mapping:
+    """A buffer, from its beginning to its end, for as long as somebody refers to this.
+
+    Attributes:
+        fd: a descriptor of its own. The runtime keeps it, the address and an offset side by side, and duplicates none.
+        address: of the first byte, as a cffi buffer.
+        length: in bytes.
+    """
+
+    def __init__(self, fd: int, length: int) -> None:
+        """Map it.
+
+        Raises:
+            OSError: it cannot be mapped for reading and writing.
+        """
+        self.length = length
+        self.address = ffi.from_buffer(mmap.mmap(fd, length), require_writable=True)
+        self.fd = os.dup(fd)
+        weakref.finalize(self, os.close, self.fd).atexit = False
+
+
+_lock = greenlets.lock()  # two threads must not map one buffer twice
+# By device and inode, which no other buffer has while it is mapped.
+_mappings: weakref.WeakValueDictionary[tuple[int, int], Mapping] = weakref.WeakValueDictionary()
+
+
+def mapping_of(fd: int, size: int, offset: int) -> Mapping:
+    """The mapping of the buffer that a descriptor stands for, which may be closed afterwards.
+
+    Args:
+        fd: of the buffer.
+        size, offset: the bytes of it that are wanted.
+
+    Raises:
+        RknnValueError: there are no such bytes, or they cannot be mapped for reading and writing.
+    """
+    if size <= 0 or offset < 0:
+        raise RknnValueError(f"{size} bytes at offset {offset} are no part of a file descriptor")
+    try:
+        status, length = os.fstat(fd), _length(fd)
+        if length < offset + size:
+            raise RknnValueError(
+                f"file descriptor {fd} has {length} bytes, but {size} at offset {offset} are asked for"
+            )
+        if not _has_inode(fd):
+            return Mapping(fd, length)
+        key = (status.st_dev, status.st_ino)
+        with _lock:
+            known = _mappings.get(key)
+            if known is None or known.length < offset + size:  # the file may have grown since
+                known = _mappings[key] = Mapping(fd, length)
+            return known
+    except OSError as error:
+        raise RknnValueError(
+            f"file descriptor {fd} is not memory that can be read and written: {error.strerror}"
+        ) from None
+
+
+def _length(fd: int) -> int:
+    status = os.fstat(fd)
+    # A dma-buf is no regular file, and tells its size to those who seek its end.
+    return status.st_size if stat.S_ISREG(status.st_mode) else os.lseek(fd, 0, os.SEEK_END)
+
+
+def _has_inode(fd: int) -> bool:
+    # Before Linux 5.3 all dma-bufs had the same one.
+    return not os.readlink(f"/proc/self/fd/{fd}").startswith("anon_inode:")

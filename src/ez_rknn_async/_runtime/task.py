@@ -1,0 +1,160 @@
+"""A task of the engine: its C structures, and how it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .abi import ffi
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .kernels import Conversion
+
+# The runtime function during which a task failed, by EZR_CALL_*.
+CALLS = (
+    "",
+    "rknn_set_input_shapes",
+    "rknn_inputs_set",
+    "rknn_run",
+    "rknn_outputs_get",
+    "rknn_set_io_mem",
+    "rknn_mem_sync",
+)
+
+_NULL = ffi.NULL
+
+
+class Result(NamedTuple):
+    """How a task ended. Times are nanoseconds of ``CLOCK_MONOTONIC``."""
+
+    id: int
+    tag: int
+    code: int
+    call: str
+    worker: int
+    lane: int
+    submitted_ns: int
+    started_ns: int
+    input_ns: int
+    npu_ns: int
+    finished_ns: int
+    message: str  # why it failed, in the runtime's own words; "" when it has none
+
+
+class Transfer:
+    """How one tensor gets into bound memory, or out of it: an ``ezr_io`` without its array.
+
+    It owns what it points to; whoever submits it keeps it until the task has ended.
+
+    Attributes:
+        c: the ``ezr_io``.
+        conversion: between array and memory; None where the NPU uses the memory as it is.
+    """
+
+    __slots__ = ("_memory", "_structure", "c", "conversion")
+
+    def __init__(
+        self, attribute: Any, memories: Any, binding: int, conversion: Conversion | None = None, *, sync: bool = True
+    ) -> None:
+        """Describe it.
+
+        Args:
+            attribute: how the memory is bound: ``rknn_tensor_attr *``.
+            memories: the memory as each worker's context knows it: ``rknn_tensor_mem *[]``, by worker.
+            binding: a number for this memory with this attribute, never 0 and never used again for another: a worker
+                binds only what is not the last that it bound.
+            conversion: from the array to the memory of an input, from the memory to the array of an output.
+            sync: whether the CPU's caches are synchronised with the device.
+        """
+        self.conversion = conversion
+        self._memory = attribute, memories
+        kernel = _NULL if conversion is None else conversion.c
+        self._structure = ffi.new("ezr_io *", (attribute, memories, binding, kernel, _NULL, sync))
+        self.c = self._structure[0]
+
+
+class Task:
+    """The C structures of one task; whoever submits it keeps the arrays behind its pointers until it has ended.
+
+    All inputs go by copy or all are direct, as they were set last; and so it is with the outputs.
+    """
+
+    __slots__ = ("direct_inputs", "direct_outputs", "inputs", "outputs", "result", "task")
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        self.inputs = ffi.new("rknn_input[]", inputs)
+        self.outputs = ffi.new("rknn_output[]", outputs)
+        self.direct_inputs = ffi.new("ezr_io[]", inputs)
+        self.direct_outputs = ffi.new("ezr_io[]", outputs)
+        self.task = ffi.new("ezr_task *", {"input_count": inputs, "output_count": outputs})
+        self.task.inputs, self.task.outputs = self.inputs, self.outputs
+        self.result = ffi.new("ezr_result *")
+
+    def set_input(self, index: int, array: Any, type_: int, format_: int, pass_through: bool) -> None:
+        """Point input ``index`` to a contiguous array."""
+        # A whole structure at a time, its fields in their order, is much faster than one field after the other.
+        self.inputs[index] = (index, ffi.from_buffer(array), array.nbytes, pass_through, type_, format_)
+        self.task.direct_inputs = _NULL
+
+    def set_output(self, index: int, array: Any, want_float: bool) -> None:
+        """Point output ``index`` to the contiguous array that receives it."""
+        self.outputs[index] = (want_float, 1, index, ffi.from_buffer(array), array.nbytes)
+        self.task.direct_outputs = _NULL
+
+    def set_direct(
+        self,
+        inputs: Sequence[Transfer],
+        sources: Sequence[Any],
+        outputs: Sequence[Transfer],
+        destinations: Sequence[Any],
+    ) -> None:
+        """Let all tensors go through memory that is bound to the context.
+
+        Args:
+            inputs: how each input gets into its memory.
+            sources: the contiguous array of each input that is converted; otherwise None.
+            outputs: how each output gets out of its memory.
+            destinations: the contiguous array of each output that is converted; otherwise None.
+        """
+        task = self.task
+        for structures, transfers, arrays in (
+            (self.direct_inputs, inputs, sources),
+            (self.direct_outputs, outputs, destinations),
+        ):
+            for index, (transfer, array) in enumerate(zip(transfers, arrays)):
+                structures[index] = transfer.c
+                if array is not None:
+                    structures[index].array = ffi.from_buffer(array)
+        task.direct_inputs, task.direct_outputs = self.direct_inputs, self.direct_outputs
+
+    def set_contexts(self, lane: int, shapes: Any) -> None:
+        """Say on which of its worker's contexts it runs, and with which shapes.
+
+        Args:
+            lane: see :meth:`Engine.add_lane`.
+            shapes: of a dynamic model: ``rknn_tensor_attr[]``, one for each input; otherwise None.
+        """
+        self.task.lane, self.task.shapes = lane, _NULL if shapes is None else shapes
+
+
+def result_of(result: Any) -> Result:
+    """The Python value of an ``ezr_result``."""
+    # What Result(...) does, but for one call: this is on the way of every inference.
+    return tuple.__new__(
+        Result,
+        (
+            result.id,
+            result.tag,
+            result.code,
+            CALLS[result.call],
+            result.worker,
+            result.lane,
+            result.submitted_ns,
+            result.started_ns,
+            result.input_ns,
+            result.npu_ns,
+            result.finished_ns,
+            ffi.string(result.message).decode("utf-8", "replace") if result.code < 0 else "",
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Arrays, element types, shapes, layouts, quantisation and names: pure, without a device."""

@@ -1,0 +1,55 @@
+"""A warning where NaN is quantised: an integer cannot hold it, and it becomes the largest number that one can.
+
+The conversion kernels look for NaN where they cannot estimate, which costs nothing that could be measured, and leave a
+mark in the conversion (see :attr:`._runtime.kernels.Conversion.met_nan`). What the runtime itself converts
+(``io_mode="copy"``) is not looked at: that would cost more than the conversion.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from .._host import greenlets
+from .._messages.callers import user_stacklevel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .._runtime.kernels import Conversion
+
+
+class NanWarnings:
+    """Warns once of each input."""
+
+    def __init__(self) -> None:
+        self._lock = greenlets.lock()  # guards _told
+        self._told: set[str] = set()
+
+    def look(self, conversions: Iterable[Conversion]) -> None:
+        """Warn of those conversions into inputs that have met a NaN."""
+        for conversion in conversions:
+            if conversion.met_nan[0] and conversion.name not in self._told:
+                self.warn(conversion.name)
+
+    def warn(self, name: str) -> None:
+        """NaN was quantised for the input of that name."""
+        with self._lock:
+            if name in self._told:
+                return
+            self._told.add(name)
+        warnings.warn(
+            f"input {name!r} is quantised and was given NaN, which became the largest number that it can hold; "
+            "this is said once a session",
+            UserWarning,
+            stacklevel=user_stacklevel(),
+        )
+
+
+def look_at_value(conversion: Conversion) -> None:
+    """Warn, once of each conversion, if a value on the NPU was given NaN by it."""
+    if conversion.met_nan[0]:
+        conversion.met_nan[0] = 0  # those who run inferences need not warn of it again
+        if not conversion.is_told:
+            conversion.is_told = True
+            NanWarnings().warn(conversion.name)

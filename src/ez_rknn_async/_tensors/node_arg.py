@@ -1,0 +1,74 @@
+"""What a session says about its inputs and outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._runtime.tensor_attribute import TensorAttribute
+
+# ONNX's names for element types, by the runtime's.
+_ONNX_TYPES = {
+    "float32": "tensor(float)",
+    "float16": "tensor(float16)",
+    "bfloat16": "tensor(bfloat16)",
+    **{name: f"tensor({name})" for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "bool")},
+}
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How integers stand for real numbers: ``real = (quantised - zero_point) * scale``."""
+
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, repr=False)
+class NodeArg:
+    """One input or output of a model.
+
+    Attributes:
+        name: the tensor's name in the model.
+        shape: the shape that the user passes or receives. Of a model with dynamic shapes, the largest legal one:
+            numbers throughout, so that what is written for one shape works as it stands.
+        dtype: the element type inside the NPU, as numpy calls it (``"int8"``, ``"float16"``, ``"int64"`` ...). What may
+            be passed is any real type; what is returned is float32, or the tensor's own type where that is an integer
+            without quantisation.
+        layout: the order of the dimensions of ``shape``: ``"NCHW"``, ``"NHWC"``, or ``"UNDEFINED"`` (not an image).
+        quantization: scale and zero point, for a quantised tensor; otherwise None.
+        shapes: every legal shape, largest first; one for most models. Where several inputs change their shapes
+            together, :meth:`InferenceSession.get_input_shapes` says which ones belong together.
+        strides: empty, as arrays go in and out dense; but of what ``get_native_inputs()`` and ``get_native_outputs()``
+            return, bytes from one element in the memory of a value to the next, along each dimension.
+    """
+
+    name: str
+    shape: list[int]
+    dtype: str
+    layout: str
+    quantization: Quantization | None = None
+    shapes: list[list[int]] = field(default_factory=list)
+    strides: list[int] = field(default_factory=list)
+
+    @property
+    def type(self) -> str:
+        """The element type as ONNX writes it, such as ``"tensor(float16)"``."""
+        return _ONNX_TYPES.get(self.dtype, "tensor(unknown)")
+
+    def __repr__(self) -> str:
+        parts = [f"name={self.name!r}", f"type={self.type!r}", f"shape={self.shape}"]
+        if self.layout != "UNDEFINED":
+            parts.append(f"layout={self.layout!r}")
+        if self.quantization is not None:
+            parts.append(f"scale={self.quantization.scale:g}, zero_point={self.quantization.zero_point}")
+        if len(self.shapes) > 1:
+            parts.append(f"shapes={self.shapes}")
+        return f"NodeArg({', '.join(parts)})"
+
+
+def quantization(attribute: TensorAttribute) -> Quantization | None:
+    """The quantisation of a tensor; None where its type is not a quantised one."""
+    quantised = attribute.type in ("int4", "int8", "uint8", "int16", "uint16")
+    return Quantization(attribute.scale, attribute.zero_point) if quantised else None

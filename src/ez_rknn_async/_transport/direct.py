@@ -1,0 +1,312 @@
+"""Tensors that travel straight between the user's arrays and memory that the NPU reads and writes.
+
+Each worker's context has memory for every input and every output, allocated and bound once. A worker thread converts
+the user's array into it with our own kernels, runs, and converts what came out into the user's array: no
+``rknn_inputs_set``, no ``rknn_outputs_get``, no array in between, no allocation.
+
+Nothing is bound anew from one run to the next, except for other shapes of a dynamic model. Where the NPU converts uint8
+pixels itself the runtime must be told, and cannot be told otherwise later: pixels and floats have a lane each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._contexts.worker_memory import WorkerMemory
+from .._host import greenlets
+from .._runtime.memory import FLAGS, Memory
+from .._tensors.node_arg import quantization
+from .._tensors.npu_layout import input_conversion, output_conversion, raw_image
+from .._tensors.outputs import output_dtypes
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from .._contexts.lanes import Lanes
+    from .._runtime.context import Context
+    from .._runtime.kernels import Conversion
+    from .._runtime.task import Result, Task, Transfer
+    from .._tensors.inputs import Given
+    from .._tensors.npu_layout import NativeTensor
+    from .._tensors.outputs import Receiver
+    from ..model import Preprocessing
+    from .native_set import NativeSet
+
+    Array = npt.NDArray[Any]
+
+# What casting.py leaves the numbers for a float or quantised input in, besides its own type.
+_NUMBERS = ("float32", "float16", "uint8")
+# Of the ways in which a context can be given a tensor those that are used here; see value_layout.py for the third.
+PIXELS, NATIVE = "pixels", "native"
+ORDERS = ("NCHW", "NHWC")
+# Programs use a few kinds of arrays. One that cuts images out of frames of all sizes would use more and more.
+_MOST_ROUTES = 1000
+
+
+@dataclass(frozen=True)
+class Route:
+    """How arrays of the same kinds get into the memory of one lane, and out of it.
+
+    Attributes:
+        lane: on which of a worker's contexts the inferences run; see :mod:`.lanes`.
+        shapes: for ``rknn_set_input_shapes``.
+        inputs, outputs: in the model's order.
+        quantisations: those conversions of inputs that can meet a NaN.
+    """
+
+    lane: int
+    shapes: Any
+    inputs: tuple[Transfer, ...]
+    outputs: tuple[Transfer, ...]
+    quantisations: tuple[Conversion, ...]
+
+
+class DirectRequest:
+    """A request whose arrays a worker converts into the memory of its context, and out of it.
+
+    Attributes:
+        arrays: of the outputs, C-contiguous.
+        quantisations: those conversions of inputs that can meet a NaN.
+    """
+
+    __slots__ = ("_route", "_sources", "arrays", "quantisations")
+
+    def __init__(self, route: Route, sources: list[Array], arrays: list[Array]) -> None:
+        """``sources`` are C-contiguous."""
+        self._route = route
+        self._sources = sources
+        self.arrays = arrays
+        self.quantisations = route.quantisations
+
+    def fill(self, task: Task) -> None:
+        """Write this request into the structures of a task."""
+        route = self._route
+        task.set_direct(route.inputs, self._sources, route.outputs, self.arrays)
+        task.set_contexts(route.lane, route.shapes)
+
+    def ended(self, result: Result | None) -> None:
+        """Release nothing: its arrays are their owners' alone."""
+
+
+class LaneMemory:
+    """The memory of all inputs and outputs in the contexts of one lane. It is freed with them."""
+
+    def __init__(self, sets: Sequence[NativeSet], contexts: Sequence[Context], flags: int) -> None:
+        """Allocate it, large enough for each set of shapes.
+
+        Raises:
+            RknnDeviceError: there is not enough.
+        """
+        self.inputs = [_allocate(natives, contexts, flags) for natives in zip(*(s.inputs for s in sets))]
+        self.outputs = [_allocate(natives, contexts, flags) for natives in zip(*(s.outputs for s in sets))]
+
+    def replace(self, worker: int, context: Context) -> None:
+        """Use memory of a fresh context for a worker.
+
+        Raises:
+            RknnError: there is none.
+        """
+        for memory in (*self.inputs, *self.outputs):
+            memory.reach(worker, context)
+
+    def bind(self, tensors: NativeSet) -> None:
+        """Bind everything once, in every way, to see whether the runtime accepts it.
+
+        Raises:
+            RknnError: it does not.
+        """
+        for memories, natives in ((self.inputs, tensors.inputs), (self.outputs, tensors.outputs)):
+            for (memory,), native in zip(memories, natives):
+                for way in _ways(native):
+                    memory.bind(way.bound)
+
+
+class Direct:
+    """The transport of a session with direct I/O; see :class:`.protocol.Transport`.
+
+    Attributes:
+        sets: how tensors are bound, for each set of shapes.
+        normalisations: what the model's file says about each input.
+        memory: of each lane that is in use.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[NativeSet],
+        descriptions: Sequence[Any],
+        normalisations: Sequence[Preprocessing | None],
+        lanes: Lanes,
+        flags: int,
+    ) -> None:
+        """Allocate the memory of lane 0.
+
+        Args:
+            sets: how tensors are bound, for each set of shapes.
+            descriptions: each set of shapes for ``rknn_set_input_shapes``.
+            normalisations: what the model's file says about each input.
+            lanes: the contexts. The memory belongs to them and is freed with them.
+            flags: of the memory; one of :data:`~._runtime.memory.FLAGS`.
+
+        Raises:
+            RknnDeviceError: there is not enough memory.
+        """
+        self.sets, self._lanes, self._flags = tuple(sets), lanes, flags
+        self._descriptions = tuple(descriptions)
+        self.normalisations = tuple(normalisations)
+        self._outputs_way = (NATIVE,) * len(sets[0].outputs)
+        self._takes_pixels = [raw_image(tensor) is not None for tensor in sets[0].inputs]
+        self._quantises = [quantization(tensor.attribute) is not None for tensor in sets[0].inputs]
+        self._lock = greenlets.lock()  # guards the making of memory
+        self.memory = {0: self._allocate(0)}
+        # Filled when first needed. Two threads may both make a route: each request owns the one that its task uses.
+        self._routes: dict[Hashable, Route] = {}
+
+    def request(
+        self, given: Sequence[Given], chosen: int, receivers: Sequence[Receiver], *, private: bool
+    ) -> DirectRequest:
+        """Find the route of these arrays; see :meth:`.Transport.request`."""
+        # The common case makes no call in here but that of the request: this is on the way of every inference.
+        sources, arrays = [], []
+        kinds: list[Hashable] = [chosen]
+        for value in given:
+            array, order, row = value.array, value.order, 0
+            if private and not value.is_new:
+                array = array.copy("K")
+            if not array.flags.c_contiguous:
+                array, order, row = readable(array, order)
+            sources.append(array)
+            kinds += (array.dtype, order, row)
+        for receiver in receivers:
+            arrays.append(receiver.array)
+            kinds += (receiver.array.dtype, receiver.order)
+        key = tuple(kinds)
+        route = self._routes.get(key)
+        if route is None:
+            if len(self._routes) >= _MOST_ROUTES:
+                self._routes.clear()
+            route = self._routes.setdefault(key, self._route(chosen, iter(key[1:])))
+        return DirectRequest(route, sources, arrays)
+
+    def replace(self, worker: int, lane: int, context: Context) -> None:
+        """Give a worker that was set aside memory of its new context; a lane that only values use has none.
+
+        Raises:
+            RknnError: there is none.
+        """
+        # With the lock: memory that is being made for the former context is replaced as well.
+        with self._lock:
+            memory = self.memory.get(lane)
+            if memory is not None:
+                memory.replace(worker, context)
+
+    def _route(self, chosen: int, kinds: Iterator[Any]) -> Route:
+        """The route of arrays of these kinds: dtype, order and row of each input; dtype and order of each output."""
+        tensors = self.sets[chosen]
+        entering = [(next(kinds), next(kinds), next(kinds)) for _ in tensors.inputs]
+        leaving = [(next(kinds), next(kinds)) for _ in tensors.outputs]
+        is_pixels = [takes and kind[0] == np.uint8 for takes, kind in zip(self._takes_pixels, entering)]
+        lane, memory = self._lane(tuple(PIXELS if pixels else NATIVE for pixels in is_pixels))
+        inputs = []
+        for index, (dtype, order, row) in enumerate(entering):
+            native = _ways(tensors.inputs[index])[is_pixels[index]]
+            conversion = input_conversion(native, dtype, order, self.normalisations[index], row)
+            inputs.append(memory.inputs[index].bound(native.bound).transfer(conversion))
+        outputs = [
+            memory.outputs[index].bound(native.bound).transfer(output_conversion(native, dtype, order))
+            for index, (native, (dtype, order)) in enumerate(zip(tensors.outputs, leaving))
+        ]
+        quantisations = [
+            transfer.conversion
+            for transfer, quantises in zip(inputs, self._quantises)
+            if quantises and transfer.conversion is not None
+        ]
+        return Route(lane, self._descriptions[chosen], tuple(inputs), tuple(outputs), tuple(quantisations))
+
+    def _lane(self, inputs_way: tuple[str, ...]) -> tuple[int, LaneMemory]:
+        """The lane for inputs that are bound in these ways, and its memory."""
+        lane = self._lanes.number((inputs_way, self._outputs_way))
+        if lane not in self.memory:
+            with self._lock:
+                if lane not in self.memory:
+                    self.memory[lane] = self._allocate(lane)
+        return lane, self.memory[lane]
+
+    def _allocate(self, lane: int) -> LaneMemory:
+        return LaneMemory(self.sets, list(self._lanes[lane]), self._flags)
+
+
+def _allocate(natives: Sequence[NativeTensor], contexts: Sequence[Context], flags: int) -> WorkerMemory:
+    """Memory of every context for one tensor, large enough for each of its shapes."""
+    size = max(native.size for native in natives)
+    memory = WorkerMemory(
+        len(contexts),
+        lambda context: Memory.allocate(context, size, flags),
+        # Memory without a cache needs no synchronisation.
+        needs_sync=flags != FLAGS["non_cacheable"],
+    )
+    for worker, context in enumerate(contexts):
+        memory.reach(worker, context)
+    return memory
+
+
+def _ways(native: NativeTensor) -> tuple[NativeTensor, ...]:
+    """A tensor as it is, and bound for pixels that the NPU converts itself, where there is that."""
+    pixels = raw_image(native)
+    return (native,) if pixels is None else (native, pixels)
+
+
+def check_conversions(tensors: NativeSet, normalisations: Sequence[Preprocessing | None]) -> None:
+    """Make sure that there is a kernel for whatever may be sent and received.
+
+    Raises:
+        RknnValueError: there is none for a tensor; the message names it.
+    """
+    for tensor, normalisation in zip(tensors.inputs, normalisations):
+        own = np.dtype(tensor.attribute.type)
+        for name in (own, *_NUMBERS) if own.kind == "f" or own == np.int8 else (own,):
+            input_conversion(tensor, np.dtype(name), "NCHW", normalisation)
+    for tensor in tensors.outputs:
+        for dtype in output_dtypes(tensor.attribute.type):
+            for order in ORDERS if tensor.is_image else ORDERS[:1]:
+                output_conversion(tensor, dtype, order)
+
+
+def readable(array: Array, order: str) -> tuple[Array, str, int]:
+    """A C-contiguous array with the same elements, their order, and pixels from one row to the next (0: dense).
+
+    Copies only what no kernel can read. A frame turned by ``transpose()`` lies in the other order; and a part that was
+    cut out of a larger frame has rows that are further apart: for it, the array returned is the piece of memory from
+    its first to its last element.
+    """
+    if array.flags.c_contiguous:
+        return array, order, 0
+    if array.ndim == 4:
+        nhwc = array.transpose(0, 2, 3, 1) if order == "NCHW" else array
+        if nhwc.flags.c_contiguous:
+            return nhwc, "NHWC", 0
+        nchw = nhwc.transpose(0, 3, 1, 2)
+        if nchw.flags.c_contiguous:
+            return nchw, "NCHW", 0
+        row = _pixels_between_rows(nhwc)
+        if row:
+            return _piece(nhwc, row), "NHWC", row
+    return np.ascontiguousarray(array), order, 0
+
+
+def _pixels_between_rows(nhwc: Array) -> int:
+    """Of one image whose rows are dense; 0 for any other array."""
+    n, _, w, c = nhwc.shape
+    _, row, pixel, element = nhwc.strides
+    dense = n == 1 and element == nhwc.itemsize and pixel == c * element and row >= w * pixel
+    return row // pixel if dense and row % pixel == 0 else 0
+
+
+def _piece(nhwc: Array, row: int) -> Array:
+    _, h, w, c = nhwc.shape
+    length = ((h - 1) * row + w) * c
+    return np.lib.stride_tricks.as_strided(nhwc, (length,), (nhwc.itemsize,), writeable=False)

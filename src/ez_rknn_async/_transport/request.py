@@ -1,0 +1,35 @@
+"""A request: one inference, checked and converted, that only has to be run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._runtime.kernels import Conversion
+    from .._runtime.task import Result, Task
+
+
+class Request(Protocol):
+    """One inference about which nothing can be refused for the user's fault any more.
+
+    It owns what its task points to, and lives until the task has ended.
+    """
+
+    @property
+    def arrays(self) -> list[Any]:
+        """The arrays with the outputs, once the task has ended."""
+
+    @property
+    def quantisations(self) -> Sequence[Conversion]:
+        """Those conversions of inputs, made by a worker, that can meet a NaN."""
+
+    def fill(self, task: Task) -> None:
+        """Write this request into the structures of a task."""
+
+    def ended(self, result: Result | None) -> None:
+        """Release what the task used: neither the engine nor the runtime uses it any more. May be called twice.
+
+        ``result`` is None when nothing has run.
+        """

@@ -1,0 +1,1 @@
+"""Values that programs hold and bind: OrtValue, IO binding, and who is using what."""

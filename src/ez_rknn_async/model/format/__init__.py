@@ -1,0 +1,1 @@
+"""The `.rknn` file: container, FlatBuffer, BSON, the graph of tensors and nodes."""

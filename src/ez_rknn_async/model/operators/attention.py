@@ -1,0 +1,85 @@
+"""Roundings inside of attention, which is one operator in the file.
+
+An int8 attention rounds twice on its way: the scores, behind the mask if there is one, and their softmax, the weights.
+Neither tensor is in the file any more. Their scales follow from what the NPU multiplies the two products with before
+it stores them as int8:
+
+* the first has queries and keys, and becomes the scores: ``gain = queries * keys / scores`` (of scales), the queries
+  being made symmetric before, ``scale = largest magnitude / 127``;
+* the last has weights and values, and becomes the result: ``gain = weights * values / result``. The NPU stores the
+  weights as signed numbers, in twice the steps of the official simulator.
+
+Found out with values that pick single weights out; all of what the official simulator computes is met then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..format.graph import DType
+from .dpu import dpu
+from .stages import Rounding
+
+if TYPE_CHECKING:
+    from ..format.file import Model
+    from ..format.graph import Graph, Node, Tensor
+    from .registers import RegisterFile
+
+_CONVOLUTION_UNIT = 1  # in a task's enable mask
+_PRECISION, _FLOAT_OPERANDS = 0x100C, 0x1FF
+_LOWEST = -128
+_ONE = 1 / 255  # the scale of weights of which one was 1
+_UNSURE = 1e-4  # of a scale that is taken from 15 bits
+
+
+@dataclass(frozen=True)
+class AttentionRoundings:
+    """Of the scores, with the mask added, and of the weights."""
+
+    scores: Rounding
+    weights: Rounding
+
+
+def attention_roundings(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> AttentionRoundings | None:
+    """The roundings of an attention of queries, keys and values; None where it is not computed in int8."""
+    queries, keys, values = (graph.tensors[index] for index in node.inputs[:3])
+    result = graph.tensors[node.outputs[0]]
+    if not all(_is_quantized(tensor) for tensor in (queries, keys, values, result)):
+        return None
+    # Those of one head after those of another; all heads are alike.
+    products = (
+        dpu(model, graph, task.registers, result)
+        for task in registers.each_task(node)
+        if task.enable_mask & _CONVOLUTION_UNIT and not task.registers.get(_PRECISION, 0) & _FLOAT_OPERANDS
+    )
+    first, last = next(products, None), next(products, None)
+    if first is None or last is None:
+        return None
+    gains = first.output_gain(), last.output_gain()
+    if min(gains) <= 0:
+        return None
+    scores = _magnitude(queries) / 127 * _scale(keys) / gains[0]
+    weights = gains[1] * _scale(result) / _scale(values) / 2
+    return AttentionRoundings(
+        Rounding(scores, first.output_zero_point()),
+        Rounding(_ONE if abs(weights / _ONE - 1) < _UNSURE else weights, _LOWEST),
+    )
+
+
+def _is_quantized(tensor: Tensor) -> bool:
+    return tensor.dtype is DType.INT8 and tensor.quantization is not None and len(tensor.quantization.scale) == 1
+
+
+def _scale(tensor: Tensor) -> float:
+    assert tensor.quantization is not None  # _is_quantized has looked
+    return tensor.quantization.scale[0]
+
+
+def _magnitude(tensor: Tensor) -> float:
+    """The largest that was met in calibration."""
+    assert tensor.quantization is not None
+    span, zero_point = tensor.quantization.span, tensor.quantization.zero_point[0]
+    if span is None:
+        return max(abs(end - zero_point) for end in (-128, 127)) * _scale(tensor)
+    return max(map(abs, span))
