@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATA = Path(__file__).parent / "data"
-SOURCE = Path(__file__).parents[2] / "native" / "simulator" / "timing.cpp"
+SOURCE = Path(__file__).parents[2] / "native" / "devices" / "simulated" / "timing.cpp"
 
 Array = NDArray[np.float64]
 
