@@ -9,16 +9,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import cffi
-
 from .abi import ffi
 
 RTLD_NOW_LOCAL: int = ffi.RTLD_NOW | ffi.RTLD_LOCAL
 RTLD_NOW_GLOBAL: int = ffi.RTLD_NOW | ffi.RTLD_GLOBAL
 
-_loader = cffi.FFI()
-_loader.cdef("void *dlopen(const char *, int); char *dlerror(void); int dlclose(void *);")
-_c: Any = _loader.dlopen(None)
+_c: Any = ffi.dlopen(None)
 # Found now: finding dlerror() is a call of the loader itself, which would forget the error that it is to tell.
 _dlopen, _dlerror, _dlclose = _c.dlopen, _c.dlerror, _c.dlclose
 
@@ -37,13 +33,17 @@ class SharedLibrary:
             OSError: it cannot be loaded; the text is the loader's.
         """
         self._handle = _dlopen(os.fsencode(path), flags)
-        if self._handle == _loader.NULL:
-            raise OSError(_loader.string(_dlerror()).decode("utf-8", "backslashreplace"))
+        if self._handle == ffi.NULL:
+            raise OSError(ffi.string(_dlerror()).decode("utf-8", "backslashreplace"))
         self.functions: Any = ffi.dlopen(self._handle)
 
     def has(self, function: str) -> bool:
         """Whether it exports a function of that name."""
-        return hasattr(self.functions, function)
+        try:
+            getattr(self.functions, function)
+        except ffi.error:
+            return False
+        return True
 
     def unload(self) -> None:
         """Let the loader forget it; nothing of it may be in use."""
