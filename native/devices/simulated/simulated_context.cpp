@@ -28,14 +28,13 @@ void SimulatedContext::attach() {
 }
 
 int64_t SimulatedContext::run(const DeviceRun &run) {
-    const int64_t begin = now_ns();
     const std::vector<TensorPort> &ports = graph(run).inputs;
     for (size_t i = 0; i < run.inputs.size(); ++i) {
         const DeviceInput &input = run.inputs[i];
         if (input.in_place && ports[i].fills_rows) fill_row_ends(ports[i], input.memory->data());
     }
     for (size_t inference = 0; inference < model_.file().batch; ++inference) run_once(run, inference);
-    return now_ns() - begin;
+    return now_ns();
 }
 
 void SimulatedContext::run_once(const DeviceRun &run, size_t inference) {
@@ -66,9 +65,13 @@ void SimulatedContext::collect_outputs(const DeviceRun &run, size_t inference) {
  * operators take comes on top: only their author knows what they do. */
 void SimulatedContext::occupy_cores(const DeviceRun &run) {
     Board::Lease lease = model_.board().acquire(run.core_mask);
-    const int64_t begin = now_ns();
-    const int64_t outside = model_.computes() ? compute(run, lease) : 0;
-    const int64_t computed = model_.computes() ? now_ns() - begin - outside : 0;
+    int64_t outside = 0;
+    int64_t computed = 0;
+    if (model_.computes()) {
+        const int64_t begin = now_ns();
+        outside = compute(run, lease);
+        computed = now_ns() - begin - outside;
+    }
     const int64_t modelled = modelled_ns(run, lease);
     const double factor = slowdown(lease);
     const auto end =

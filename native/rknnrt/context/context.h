@@ -106,7 +106,8 @@ class Context {
     void check_outside_memory() const;
     void check_flushed(Input &input, const TensorPort &port);
     void prepare_inputs(const GraphPlan &plan);
-    void write_bound_outputs(const GraphPlan &plan);
+    /* Returns the nanoseconds that it took. */
+    int64_t write_bound_outputs(const GraphPlan &plan);
     OperatorPlaces operator_places(size_t index) const {
         return device_context_->operator_places(graph_index(), index);
     }

@@ -112,7 +112,8 @@ class DeviceContext {
   public:
     virtual ~DeviceContext() = default;
 
-    /* Runs all inferences of one rknn_run, and waits for their end. Returns how long they took, in nanoseconds. */
+    /* Runs all inferences of one rknn_run, and waits for their end. Returns when that was, in nanoseconds of
+     * CLOCK_MONOTONIC and by the device's own account: RKNN_QUERY_PERF_RUN tells how long they took by it. */
     virtual int64_t run(const DeviceRun &run) = 0;
     /* Dense, in ONNX order, as numbers that the operator computes with (tensors/tensor_port.h). */
     virtual OperatorPlaces operator_places(size_t graph, size_t custom_operator) const = 0;
