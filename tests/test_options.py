@@ -138,12 +138,3 @@ def test_make_provider_options_gives_out_what_was_given_and_nothing_else() -> No
     """What is left out keeps its default, whatever that will be."""
     assert make_provider_options(schedule=[0, 1], threads_per_core=2) == {"schedule": [0, 1], "threads_per_core": 2}
     assert make_provider_options() == {}
-
-
-def test_make_provider_options_knows_every_option() -> None:
-    """A new option that the helper lacks could not be found by completion."""
-    import inspect
-
-    from ez_rknn_async._options.provider_options import _PARSERS, ALIASES
-
-    assert set(inspect.signature(make_provider_options).parameters) == {*_PARSERS, *ALIASES}

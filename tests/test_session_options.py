@@ -117,7 +117,7 @@ def test_onnx_runtimes_own_options_are_understood() -> None:
     mine = SessionOptions()
     assert SessionOptions.of(mine) is mine
     with pytest.raises(TypeError, match="takes a SessionOptions"):
-        SessionOptions.of({"enable_profiling": True})
+        SessionOptions.of({"enable_profiling": True})  # type: ignore[arg-type]
 
 
 def test_config_entries_are_kept() -> None:

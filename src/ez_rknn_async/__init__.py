@@ -11,15 +11,14 @@ import importlib.metadata as _metadata
 import logging as _logging
 from typing import Any as _Any
 
+from ._options.keywords import Rknpu2ProviderOptions, make_provider_options
 from ._options.log_severity import set_default_logger_severity
-from ._options.provider_option_types import (
+from ._options.providers import get_all_providers, get_available_providers, get_device
+from ._options.rknpu3_options import (
     RknnProviderOptions,
-    Rknpu2ProviderOptions,
     Rknpu3ProviderOptions,
     make_rknpu3_provider_options,
 )
-from ._options.provider_options import make_provider_options
-from ._options.providers import get_all_providers, get_available_providers, get_device
 from ._options.run_options import RunOptions
 from ._options.session_options import ExecutionMode, ExecutionOrder, GraphOptimizationLevel, SessionOptions
 from ._tensors.metadata import ModelMetadata

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from ._host.callbacks import RESULTS, VALUES, check_callback
 from ._host.process_bound import ProcessBound, never_raising
@@ -27,55 +27,60 @@ from ._values.ports import ports_of
 from .errors import RknnError
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
 
+    from ._contexts.model_source import PathOrBytes
     from ._observing.health import SessionHealth
     from ._observing.stats import SessionStats
-    from ._options.session_options import SessionOptions
+    from ._options.providers import ProviderOptionsLike, Providers
+    from ._options.run_options import RunOptionsLike
+    from ._options.session_options import SessionOptions, SessionOptionsLike
     from ._running.callback import Callback
     from ._running.futures import RunFuture
     from ._tensors.metadata import ModelMetadata
     from ._tensors.node_arg import NodeArg
 
     Array = npt.NDArray[Any]
+    Names = Optional[Sequence[str]]
 
 
 class InferenceSession(ProcessBound):
     """A model on the NPU, with the interface of ONNX Runtime's session of that name.
 
     Thread-safe: any number of threads may call any of its methods at once. Use it in a ``with`` block, or call
-    :meth:`close`; a session that is dropped without either closes itself.
+    :meth:`close`; a session that is dropped closes itself.
     """
 
     def __init__(
         self,
-        path_or_bytes: str | os.PathLike[str] | bytes | bytearray | memoryview,
-        sess_options: Any = None,
-        providers: Any = None,
-        provider_options: Any = None,
+        path_or_bytes: PathOrBytes,
+        sess_options: SessionOptionsLike = None,
+        providers: Providers = None,
+        provider_options: ProviderOptionsLike = None,
+        *,
+        use_weight_from: InferenceSession | None = None,
         **kwargs: Any,
     ) -> None:
         """Load a model and make it ready on every core that the options name.
 
         Args:
-            path_or_bytes: the ``.rknn`` file's path, or its content, which the session keeps whatever happens to the
-                file.
+            path_or_bytes: the ``.rknn`` file's path, or its content. What was loaded stays whatever happens to it.
             sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
             providers: ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), with a ``UserWarning`` where there
                 is no NPU; ``"RKNPU2SimulatorExecutionProvider"`` for the simulated one; None for whichever there is.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
-            **kwargs: ``use_weight_from=session``: the session whose weights stand for those that this model leaves out
+            use_weight_from: the session whose weights stand for those that this model leaves out
                 (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
+            **kwargs: none; others are refused with advice.
 
         Raises:
             RknnModelError: the file cannot be opened, is damaged, or is not for this SoC or runtime.
             RknnRuntimeNotFoundError, RknnTimeoutError: no runtime library loads, or not within ``load_timeout_ms``.
             RknnClosedError, RknnValueError, RknnTypeError: an argument is wrong, or the lending session is closed.
         """
-        lender = weight_lender(InferenceSession, kwargs)
+        lender = weight_lender(InferenceSession, use_weight_from, kwargs)
         self._pipeline = Pipeline()
         self._deployment = Deployment(path_or_bytes, sess_options, providers, provider_options, lender)
 
@@ -86,9 +91,9 @@ class InferenceSession(ProcessBound):
     @retried
     def run(
         self,
-        output_names: Sequence[str] | None,
+        output_names: Names,
         input_feed: Any,
-        run_options: Any = None,
+        run_options: RunOptionsLike = None,
         *,
         outputs: Mapping[str, Array] | None = None,
     ) -> list[Array]:
@@ -108,8 +113,7 @@ class InferenceSession(ProcessBound):
 
         Raises:
             RknnValueError, RknnTypeError: the feed does not fit the model; nothing reached the NPU.
-            RknnTimeoutError: no worker was free within ``submit_timeout_ms``.
-            RknnDeviceError: the NPU failed.
+            RknnTimeoutError, RknnDeviceError: no worker was free within ``submit_timeout_ms``; the NPU failed.
         """
         executor = self._deployment.executor
         settings = DEFAULT_SETTINGS if run_options is None else RunSettings.of(run_options)
@@ -118,19 +122,18 @@ class InferenceSession(ProcessBound):
         if settings.dispatch_batch:
             results = run_batch_on(executor, input_feed, outputs=outputs, choice=settings.outputs)
         else:
-            results = executor.run(
-                executor.request(input_feed, private=False, outputs=outputs, choice=settings.outputs)
-            )
+            request = executor.request(input_feed, private=False, outputs=outputs, choice=settings.outputs)
+            results = executor.run(request)
         return results if output_names is None else selected(results, wanted)
 
     @retried
     def run_async(
         self,
-        output_names: Sequence[str] | None,
+        output_names: Names,
         input_feed: Any,
         callback: Callback[Array],
         user_data: Any = None,
-        run_options: Any = None,
+        run_options: RunOptionsLike = None,
     ) -> None:
         """Queue one inference and return; ``callback(results, user_data, err)`` gets what comes of it.
 
@@ -141,8 +144,8 @@ class InferenceSession(ProcessBound):
 
         Raises:
             RknnTypeError: the callback does not take three positional arguments, or is a coroutine function.
-            RknnValueError, RknnTypeError: the feed does not fit the model; the callback will not be called.
-            RknnTimeoutError: the queue stayed full for ``submit_timeout_ms``; the callback will not be called.
+            RknnValueError, RknnTypeError, RknnTimeoutError: the feed does not fit the model, or the queue stayed full
+                for ``submit_timeout_ms``; the callback will not be called.
         """
         call = "run_async(output_names, input_feed, callback, user_data=None)"
         check_callback(callback, RESULTS, call, "pass a function, or await run_awaitable()")
@@ -152,13 +155,11 @@ class InferenceSession(ProcessBound):
         deliver_to(callback, user_data, executor, request, lambda: selected(request.arrays, wanted))
 
     @retried
-    def submit(
-        self, input_feed: Any, output_names: Sequence[str] | None = None, *, timeout: float | None = None
-    ) -> RunFuture:
+    def submit(self, input_feed: Any, output_names: Names = None, *, timeout: float | None = None) -> RunFuture:
         """Queue one inference and return its future, which is one of the standard library's.
 
-        It can be cancelled until a worker takes it up. What ``add_done_callback`` adds is called on the session's
-        thread; futures end in no particular order.
+        It can be cancelled until a worker takes it up. Futures end in no particular order. What ``add_done_callback``
+        adds is called on the session's thread.
 
         Args:
             input_feed: as for :meth:`run`; it is copied before this returns. Or what :meth:`io_binding` returned: then
@@ -179,7 +180,7 @@ class InferenceSession(ProcessBound):
 
     @retried
     async def run_awaitable(
-        self, output_names: Sequence[str] | None, input_feed: Any, run_options: Any = None
+        self, output_names: Names, input_feed: Any, run_options: RunOptionsLike = None
     ) -> list[Array]:
         """:meth:`run` for asyncio: ``outputs = await session.run_awaitable(None, feed)``.
 
@@ -194,17 +195,12 @@ class InferenceSession(ProcessBound):
         return selected(await awaitable.run_feed(self, feed, settings.outputs), wanted)
 
     def map(
-        self,
-        feeds: Iterable[Any],
-        *,
-        depth: int | None = None,
-        ordered: bool = True,
-        output_names: Sequence[str] | None = None,
+        self, feeds: Iterable[Any], *, depth: int | None = None, ordered: bool = True, output_names: Names = None
     ) -> Stream:
         """Run a stream of feeds: ``for outputs in session.map(frames): ...``.
 
-        Lazy and bounded: at most ``depth`` feeds are taken ahead. An inference that fails raises at its own item; the
-        iteration can go on after it. Closing the stream (or dropping it) cancels what is queued.
+        An inference that fails raises at its own item; the iteration can go on after it. Closing the stream (or
+        dropping it) cancels what is queued. At most ``depth`` feeds are taken ahead.
 
         Args:
             feeds: an iterable of feeds, each as for :meth:`run`.
@@ -221,17 +217,14 @@ class InferenceSession(ProcessBound):
         *,
         depth: int | None = None,
         ordered: bool = True,
-        output_names: Sequence[str] | None = None,
+        output_names: Names = None,
     ) -> AsyncStream:
-        """:meth:`map` for asyncio: ``async for outputs in session.map_awaitable(frames): ...``.
-
-        ``feeds`` may be asynchronous. When leaving early ``await stream.aclose()``, or use ``async with``.
-        """
+        """:meth:`map` for asyncio, also of asynchronous ``feeds``; leave it early with ``await stream.aclose()``."""
         depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map_awaitable", asynchronous=True)
         return AsyncStream(feeds, lambda feed: self.run_awaitable(output_names, feed), depth=depth, ordered=ordered)
 
     def run_pipeline(
-        self, input_feed: Any, depth: int = 3, reset: bool = False, output_names: Sequence[str] | None = None
+        self, input_feed: Any, depth: int = 3, reset: bool = False, output_names: Names = None
     ) -> list[Array] | None:
         """Give in a frame and take out the outputs of the frame given in ``depth`` calls ago.
 
@@ -241,8 +234,7 @@ class InferenceSession(ProcessBound):
             reset: start anew with this frame, dropping the results of those under way. So does another depth.
             output_names: which outputs of this frame, in which order; None or empty for all.
 
-        Raises:
-            RknnError: as :meth:`run`; an error of an older frame is raised when its results are due.
+        Raises as :meth:`run`; an error of an older frame is raised when its results are due.
         """
         if self._deployment.executor.is_delivering():
             raise RknnError("run_pipeline() would wait for this callback's own thread; use run() in a callback")
@@ -261,17 +253,21 @@ class InferenceSession(ProcessBound):
         return IOBinding(self)
 
     @retried
-    def run_with_iobinding(self, iobinding: IOBinding, run_options: Any = None) -> None:
+    def run_with_iobinding(self, iobinding: IOBinding, run_options: RunOptionsLike = None) -> None:
         """Run one inference on the values that are bound, and wait for it; nothing is copied or allocated.
 
         Raises as :meth:`run`, and RknnInUseError while the binding or one of its values is in use.
         """
-        executor = self._deployment.executor
-        executor.run(binding_request(self, executor, iobinding, run_options, "run_with_iobinding"))
+        executor, request = binding_request(self, iobinding, run_options, "run_with_iobinding")
+        executor.run(request)
 
     @retried
     def run_with_iobinding_async(
-        self, iobinding: IOBinding, callback: Callback[OrtValue], user_data: Any = None, run_options: Any = None
+        self,
+        iobinding: IOBinding,
+        callback: Callback[OrtValue],
+        user_data: Any = None,
+        run_options: RunOptionsLike = None,
     ) -> None:
         """Queue one inference on the values that are bound; ``callback(values, user_data, err)`` is told its end.
 
@@ -280,20 +276,20 @@ class InferenceSession(ProcessBound):
         """
         call = "run_with_iobinding_async(iobinding, callback, user_data=None)"
         check_callback(callback, VALUES, call, "pass a function, or await run_with_iobinding_awaitable()")
-        executor = self._deployment.executor
-        request = binding_request(self, executor, iobinding, run_options, "run_with_iobinding_async")
+        executor, request = binding_request(self, iobinding, run_options, "run_with_iobinding_async")
         deliver_to(callback, user_data, executor, request, iobinding.results)
 
     @retried
-    async def run_with_iobinding_awaitable(self, iobinding: IOBinding, run_options: Any = None) -> list[OrtValue]:
+    async def run_with_iobinding_awaitable(
+        self, iobinding: IOBinding, run_options: RunOptionsLike = None
+    ) -> list[OrtValue]:
         """:meth:`run_with_iobinding` for asyncio; returns what ``iobinding.get_outputs()`` does."""
-        executor = self._deployment.executor
-        request = binding_request(self, executor, iobinding, run_options, "run_with_iobinding_awaitable")
+        executor, request = binding_request(self, iobinding, run_options, "run_with_iobinding_awaitable")
         await awaitable.run(executor, request)
         return iobinding.results()
 
     def run_with_ort_values(
-        self, output_names: Sequence[str] | None, input_dict_ort_values: Mapping[str, OrtValue], run_options: Any = None
+        self, output_names: Names, input_dict_ort_values: Mapping[str, OrtValue], run_options: RunOptionsLike = None
     ) -> list[OrtValue]:
         """:meth:`run` with values instead of arrays: ours, or ONNX Runtime's own.
 
@@ -348,12 +344,12 @@ class InferenceSession(ProcessBound):
         """The options in force, by provider, defaults included."""
         return {self._deployment.provider: asdict(self._deployment.options)}
 
-    def set_providers(self, providers: Any = None, provider_options: Any = None) -> None:
+    def set_providers(self, providers: Providers = None, provider_options: ProviderOptionsLike = None) -> None:
         """Load the model again, on another provider or with other options.
 
-        What was accepted before is delivered, on the cores as they were; then those contexts are given back. For a
-        moment both are in memory. Statistics start again at zero. Streams, pipelines and bindings go on with the new
-        contexts; values keep what they hold. Args, raises: as for a new session; if it fails, nothing has changed.
+        What was accepted before is delivered, on the cores as they were; for a moment both are in memory. Statistics
+        start again at zero. Streams, pipelines and bindings go on with the new contexts; values keep what they hold.
+        Raises as for a new session; if it fails, nothing has changed.
         """
         self._deployment.set_providers(providers, provider_options)
 

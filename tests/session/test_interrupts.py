@@ -16,7 +16,8 @@ import pytest
 # Says "hanging" as soon as the call that hangs was made, and "ending" where the interpreter begins to end the session.
 # That has had one inference before, unless it hangs.
 PROGRAM = """
-import asyncio, atexit, os, sys, threading
+import asyncio, atexit, os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a test run in the background has had ignored
 import numpy as np
 from ez_rknn_async import InferenceSession, OrtValue, make_provider_options
 from ez_rknn_async._runtime.library import load

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .._runtime.library import Library
     from ..model import Model
 
+PathOrBytes = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
+
 LARGEST_COPY = 64 << 20
 OPEN_FILES = "/proc/self/fd"
 

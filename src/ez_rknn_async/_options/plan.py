@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .._messages.wording import option
 from ..errors import RknnValueError
-from .provider_options import ALL_CORES
+from .checks import ALL_CORES
 
 if TYPE_CHECKING:
     from .provider_options import ProviderOptions

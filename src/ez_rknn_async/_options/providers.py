@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 from .._messages.callers import user_stacklevel
 from .._messages.wording import shown
@@ -15,6 +15,10 @@ RKNPU2 = "RKNPU2ExecutionProvider"
 RKNPU2_SIMULATOR = "RKNPU2SimulatorExecutionProvider"
 RKNPU3 = "RKNPU3ExecutionProvider"  # known by name only
 _ALIASES = {RKNPU2: RKNPU2, "RKNNExecutionProvider": RKNPU2, RKNPU2_SIMULATOR: RKNPU2_SIMULATOR}
+
+# What a session's methods take: options; providers by name or with their options. None: whatever there is.
+ProviderOptionsLike = Union[Mapping[str, Any], Sequence[Mapping[str, Any]], None]
+Providers = Union[str, Sequence[Union[str, tuple[str, ProviderOptionsLike]]], None]
 
 
 def get_all_providers() -> list[str]:
@@ -39,7 +43,7 @@ def _has_npu() -> bool:
         return False
 
 
-def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str, Any]]:
+def choose(providers: Providers, provider_options: ProviderOptionsLike) -> tuple[str | None, dict[str, Any]]:
     """The provider asked for, and its options as a dictionary.
 
     Args:
@@ -60,7 +64,7 @@ def choose(providers: Any, provider_options: Any) -> tuple[str | None, dict[str,
     return name, inline or options
 
 
-def warn_of_simulation(providers: Any, runtime_library: str | None) -> None:
+def warn_of_simulation(providers: Providers, runtime_library: str | None) -> None:
     """Warn where the NPU was asked for by name, nothing else was, and this machine has none.
 
     Args:

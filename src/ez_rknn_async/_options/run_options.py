@@ -6,20 +6,27 @@ import difflib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, Union
 
 from .._messages.wording import shown
 from .._tensors.outputs import AS_THE_SESSION, Choice
 from ..errors import RknnError, RknnTypeError, RknnValueError
+from .checks import OUTPUT_DTYPE, OUTPUT_LAYOUT, SWITCH
+from .option import Option
 from .ort_attributes import Attributes
-from .provider_options import OUTPUT_DTYPES, OUTPUT_LAYOUTS, switch
 
 logger = logging.getLogger("ez_rknn_async")
 
 DISPATCH_BATCH = "ztu_modelrt_dispatch_batch"
-OUTPUT_DTYPE = "output_dtype"
-OUTPUT_LAYOUT = "output_layout"
-ENTRIES = (DISPATCH_BATCH, OUTPUT_DTYPE, OUTPUT_LAYOUT)
+
+_FOR_THIS_CALL = "As the provider option, for this call."
+OPTIONS = {
+    DISPATCH_BATCH: Option(
+        False, SWITCH, "Run each sample of a batch as a task of its own.", see="[batches](../how-to/batch.md)"
+    ),
+    "output_dtype": Option(None, OUTPUT_DTYPE, _FOR_THIS_CALL, unset="the session's"),
+    "output_layout": Option(None, OUTPUT_LAYOUT, _FOR_THIS_CALL, unset="the session's"),
+}
 
 
 class RunOptions(Attributes):
@@ -42,8 +49,7 @@ class RunOptions(Attributes):
         """Set an entry.
 
         Args:
-            key: ``"ztu_modelrt_dispatch_batch"`` (run each sample of a batch on its own, over the cores),
-                ``"output_dtype"`` (``"float32"`` or ``"native"``) or ``"output_layout"`` (``"nchw"`` or ``"nhwc"``).
+            key: ``"ztu_modelrt_dispatch_batch"``, ``"output_dtype"`` or ``"output_layout"``.
                 Others are kept and have no effect.
             value: its text, such as ``"1"``.
 
@@ -60,6 +66,17 @@ class RunOptions(Attributes):
         return self._entries[key]
 
 
+class OrtRunOptions(Protocol):
+    """What is read of ONNX Runtime's own ``RunOptions``."""
+
+    def get_run_config_entry(self, key: str, /) -> str:
+        """An entry that was set; RuntimeError where it was not."""
+        ...
+
+
+RunOptionsLike = Union[Mapping[str, Any], RunOptions, OrtRunOptions, None]
+
+
 @dataclass(frozen=True)
 class RunSettings:
     """What the options of one call mean.
@@ -73,7 +90,7 @@ class RunSettings:
     outputs: Choice = AS_THE_SESSION
 
     @classmethod
-    def of(cls, run_options: Any) -> RunSettings:
+    def of(cls, run_options: RunOptionsLike) -> RunSettings:
         """Read a dictionary, a :class:`RunOptions`, one of ONNX Runtime's own, or None.
 
         Raises:
@@ -81,23 +98,20 @@ class RunSettings:
         """
         if run_options is None:
             return DEFAULT_SETTINGS
-        batch, dtype, layout = (_entry(run_options, key) for key in ENTRIES)
+        given = {key: _entry(run_options, key) for key in OPTIONS}
         if isinstance(run_options, Mapping):
             for key in run_options:
                 _check_key(key)
-        return cls(
-            dispatch_batch=batch is not None and switch(DISPATCH_BATCH, batch),
-            outputs=Choice(
-                None if dtype is None else OUTPUT_DTYPES(OUTPUT_DTYPE, dtype) == "native",
-                None if layout is None else OUTPUT_LAYOUTS(OUTPUT_LAYOUT, layout),
-            ),
+        batch, dtype, layout = (
+            option.default if given[key] is None else option.check(key, given[key]) for key, option in OPTIONS.items()
         )
+        return cls(batch, Choice(None if dtype is None else dtype == "native", layout))
 
 
 DEFAULT_SETTINGS = RunSettings()
 
 
-def of_one(run_options: Any, caller: str) -> RunSettings:
+def of_one(run_options: RunOptionsLike, caller: str) -> RunSettings:
     """The settings of a method that runs one inference, and no batch.
 
     Raises:
@@ -109,10 +123,10 @@ def of_one(run_options: Any, caller: str) -> RunSettings:
     return settings
 
 
-def _entry(run_options: Any, key: str) -> Any:
+def _entry(run_options: RunOptionsLike, key: str) -> Any:
     if isinstance(run_options, Mapping):
         return run_options.get(key)
-    if not hasattr(run_options, "get_run_config_entry"):
+    if run_options is None or not hasattr(run_options, "get_run_config_entry"):
         raise RknnTypeError(f"run_options takes a dictionary or a RunOptions, not {shown(run_options)}")
     try:
         return run_options.get_run_config_entry(key)
@@ -121,9 +135,9 @@ def _entry(run_options: Any, key: str) -> Any:
 
 
 def _check_key(key: Any) -> None:
-    if key in ENTRIES:
+    if key in OPTIONS:
         return
-    near = difflib.get_close_matches(str(key), ENTRIES, n=1)
+    near = difflib.get_close_matches(str(key), OPTIONS, n=1)
     if near:
         raise RknnValueError(f"there is no run option {key!r}; did you mean {near[0]!r}?")
     logger.debug("the run option %s means nothing on an NPU", key)

@@ -10,7 +10,7 @@ import enum
 import logging
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Protocol, Union
 
 from .._host.paths import checked_path
 from .._messages.wording import provider_option, shown
@@ -81,7 +81,7 @@ class SessionOptions(Attributes):
         self._entries: dict[str, str] = {}
 
     @classmethod
-    def of(cls, given: Any) -> SessionOptions:
+    def of(cls, given: SessionOptionsLike) -> SessionOptions:
         """What a program passed as ``sess_options``: one of these, ONNX Runtime's own, or None.
 
         Raises:
@@ -127,3 +127,15 @@ class SessionOptions(Attributes):
             f"{os.fspath(path)} holds operators for ONNX Runtime, which the NPU's runtime cannot call",
             hint=f"give a plug-in made for librknnrt with {provider_option('custom_op_path')}",
         )
+
+
+class OrtSessionOptions(Protocol):
+    """What tells ONNX Runtime's own ``SessionOptions`` from something else."""
+
+    @property
+    def enable_profiling(self) -> bool:
+        """Whether to record a profile."""
+        ...
+
+
+SessionOptionsLike = Union[SessionOptions, OrtSessionOptions, None]

@@ -18,7 +18,10 @@ from .opening import open_model
 from .retry import retried
 
 if TYPE_CHECKING:
+    from .._contexts.model_source import PathOrBytes
     from .._observing.profiling import Profiler
+    from .._options.providers import ProviderOptionsLike, Providers
+    from .._options.session_options import SessionOptionsLike
     from .executor import Executor
     from .opening import Loaded, Opened
 
@@ -41,10 +44,10 @@ class Deployment:
 
     def __init__(
         self,
-        path_or_bytes: Any,
-        sess_options: Any,
-        providers: Any,
-        provider_options: Any,
+        path_or_bytes: PathOrBytes,
+        sess_options: SessionOptionsLike,
+        providers: Providers,
+        provider_options: ProviderOptionsLike,
         lender: Callable[[], Executor | None],
     ) -> None:
         """Open a model; the arguments are those of ``InferenceSession``.
@@ -71,7 +74,7 @@ class Deployment:
         state = self.executor.state() if self._finalizer.alive else "closed"
         return f"{self._source} on {self.provider}, cores {cores}: {state}"
 
-    def set_providers(self, providers: Any, provider_options: Any) -> None:
+    def set_providers(self, providers: Providers, provider_options: ProviderOptionsLike) -> None:
         """Open the model again, for another provider or with other options."""
         wanted, options = _chosen(providers, provider_options)
         self._exchange(lambda: (wanted, options, None))
@@ -142,7 +145,7 @@ def _read_health(session: Any) -> SessionHealth:
     return health
 
 
-def _chosen(providers: Any, provider_options: Any) -> tuple[str | None, ProviderOptions]:
+def _chosen(providers: Providers, provider_options: ProviderOptionsLike) -> tuple[str | None, ProviderOptions]:
     """The provider that the user asks for, if any, and its options."""
     provider, given = choose(providers, provider_options)
     options = ProviderOptions.parse(given)

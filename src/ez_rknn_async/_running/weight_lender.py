@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from .executor import Executor
 
-_KEYWORDS = ("use_weight_from",)
+_KEYWORDS = ("sess_options", "providers", "provider_options", "use_weight_from")
 
 
-def weight_lender(session_class: type, kwargs: Mapping[str, Any]) -> Callable[[], Executor | None]:
-    """Read the keyword arguments of a session's constructor.
+def weight_lender(session_class: type, session: Any, unknown: Mapping[str, Any]) -> Callable[[], Executor | None]:
+    """Check the keyword arguments of a session's constructor: ``use_weight_from``, and those that it has not.
 
     Returns:
         What runs the session given as ``use_weight_from``, whenever it is called; None if none was given. The session
@@ -30,10 +30,8 @@ def weight_lender(session_class: type, kwargs: Mapping[str, Any]) -> Callable[[]
     Raises:
         RknnTypeError: there is no such keyword, or it is given no session.
     """
-    for name in kwargs:
-        if name not in _KEYWORDS:
-            raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")
-    session = kwargs.get("use_weight_from")
+    for name in unknown:
+        raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")
     if session is None:
         return lambda: None
     if not isinstance(session, session_class):
@@ -44,7 +42,7 @@ def weight_lender(session_class: type, kwargs: Mapping[str, Any]) -> Callable[[]
 def _instead_of(name: str) -> str:
     if is_option(name):
         return f"; it is a provider option: pass provider_options=make_provider_options({name}=...)"
-    near = difflib.get_close_matches(name, ["sess_options", "providers", "provider_options", *_KEYWORDS], n=1)
+    near = difflib.get_close_matches(name, _KEYWORDS, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

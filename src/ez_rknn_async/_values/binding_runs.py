@@ -14,13 +14,16 @@ from .io_binding import IOBinding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .._options.run_options import RunOptionsLike
     from .._running.executor import Executor
     from .._running.futures import RunFuture
     from .binding_request import BindingRequest
 
 
-def binding_request(session: Any, executor: Executor, binding: Any, run_options: Any, caller: str) -> BindingRequest:
-    """One inference of a binding, with its values marked as in use.
+def binding_request(
+    session: Any, binding: Any, run_options: RunOptionsLike, caller: str
+) -> tuple[Executor, BindingRequest]:
+    """One inference of a binding, with its values marked as in use, and what is to run it.
 
     Raises:
         RknnValueError, RknnTypeError: it cannot run, or not with these options; ``caller`` is the method's name.
@@ -29,7 +32,8 @@ def binding_request(session: Any, executor: Executor, binding: Any, run_options:
     of_one(run_options, caller)
     if not isinstance(binding, IOBinding):
         raise RknnTypeError(f"iobinding takes what io_binding() returned, not {shown(binding)}")
-    return binding.request(session, executor)
+    executor: Executor = session._deployment.executor
+    return executor, binding.request(session, executor)
 
 
 def submit_binding(

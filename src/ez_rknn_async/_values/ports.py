@@ -16,7 +16,7 @@ from .._host import greenlets
 from .._messages.names import meant
 from .._messages.shape_advice import Expected, advice
 from .._messages.wording import option, shown
-from .._options.provider_options import MEM_FLAGS
+from .._options.checks import MEM_FLAGS
 from .._running.retry import executor_of
 from .._runtime.memory import FLAGS
 from .._tensors.node_arg import NodeArg, quantization

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .._options.provider_options import make_provider_options
+from .._options.keywords import make_provider_options
+from .._options.provider_options import OPTIONS
 from ..errors import RknnValueError
 from .flags import FLAGS
 
 if TYPE_CHECKING:
     import argparse
 
-# The provider options that have a flag, under the same names.
-NAMES = tuple(name for name in FLAGS if name != "ztu_modelrt_dispatch_batch")
+    from .._options.option import Option
+
+# The provider options that have a flag: what stands for the value, and what the flag does; choices and default follow.
+_ARGUMENTS = {
+    "schedule": ("CORES", "one inference a core, such as 0,1,2 or all"),
+    "tp_mode": ("MODE", "several cores an inference"),
+    "threads_per_core": ("N", "worker threads for each core"),
+    "layout": ("LAYOUT", "what 4-D inputs look like"),
+    "io_mode": ("MODE", "how tensors travel"),
+    "custom_op_path": ("PATH", "a plug-in with custom operators; may be given several times"),
+    "runtime_library": ("PATH", "path of librknnrt.so, or 'simulator'"),
+    "simulator": ("SETTINGS", "settings of the simulated NPU, such as timing=modelled,compute=off"),
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add ``--schedule`` and its like to a parser."""
     group = parser.add_argument_group("session options")
-    group.add_argument("--schedule", metavar="CORES", help="one inference a core, such as 0,1,2 or all")
-    group.add_argument("--tp-mode", metavar="MODE", help="several cores an inference: auto, all, 0, 1, 2, 0,1 or 0,1,2")
-    group.add_argument("--threads-per-core", type=int, metavar="N", help="worker threads for each core (1)")
-    group.add_argument("--layout", metavar="LAYOUT", help="what 4-D inputs look like: nchw (default), nhwc or any")
-    group.add_argument("--io-mode", metavar="MODE", help="how tensors travel: auto (default), direct or copy")
-    group.add_argument(
-        "--custom-op",
-        action="append",
-        dest="custom_op_path",
-        metavar="PATH",
-        help="a plug-in with custom operators; may be given several times",
-    )
-    group.add_argument("--runtime-library", metavar="PATH", help="path of librknnrt.so, or 'simulator'")
-    group.add_argument(
-        "--simulator", metavar="SETTINGS", help="settings of the simulated NPU, such as timing=modelled,compute=off"
-    )
+    for name, (metavar, does) in _ARGUMENTS.items():
+        option = OPTIONS[name]
+        group.add_argument(
+            FLAGS[name],
+            dest=name,
+            metavar=metavar,
+            help=does + _values(option),
+            type=int if option.check.annotation == "int" else str,
+            action="append" if isinstance(option.default, tuple) else "store",
+        )
     group.add_argument(
         "--option",
         action="append",
@@ -44,13 +50,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _values(option: Option) -> str:
+    """An option's choices and default, to follow its help."""
+    default = option.shown_default.strip('`"')
+    choices = [f"{choice} (default)" if choice == default else choice for choice in option.check.choices]
+    if choices:
+        return f": {', '.join(choices[:-1])} or {choices[-1]}"
+    return f" ({default})" if option.default else ""
+
+
 def provider_options(arguments: argparse.Namespace, **overrides: Any) -> dict[str, Any]:
     """The provider options that the arguments ask for.
 
     Raises:
         RknnValueError: they contradict each other.
     """
-    named = make_provider_options(**{**{name: getattr(arguments, name) for name in NAMES}, **overrides})
+    named = make_provider_options(**{**{name: getattr(arguments, name) for name in _ARGUMENTS}, **overrides})
     others = dict(map(_other, arguments.others))
     twice = named.keys() & others.keys()
     if twice:

@@ -26,7 +26,7 @@ def native_input(to: GraphBuilder, index: int) -> Port:
     tensor = to.tensor(index)
     grid = grid_of(tensor)
     if grid is not None:
-        to.define(index, grid.dequantize(to, tensor.name), grid)
+        to.define(index, to.dequantized(tensor.name, grid), grid)
     elif tensor.dtype in FLOATS and tensor.dtype != DType.FLOAT32:
         to.define(index, to.add("Cast", tensor.name, to=TensorProto.FLOAT))
     else:
@@ -63,7 +63,7 @@ def native_output(to: GraphBuilder, index: int, name: str) -> Port:
     tensor = to.tensor(index)
     grid = grid_of(tensor)
     if grid is not None:
-        to.name(grid.quantize(to, to.value(index)), name)
+        to.name(to.quantized(to.value(index), grid), name)
     else:
         to.name(to.add("Cast", to.value(index), to=int(tensor.dtype)), name)
     return Port(name, int(tensor.dtype), tensor.shape)

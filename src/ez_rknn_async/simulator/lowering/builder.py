@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 OPSET = 17
 IR_VERSION = 8
 CONTRIBUTED = "com.microsoft"  # the domain of ONNX Runtime's own operators
+# The types that ONNX's own operators round to in this opset; other roundings are spelt out.
+_QUANTIZE_LINEAR = (DType.INT8, DType.UINT8)
 # Sizes and other small constants are embedded; anything larger is shared with ONNX Runtime instead of copied.
 EMBEDDED_BYTES = 1024
 # How many times a file's data may be used, in float32; real models do so five times at most.
@@ -128,7 +130,7 @@ class GraphBuilder:
         if not self._integers or grid is None or grid.dtype is not DType.INT8 or self._grids.get(value) != grid:
             return None
         if value not in self._bytes:
-            self._bytes[value] = integers = grid.unsigned().quantize(self, value)
+            self._bytes[value] = integers = self.quantized(value, grid.unsigned())
             if len(self.shape(index)) == 4:
                 self._layouts.has_four_dimensions(integers)
         return self._bytes[value], grid.unsigned()
@@ -238,11 +240,40 @@ class GraphBuilder:
         if not self._rounding:
             return value
         if not self._integers or grid.dtype is not DType.INT8:
-            return grid.round(self, value)
-        integers = grid.unsigned().quantize(self, value)
-        real = grid.unsigned().dequantize(self, integers)
+            return self._nearest(value, grid)
+        integers = self.quantized(value, grid.unsigned())
+        real = self.dequantized(integers, grid.unsigned())
         self._bytes[real] = integers
         return real
+
+    def quantized(self, value: str, grid: Grid) -> str:
+        """The integers of a grid nearest to real numbers, ties to even, saturated."""
+        if grid.dtype in _QUANTIZE_LINEAR:
+            return self.add("QuantizeLinear", value, *self._scale_and_zero_point(grid))
+        steps = self.add("Add", self._steps(value, grid), self.floats(grid.zero_point))
+        return self.add("Cast", steps, to=int(grid.dtype))
+
+    def dequantized(self, integers: str, grid: Grid) -> str:
+        """The real numbers that the integers of a grid stand for."""
+        if grid.dtype in _QUANTIZE_LINEAR:
+            return self.add("DequantizeLinear", integers, *self._scale_and_zero_point(grid))
+        steps = self.add("Sub", self.add("Cast", integers, to=TensorProto.FLOAT), self.floats(grid.zero_point))
+        return self.add("Mul", steps, self.floats(grid.scale))
+
+    def _nearest(self, value: str, grid: Grid) -> str:
+        """The real numbers of a grid nearest to others; :meth:`Grid.nearest` of numbers that are computed."""
+        if grid.dtype in _QUANTIZE_LINEAR:
+            return self.dequantized(self.quantized(value, grid), grid)
+        return self.add("Mul", self._steps(value, grid), self.floats(grid.scale))
+
+    def _steps(self, value: str, grid: Grid) -> str:
+        low, high = grid.bounds
+        steps = self.add("Round", self.add("Div", value, self.floats(grid.scale)))
+        return self.add("Clip", steps, self.floats(low), self.floats(high))
+
+    def _scale_and_zero_point(self, grid: Grid) -> tuple[str, str]:
+        zero_point = self.initializer(np.array(grid.zero_point, grid.element_type))
+        return self.floats(grid.scale), zero_point
 
     def half(self, value: str) -> str:
         """``value`` rounded to float16, as where the NPU hands it from one operator to the next."""

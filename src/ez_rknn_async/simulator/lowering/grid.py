@@ -1,4 +1,4 @@
-"""The numbers that a tensor can hold, and rounding to them."""
+"""The numbers that a tensor can hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from onnx import TensorProto
 
 from ...model.format.graph import DType
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from ...model.format.graph import Tensor
     from ...model.operators.stages import Rounding
-    from .builder import GraphBuilder
 
 FLOATS = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BFLOAT16)
 QUANTIZED: dict[DType, Any] = {
@@ -25,8 +23,6 @@ QUANTIZED: dict[DType, Any] = {
     DType.UINT16: np.uint16,
     DType.INT32: np.int32,
 }
-# The types that ONNX's own operators take in the opset that is used.
-_QUANTIZE_LINEAR = (DType.INT8, DType.UINT8)
 _SAME_SCALE = 1e-4  # relative; scales that differ by less are float32's rounding
 
 
@@ -38,32 +34,21 @@ class Grid:
     scale: float
     zero_point: int
 
-    def quantize(self, to: GraphBuilder, value: str) -> str:
-        """The integers nearest to real numbers, ties to even, saturated."""
-        if self.dtype in _QUANTIZE_LINEAR:
-            return to.add("QuantizeLinear", value, *self._parameters(to))
-        steps = to.add("Add", self._steps(to, value), to.floats(self.zero_point))
-        return to.add("Cast", steps, to=int(self.dtype))
+    @property
+    def element_type(self) -> Any:
+        """The integers' type in numpy."""
+        return QUANTIZED[self.dtype]
 
-    def dequantize(self, to: GraphBuilder, integers: str) -> str:
-        """The real numbers that integers stand for."""
-        if self.dtype in _QUANTIZE_LINEAR:
-            return to.add("DequantizeLinear", integers, *self._parameters(to))
-        steps = to.add("Sub", to.add("Cast", integers, to=TensorProto.FLOAT), to.floats(self.zero_point))
-        return to.add("Mul", steps, to.floats(self.scale))
-
-    def round(self, to: GraphBuilder, value: str) -> str:
-        """The real numbers of the grid nearest to others."""
-        if self.dtype in _QUANTIZE_LINEAR:
-            return self.dequantize(to, self.quantize(to, value))
-        return to.add("Mul", self._steps(to, value), to.floats(self.scale))
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The ends of the grid, in steps from the number 0."""
+        limits = np.iinfo(self.element_type)
+        return limits.min - self.zero_point, limits.max - self.zero_point
 
     def nearest(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Like :meth:`round`, of numbers that are known: float32."""
-        bounds = np.iinfo(QUANTIZED[self.dtype])
+        """The real numbers of the grid nearest to these, ties to even, as float32."""
         steps = np.round(values.astype(np.float32) / np.float32(self.scale))
-        low, high = bounds.min - self.zero_point, bounds.max - self.zero_point
-        nearest: NDArray[Any] = steps.clip(low, high) * np.float32(self.scale)
+        nearest: NDArray[Any] = steps.clip(*self.bounds) * np.float32(self.scale)
         return nearest
 
     def unsigned(self) -> Grid:
@@ -71,16 +56,6 @@ class Grid:
         if self.dtype is not DType.INT8:
             raise ValueError(f"a grid of {self.dtype.name} has no unsigned bytes")
         return Grid(DType.UINT8, self.scale, self.zero_point + 128)
-
-    def _steps(self, to: GraphBuilder, value: str) -> str:
-        bounds = np.iinfo(QUANTIZED[self.dtype])
-        steps = to.add("Round", to.add("Div", value, to.floats(self.scale)))
-        low, high = bounds.min - self.zero_point, bounds.max - self.zero_point
-        return to.add("Clip", steps, to.floats(low), to.floats(high))
-
-    def _parameters(self, to: GraphBuilder) -> tuple[str, str]:
-        zero_point = to.initializer(np.array(self.zero_point, QUANTIZED[self.dtype]))
-        return to.floats(self.scale), zero_point
 
 
 def grid_of(tensor: Tensor) -> Grid | None:
