@@ -23,8 +23,8 @@ import numpy as np
 from kernel_cases import CASES, Case
 
 from ez_rknn_async._runtime.abi import ffi
-from ez_rknn_async._runtime.engine import native
 from ez_rknn_async._runtime.kernels import Conversion, Layout
+from ez_rknn_async._runtime.native import native
 
 ROUNDS = 24
 ROUNDS_OF_NUMPY = 4

@@ -10,7 +10,7 @@ import pytest
 
 from ez_rknn_async import RknnDeviceError, RknnTimeoutError
 from ez_rknn_async._running import batch
-from ez_rknn_async._runtime.context import TensorAttribute
+from ez_rknn_async._runtime.tensor_attribute import TensorAttribute
 from ez_rknn_async._tensors.outputs import Choice
 from ez_rknn_async._tensors.shapes import shape_sets
 from ez_rknn_async._transport.copying import Copying, CopyingRequest

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async._runtime.context import FORMATS, TYPES, TensorAttribute
+from ez_rknn_async._runtime.tensor_attribute import FORMATS, TYPES, TensorAttribute
 from ez_rknn_async._tensors.inputs import Input, arrange
 from ez_rknn_async._tensors.shapes import ShapeSet
 from ez_rknn_async._transport.copying import Copying, Source, nchw_to_nhwc

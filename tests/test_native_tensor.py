@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async._runtime.context import TensorAttribute
+from ez_rknn_async._runtime.tensor_attribute import TensorAttribute
 from ez_rknn_async._tensors.npu_layout import (
     NativeTensor,
     input_conversion,

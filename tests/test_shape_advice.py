@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async._messages.shape_advice import Expected, advice
-from ez_rknn_async._runtime.context import TensorAttribute
+from ez_rknn_async._runtime.tensor_attribute import TensorAttribute
 from ez_rknn_async._tensors.inputs import Input
 
 NCHW = Expected((1, 3, 4, 5), "NCHW", "NHWC")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ez_rknn_async._runtime.context import FORMATS, TensorAttribute
+from ez_rknn_async._runtime.tensor_attribute import FORMATS, TensorAttribute
 from ez_rknn_async._tensors.outputs import AS_THE_SESSION, Choice, Output
 from ez_rknn_async._tensors.shapes import shape_sets
 from ez_rknn_async._transport.copying import Copying, CopyingRequest

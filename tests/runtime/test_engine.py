@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,7 +15,6 @@ from ez_rknn_async.errors import RknnError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ez_rknn_async._runtime.context import Context
     from ez_rknn_async._runtime.library import Library
 
 SIGNATURES = {
@@ -56,8 +54,7 @@ class Recorder:
 
     def start(self) -> Engine:
         """An engine with one worker."""
-        context = cast("Context", SimpleNamespace(handle=1))
-        return Engine(cast("Library", self), [(context, 0)], [0], queue_capacity=1, completion_capacity=1, ordered=True)
+        return Engine(cast("Library", self), [(1, 0)], [0], queue_capacity=1, completion_capacity=1, ordered=True)
 
 
 class DirectTask(Task):

@@ -11,7 +11,7 @@ from typing import Any, Callable
 import pytest
 
 from ez_rknn_async._observing import stats
-from ez_rknn_async._runtime import engine
+from ez_rknn_async._runtime import engine, native
 
 from .conftest import OpenSession, feed_of
 from .ways import WAYS
@@ -22,7 +22,7 @@ class Counted:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counts: collections.Counter[str] = collections.Counter()
-        self._library = engine.native()
+        self._library = native.native()
         monkeypatch.setattr(engine, "native", lambda: self)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:

@@ -104,7 +104,7 @@ class Lanes:
             with self._lock:
                 if self._engine is None:  # by now
                     raise RknnClosedError("the session is closed")
-                lane = self._engine.add_lane(list(contexts))
+                lane = self._engine.add_lane([context.handle for context in contexts])
                 self._contexts.append(contexts)
         except BaseException:
             _give_back((contexts, loan))

@@ -11,15 +11,16 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from .._runtime.abi import ffi
-from .._runtime.context import describe
 from .._runtime.task import Transfer
+from .._runtime.tensor_attribute import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .._runtime.context import Context, TensorAttribute
+    from .._runtime.context import Context
     from .._runtime.kernels import Conversion
     from .._runtime.memory import Memory
+    from .._runtime.tensor_attribute import TensorAttribute
 
 # One for the whole process: a worker binds only what is not the last that it bound.
 _numbers = itertools.count(1)

@@ -109,7 +109,7 @@ def assemble(
         versions, memory = first.versions(), first.memory()
         engine = Engine(
             library,
-            [(context, worker.group) for context, worker in zip(lanes[0], plan.workers)],
+            [(context.handle, worker.group) for context, worker in zip(lanes[0], plan.workers)],
             plan.routes,
             queue_capacity=plan.queue_capacity,
             completion_capacity=plan.completion_capacity,

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import RknnTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from .._runtime.task import Result
     from .._transport.request import Request
-    from .executor import Executor
+    from ..errors import RknnError
 
 
-def run(executor: Executor, request: Request, timeout_ms: int) -> list[npt.NDArray[Any]]:
+class Submitter(Protocol):
+    """As much of an executor as is needed here."""
+
+    @property
+    def failure(self) -> Callable[[Result], RknnError]:
+        """Makes the exception for a task that failed."""
+
+    def submit(self, request: Request, receive: Callable[[Request, Result], None], *, unordered: bool) -> int:
+        """Queue an inference, and return its id."""
+
+    def cancel(self, identifier: int) -> bool:
+        """Withdraw it; False if a worker has taken it up."""
+
+
+def run(executor: Submitter, request: Request, timeout_ms: int) -> list[npt.NDArray[Any]]:
     """Run a request and return all outputs.
 
     Raises:
@@ -49,7 +65,7 @@ def run(executor: Executor, request: Request, timeout_ms: int) -> list[npt.NDArr
     return request.arrays
 
 
-def _withdrawn(executor: Executor, identifier: int, request: Request) -> bool:
+def _withdrawn(executor: Submitter, identifier: int, request: Request) -> bool:
     """Whether the task is withdrawn, and what it uses free again at once."""
     withdrawn = executor.cancel(identifier)
     if withdrawn:

@@ -52,4 +52,4 @@ class Replacing:
             logger.exception("worker %d has no successor", worker)
         # Once the session is closed the engine may be gone; the context is then given back with the others.
         with contextlib.suppress(RknnClosedError), Call(self._in_flight):
-            self._engine.replace_worker(worker, fresh)
+            self._engine.replace_worker(worker, fresh.handle if fresh is not None else None)

@@ -4,74 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..errors import RknnClosedError
 from . import status
 from .abi import ffi
 from .holders import Holders
+from .tensor_attribute import from_c, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from .library import Library
-    from .memory import Memory
     from .task import Task
+    from .tensor_attribute import TensorAttribute
 
 logger = logging.getLogger("ez_rknn_async")
 
-# The names of rknn_tensor_type and rknn_tensor_format, by value.
-TYPES = (
-    "float32",
-    "float16",
-    "int8",
-    "uint8",
-    "int16",
-    "uint16",
-    "int32",
-    "uint32",
-    "int64",
-    "bool",
-    "int4",
-    "bfloat16",
-)
-FORMATS = ("NCHW", "NHWC", "NC1HWC2", "UNDEFINED")
-# The types among them that numpy does not have.
-FOREIGN = ("int4", "bfloat16")
 # The flag of rknn_init (RKNN_FLAG_COLLECT_PERF_MASK) that makes the runtime measure each layer.
 COLLECT_PERF = 8
 # The one (RKNN_FLAG_SHARE_WEIGHT_MEM) with which a context uses the weights of another.
 SHARE_WEIGHTS = 32
 
 
-@dataclass(frozen=True)
-class TensorAttribute:
-    """What the runtime says about one input or output (``rknn_tensor_attr``).
+class Adopted(Protocol):
+    """Memory that is given back with its context."""
 
-    ``shape`` is in the order that ``format`` names; ``size`` is in bytes. ``scale`` and ``zero_point`` are those of an
-    affine quantisation; for a tensor that is not quantised they are 1 and 0. ``row`` is the length of a row in pixels,
-    0 where the runtime names none, and ``size_with_stride`` the bytes with all such gaps. With ``pass_through`` memory
-    that is bound by this attribute goes to the NPU as it is, without a conversion by the runtime.
-    """
+    def free(self) -> None:
+        """Give it back, unless that has happened."""
 
-    name: str
-    shape: tuple[int, ...]
-    format: str
-    type: str
-    size: int
-    scale: float
-    zero_point: int
-    row: int = 0
-    size_with_stride: int = 0
-    pass_through: bool = False
 
-    @property
-    def elements(self) -> int:
-        """How many elements the tensor has."""
-        return math.prod(self.shape)
+AdoptedMemory = TypeVar("AdoptedMemory", bound=Adopted)
 
 
 class Context:
@@ -86,7 +50,7 @@ class Context:
         self.library = library
         self.handle = handle
         self._holders = Holders()  # its owner, its memory, and the contexts that use its weights
-        self._memories: dict[Memory, None] = {}  # those that it gives back itself at its end
+        self._memories: dict[Adopted, None] = {}  # those that it gives back itself at its end
         self._is_destroyed = False
         self._weights_of = weights_of
         self._custom_ops: object = None
@@ -186,7 +150,7 @@ class Context:
         self._custom_ops = owner
         self.library.call("rknn_register_custom_ops", self.handle, operators, len(operators))
 
-    def adopt(self, memory: Memory) -> Memory:
+    def adopt(self, memory: AdoptedMemory) -> AdoptedMemory:
         """Take on memory that is to be freed with the context, unless that happens before; returns it.
 
         Raises:
@@ -198,7 +162,7 @@ class Context:
             raise RknnClosedError("the session was closed while NPU memory was allocated for it")
         return memory
 
-    def disown(self, memory: Memory) -> None:
+    def disown(self, memory: Adopted) -> None:
         """Forget memory that was freed."""
         self._memories.pop(memory, None)
 
@@ -241,15 +205,11 @@ class Context:
         """Choose the shapes of a dynamic model: ``rknn_tensor_attr[]``, one for each input; see :func:`describe`."""
         self.library.call("rknn_set_input_shapes", self.handle, len(attributes), attributes)
 
-    def bind(self, memory: Memory, attribute: TensorAttribute) -> None:
-        """Make an input or output, found by its name, lie in this memory as the attribute says."""
-        self.library.call("rknn_set_io_mem", self.handle, memory.structure, describe([attribute]))
-
     def versions(self) -> tuple[str, str]:
         """The versions of the runtime library and of the kernel driver, as texts."""
         answer = ffi.new("rknn_sdk_version *")
         self._query("RKNN_QUERY_SDK_VERSION", answer)
-        return _text(answer.api_version), _text(answer.drv_version)
+        return text(answer.api_version), text(answer.drv_version)
 
     def memory(self) -> dict[str, int]:
         """What the context takes, in bytes: weights, internal feature maps, and all memory that the NPU can reach."""
@@ -281,23 +241,12 @@ class Context:
         """What the model's author put into ``config(custom_string=...)``."""
         answer = ffi.new("rknn_custom_string *")
         self._query("RKNN_QUERY_CUSTOM_STRING", answer)
-        return _text(answer.string)
+        return text(answer.string)
 
     def _attribute(self, command: str, index: int) -> TensorAttribute:
         answer = ffi.new("rknn_tensor_attr *", {"index": index})
         self._query(command, answer)
-        return TensorAttribute(
-            name=_text(answer.name),
-            shape=tuple(answer.dims[i] for i in range(min(answer.n_dims, len(answer.dims)))),
-            format=FORMATS[answer.fmt],
-            type=TYPES[answer.type],
-            size=answer.size,
-            scale=answer.scale,
-            zero_point=answer.zp,
-            row=answer.w_stride,
-            size_with_stride=answer.size_with_stride,
-            pass_through=bool(answer.pass_through),
-        )
+        return from_c(answer)
 
     def _query(self, command: str, answer: Any) -> None:
         size = ffi.sizeof(ffi.typeof(answer).item)
@@ -313,26 +262,3 @@ def _load(library: Library, model: str | bytes | memoryview, flags: int, extend:
         library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, extend)
     # On failure the vendor may leave a number in the handle that is none: it is only read here, after success.
     return int(handle[0])
-
-
-def describe(attributes: Sequence[TensorAttribute]) -> Any:
-    """A C array ``rknn_tensor_attr[]``, as ``rknn_set_input_shapes`` takes it and, one by one, ``rknn_set_io_mem``.
-
-    It owns its memory.
-    """
-    array = ffi.new("rknn_tensor_attr[]", len(attributes))
-    for index, attribute in enumerate(attributes):
-        entry = array[index]
-        entry.index, entry.name, entry.dims = index, attribute.name.encode(), attribute.shape
-        entry.n_dims, entry.n_elems, entry.size = len(attribute.shape), attribute.elements, attribute.size
-        entry.fmt, entry.type = FORMATS.index(attribute.format), TYPES.index(attribute.type)
-        entry.qnt_type = ffi.typeof("rknn_tensor_qnt_type").relements["RKNN_TENSOR_QNT_AFFINE_ASYMMETRIC"]
-        entry.scale, entry.zp = attribute.scale, attribute.zero_point
-        entry.w_stride, entry.size_with_stride = attribute.row, attribute.size_with_stride
-        entry.pass_through = attribute.pass_through
-    return array
-
-
-def _text(characters: Any) -> str:
-    text: str = ffi.string(characters).decode("utf-8", "replace")
-    return text

@@ -6,23 +6,19 @@ The engine itself is C++ (``native/engine``); its interface, with who may call w
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any, Callable
 
 from .._messages.wording import option
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
-from .abi import NATIVE, ffi
-from .shared_library import SharedLibrary
+from .abi import ffi
+from .native import native
 from .task import result_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .context import Context
     from .library import Library
     from .task import Result, Task
-
-ENGINE_LIBRARY = NATIVE / "libez_rknn_engine.so"
 
 OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
 ROOM, STALLED, RELEASED = 1, 2, 3  # what next_events() tells besides completions, which are OK
@@ -40,19 +36,13 @@ WORKER_STATES = ("ready", "set aside", "lost")  # by EZR_WORKER_*
 STAGES = ("queue", "input", "npu", "output", "total")
 
 
-@functools.cache
-def native() -> Any:
-    """The engine's library, loaded once a process."""
-    return SharedLibrary(str(ENGINE_LIBRARY)).functions
-
-
 class Engine:
     """Worker threads over a set of contexts, in groups with a queue each."""
 
     def __init__(
         self,
         library: Library,
-        workers: Sequence[tuple[Context, int]],
+        workers: Sequence[tuple[int, int]],
         routes: Sequence[int],
         *,
         queue_capacity: int,
@@ -66,7 +56,7 @@ class Engine:
 
         Args:
             library: the runtime library that made the contexts.
-            workers: each context with the index of its group.
+            workers: the handle of each context, with the index of its group.
             routes: task *i* goes to group ``routes[i % len(routes)]``.
             queue_capacity: how many tasks may wait in each group's queue.
             completion_capacity: how many finished tasks may wait to be collected.
@@ -79,7 +69,7 @@ class Engine:
         self._groups = max(group for _, group in workers) + 1
         self._workers = len(workers)
         self.has_watchdog = run_timeout_ms > 0
-        c_workers = ffi.new("ezr_worker[]", [(context.handle, group) for context, group in workers])
+        c_workers = ffi.new("ezr_worker[]", list(workers))
         c_routes = ffi.new("uint32_t[]", list(routes))
         config = ffi.new(
             "ezr_config *",
@@ -184,21 +174,20 @@ class Engine:
             return []
         return [(events[i], None if events[i] == ROOM else result_of(results[i])) for i in range(count)]
 
-    def add_lane(self, contexts: Sequence[Context]) -> int:
-        """One more context for every worker, for tasks that name the lane returned.
+    def add_lane(self, contexts: Sequence[int]) -> int:
+        """One more context for every worker, given by their handles, for tasks that name the lane returned.
 
         Raises:
             RknnClosedError: the engine is closed.
         """
-        lane: int = self._native.ezr_add_lane(self._engine, ffi.new("rknn_context[]", [c.handle for c in contexts]))
+        lane: int = self._native.ezr_add_lane(self._engine, ffi.new("rknn_context[]", list(contexts)))
         if lane < 0:
             raise _refusal(lane, 0)
         return lane
 
-    def replace_worker(self, worker: int, context: Context | None) -> bool:
+    def replace_worker(self, worker: int, handle: int | None) -> bool:
         """Put a fresh context in the place of one that was set aside; None: there will be none. False: too late."""
-        handle = context.handle if context is not None else 0
-        replaced: bool = self._native.ezr_replace_worker(self._engine, worker, handle) == OK
+        replaced: bool = self._native.ezr_replace_worker(self._engine, worker, handle or 0) == OK
         return replaced
 
     def stats(self) -> tuple[Any, Any]:
@@ -235,13 +224,6 @@ class Engine:
         left = ffi.new("rknn_context[]", self._workers)
         count = self._native.ezr_destroy(self._engine, timeout_ms, left, self._workers)
         return {left[i] for i in range(min(count, self._workers))}
-
-
-def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int) -> None:
-    """``destination[o, c, r] = source[o, r, c]`` for two contiguous arrays of the same element size."""
-    native().ezr_transpose(
-        ffi.from_buffer(source), ffi.from_buffer(destination), outer, rows, columns, source.dtype.itemsize
-    )
 
 
 def _optional(library: Library, name: str) -> Any:

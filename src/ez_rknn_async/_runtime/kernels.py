@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnValueError
 from .abi import ffi
-from .context import FORMATS, TYPES
-from .engine import OK, native
+from .native import native
+from .tensor_attribute import FORMATS, TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_OK = 0  # EZR_OK
 
 
 class Rule(IntEnum):
@@ -126,7 +129,7 @@ class Conversion:
                 "met_nan": self.met_nan,
             },
         )
-        if native().ezr_check_conversion(self.c) != OK:
+        if native().ezr_check_conversion(self.c) != _OK:
             raise RknnValueError(
                 f"no kernel converts {source} to {destination} for n, c, h, w = {shape} by {rule.name} "
                 f"with {len(a)} pairs of factors"
@@ -147,3 +150,10 @@ class Conversion:
                 f"but the buffers have {len(from_buffer)} and {len(to_buffer)}"
             )
         native().ezr_convert(self.c, from_buffer, to_buffer)
+
+
+def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int) -> None:
+    """``destination[o, c, r] = source[o, r, c]`` for two contiguous arrays of the same element size."""
+    native().ezr_transpose(
+        ffi.from_buffer(source), ffi.from_buffer(destination), outer, rows, columns, source.dtype.itemsize
+    )

@@ -16,8 +16,8 @@ from .._messages.wording import option
 from ..errors import RknnError, RknnRuntimeNotFoundError, RknnValueError
 from . import status
 from .abi import ffi
-from .engine import native
 from .host_python import host_python
+from .native import native
 from .shared_library import RTLD_NOW_GLOBAL, SharedLibrary
 
 if TYPE_CHECKING:

@@ -19,11 +19,13 @@ from .._messages.wording import option
 from ..errors import RknnClosedError, RknnDeviceError, RknnValueError
 from .abi import ffi
 from .mapping import mapping_of
+from .tensor_attribute import describe
 
 if TYPE_CHECKING:
     from .context import Context
     from .library import Library
     from .mapping import Mapping
+    from .tensor_attribute import TensorAttribute
 
 # What may be asked of rknn_create_mem2, by the names that users give it.
 FLAGS = {"default": 0, "cacheable": 1, "non_cacheable": 2, "try_sram": 4}
@@ -151,6 +153,10 @@ class Memory:
     def view(self) -> memoryview:
         """Its bytes, writable. Not to be touched once the memory was given back."""
         return memoryview(ffi.buffer(ffi.cast("char *", self.address), self.size))
+
+    def bind(self, attribute: TensorAttribute) -> None:
+        """Make an input or output of its context, found by its name, lie in this memory as the attribute says."""
+        self.context.library.call("rknn_set_io_mem", self.context.handle, self.structure, describe([attribute]))
 
     def to_device(self) -> None:
         """Make what the CPU wrote visible to the NPU."""

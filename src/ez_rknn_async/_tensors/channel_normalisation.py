@@ -18,7 +18,7 @@ from .preprocessing import quantise_channels
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from .._runtime.context import TensorAttribute
+    from .._runtime.tensor_attribute import TensorAttribute
     from ..model import Preprocessing
     from .inputs import Given
 

@@ -26,7 +26,7 @@ from .shapes import listing, to_nchw, to_nhwc
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from .._runtime.context import TensorAttribute
+    from .._runtime.tensor_attribute import TensorAttribute
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]

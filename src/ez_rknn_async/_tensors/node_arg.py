@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._runtime.context import TensorAttribute
+    from .._runtime.tensor_attribute import TensorAttribute
 
 # ONNX's names for element types, by the runtime's.
 _ONNX_TYPES = {

@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._runtime.context import FOREIGN, TYPES
 from .._runtime.kernels import Conversion, Layout
+from .._runtime.tensor_attribute import FOREIGN, TYPES
 from ..errors import RknnValueError
 from ..model import Layout as Stored
 from . import preprocessing as formulas
 
 if TYPE_CHECKING:
-    from .._runtime.context import TensorAttribute
+    from .._runtime.tensor_attribute import TensorAttribute
     from ..model import Preprocessing, Tensor
     from .preprocessing import Formula
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._messages.names import meant
 from .._messages.wording import shown
-from .._runtime.context import FOREIGN
+from .._runtime.tensor_attribute import FOREIGN
 from ..errors import RknnTypeError, RknnValueError
 from .node_arg import NodeArg, quantization
 from .shapes import to_nhwc
@@ -19,7 +19,7 @@ from .shapes import to_nhwc
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from .._runtime.context import TensorAttribute
+    from .._runtime.tensor_attribute import TensorAttribute
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]

@@ -21,7 +21,7 @@ import numpy as np
 from .._runtime.kernels import Rule
 
 if TYPE_CHECKING:
-    from .._runtime.context import TensorAttribute
+    from .._runtime.tensor_attribute import TensorAttribute
     from ..model import Preprocessing
 
 _INT32 = 2**31

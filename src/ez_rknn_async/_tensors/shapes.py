@@ -15,7 +15,7 @@ from ..errors import RknnValueError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._runtime.context import TensorAttribute
+    from .._runtime.tensor_attribute import TensorAttribute
     from ..model import Model
 
     Shape = tuple[int, ...]

@@ -76,7 +76,7 @@ def _try(contexts: Contexts, signature: Signature, model: Model, flags: int) -> 
         check_conversions(sets[0], model.graphs[0].preprocessing)
         if signature.descriptions[0] is not None:
             context.set_input_shapes(signature.descriptions[0])
-        LaneMemory(sets, [context], flags).bind(context, sets[0])
+        LaneMemory(sets, [context], flags).bind(sets[0])
     finally:
         context.destroy()
     return sets

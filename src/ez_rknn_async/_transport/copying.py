@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._runtime.context import FOREIGN, FORMATS, TYPES
-from .._runtime.engine import transpose
+from .._runtime.kernels import transpose
+from .._runtime.tensor_attribute import FOREIGN, FORMATS, TYPES
 from .._tensors.channel_normalisation import ChannelNormalisation, is_mistaken
 from .._tensors.nan_warnings import NanWarnings
 from .._tensors.npu_layout import IMAGE_CHANNELS
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from .._contexts.lanes import Lanes
-    from .._runtime.context import TensorAttribute
     from .._runtime.kernels import Conversion
     from .._runtime.task import Result, Task
+    from .._runtime.tensor_attribute import TensorAttribute
     from .._tensors.inputs import Given, Input
     from .._tensors.outputs import Receiver
     from ..model import Preprocessing

@@ -114,7 +114,7 @@ class LaneMemory:
         for memory in (*self.inputs, *self.outputs):
             memory.reach(worker, context)
 
-    def bind(self, context: Context, tensors: NativeSet) -> None:
+    def bind(self, tensors: NativeSet) -> None:
         """Bind everything once, in every way, to see whether the runtime accepts it.
 
         Raises:
@@ -123,7 +123,7 @@ class LaneMemory:
         for memories, natives in ((self.inputs, tensors.inputs), (self.outputs, tensors.outputs)):
             for (memory,), native in zip(memories, natives):
                 for way in _ways(native):
-                    context.bind(memory, way.bound)
+                    memory.bind(way.bound)
 
 
 class Direct:

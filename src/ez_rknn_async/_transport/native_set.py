@@ -10,7 +10,8 @@ from ..errors import RknnValueError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._runtime.context import Context, TensorAttribute
+    from .._runtime.context import Context
+    from .._runtime.tensor_attribute import TensorAttribute
     from .._tensors.npu_layout import NativeTensor
     from ..model import Graph, Model
 

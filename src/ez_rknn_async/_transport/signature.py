@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._messages.wording import shown
-from .._runtime.context import describe
+from .._runtime.tensor_attribute import describe
 from .._tensors.inputs import Input, arrange
 from .._tensors.outputs import AS_THE_SESSION, Choice, Output, Receiver, nearest
 from .._tensors.shapes import choose
@@ -18,7 +18,7 @@ from ..errors import RknnTypeError, RknnValueError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .._runtime.context import TensorAttribute
+    from .._runtime.tensor_attribute import TensorAttribute
     from .._tensors.inputs import Given
     from .._tensors.node_arg import NodeArg
     from .._tensors.outputs import Allocation

@@ -26,7 +26,8 @@ from .._runtime.memory import FLAGS, Memory
 if TYPE_CHECKING:
     from .._contexts.pool import Contexts
     from .._contexts.worker_memory import BoundMemory
-    from .._runtime.context import Context, TensorAttribute
+    from .._runtime.context import Context
+    from .._runtime.tensor_attribute import TensorAttribute
 
 
 class DeviceMemory:

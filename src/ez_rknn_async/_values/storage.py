@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from .._messages.shape_advice import Expected, advice
-from .._runtime.context import FORMATS
+from .._runtime.tensor_attribute import FORMATS
 from .._tensors.as_array import as_array
 from .._tensors.casting import cast
 from .._tensors.nan_warnings import look_at_value
