@@ -20,7 +20,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -p
 
 .PHONY: demo help test test-all test-python test-native test-address test-valgrind test-zoo test-direct test-peer
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
-.PHONY: soak lint format options changelog clean
+.PHONY: soak lint format options declarations changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -159,6 +159,10 @@ format: $(VENV)/.lint
 ## options: write what repeats the declarations of the options: keywords, and the tables of the reference
 options: $(VENV)/.installed
 	$(BIN)/python tools/option_reference.py
+
+## declarations: write what cffi needs to know of native/include
+declarations: $(VENV)/.installed
+	$(BIN)/python tools/declarations.py
 
 ## changelog: show the changes since the last version; VERSION= moves them into CHANGELOG.md
 changelog: $(VENV)/.lint

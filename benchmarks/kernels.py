@@ -23,7 +23,7 @@ import numpy as np
 from kernel_cases import CASES, Case
 
 from ez_rknn_async._runtime.abi import ffi
-from ez_rknn_async._runtime.kernels import Conversion, Layout
+from ez_rknn_async._runtime.kernels import Conversion, MemoryLayout
 from ez_rknn_async._runtime.native import native
 
 ROUNDS = 24
@@ -34,16 +34,16 @@ SECONDS_PER_ROUND = 0.001
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
-def layout(text: str, channels: int) -> Layout:
+def layout(text: str, channels: int) -> MemoryLayout:
     """``"int8 NHWC"`` and the like; blocks of channels are 16 bytes, as in the NPU."""
     type_, format_ = text.split()
     if format_ != "NC1HWC2":
-        return Layout(type_, format_)
+        return MemoryLayout(type_, format_)
     c2 = 16 // np.dtype(type_).itemsize
-    return Layout(type_, format_, c1=-(-channels // c2), c2=c2)
+    return MemoryLayout(type_, format_, c1=-(-channels // c2), c2=c2)
 
 
-def source_array(case: Case, shape: tuple[int, int, int, int], made_of: Layout) -> Any:
+def source_array(case: Case, shape: tuple[int, int, int, int], made_of: MemoryLayout) -> Any:
     """Noise over the whole range of what the rule converts, and beyond it where the type reaches that far."""
     rng = np.random.default_rng(1)
     n, c, h, w = shape

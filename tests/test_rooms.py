@@ -32,7 +32,7 @@ BREACHES = {
     "flat names": ("_observing/stats.py", "from .. import OrtValue", "Only the command uses the package's flat names"),
     "the simulator": (
         "_running/opening.py",
-        "from ..simulator.wire import Run",
+        "from ..simulator.wire import RunCommand",
         "Only the command uses the simulator",
     ),
     "operators": ("model/format/graph.py", "from ..operators import dpu", "The file format knows nothing of operators"),

@@ -12,7 +12,7 @@ from ez_rknn_async._runtime.locate import ENVIRONMENT
 from ez_rknn_async._runtime.machine import rockchip_soc
 from ez_rknn_async.cli import main
 from ez_rknn_async.cli.doctor import examine
-from ez_rknn_async.cli.doctor.finding import Finding, Status
+from ez_rknn_async.cli.doctor.finding import Finding, Verdict
 from ez_rknn_async.cli.doctor.tree import LiveTree, RecordedTree
 
 Change = Callable[[dict[str, Any]], object]
@@ -32,13 +32,13 @@ def board(data: Path) -> Callable[..., dict[str, Finding]]:
 
 
 def problems(findings: dict[str, Finding]) -> list[str]:
-    return [subject for subject, finding in findings.items() if finding.status is Status.PROBLEM]
+    return [subject for subject, finding in findings.items() if finding.status is Verdict.PROBLEM]
 
 
 def test_a_board_that_is_well_has_nothing_to_do(board: Callable[..., dict[str, Finding]]) -> None:
     """Every line is OK, with what was found: board, driver, node, library, clocks in MHz, free SRAM."""
     findings = board("rk3588")
-    assert {finding.status for finding in findings.values()} == {Status.OK}
+    assert {finding.status for finding in findings.values()} == {Verdict.OK}
     assert findings["SoC"].text == "RK3588, Orange Pi 5 Plus"
     assert "rknpu 0.9.8" in findings["driver"].text
     assert findings["device nodes"].text == "/dev/dri/card1"
@@ -49,7 +49,7 @@ def test_a_board_that_is_well_has_nothing_to_do(board: Callable[..., dict[str, F
 def test_a_closed_device_node_names_the_group_to_join(board: Callable[..., dict[str, Finding]]) -> None:
     """The commonest trouble on a fresh image: the vendor's library only says that it found no device."""
     finding = board("rk3566")["device nodes"]
-    assert finding.status is Status.PROBLEM
+    assert finding.status is Verdict.PROBLEM
     assert "/dev/rknpu (0660 root:video)" in finding.text
     assert finding.advice.startswith("sudo usermod -aG video orangepi")
 
@@ -67,9 +67,9 @@ def test_clocks_that_stand_low_are_warned_of_with_the_command_that_raises_them(
 ) -> None:
     """Published frame rates are of boards at full clock."""
     findings = board("rk3576")
-    assert findings["NPU clock"].status is Status.WARNING
+    assert findings["NPU clock"].status is Verdict.WARNING
     assert findings["NPU clock"].advice == "echo performance | sudo tee /sys/class/devfreq/27700000.npu/governor"
-    assert board("rk3566")["CPU clock (policy0)"].status is Status.WARNING
+    assert board("rk3566")["CPU clock (policy0)"].status is Verdict.WARNING
     assert problems(findings) == []
 
 
@@ -110,8 +110,8 @@ def test_a_disabled_npu_is_found_in_the_device_tree(board: Callable[..., dict[st
     assert "device tree" in problems(board("rk3588", lambda files: files.update(disabled)))
 
 
-@pytest.mark.parametrize(("version", "status"), [("0.6.4", Status.PROBLEM), ("0.8.2", Status.WARNING)])
-def test_old_drivers(version: str, status: Status, board: Callable[..., dict[str, Finding]]) -> None:
+@pytest.mark.parametrize(("version", "status"), [("0.6.4", Verdict.PROBLEM), ("0.8.2", Verdict.WARNING)])
+def test_old_drivers(version: str, status: Verdict, board: Callable[..., dict[str, Finding]]) -> None:
     """The library refuses what is older than 0.7.0, and grumbles up to 0.8.7."""
     old = {"/sys/module/rknpu/version": {"text": version + "\n"}}
     assert board("rk3588", lambda files: files.update(old))["driver"].status is status
@@ -122,19 +122,19 @@ def test_a_model_for_another_soc_or_of_a_newer_toolkit(
 ) -> None:
     """The committed model is for the RK3588, by a toolkit of 2.5."""
     model = str(root / "examples" / "digits" / "digits_i8.rknn")
-    assert board("rk3588", model=model)["model"].status is Status.WARNING
+    assert board("rk3588", model=model)["model"].status is Verdict.WARNING
     newer = {"/usr/lib/librknnrt.so": {"text": "librknnrt version: 2.5.0"}}
-    assert board("rk3588", lambda files: files.update(newer), model=model)["model"].status is Status.OK
+    assert board("rk3588", lambda files: files.update(newer), model=model)["model"].status is Verdict.OK
     wrong = board("rk3576", model=model)["model"]
-    assert wrong.status is Status.PROBLEM
+    assert wrong.status is Verdict.PROBLEM
     assert wrong.text.endswith("compiled for rk3588, but this is rk3576")
     assert wrong.advice == "compile it again with target_platform='rk3576'"
-    assert board("rk3588", model=str(data / "README.md"))["model"].status is Status.PROBLEM
+    assert board("rk3588", model=str(data / "README.md"))["model"].status is Verdict.PROBLEM
 
 
 def test_an_environment_that_asks_for_the_simulated_npu_is_warned_of(board: Callable[..., dict[str, Finding]]) -> None:
     """Easily forgotten in a shell's start-up file."""
-    assert board("rk3588", env={ENVIRONMENT[0]: "simulator"})["librknnrt"].status is Status.WARNING
+    assert board("rk3588", env={ENVIRONMENT[0]: "simulator"})["librknnrt"].status is Verdict.WARNING
 
 
 def test_a_library_that_the_environment_names_has_to_be_there(
@@ -146,12 +146,12 @@ def test_a_library_that_the_environment_names_has_to_be_there(
     said = [finding for finding in findings if finding.subject == "librknnrt"]
     assert len(said) == 2
     for finding in said:
-        assert finding.status is Status.PROBLEM
+        assert finding.status is Verdict.PROBLEM
         assert f"{ENVIRONMENT[1]} names /opt/librknnrt.so" in finding.text
     library = tmp_path / "librknnrt.so"
     library.write_bytes(b"librknnrt version: 2.4.2")
     named = {f.subject: f.status for f in examine(LiveTree(), {ENVIRONMENT[0]: str(library)})}
-    assert named["librknnrt"] is Status.OK
+    assert named["librknnrt"] is Verdict.OK
 
 
 @pytest.mark.skipif(rockchip_soc() is not None, reason="this machine has an NPU")

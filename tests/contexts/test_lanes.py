@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -23,8 +24,8 @@ class Contexts:
         self.is_lent = threading.Event()
         self.is_closed = threading.Event()
 
-    def __iter__(self) -> Iterator[str]:
-        return iter([f"{self.name}, worker {worker}" for worker in range(2)])
+    def __iter__(self) -> Iterator[Any]:
+        return iter([SimpleNamespace(handle=f"{self.name}, worker {worker}") for worker in range(2)])
 
     def lend(self) -> Contexts:
         self.loans += 1
@@ -104,7 +105,7 @@ def test_each_other_way_has_contexts_of_its_own(machine: Machine) -> None:
     """As many as there are workers, and the engine knows them by the same number."""
     numbers = [machine.lanes.number(way) for way in ("copied", "native", "pixels")]
     assert numbers == [0, 1, 2]
-    assert machine.lanes_of_engine == [list(contexts) for contexts in machine.opened]
+    assert machine.lanes_of_engine == [[context.handle for context in contexts] for contexts in machine.opened]
     contexts: list[Any] = [machine.lanes[number] for number in numbers]
     assert contexts == [machine.first, *machine.opened]
 

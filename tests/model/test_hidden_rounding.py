@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Callable, cast
 
 import pytest
 
-from ez_rknn_async.model.format.graph import DType, Graph, Kind, Layout, Node, Quantization, Tensor
+from ez_rknn_async.model.format.graph import ChannelQuantization, DType, Graph, Kind, Layout, Node, Tensor
 from ez_rknn_async.model.operators.dpu import fraction
 from ez_rknn_async.model.operators.hidden_rounding import Convolved, hidden_rounding, spans_are_extremes
 from ez_rknn_async.model.operators.stages import Activation
@@ -24,7 +24,7 @@ TRANSPOSED = Convolved(depthwise=False, transposed=True, reach=(-9.0, 9.0))
 
 def result(span: tuple[float, float]) -> Tensor:
     """An int8 tensor for which calibration has met ``span``."""
-    quantization = Quantization((0.01,), (0,), span)
+    quantization = ChannelQuantization((0.01,), (0,), span)
     return Tensor(0, "y", DType.INT8, Layout.NC1HWC2, Kind.INTERMEDIATE, (1, 8, 4, 4), (), quantization, 0, 0)
 
 

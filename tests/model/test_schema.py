@@ -144,5 +144,5 @@ def _native_type(name: str, kind: flatbuffer.FieldType) -> str:
         return "exactly" if kind._exactly else "numbers"
     if isinstance(kind, flatbuffer.Raw):
         return "bytes" if kind._item_size == 1 else "words"
-    names = {"Text": "text", "Texts": "texts", "Located": "bytes", "Nested": "table", "NestedList": "tables"}
+    names = {"Text": "text", "Texts": "texts", "Placed": "bytes", "Nested": "table", "NestedList": "tables"}
     return names.get(type(kind).__name__, "position")

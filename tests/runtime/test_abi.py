@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from pathlib import Path
@@ -26,6 +27,12 @@ def test_every_structure_has_the_recorded_size_and_offsets(recorded: Any) -> Non
             member = re.sub(r"\[.*", "", field["name"])
             assert ffi.offsetof(name, member) == field["offset"], f"{name}.{member}"
             assert ffi.sizeof(dict(ffi.typeof(name).fields)[member].type) == field["size"], f"{name}.{member}"
+
+
+def test_the_declarations_are_those_of_the_headers(root: Path) -> None:
+    """The headers are not read where the package is installed; ``make declarations`` writes what they say."""
+    module = importlib.import_module("declarations")
+    assert (root / "src/ez_rknn_async/_runtime/declared.py").read_text() == module.compiled()
 
 
 def test_no_structure_has_a_field_that_was_not_recorded(recorded: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from ez_rknn_async._runtime.abi import ffi
 from ez_rknn_async._runtime.engine import Engine
 from ez_rknn_async._runtime.status import error
-from ez_rknn_async._runtime.task import Task, Transfer
+from ez_rknn_async._runtime.task import EngineTask, Transfer
 from ez_rknn_async.errors import RknnError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Recorder:
         return Engine(cast("Library", self), [(1, 0)], [0], queue_capacity=1, completion_capacity=1, ordered=True)
 
 
-class DirectTask(Task):
+class DirectTask(EngineTask):
     """One input and one output in bound memory, used as it is."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ def engine(recorder: Recorder) -> Iterator[Engine]:
     engine.destroy(-1)
 
 
-def run(engine: Engine, task: Task) -> Any:
+def run(engine: Engine, task: EngineTask) -> Any:
     return engine.run(task, 0, -1, interruptible=False, keep=lambda _: None)
 
 

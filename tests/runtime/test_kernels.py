@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ez_rknn_async._runtime.kernels import Conversion, Layout, Rule
+from ez_rknn_async._runtime.kernels import Conversion, MemoryLayout, Rule
 from ez_rknn_async.errors import RknnValueError
 
 NUMBERS = ("float32", "float16", "uint8", "int8")
@@ -43,7 +43,7 @@ def reference(x: Any, rule: Rule, to: Any, a: Any, b: Any) -> Any:
     return np.where(np.isnan(whole[rule]), most, np.clip(whole[rule], least, most)).astype(to)
 
 
-def store(x: Any, layout: Layout, fill: Any) -> Any:
+def store(x: Any, layout: MemoryLayout, fill: Any) -> Any:
     """An NCHW array in a layout, as a flat array; ``fill`` is for each channel what is in the rows' gaps."""
     n, c, h, w = x.shape
     if layout.format == "NC1HWC2":
@@ -56,13 +56,13 @@ def store(x: Any, layout: Layout, fill: Any) -> Any:
     return rows.ravel() if layout.format == "NCHW" else rows.transpose(0, 2, 3, 1).ravel()
 
 
-def layouts(shape: Any, type_: str) -> st.SearchStrategy[Layout]:
+def layouts(shape: Any, type_: str) -> st.SearchStrategy[MemoryLayout]:
     _, c, h, w = shape
     rows = st.sampled_from([0, w, w + 1, w + 7])
-    plain = st.builds(Layout, st.just(type_), st.sampled_from(["NCHW", "NHWC"]), row=rows)
+    plain = st.builds(MemoryLayout, st.just(type_), st.sampled_from(["NCHW", "NHWC"]), row=rows)
 
-    def blocks(c2: int, more: int, surface: int) -> Layout:
-        return Layout(type_, "NC1HWC2", c1=-(-c // c2) + more, c2=c2, surface=surface)
+    def blocks(c2: int, more: int, surface: int) -> MemoryLayout:
+        return MemoryLayout(type_, "NC1HWC2", c1=-(-c // c2) + more, c2=c2, surface=surface)
 
     surfaces = st.sampled_from([0, h * w, h * w + 1, h * w + 9])
     return st.one_of(
@@ -151,7 +151,7 @@ def test_images_of_bytes_give_the_bytes_of_the_definition(data: Any) -> None:
         b += rng.choice([0.0, 0.5, 0.25], b.size) if rule is Rule.AFFINE else 0
     shape = (1, channels, 61, 73)
     x = np.resize(np.arange(256, dtype=np.uint8), shape)
-    source, destination = Layout("uint8", formats[0]), Layout(type_, formats[1])
+    source, destination = MemoryLayout("uint8", formats[0]), MemoryLayout(type_, formats[1])
     expected = reference(x, rule, np.dtype(type_), a.reshape(-1, 1, 1), b.reshape(-1, 1, 1))
     actual = np.empty(x.size, type_)
     Conversion(shape, source, destination, rule, a, b).convert(store(x, source, np.zeros(channels)), actual)
@@ -165,7 +165,12 @@ def test_every_half_is_widened_and_narrowed_exactly(format_: str, channels: int)
     halves = np.arange(65536, dtype=np.uint16).view(np.float16)
     halves = halves[np.isfinite(halves)]
     whole = Conversion(
-        (1, 1, 1, halves.size), Layout("float16", "NCHW"), Layout("float32", "NCHW"), Rule.NORMALISE, [0], [1]
+        (1, 1, 1, halves.size),
+        MemoryLayout("float16", "NCHW"),
+        MemoryLayout("float32", "NCHW"),
+        Rule.NORMALISE,
+        [0],
+        [1],
     )
     floats = np.empty(halves.size, np.float32)
     whole.convert(halves, floats)
@@ -176,9 +181,9 @@ def test_every_half_is_widened_and_narrowed_exactly(format_: str, channels: int)
     tried = np.resize(tried, (channels, tried.size // channels + 1))
     shape = (1, channels, 1, tried.shape[1])
     narrowed = np.empty(tried.shape if format_ == "NCHW" else tried.T.shape, np.float16)
-    Conversion(shape, Layout("float32", "NCHW"), Layout("float16", format_), Rule.NORMALISE, [0], [1]).convert(
-        tried, narrowed
-    )
+    Conversion(
+        shape, MemoryLayout("float32", "NCHW"), MemoryLayout("float16", format_), Rule.NORMALISE, [0], [1]
+    ).convert(tried, narrowed)
     expected = tried.astype(np.float16)
     assert narrowed.tobytes() == (expected if format_ == "NCHW" else np.ascontiguousarray(expected.T)).tobytes()
 
@@ -186,23 +191,23 @@ def test_every_half_is_widened_and_narrowed_exactly(format_: str, channels: int)
 @pytest.mark.parametrize(
     ("source", "destination", "rule", "factors"),
     [
-        (Layout("float32", "NCHW"), Layout("int8", "NHWC"), Rule.COPY, ()),
-        (Layout("int4", "NCHW"), Layout("int4", "NHWC"), Rule.COPY, ()),
-        (Layout("float32", "UNDEFINED"), Layout("float32", "NCHW"), Rule.COPY, ()),
-        (Layout("float32", "NCHW", row=7), Layout("float32", "NCHW"), Rule.COPY, ()),
-        (Layout("float32", "NCHW"), Layout("float32", "NC1HWC2", c1=1, c2=2), Rule.COPY, ()),
-        (Layout("float32", "NCHW"), Layout("float32", "NC1HWC2", c1=1, c2=0), Rule.COPY, ()),
-        (Layout("float32", "NCHW"), Layout("float32", "NC1HWC2", c1=1, c2=4, surface=63), Rule.COPY, ()),
-        (Layout("int64", "NCHW"), Layout("int8", "NHWC"), Rule.AFFINE, (1.0,)),
-        (Layout("float32", "NCHW"), Layout("int8", "NHWC"), Rule.AFFINE, ()),
-        (Layout("float32", "NCHW"), Layout("int8", "NHWC"), Rule.AFFINE, (1.0, 1.0)),
-        (Layout("float32", "NCHW"), Layout("int8", "NHWC"), Rule.AFFINE, (float("nan"),)),
-        (Layout("float32", "NCHW"), Layout("int8", "NHWC"), Rule.SCALE, (0.1,)),
-        (Layout("float32", "NCHW"), Layout("int8", "NHWC"), Rule.DEQUANTISE, (1.0,)),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("int8", "NHWC"), Rule.COPY, ()),
+        (MemoryLayout("int4", "NCHW"), MemoryLayout("int4", "NHWC"), Rule.COPY, ()),
+        (MemoryLayout("float32", "UNDEFINED"), MemoryLayout("float32", "NCHW"), Rule.COPY, ()),
+        (MemoryLayout("float32", "NCHW", row=7), MemoryLayout("float32", "NCHW"), Rule.COPY, ()),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("float32", "NC1HWC2", c1=1, c2=2), Rule.COPY, ()),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("float32", "NC1HWC2", c1=1, c2=0), Rule.COPY, ()),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("float32", "NC1HWC2", c1=1, c2=4, surface=63), Rule.COPY, ()),
+        (MemoryLayout("int64", "NCHW"), MemoryLayout("int8", "NHWC"), Rule.AFFINE, (1.0,)),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("int8", "NHWC"), Rule.AFFINE, ()),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("int8", "NHWC"), Rule.AFFINE, (1.0, 1.0)),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("int8", "NHWC"), Rule.AFFINE, (float("nan"),)),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("int8", "NHWC"), Rule.SCALE, (0.1,)),
+        (MemoryLayout("float32", "NCHW"), MemoryLayout("int8", "NHWC"), Rule.DEQUANTISE, (1.0,)),
     ],
 )
 def test_a_conversion_without_a_kernel_is_refused(
-    source: Layout, destination: Layout, rule: Rule, factors: Any
+    source: MemoryLayout, destination: MemoryLayout, rule: Rule, factors: Any
 ) -> None:
     """The error comes when the conversion is described, before any memory is touched."""
     with pytest.raises(RknnValueError, match="no kernel converts"):
@@ -211,7 +216,7 @@ def test_a_conversion_without_a_kernel_is_refused(
 
 def test_buffers_that_are_too_small_are_refused() -> None:
     """The kernel itself cannot know how large they are."""
-    conversion = Conversion((1, 3, 8, 8), Layout("uint8", "NHWC"), Layout("uint8", "NHWC", row=16))
+    conversion = Conversion((1, 3, 8, 8), MemoryLayout("uint8", "NHWC"), MemoryLayout("uint8", "NHWC", row=16))
     assert (conversion.source_bytes, conversion.destination_bytes) == (192, 384)
     with pytest.raises(RknnValueError, match="192 bytes to 384"):
         conversion.convert(bytes(192), bytearray(383))

@@ -22,7 +22,7 @@ from ez_rknn_async.simulator.lowering import builder, byte_kernels, integer_conv
 from ez_rknn_async.simulator.lowering.borders import native_input
 from ez_rknn_async.simulator.lowering.builder import GraphBuilder
 from ez_rknn_async.simulator.lowering.layout import Layouts
-from ez_rknn_async.simulator.lowering.lowered import Port
+from ez_rknn_async.simulator.lowering.lowered import GraphPort
 from ez_rknn_async.simulator.stages import split
 
 from .recordings import executable, recording
@@ -100,7 +100,7 @@ def lowered_alone(decoded: Convolution, source: tuple[int, ...], result: tuple[i
     value = integer_convolution.convolve_integers(decoded, 0, 1, to)
     assert value is not None
     to.name(value, "y")
-    return to.finish([port], [Port("y", onnx.TensorProto.FLOAT, result)])
+    return to.finish([port], [GraphPort("y", onnx.TensorProto.FLOAT, result)])
 
 
 def expected(decoded: Convolution, source: NDArray[np.int8], zero_point: int, size: tuple[int, int]) -> NDArray[Any]:

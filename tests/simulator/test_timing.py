@@ -24,7 +24,7 @@ TOOLS = ROOT / "tools" / "timing"
 def tools() -> Iterator[dict[str, ModuleType]]:
     """The modules of ``tools/timing`` that need nothing but numpy."""
     modules = {}
-    for name in ("model", "published", "report"):
+    for name in ("model", "published", "soc_report"):
         specification = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
         assert specification is not None
         assert specification.loader is not None
@@ -42,7 +42,7 @@ def test_networks_that_were_not_fitted_come_out_as_published(
     """On average over them, within the limit; the constants are those in use."""
     held_out = tools["published"].HELD_OUT
     assert not set(held_out) & set(tools["published"].FITTED)
-    assert tools["report"].mean_error(soc, held_out, tools["model"].constants_in_use()[soc]) <= limit
+    assert tools["soc_report"].mean_error(soc, held_out, tools["model"].constants_in_use()[soc]) <= limit
 
 
 def test_several_cores_that_were_not_fitted_come_out_as_published(tools: dict[str, ModuleType]) -> None:
@@ -52,21 +52,21 @@ def test_several_cores_that_were_not_fitted_come_out_as_published(tools: dict[st
     assert not {ratio.source for ratio in fitted} & {ratio.source for ratio in published.HELD_OUT_RATIOS}
     assert {ratio.what.split(":")[0] for ratio in published.HELD_OUT_RATIOS} == {"data parallel", "tensor parallel"}
     for ratio in published.HELD_OUT_RATIOS:
-        assert tools["report"].modelled(ratio, constants) == pytest.approx(ratio.value, rel=0.15), ratio.what
+        assert tools["soc_report"].modelled(ratio, constants) == pytest.approx(ratio.value, rel=0.15), ratio.what
 
 
 def test_the_constants_of_several_cores_are_fitted(tools: dict[str, ModuleType]) -> None:
     """One figure for each: whoever changes a constant alone is told."""
     constants = tools["model"].constants_in_use()["rk3588"]
     for ratio in tools["published"].FITTED_RATIOS.values():
-        assert tools["report"].modelled(ratio, constants) == pytest.approx(ratio.value, rel=0.005), ratio.what
+        assert tools["soc_report"].modelled(ratio, constants) == pytest.approx(ratio.value, rel=0.005), ratio.what
 
 
 def test_the_page_has_the_errors_of_the_constants_in_use(tools: dict[str, ModuleType]) -> None:
-    """Both tables of the page are what report.py prints."""
+    """Both tables of the page are what soc_report.py prints."""
     page = (ROOT / "docs" / "explanation" / "timing.md").read_text()
-    assert tools["report"].single_core_table() in page
-    assert tools["report"].several_cores_table() in page
+    assert tools["soc_report"].single_core_table() in page
+    assert tools["soc_report"].several_cores_table() in page
 
 
 @pytest.mark.parametrize("name", ["block_int8", "snippet"])

@@ -109,7 +109,7 @@ class _Dissection:
             for index in range(count):
                 at = FLATBUFFER + start + index * kind._item_size
                 self.anatomy.numbers.append(Number(at, "<" + kind._code, name, self._owner))
-        elif isinstance(kind, flatbuffer.Located):
+        elif isinstance(kind, flatbuffer.Placed):
             is_document = bson.is_document(self._reader.data[start : start + count])
             documents = self.anatomy.documents if is_document else self.anatomy.data
             documents.append(Stretch(FLATBUFFER + start, count, name))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._runtime.context import COLLECT_PERF
-from .._runtime.task import Task
+from .._runtime.task import EngineTask
 from .._transport.copying import Copying
 from .._transport.signature import Signature
 
@@ -60,7 +60,7 @@ def layer_table(
         shapes = in_nhwc.input_shapes()[0]
         given, chosen = in_nhwc.check({name: np.zeros(shape, np.uint8) for name, shape in shapes.items()})
         request = Copying(in_nhwc).request(given, chosen, in_nhwc.receivers(chosen), private=False)
-        task = Task(len(in_nhwc.inputs), len(in_nhwc.outputs))
+        task = EngineTask(len(in_nhwc.inputs), len(in_nhwc.outputs))
         request.fill(task)
         context.run(task)
         return context.perf_detail()

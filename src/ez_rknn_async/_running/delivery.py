@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .._runtime.engine import Engine
-    from .._runtime.task import Result, Task
+    from .._runtime.task import EngineTask, Result
     from .._transport.request import Request
     from .inflight import InFlight
 
@@ -52,7 +52,7 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._framework: greenlets.Framework | None = None  # whose greenlet that is
 
-    def submit(self, task: Task, recipient: Recipient, timeout_ms: int, *, unordered: bool) -> int:
+    def submit(self, task: EngineTask, recipient: Recipient, timeout_ms: int, *, unordered: bool) -> int:
         """Queue a task whose result shall be delivered, and return its id.
 
         Raises:

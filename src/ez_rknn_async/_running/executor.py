@@ -18,7 +18,7 @@ from .._host import greenlets
 from .._observing.health import faults_of, read_health
 from .._observing.stats import StatsReader
 from .._runtime.engine import RUN_TIMEOUT
-from .._runtime.task import Result, Task
+from .._runtime.task import EngineTask, Result
 from .._runtime.timeouts import within
 from .._tensors.outputs import AS_THE_SESSION
 from .._transport.request import Request
@@ -91,7 +91,7 @@ class Executor:
         self._pid, self._main_thread = os.getpid(), threading.main_thread().ident
         self._timeout_ms, self._observers = options.submit_timeout_ms, tuple(observers)
         self._source, self._lanes, self._engine, self._nans = parts.source, parts.lanes, parts.engine, parts.nans
-        self._tasks: collections.deque[Task] = collections.deque()
+        self._tasks: collections.deque[EngineTask] = collections.deque()
         self._at_end: list[Callable[[], None]] = []
         self._in_flight = InFlight()
         self._admission = Admission(self._notify_room)
@@ -341,12 +341,12 @@ class Executor:
                 hint="create the session in the child process, or start it with the 'spawn' method",
             )
 
-    def _filled(self, request: Request) -> Task:
+    def _filled(self, request: Request) -> EngineTask:
         """The request in structures of the pool; the engine has copied them when its call returns."""
         try:
             # A pool and not a thread's own: a signal handler may call run() while run() is under way.
             task = self._tasks.pop()
         except IndexError:
-            task = Task(len(self.signature.inputs), len(self.signature.outputs))
+            task = EngineTask(len(self.signature.inputs), len(self.signature.outputs))
         request.fill(task)
         return task

@@ -22,7 +22,7 @@ from .._options.plan import Plan, plan
 from .._options.provider_options import parse_settings
 from .._options.providers import RKNPU2, RKNPU2_SIMULATOR
 from .._options.soc import SOCS, soc
-from .._runtime.locate import SIMULATOR, Located, locate
+from .._runtime.locate import SIMULATOR, LocatedRuntime, locate
 from .._runtime.timeouts import within
 from .._tensors.metadata import ModelMetadata
 from ..errors import RknnValueError
@@ -49,7 +49,7 @@ logger = logging.getLogger("ez_rknn_async")
 class Loaded(NamedTuple):
     """What options had a session load; loaded once, though its files may be gone or the environment be another."""
 
-    located: Located
+    located: LocatedRuntime
     custom_ops: CustomOps | None
 
 
@@ -141,7 +141,7 @@ def open_model(
     return Opened(executor, used, metadata, profiler, Loaded(located, custom_ops))
 
 
-def _check_lender(lender: Executor, located: Located, options: ProviderOptions) -> None:
+def _check_lender(lender: Executor, located: LocatedRuntime, options: ProviderOptions) -> None:
     if lender.library is not located.library:
         raise RknnValueError(
             f"use_weight_from runs on {lender.library.path} and this session on {located.library.path}; "
@@ -168,7 +168,7 @@ def _cores_of_workers(chosen: Plan) -> list[str]:
     return [chosen.groups[worker.group] for worker in chosen.workers]
 
 
-def _locate(provider: str | None, options: ProviderOptions) -> Located:
+def _locate(provider: str | None, options: ProviderOptions) -> LocatedRuntime:
     library = options.runtime_library
     if provider == RKNPU2_SIMULATOR:
         if library not in (None, SIMULATOR):
@@ -180,7 +180,7 @@ def _locate(provider: str | None, options: ProviderOptions) -> Located:
     return locate(library)
 
 
-def _soc_of(located: Located, options: ProviderOptions) -> str | None:
+def _soc_of(located: LocatedRuntime, options: ProviderOptions) -> str | None:
     """The SoC that the runtime drives; None where it will be the one that the model is for."""
     if not located.library.simulated:
         return located.soc

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .library import Library
-    from .task import Task
+    from .task import EngineTask
     from .tensor_attribute import TensorAttribute
 
 logger = logging.getLogger("ez_rknn_async")
@@ -221,7 +221,7 @@ class Context:
             "dma": answer.total_dma_allocated_size,
         }
 
-    def run(self, task: Task) -> None:
+    def run(self, task: EngineTask) -> None:
         """Run one inference on the calling thread, without fetching its outputs."""
         structure = task.task
         if structure.shapes != ffi.NULL:

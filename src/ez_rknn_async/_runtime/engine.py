@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .library import Library
-    from .task import Result, Task
+    from .task import EngineTask, Result
 
 OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
 ROOM, STALLED, RELEASED = 1, 2, 3  # what next_events() tells besides completions, which are OK
@@ -106,7 +106,7 @@ class Engine:
         self._collected = ffi.new("ezr_result[]", _AT_ONCE), ffi.new("int32_t[]", _AT_ONCE)
 
     def run(
-        self, task: Task, tag: int, timeout_ms: int, *, interruptible: bool, keep: Callable[[bool], None]
+        self, task: EngineTask, tag: int, timeout_ms: int, *, interruptible: bool, keep: Callable[[bool], None]
     ) -> Result:
         """Run a task and wait until it has ended.
 
@@ -140,7 +140,7 @@ class Engine:
             raise _refusal(status, timeout_ms)
         return result_of(task.result)
 
-    def submit(self, task: Task, tag: int, timeout_ms: int, *, unordered: bool) -> int:
+    def submit(self, task: EngineTask, tag: int, timeout_ms: int, *, unordered: bool) -> int:
         """Queue a task and return its id; :meth:`next_events` will give out a result with this ``tag``.
 
         Raises:

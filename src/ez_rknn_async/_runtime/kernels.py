@@ -34,7 +34,7 @@ class Rule(IntEnum):
 
 
 @dataclass(frozen=True)
-class Layout:
+class MemoryLayout:
     """How the elements of an ``n x c x h x w`` tensor lie in memory.
 
     Attributes:
@@ -85,8 +85,8 @@ class Conversion:
     def __init__(
         self,
         shape: tuple[int, int, int, int],
-        source: Layout,
-        destination: Layout,
+        source: MemoryLayout,
+        destination: MemoryLayout,
         rule: Rule = Rule.COPY,
         a: Sequence[float] = (),
         b: Sequence[float] = (),

@@ -41,7 +41,7 @@ SYSTEM_LIBRARIES = (
 
 
 @dataclass(frozen=True)
-class Located:
+class LocatedRuntime:
     """The library that was chosen.
 
     Attributes:
@@ -57,7 +57,7 @@ class Located:
     is_last_resort: bool = False
 
 
-def locate(runtime_library: str | None = None) -> Located:
+def locate(runtime_library: str | None = None) -> LocatedRuntime:
     """Find and load the runtime library.
 
     Raises:
@@ -68,7 +68,7 @@ def locate(runtime_library: str | None = None) -> Located:
     return located
 
 
-def _choose(runtime_library: str | None) -> Located:
+def _choose(runtime_library: str | None) -> LocatedRuntime:
     soc = rockchip_soc()
     if runtime_library is not None:
         return _named(runtime_library, "provider option runtime_library", soc)
@@ -76,20 +76,20 @@ def _choose(runtime_library: str | None) -> Located:
         if os.environ.get(variable):
             return _named(os.environ[variable], f"environment variable {variable}", soc)
     if soc is not None:
-        return Located(_first_that_loads(SYSTEM_LIBRARIES, soc), f"this machine is an {soc.upper()}", soc)
+        return LocatedRuntime(_first_that_loads(SYSTEM_LIBRARIES, soc), f"this machine is an {soc.upper()}", soc)
     return replace(_simulator("this machine has no Rockchip NPU"), is_last_resort=True)
 
 
-def _named(name: str, reason: str, soc: str | None) -> Located:
+def _named(name: str, reason: str, soc: str | None) -> LocatedRuntime:
     if name == SIMULATOR:
         return _simulator(reason)
     library = load(name)
     # A library chosen by name may be the simulated one too, and that one can be any SoC.
-    return Located(library, reason, None if library.simulated else soc)
+    return LocatedRuntime(library, reason, None if library.simulated else soc)
 
 
-def _simulator(reason: str) -> Located:
-    return Located(load(str(SIMULATOR_LIBRARY)), f"simulated NPU: {reason}", None)
+def _simulator(reason: str) -> LocatedRuntime:
+    return LocatedRuntime(load(str(SIMULATOR_LIBRARY)), f"simulated NPU: {reason}", None)
 
 
 def _first_that_loads(paths: tuple[str, ...], soc: str) -> Library:

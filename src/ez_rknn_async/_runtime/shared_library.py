@@ -9,16 +9,30 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import cffi
-
 from .abi import ffi
 
 RTLD_NOW_LOCAL: int = ffi.RTLD_NOW | ffi.RTLD_LOCAL
 RTLD_NOW_GLOBAL: int = ffi.RTLD_NOW | ffi.RTLD_GLOBAL
 
-_loader = cffi.FFI()
-_loader.cdef("void *dlopen(const char *, int); char *dlerror(void); int dlclose(void *);")
-_c: Any = _loader.dlopen(None)
+
+class Functions:
+    """The functions of a loaded library, as far as :mod:`.abi` declares them, as attributes."""
+
+    def __init__(self, library: Any) -> None:
+        # In a tuple: a late monkey_patch() of eventlet visits attributes, lists and dictionaries, and asks the library
+        # for every function that is declared, which it need not have.
+        self._library = (library,)
+
+    def __getattr__(self, name: str) -> Any:
+        (library,) = self._library
+        try:
+            function = getattr(library, name)
+        except ffi.error as error:
+            raise AttributeError(str(error)) from None
+        return self.__dict__.setdefault(name, function)
+
+
+_c: Any = Functions(ffi.dlopen(None))
 # Found now: finding dlerror() is a call of the loader itself, which would forget the error that it is to tell.
 _dlopen, _dlerror, _dlclose = _c.dlopen, _c.dlerror, _c.dlclose
 
@@ -27,7 +41,7 @@ class SharedLibrary:
     """A library that the dynamic loader has loaded; it stays loaded until :meth:`unload`, if that is ever called.
 
     Attributes:
-        functions: its functions, as far as :mod:`.abi` declares them, as attributes.
+        functions: its functions.
     """
 
     def __init__(self, path: str, flags: int = RTLD_NOW_LOCAL) -> None:
@@ -37,9 +51,9 @@ class SharedLibrary:
             OSError: it cannot be loaded; the text is the loader's.
         """
         self._handle = _dlopen(os.fsencode(path), flags)
-        if self._handle == _loader.NULL:
-            raise OSError(_loader.string(_dlerror()).decode("utf-8", "backslashreplace"))
-        self.functions: Any = ffi.dlopen(self._handle)
+        if self._handle == ffi.NULL:
+            raise OSError(ffi.string(_dlerror()).decode("utf-8", "backslashreplace"))
+        self.functions: Any = Functions(ffi.dlopen(self._handle))
 
     def has(self, function: str) -> bool:
         """Whether it exports a function of that name."""

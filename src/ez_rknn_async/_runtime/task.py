@@ -74,7 +74,7 @@ class Transfer:
         self.c = self._structure[0]
 
 
-class Task:
+class EngineTask:
     """The C structures of one task; whoever submits it keeps the arrays behind its pointers until it has ended.
 
     All inputs go by copy or all are direct, as they were set last; and so it is with the outputs.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import RknnValueError
+from .element_types import PLAIN_INTEGERS
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -15,15 +16,13 @@ if TYPE_CHECKING:
 
 # The types that the runtime converts to a float16 or a quantised input by itself.
 _CONVERTED = (np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.float16))
-# The types of inputs that hold plain integers: their values must arrive as they are.
-_INTEGERS = ("int32", "uint32", "int64", "bool")
 # float32 holds every integer up to here, and not every one beyond.
 _EXACT = 2**24
 
 
 def uncast(wanted: str) -> tuple[np.dtype[Any], ...]:
     """The types that :func:`cast` leaves as they are; ``wanted`` is the element type of the input inside the NPU."""
-    if wanted in _INTEGERS:
+    if wanted in PLAIN_INTEGERS:
         return (np.dtype(wanted),)
     return (*_CONVERTED, np.dtype(np.int8)) if wanted == "int8" else _CONVERTED
 
@@ -43,7 +42,7 @@ def cast(array: Array, wanted: str, name: str) -> Array:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype in uncast(wanted):
         return array
-    if wanted in _INTEGERS:
+    if wanted in PLAIN_INTEGERS:
         return _to_integers(array, np.dtype(wanted), name)
     return _to_float32(array, name)
 

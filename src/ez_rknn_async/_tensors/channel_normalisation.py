@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._runtime.kernels import Conversion, Layout
+from .._runtime.kernels import Conversion, MemoryLayout
 from .preprocessing import quantise_channels
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ class ChannelNormalisation:
 
     def _quantised(self, given: Given) -> tuple[Array, bool]:
         n, h, w, c = given.shape
-        source = Layout(given.array.dtype.name, given.order)
+        source = MemoryLayout(given.array.dtype.name, given.order)
         rule, a, b = self._formula.rule, self._formula.a, self._formula.b
-        conversion = Conversion((n, c, h, w), source, Layout("int8", "NHWC"), rule, a, b)
+        conversion = Conversion((n, c, h, w), source, MemoryLayout("int8", "NHWC"), rule, a, b)
         result = np.empty(given.shape, np.int8)
         conversion.convert(np.ascontiguousarray(given.array), result)
         return result, bool(conversion.met_nan[0])

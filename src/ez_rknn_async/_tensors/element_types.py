@@ -29,6 +29,9 @@ _NUMBERS = {
 _NAMES = {number: name for name, number in _NUMBERS.items()}
 _ONNX_NAMES = {"float32": "float", "float64": "double"}
 
+# The types of tensors that hold plain integers: float32 could not hold each of them exactly.
+PLAIN_INTEGERS = ("int32", "uint32", "int64", "bool")
+
 
 class ElementType(int):
     """An element type: ONNX's number for it, as ONNX Runtime returns it, which also equals its name.

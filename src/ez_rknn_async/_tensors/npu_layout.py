@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .._runtime.kernels import Conversion, Layout
+from .._runtime.kernels import Conversion, MemoryLayout
 from .._runtime.tensor_attribute import FOREIGN, TYPES
 from ..errors import RknnValueError
 from ..model import Layout as Stored
@@ -62,7 +62,7 @@ class NativeTensor:
     attribute: TensorAttribute
     bound: TensorAttribute
     dims: Dims
-    layout: Layout
+    layout: MemoryLayout
     size: int
 
     @property
@@ -102,7 +102,7 @@ def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Te
     dims = Dims(n, c, h, w)
     bound = replace(native, pass_through=True)
     if native.format == "NCHW" and native.shape == tuple(dims) and c > IMAGE_CHANNELS:
-        layout = Layout(attribute.type, "NCHW")
+        layout = MemoryLayout(attribute.type, "NCHW")
         return NativeTensor(attribute, bound, dims, layout, max(native.size, native.size_with_stride))
     if stored is not None and stored.layout != Stored.NC1HWC2:
         raise _refusal(
@@ -114,7 +114,7 @@ def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Te
         row = native.row or w
         if row < w:
             raise _refusal("input", attribute, f"its rows have {w} pixels, but are said to be {row} apart")
-        layout = Layout(attribute.type, "NHWC", row=row)
+        layout = MemoryLayout(attribute.type, "NHWC", row=row)
         size = n * h * row * c * itemsize(attribute.type)
         return NativeTensor(attribute, bound, dims, layout, max(size, native.size_with_stride))
     raise _refusal("input", attribute, f"the runtime keeps it as {native.format} {list(native.shape)}")
@@ -168,7 +168,7 @@ def input_conversion(
         RknnValueError: there is no kernel for it.
     """
     formula = _input_formula(tensor, dtype, normalisation)
-    source = Layout(dtype.name, order if tensor.is_image else "NCHW", row=row)
+    source = MemoryLayout(dtype.name, order if tensor.is_image else "NCHW", row=row)
     if formula is None:
         raise _refusal("input", tensor.attribute, f"no conversion from {dtype} is known")
     return _conversion("input", tensor, source, tensor.layout, formula)
@@ -179,7 +179,7 @@ def output_conversion(tensor: NativeTensor, dtype: np.dtype[Any], order: str = "
 
     ``dtype`` is float32, or the tensor's own type.
     """
-    destination = Layout(dtype.name, order if tensor.is_image else "NCHW")
+    destination = MemoryLayout(dtype.name, order if tensor.is_image else "NCHW")
     return _conversion("output", tensor, tensor.layout, destination, _output_formula(tensor, dtype))
 
 
@@ -213,7 +213,9 @@ def _output_formula(tensor: NativeTensor, dtype: np.dtype[Any]) -> Formula:
     return formulas.widen() if tensor.attribute.type == "float16" else formulas.dequantise(tensor.attribute)
 
 
-def _conversion(kind: str, tensor: NativeTensor, source: Layout, destination: Layout, formula: Formula) -> Conversion:
+def _conversion(
+    kind: str, tensor: NativeTensor, source: MemoryLayout, destination: MemoryLayout, formula: Formula
+) -> Conversion:
     try:
         return Conversion(
             tensor.dims,
@@ -238,7 +240,7 @@ def _plain(attribute: TensorAttribute, bound: TensorAttribute) -> NativeTensor:
     dims = Dims(*shape) if len(shape) == 4 else Dims(1, 1, 1, attribute.elements)
     # As many bytes as any of the runtime's answers names: older ones pad the second dimension of inputs.
     size = max(attribute.elements * itemsize(attribute.type), attribute.size_with_stride, bound.size_with_stride)
-    return NativeTensor(attribute, bound, dims, Layout(attribute.type, "NCHW"), size)
+    return NativeTensor(attribute, bound, dims, MemoryLayout(attribute.type, "NCHW"), size)
 
 
 def _blocks(kind: str, attribute: TensorAttribute, bound: TensorAttribute, dims: Dims) -> NativeTensor:
@@ -253,7 +255,7 @@ def _blocks(kind: str, attribute: TensorAttribute, bound: TensorAttribute, dims:
     n, c1, height, width, c2 = bound.shape
     if height * width < dims.h * dims.w or c1 * c2 < dims.c:
         raise _refusal(kind, attribute, f"it does not fit into {bound.format} {list(bound.shape)}")
-    layout = Layout(attribute.type, "NC1HWC2", c1=c1, c2=c2, surface=height * width)
+    layout = MemoryLayout(attribute.type, "NC1HWC2", c1=c1, c2=c2, surface=height * width)
     size = n * c1 * height * width * c2 * itemsize(attribute.type)
     return NativeTensor(attribute, bound, dims, layout, max(size, bound.size_with_stride, attribute.size_with_stride))
 

@@ -13,6 +13,7 @@ from .._messages.names import meant
 from .._messages.wording import shown
 from .._runtime.tensor_attribute import FOREIGN
 from ..errors import RknnTypeError, RknnValueError
+from .element_types import PLAIN_INTEGERS
 from .node_arg import NodeArg, quantization
 from .shapes import to_nhwc
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
 
-# The types of outputs that hold plain integers: float32 could not hold each of them exactly.
-_INTEGERS = ("int32", "uint32", "int64", "bool")
 _FLOAT32 = np.dtype(np.float32)
 
 
@@ -140,7 +139,7 @@ class Output:
 
 def output_dtypes(type_: str) -> tuple[np.dtype[Any], ...]:
     """The types in which an output of this type can be had: by default the first, natively the last."""
-    if type_ in _INTEGERS:
+    if type_ in PLAIN_INTEGERS:
         return (np.dtype(type_),)
     if type_ in ("float32", *FOREIGN):
         return (np.dtype(np.float32),)

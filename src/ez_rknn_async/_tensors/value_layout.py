@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._messages.shape_advice import Expected
-from .._runtime.kernels import Layout
+from .._runtime.kernels import MemoryLayout
 from ..errors import RknnValueError
 from . import preprocessing as rules
+from .element_types import PLAIN_INTEGERS
 from .npu_layout import IMAGE_CHANNELS, input_conversion, itemsize, output_conversion
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
-
-# The types that float32 could not hold exactly: they are read as they are.
-_INTEGERS = ("int32", "uint32", "int64", "bool")
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Form:
     @property
     def real_dtype(self) -> np.dtype[Any]:
         """The type of the arrays in which the tensor's real numbers are read."""
-        return np.dtype(self.type if self.type in _INTEGERS else np.float32)
+        return np.dtype(self.type if self.type in PLAIN_INTEGERS else np.float32)
 
     @property
     def scale(self) -> float:
@@ -211,7 +209,7 @@ def output_forms(tensor: NativeTensor, shape: Shape, order: str, prefers_nhwc: b
 def _effective(tensor: NativeTensor, normalisation: Preprocessing | None) -> Preprocessing | None:
     """What the runtime would do: it normalises quantised inputs only if they are 4-D, and integers never."""
     attribute = tensor.attribute
-    if attribute.type in _INTEGERS or (attribute.type == "int8" and attribute.format != "NHWC"):
+    if attribute.type in PLAIN_INTEGERS or (attribute.type == "int8" and attribute.format != "NHWC"):
         return None
     if normalisation is None:
         return None
@@ -229,7 +227,7 @@ def _nhwc_input(tensor: NativeTensor, normalisation: Preprocessing | None) -> Na
     row = attribute.row or w
     bound = replace(attribute, pass_through=False)
     size = n * h * row * c * itemsize(attribute.type)
-    return replace(tensor, bound=bound, layout=Layout(attribute.type, "NHWC", row=row), size=size)
+    return replace(tensor, bound=bound, layout=MemoryLayout(attribute.type, "NHWC", row=row), size=size)
 
 
 def _nhwc_output(tensor: NativeTensor) -> NativeTensor:
@@ -241,7 +239,7 @@ def _nhwc_output(tensor: NativeTensor) -> NativeTensor:
     bound = replace(
         attribute, shape=(n, h, w, c), format="NHWC", row=0, size=size, size_with_stride=size, pass_through=False
     )
-    return replace(tensor, bound=bound, layout=Layout(attribute.type, "NHWC", row=w), size=size)
+    return replace(tensor, bound=bound, layout=MemoryLayout(attribute.type, "NHWC", row=w), size=size)
 
 
 def _pixels(tensor: NativeTensor) -> NativeTensor | None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .._contexts.lanes import Lanes
     from .._runtime.kernels import Conversion
-    from .._runtime.task import Result, Task
+    from .._runtime.task import EngineTask, Result
     from .._runtime.tensor_attribute import TensorAttribute
     from .._tensors.inputs import Given, Input
     from .._tensors.outputs import Receiver
@@ -78,7 +78,7 @@ class CopyingRequest:
         self.shapes = shapes
         self._lane = lane
 
-    def fill(self, task: Task) -> None:
+    def fill(self, task: EngineTask) -> None:
         """Write this request into the structures of a task."""
         for index, source in enumerate(self.sources):
             task.set_input(index, *source)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .._contexts.lanes import Lanes
     from .._runtime.context import Context
     from .._runtime.kernels import Conversion
-    from .._runtime.task import Result, Task, Transfer
+    from .._runtime.task import EngineTask, Result, Transfer
     from .._tensors.inputs import Given
     from .._tensors.npu_layout import NativeTensor
     from .._tensors.outputs import Receiver
@@ -83,7 +83,7 @@ class DirectRequest:
         self.arrays = arrays
         self.quantisations = route.quantisations
 
-    def fill(self, task: Task) -> None:
+    def fill(self, task: EngineTask) -> None:
         """Write this request into the structures of a task."""
         route = self._route
         task.set_direct(route.inputs, self._sources, route.outputs, self.arrays)

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .._runtime.kernels import Conversion
-    from .._runtime.task import Result, Task
+    from .._runtime.task import EngineTask, Result
 
 
 class Request(Protocol):
@@ -25,7 +25,7 @@ class Request(Protocol):
     def quantisations(self) -> Sequence[Conversion]:
         """Those conversions of inputs, made by a worker, that can meet a NaN."""
 
-    def fill(self, task: Task) -> None:
+    def fill(self, task: EngineTask) -> None:
         """Write this request into the structures of a task."""
 
     def ended(self, result: Result | None) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .._contexts.pool import Contexts
     from .._runtime.kernels import Conversion
-    from .._runtime.task import Result, Task, Transfer
+    from .._runtime.task import EngineTask, Result, Transfer
     from .._tensors.value_layout import Form
     from .npu_memory import DeviceMemory
     from .usage import Mark, Use
@@ -80,7 +80,7 @@ class BindingRequest:
         self.quantisations = [passage.conversion for passage in plan.inputs if passage.conversion is not None]
         self._claim = Claim(plan.uses)
 
-    def fill(self, task: Task) -> None:
+    def fill(self, task: EngineTask) -> None:
         """Write this request into the structures of a task."""
         plan, (inputs, outputs) = self._plan, self._plan.transfers
         task.set_direct(inputs, [p.array for p in plan.inputs], outputs, [p.array for p in plan.outputs])

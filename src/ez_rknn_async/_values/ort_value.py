@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .storage import Tensor
+    from .storage import ValueTensor
 
     Array = npt.NDArray[Any]
 
@@ -42,7 +42,7 @@ class OrtValue:
     nothing else may: that is :class:`RknnInUseError`.
     """
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: ValueTensor) -> None:
         """For the package's own use; see :meth:`ortvalue_from_numpy` and its neighbours."""
         if not isinstance(tensor, (HostTensor, DeviceTensor)):
             raise RknnTypeError("make an OrtValue with OrtValue.ortvalue_from_numpy() or one of its neighbours")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CPU, NPU = "cpu", "rknpu2"
 
 
-class Tensor(Protocol):
+class ValueTensor(Protocol):
     """What both kinds can do."""
 
     mark: Mark
@@ -82,7 +82,7 @@ class HostTensor:
         return int(self.array.ctypes.data)
 
     def read(self, dtype: np.dtype[Any] | None) -> Array:
-        """A copy; see :meth:`Tensor.read`."""
+        """A copy; see :meth:`ValueTensor.read`."""
         with self.mark.held(Use.READ):
             return self.array.astype(dtype or self.array.dtype, copy=True)
 

@@ -8,11 +8,13 @@ Needs no NPU, no runtime library and no ONNX.
 
 from .format.container import Header
 from .format.file import ApiTensor, Model, Source, load, read_header
-from .format.graph import DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
+from .format.graph import ChannelQuantization, DType, Graph, Kind, Layout, Node, Preprocessing, Tensor
 from .format.target import check_target
 from .operators.constants import constant, real_constant
 from .operators.registers import LookupTable, RegisterFile, Task, lookup_table
 from .operators.weights import has_zero_points, unpack, unpack_depthwise_with_zero_points
+
+Quantization = ChannelQuantization  # under the name that users of this module know
 
 __all__ = [
     "load",

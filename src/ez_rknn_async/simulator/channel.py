@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import wire
-from .wire import RefusedError, Status
+from .wire import RefusedError, ReplyStatus
 
 if TYPE_CHECKING:
     import socket
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .executable import Binding, Executable
-    from .lowering import CustomOperator, Lowered, Port
-    from .wire import Extent, GraphExtents, OperatorExtents, Run
+    from .lowering import CustomOperator, GraphPort, Lowered
+    from .wire import Extent, GraphExtents, OperatorExtents, RunCommand
 
 log = logging.getLogger(__name__)
 
@@ -48,29 +48,32 @@ class SharedMemory:
     def __init__(self, descriptor: int) -> None:
         size = os.fstat(descriptor).st_size
         if not size:
-            raise RefusedError(Status.PARAM_INVALID, "the shared memory is empty")
+            raise RefusedError(ReplyStatus.PARAM_INVALID, "the shared memory is empty")
         self._bytes = np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
 
-    def address(self, extent: Extent, port: Port) -> int:
+    def address(self, extent: Extent, port: GraphPort) -> int:
         """Where the tensor of ``port`` lies, having checked that it fits there."""
         if extent.size != port.size:
             raise RefusedError(
-                Status.PARAM_INVALID, f"tensor {port.name!r} has {port.size} bytes, the host gave it {extent.size}"
+                ReplyStatus.PARAM_INVALID, f"tensor {port.name!r} has {port.size} bytes, the host gave it {extent.size}"
             )
         if extent.offset + extent.size > self._bytes.size:
-            raise RefusedError(Status.PARAM_INVALID, f"tensor {port.name!r} lies beyond the shared memory")
+            raise RefusedError(ReplyStatus.PARAM_INVALID, f"tensor {port.name!r} lies beyond the shared memory")
         if extent.offset % port.alignment:
-            raise RefusedError(Status.PARAM_INVALID, f"tensor {port.name!r} is not aligned to {port.alignment} bytes")
+            raise RefusedError(
+                ReplyStatus.PARAM_INVALID, f"tensor {port.name!r} is not aligned to {port.alignment} bytes"
+            )
         return int(self._bytes.ctypes.data) + extent.offset
 
 
-class Context:
+class ServedContext:
     """One context of a model: where its tensors lie, and what runs them."""
 
     def __init__(self, executable: Executable, memory: SharedMemory, extents: Sequence[GraphExtents]) -> None:
         if len(extents) != len(executable.graphs):
             raise RefusedError(
-                Status.PARAM_INVALID, f"the model has {len(executable.graphs)} graphs, the host attached {len(extents)}"
+                ReplyStatus.PARAM_INVALID,
+                f"the model has {len(executable.graphs)} graphs, the host attached {len(extents)}",
             )
         self._executable = executable
         self._memory = memory  # keeps the addresses valid
@@ -88,18 +91,21 @@ class Context:
             self._bindings[key] = self._executable.bind(graph, stage, threads, self._addresses[graph])
         return self._bindings[key]
 
-    def check(self, request: Run) -> None:
+    def check(self, request: RunCommand) -> None:
         """Refuses a run that names a graph, a stage or cores that do not exist."""
         if request.graph >= len(self._addresses):
             raise RefusedError(
-                Status.PARAM_INVALID, f"graph {request.graph} was asked for, the model has {len(self._addresses)}"
+                ReplyStatus.PARAM_INVALID, f"graph {request.graph} was asked for, the model has {len(self._addresses)}"
             )
         stages = len(self._executable.stages[request.graph])
         if request.stage >= stages:
-            raise RefusedError(Status.PARAM_INVALID, f"stage {request.stage} was asked for, the graph has {stages}")
+            raise RefusedError(
+                ReplyStatus.PARAM_INVALID, f"stage {request.stage} was asked for, the graph has {stages}"
+            )
         if not 1 <= request.cores <= MAX_CORES - request.core:
             raise RefusedError(
-                Status.PARAM_INVALID, f"{request.cores} cores from core {request.core} were asked for, of {MAX_CORES}"
+                ReplyStatus.PARAM_INVALID,
+                f"{request.cores} cores from core {request.core} were asked for, of {MAX_CORES}",
             )
 
     def _carry(self, addresses: dict[str, int], stages: Sequence[Lowered]) -> Mapping[str, int]:
@@ -114,7 +120,7 @@ def _shared(memory: SharedMemory, at: GraphExtents, graph: Lowered) -> dict[str,
     """Where the tensors lie that the host and the device both see, by the names of their ports."""
     if len(at.custom_operators) != len(graph.custom_operators):
         raise RefusedError(
-            Status.PARAM_INVALID,
+            ReplyStatus.PARAM_INVALID,
             f"the graph has {len(graph.custom_operators)} custom operators, the host attached "
             f"{len(at.custom_operators)}",
         )
@@ -131,7 +137,7 @@ def _addresses(
     for given, wanted in pairs:
         if len(given) != len(wanted):
             raise RefusedError(
-                Status.PARAM_INVALID, f"there are {len(wanted)} inputs or outputs, the host gave {len(given)}"
+                ReplyStatus.PARAM_INVALID, f"there are {len(wanted)} inputs or outputs, the host gave {len(given)}"
             )
     return {port.name: memory.address(extent, port) for given, wanted in pairs for extent, port in zip(given, wanted)}
 
@@ -139,7 +145,7 @@ def _addresses(
 class Channel:
     """Serves the runs of one context until the host closes its end."""
 
-    def __init__(self, connection: socket.socket, context: Context, cores: Cores) -> None:
+    def __init__(self, connection: socket.socket, context: ServedContext, cores: Cores) -> None:
         self._connection = connection
         self._context = context
         self._cores = cores
@@ -165,10 +171,10 @@ class Channel:
             return wire.reply(refused.status, str(refused))
         except Exception as error:  # one failed run must not take the other contexts with it
             log.exception("run failed")
-            return wire.reply(Status.FAIL, f"the simulated NPU failed: {error}")
-        return wire.reply(Status.SUCC)
+            return wire.reply(ReplyStatus.FAIL, f"the simulated NPU failed: {error}")
+        return wire.reply(ReplyStatus.SUCC)
 
-    def _run(self, request: Run) -> None:
+    def _run(self, request: RunCommand) -> None:
         self._context.check(request)
         binding = self._context.binding(request.graph, request.stage, request.cores)
         with self._cores[request.core]:

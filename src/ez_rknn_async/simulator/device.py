@@ -16,9 +16,9 @@ import threading
 
 from ..errors import RknnModelError
 from . import wire
-from .channel import Channel, Context, Cores, SharedMemory
+from .channel import Channel, Cores, ServedContext, SharedMemory
 from .loaded import LoadedModel
-from .wire import Attach, Load, RefusedError, Status, Unload
+from .wire import Attach, Load, RefusedError, ReplyStatus, Unload
 
 log = logging.getLogger(__name__)
 
@@ -37,15 +37,15 @@ class Device:
         except RefusedError as refused:
             return wire.reply(refused.status, str(refused))
         except RknnModelError as error:
-            return wire.reply(Status.MODEL_INVALID, str(error))
+            return wire.reply(ReplyStatus.MODEL_INVALID, str(error))
         except MemoryError:
-            return wire.reply(Status.MALLOC_FAIL, "the simulated NPU is out of memory")
+            return wire.reply(ReplyStatus.MALLOC_FAIL, "the simulated NPU is out of memory")
         except Exception as error:  # one failed request must not take the other contexts with it
             log.exception("control request failed")
-            return wire.reply(Status.FAIL, f"the simulated NPU failed: {type(error).__name__}: {error}")
+            return wire.reply(ReplyStatus.FAIL, f"the simulated NPU failed: {type(error).__name__}: {error}")
         finally:
             wire.close_all(descriptors)  # whoever needs one has made its own of it
-        return wire.reply(Status.SUCC)
+        return wire.reply(ReplyStatus.SUCC)
 
     def _perform(self, request: Load | Attach | Unload, descriptors: tuple[int, ...]) -> None:
         if isinstance(request, Load):
@@ -58,24 +58,24 @@ class Device:
 
     def _load(self, request: Load, file: int) -> None:
         if request.model in self._models:
-            raise RefusedError(Status.PARAM_INVALID, f"model {request.model} is already loaded")
+            raise RefusedError(ReplyStatus.PARAM_INVALID, f"model {request.model} is already loaded")
         master = self._loaded(request.master) if request.master else None
         self._models[request.model] = LoadedModel(file, master)
 
     def _attach(self, request: Attach, channel: int, memory: int) -> None:
-        context = Context(self._loaded(request.model).executable, SharedMemory(memory), request.graphs)
+        context = ServedContext(self._loaded(request.model).executable, SharedMemory(memory), request.graphs)
         Channel(socket.socket(fileno=os.dup(channel)), context, self._cores).start()
 
     def _loaded(self, model: int) -> LoadedModel:
         if model not in self._models:
-            raise RefusedError(Status.CTX_INVALID, f"model {model} is not loaded")
+            raise RefusedError(ReplyStatus.CTX_INVALID, f"model {model} is not loaded")
         return self._models[model]
 
 
 def _expect(descriptors: tuple[int, ...], count: int) -> tuple[int, ...]:
     if len(descriptors) != count:
         raise RefusedError(
-            Status.PARAM_INVALID, f"the request needs {count} file descriptors and came with {len(descriptors)}"
+            ReplyStatus.PARAM_INVALID, f"the request needs {count} file descriptors and came with {len(descriptors)}"
         )
     return descriptors
 

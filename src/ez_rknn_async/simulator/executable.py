@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..model import Model
     from .lowering import Lowered
-    from .lowering.lowered import Port
+    from .lowering.lowered import GraphPort
     from .optimized import Optimized
 
 
@@ -105,7 +105,7 @@ class Binding:
         self._session.run_with_iobinding(self._binding)
 
 
-def _element_type(port: Port) -> Any:
+def _element_type(port: GraphPort) -> Any:
     # Old releases of ONNX Runtime (1.19, the last one for Python 3.9) take numpy's types only; numpy has no bfloat16.
     bfloat16 = onnx.TensorProto.BFLOAT16
     return bfloat16 if port.element_type == bfloat16 else onnx.helper.tensor_dtype_to_np_dtype(port.element_type)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..model import load
 from .executable import Executable
-from .wire import RefusedError, Status
+from .wire import RefusedError, ReplyStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ class LoadedModel:
     def __init__(self, descriptor: int, master: LoadedModel | None = None) -> None:
         self._version = _version(descriptor)
         if not self._version[0]:
-            raise RefusedError(Status.MODEL_INVALID, "the model file is empty")
+            raise RefusedError(ReplyStatus.MODEL_INVALID, "the model file is empty")
         self._master = master
         self._file = os.fdopen(os.dup(descriptor), "rb", buffering=0)
         try:
@@ -61,10 +61,10 @@ class LoadedModel:
 
     def _map(self) -> memoryview:
         if self._file.closed:
-            raise RefusedError(Status.CTX_INVALID, "the model whose weights are to be used is unloaded")
+            raise RefusedError(ReplyStatus.CTX_INVALID, "the model whose weights are to be used is unloaded")
         if _version(self._file.fileno()) != self._version:
             raise RefusedError(
-                Status.MODEL_INVALID,
+                ReplyStatus.MODEL_INVALID,
                 "the file of the model whose weights are to be used has changed since it was loaded",
             )
         return memoryview(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ))

@@ -14,7 +14,7 @@ import onnx
 from onnx import helper, shape_inference
 
 from ..errors import RknnModelError
-from .lowering import Lowered, Port
+from .lowering import GraphPort, Lowered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -82,7 +82,7 @@ def _taken_later(cut: Sequence[_Nodes], outputs: Sequence[str]) -> list[set[str]
     return later[::-1]
 
 
-def _ports(lowered: Lowered) -> Mapping[str, Port]:
+def _ports(lowered: Lowered) -> Mapping[str, GraphPort]:
     """The form of every value that is known."""
     inferred = shape_inference.infer_shapes(lowered.skeleton).graph
     ports = {value.name: _port(value) for value in inferred.value_info}
@@ -92,13 +92,13 @@ def _ports(lowered: Lowered) -> Mapping[str, Port]:
     return {**ports, **{port.name: port for port in known}}
 
 
-def _port(value: onnx.ValueInfoProto) -> Port:
+def _port(value: onnx.ValueInfoProto) -> GraphPort:
     tensor = value.type.tensor_type
     shape = tuple(dim.dim_value if dim.HasField("dim_value") else -1 for dim in tensor.shape.dim)
-    return Port(value.name, tensor.elem_type, shape if tensor.HasField("shape") else (-1,))
+    return GraphPort(value.name, tensor.elem_type, shape if tensor.HasField("shape") else (-1,))
 
 
-def _stage(lowered: Lowered, stage: _Nodes, later: set[str], ports: Mapping[str, Port]) -> Lowered:
+def _stage(lowered: Lowered, stage: _Nodes, later: set[str], ports: Mapping[str, GraphPort]) -> Lowered:
     made = dict.fromkeys(stage.made)
     operands = {port.name for operator in lowered.custom_operators for port in operator.inputs}
     outputs = [_known(name, ports) for name in made if name in later or name in operands]
@@ -129,7 +129,7 @@ def _stage(lowered: Lowered, stage: _Nodes, later: set[str], ports: Mapping[str,
     )
 
 
-def _known(name: str, ports: Mapping[str, Port]) -> Port:
+def _known(name: str, ports: Mapping[str, GraphPort]) -> GraphPort:
     port = ports.get(name)
     if port is None or min(port.shape, default=0) < 0:
         raise RknnModelError(f"the shape of {name!r}, which a custom operator is computed beside, is not known")

@@ -31,7 +31,7 @@ class Opcode(enum.IntEnum):
     RUN = 16
 
 
-class Status(enum.IntEnum):
+class ReplyStatus(enum.IntEnum):
     """The vendor's return codes that the device process uses."""
 
     SUCC = 0
@@ -45,7 +45,7 @@ class Status(enum.IntEnum):
 class RefusedError(Exception):
     """A request that is answered with a status and a reason."""
 
-    def __init__(self, status: Status, text: str) -> None:
+    def __init__(self, status: ReplyStatus, text: str) -> None:
         super().__init__(text)
         self.status = status
 
@@ -102,7 +102,7 @@ class Unload:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunCommand:
     """One stage of an inference of ``graph`` on simulated core ``core`` (the first of ``cores`` that work together).
 
     A graph without custom operators has one stage; otherwise the host computes operator *i* behind stage *i*.
@@ -133,13 +133,15 @@ class Fields:
         """Checks that nothing is left."""
         left = len(self._message) - self._position
         if left:
-            raise RefusedError(Status.PARAM_INVALID, f"the message is {left} bytes too long")
+            raise RefusedError(ReplyStatus.PARAM_INVALID, f"the message is {left} bytes too long")
 
     def _read(self, form: str) -> int:
         try:
             (value,) = struct.unpack_from(form, self._message, self._position)
         except struct.error:
-            raise RefusedError(Status.PARAM_INVALID, f"the message ends after {len(self._message)} bytes") from None
+            raise RefusedError(
+                ReplyStatus.PARAM_INVALID, f"the message ends after {len(self._message)} bytes"
+            ) from None
         self._position += struct.calcsize(form)
         return int(value)
 
@@ -156,18 +158,18 @@ def parse_control(message: bytes) -> Load | Attach | Unload:
     elif opcode == Opcode.UNLOAD:
         request = Unload(fields.u32())
     else:
-        raise RefusedError(Status.PARAM_INVALID, f"opcode {opcode} is not a control request")
+        raise RefusedError(ReplyStatus.PARAM_INVALID, f"opcode {opcode} is not a control request")
     fields.end()
     return request
 
 
-def parse_channel(message: bytes) -> Run:
+def parse_channel(message: bytes) -> RunCommand:
     """The request in one packet of a channel."""
     fields = Fields(message)
     opcode = fields.u32()
     if opcode != Opcode.RUN:
-        raise RefusedError(Status.PARAM_INVALID, f"opcode {opcode} is not a channel request")
-    request = Run(fields.u32(), fields.u32(), fields.u32(), fields.u32())
+        raise RefusedError(ReplyStatus.PARAM_INVALID, f"opcode {opcode} is not a channel request")
+    request = RunCommand(fields.u32(), fields.u32(), fields.u32(), fields.u32())
     fields.end()
     return request
 
@@ -193,7 +195,7 @@ def _extents(fields: Fields, count: int) -> tuple[Extent, ...]:
     return tuple(Extent(fields.u64(), fields.u64()) for _ in range(count))
 
 
-def reply(status: Status, text: str = "") -> bytes:
+def reply(status: ReplyStatus, text: str = "") -> bytes:
     """The packet that answers a request."""
     return struct.pack("<i", status) + text.encode("utf-8", "replace")[:MAX_TEXT]
 

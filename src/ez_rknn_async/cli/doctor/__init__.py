@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...errors import RknnValueError
 from .board import check_board, has_rocket, soc_of
 from .clocks import check_clocks
-from .finding import Status, ok
+from .finding import Verdict, ok
 from .software import check_model, check_named_runtime, check_runtime, check_simulator, find_runtime
 from .tree import LiveTree, RecordedTree
 
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps([{**vars(f), "status": f.status.value} for f in findings], indent=2))
     else:
         print("\n".join(_lines(findings)))
-    return 1 if any(f.status is Status.PROBLEM for f in findings) else 0
+    return 1 if any(f.status is Verdict.PROBLEM for f in findings) else 0
 
 
 def _read(file: str) -> str:
@@ -90,7 +90,7 @@ def examine(
 
 
 def _lines(findings: list[Finding]) -> Iterator[str]:
-    status = max(len(each.value) for each in Status)
+    status = max(len(each.value) for each in Verdict)
     subject = max(len(finding.subject) for finding in findings)
     for finding in findings:
         yield f"{finding.status.value:<{status}}  {finding.subject:<{subject}}  {finding.text}"
@@ -103,9 +103,9 @@ def _verdict(findings: list[Finding]) -> str:
     statuses = [finding.status for finding in findings]
     counted = " and ".join(
         f"{number} {status.value}{'s' if number > 1 else ''}"
-        for status in (Status.PROBLEM, Status.WARNING)
+        for status in (Verdict.PROBLEM, Verdict.WARNING)
         if (number := statuses.count(status))
     )
-    if Status.PROBLEM in statuses:
+    if Verdict.PROBLEM in statuses:
         return f"Not ready: {counted}. Each -> says what to do."
     return f"Ready, with {counted}." if counted else "Ready."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class Status(str, Enum):
+class Verdict(str, Enum):
     """How good it is; a problem is what keeps models from running on the NPU."""
 
     OK = "OK"
@@ -26,21 +26,21 @@ class Finding:
     """
 
     subject: str
-    status: Status
+    status: Verdict
     text: str
     advice: str = ""
 
 
 def ok(subject: str, text: str, advice: str = "") -> Finding:
     """All is well."""
-    return Finding(subject, Status.OK, text, advice)
+    return Finding(subject, Verdict.OK, text, advice)
 
 
 def warning(subject: str, text: str, advice: str) -> Finding:
     """It works, but worse than it could."""
-    return Finding(subject, Status.WARNING, text, advice)
+    return Finding(subject, Verdict.WARNING, text, advice)
 
 
 def problem(subject: str, text: str, advice: str) -> Finding:
     """Models cannot run on the NPU."""
-    return Finding(subject, Status.PROBLEM, text, advice)
+    return Finding(subject, Verdict.PROBLEM, text, advice)

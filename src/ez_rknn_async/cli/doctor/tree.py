@@ -23,7 +23,7 @@ _VERSION_LINE = re.compile(rb"librknnrt version: [\x20-\x7e]{1,80}")
 
 
 @dataclass(frozen=True)
-class Node:
+class TreeNode:
     """A device node: its permissions as octal digits (``"0660"``), its owner and its group."""
 
     mode: str
@@ -54,14 +54,14 @@ class Tree(ABC):
         """The names in a folder, sorted; none where there is no such folder."""
 
     @abstractmethod
-    def node(self, path: str) -> Node | None:
+    def node(self, path: str) -> TreeNode | None:
         """The device node of that path, if there is one."""
 
     @abstractmethod
     def library_version(self, path: str) -> str | None:
         """What the ``librknnrt.so`` of that path calls itself; None where there is none, "" where it does not say."""
 
-    def may_open(self, node: Node) -> bool:
+    def may_open(self, node: TreeNode) -> bool:
         """Whether the user may read and write a device node."""
         bits = int(node.mode, 8)
         if self.user.name == "root" or bits & 0o006 == 0o006:
@@ -103,7 +103,7 @@ class LiveTree(Tree):
             self._seen.setdefault(f"{folder}/{name}", {})
         return names
 
-    def node(self, path: str) -> Node | None:
+    def node(self, path: str) -> TreeNode | None:
         """See :meth:`Tree.node`."""
         try:
             status = os.stat(path)
@@ -111,7 +111,7 @@ class LiveTree(Tree):
             return None
         if not stat.S_ISCHR(status.st_mode):
             return None
-        node = Node(
+        node = TreeNode(
             f"{stat.S_IMODE(status.st_mode):04o}",
             _name(pwd.getpwuid, status.st_uid),
             _name(grp.getgrgid, status.st_gid),
@@ -162,10 +162,10 @@ class RecordedTree(Tree):
         prefix = folder + "/"
         return sorted({path[len(prefix) :].split("/")[0] for path in self._files if path.startswith(prefix)})
 
-    def node(self, path: str) -> Node | None:
+    def node(self, path: str) -> TreeNode | None:
         """See :meth:`Tree.node`."""
         entry = self._files.get(path, {})
-        return Node(entry["mode"], entry["user"], entry["group"]) if "mode" in entry else None
+        return TreeNode(entry["mode"], entry["user"], entry["group"]) if "mode" in entry else None
 
     def library_version(self, path: str) -> str | None:
         """See :meth:`Tree.library_version`."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import bson
 from .execution_order import check_execution_order
-from .graph import DUMMY, DType, Graph, Kind, Layout, Node, Preprocessing, Quantization, Tensor
+from .graph import DUMMY, ChannelQuantization, DType, Graph, Kind, Layout, Node, Preprocessing, Tensor
 from .operands import check_operands
 from .ports import ELEMENT_SIZES, check_ports
 from .schema import UNKNOWN_PARAMETERS
@@ -128,7 +128,7 @@ def _least_size(tensor: Tensor) -> int:
     return ELEMENT_SIZES.get(tensor.dtype, 1)
 
 
-def _quantization(reader: Reader, table: dict[str, Any]) -> Quantization | None:
+def _quantization(reader: Reader, table: dict[str, Any]) -> ChannelQuantization | None:
     scale, zero_point = table["scale"], table["zero_point"]
     if not scale:
         return None
@@ -136,7 +136,7 @@ def _quantization(reader: Reader, table: dict[str, Any]) -> Quantization | None:
         reader.fail(table["@"], f"tensor {table['name']!r} has the impossible scale {scale[0]}")
     if len(zero_point) not in (0, len(scale)):
         reader.fail(table["@"], f"tensor {table['name']!r} has {len(scale)} scales and {len(zero_point)} zero points")
-    return Quantization(scale, zero_point or (0,) * len(scale), _span(table))
+    return ChannelQuantization(scale, zero_point or (0,) * len(scale), _span(table))
 
 
 def _span(table: dict[str, Any]) -> tuple[float, float] | None:

@@ -174,7 +174,7 @@ class Raw:
         return reader.data[start : start + count * self._item_size]
 
 
-class Located:
+class Placed:
     """Bytes that another reader decodes: a view of them, and where they lie in the file."""
 
     size = _OFFSET_SIZE

@@ -80,7 +80,7 @@ class Kind(_Open):
 
 
 @dataclass(frozen=True)
-class Quantization:
+class ChannelQuantization:
     """Affine quantisation: ``real = (quantised - zero_point) * scale``, per tensor (one value) or per channel.
 
     ``span`` is what the scale was chosen for: the least and the largest value that the compiler met when it calibrated,
@@ -103,7 +103,7 @@ class Tensor:
     kind: Kind
     shape: tuple[int, ...]  # logical, in ONNX order
     native_shape: tuple[int, ...]  # as stored: [N, C1, H, W, C2], or tuples of block sizes for packed weights
-    quantization: Quantization | None
+    quantization: ChannelQuantization | None
     size: int  # bytes allocated
     buffer: int  # index for Model.buffer, 0: no data in the file
 

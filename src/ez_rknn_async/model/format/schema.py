@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .flatbuffer import Literal, Located, Nested, NestedList, Position, Raw, Scalar, TableType, Text, Texts, Vector
+from .flatbuffer import Literal, Nested, NestedList, Placed, Position, Raw, Scalar, TableType, Text, Texts, Vector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ NODE = TableType(
         (5, "outputs", _IDS),
         (7, "parameters_type", _U8),
         (8, "parameters", Position()),
-        (9, "bson", Located()),
+        (9, "bson", Placed()),
         (10, "tasks", _CORES),
         (11, "lut_tasks", _CORES),
         (12, "work", _CORES),

@@ -66,10 +66,10 @@ def convolution(model: Model, graph: Graph, node: Node, registers: RegisterFile)
     Raises:
         UnsupportedFormError: it is stored in a way that is not understood.
     """
-    return _Decoder(model, graph, node, registers).convolution()
+    return _ConvolutionDecoder(model, graph, node, registers).convolution()
 
 
-class _Decoder:
+class _ConvolutionDecoder:
     """Gathers one convolution; the tensors are told apart first, everything else is read when it is needed."""
 
     def __init__(self, model: Model, graph: Graph, node: Node, registers: RegisterFile) -> None:

@@ -68,14 +68,14 @@ def recurrent(model: Model, graph: Graph, node: Node, registers: RegisterFile) -
         RknnModelError: it is damaged.
     """
     try:
-        return _Decoder(model, graph, node, registers).recurrent()
+        return _RecurrentDecoder(model, graph, node, registers).recurrent()
     except (ArithmeticError, LookupError, ValueError) as error:  # operands or dimensions are missing
         raise RknnModelError(
             f"the model file is damaged: layer {node.name!r} ({node.op}) lacks an operand, or has one that does not fit"
         ) from error
 
 
-class _Decoder:
+class _RecurrentDecoder:
     def __init__(self, model: Model, graph: Graph, node: Node, registers: RegisterFile) -> None:
         self._model = model
         self._graph = graph

@@ -13,7 +13,7 @@ from ...model.operators.unsupported import UnsupportedFormError
 from . import borders, families
 from .builder import GraphBuilder
 from .errors import Problem, UnsupportedOperatorError
-from .lowered import CustomOperator, Lowered, Port
+from .lowered import CustomOperator, GraphPort, Lowered
 from .pool import Pool
 from .registry import lowering_of
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ...model import Model
     from ...model.format.graph import Node
 
-__all__ = ["CustomOperator", "Lowered", "Pool", "Port", "Problem", "UnsupportedOperatorError", "lower"]
+__all__ = ["CustomOperator", "Lowered", "Pool", "GraphPort", "Problem", "UnsupportedOperatorError", "lower"]
 
 assert families  # imported for what its modules register
 
@@ -63,7 +63,7 @@ def lower(
     return to.finish(inputs, outputs)
 
 
-def _input(to: GraphBuilder, place: int, io: str) -> Port:
+def _input(to: GraphBuilder, place: int, io: str) -> GraphPort:
     index = to.graph.inputs[place]
     to.begin(to.tensor(index).name)
     if io == "native":
@@ -71,7 +71,7 @@ def _input(to: GraphBuilder, place: int, io: str) -> Port:
     return borders.float_input(to, index, to.graph.preprocessing[place])
 
 
-def _output(to: GraphBuilder, index: int, name: str, io: str) -> Port:
+def _output(to: GraphBuilder, index: int, name: str, io: str) -> GraphPort:
     to.begin(name)
     return borders.native_output(to, index, name) if io == "native" else borders.float_output(to, index, name)
 

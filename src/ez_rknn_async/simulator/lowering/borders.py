@@ -14,14 +14,14 @@ from onnx import TensorProto
 
 from ...model.format.graph import DType
 from .grid import FLOATS, grid_of, is_real
-from .lowered import Port
+from .lowered import GraphPort
 
 if TYPE_CHECKING:
     from ...model.format.graph import Preprocessing
     from .builder import GraphBuilder
 
 
-def native_input(to: GraphBuilder, index: int) -> Port:
+def native_input(to: GraphBuilder, index: int) -> GraphPort:
     """Declares a graph input in the model's own type."""
     tensor = to.tensor(index)
     grid = grid_of(tensor)
@@ -31,17 +31,17 @@ def native_input(to: GraphBuilder, index: int) -> Port:
         to.define(index, to.add("Cast", tensor.name, to=TensorProto.FLOAT))
     else:
         to.define(index, tensor.name)
-    return Port(tensor.name, int(tensor.dtype), tensor.shape)
+    return GraphPort(tensor.name, int(tensor.dtype), tensor.shape)
 
 
-def float_input(to: GraphBuilder, index: int, preprocessing: Preprocessing | None) -> Port:
+def float_input(to: GraphBuilder, index: int, preprocessing: Preprocessing | None) -> GraphPort:
     """Declares a graph input in real numbers, normalised and rounded as the runtime does it."""
     tensor = to.tensor(index)
     if not is_real(tensor):
         return native_input(to, index)
     value = _normalised(to, tensor.name, tensor.shape, preprocessing)
     to.result(index, to.half(value) if tensor.dtype == DType.FLOAT16 else value)
-    return Port(tensor.name, TensorProto.FLOAT, tensor.shape)
+    return GraphPort(tensor.name, TensorProto.FLOAT, tensor.shape)
 
 
 def _normalised(to: GraphBuilder, value: str, shape: tuple[int, ...], preprocessing: Preprocessing | None) -> str:
@@ -58,7 +58,7 @@ def _normalised(to: GraphBuilder, value: str, shape: tuple[int, ...], preprocess
     return to.add("Div", centred, to.initializer(std.reshape(along_channels)))
 
 
-def native_output(to: GraphBuilder, index: int, name: str) -> Port:
+def native_output(to: GraphBuilder, index: int, name: str) -> GraphPort:
     """Declares a graph output in the model's own type."""
     tensor = to.tensor(index)
     grid = grid_of(tensor)
@@ -66,15 +66,15 @@ def native_output(to: GraphBuilder, index: int, name: str) -> Port:
         to.name(to.quantized(to.value(index), grid), name)
     else:
         to.name(to.add("Cast", to.value(index), to=int(tensor.dtype)), name)
-    return Port(name, int(tensor.dtype), tensor.shape)
+    return GraphPort(name, int(tensor.dtype), tensor.shape)
 
 
-def float_output(to: GraphBuilder, index: int, name: str) -> Port:
+def float_output(to: GraphBuilder, index: int, name: str) -> GraphPort:
     """Declares a graph output in real numbers."""
     tensor = to.tensor(index)
     value = to.value(index)
     if is_real(tensor):
         to.name(to.half(value) if tensor.dtype == DType.FLOAT16 else value, name)
-        return Port(name, TensorProto.FLOAT, tensor.shape)
+        return GraphPort(name, TensorProto.FLOAT, tensor.shape)
     to.name(to.add("Cast", value, to=int(tensor.dtype)), name)
-    return Port(name, int(tensor.dtype), tensor.shape)
+    return GraphPort(name, int(tensor.dtype), tensor.shape)

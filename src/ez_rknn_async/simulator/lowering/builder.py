@@ -20,7 +20,7 @@ from ...model.operators.registers import RegisterFile
 from ...model.operators.unsupported import UnsupportedFormError
 from .grid import constant_grid, first_grid_of, grid_of, is_real
 from .layout import Layouts
-from .lowered import CUSTOM_DOMAIN, CustomOperator, Lowered, Port
+from .lowered import CUSTOM_DOMAIN, CustomOperator, GraphPort, Lowered
 from .nodes import Nodes
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class GraphBuilder:
         self._values: dict[int, str] = {}  # tensor index: name of its value
         self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
         self._bytes: dict[str, str] = {}  # name of a value: that of its integers, as uint8
-        self._described: list[Port] = []  # values of which ONNX cannot tell the shape
+        self._described: list[GraphPort] = []  # values of which ONNX cannot tell the shape
         self._layouts = Layouts(self._nodes)
         self._room = _SHARED * model.stored_bytes + _SPARE_ROOM
         self._embedded: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # small constants by content
@@ -165,7 +165,7 @@ class GraphBuilder:
     def add_channels_last(self, operator: str, shape: Sequence[int], *inputs: str) -> str:
         """Adds one of ONNX Runtime's own operators with a float32 result in NHWC order; the name of its NCHW twin."""
         name = self._nodes.add(operator, *inputs, domain=CONTRIBUTED)
-        self._described.append(Port(name, TensorProto.FLOAT, tuple(shape)))
+        self._described.append(GraphPort(name, TensorProto.FLOAT, tuple(shape)))
         return self._layouts.first(name)
 
     def custom(self, node: Node, operands: Mapping[int, str]) -> tuple[str, ...]:
@@ -179,10 +179,10 @@ class GraphBuilder:
         self._nodes.add_named(node.op, name, [*operands.values()], results, domain=CUSTOM_DOMAIN, **given)
         return results
 
-    def _port(self, index: int, name: str) -> Port:
+    def _port(self, index: int, name: str) -> GraphPort:
         """The tensor as a custom operator sees it."""
         tensor = self.tensor(index)
-        return Port(name, TensorProto.FLOAT if is_real(tensor) else int(tensor.dtype), tensor.shape)
+        return GraphPort(name, TensorProto.FLOAT if is_real(tensor) else int(tensor.dtype), tensor.shape)
 
     def initializer(self, array: NDArray[Any]) -> str:
         """Adds a constant; its name."""
@@ -285,7 +285,7 @@ class GraphBuilder:
         """Gives a value the name of a graph output."""
         self._nodes.add_named("Identity", name, [value], [name])
 
-    def finish(self, inputs: Sequence[Port], outputs: Sequence[Port]) -> Lowered:
+    def finish(self, inputs: Sequence[GraphPort], outputs: Sequence[GraphPort]) -> Lowered:
         """The graph that was built."""
         graph = helper.make_graph(
             self._nodes.added,

@@ -18,7 +18,7 @@ CUSTOM_DOMAIN = "ez_rknn_async.custom"
 
 
 @dataclass(frozen=True)
-class Port:
+class GraphPort:
     """An input or output of a lowered graph."""
 
     name: str
@@ -51,8 +51,8 @@ class CustomOperator:
     """
 
     node: str  # its name in the skeleton
-    inputs: tuple[Port, ...]  # under names of their own: one value may be the operand of several operators
-    outputs: tuple[Port, ...]  # under the names of their values
+    inputs: tuple[GraphPort, ...]  # under names of their own: one value may be the operand of several operators
+    outputs: tuple[GraphPort, ...]  # under the names of their values
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Lowered:
 
     skeleton: onnx.ModelProto
     weights: dict[str, NDArray[Any]]
-    inputs: tuple[Port, ...]
-    outputs: tuple[Port, ...]
+    inputs: tuple[GraphPort, ...]
+    outputs: tuple[GraphPort, ...]
     values: Mapping[int, str]  # index of a tensor in the file's graph: name of its value
     custom_operators: tuple[CustomOperator, ...] = ()  # in order of execution
 
