@@ -39,11 +39,11 @@ def options() -> None:
 def construction(session: InferenceSession) -> None:
     InferenceSession()  # refused
     InferenceSession(5)  # refused
-    InferenceSession("m.rknn", sess_options={"enable_profiling": True})  # later
-    InferenceSession("m.rknn", provider_options=5)  # later
-    InferenceSession("m.rknn", providers=1)  # later
+    InferenceSession("m.rknn", sess_options={"enable_profiling": True})  # refused
+    InferenceSession("m.rknn", provider_options=5)  # refused
+    InferenceSession("m.rknn", providers=1)  # refused
     InferenceSession("m.rknn", use_wieght_from=session)  # later
-    session.set_providers(5)  # later
+    session.set_providers(5)  # refused
     session.stats = None  # refused
     print(session.get_inptus())  # refused
     shape: str = session.get_inputs()[0].shape  # refused
@@ -53,7 +53,7 @@ def construction(session: InferenceSession) -> None:
 def runs(session: InferenceSession) -> None:
     session.run(None)  # refused
     session.run(FEED, None)  # refused
-    session.run(None, FEED, 5)  # later
+    session.run(None, FEED, 5)  # refused
     session.run(None, FEED, outputs=[IMAGE])  # refused
     session.run_async(None, FEED)  # refused
     session.run_async(None, FEED, only_results)  # refused

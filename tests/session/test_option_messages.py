@@ -118,7 +118,11 @@ ARGUMENTS: list[tuple[Callable[[], Any], type[RknnError], str]] = [
         RknnTypeError,
         "pass provider_options=make_provider_options(schedule=",
     ),
-    (lambda: InferenceSession("x.rknn", {"layout": "nhwc"}), RknnTypeError, "passed as provider_options=..."),  # type: ignore[arg-type]
+    (
+        lambda: InferenceSession("x.rknn", {"layout": "nhwc"}),  # type: ignore[arg-type]
+        RknnTypeError,
+        "passed as provider_options=...",
+    ),
     (
         lambda: InferenceSession("x.rknn", providers=["CPUExecutionProvider"]),
         RknnValueError,

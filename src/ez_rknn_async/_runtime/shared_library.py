@@ -14,7 +14,25 @@ from .abi import ffi
 RTLD_NOW_LOCAL: int = ffi.RTLD_NOW | ffi.RTLD_LOCAL
 RTLD_NOW_GLOBAL: int = ffi.RTLD_NOW | ffi.RTLD_GLOBAL
 
-_c: Any = ffi.dlopen(None)
+
+class Functions:
+    """The functions of a loaded library, as far as :mod:`.abi` declares them, as attributes."""
+
+    def __init__(self, library: Any) -> None:
+        # In a tuple: a late monkey_patch() of eventlet visits attributes, lists and dictionaries, and asks the library
+        # for every function that is declared, which it need not have.
+        self._library = (library,)
+
+    def __getattr__(self, name: str) -> Any:
+        (library,) = self._library
+        try:
+            function = getattr(library, name)
+        except ffi.error as error:
+            raise AttributeError(str(error)) from None
+        return self.__dict__.setdefault(name, function)
+
+
+_c: Any = Functions(ffi.dlopen(None))
 # Found now: finding dlerror() is a call of the loader itself, which would forget the error that it is to tell.
 _dlopen, _dlerror, _dlclose = _c.dlopen, _c.dlerror, _c.dlclose
 
@@ -23,7 +41,7 @@ class SharedLibrary:
     """A library that the dynamic loader has loaded; it stays loaded until :meth:`unload`, if that is ever called.
 
     Attributes:
-        functions: its functions, as far as :mod:`.abi` declares them, as attributes.
+        functions: its functions.
     """
 
     def __init__(self, path: str, flags: int = RTLD_NOW_LOCAL) -> None:
@@ -35,15 +53,11 @@ class SharedLibrary:
         self._handle = _dlopen(os.fsencode(path), flags)
         if self._handle == ffi.NULL:
             raise OSError(ffi.string(_dlerror()).decode("utf-8", "backslashreplace"))
-        self.functions: Any = ffi.dlopen(self._handle)
+        self.functions: Any = Functions(ffi.dlopen(self._handle))
 
     def has(self, function: str) -> bool:
         """Whether it exports a function of that name."""
-        try:
-            getattr(self.functions, function)
-        except ffi.error:
-            return False
-        return True
+        return hasattr(self.functions, function)
 
     def unload(self) -> None:
         """Let the loader forget it; nothing of it may be in use."""
