@@ -34,7 +34,7 @@ help:
 test: test-native test-address test-python
 
 test-python: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 ## test-all: the Python suite under each of PYTHONS, each in an environment of its own
 test-all: $(VENV)/.wheel
