@@ -122,7 +122,7 @@ class Copying:
             nans: is told of NaN where it is met here.
         """
         self._inputs, self._descriptions, self._lanes = signature.inputs, signature.descriptions, lanes
-        self._takes_pixels = [_takes_pixels(target.attribute) for target in signature.inputs]
+        self._takes_pixels = [takes_pixels(target.attribute) for target in signature.inputs]
         self._nans = nans or NanWarnings()
         self._normalised_here = {
             index: ChannelNormalisation(target.attribute, normalisation)
@@ -201,7 +201,7 @@ def nchw_to_nhwc(array: Array) -> Array:
     return result
 
 
-def _takes_pixels(attribute: TensorAttribute) -> bool:
+def takes_pixels(attribute: TensorAttribute) -> bool:
     """Whether the NPU itself normalises and quantises what is given as uint8."""
     return attribute.type == "int8" and attribute.format == "NHWC" and attribute.shape[-1] <= IMAGE_CHANNELS
 

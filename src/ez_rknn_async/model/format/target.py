@@ -21,8 +21,13 @@ def check_target(model: Model | Header, soc: str) -> None:
     """
     compiled = model.target_platform.lower()
     wanted = soc.lower()
-    if _TARGETS.get(compiled, compiled) != _TARGETS.get(wanted, wanted):
+    if target_of(compiled) != target_of(wanted):
         raise RknnModelError(
             f"the model was compiled for {compiled or 'an unknown SoC'}, but this is {wanted}",
             hint=f"compile it again with target_platform={wanted!r}",
         )
+
+
+def target_of(soc: str) -> str:
+    """The compiler's target for an SoC: those with the same one run each other's models."""
+    return _TARGETS.get(soc.lower(), soc.lower())

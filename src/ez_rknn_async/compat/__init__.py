@@ -1,0 +1,1 @@
+"""The names that existing programs import: each module here stands for another package, on top of this one."""

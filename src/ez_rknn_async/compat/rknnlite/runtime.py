@@ -1,0 +1,241 @@
+"""``RKNNRuntime``: what ``RKNNLite.rknn_runtime`` is, and some programs reach for.
+
+Inferences run in a session, with direct I/O. A program that takes :attr:`RKNNRuntime.context`, or that calls
+``set_inputs``, ``run`` and ``get_outputs`` itself, gets a context of its own, :mod:`handed over <.handed_over>`; from
+then on all inferences of the object run there, by copy, so that what it reads from the context is always the last run.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import threading
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..._running.retry import executor_of
+from ..._runtime.context import Context
+from ..._runtime.locate import locate
+from ..._tensors.shapes import ShapeSet, named
+from ..._transport.signature import Signature
+from ...errors import RknnClosedError, RknnValueError
+from .cores import cores_of
+from .feed import feed_of
+from .handed_over import HandedOver
+from .log import RknnLog
+from .shared_model import SharedModel
+from .tensor_attr import RKNNTensorAttr, tensor_attr
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from ..._running.executor import Executor
+    from ...session import InferenceSession
+
+    Array = npt.NDArray[Any]
+
+# One object's calls wait for one another, however long that takes.
+_NO_LIMIT_MS = 2**31 - 1
+# The lane that no session uses: of the context that is handed over.
+_LANE = "handed over"
+_RULE = "=" * 46
+
+
+class RKNNRuntime:
+    """A model on the cores of one mask. Unlike ``RKNNLite``, its methods raise.
+
+    Attributes:
+        root_dir, target, device_id, async_mode, core_mask: as they were given; of these, the mask alone has an effect.
+        graph_is_built: whether a model is loaded.
+        is_dynamic_shape: whether the model has several sets of shapes.
+    """
+
+    def __init__(
+        self,
+        root_dir: str | None = None,
+        target: str | None = None,
+        device_id: str | None = None,
+        async_mode: bool = False,
+        core_mask: int = 0,
+        *,
+        log: RknnLog | None = None,
+    ) -> None:
+        """Take down what is wanted; :meth:`build_graph` does it, or the setting of :attr:`context`."""
+        self.root_dir, self.target, self.device_id = root_dir, target, device_id
+        self.async_mode, self.core_mask = async_mode, core_mask
+        self.graph_is_built = self.is_dynamic_shape = False
+        self._log = log or RknnLog()
+        self._model: SharedModel | None = None
+        self._session: InferenceSession | None = None
+        self._signature: Signature | None = None
+        self._handing_over = threading.Lock()
+        self._handed_over: HandedOver | None = None
+        self._adopted: Context | None = None  # the program's; a session's own ends with the session
+        self._frames = itertools.count(1)
+        self._frame = 0  # the last one run by run()
+        self._lib: ctypes.CDLL | None = None
+
+    def build_graph(self, rknn_data: Any, load_model_in_npu: bool = False) -> int:
+        """Load a model: a :class:`SharedModel`, or the bytes of a file. Returns 0.
+
+        Raises:
+            RknnError: it cannot be loaded, or the mask is wrong.
+        """
+        model = rknn_data if isinstance(rknn_data, SharedModel) else SharedModel(rknn_data)
+        cores = cores_of(self.core_mask, model.soc)
+        if cores.warning:
+            self._log.w(f"init_runtime: {cores.warning}")
+        options = {"tp_mode": cores.tp_mode, "layout": "nhwc", "submit_timeout_ms": _NO_LIMIT_MS}
+        self._session, self._model = model.open(options), model
+        self._signature = self._executor().signature
+        self._arguments = self._signature.node_args()[0]
+        self.graph_is_built, self.is_dynamic_shape = True, len(self._signature.sets) > 1
+        return 0
+
+    def inference(
+        self, inputs: Any, data_type: Any = None, data_format: Any = None, inputs_pass_through: Any = None
+    ) -> list[Array]:
+        """One inference: :func:`.feed_of` says what may be given, and float32 arrays in NCHW order are returned.
+
+        Raises:
+            RknnError: it cannot be done.
+        """
+        signature = self._known()
+        feed = feed_of(inputs, self._arguments, data_type, data_format, inputs_pass_through)
+        if self._handed_over is not None:
+            return _float32(self._handed_over.infer(feed))
+        if self._session is None:
+            raise RknnClosedError(f"nothing runs the model with {len(signature.inputs)} input(s) any more")
+        return _float32(self._session.run(None, feed))
+
+    def next_frame(self) -> int:
+        """The number of one more frame, from 1."""
+        return next(self._frames)
+
+    def set_inputs(
+        self, inputs: Any, data_type: Any = None, data_format: Any = None, inputs_pass_through: Any = None
+    ) -> int:
+        """Give the context its inputs, as :meth:`inference` takes them, and return 0; raises what that does."""
+        context = self._taken()
+        context.set_inputs(feed_of(inputs, self._arguments, data_type, data_format, inputs_pass_through))
+        return 0
+
+    def run(self, get_frame_id: bool = False) -> int:
+        """Run on the inputs that were set, and return 0, or with ``get_frame_id`` the frame's number.
+
+        Raises:
+            RknnError: the runtime refused or failed.
+        """
+        self._taken().run()
+        self._frame = self.next_frame()
+        return self._frame if get_frame_id else 0
+
+    def get_outputs(self, get_frame_id: bool = False) -> list[Any]:
+        """What the last run gave, as :meth:`inference` returns it; with ``get_frame_id``, and that frame's number.
+
+        Raises:
+            RknnError: the runtime refused.
+        """
+        outputs = _float32(self._taken().outputs())
+        return [*outputs, self._frame] if get_frame_id else outputs
+
+    def get_in_out_num(self) -> tuple[int, int]:
+        """How many inputs and outputs there are."""
+        signature = self._known()
+        return len(signature.inputs), len(signature.outputs)
+
+    def get_tensor_attr(self, index: int, is_output: bool = False) -> RKNNTensorAttr:
+        """One input or output, as the runtime describes it: an image that goes in has NHWC dimensions."""
+        signature = self._known()
+        tensors = signature.outputs if is_output else signature.inputs
+        if not 0 <= index < len(tensors):
+            kind = "output" if is_output else "input"
+            raise RknnValueError(f"there is no {kind} {index}; they are numbered from 0 to {len(tensors) - 1}")
+        return tensor_attr(index, tensors[index].attribute)
+
+    def get_sdk_version(self) -> tuple[str, str, str]:
+        """The versions of the runtime and of the driver: as one text, and each."""
+        if self._session is not None:
+            api, driver = self._executor().versions
+        else:
+            api, driver = self._taken().context.versions()
+        text = f"{_RULE}\nRKNN VERSION:\n  API: {api}\n  DRV: {driver}\n{_RULE}\n"
+        return text, api, driver
+
+    @property
+    def context(self) -> int | None:
+        """The handle of a context with this model, for ctypes: a ``c_uint64``. None while there is no model.
+
+        Inferences run on this very context from the moment that it is asked for. Set to a handle that
+        ``rknn_dup_context`` gave, this object runs on that one and destroys it in :meth:`release`.
+        """
+        if self._session is None and self._handed_over is None:
+            return None
+        return self._taken().context.handle
+
+    @context.setter
+    def context(self, handle: int | None) -> None:
+        if not handle:
+            self._end_handed_over()
+            return
+        context = Context(locate().library, int(handle))
+        if self._signature is None:
+            tensors = ShapeSet(tuple(named(context.inputs(), "input")), tuple(named(context.outputs(), "output")))
+            self._signature = Signature.of([tensors], "nhwc")
+            self._arguments = self._signature.node_args()[0]
+        self._end_handed_over()
+        self._adopted = context
+        self._handed_over = HandedOver(context, self._signature, self._normalisations())
+        self.graph_is_built = True
+
+    @property
+    def lib(self) -> ctypes.CDLL:
+        """The runtime library, for ctypes."""
+        if self._lib is None:
+            library = locate().library if self._session is None else self._executor().library
+            self._lib = ctypes.CDLL(library.path)
+        return self._lib
+
+    def release(self) -> None:
+        """Give everything back; may be called twice."""
+        self._end_handed_over()
+        session, self._session, self._model = self._session, None, None
+        self._signature, self.graph_is_built = None, False
+        if session is not None:
+            session.close()
+
+    def _known(self) -> Signature:
+        if self._signature is None:
+            raise RknnClosedError("no model is loaded here")
+        return self._signature
+
+    def _taken(self) -> HandedOver:
+        """The context that is handed over, which it is now unless it was before."""
+        with self._handing_over:
+            if self._handed_over is None:
+                signature = self._known()
+                _, contexts = self._executor().lane((_LANE,), ())
+                self._handed_over = HandedOver(contexts[0], signature, self._normalisations())
+            return self._handed_over
+
+    def _end_handed_over(self) -> None:
+        self._handed_over = None
+        adopted, self._adopted = self._adopted, None
+        if adopted is not None:
+            adopted.destroy()
+
+    def _normalisations(self) -> Sequence[Any]:
+        return () if self._model is None else self._model.normalisations
+
+    def _executor(self) -> Executor:
+        executor = executor_of(self._session)
+        if executor is None:
+            raise RknnClosedError("no model is loaded here")
+        return executor
+
+
+def _float32(arrays: list[Array]) -> list[Array]:
+    return [array if array.dtype == np.float32 else array.astype(np.float32) for array in arrays]

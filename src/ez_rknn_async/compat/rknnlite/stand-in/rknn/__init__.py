@@ -1,0 +1,1 @@
+"""EZ RKNN Async under the import name of Rockchip's compiler, which it is not: it runs compiled models."""

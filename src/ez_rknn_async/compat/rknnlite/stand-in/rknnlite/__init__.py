@@ -1,0 +1,1 @@
+"""EZ RKNN Async under the import name of Rockchip's RKNNLite; not Rockchip's package."""
