@@ -110,6 +110,7 @@ class RKNNLite:
         runtime = RKNNRuntime(self.root_dir, target, device_id, async_mode, core_mask, log=self.rknn_log)
         runtime.build_graph(self.rknn_data)
         self.rknn_runtime, self.target = runtime, target
+        self.rknn_log.i(f"init_runtime: {runtime}")
         self._note_target(target)
         if async_mode:
             self.rknn_log.i("init_runtime: async_mode is ignored: each inference returns its own results")

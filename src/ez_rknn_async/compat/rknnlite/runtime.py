@@ -78,6 +78,9 @@ class RKNNRuntime:
         self._frame = 0  # the last one run by run()
         self._lib: ctypes.CDLL | None = None
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._session or 'without a model'}>"
+
     def build_graph(self, rknn_data: Any, load_model_in_npu: bool = False) -> int:
         """Load a model: a :class:`SharedModel`, or the bytes of a file. Returns 0.
 

@@ -114,15 +114,28 @@ class SharedModel:
         with self._source.parsed() as model:
             if model.dynamic:  # librknnrt 1.5.2 refuses to share, and keeps what it had allocated by then
                 return None
-        for reference in self._sessions:
-            session = reference()
-            if session is not None and session.health.workers:  # none: it is closed
-                return session
-        return None
+        return next((session for reference in self._sessions if _is_open(session := reference())), None)
 
     def _session(self, options: Mapping[str, Any], lender: InferenceSession | None) -> InferenceSession:
         source: Any = self._source  # which a session shares, rather than to copy its bytes
         return InferenceSession(source, provider_options=options, use_weight_from=lender)
+
+
+def _is_open(session: InferenceSession | None) -> bool:
+    try:
+        return session is not None and bool(session.health.workers)
+    except RknnError:  # all of them are lost, or it is of the process that this one is a fork of
+        return False
+
+
+def _forget() -> None:
+    """In a forked child: the sessions are its parent's, and a thread of the parent may have had the lock."""
+    global _lock
+    _lock = threading.Lock()
+    _by_file.clear()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _identity(path: str | os.PathLike[str]) -> _Identity | None:
