@@ -173,6 +173,14 @@ def test_objects_on_duplicated_contexts(
         assert each.release() == 0
 
 
+@pytest.mark.usefixtures("compute_off")
+def test_what_the_runtime_may_get_wrong_is_warned_of(open_lite: OpenLite, caplog: pytest.LogCaptureFixture) -> None:
+    """On a duplicate, whose file is not known, and with it the means of its channels."""
+    duplicate(open_lite("conv_c5_int8"), 2).release()
+    duplicate(open_lite("conv_c4_int8"), 2).release()
+    assert [r.levelname for r in caplog.records if "beyond the fourth" in r.getMessage()] == ["WARNING"]
+
+
 def test_pixels_and_floats_do_not_mix_on_one_context(
     open_lite: OpenLite, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..._messages.wording import shown
+from ..._tensors.npu_layout import IMAGE_CHANNELS
 from ...errors import RknnTypeError, RknnValueError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 _FORMATS = ("nhwc", "nchw")
-# Up to so many channels an image lies in NPU memory as it is: quantised pixels and what a program passes are the same.
-_IMAGE_CHANNELS = 4
 
 
 def feed_of(
@@ -89,7 +88,7 @@ def _check_pass_through(arrays: Sequence[Array], arguments: Sequence[NodeArg], f
                 f"inputs_pass_through is set for input {index}, an array of {array.dtype} for an input of "
                 f"{argument.dtype}; only int8 for an int8 input can be passed through: leave it out"
             )
-        if argument.layout == "NHWC" and argument.shape[-1] > _IMAGE_CHANNELS:
+        if argument.layout == "NHWC" and argument.shape[-1] > IMAGE_CHANNELS:
             raise RknnValueError(
                 f"inputs_pass_through is set for input {index}, whose {argument.shape[-1]} channels the NPU keeps in "
                 "blocks; leave it out, and int8 is taken for quantised all the same"

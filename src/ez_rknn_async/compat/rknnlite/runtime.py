@@ -17,6 +17,7 @@ import numpy as np
 from ..._running.retry import executor_of
 from ..._runtime.context import Context
 from ..._runtime.locate import locate
+from ..._tensors.npu_layout import IMAGE_CHANNELS
 from ..._tensors.shapes import ShapeSet, named
 from ..._transport.signature import Signature
 from ...errors import RknnClosedError, RknnValueError
@@ -28,7 +29,7 @@ from .shared_model import SharedModel
 from .tensor_attr import RKNNTensorAttr, tensor_attr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -185,6 +186,8 @@ class RKNNRuntime:
             self._end_handed_over()
             return
         context = Context(locate().library, int(handle))
+        if self._model is None:
+            self._warn_of_channels(context)
         if self._signature is None:
             tensors = ShapeSet(tuple(named(context.inputs(), "input")), tuple(named(context.outputs(), "output")))
             self._signature = Signature.of([tensors], "nhwc")
@@ -201,6 +204,13 @@ class RKNNRuntime:
             library = locate().library if self._session is None else self._executor().library
             self._lib = ctypes.CDLL(library.path)
         return self._lib
+
+    @property
+    def memory(self) -> Mapping[str, int]:
+        """What its session takes, in bytes; see :attr:`.SessionStats.memory`."""
+        if self._session is None:
+            raise RknnClosedError("no model is loaded here")
+        return self._session.stats.memory
 
     def release(self) -> None:
         """Give everything back; may be called twice."""
@@ -229,6 +239,15 @@ class RKNNRuntime:
         adopted, self._adopted = self._adopted, None
         if adopted is not None:
             adopted.destroy()
+
+    def _warn_of_channels(self, context: Context) -> None:
+        """Of a context whose file is unknown the runtime normalises, and that beyond the fourth channel wrongly."""
+        for attribute in context.inputs():
+            if attribute.format == "NHWC" and attribute.shape[-1] > IMAGE_CHANNELS:
+                self._log.w(
+                    f"context: input {attribute.name!r} has {attribute.shape[-1]} channels; where the model normalises "
+                    "them, the runtime uses the first one's mean beyond the fourth: load the file instead"
+                )
 
     def _normalisations(self) -> Sequence[Any]:
         return () if self._model is None else self._model.normalisations
