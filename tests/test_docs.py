@@ -23,6 +23,7 @@ import pytest
 
 import ez_rknn_async
 from ez_rknn_async import InferenceSession, model
+from ez_rknn_async.compat.rknnlite.install import PACKAGES
 
 from .conftest import ROOT
 from .plugins import build
@@ -41,7 +42,7 @@ PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.
 
 
 @pytest.fixture
-def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The working directory of somebody who reads along."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
@@ -51,6 +52,10 @@ def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     shutil.copy(data / "without_weights_fp16.rknn", "without_weights.rknn")
     shutil.copy(data / "custom_operator_fp16.rknn", "custom_operator.rknn")
     shutil.copytree(root / "examples" / "digits", tmp_path / "examples" / "digits")
+    monkeypatch.setattr(sys, "path", list(sys.path))  # a page puts a stand-in on it
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] in PACKAGES]:
+        del sys.modules[name]
 
 
 def read_along(page: Path) -> dict[str, Any]:
@@ -100,6 +105,14 @@ def test_the_page_on_profiles_names_the_file_that_it_writes(root: Path, capsys: 
 def test_the_page_on_pipelines_gives_a_result_for_each_frame(root: Path) -> None:
     """As its last comment says."""
     assert len(read_along(root / "docs" / "how-to" / "run-pipeline.md")["results"]) == 10
+
+
+@pytest.mark.usefixtures("reader")
+def test_the_page_on_rknnlite_gives_a_result_for_each_frame(root: Path) -> None:
+    """Before and after."""
+    left = read_along(root / "docs" / "how-to" / "migrate-from-rknnlite.md")
+    assert len(left["results"]) == len(left["frames"]) == 10
+    assert all(len(outputs) == 1 for outputs in left["results"])
 
 
 def test_the_plug_in_of_the_documentation_is_the_example(root: Path) -> None:
