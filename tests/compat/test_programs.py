@@ -186,3 +186,5 @@ def test_the_stand_in_is_in_the_package() -> None:
     """Wheels have all files of the package's folder; this one holds packages under other names."""
     assert STAND_IN.is_relative_to(ROOT / "src" / "ez_rknn_async")
     assert (STAND_IN / "rknnlite" / "api" / "__init__.py").is_file()
+    # Our build leaves folders with metadata out, but not such a file.
+    assert [path.is_file() for path in STAND_IN.glob("*.egg-info")] == [True]

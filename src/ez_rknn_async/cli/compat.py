@@ -50,13 +50,15 @@ def install(arguments: argparse.Namespace) -> int:
     if _installed(source, folder) is not None:
         _remove(source, folder)  # perhaps of a former version
     _refuse_originals(arguments.name, packages)
-    copied = [path.relative_to(source) for path in sorted(source.rglob("*")) if _belongs(path)]
-    for path in copied:
+    files = {path.relative_to(source): path.read_bytes() for path in sorted(source.rglob("*.py"))}
+    metadata = _metadata_folder(source)
+    files[metadata / "METADATA"] = _description(source).read_bytes()
+    files[metadata / "INSTALLER"] = f"{_INSTALLER}\n".encode()
+    record = metadata / "RECORD"
+    lines = [*(_line(path, content) for path, content in files.items()), f"{record.as_posix()},,"]
+    for path, content in {**files, record: "".join(f"{line}\n" for line in lines).encode()}.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / path, folder / path)
-    record = _metadata_folder(source) / "RECORD"
-    lines = [*(_line(folder, path) for path in copied), f"{record.as_posix()},,"]
-    (folder / record).write_text("\n".join(lines) + "\n")
+        (folder / path).write_bytes(content)
     print(f"installed {' and '.join(packages)} in {folder}: they are ez_rknn_async, under the names of Rockchip's")
     return 0
 
@@ -76,13 +78,14 @@ def _site_packages() -> Path:
     return Path(sysconfig.get_path("purelib"))
 
 
+def _description(source: Path) -> Path:
+    """The metadata of a stand-in: as one file, for a folder of them would not be packed into our own wheel."""
+    (description,) = source.glob("*.egg-info")
+    return description
+
+
 def _metadata_folder(source: Path) -> Path:
-    (folder,) = source.glob("*.dist-info")
-    return folder.relative_to(source)
-
-
-def _belongs(path: Path) -> bool:
-    return path.is_file() and path.suffix != ".pyc"
+    return Path(f"{_description(source).stem}.dist-info")
 
 
 def _installed(source: Path, folder: Path) -> list[PurePosixPath] | None:
@@ -123,8 +126,7 @@ def _refuse_originals(name: str, packages: tuple[str, ...]) -> None:
             raise RknnError(f"a package {package} is there already ({where}); remove it first")
 
 
-def _line(folder: Path, path: Path) -> str:
+def _line(path: Path, content: bytes) -> str:
     """A file's line of RECORD, by which pip knows it too."""
-    content = (folder / path).read_bytes()
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
     return f"{path.as_posix()},sha256={digest},{len(content)}"
