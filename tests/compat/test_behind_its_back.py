@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable
@@ -252,3 +253,28 @@ def test_a_runtime_without_a_model_says_so(open_lite: OpenLite) -> None:
         for call in (idle.get_in_out_num, idle.run, idle.get_outputs, idle.get_sdk_version):
             with pytest.raises(RknnClosedError):
                 call()
+
+
+@pytest.mark.usefixtures("compute_off", "tiny_switch_interval")
+def test_a_release_waits_for_the_call_that_is_under_way(open_lite: OpenLite) -> None:
+    """A context is not destroyed under a thread that runs on it; what comes later is refused."""
+    image = np.zeros((1, 16, 16, 3), np.uint8)
+    for _ in range(20):
+        lite = open_lite()
+        other = duplicate(lite, 2)
+        with ThreadPoolExecutor(4) as threads:
+            calls = [threads.submit(each.inference, [image]) for each in (lite, other) * 10]
+            assert other.release() == lite.release() == 0
+        assert all(call.result() is None or len(call.result() or ()) == 1 for call in calls)
+
+
+@pytest.mark.usefixtures("compute_off")
+def test_a_duplicate_that_is_dropped_gives_its_context_back(
+    open_lite: OpenLite, calls_of: Callable[[str], int]
+) -> None:
+    """As an object that was made the usual way does."""
+    other = duplicate(open_lite(), 2)
+    destroyed = calls_of("rknn_destroy")
+    del other
+    gc.collect()
+    assert calls_of("rknn_destroy") == destroyed + 1

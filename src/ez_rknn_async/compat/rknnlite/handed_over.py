@@ -6,6 +6,7 @@ may replace any of them: set inputs here and fetch outputs through ctypes, or th
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,10 @@ import numpy as np
 from ..._runtime.abi import ffi
 from ..._runtime.task import EngineTask
 from ..._transport.copying import Copying, takes_pixels
-from ...errors import RknnError, RknnValueError
+from ...errors import RknnClosedError, RknnError, RknnValueError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -45,12 +46,18 @@ class HandedOver:
         self.context, self.signature = context, signature
         self._copying = Copying(signature, None, normalisations)
         self._lock = threading.RLock()  # a context belongs to one thread at a time
+        self._is_closed = False
         self._had_pixels = [False] * len(signature.inputs)
         self._shapes_set = self._shapes_run = 0  # indices of the sets of shapes of a dynamic model
 
+    def close(self) -> None:
+        """Use the context no more; waits for the call that is under way."""
+        with self._lock:
+            self._is_closed = True
+
     def infer(self, feed: Sequence[Array]) -> list[Array]:
         """One inference, while no other thread uses the context."""
-        with self._lock:
+        with self._used():
             self.set_inputs(feed)
             self.run()
             return self.outputs()
@@ -63,7 +70,7 @@ class HandedOver:
             RknnError: the runtime refuses it.
         """
         given, chosen = self.signature.check(feed)
-        with self._lock:
+        with self._used():
             self._check_pixels(given)
             request = self._copying.request(given, chosen, self.signature.receivers(chosen), private=False)
             task = EngineTask(len(self.signature.inputs), len(self.signature.outputs))
@@ -80,7 +87,7 @@ class HandedOver:
         Raises:
             RknnError: the runtime refused or failed.
         """
-        with self._lock:
+        with self._used():
             self.context.library.call("rknn_run", self.context.handle, ffi.NULL)
             self._shapes_run = self._shapes_set
 
@@ -90,7 +97,7 @@ class HandedOver:
         Raises:
             RknnError: the runtime refused, or other shapes were set since.
         """
-        with self._lock:
+        with self._used():
             if self._shapes_run != self._shapes_set:
                 raise RknnError("the outputs are gone: inputs of other shapes were set since; fetch them before")
             receivers = self.signature.receivers(self._shapes_run)
@@ -101,6 +108,13 @@ class HandedOver:
             library.call("rknn_outputs_get", handle, len(receivers), task.outputs, ffi.NULL)
             library.call("rknn_outputs_release", handle, len(receivers), task.outputs)
         return [receiver.array for receiver in receivers]
+
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        with self._lock:
+            if self._is_closed:
+                raise RknnClosedError("the runtime was released")
+            yield
 
     def _check_pixels(self, given: Sequence[Given]) -> None:
         """Refuse what the runtime would get wrong: a context that was given pixels normalises all that comes after."""

@@ -137,19 +137,16 @@ class RKNNLite:
             get_frame_id: append the number of the frame, counted from 1.
             reuse_outputs: is ignored: results are new arrays.
         """
-        if self.rknn_runtime is None:
-            raise RknnClosedError("there is no runtime; call init_runtime() first")
-        outputs: list[Any] = self.rknn_runtime.inference(inputs, data_type, data_format, inputs_pass_through)
+        runtime = self._running()
+        outputs: list[Any] = runtime.inference(inputs, data_type, data_format, inputs_pass_through)
         if get_frame_id:
-            outputs.append(self.rknn_runtime.next_frame())
+            outputs.append(runtime.next_frame())
         return outputs
 
     @answering(None)
     def get_sdk_version(self) -> str | None:
         """The versions of the runtime library and of the NPU's driver, as a text of several lines; or None."""
-        if self.rknn_runtime is None:
-            raise RknnClosedError("there is no runtime; call init_runtime() first")
-        return self.rknn_runtime.get_sdk_version()[0]
+        return self._running().get_sdk_version()[0]
 
     @answering(None)
     def list_support_target_platform(
@@ -178,6 +175,12 @@ class RKNNLite:
         """Give the runtime back: 0. May be called twice."""
         self._release()
         return 0
+
+    def _running(self) -> RKNNRuntime:
+        runtime = self.rknn_runtime
+        if runtime is None:
+            raise RknnClosedError("there is no runtime; call init_runtime() first")
+        return runtime
 
     def _release(self) -> None:
         runtime, self.rknn_runtime = self.rknn_runtime, None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from .shared_model import SharedModel
 from .tensor_attr import RKNNTensorAttr, tensor_attr
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -74,7 +75,7 @@ class RKNNRuntime:
         self._signature: Signature | None = None
         self._handing_over = threading.Lock()
         self._handed_over: HandedOver | None = None
-        self._adopted: Context | None = None  # the program's; a session's own ends with the session
+        self._adopted: Callable[[], object] | None = None  # destroys a context that the program gave, once
         self._frames = itertools.count(1)
         self._frame = 0  # the last one run by run()
         self._lib: ctypes.CDLL | None = None
@@ -107,13 +108,14 @@ class RKNNRuntime:
         Raises:
             RknnError: it cannot be done.
         """
-        signature = self._known()
+        self._known()
         feed = feed_of(inputs, self._arguments, data_type, data_format, inputs_pass_through)
-        if self._handed_over is not None:
-            return _float32(self._handed_over.infer(feed))
-        if self._session is None:
-            raise RknnClosedError(f"nothing runs the model with {len(signature.inputs)} input(s) any more")
-        return _float32(self._session.run(None, feed))
+        handed_over, session = self._handed_over, self._session
+        if handed_over is not None:
+            return _float32(handed_over.infer(feed))
+        if session is None:
+            raise RknnClosedError("the runtime was released")
+        return _float32(session.run(None, feed))
 
     def next_frame(self) -> int:
         """The number of one more frame, from 1."""
@@ -193,7 +195,7 @@ class RKNNRuntime:
             self._signature = Signature.of([tensors], "nhwc")
             self._arguments = self._signature.node_args()[0]
         self._end_handed_over()
-        self._adopted = context
+        self._adopted = weakref.finalize(self, context.destroy)  # or no one would, where release() is not called
         self._handed_over = HandedOver(context, self._signature, self._normalisations())
         self.graph_is_built = True
 
@@ -214,9 +216,10 @@ class RKNNRuntime:
 
     def release(self) -> None:
         """Give everything back; may be called twice."""
+        with self._handing_over:  # or a context of the session might be handed over just then
+            session, self._session, self._model = self._session, None, None
+            self._signature, self.graph_is_built = None, False
         self._end_handed_over()
-        session, self._session, self._model = self._session, None, None
-        self._signature, self.graph_is_built = None, False
         if session is not None:
             session.close()
 
@@ -235,10 +238,11 @@ class RKNNRuntime:
             return self._handed_over
 
     def _end_handed_over(self) -> None:
-        self._handed_over = None
-        adopted, self._adopted = self._adopted, None
-        if adopted is not None:
-            adopted.destroy()
+        handed_over, self._handed_over = self._handed_over, None
+        if handed_over is not None:
+            handed_over.close()
+        if self._adopted is not None:
+            self._adopted()
 
     def _warn_of_channels(self, context: Context) -> None:
         """Of a context whose file is unknown the runtime normalises, and that beyond the fourth channel wrongly."""
