@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ez_rknn_async.cli import main
+from ez_rknn_async.compat.__main__ import main as run_program
 from ez_rknn_async.compat.rknnlite.install import STAND_IN
 
 from ..conftest import ROOT
@@ -106,9 +108,10 @@ def test_one_line_puts_the_stand_in_in_place(data: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("arguments", [[], ["rknnlite"], ["rknnlite", "-m"], ["numpy", "main.py"]], ids=" ".join)
-def test_what_to_write_is_told(arguments: list[str], tmp_path: Path) -> None:
+def test_what_to_write_is_told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """Where a stand-in or the program is missing."""
-    assert compat(*arguments, cwd=tmp_path).startswith("usage: python -m ez_rknn_async.compat {rknnlite")
+    assert run_program(arguments) == 2
+    assert capsys.readouterr().err.startswith("usage: python -m ez_rknn_async.compat {rknnlite")
 
 
 @pytest.fixture
@@ -148,31 +151,42 @@ def test_installed_packages_serve_a_program_and_leave_nothing(
     assert "nothing was removed" in ezrknn(environment, "compat", "uninstall", "rknnlite")
 
 
-def test_a_file_of_somebody_else_stays(environment: Path) -> None:
+@pytest.fixture
+def site_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for packages of the current environment, as far as the command knows."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.setattr("ez_rknn_async.cli.compat._site_packages", lambda: folder)
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+def test_a_file_of_somebody_else_stays(site_packages: Path) -> None:
     """Only what was installed is removed."""
-    ezrknn(environment, "compat", "install", "rknnlite")
-    others = packages_of(environment) / "rknn" / "others.py"
+    assert main(["compat", "install", "rknnlite"]) == 0
+    others = site_packages / "rknn" / "others.py"
     others.write_text("")
-    ezrknn(environment, "compat", "uninstall", "rknnlite")
-    assert sorted(packages_of(environment).rglob("*")) == [others.parent, others]
+    assert main(["compat", "uninstall", "rknnlite"]) == 0
+    assert sorted(site_packages.rglob("*")) == [others.parent, others]
 
 
-def test_the_vendors_packages_are_not_touched(environment: Path) -> None:
+def test_the_vendors_packages_are_not_touched(site_packages: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Whether they have metadata or not."""
-    metadata = packages_of(environment) / "rknn_toolkit_lite2-2.3.0.dist-info"
+    metadata = site_packages / "rknn_toolkit_lite2-2.3.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: rknn-toolkit-lite2\nVersion: 2.3.0\n")
     (metadata / "INSTALLER").write_text("pip\n")
     (metadata / "RECORD").write_text("rknnlite/__init__.py,,\n")
-    refused = ezrknn(environment, "compat", "install", "rknnlite")
+    assert main(["compat", "install", "rknnlite"]) == 1
+    refused = capsys.readouterr().err
     assert refused.startswith("ezrknn: Rockchip's rknn-toolkit-lite2 2.3.0 is installed; uninstall it first")
-    assert "nothing was removed" in ezrknn(environment, "compat", "uninstall", "rknnlite")
-    for file in metadata.iterdir():
-        file.unlink()
-    metadata.rmdir()
-    (packages_of(environment) / "rknn").mkdir()
-    assert "a package rknn is there already" in ezrknn(environment, "compat", "install", "rknnlite")
-    assert sorted(packages_of(environment).rglob("*")) == [packages_of(environment) / "rknn"]
+    assert main(["compat", "uninstall", "rknnlite"]) == 1
+    assert "nothing was removed" in capsys.readouterr().err
+    shutil.rmtree(metadata)
+    (site_packages / "rknn").mkdir()
+    assert main(["compat", "install", "rknnlite"]) == 1
+    assert "a package rknn is there already" in capsys.readouterr().err
+    assert sorted(site_packages.rglob("*")) == [site_packages / "rknn"]
 
 
 def test_what_can_be_installed_is_told(capsys: pytest.CaptureFixture[str]) -> None:
