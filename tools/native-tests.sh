@@ -1,6 +1,6 @@
 #!/bin/sh
-# Configures, builds and runs the native tests: tools/native-tests.sh [none|address|thread|undefined|aarch64]
-# With a sanitizer, the first thing that it finds fails the run. Everything is built in build/native-<sanitizer>.
+# Configure, build and run the native tests: tools/native-tests.sh [none|address|thread|undefined|aarch64]
+# A sanitizer's first finding fails the run. Everything is built in build/native-<sanitizer>.
 set -eu
 
 sanitizer=${1:-none}
