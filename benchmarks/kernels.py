@@ -3,7 +3,7 @@
 In use every frame is a new array, and the NPU has used its memory since it was last written: neither is in the caches.
 So each call takes the next of a *ring* of tensor pairs that together are larger than the last-level cache, and memcpy
 and numpy use rings of the same size. The goals apply to these figures. One pair converted repeatedly stays in the
-second-level cache, whose bandwidth is several times that of anything behind it; the same ratios there are printed too,
+second-level cache, whose bandwidth is several times that of slower memory; the same ratios there are printed too,
 as information about the arithmetic.
 
 Every figure is a ratio of measurements that alternate in one run on this machine. Bytes are those touched, read and

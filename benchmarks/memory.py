@@ -26,7 +26,7 @@ def of_a_large_model() -> float:
 
 
 def _make(path: Path) -> None:
-    """Write a real model with ``SIZE`` more bytes of data behind its graph."""
+    """Write a real model with ``SIZE`` more bytes of data after its graph."""
     content = IMAGE.read_bytes()
     (length,) = struct.unpack_from("<Q", content, 16)
     end = _FLATBUFFER + length

@@ -88,7 +88,7 @@ def block() -> onnx.ModelProto:
 
 
 def activations() -> onnx.ModelProto:
-    """Build every activation of opset 13 that the compiler fuses behind a convolution, one output each."""
+    """Build every activation of opset 13 that the compiler fuses into a convolution, one output each."""
     g = GraphWriter("activations")
     x = g.input("x", [1, 8, 8, 8])
     g.output("leaky", g.op("LeakyRelu", g.conv(x, 8, kernel=1), alpha=0.1))
@@ -104,7 +104,7 @@ def activations() -> onnx.ModelProto:
 
 
 def gates() -> onnx.ModelProto:
-    """Build products and leaky activations behind convolutions, which share the multipliers of the NPU's output."""
+    """Build products and leaky activations after convolutions, which share the multipliers of the NPU's output."""
     g = GraphWriter("gates")
     stem = g.op("LeakyRelu", g.conv(g.input("x", [1, 8, 8, 8]), 16), alpha=0.1)
     deep = g.op("LeakyRelu", g.conv(stem, 16, depthwise=True), alpha=0.1)
@@ -299,7 +299,7 @@ def last_state() -> onnx.ModelProto:
 
 
 def quick_gelu() -> onnx.ModelProto:
-    """Build swishes with a beta, behind a convolution and behind a sum: [1, 8, 6, 6]."""
+    """Build swishes with a beta, after a convolution and after a sum: [1, 8, 6, 6]."""
     g = GraphWriter("quick_gelu")
     x = g.input("x", [1, 8, 6, 6])
 
@@ -331,7 +331,7 @@ def left_out() -> onnx.ModelProto:
 
 
 def gelu() -> onnx.ModelProto:
-    """Build a GELU behind a convolution, as exporters write it: [1, 16, 8, 8]."""
+    """Build a GELU after a convolution, as exporters write it: [1, 16, 8, 8]."""
     g = GraphWriter("gelu")
     x = g.conv(g.input("x", [1, 8, 8, 8]), 16)
     half, one, root = (g.constant(np.array(value, np.float32)) for value in (0.5, 1, 2**0.5))

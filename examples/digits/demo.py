@@ -100,7 +100,7 @@ SCHEDULES = {"core 0": [0], "cores 0, 1, 2": [0, 1, 2]}
 
 
 def show_accuracy(images: Images, test: Any) -> None:
-    """Print the share of digits that each way gets right, beside the network before compilation."""
+    """Print the share of digits that each way gets right, next to the network before compilation."""
     labels = test["labels"]
     print("                                   correct   as the float network")
     for cores, schedule in SCHEDULES.items():

@@ -192,7 +192,7 @@ def _bytes(content: bytearray, stretch: Stretch) -> bytes:
 
 
 def _replace(content: bytearray, text: Stretch, by: bytes) -> None:
-    """Overwrite a text, and at most a few bytes of the padding or the part behind it; its length is updated."""
+    """Overwrite a text, and at most a few bytes of the padding or the part after it; update its length."""
     by = by[: text.size + (-(text.size + 1) % 4)]
     content[text.position : text.position + len(by) + 1] = by + b"\0"
     if text.field != "summary":

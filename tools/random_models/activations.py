@@ -83,7 +83,7 @@ def plain(kind: str) -> Activation:
     return lambda g, x: g.op(kind, x)
 
 
-FUSED: tuple[Activation, ...] = (  # those that the compiler fuses behind a convolution
+FUSED: tuple[Activation, ...] = (  # those that the compiler fuses into a convolution
     *(plain(kind) for kind in ("Relu", "Relu", "Sigmoid", "Tanh", "Softplus")),
     silu,
     gelu,

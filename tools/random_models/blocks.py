@@ -30,7 +30,7 @@ def block_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, str]
 
 
 def first(g: Draft) -> str:
-    """Draw an input, in half of the cases behind a convolution, so that it is an image inside the network."""
+    """Draw an input, in half of the cases after a convolution, so that it is an image inside the network."""
     channels, space = g.choice((3, 1, 4, g.channels(), g.channels())), 1 if g.chance(0.12) else 2
     size = [g.integer(1, 40) for _ in range(space)]
     while channels * size[0] * size[-1] > LARGEST_IMAGE:

@@ -186,7 +186,7 @@ class Draft(GraphWriter):
         return self.ops("Split", len(sizes), x, axis=axis, split=list(sizes))
 
     def finish(self, *results: str, convolved: bool = False) -> None:
-        """Make these tensors the graph's outputs; ``convolved``: images behind a convolution."""
+        """Make these tensors the graph's outputs; ``convolved``: images after a convolution."""
         for place, x in enumerate(results):
             known = self.of(x)
             if convolved and len(known.shape) == 4 and known.dtype == TensorProto.FLOAT:

@@ -89,7 +89,7 @@ def gated_perceptron(g: Draft, x: str) -> str:
 
 
 def layers(g: Draft, x: str, heads: int, depth: int, masked: str | None, before: bool) -> str:
-    """Add one or two equal transformer layers, normalised ``before`` their parts or behind the sums."""
+    """Add one or two equal transformer layers, normalised ``before`` their parts or after the sums."""
     activation = g.choice((activations.gelu, activations.gelu_by_tanh, activations.quick_gelu, activations.silu))
     rms, gated = before and g.chance(0.3), g.chance(0.2)
 

@@ -1,7 +1,7 @@
 """The vendor's published frame rates of the networks of ``architectures.py``: int8, one core, highest frequency.
 
 From the table "Performance" in the README of its model collection (rknn_model_zoo), which counts the inference only. It
-tells neither the version of the compiler nor whether inputs and outputs were copied.
+says neither which version of the compiler was used nor whether inputs and outputs were copied.
 """
 
 from __future__ import annotations

@@ -77,9 +77,9 @@ class ServedContext:
             )
         self._executable = executable
         self._memory = memory  # keeps the addresses valid
-        self._carried: list[NDArray[np.uint8]] = []  # likewise
+        self._private: list[NDArray[np.uint8]] = []  # likewise
         self._addresses = tuple(
-            self._carry(_shared(memory, at, graph), stages)
+            self._with_private_memory(_shared(memory, at, graph), stages)
             for at, graph, stages in zip(extents, executable.graphs, executable.stages)
         )
         self._bindings: dict[tuple[int, int, int], Binding] = {}
@@ -108,11 +108,11 @@ class ServedContext:
                 f"{request.cores} cores from core {request.core} were asked for, of {MAX_CORES}",
             )
 
-    def _carry(self, addresses: dict[str, int], stages: Sequence[Lowered]) -> Mapping[str, int]:
+    def _with_private_memory(self, addresses: dict[str, int], stages: Sequence[Lowered]) -> Mapping[str, int]:
         """Allocate memory in the device for the tensors that only its stages exchange."""
         for port in (port for stage in stages for port in stage.outputs if port.name not in addresses):
-            self._carried.append(np.empty(port.size, np.uint8))
-            addresses[port.name] = int(self._carried[-1].ctypes.data)
+            self._private.append(np.empty(port.size, np.uint8))
+            addresses[port.name] = int(self._private[-1].ctypes.data)
         return addresses
 
 

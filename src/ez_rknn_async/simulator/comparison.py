@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .references import Network
     from .samples import Sample
 
-INPUT = "(input)"  # stands for an operator: the conversion of an input
+INPUT = "(input)"  # in place of an operator: the conversion of an input
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ class Executable:
         self._lock = threading.Lock()  # guards the two above and the stages' weights
 
     def open(self) -> None:
-        """Open the sessions of the first graph: what ONNX Runtime refuses is refused when a model is loaded.
+        """Open the sessions of the first graph, so that ONNX Runtime refuses a model when it is loaded.
 
         Raises:
             RknnModelError: ONNX Runtime refuses the graph.

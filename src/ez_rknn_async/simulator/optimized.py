@@ -75,12 +75,12 @@ def optimize(
         pool: shared by graphs that have their weights in common.
     """
     skeleton = without_unread(skeleton)
-    whole = _Whole(skeleton)
+    whole = _Joined(skeleton)
     for initializer in _set_aside(skeleton, weights):
         whole.add(initializer, weights.pop(initializer.name))
     sizes = {name: array.nbytes for name, array in weights.items()}
     parts = list(portions(skeleton, sizes, max(SMALLEST_PORTION, sum(sizes.values()) // PARTS)))
-    for place, (part, taken) in enumerate(zip(parts, _hand_out(parts, weights))):
+    for place, (part, taken) in enumerate(zip(parts, _weights_by_part(parts, weights))):
         if place % _PORTIONS_BETWEEN == 0:  # before the first one: the memory that lowering has freed
             give_back_memory()
         whole.append(*run_optimizers(part, taken))
@@ -101,7 +101,7 @@ def _set_aside(skeleton: onnx.ModelProto, weights: Mapping[str, NDArray[Any]]) -
     return aside
 
 
-def _hand_out(
+def _weights_by_part(
     parts: Sequence[onnx.ModelProto], weights: MutableMapping[str, NDArray[Any]]
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the weights of each part; the last part that needs a weight takes it out."""
@@ -111,7 +111,7 @@ def _hand_out(
         yield {name: weights[name] if name in later else weights.pop(name) for name in names}
 
 
-class _Whole:
+class _Joined:
     """The optimised parts, joined again."""
 
     def __init__(self, skeleton: onnx.ModelProto) -> None:
@@ -127,7 +127,7 @@ class _Whole:
         self._model.graph.initializer.append(initializer)
         if array is not None:
             self._weights[initializer.name] = array
-            _point_nowhere(self._model.graph.initializer[-1])
+            _drop_location(self._model.graph.initializer[-1])
 
     def append(self, part: onnx.ModelProto, weights: Mapping[str, NDArray[Any]]) -> None:
         """Add a part and make the names within it unique: the optimisers use the same ones for every graph."""
@@ -156,8 +156,8 @@ class _Whole:
         return Optimized(self._model.SerializeToString(), values)
 
 
-def _point_nowhere(initializer: TensorProto) -> None:
-    """Drop the data's location: each session gets the data separately."""
+def _drop_location(initializer: TensorProto) -> None:
+    """Give the data a location that cannot be read: each session gets the data separately."""
     del initializer.external_data[:]
     initializer.external_data.add(key="location", value=_NO_FILE.name)
     initializer.external_data.add(key="offset", value=str(_NOWHERE))

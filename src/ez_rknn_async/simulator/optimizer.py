@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# The first two move transposes, on any graph and then once more: :mod:`.lowering.layout` says what goes wrong.
+# The first two move transposes, on any graph and then again: :mod:`.lowering.layout` describes the fault.
 # The last one merges two consecutive roundings into one, to a scale between theirs.
 _WRONG_OPTIMIZERS = ["TransposeOptimizer", "TransposeOptimizer_CPUExecutionProvider", "DoubleQDQPairsRemover"]
 

@@ -2,7 +2,7 @@
 
 The simulated NPU runs its sessions without the fusions of quantised operators. Other programs do not, and by
 default ONNX Runtime (seen with 1.32) quantises the float weights of every convolution between a DequantizeLinear
-and a QuantizeLinear once more, on a grid that is not the compiler's: outputs of the test models move by up to three
+and a QuantizeLinear again, on a grid that is not the compiler's: outputs of the test models move by up to three
 units. A bias added by ``Sum``, which ONNX Runtime fuses with nothing, prevents that.
 """
 

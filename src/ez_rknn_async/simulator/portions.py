@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def portions(model: onnx.ModelProto, sizes: Mapping[str, int], limit: int) -> Iterator[onnx.ModelProto]:
-    """Yield models which together compute what ``model`` does, in the order in which they have to run.
+    """Yield models that together compute what ``model`` does, in the order in which they must run.
 
-    A portion ends in front of the operator whose weights would exceed the limit, or in front of the next one with
-    weights where the types and shapes of all values that cross the border are known.
+    A portion ends before the operator whose weights would exceed the limit, or before the next one with weights where
+    the types and shapes of all values that cross the border are known.
 
     Args:
         sizes: bytes of each weight, by the name of its initialiser; others are not counted.
@@ -63,7 +63,7 @@ def _borders(
     needed = -1  # the last place where a value of unknown shape is used: no border up to there
     for place, node in enumerate(nodes):
         weights = {name for name in node.input if name in sizes}
-        # Only in front of weights: the operators behind one that has some are often fused with it.
+        # Only before weights: the operators after one that has some are often fused with it.
         if weights - taken and taken and place > needed and sum(sizes[name] for name in taken | weights) > limit:
             yield place
             taken = set()

@@ -47,10 +47,10 @@ class Compiled:
         lowered = lower(model, graph_index, io="float", rounding=rounding)
         check_soundness(lowered, model.graphs[graph_index])
         _check_computable(lowered, model.graphs[graph_index])
-        made = _made(lowered.skeleton.graph)
+        made = _computed(lowered.skeleton.graph)
         self._values = {index: value for index, value in lowered.values.items() if value in made}
         self._ports = {model.graphs[graph_index].tensors[i].name: i for i in model.graphs[graph_index].inputs}
-        self._outputs = _also_give(lowered.skeleton.graph, self._values.values())
+        self._outputs = _add_outputs(lowered.skeleton.graph, self._values.values())
         self._types = {port.name: _numpy_type(port.element_type) for port in lowered.inputs}
         self._session = open_session(lowered)
 
@@ -84,7 +84,7 @@ class Original:
         self._graph = graph
         model = _read(path)
         self._values = self._matches(model.graph)
-        self._outputs = _also_give(model.graph, self._values.values())
+        self._outputs = _add_outputs(model.graph, self._values.values())
         options = ort.SessionOptions()
         options.log_severity_level = 3
         self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -105,7 +105,7 @@ class Original:
 
     def _matches(self, original: onnx.GraphProto) -> dict[int, str]:
         """Match tensors by name; outputs whose names are unknown, by their place."""
-        made = _made(original)
+        made = _computed(original)
         computed = {index for node in self._graph.nodes for index in node.outputs} - set(self._graph.inputs)
         matches = {index: self._name(index) for index in sorted(computed) if self._name(index) in made}
         if len(self._graph.outputs) == len(original.output):
@@ -154,11 +154,11 @@ def _read(path: str | PathLike[str]) -> onnx.ModelProto:
     return model
 
 
-def _made(graph: onnx.GraphProto) -> set[str]:
+def _computed(graph: onnx.GraphProto) -> set[str]:
     return {name for node in graph.node for name in node.output if name}
 
 
-def _also_give(graph: onnx.GraphProto, names: Iterable[str]) -> tuple[str, ...]:
+def _add_outputs(graph: onnx.GraphProto, names: Iterable[str]) -> tuple[str, ...]:
     """Make the values outputs of the graph; return all that were asked for, once each."""
     wanted = tuple(dict.fromkeys(names))
     present = {output.name for output in graph.output}

@@ -1,6 +1,6 @@
 """Inputs for a comparison: random ones, or the user's arrays cut into single inferences.
 
-Inputs are what a program would pass: real numbers in ONNX order, before mean and standard deviation are applied.
+Inputs are as a program would pass them: real numbers in ONNX order, before mean and standard deviation are applied.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def cannot_be_computed(nodes: Iterable[onnx.NodeProto], said: str) -> RknnModelE
 def _culprit(name: str) -> str:
     made = _MADE_BY_LOWERING.match(name)
     if made is None:
-        return f"output {name!r} has another shape or type than what computes it"
+        return f"output {name!r} differs in shape or type from the value computed for it"
     return f"layer {made[1]!r} cannot be computed: its operands and attributes do not fit each other"
 
 
@@ -76,7 +76,7 @@ def _infer(lowered: Lowered) -> dict[str, tuple[int, ...] | None]:
     """Return the shape of every computed value; None if it is not known."""
     model = onnx.ModelProto()
     model.CopyFrom(lowered.skeleton)
-    for output in model.graph.output:  # so that inference tells the shape, not only that the declared one is wrong
+    for output in model.graph.output:  # so that inference finds the shape, not only that the declared one is wrong
         output.type.tensor_type.ClearField("shape")
     try:
         inferred = shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)

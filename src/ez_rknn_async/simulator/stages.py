@@ -1,4 +1,4 @@
-"""The stages of a graph, cut where the host has to compute: before and behind each of its custom operators.
+"""The stages of a graph, cut where the host has to compute: before and after each of its custom operators.
 
 Stage *i* computes everything up to custom operator *i*, and the last one the outputs; a graph without custom operators
 is one stage. A value that one stage computes and a later one or an operator needs is an output of the former and an
@@ -132,5 +132,5 @@ def _stage(lowered: Lowered, stage: _Nodes, later: set[str], ports: Mapping[str,
 def _known(name: str, ports: Mapping[str, GraphPort]) -> GraphPort:
     port = ports.get(name)
     if port is None or min(port.shape, default=0) < 0:
-        raise RknnModelError(f"the shape of {name!r}, which a custom operator is computed beside, is not known")
+        raise RknnModelError(f"the shape of {name!r}, which crosses a custom operator, is not known")
     return port

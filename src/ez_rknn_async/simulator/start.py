@@ -126,7 +126,7 @@ def _user_folders() -> list[str]:
 
 
 def _serve(control: socket.socket) -> None:
-    """Serve the host, or tell it why that is impossible."""
+    """Serve the host, or send it the reason why that is impossible."""
     reason = missing(("numpy", "cffi", *COMPUTES_WITH))
     if reason:
         _refuse(control, f"{reason}; {INSTALL}")

@@ -105,7 +105,7 @@ class Unload:
 class RunCommand:
     """A request to run one stage of ``graph`` on simulated core ``core``, the first of ``cores`` that work together.
 
-    A graph without custom operators has one stage; otherwise the host computes operator *i* behind stage *i*.
+    A graph without custom operators has one stage; otherwise the host computes operator *i* after stage *i*.
     """
 
     graph: int

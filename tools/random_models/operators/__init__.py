@@ -2,8 +2,7 @@
 
 A family is a function that takes a :class:`~random_models.draft.Draft`, adds its operands there and returns the
 tensors that it computes; :func:`~random_models.operators.registry.operator` registers it. Nothing else is needed to
-add one. :meth:`~random_models.draft.Draft.source` may put a convolution in front of it, :func:`operator_model` behind
-it.
+add one. :meth:`~random_models.draft.Draft.source` may put a convolution before it, :func:`operator_model` after it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ for _module in (
 
 
 def operator_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, str]:
-    """Build one operator, at times in front of a convolution; return it and the name of its family."""
+    """Build one operator, at times before a convolution; return it and the name of its family."""
     family = source.choice(FAMILIES)
     g = Draft(name, source, max(family.since, source.choice(OPSETS)))
     made = family.build(g)

@@ -22,7 +22,7 @@ def anywhere(g: Draft) -> str:
 
 @operator()
 def activation(g: Draft) -> str:
-    """Draw an activation, alone or behind another operator."""
+    """Draw an activation, alone or after another operator."""
     x = g.source(g.shape(*ANY_RANK[1:]))
     x = g.op("Add", x, x) if g.chance(0.3) else x
     return g.choice((*activations.FUSED, activations.quick_gelu, activations.gelu_by_tanh))(g, x)

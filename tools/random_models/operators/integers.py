@@ -22,7 +22,7 @@ def ids(g: Draft) -> str:
 
 @operator()
 def embedding(g: Draft) -> str:
-    """Draw an embedding of tokens, at times with positions or a matrix product behind it."""
+    """Draw an embedding of tokens, at times followed by positions or a matrix product."""
     tokens = ids(g)
     x = g.op("Gather", g.normal(VOCABULARY, g.integer(2, 48)), tokens)
     if g.chance(0.3):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MAX_ELEMENTS = 2**31 - 1
 _MAX_NATIVE_RANK = 5  # NC1HWC2
 _SMALLEST_STD = 1.0000000031710769e-30  # in float32, as the file has them
-_UNWANTED = -1
+_UNUSED = -1
 _LONGEST_OPERATOR = 255  # characters; fused operators are concatenated; the longest name seen has 25
 # An intermediate tensor may take this many times the memory that the file plans, and always the spare memory.
 _MEMORY_FACTOR = 4
@@ -153,7 +153,7 @@ def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int, param
     if len(operator) > _LONGEST_OPERATOR:
         reader.fail(table["@"], f"an operator has a name of {len(operator)} characters")
     if not any(outputs) and operator != "OutputOperator":
-        reader.fail(table["@"], f"no one wants what operator {operator!r} computes")
+        reader.fail(table["@"], f"the results of operator {operator!r} are unused")
     if len(inputs) < _least_inputs(operator) or (not outputs and operator != "OutputOperator"):
         reader.fail(table["@"], f"operator {operator!r} has {len(inputs)} inputs and {len(outputs)} outputs")
     if min((*table["tasks"], *table["lut_tasks"], *table["work"]), default=0) < 0:
@@ -187,16 +187,16 @@ def _indices(reader: Reader, table: dict[str, Any], field: str, tensors: int) ->
 
 def _results(reader: Reader, table: dict[str, Any], tensors: int) -> tuple[int, ...]:
     """Return the tensors that a node writes; an unused result is -1 in the file and the dummy here."""
-    wanted = tuple(DUMMY if index == _UNWANTED else index for index in table["outputs"])
+    wanted = tuple(DUMMY if index == _UNUSED else index for index in table["outputs"])
     return _indices(reader, {**table, "outputs": wanted}, "outputs", tensors)
 
 
 def _attributes(reader: Reader, table: dict[str, Any], parameters: Mapping[int, TableType]) -> dict[str, Any]:
-    """Return the ONNX attributes of a node: typed parameters first, then what the BSON document adds or repeats."""
+    """Return the ONNX attributes of a node: typed parameters first, then additions and repetitions in the BSON."""
     attributes: dict[str, Any] = {}
     if table["parameters"] is not None:
         values = parameters.get(table["parameters_type"], UNKNOWN_PARAMETERS).read(reader, table["parameters"])
-        # An empty text or vector is how the file says that the attribute is not given.
+        # The file marks an attribute that is not given by an empty text or vector.
         attributes = {name: value for name, value in values.items() if name != "@" and value not in ("", ())}
     document, offset = table["bson"]
     # An output has four numbers there, of which the first may be the length.

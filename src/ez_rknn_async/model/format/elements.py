@@ -32,7 +32,7 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
 
 
 def item_size(tensor: Tensor) -> int:
-    """Return the bytes of one element; refuse 4-bit elements, which have no whole bytes."""
+    """Return the bytes of one element; refuse types that cannot be read or have no whole bytes."""
     if tensor.dtype not in _NUMPY:
         raise RknnModelError(
             f"tensor {tensor.name!r} has elements of type {tensor.dtype.name}, whose values cannot be read",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .graph import Graph, Tensor
 
-_WHERE_WEIGHTS_ARE = (
+_WEIGHTS_HINT = (
     "compile it without remove_weight=True, or run it from Python with the session that has the weights: "
     "InferenceSession(..., use_weight_from=session)"
 )
@@ -118,7 +118,7 @@ class Model:
         """
         data = self._find_data(graph, tensor)
         if not len(data):
-            raise RknnModelError(f"the model has no data for tensor {tensor.name!r}", hint=_WHERE_WEIGHTS_ARE)
+            raise RknnModelError(f"the model has no data for tensor {tensor.name!r}", hint=_WEIGHTS_HINT)
         return data
 
     def with_weights_from(self, master: Model) -> Model:
@@ -279,7 +279,7 @@ def open_file(path: str) -> int:
         RknnModelError: there is none, or it cannot be read.
     """
     try:
-        # Without O_NONBLOCK a named pipe would block until it has a writer.
+        # Without O_NONBLOCK, opening a named pipe would block until it has a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise RknnModelError(f"the model file {path!r} cannot be opened: {error.strerror}") from error

@@ -7,7 +7,7 @@ fields of a table as (slot, name, type); :meth:`TableType.read` turns the bytes 
 A FlatBuffer may point at the same bytes from many places, so a small hostile file could describe an enormous structure.
 The reader therefore has a *budget*: every byte that becomes a Python value is charged, so a file cannot describe much
 more than it holds. Real files use at most nine tenths of it. A large hostile file could still cost many times its size,
-as Python values are large; so there are :data:`LIMITS` too, over a hundred times what the largest known model needs.
+as Python values are large; so there are :data:`LIMITS` too, over a hundred times those of the largest known model.
 """
 
 from __future__ import annotations

@@ -20,18 +20,18 @@ CUSTOM_PREFIX = "cst"
 DUMMY = 0
 
 
-class _Open(enum.IntEnum):
+class _OpenEnum(enum.IntEnum):
     """An enumeration of a format that others extend: a number that has no name yet is ``UNKNOWN``.
 
     A runtime may well know it, so a model that has one can be loaded; only code that needs its meaning refuses it.
     """
 
     @classmethod
-    def _missing_(cls, value: object) -> _Open | None:
+    def _missing_(cls, value: object) -> _OpenEnum | None:
         return cls.__members__.get("UNKNOWN")
 
 
-class DType(_Open):
+class DType(_OpenEnum):
     """Element type of a tensor; the values are ONNX's ``TensorProto.DataType``, as in the file."""
 
     UNKNOWN = -1
@@ -52,7 +52,7 @@ class DType(_Open):
     INT4 = 64
 
 
-class Layout(_Open):
+class Layout(_OpenEnum):
     """The order of a tensor's bytes."""
 
     UNKNOWN = -1
@@ -63,7 +63,7 @@ class Layout(_Open):
     PACKED_WEIGHT = 65  # convolution weights in cout/cin blocks
 
 
-class Kind(_Open):
+class Kind(_OpenEnum):
     """The role of a tensor."""
 
     UNKNOWN = -1

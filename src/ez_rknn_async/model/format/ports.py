@@ -1,4 +1,4 @@
-"""Checks of a graph's inputs and outputs: whether a program can exchange them with the runtime.
+"""Checks of a graph's inputs and outputs, so that a program can exchange them with the runtime.
 
 Tensors inside the graph may have unknown forms: only the NPU sees them. Inputs and outputs are converted by the host,
 in buffers whose sizes follow from these very fields. So each field is checked before a runtime sees the file. The rules

@@ -1,8 +1,8 @@
 """The tables of an ``.rknn`` file: slot, name and type of every field that is read.
 
-The same tables are in ``schema.cpp``, which the simulated NPU reads, and, with what the fields mean, in
-``docs/reference/rknn-format.md``; ``tests/model/test_schema.py`` holds the three together. A field that is listed as
-``Raw`` or as an empty table is not used, but it is checked: the vendor's runtime follows it without looking.
+The same tables are in ``schema.cpp``, for the simulated NPU, and, with the meaning of the fields, in
+``docs/reference/rknn-format.md``; ``tests/model/test_schema.py`` keeps the three in step. A field that is listed as
+``Raw`` or as an empty table is not used, but it is checked: the vendor's runtime follows it without checks.
 """
 
 from __future__ import annotations

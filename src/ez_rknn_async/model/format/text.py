@@ -130,7 +130,7 @@ class _Parser:
         return values
 
     def _separator(self, close: str) -> tuple[str, str]:
-        """Return the token after a member: the closing bracket, or what follows a comma."""
+        """Return the token after a member: the closing bracket, or the first token after a comma."""
         kind, token = self._next()
         if (kind, token) == ("mark", ","):
             return self._next()

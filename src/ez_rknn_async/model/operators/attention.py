@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _CONVOLUTION_UNIT = 1  # in a task's enable mask
 _PRECISION, _FLOAT_OPERANDS = 0x100C, 0x1FF
 _LOWEST = -128
-_ONE = 1 / 255  # the scale of weights whose maximum is 1
-_UNSURE = 1e-4  # relative error of a scale that is read from 15 bits
+_FULL_SCALE = 1 / 255  # the scale of weights whose maximum is 1
+_TOLERANCE = 1e-4  # relative error of a scale that is read from 15 bits
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def attention_roundings(model: Model, graph: Graph, node: Node, registers: Regis
     weights = gains[1] * _scale(result) / _scale(values) / 2
     return AttentionRoundings(
         Rounding(scores, first.output_zero_point()),
-        Rounding(_ONE if abs(weights / _ONE - 1) < _UNSURE else weights, _LOWEST),
+        Rounding(_FULL_SCALE if abs(weights / _FULL_SCALE - 1) < _TOLERANCE else weights, _LOWEST),
     )
 
 

@@ -70,7 +70,7 @@ def convolution(model: Model, graph: Graph, node: Node, registers: RegisterFile)
 
 
 class _ConvolutionDecoder:
-    """A decoder of one convolution; the tensors are told apart first, everything else is read when it is needed."""
+    """A decoder of one convolution; it identifies the tensors first, and reads everything else when it is needed."""
 
     def __init__(self, model: Model, graph: Graph, node: Node, registers: RegisterFile) -> None:
         self._model = model
@@ -126,7 +126,7 @@ class _ConvolutionDecoder:
             raise UnsupportedFormError(f"it has {group} groups for {channels} channels")
         if group > 1:
             return True
-        # A fused transposed convolution has no parameter table that would tell.
+        # A fused transposed convolution has no parameter table with its groups.
         return self._transposed and self._weight.shape[:2] == (channels, 1) == (self._result.shape[1], 1)
 
     # Numbers

@@ -242,7 +242,7 @@ class Rk3562Dpu(NewerDpu):
         return low, self._real(0x4078, None) + low
 
     def keeps_upper_bound(self, low: float, unit: float | None) -> bool:
-        """Check the same; floating-point bounds are stored like integers."""
+        """Check the same, for floating-point bounds too."""
         return low > -_LARGEST_HALF if unit is None else super().keeps_upper_bound(low, unit)
 
 
@@ -282,7 +282,7 @@ class Rk3576Dpu(NewerDpu):
         return float(int(settings[16]) / 2.0 ** (int(settings[24]) & 0xFF))
 
     def slope_shift(self) -> int:
-        """Read it from the compiler's tensor: behind the slope, or in its place if that is an operand."""
+        """Read it from the compiler's tensor: after the slope, or in its place if that is an operand."""
         settings = self._constant("_BnCfg_BNcfgTensor")
         return int(settings[8 if len(settings) > 8 else 0]) & 63
 

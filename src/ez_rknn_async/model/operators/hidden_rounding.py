@@ -1,12 +1,12 @@
 """Roundings that the file does not mention.
 
-The compiler fuses every activation behind its convolution, but its own simulator does not: it computes some pairs as
+The compiler fuses every activation into its convolution, but its own simulator does not: it computes some pairs as
 two operators, with an int8 tensor between them. That tensor is not in the file any more. Its scale was chosen for the
 span of values that calibration met there, and the file has the span of the activation's results: where the activation
 can be inverted, so can its effect on the span.
 
-The official simulator's intermediate results show which pairs these are: all activations behind a transposed
-convolution, those of :data:`SEPARATE` behind a depthwise one, and a hard sigmoid behind any.
+The official simulator's intermediate results show which pairs these are: all activations after a transposed
+convolution, those of :data:`SEPARATE` after a depthwise one, and a hard sigmoid after any.
 
 The compiler cuts the span at an activation's :func:`_limits`, beyond which the activation hardly changes or not at all.
 A lost end is therefore known where it is certain to be beyond the limit; its likely reach follows from the other end
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     Function = Callable[[float], float]
     Span = tuple[float, float]
 
-# The activations that are separate behind a depthwise convolution, and behind any.
+# The activations that are separate after a depthwise convolution, and after any.
 SEPARATE = ("LeakyRelu", "Tanh", "Swish", "HardSwish", "Gelu", "Mish", "Sigmoid", "HardSigmoid")
 ALWAYS_SEPARATE = ("HardSigmoid",)
 
-# In front of these the span is that of their results: of the maxima, of the values that are not cut off.
+# Before these operators the span is that of their results: of the maxima, of the values that are not cut off.
 _CUT_BELOW = {"MaxPool", "Relu", "Clip"}
 _CUT_ABOVE = {"Clip"}
 
-_CERTAIN = 1.1  # a lost end must be likely to reach this many times further than the limit
-_FAR = 20.0  # an argument beyond every limit: of a saturated function nothing more is known
-_FLAT = -1 + 1e-6  # the least result near -1 that can be inverted
-_GAP = 25.0  # the least expected number of values between a function's lowest point and the value nearest to it
+_MARGIN = 1.1  # a lost end must be likely to reach this many times further than the limit
+_SATURATED = 20.0  # an argument beyond every limit: of a saturated function nothing more is known
+_NEARLY_MINUS_ONE = -1 + 1e-6  # the least result near -1 that can be inverted
+_LEAST_VALUES = 25.0  # expected, at least, between a function's lowest point and the value nearest to it
 _LEVELS = 255
 _LOWEST = -128
 
 
 @dataclass(frozen=True)
 class Convolved:
-    """The convolution in front of the activations."""
+    """The convolution before the activations."""
 
     depthwise: bool
     transposed: bool
@@ -85,7 +85,7 @@ _RISING: dict[str, tuple[Function, float]] = {
 
 
 def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convolved: Convolved) -> Rounding | None:
-    """Return the rounding in front of the only stage, if there is one and ``result`` determines it."""
+    """Return the rounding before the only stage, if there is one and ``result`` determines it."""
     if not stages or result.dtype is not DType.INT8 or result.quantization is None:
         return None
     stage, span = stages[0], result.quantization.span
@@ -94,7 +94,7 @@ def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convo
     assert isinstance(stage, Activation)
     users = {node.op for node in graph.nodes if result.index in node.inputs}
     low, high = (
-        None if users & cutting else _undone(stage, end, math.prod(result.shape))
+        None if users & cutting else _inverse(stage, end, math.prod(result.shape))
         for end, cutting in zip(span, (_CUT_BELOW, _CUT_ABOVE))
     )
     least, largest = _limits(stage)
@@ -165,10 +165,10 @@ def _is_beyond(limit: float, high: float, reach: Span) -> bool:
     It assumes that the least and the largest value are the same share of the sums that the weights can make.
     """
     least, largest = reach
-    return high > 0 > least and largest > 0 and high / largest * least < _CERTAIN * limit
+    return high > 0 > least and largest > 0 and high / largest * least < _MARGIN * limit
 
 
-def _undone(activation: Activation, value: float, count: int) -> float | None:
+def _inverse(activation: Activation, value: float, count: int) -> float | None:
     """Return the argument at which the activation is ``value``, an end of ``count`` values; None if not certain."""
     if activation.function == "LeakyRelu":
         slope = activation.parameters["alpha"]
@@ -176,24 +176,24 @@ def _undone(activation: Activation, value: float, count: int) -> float | None:
             return None
         return value if value >= 0 else value / slope
     if activation.function == "Tanh":
-        return math.copysign(_FAR, value) if abs(value) >= 1 else math.atanh(value)
+        return math.copysign(_SATURATED, value) if abs(value) >= 1 else math.atanh(value)
     if activation.function == "Elu":
         alpha = activation.parameters["alpha"]
-        return value if value >= 0 else math.log1p(value / alpha) if value / alpha > _FLAT else None
+        return value if value >= 0 else math.log1p(value / alpha) if value / alpha > _NEARLY_MINUS_ONE else None
     # The spans of these are widened to zero.
     if activation.function == "Sigmoid":
-        return None if value <= 0 else _FAR if value >= 1 else math.log(value / (1 - value))
+        return None if value <= 0 else _SATURATED if value >= 1 else math.log(value / (1 - value))
     if activation.function == "HardSigmoid":
         alpha, beta = activation.parameters["alpha"], activation.parameters["beta"]
-        return None if value <= 0 else _FAR if value >= 1 else (value - beta) / alpha
+        return None if value <= 0 else _SATURATED if value >= 1 else (value - beta) / alpha
     if activation.function in _RISING:
         beta = activation.parameters.get("beta", 1.0)
-        solved = _solved(*_RISING[activation.function], value * beta, count)
+        solved = _bisected(*_RISING[activation.function], value * beta, count)
         return None if solved is None else solved / beta
     return None
 
 
-def _solved(function: Function, lowest: float, value: float, count: int) -> float | None:
+def _bisected(function: Function, lowest: float, value: float, count: int) -> float | None:
     """Invert the function by bisecting the interval in which it rises."""
     if value < function(lowest):
         return None
@@ -201,5 +201,5 @@ def _solved(function: Function, lowest: float, value: float, count: int) -> floa
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) < value else (low, middle)
-    # So near to the lowest point, the other side may have been met: how near depends on how many values there were.
-    return high if (high - lowest) * count > _GAP else None
+    # Very near the lowest point, calibration may have met the other side: the distance depends on the number of values.
+    return high if (high - lowest) * count > _LEAST_VALUES else None

@@ -42,7 +42,7 @@ def matmul_weight(model: Model, graph: Graph, node: Node, registers: RegisterFil
     settings = dpu(model, graph, registers.first_compute(node), result)
     if not settings.per_layer():
         raise UnsupportedFormError(f"its constant {weight.name!r} has a scale for each row")
-    # As behind a convolution, the NPU multiplies by the integers of the other factors.
+    # As in a convolution, the NPU multiplies by the integers of the other factors.
     factors = [graph.tensors[node.inputs[2]]] if node.attributes.get("c_type") == "mul" else []
     unit = unit_of_sum(settings, (), None, result, factors, per_layer=True, depthwise=False)
     shifted = stored.astype(np.float64) + settings.layer_zero_point(depthwise=False)

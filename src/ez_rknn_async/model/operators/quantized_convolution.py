@@ -1,7 +1,7 @@
 """The real values of a quantised convolution's integers.
 
 The weights are asymmetric, per output channel: ``real = scale[c] * (stored + offset[c])``. The bias buffer holds, for
-blocks of channels, biases (in units of input scale times weight scale, less what the input's zero point adds),
+blocks of channels, biases (in units of input scale times weight scale, less the part due to the input's zero point),
 offsets, and multipliers: ``scale[c] = largest scale * multiplier[c] / 2**14``. The largest scale follows from the unit
 of the sum (:mod:`.dpu`).
 """
@@ -88,7 +88,7 @@ def unit_of_sum(
     """Return the real value of one unit of the normalised sum.
 
     Args:
-        functions: the functions fused behind the convolution.
+        functions: the functions fused into the convolution.
         gain: from arguments to places in the table of one of them; None if none has a table.
         factors: the second operands of the multiplications among them.
     """

@@ -87,7 +87,7 @@ class _RecurrentDecoder:
         # The initial state may be padded, unlike the hidden states that the layer returns.
         self._directions, self._batch, padded = graph.tensors[node.inputs[5]].shape
         states, last = (graph.tensors[index].shape for index in (*node.outputs, DUMMY)[:2])
-        joined = len(states) == 3  # the directions beside each other; the states may be unused, except the last
+        joined = len(states) == 3  # the directions beside each other; perhaps only the last state is used
         self._hidden = states[-1] // self._directions if joined else (states or last)[-1]
         if self._hidden > padded:
             raise UnsupportedFormError(f"its initial state has {padded} numbers of {self._hidden}")

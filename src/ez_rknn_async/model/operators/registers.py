@@ -1,7 +1,7 @@
 """The compiler's commands for the NPU: tasks, register writes and look-up tables.
 
-A task is a list of register writes. Most of what a model computes can be read from its graph, but some numbers exist
-only here: the scales of quantised convolutions, the bounds of a fused clip, the slope of a fused leaky ReLU.
+A task is a list of register writes. Most of a model can be read from its graph, but some numbers exist only here: the
+scales of quantised convolutions, the bounds of a fused clip, the slope of a fused leaky ReLU.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class RegisterFile:
         return map(self._decode, self._indices(node))
 
     def _indices(self, node: Node) -> list[int]:
-        # The garbage behind the last task may look like another one.
+        # The garbage after the last task may look like another one.
         return self._by_node.get(node.index, [])[: sum(node.tasks) + sum(node.lut_tasks)]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The operators that the compiler fuses behind a convolution, as values.
+"""The operators that the compiler fuses into a convolution, as values.
 
 The operator's name lists them: ``ConvAddRelu`` is a convolution, then an addition, then a ReLU.
 """
@@ -50,7 +50,7 @@ FUNCTIONS = {  # the function's usual name, by the compiler's
     "ExSwish": "Swish",
     "ExGelu": "Gelu",
     "ExMish": "Mish",
-    "exSwish": "Swish",  # behind ConvTranspose
+    "exSwish": "Swish",  # after ConvTranspose
     "exGelu": "Gelu",
     "exMish": "Mish",
 }
@@ -82,12 +82,12 @@ _TOKEN = re.compile("|".join(sorted((*BINARY, *FUNCTIONS), key=len, reverse=True
 
 
 def fused_functions(suffix: str) -> tuple[str, ...]:
-    """Return the functions named behind ``Conv`` or ``ConvTranspose``, in execution order, by their usual names.
+    """Return the functions named after ``Conv`` or ``ConvTranspose``, in execution order, by their usual names.
 
     Raises:
         UnsupportedFormError: part of it is not known.
     """
     tokens = _TOKEN.findall(suffix)
     if "".join(tokens) != suffix:
-        raise UnsupportedFormError(f"what is fused behind it is not all known: {suffix}")
+        raise UnsupportedFormError(f"some operators fused into it are unknown: {suffix}")
     return tuple(FUNCTIONS.get(token, token) for token in tokens)

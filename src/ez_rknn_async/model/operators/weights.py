@@ -2,7 +2,7 @@
 
 A packed weight is a row of blocks, described by the native shape: one *part* ``[Nco, Nci, kh, kw, co, ci]`` after the
 other. Consecutive parts with the same ``(Nco, co)`` form a *group* of output channels: its parts divide the input
-channels (blocks of 32, then what remains). The data has, for each group, for each of its Nco blocks, for each part,
+channels (blocks of 32, then the rest). The data has, for each group, for each of its Nco blocks, for each part,
 an array ``[Nci][kh][kw][co][ci]``.
 
 The numbers are as stored: quantised weights are not dequantised, and the padding of channels is kept, with arbitrary
@@ -49,7 +49,7 @@ def unpack(model: Model, graph: Graph, tensor: Tensor) -> Array:
 def unpack_batch(model: Model, graph: Graph, tensor: Tensor, batch: int) -> Array:
     """Return a matrix product's weights, one for each element of a batch: ``[batch, Cout, Cin, kh, kw]``.
 
-    They follow each other at equal distances; the padding behind each is not in the native shape.
+    They follow each other at equal distances; the padding after each is not in the native shape.
     """
     parts = _parts(tensor)
     count = _count(parts)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomOperator", "Lowered", "Pool", "GraphPort", "Problem", "UnsupportedOperatorError", "lower"]
 
-assert families  # imported for what its modules register
+assert families  # imported so that its modules register
 
 
 def lower(
@@ -80,7 +80,7 @@ def _lower_node(node: Node, to: GraphBuilder) -> Problem | None:
     reason = _try_to_lower(node, to)
     if reason is None:
         return None
-    # Placeholders for the results, so that the nodes behind this one are checked as well.
+    # Placeholders for the results, so that the nodes after this one are checked as well.
     for output in node.outputs:
         to.define(output, f"missing_{output}")
     return Problem(node.op, node.name, reason)

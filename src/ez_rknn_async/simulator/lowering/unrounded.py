@@ -1,6 +1,6 @@
 """Tensors that the NPU stores as int8 and the official simulator never rounds.
 
-Both fuse convolutions with the operators behind them, but not always the same ones. Where the official simulator fuses
+Both fuse convolutions with the operators after them, but not always the same ones. Where the official simulator fuses
 more than the compiler, the tensor between the two operators is in the file, but the simulator neither rounds nor
 saturates it, as its intermediate results show.
 """

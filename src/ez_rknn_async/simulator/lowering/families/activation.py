@@ -1,4 +1,4 @@
-"""Functions of one value, alone or behind a convolution or an elementwise operator.
+"""Functions of one value, alone or after a convolution or an elementwise operator.
 
 A convolution's activation is a table in the NPU. The official simulator computes the function itself, and so do we;
 they agree within one unit of an int8 output.
@@ -62,7 +62,7 @@ def activate(to: GraphBuilder, function: str, value: str, parameters: Mapping[st
 
 
 def fused(to: GraphBuilder, suffix: str, value: str, parameters: Mapping[str, float]) -> str:
-    """Apply the activation fused behind an operator, named by the suffix of the operator's name; may be none."""
+    """Apply the activation fused into an operator, named by the suffix of the operator's name; may be none."""
     return activate(to, SPELLINGS.get(suffix, suffix), value, parameters) if suffix else value
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @lowers("cst*")
 def custom_operator(node: Node, to: GraphBuilder) -> None:
-    """Call the author's function, which reads and writes real numbers, and round its results as the NPU does."""
+    """Call the author's function, which reads and writes real numbers, and round the results like the NPU."""
     operands = {index: _as_stored(to, index, to.value(index)) for index in to.operands(node)}
     for index, value in zip(node.outputs, to.custom(node, operands)):
         to.result(index, _as_stored(to, index, value))

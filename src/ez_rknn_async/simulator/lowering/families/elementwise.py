@@ -25,7 +25,7 @@ LOGIC = ("And", "Or", "Xor")
 
 @lowers(*(f"{operator}*" for operator in ARITHMETIC))
 def arithmetic(node: Node, to: GraphBuilder) -> None:
-    """Lower an operator and the activation that the compiler fused behind it, as in ``AddRelu``.
+    """Lower an operator and the activation that the compiler fused into it, as in ``AddRelu``.
 
     Operators of any number of operands may have more than two.
     """

@@ -82,7 +82,7 @@ def mean_variance_normalization(node: Node, to: GraphBuilder) -> None:
 
 @lowers("BatchNormalization*")
 def batch_normalization(node: Node, to: GraphBuilder) -> None:
-    """Scale and shift each channel, perhaps with an activation behind it.
+    """Scale and shift each channel, perhaps with an activation after it.
 
     Those that can be folded into a convolution are no longer in the file.
     """
