@@ -1,6 +1,7 @@
 """A Python copy of the timing model, for fitting its constants.
 
-The simulator runs ``native/simulator/timing.cpp``; ``tests/simulator/test_timing.py`` compares the two layer by layer.
+The simulator runs ``native/devices/simulated/timing.cpp``; ``tests/simulator/test_timing.py`` compares the two, layer
+by layer.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATA = Path(__file__).parent / "data"
-SOURCE = Path(__file__).parents[2] / "native" / "simulator" / "timing.cpp"
+SOURCE = Path(__file__).parents[2] / "native" / "devices" / "simulated" / "timing.cpp"
 
 Array = NDArray[np.float64]
 
