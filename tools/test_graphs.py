@@ -153,9 +153,8 @@ def custom_operator() -> onnx.ModelProto:
 
 
 def custom_blend() -> onnx.ModelProto:
-    """Build two custom operators in the middle of a network: [1, 3, 8, 8] to [1, 8, 8, 8].
-
-    One has attributes, a constant and two outputs, one of which goes around the other operator.
+    """Build two custom operators, one with attributes, a constant and two outputs, one of which goes around the other
+    operator: [1, 3, 8, 8] to [1, 8, 8, 8].
     """
     g = GraphWriter("custom_blend")
     left = g.op("Relu", g.conv(g.input("x", [1, 3, 8, 8]), 8))
