@@ -67,9 +67,7 @@ def test_names_files_that_are_not_arrays(data: Path, ezrknn_refuses: Ezrknn, tmp
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan", "soon"])
-def test_bench_refuses_a_duration_too_short_to_measure(
-    data: Path, capsys: pytest.CaptureFixture[str], seconds: str
-) -> None:
+def test_bench_refuses_an_invalid_duration(data: Path, capsys: pytest.CaptureFixture[str], seconds: str) -> None:
     """It does so before anything is loaded."""
     with pytest.raises(SystemExit) as exit_:
         main(["bench", str(data / "tiny_conv_fp16.rknn"), f"--seconds={seconds}"])

@@ -71,7 +71,7 @@ def test_names_the_small_soc_a_model_is_for() -> None:
     assert "compile the original network with rknn-toolkit2" in said
 
 
-def test_advises_compiling_a_mini_model_for_a_larger_soc_normally(data: Path) -> None:
+def test_advises_against_mini_rknn_for_a_larger_soc(data: Path) -> None:
     """There mini_rknn=True is the only obstacle."""
     said = refused((data / "mini_int8.rknn").read_bytes())
     assert "compiled by toolkit 2.5.0 for RK3588" in said

@@ -62,7 +62,7 @@ def runtime_without(monkeypatch: pytest.MonkeyPatch, *functions: str) -> None:
 
 
 def test_a_runtime_without_the_functions_copies(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Insisting on direct I/O gets an error that names the missing one."""
+    """io_mode='direct' raises an error that names the missing one."""
     runtime_without(monkeypatch, "rknn_set_io_mem")
     session = open_session()
     assert isinstance(transport(session), Copying)

@@ -303,7 +303,7 @@ def test_resets_leave_nothing_behind(open_session: OpenSession, living_contexts:
     wait_until(lambda: resources() == before)
 
 
-def test_a_forked_child_sees_no_workers(open_session: OpenSession) -> None:
+def test_health_in_a_forked_child_is_an_error(open_session: OpenSession) -> None:
     """The workers are its parent's."""
     session = open_session()
     session._deployment.executor._pid = -1  # as seen from another process

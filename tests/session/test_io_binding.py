@@ -218,7 +218,7 @@ def test_misuse_raises_a_clear_error(
 
 
 def test_a_read_only_array_receives_nothing(open_session: OpenSession) -> None:
-    """A bound address is no exception."""
+    """Binding it through a value does not get around that."""
     session = open_session()
     (out,) = session.get_outputs()
     array = np.zeros(out.shape, np.float32)

@@ -69,7 +69,7 @@ def test_finds_nan_in_any_layout(open_session: OpenSession, model: str, dtype: A
         session.run(None, with_nan({n: a.astype(dtype) for n, a in feed_of(session).items()}, place))
 
 
-def test_warns_of_nan_in_other_inputs_than_images_in_both_modes(open_session: OpenSession) -> None:
+def test_warns_of_nan_in_a_vector_in_both_io_modes(open_session: OpenSession) -> None:
     """Copied ones are saturated here, as the runtime would not."""
     for mode in ("direct", "copy"):
         session = open_session("vector_int8", io_mode=mode)
