@@ -17,7 +17,7 @@ if ! echo 'extern "C" int LLVMFuzzerTestOneInput(const char *, unsigned long) { 
 fi
 
 cmake -S "$root" -B "$build" -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=Release \
-    -DEZ_RKNN_BUILD_TESTS=ON -DEZ_RKNN_FUZZ=ON -DEZ_RKNN_SANITIZER=fuzzer-no-link,address,undefined > /dev/null
+    -DEZ_RKNN_BUILD_TESTS=ON -DEZ_RKNN_WARNINGS_ARE_ERRORS=ON -DEZ_RKNN_FUZZ=ON -DEZ_RKNN_SANITIZER=fuzzer-no-link,address,undefined > /dev/null
 cmake --build "$build" --parallel "$(getconf _NPROCESSORS_ONLN)" --target fuzz_model
 mkdir -p "$build/corpus" "$build/seeds" "$build/found"
 find "$root/tests/data" "$root/native/tests/fuzz/regressions" -name '*.rknn' -size -$largest -exec cp {} "$build/seeds" \;

@@ -25,9 +25,10 @@ status=0
 
 # The package as it is, with libraries built with AddressSanitizer in place of whatever is installed.
 build_with_address() {
-    build=$root/build/python-address
-    cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_SANITIZER=address
-    cmake --build "$build" --parallel "$(getconf _NPROCESSORS_ONLN)"
+    # Where native-tests.sh builds the same libraries, and has perhaps done so.
+    build=$root/build/native-address
+    cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_BUILD_TESTS=ON -DEZ_RKNN_SANITIZER=address
+    cmake --build "$build" --parallel "$(getconf _NPROCESSORS_ONLN)" --target ez_rknn_engine ez_rknn_simulator
     rm -rf "$build/package"
     mkdir "$build/package"
     cp -R src/ez_rknn_async "$build/package/"

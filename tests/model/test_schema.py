@@ -70,7 +70,7 @@ def native_rows(root: Path) -> dict[str, list[tuple[int, str, str, int]]]:
         table: [(int(slot), name, kind, int(limit or 0)) for slot, name, kind, limit in _NATIVE_ROW.findall(body)]
         for table, body in re.findall(r"FieldSchema (\w+)_fields\[\] = \{\n(.*?)\n\};", text, re.DOTALL)
     }
-    names = dict(re.findall(r'constexpr TableSchema (\w+) = schema\("(\w+)", \1_fields\);', text))
+    names = dict(re.findall(r'constexpr TableSchema (\w+)\("(\w+)", \1_fields\);', text))
     numbers = dict(reversed(pair) for pair in re.findall(r"\{(\d+), &(\w+)\},", text))
     labels = {"root": "Root", "header": "header", **names, **numbers, "gru_without_direction": _OLD_GRU}
     return {labels[table]: fields for table, fields in rows.items()}

@@ -2,7 +2,7 @@
 
 Half of the networks are fitted (``published.FITTED``); ``report.py`` tells the errors on the others. Needs numpy and
 scipy, but neither the compiler nor any ``.rknn``. Prints, for each SoC, what goes into the last columns of the table in
-``native/simulator/timing.cpp``::
+``native/devices/simulated/timing.cpp``::
 
     python tools/timing/fit.py
 """

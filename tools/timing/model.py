@@ -1,6 +1,6 @@
 """The timing model once more, in Python, so that its constants can be fitted.
 
-What runs is ``native/simulator/timing.cpp``; ``tests/simulator/test_timing.py`` holds the two together, layer by layer.
+What runs is ``native/devices/simulated/timing.cpp``; ``tests/simulator/test_timing.py`` compares the two, by layer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATA = Path(__file__).parent / "data"
-SOURCE = Path(__file__).parents[2] / "native" / "simulator" / "timing.cpp"
+SOURCE = Path(__file__).parents[2] / "native" / "devices" / "simulated" / "timing.cpp"
 
 Array = NDArray[np.float64]
 
