@@ -60,16 +60,16 @@ def convolutions(path: Path) -> dict[str, Convolution]:
         }
 
 
-def assert_the_same(quantized: Path, floating: Path) -> None:
-    ours, theirs = convolutions(quantized), convolutions(floating)
+def assert_equal_weights(quantised: Path, floating: Path) -> None:
+    ours, theirs = convolutions(quantised), convolutions(floating)
     common = ours.keys() & theirs.keys()
     assert common
     for name in common:
         error = np.abs(ours[name].weight.real() - theirs[name].weight.real())
-        assert (error <= STEPS * steps(theirs[name], "layer" in quantized.name)).all(), name
+        assert (error <= STEPS * steps(theirs[name], "layer" in quantised.name)).all(), name
         assert ours[name].strides == theirs[name].strides
         assert ours[name].pads == theirs[name].pads
-        assert_the_same_stages(ours[name], theirs[name])
+        assert_equal_stages(ours[name], theirs[name])
 
 
 def steps(floating: Convolution, per_layer: bool) -> np.ndarray[Any, Any]:
@@ -81,7 +81,7 @@ def steps(floating: Convolution, per_layer: bool) -> np.ndarray[Any, Any]:
     return (np.maximum(high, 0) - np.minimum(low, 0)) / 255 + 1e-9
 
 
-def assert_the_same_stages(ours: Convolution, theirs: Convolution) -> None:
+def assert_equal_stages(ours: Convolution, theirs: Convolution) -> None:
     """Check that both have the same functions with the same parameters, if the compiler has fused the same."""
     pairs = [(a, b) for a, b in zip(ours.stages, theirs.stages) if isinstance(a, Activation)]
     for a, b in pairs:
@@ -89,17 +89,17 @@ def assert_the_same_stages(ours: Convolution, theirs: Convolution) -> None:
             assert a.parameters == pytest.approx(b.parameters, rel=0.01, abs=0.01)
 
 
-@pytest.mark.parametrize(("quantized", "floating"), SIBLINGS, ids=lambda path: path.stem)
-def test_quantized_weights_stand_for_the_floating_ones(quantized: Path, floating: Path) -> None:
+@pytest.mark.parametrize(("quantised", "floating"), SIBLINGS, ids=lambda path: path.stem)
+def test_quantised_weights_stand_for_the_floating_ones(quantised: Path, floating: Path) -> None:
     """They are half a step of quantisation apart at most, for every channel of every convolution."""
-    assert_the_same(quantized, floating)
+    assert_equal_weights(quantised, floating)
 
 
 @pytest.mark.skipif(not ZOO.is_dir(), reason="the collection ../shared is not on this machine")
 @pytest.mark.parametrize(("name", "variant"), IN_ZOO)
 def test_every_soc_keeps_the_same_weights(name: str, variant: str) -> None:
     """Each SoC has other places for scales and zero points, but the real numbers are the same."""
-    assert_the_same(ZOO / name / f"{variant}.rknn", ZOO / name / "fp.rknn")
+    assert_equal_weights(ZOO / name / f"{variant}.rknn", ZOO / name / "fp.rknn")
 
 
 def image_weight(values: np.ndarray[Any, Any]) -> tuple[Tensor, bytes]:

@@ -204,7 +204,7 @@ def test_models_in_integers_match_the_official_simulator(model: Recording) -> No
 
 
 @pytest.mark.usefixtures("all_in_integers")
-def test_onnx_runtimes_optimizer_does_not_move_transposes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnx_runtimes_optimiser_does_not_move_transposes(monkeypatch: pytest.MonkeyPatch) -> None:
     """It exchanges rows and channels of this model if it finds transposes to move."""
     model = recording("residual_int8")
     ((inputs, _),) = model.cases()

@@ -94,12 +94,12 @@ class Score:
     exact: float = math.nan  # fraction of equal elements
 
     @property
-    def quantized(self) -> bool:
+    def quantised(self) -> bool:
         return "i8" in self.variant or not math.isnan(self.steps)
 
     @property
     def passed(self) -> bool:
-        return self.cosine >= (0.999 if self.quantized else 0.9999)
+        return self.cosine >= (0.999 if self.quantised else 0.9999)
 
 
 def cases(zoo: Path, variants: tuple[str, ...] = (), pattern: str = "*") -> Iterator[Case]:
@@ -126,12 +126,12 @@ def _score(case: Case) -> Score:
         outputs = [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*batches)]
         grids = [grid_of(model.graphs[graph].tensors[index]) for index in model.graphs[graph].outputs]
     expected = case.expected()
-    quantized = [(ours, theirs, grid.scale) for ours, theirs, grid in zip(outputs, expected, grids) if grid]
+    quantised = [(ours, theirs, grid.scale) for ours, theirs, grid in zip(outputs, expected, grids) if grid]
     return Score(
         case.model,
         case.variant,
         cosine=min(cosine(ours, theirs) for ours, theirs in zip(outputs, expected)),
-        steps=max((largest(ours - theirs) / scale for ours, theirs, scale in quantized), default=math.nan),
+        steps=max((largest(ours - theirs) / scale for ours, theirs, scale in quantised), default=math.nan),
         error=max(largest(o - e.astype(o.dtype)) / (largest(e) + 1e-12) for o, e in zip(outputs, expected)),
         exact=min(float(np.isclose(o, e, rtol=1e-5, atol=1e-6).mean()) for o, e in zip(outputs, expected)),
     )
@@ -202,12 +202,12 @@ def print_report(scores: list[Score]) -> None:
 def shares(scores: list[Score]) -> dict[str, float]:
     """Return the share of models above each line, among those in a documented form."""
     documented = [one for one in scores if one.variant not in UNDOCUMENTED]
-    quantized = [one for one in documented if one.quantized]
-    floating = [one for one in documented if not one.quantized]
+    quantised = [one for one in documented if one.quantised]
+    floating = [one for one in documented if not one.quantised]
     above = {
         "floating-point: cosine": [one.passed for one in floating],
-        "int8: cosine": [one.passed for one in quantized],
-        "int8: within 2 steps": [not one.refused and not one.steps > STEPS for one in quantized],
+        "int8: cosine": [one.passed for one in quantised],
+        "int8: within 2 steps": [not one.refused and not one.steps > STEPS for one in quantised],
     }
     return {name: sum(marks) / len(marks) for name, marks in above.items() if marks}
 

@@ -24,7 +24,7 @@ HEADERS = {
 
 
 def check(root: Path, native: Path, path: str, text: str) -> list[str]:
-    """Return what the check prints for a tree with that file, one entry for each broken rule, without the file's path."""
+    """Return the lines that the check prints for a tree with that file, one for each broken rule, without its path."""
     for name, content in {**HEADERS, path: text}.items():
         file = native / name
         file.parent.mkdir(parents=True, exist_ok=True)
