@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 BREACHES = {
-    "upward": ("_runtime/locate.py", "from .._tensors import names", "A room uses only the rooms below it"),
+    "upward": ("_runtime/locate.py", "from .._tensors import shapes", "A room uses only the rooms below it"),
     "upward in a function": (
-        "_tensors/names.py",
+        "_tensors/shapes.py",
         "def f() -> None:\n    from .._running import batch",
         "A room uses only the rooms below it",
     ),

@@ -1,7 +1,4 @@
-"""The ONNX graphs behind ``tests/data``: small, written for these tests, with seeded random weights.
-
-Each function returns a model whose every shape is fixed.
-"""
+"""The ONNX graphs behind ``tests/data``: small, with fixed shapes and seeded random weights."""
 
 from __future__ import annotations
 
@@ -292,8 +289,7 @@ def last_state() -> onnx.ModelProto:
     """Build an LSTM of which only the last hidden state is used: [2, 1, 6] to [1, 1, 10]."""
     g = GraphWriter("last_state")
     weights = [g.weight(1, 40, 6, fan_in=6), g.weight(1, 40, 10, fan_in=10), g.weight(1, 80, fan_in=4)]
-    states = g.ops("LSTM", 2, g.input("x", [2, 1, 6]), *weights, hidden_size=10)
-    g.output("y", states[1])
+    g.output("y", g.ops("LSTM", 2, g.input("x", [2, 1, 6]), *weights, hidden_size=10)[1])
     return g.model()
 
 
@@ -303,8 +299,7 @@ def quick_gelu() -> onnx.ModelProto:
     x = g.input("x", [1, 8, 6, 6])
 
     def activated(value: str) -> str:
-        beta = g.constant(np.array(1.702, np.float32))
-        return g.op("Mul", value, g.op("Sigmoid", g.op("Mul", value, beta)))
+        return g.op("Mul", value, g.op("Sigmoid", g.op("Mul", value, g.constant(np.array(1.702, np.float32)))))
 
     g.output("y", g.op("Add", activated(g.conv(x, 8)), activated(g.op("Add", x, g.op("Relu", x)))))
     return g.model()

@@ -146,7 +146,7 @@ def test_defect_6_batch_dispatch_keeps_all_outputs_of_a_batched_model(
 
 
 def test_defect_8_reported_layouts_and_shapes_are_true(open_session: OpenSession) -> None:
-    """For each layout, run() takes what get_inputs() says; NCHW attributes are in tests/test_interface.py."""
+    """For each layout, run() takes what get_inputs() says; NCHW attributes are in tests/test_signature.py."""
     for layout, order in (("nchw", "NCHW"), ("nhwc", "NHWC"), ("any", "NHWC")):
         session = open_session("two_inputs_int8", layout=layout)
         for node in session.get_inputs():

@@ -1,7 +1,7 @@
 """Feeds and results.
 
 Elsewhere: arrays of other libraries and casts (tests/test_arrays.py), feeds that do not fit (tests/test_inputs.py),
-dynamic shapes, native and preallocated outputs (tests/session/test_data.py, tests/test_interface.py).
+dynamic shapes, native and preallocated outputs (tests/session/test_data.py, tests/test_signature.py).
 """
 
 from __future__ import annotations
