@@ -71,7 +71,7 @@ class InferenceSession(ProcessBound):
             providers: ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), with a ``UserWarning`` where there
                 is no NPU; ``"RKNPU2SimulatorExecutionProvider"`` for the simulated one; None for whichever there is.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
-            use_weight_from: the session whose weights stand for those that this model leaves out
+            use_weight_from: the session that lends the weights that this model leaves out
                 (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
             **kwargs: none; others are refused with advice.
 

@@ -193,7 +193,7 @@ class Contexts:
         return fresh
 
     def release(self, tag: int) -> None:
-        """Give back the context whose call hung with that task and has returned, once it is replaced."""
+        """Give back, once it is replaced, the context in which that task hung: its call has returned."""
         self._came_back.add(tag)
         self._destroy_released(tag)
 

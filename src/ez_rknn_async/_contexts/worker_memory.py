@@ -33,7 +33,7 @@ class BoundMemory:
         """Describe a binding.
 
         Args:
-            attribute: what the runtime is told.
+            attribute: the binding, as the runtime gets it.
             memories: ``rknn_tensor_mem *[]``, by worker.
             needs_sync: True if CPU caches stand between the program and the NPU.
         """

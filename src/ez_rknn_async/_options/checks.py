@@ -27,7 +27,7 @@ def one_of(spellings: Mapping[str, str]) -> Check[str]:
     """Check a name, in upper or lower case.
 
     Args:
-        spellings: each way to write one, and the name that it stands for.
+        spellings: each spelling, and the name that it stands for.
     """
 
     def parse(key: str, given: Any) -> str:
@@ -150,7 +150,7 @@ PLUG_INS = Check(_paths, "Union[PathLike, Sequence[PathLike]]", "a path, or seve
 RUNTIME_LIBRARY = Check(_path, "PathLike", 'a path, `"simulator"`')
 SIMULATOR = Check(_simulator, "Union[str, Mapping[str, Any]]", "a dictionary or a string")
 
-# Each way to write a kind of NPU memory.
+# Each spelling of a kind of NPU memory.
 MEM_FLAGS = {
     "default": "default",
     "cacheable": "cacheable",

@@ -48,7 +48,7 @@ AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 logger = logging.getLogger("ez_rknn_async")
 
-# How long the end of a session waits for threads that are stuck inside the runtime.
+# The time that close() waits for threads that are stuck inside the runtime.
 STUCK_WAIT_MS = 1000
 # What such threads, and those of an interrupted close(), may still use: kept for the life of the process.
 _LOST: list[Delivery | Executor] = []
@@ -80,7 +80,7 @@ class Executor:
             parts: those of the model.
             options: the session's.
             failure: makes the exception for a task that failed.
-            observers: are told of each task.
+            observers: are notified of each task.
         """
         self.library, self.options, self.failure = parts.library, options, failure
         self.signature, self.transport, self.direct = parts.signature, parts.transport, parts.direct
@@ -120,7 +120,7 @@ class Executor:
         outputs: Mapping[str, Any] | None = None,
         choice: Choice = AS_THE_SESSION,
     ) -> Request:
-        """Check and convert a feed, and make room for what will come out.
+        """Check and convert a feed, and allocate the arrays for the outputs.
 
         Args:
             feed: ``{name: array}``, a sequence of arrays, or one array.

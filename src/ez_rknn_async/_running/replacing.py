@@ -29,7 +29,7 @@ class Replacing:
 
     def set_aside(self, worker: int, tag: int, lane: int) -> None:
         """Replace a worker that hangs with the task of that tag; returns at once."""
-        logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
+        logger.error("worker %d did not return from the runtime; it is set aside and replaced", worker)
         # Not on the delivery thread, which goes on delivering what the other workers finish: loading takes long and, in
         # a faulty runtime, may hang as well. Daemon: nothing waits for it.
         threading.Thread(target=self._replace, args=(worker, tag, lane), name="ez-rknn-replace", daemon=True).start()

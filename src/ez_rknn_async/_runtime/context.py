@@ -65,7 +65,7 @@ class Context:
             library: the runtime.
             model: a path, or the file's bytes.
             flags: of ``rknn_init``.
-            weights_of: a context whose weights stand for the file's own, which it may leave out.
+            weights_of: a context to take the weights from, which the file may leave out.
 
         Raises:
             RknnError: the runtime refuses the model.

@@ -79,7 +79,7 @@ class Conversion:
         destination_bytes: the size of the destination; all of it is written.
         name: of the tensor, for messages.
         met_nan: ``uint32_t *``, not 0 once a NaN was quantised, which made it the largest number.
-        is_told: True once the user was warned of it.
+        is_reported: True once the user was warned of it.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Conversion:
         ]
         n, c, h, w = shape
         self.name = name
-        self.is_told = False
+        self.is_reported = False
         self.met_nan: Any = ffi.new("uint32_t *")
         self.c: Any = ffi.new(
             "ezr_conversion *",

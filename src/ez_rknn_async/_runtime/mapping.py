@@ -54,7 +54,7 @@ def mapping_of(fd: int, size: int, offset: int) -> Mapping:
         RknnValueError: there are no such bytes, or they cannot be mapped for reading and writing.
     """
     if size <= 0 or offset < 0:
-        raise RknnValueError(f"{size} bytes at offset {offset} are no part of a file descriptor")
+        raise RknnValueError(f"size={size} must be above 0 bytes, and offset={offset} must not be negative")
     try:
         status, length = os.fstat(fd), _length(fd)
         if length < offset + size:

@@ -104,7 +104,7 @@ class _Job(Generic[Result]):
             raise RknnTimeoutError(
                 f"{self._what} took longer than {timeout_ms} ms ({limit}): the runtime does not return, and the "
                 "thread that is inside it is left behind",
-                hint=f"if the NPU is well, raise {limit}; if not, the kernel log (dmesg) may say why",
+                hint=f"if the NPU works, raise {limit}; if not, the kernel log (dmesg) may say why",
             )
         self._close()
         error, self._error = self._error, None

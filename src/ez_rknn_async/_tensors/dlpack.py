@@ -25,7 +25,7 @@ class _DataType(ctypes.Structure):
 
 
 class _Tensor(ctypes.Structure):
-    """``DLTensor``, with which a ``DLManagedTensor`` begins."""
+    """``DLTensor``, the first member of a ``DLManagedTensor``."""
 
     _fields_ = (
         ("data", ctypes.c_void_p),

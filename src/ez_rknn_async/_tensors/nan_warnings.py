@@ -23,21 +23,21 @@ class NanWarnings:
     """Warnings, at most one for each input."""
 
     def __init__(self) -> None:
-        self._lock = greenlets.lock()  # guards _told
-        self._told: set[str] = set()
+        self._lock = greenlets.lock()  # guards _warned
+        self._warned: set[str] = set()
 
     def look(self, conversions: Iterable[Conversion]) -> None:
         """Warn of each conversion of an input that has met a NaN."""
         for conversion in conversions:
-            if conversion.met_nan[0] and conversion.name not in self._told:
+            if conversion.met_nan[0] and conversion.name not in self._warned:
                 self.warn(conversion.name)
 
     def warn(self, name: str) -> None:
         """Warn that NaN was quantised for the input of that name."""
         with self._lock:
-            if name in self._told:
+            if name in self._warned:
                 return
-            self._told.add(name)
+            self._warned.add(name)
         warnings.warn(
             f"input {name!r} is quantised and was given NaN, which became the largest number that it can hold; "
             "this is said once a session",
@@ -50,6 +50,6 @@ def look_at_value(conversion: Conversion) -> None:
     """Warn, once for each conversion, if it has written NaN to a value on the NPU."""
     if conversion.met_nan[0]:
         conversion.met_nan[0] = 0  # inferences need not warn of it again
-        if not conversion.is_told:
-            conversion.is_told = True
+        if not conversion.is_reported:
+            conversion.is_reported = True
             NanWarnings().warn(conversion.name)

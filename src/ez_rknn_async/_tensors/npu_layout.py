@@ -106,7 +106,7 @@ def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Te
         return NativeTensor(attribute, bound, dims, layout, max(native.size, native.size_with_stride))
     if stored is not None and stored.layout != Stored.NC1HWC2:
         raise _refusal(
-            "input", attribute, "an operator on the CPU reads it, in an order that the runtime does not tell"
+            "input", attribute, "an operator on the CPU reads it, in an order that the runtime does not report"
         )
     if native.format == "NC1HWC2":
         return _blocks("input", attribute, bound, dims)

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Form:
-    """One way for a tensor to lie in memory.
+    """The form of one tensor in memory.
 
     Attributes:
         tensor: the layout and the binding of the memory.

@@ -44,12 +44,12 @@ _NUMBERS = ("float32", "float16", "uint8")
 # The ways of giving a context a tensor that are used here; see value_layout.py for the third.
 PIXELS, NATIVE = "pixels", "native"
 ORDERS = ("NCHW", "NHWC")
-# Programs use a few kinds of arrays. One that crops images out of frames of all sizes would add more and more routes.
-_MOST_ROUTES = 1000
+# Programs use a few kinds of arrays. One that crops images out of frames of all sizes would add ever more.
+_MOST_TRANSFERS = 1000
 
 
 @dataclass(frozen=True)
-class Route:
+class Transfers:
     """The transfers of arrays of the same kinds into the memory of one lane, and out of it.
 
     Attributes:
@@ -74,20 +74,20 @@ class DirectRequest:
         quantisations: the conversions of inputs that can meet a NaN.
     """
 
-    __slots__ = ("_route", "_sources", "arrays", "quantisations")
+    __slots__ = ("_sources", "_transfers", "arrays", "quantisations")
 
-    def __init__(self, route: Route, sources: list[Array], arrays: list[Array]) -> None:
-        """Send the ``sources``, which are C-contiguous, along a route."""
-        self._route = route
+    def __init__(self, transfers: Transfers, sources: list[Array], arrays: list[Array]) -> None:
+        """Send the ``sources``, which are C-contiguous."""
+        self._transfers = transfers
         self._sources = sources
         self.arrays = arrays
-        self.quantisations = route.quantisations
+        self.quantisations = transfers.quantisations
 
     def fill(self, task: EngineTask) -> None:
         """Write this request into the structures of a task."""
-        route = self._route
-        task.set_direct(route.inputs, self._sources, route.outputs, self.arrays)
-        task.set_contexts(route.lane, route.shapes)
+        transfers = self._transfers
+        task.set_direct(transfers.inputs, self._sources, transfers.outputs, self.arrays)
+        task.set_contexts(transfers.lane, transfers.shapes)
 
     def ended(self, result: Result | None) -> None:
         """Release nothing: its arrays belong to their owners alone."""
@@ -163,13 +163,13 @@ class Direct:
         self._quantises = [quantization(tensor.attribute) is not None for tensor in sets[0].inputs]
         self._lock = greenlets.lock()  # guards the allocation of memory
         self.memory = {0: self._allocate(0)}
-        # Filled when first needed. Two threads may both make a route: each request owns the one that its task uses.
-        self._routes: dict[Hashable, Route] = {}
+        # Filled when first needed. Two threads may both make the same: each request owns those that its task uses.
+        self._transfers: dict[Hashable, Transfers] = {}
 
     def request(
         self, given: Sequence[Given], chosen: int, receivers: Sequence[Receiver], *, private: bool
     ) -> DirectRequest:
-        """Find the route of these arrays; see :meth:`.Transport.request`."""
+        """Find the transfers for these arrays; see :meth:`.Transport.request`."""
         # The common case makes no call but that of the request: every inference passes through here.
         sources, arrays = [], []
         kinds: list[Hashable] = [chosen]
@@ -185,12 +185,12 @@ class Direct:
             arrays.append(receiver.array)
             kinds += (receiver.array.dtype, receiver.order)
         key = tuple(kinds)
-        route = self._routes.get(key)
-        if route is None:
-            if len(self._routes) >= _MOST_ROUTES:
-                self._routes.clear()
-            route = self._routes.setdefault(key, self._route(chosen, iter(key[1:])))
-        return DirectRequest(route, sources, arrays)
+        transfers = self._transfers.get(key)
+        if transfers is None:
+            if len(self._transfers) >= _MOST_TRANSFERS:
+                self._transfers.clear()
+            transfers = self._transfers.setdefault(key, self._transfers_of(chosen, iter(key[1:])))
+        return DirectRequest(transfers, sources, arrays)
 
     def replace(self, worker: int, lane: int, context: Context) -> None:
         """Allocate memory in the new context of a worker that was set aside; a lane that only values use has none.
@@ -204,28 +204,28 @@ class Direct:
             if memory is not None:
                 memory.replace(worker, context)
 
-    def _route(self, chosen: int, kinds: Iterator[Any]) -> Route:
-        """Make the route of arrays of these kinds: dtype, order, row of each input; dtype and order of each output."""
+    def _transfers_of(self, chosen: int, kinds: Iterator[Any]) -> Transfers:
+        """Make the transfers for arrays of these kinds: dtype, order, row of inputs; dtype, order of outputs."""
         tensors = self.sets[chosen]
-        entering = [(next(kinds), next(kinds), next(kinds)) for _ in tensors.inputs]
-        leaving = [(next(kinds), next(kinds)) for _ in tensors.outputs]
-        is_pixels = [takes and kind[0] == np.uint8 for takes, kind in zip(self._takes_pixels, entering)]
+        input_kinds = [(next(kinds), next(kinds), next(kinds)) for _ in tensors.inputs]
+        output_kinds = [(next(kinds), next(kinds)) for _ in tensors.outputs]
+        is_pixels = [takes and kind[0] == np.uint8 for takes, kind in zip(self._takes_pixels, input_kinds)]
         lane, memory = self._lane(tuple(PIXELS if pixels else NATIVE for pixels in is_pixels))
         inputs = []
-        for index, (dtype, order, row) in enumerate(entering):
+        for index, (dtype, order, row) in enumerate(input_kinds):
             native = _ways(tensors.inputs[index])[is_pixels[index]]
             conversion = input_conversion(native, dtype, order, self.normalisations[index], row)
             inputs.append(memory.inputs[index].bound(native.bound).transfer(conversion))
         outputs = [
             memory.outputs[index].bound(native.bound).transfer(output_conversion(native, dtype, order))
-            for index, (native, (dtype, order)) in enumerate(zip(tensors.outputs, leaving))
+            for index, (native, (dtype, order)) in enumerate(zip(tensors.outputs, output_kinds))
         ]
         quantisations = [
             transfer.conversion
             for transfer, quantises in zip(inputs, self._quantises)
             if quantises and transfer.conversion is not None
         ]
-        return Route(lane, self._descriptions[chosen], tuple(inputs), tuple(outputs), tuple(quantisations))
+        return Transfers(lane, self._descriptions[chosen], tuple(inputs), tuple(outputs), tuple(quantisations))
 
     def _lane(self, inputs_way: tuple[str, ...]) -> tuple[int, LaneMemory]:
         """Return the lane for inputs that are bound in these ways, and its memory."""

@@ -361,7 +361,7 @@ def _address(buffer_ptr: Any) -> int:
             f"buffer_ptr takes an address, such as array.ctypes.data, not {shown(buffer_ptr)}"
         ) from None
     if address <= 0:
-        raise RknnValueError(f"buffer_ptr={address} is no address")
+        raise RknnValueError(f"buffer_ptr={address} is not an address")
     return address
 
 

@@ -228,7 +228,7 @@ class OrtValue:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False and not (isinstance(self._tensor, HostTensor) and dtype in (None, self._tensor.array.dtype)):
-            raise ValueError("the numbers of this OrtValue cannot be had without a copy")
+            raise ValueError("the numbers of this OrtValue cannot be read without a copy")
         if isinstance(self._tensor, HostTensor) and not copy:
             return np.asarray(self._tensor.array, dtype)
         return self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
@@ -239,7 +239,7 @@ class OrtValue:
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)  # kDLCPU: what is on the NPU is handed on as a copy
 
-    # ---- What it is ----
+    # ---- Description ----
 
     def shape(self) -> list[int]:
         """Return the shape of the arrays that go in and come out."""

@@ -306,7 +306,7 @@ def parse_mem_flags(mem_flags: Any) -> str:
             raise RknnTypeError(f"mem_flags takes a name or a number, not {shown(mem_flags)}") from None
     if flags is None:
         names = ", ".join(map(repr, MEM_FLAGS))
-        raise RknnValueError(f"mem_flags={mem_flags!r} is no kind of memory; there are {names}, and 0, 1, 2, 4")
+        raise RknnValueError(f"mem_flags={mem_flags!r} is not a kind of memory; choose one of {names}, or 0, 1, 2, 4")
     return flags
 
 

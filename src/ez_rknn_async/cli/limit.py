@@ -1,4 +1,4 @@
-"""The limit of a model's throughput, told from the times of an inference's stages."""
+"""The limit of a model's throughput, derived from the times of an inference's stages."""
 
 from __future__ import annotations
 
