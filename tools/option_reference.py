@@ -47,7 +47,7 @@ from .provider_options import refuse_both
 
 
 class Rknpu2ProviderOptions(TypedDict, total=False):
-    """The options of a session; see :func:`make_provider_options` for what each means."""
+    """The options of a session; see :func:`make_provider_options` for their meaning."""
 
 {keys}
 
@@ -56,7 +56,7 @@ def make_provider_options(
     *,
 {keywords}
 ) -> dict[str, Any]:
-    """Return the dictionary for ``InferenceSession(..., provider_options=...)``, without options that are None.
+    """Make the dictionary for ``InferenceSession(..., provider_options=...)``; what is None is left out.
 
     Args:
 {meanings}

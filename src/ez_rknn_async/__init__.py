@@ -72,7 +72,7 @@ __all__ = [
     "RknnTypeError",
 ]
 
-# The documented other names.
+# Documented aliases.
 make_rknpu2_provider_options = make_provider_options
 SessionIOBinding = IOBinding
 

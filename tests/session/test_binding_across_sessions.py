@@ -35,7 +35,7 @@ def test_an_output_feeds_another_session_without_leaving_the_npu(open_session: O
 def test_lists_all_differences_of_an_unfit_value(open_session: OpenSession) -> None:
     """The user then corrects them all at once."""
     first, second = open_session("conv_c4_int8"), open_session("conv_c16_int8", zero_copy_layout="native")
-    with pytest.raises(RknnValueError, match=r"memory is another: shape: .*; scale: .*; zero point: .*") as error:
+    with pytest.raises(RknnValueError, match=r"memory differs: shape: .*; scale: .*; zero point: .*") as error:
         second.io_binding().bind_ortvalue_input("x", room(first, first.output_names[0]))
     assert "[1, 8, 16, 16] instead of [1, 16, 16, 16]" in str(error.value)
 

@@ -199,7 +199,7 @@ def test_binding_does_not_change_a_value(open_session: OpenSession) -> None:
         (lambda b, s: b.bind_output("y", shape=[1]), RknnValueError, "has shape"),
         (lambda b, s: b.bind_output("y", "rknpu2", buffer_ptr=1), RknnValueError, "bind_ortvalue_output"),
         (lambda b, s: b.bind_output("y", buffer_ptr="here"), RknnTypeError, "takes an address"),
-        (lambda b, s: b.bind_output("y", buffer_ptr=0), RknnValueError, "no address"),
+        (lambda b, s: b.bind_output("y", buffer_ptr=0), RknnValueError, "not an address"),
         (lambda b, s: s.run_with_iobinding(None), RknnTypeError, "takes what io_binding"),
         (lambda b, s: s.run_with_iobinding(b), RknnValueError, "nothing is bound to input 'x'"),
         (lambda b, s: s.run_with_iobinding_async(b, None), RknnTypeError, "callback must be callable"),

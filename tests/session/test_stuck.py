@@ -43,7 +43,7 @@ def contexts_are_back(living_contexts: Callable[[], int]) -> Callable[[], None]:
 
     def wait() -> None:
         for thread in threading.enumerate():
-            if thread.name in ("ez-rknn-errand", "ez-rknn-replace"):
+            if thread.name in ("ez-rknn-job", "ez-rknn-replace"):
                 thread.join(60)
         wait_until(lambda: living_contexts() == before)
 

@@ -1,7 +1,7 @@
-"""Public methods under the name of their class, and what to say when one is called wrongly.
+"""Public methods under the name of their class, and the error for a wrong call.
 
-The session's methods are spread over several classes, which are none of the user's business: errors and documentation
-speak of ``InferenceSession``.
+A public class may have its methods from private base classes, which users need not know: errors and documentation
+name the public class.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def under_one_name(public: Class) -> Class:
-    """A class decorator: methods that come from this package's own base classes are named after the class itself."""
+    """Name methods that a class has from this package's own base classes after the class itself; a class decorator."""
     for base in public.__mro__[1:]:
         if base.__module__.partition(".")[0] == _PACKAGE:
             for name, member in vars(base).items():
@@ -36,12 +36,12 @@ def _rename(function: Any, public: type, name: str) -> None:
 
 
 def is_of_the_call(error: TypeError) -> bool:
-    """Whether Python refused the arguments of the call that the caller's frame has made, and nothing of it ran."""
+    """Check if Python refused the arguments of the call that the caller's frame has made, and nothing of it ran."""
     return error.__traceback__ is not None and error.__traceback__.tb_next is None
 
 
 def wrong_call(method: Callable[..., Any], error: TypeError) -> RknnTypeError:
-    """The error for a method that cannot be called with such arguments."""
+    """Return the error for a method that cannot be called with such arguments."""
     parameters = list(inspect.signature(method).parameters.values())[1:]
     needs_names = parameters and parameters[0].name == "output_names"
     everything = "; output_names=None stands for all outputs" if needs_names else ""
@@ -49,7 +49,7 @@ def wrong_call(method: Callable[..., Any], error: TypeError) -> RknnTypeError:
 
 
 def usage(method: Callable[..., Any]) -> str:
-    """How a method is called: its name, and the names of its arguments, with their defaults."""
+    """Return a method's usage: its name, and the names of its arguments, with their defaults."""
     parameters = list(inspect.signature(method).parameters.values())[1:]
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
     return f"{method.__name__}{inspect.Signature(bare)}"

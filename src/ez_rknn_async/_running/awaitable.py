@@ -1,4 +1,4 @@
-"""One inference for a coroutine: no thread of its own, no polling, and cancelling cancels."""
+"""One inference awaited by a coroutine: without a thread, without polling, and cancellable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
-    """Run a request and return all outputs; other coroutines go on meanwhile.
+    """Run a request and return all outputs; other coroutines run meanwhile.
 
     Raises:
         RknnTimeoutError: no place in the queue in time, or the run took too long.
@@ -28,7 +28,7 @@ async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
     ended: asyncio.Future[Result] = loop.create_future()
 
     def receive(_: Request, result: Result) -> None:
-        # A loop that was closed meanwhile refuses the call, and nobody waits any more.
+        # A loop that was closed meanwhile refuses the call, and no one waits any more.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle, ended, result)
 
@@ -40,7 +40,7 @@ async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
     try:
         result = await ended
     except BaseException:
-        # Cancelled, or dropped with its loop. What a worker has taken up ends by itself, and its values with it.
+        # Cancelled, or dropped with its loop. A task that a worker has taken up ends by itself and frees its values.
         if executor.cancel(identifier):
             request.ended(None)
         raise

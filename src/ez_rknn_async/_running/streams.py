@@ -1,7 +1,7 @@
 """``map``: a bounded, lazy stream of inferences, for threads and for coroutines.
 
 Both are iterators and not generators, because an inference that fails must raise at its own item and leave the stream
-usable, while a generator that raises is over.
+usable, whereas a generator that raises is finished.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def check_feeds(feeds: Any, caller: str, *, asynchronous: bool = False) -> None:
-    """Refuse what is no stream of feeds.
+    """Check that ``feeds`` is a stream of feeds.
 
     Raises:
         RknnTypeError: it cannot be iterated over, or it is a single feed; ``caller`` is the method's name.
@@ -47,7 +47,7 @@ def check_feeds(feeds: Any, caller: str, *, asynchronous: bool = False) -> None:
     if asynchronous and hasattr(feeds, "__aiter__"):
         return
     if hasattr(feeds, "__aiter__"):
-        raise RknnTypeError(f"feeds takes an iterable of feeds, not {shown(feeds)}; use map_awaitable() for such ones")
+        raise RknnTypeError(f"feeds takes an iterable of feeds, not {shown(feeds)}; use map_awaitable() instead")
     try:
         iter(feeds)
     except TypeError:
@@ -65,7 +65,7 @@ def check_stream(
     *,
     asynchronous: bool = False,
 ) -> int:
-    """Check what ``map()`` is called with, and return how many inferences are to be under way.
+    """Check the arguments of ``map()``, and return the number of inferences to have under way.
 
     Raises:
         RknnTypeError, RknnValueError: an argument is wrong; ``caller`` is the method's name.
@@ -78,9 +78,9 @@ def check_stream(
 class Stream(ProcessBound):
     """The results of a stream of feeds; at most ``depth`` of them are under way.
 
-    Iterating gives in the feeds as there is room for them. An item whose inference failed, or whose feed was wrong,
-    raises when it is its turn; the items after it still come. Several threads may iterate over one stream:
-    each item goes to one of them.
+    Iterating submits the feeds as there is room for them. An item whose inference failed, or whose feed was wrong,
+    raises when it is its turn; the items after it still come. Several threads may iterate over one stream: each item
+    goes to one of them.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Stream(ProcessBound):
         return result_of(future)
 
     def _next_future(self) -> Future[Results]:
-        # At least one, so that as many go in as come out; more only while there is nothing to give out.
+        # At least one, so that as many go in as come out; more only while no result is ready.
         while not self._fed and len(self._window) < self._depth:
             self._feed_one()
             if self._has_result():
@@ -121,7 +121,7 @@ class Stream(ProcessBound):
         return future
 
     def close(self) -> None:
-        """Give in no more, cancel what is queued, and forget the rest; the session stays usable."""
+        """Submit no more, cancel what is queued, and forget the rest; the session stays usable."""
         self._fed = True
         with contextlib.suppress(IndexError):
             while True:
@@ -153,7 +153,7 @@ class Stream(ProcessBound):
             self._fed = True
             return
         except BaseException as error:
-            # The source of the feeds is broken: what it gave before is still delivered, then its error.
+            # The source of the feeds has failed: the results of earlier feeds are still delivered, then its error.
             self._fed = True
             future: Future[Results] = _failed(error)
         else:
@@ -191,7 +191,7 @@ class AsyncStream(ProcessBound):
         return self
 
     async def __anext__(self) -> Results:
-        # At least one, so that as many go in as come out; more only while there is nothing to give out.
+        # At least one, so that as many go in as come out; more only while no result is ready.
         while not self._fed and len(self._window) < self._depth:
             await self._feed_one()
             if self._has_result():
@@ -205,7 +205,7 @@ class AsyncStream(ProcessBound):
         return task.result()
 
     async def aclose(self) -> None:
-        """Give in no more and cancel what is under way; the session stays usable."""
+        """Submit no more and cancel what is under way; the session stays usable."""
         self._fed = True
         tasks = list(self._window)
         self._window.clear()
