@@ -16,7 +16,7 @@ from ._running.futures import submit
 from ._running.pipeline import Pipeline
 from ._running.queue_timeout import QueueTimeout
 from ._running.retry import retried
-from ._running.streams import AsyncStream, Stream, check_stream
+from ._running.streams import Stream, check_stream
 from ._running.weight_lender import weight_lender
 from ._tensors.inputs import owned
 from ._tensors.outputs import select, selected
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ._options.providers import ProviderOptionsLike, Providers
     from ._options.run_options import RunOptionsLike
     from ._options.session_options import SessionOptions, SessionOptionsLike
+    from ._running.async_stream import AsyncStream
     from ._running.callback import Callback
     from ._running.futures import RunFuture
     from ._tensors.metadata import ModelMetadata
@@ -221,7 +222,9 @@ class InferenceSession(ProcessBound):
     ) -> AsyncStream:
         """Run :meth:`map` for coroutines, also on asynchronous ``feeds``; ``await stream.aclose()`` ends it early."""
         depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map_awaitable", asynchronous=True)
-        return AsyncStream(feeds, lambda feed: self.run_awaitable(output_names, feed), depth=depth, ordered=ordered)
+        return awaitable.stream(
+            feeds, lambda feed: self.run_awaitable(output_names, feed), depth=depth, ordered=ordered
+        )
 
     def run_pipeline(
         self, input_feed: Any, depth: int = 3, reset: bool = False, output_names: Names = None

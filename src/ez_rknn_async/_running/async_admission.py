@@ -7,7 +7,6 @@ Coroutines of several loops in several threads may share one line.
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import contextlib
 import threading
@@ -151,6 +150,8 @@ class _Place:
     """
 
     def __init__(self) -> None:
+        import asyncio  # see awaitable.py
+
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
         self.is_late = False
