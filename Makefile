@@ -20,7 +20,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -p
 
 .PHONY: demo help test test-all test-python test-native test-address test-valgrind test-zoo test-direct test-peer
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
-.PHONY: soak lint format options declarations changelog clean
+.PHONY: soak lint lint-native format options declarations changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -34,7 +34,7 @@ help:
 test: test-native test-address test-python
 
 test-python: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 ## test-all: the Python suite under each of PYTHONS, each in an environment of its own
 test-all: $(VENV)/.wheel
@@ -148,7 +148,12 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	PYTHONPATH=src $(BIN)/lint-imports --no-cache
+	$(BIN)/python tools/native-rooms.py
 	find native examples benchmarks tests -name '*.cpp' -o -name '*.h' -o -name '*.c' | xargs $(BIN)/clang-format --dry-run --Werror
+
+## lint-native: clang's warnings about native/, and what is used without the lock that guards it
+lint-native:
+	tools/lint-native.sh
 
 ## format: put everything into the project's format
 format: $(VENV)/.lint

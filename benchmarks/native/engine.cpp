@@ -1,4 +1,4 @@
-/* What the engine adds to an inference, with a runtime whose calls do nothing: ezr_engine_bench. */
+/* The engine's overhead per inference, with a runtime whose calls do nothing: ezr_engine_bench. */
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -33,16 +33,16 @@ ezr_engine *create(const std::vector<ezr_worker> &workers, const std::vector<uin
     return engine;
 }
 
-/* Nanoseconds per call, in the best of several rounds. */
+/* Returns the nanoseconds per call in the best of several rounds. */
 template <typename Function>
 double nanoseconds_per_call(Function function) {
-    constexpr int kRounds = 20, kCalls = 10'000;
+    constexpr int rounds = 20, call_count = 10'000;
     double best = 0;
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
         const auto start = std::chrono::steady_clock::now();
-        for (int i = 0; i < kCalls; ++i) function();
+        for (int i = 0; i < call_count; ++i) function();
         const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;
-        const double each = elapsed.count() / kCalls;
+        const double each = elapsed.count() / call_count;
         best = round == 0 ? each : std::min(best, each);
     }
     return best;

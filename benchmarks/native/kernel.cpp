@@ -1,4 +1,4 @@
-/* How fast the kernels move bytes, beside memcpy on the same buffers: ezr_kernel_bench. */
+/* The kernels' bandwidth, compared with memcpy on the same buffers: ezr_kernel_bench. */
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -9,14 +9,14 @@
 
 namespace {
 
-/* The best of several rounds, in bytes per nanosecond, which is GB/s. */
+/* Returns the best of several rounds, in bytes per nanosecond, which is GB/s. */
 template <typename Function>
 double gigabytes_per_second(size_t bytes, Function function) {
-    constexpr int kRounds = 15;
-    constexpr size_t kBytesPerRound = 20'000'000;
-    const size_t repeats = kBytesPerRound / bytes + 1;
+    constexpr int rounds = 15;
+    constexpr size_t bytes_per_round = 20'000'000;
+    const size_t repeats = bytes_per_round / bytes + 1;
     double best = 0;
-    for (int round = 0; round < kRounds; ++round) {
+    for (int round = 0; round < rounds; ++round) {
         const auto start = std::chrono::steady_clock::now();
         for (size_t i = 0; i < repeats; ++i) function();
         const std::chrono::duration<double, std::nano> elapsed = std::chrono::steady_clock::now() - start;

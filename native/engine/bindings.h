@@ -1,14 +1,13 @@
 /* Which memory a context's inputs and outputs are bound to. */
-#ifndef EZ_RKNN_BINDINGS_H
-#define EZ_RKNN_BINDINGS_H
+#pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
-#include "shapes.h"
+#include "engine/shapes.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* The bindings (ezr_io.binding) of the inputs, or of the outputs, of one context, by index. */
 class Bindings {
@@ -16,17 +15,17 @@ class Bindings {
     /* Whether that tensor is bound like this already. */
     bool holds(size_t index, uint64_t binding) const { return index < bound_.size() && bound_[index] == binding; }
     void forget(size_t index) {
-        if (index < bound_.size()) bound_[index] = kNone;
+        if (index < bound_.size()) bound_[index] = none;
     }
-    void forget_all() { std::fill(bound_.begin(), bound_.end(), kNone); }
+    void forget_all() { std::fill(bound_.begin(), bound_.end(), none); }
     /* May throw std::bad_alloc, for the first task of a context. */
     void remember(size_t index, uint64_t binding) {
-        if (index >= bound_.size()) bound_.resize(index + 1, kNone);
+        if (index >= bound_.size()) bound_.resize(index + 1, none);
         bound_[index] = binding;
     }
 
   private:
-    static constexpr uint64_t kNone = 0;
+    static constexpr uint64_t none = 0;
     std::vector<uint64_t> bound_;
 };
 
@@ -38,6 +37,4 @@ struct ContextState {
     Bindings outputs;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

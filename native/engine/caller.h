@@ -1,14 +1,13 @@
 /* A thread that waits in ezr_run for a task that a worker will run. */
-#ifndef EZ_RKNN_CALLER_H
-#define EZ_RKNN_CALLER_H
+#pragma once
 
 #include <list>
 
-#include "event.h"
-#include "task.h"
-#include "waiting_line.h"
+#include "engine/event.h"
+#include "engine/task.h"
+#include "engine/waiting_line.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Guarded by the engine's lock. Its address is what the task knows it by, so it lives in the node of a list, which goes
  * into the engine's keeping while the thread is away to run its signal handlers. */
@@ -27,6 +26,4 @@ struct Caller {
 
 using CallerList = std::list<Caller>;
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

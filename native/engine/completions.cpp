@@ -1,8 +1,8 @@
-#include "completions.h"
+#include "engine/completions.h"
 
 #include <iterator>
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 void Completions::expect(Task &task) {
     ++owed_;
@@ -66,4 +66,4 @@ int32_t Completions::collect(TaskList &to) {
     return status;
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

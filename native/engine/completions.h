@@ -1,14 +1,13 @@
 /* Finished tasks on their way to whoever collects them, in the order of submission or as they finish; and what else
  * there is to tell. */
-#ifndef EZ_RKNN_COMPLETIONS_H
-#define EZ_RKNN_COMPLETIONS_H
+#pragma once
 
 #include <cstdint>
 
-#include "monotonic.h"
-#include "task.h"
+#include "engine/monotonic.h"
+#include "engine/task.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Everything here is guarded by the engine's lock, and `ready` is notified under it.
  *
@@ -64,6 +63,4 @@ class Completions {
     bool has_room_to_tell_ = false;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

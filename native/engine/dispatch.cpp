@@ -1,11 +1,11 @@
-#include "dispatch.h"
+#include "engine/dispatch.h"
 
 #include <algorithm>
 
-namespace ezr {
+namespace ez_rknn::engine {
 namespace {
 
-constexpr uint32_t kNoGroup = UINT32_MAX;
+constexpr uint32_t no_group = UINT32_MAX;
 
 }  // namespace
 
@@ -65,7 +65,7 @@ void Dispatch::accept(Task &task, const Group &group) {
 
 void Dispatch::enqueue(TaskList &task) {
     Task &front = task.front();
-    const uint32_t route = is_least_loaded() ? kNoGroup : next_route();
+    const uint32_t route = is_least_loaded() ? no_group : next_route();
     TaskList &queue = is_least_loaded() ? common_ : groups_[route].queue();
     places_.emplace(next_id_, Place{&queue, task.begin()});
     front.result.group = route;
@@ -134,7 +134,7 @@ bool Dispatch::is_retired() const {
 }
 
 void Dispatch::count(const ezr_result &result) {
-    groups_[result.group == kNoGroup ? order_.front() : result.group].count(result);
+    groups_[result.group == no_group ? order_.front() : result.group].count(result);
 }
 
 ezr_group_stats Dispatch::stats(uint32_t group) const {
@@ -143,4 +143,4 @@ ezr_group_stats Dispatch::stats(uint32_t group) const {
     return stats;
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

@@ -1,16 +1,15 @@
 /* Which group runs which task: the queues, and the two rules by which tasks get into them. */
-#ifndef EZ_RKNN_DISPATCH_H
-#define EZ_RKNN_DISPATCH_H
+#pragma once
 
 #include <cstdint>
 #include <deque>
 #include <unordered_map>
 #include <vector>
 
-#include "group.h"
-#include "task.h"
+#include "engine/group.h"
+#include "engine/task.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Everything here is guarded by the engine's lock.
  *
@@ -77,6 +76,4 @@ class Dispatch {
     int64_t next_id_ = 0;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

@@ -1,20 +1,20 @@
 /* How an engine ends. */
 #include <algorithm>
 
-#include "engine.h"
+#include "engine/engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 void Engine::close(bool discard) {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     close_locked(discard);
 }
 
 int32_t Engine::join(const Deadline &deadline) {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!closed_) return EZR_INVALID;
     while (working_threads_ > 0) {
-        if (!thread_ended_.wait_until(lock, deadline) && working_threads_ > 0) return EZR_TIMEOUT;
+        if (!thread_ended_.wait_until(mutex_, deadline) && working_threads_ > 0) return EZR_TIMEOUT;
     }
     return EZR_OK;
 }
@@ -44,11 +44,11 @@ uint32_t Engine::end(int32_t timeout_ms, rknn_context *left, uint32_t capacity) 
     ThreadList ended;
     uint32_t count = 0;
     {
-        Lock lock(mutex_);
+        const Lock lock(mutex_);
         close_locked(false);
-        while (working_threads_ > 0) thread_ended_.wait(lock);
+        while (working_threads_ > 0) thread_ended_.wait(mutex_);
         const Deadline deadline = Deadline::in_ms(timeout_ms);
-        while (!stuck_.empty() && thread_ended_.wait_until(lock, deadline)) continue;
+        while (!stuck_.empty() && thread_ended_.wait_until(mutex_, deadline)) continue;
         for (const Task &task : stuck_) {
             if (count < capacity) left[count] = task.context;
             ++count;
@@ -63,8 +63,8 @@ uint32_t Engine::end(int32_t timeout_ms, rknn_context *left, uint32_t capacity) 
 }
 
 bool Engine::is_complete() {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     return stuck_.empty();
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

@@ -1,8 +1,8 @@
-#include "engine.h"
+#include "engine/engine.h"
 
 #include <algorithm>
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 bool Engine::is_valid(const ezr_config *config) {
     if (config == nullptr || config->workers == nullptr || config->routes == nullptr) return false;
@@ -44,22 +44,29 @@ Engine::~Engine() {
 
 /* ---- Admission ---- */
 
-int32_t Engine::wait_for_completions(Lock &lock, Turn &turn) {
-    const auto ready = [this] { return closed_ || completions_.has_room(); };
-    if (submitters_.wait(lock, turn, ready) != Wake::kSet) return EZR_TIMEOUT;
+int32_t Engine::wait_for_completions(Turn &turn) {
+    const auto ready = [this] {
+        mutex_.assert_held();
+        return closed_ || completions_.has_room();
+    };
+    if (submitters_.wait(mutex_, turn, ready) != Wake::set) return EZR_TIMEOUT;
     submitters_.wake_first();  // the answer is still yes: room is taken by finishing, not by submitting
     return closed_ ? EZR_CLOSED : EZR_OK;
 }
 
-int32_t Engine::wait_for_queue(Lock &lock, Turn &turn) {
+int32_t Engine::wait_for_queue(Turn &turn) {
     // Which queue is asked anew each time: the id, and with it the group, belongs to whoever is first in line.
     const auto ready = [this] {
+        mutex_.assert_held();
         grant_room();  // before anyone who came later takes the room
         return closed_ || may_admit();
     };
-    const auto due = [this] { return dispatch_.has_room() ? pace_due() : Deadline::never(); };
-    const Wake wake = admission_.wait(lock, turn, ready, due);
-    if (wake != Wake::kSet) return wake == Wake::kTimeout ? EZR_TIMEOUT : EZR_INTERRUPTED;
+    const auto due = [this] {
+        mutex_.assert_held();
+        return dispatch_.has_room() ? pace_due() : Deadline::never();
+    };
+    const Wake wake = admission_.wait(mutex_, turn, ready, due);
+    if (wake != Wake::set) return wake == Wake::timeout ? EZR_TIMEOUT : EZR_INTERRUPTED;
     if (!closed_) return EZR_OK;
     admission_.wake_first();  // one after the other they all leave
     return EZR_CLOSED;
@@ -86,18 +93,18 @@ void Engine::after_leaving_queue() {
 }
 
 int64_t Engine::submit(const ezr_task *task, int32_t timeout_ms) {
-    if (!ezr::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
+    if (!ez_rknn::engine::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
     TaskList accepted;
     accepted.emplace_back(*task);
     Turn in_submitters{Deadline::in_ms(timeout_ms)};
     Turn in_admission = in_submitters;
 
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     const bool passes_the_lines = timeout_ms == 0 && room_.is_granted && !closed_;
     if (timeout_ms == 0) room_.is_granted = false;
     if (!passes_the_lines) {
-        int32_t status = wait_for_completions(lock, in_submitters);
-        if (status == EZR_OK) status = wait_for_queue(lock, in_admission);
+        int32_t status = wait_for_completions(in_submitters);
+        if (status == EZR_OK) status = wait_for_queue(in_admission);
         if (status != EZR_OK) return status;
     }
 
@@ -117,7 +124,7 @@ int64_t Engine::submit(const ezr_task *task, int32_t timeout_ms) {
 
 int32_t Engine::cancel(int64_t id) {
     TaskList withdrawn;
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     const Task *task = dispatch_.find(id);
     if (task == nullptr || task->caller != nullptr) return EZR_INVALID;
     dispatch_.withdraw(id, withdrawn);
@@ -127,7 +134,7 @@ int32_t Engine::cancel(int64_t id) {
 }
 
 void Engine::notify_room() {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     if (room_.is_pending) return;
     room_ = {true, false, submitters_.last_number(), admission_.last_number()};
     admit_next();
@@ -183,14 +190,14 @@ void Engine::end_unstarted(TaskList &tasks, int32_t code) {
 
 int32_t Engine::next_completions(const Deadline &deadline, uint32_t capacity, ezr_result *results, int32_t *statuses) {
     TaskList collected;  // declared before the lock: the tasks are freed after it is released
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     bool is_late = false;
     while (!completions_.has_next()) {
         if (closed_ && completions_.is_drained()) return EZR_CLOSED;
         if (is_late) return EZR_TIMEOUT;
         const bool watches_pace = could_grant_room_but_for_pace();
         const bool in_time =
-            completions_.ready.wait_until(lock, watches_pace ? std::min(deadline, pace_due()) : deadline);
+            completions_.ready.wait_until(mutex_, watches_pace ? std::min(deadline, pace_due()) : deadline);
         is_late = !in_time && deadline.has_passed();
         grant_room();
     }
@@ -208,7 +215,7 @@ int32_t Engine::next_completions(const Deadline &deadline, uint32_t capacity, ez
 }
 
 void Engine::stats(ezr_group_stats *groups, ezr_stage_stats *stages) {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     if (groups != nullptr) {
         for (const Group &group : dispatch_.groups()) *groups++ = dispatch_.stats(group.index());
     }
@@ -216,7 +223,7 @@ void Engine::stats(ezr_group_stats *groups, ezr_stage_stats *stages) {
 }
 
 void Engine::health(ezr_worker_health *workers) {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     for (const Worker &worker : workers_) {
         const uint32_t state = worker.is_lost              ? EZR_WORKER_LOST
                                : worker.awaits_replacement ? EZR_WORKER_STALLED
@@ -226,9 +233,9 @@ void Engine::health(ezr_worker_health *workers) {
 }
 
 void Engine::reset_stats() {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     for (Group &group : dispatch_.groups()) group.reset_stats();
     stages_ = Stages();
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

@@ -3,25 +3,24 @@
  * One lock guards all of it. It is held for the few list operations that a task's passage takes, never during a call
  * into the runtime; and because every question that a thread sleeps on is answered under it, and every change of an
  * answer is notified under it, no wake-up can be lost between two locks. */
-#ifndef EZ_RKNN_ENGINE_IMPL_H
-#define EZ_RKNN_ENGINE_IMPL_H
+#pragma once
 
 #include <atomic>
 #include <list>
-#include <mutex>
 #include <thread>
 #include <vector>
 
-#include "caller.h"
-#include "completions.h"
-#include "dispatch.h"
-#include "monotonic.h"
-#include "pace.h"
-#include "stages.h"
-#include "task.h"
-#include "waiting_line.h"
+#include "common/mutex.h"
+#include "engine/caller.h"
+#include "engine/completions.h"
+#include "engine/dispatch.h"
+#include "engine/monotonic.h"
+#include "engine/pace.h"
+#include "engine/stages.h"
+#include "engine/task.h"
+#include "engine/waiting_line.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 class Engine {
   public:
@@ -59,8 +58,6 @@ class Engine {
     Engine *next_left_behind = nullptr;
 
   private:
-    using Lock = std::unique_lock<std::mutex>;
-
     struct Lane {
         rknn_context context;
         ContextState state; /* a task on the context has it */
@@ -93,81 +90,81 @@ class Engine {
     /* ---- Admission: engine.cpp ---- */
 
     /* Waits for the turn of a task that needs a place in a queue: EZR_OK, _TIMEOUT, _INTERRUPTED or _CLOSED. */
-    int32_t wait_for_queue(Lock &lock, Turn &turn);
-    int32_t wait_for_completions(Lock &lock, Turn &turn);
+    int32_t wait_for_queue(Turn &turn) EZ_RKNN_REQUIRES(mutex_);
+    int32_t wait_for_completions(Turn &turn) EZ_RKNN_REQUIRES(mutex_);
     /* From when on, and whether, the next task may be admitted. */
-    Deadline pace_due() const;
-    bool is_pace_due() const { return !pace_.is_kept() || pace_due().has_passed(); }
-    bool may_admit() const { return dispatch_.has_room() && is_pace_due(); }
+    Deadline pace_due() const EZ_RKNN_REQUIRES(mutex_);
+    bool is_pace_due() const EZ_RKNN_REQUIRES(mutex_) { return !pace_.is_kept() || pace_due().has_passed(); }
+    bool may_admit() const EZ_RKNN_REQUIRES(mutex_) { return dispatch_.has_room() && is_pace_due(); }
     /* To be called when the next task may have got room. */
-    void admit_next();
+    void admit_next() EZ_RKNN_REQUIRES(mutex_);
     /* To be called when tasks left a queue, for a context or because they were withdrawn. */
-    void after_leaving_queue();
+    void after_leaving_queue() EZ_RKNN_REQUIRES(mutex_);
     /* Serves the request of notify_room(), if its turn has come. */
-    void grant_room();
-    bool could_grant_room_but_for_pace() const;
+    void grant_room() EZ_RKNN_REQUIRES(mutex_);
+    bool could_grant_room_but_for_pace() const EZ_RKNN_REQUIRES(mutex_);
 
     /* ---- Running and waiting: run.cpp ---- */
 
-    Group *group_for_caller(bool is_interruptible);
-    int32_t run_here(Lock &lock, TaskList &task, Group &group, ezr_result *result);
-    int32_t attend(Lock &lock, CallerList &caller, ezr_result *result);
-    int32_t wait_until_ended(Lock &lock, CallerList &caller, ezr_result *result);
-    int32_t park(CallerList &caller, int64_t id, ezr_result *result);
-    CallerList taken_from_away(int64_t id);
-    void forget_queued(int64_t id);
+    Group *group_for_caller(bool is_interruptible) EZ_RKNN_REQUIRES(mutex_);
+    int32_t run_here(TaskList &task, Group &group, ezr_result *result) EZ_RKNN_REQUIRES(mutex_);
+    int32_t attend(CallerList &caller, ezr_result *result) EZ_RKNN_REQUIRES(mutex_);
+    int32_t wait_until_ended(CallerList &caller, ezr_result *result) EZ_RKNN_REQUIRES(mutex_);
+    int32_t park(CallerList &caller, int64_t id, ezr_result *result) EZ_RKNN_REQUIRES(mutex_);
+    CallerList taken_from_away(int64_t id) EZ_RKNN_REQUIRES(mutex_);
+    void forget_queued(int64_t id) EZ_RKNN_REQUIRES(mutex_);
 
     /* ---- Ended tasks: engine.cpp ---- */
 
     /* Counts a task that ran. */
-    void count(const ezr_result &result);
+    void count(const ezr_result &result) EZ_RKNN_REQUIRES(mutex_);
     /* Hands the ended task at the front of `task` to whoever waits for it. */
-    void deliver(TaskList &task);
+    void deliver(TaskList &task) EZ_RKNN_REQUIRES(mutex_);
     /* Ends tasks that no worker has taken up and none will. */
-    void end_unstarted(TaskList &tasks, int32_t code);
+    void end_unstarted(TaskList &tasks, int32_t code) EZ_RKNN_REQUIRES(mutex_);
 
     /* ---- Threads: worker.cpp ---- */
 
     void start_threads();
-    void start_thread(uint32_t group);
+    void start_thread(uint32_t group) EZ_RKNN_REQUIRES(mutex_);
     void work(Thread &self);
-    bool wait_for_work(Lock &lock, Group &group);
+    bool wait_for_work(Group &group) EZ_RKNN_REQUIRES(mutex_);
     /* Runs the task of `task` on an idle context of the group, without the lock. False if it was set aside meanwhile:
      * then `task` is empty and the calling thread has no business here any more. */
-    bool run_on_context(Lock &lock, TaskList &task, Group &group, int64_t started_ns);
+    bool run_on_context(TaskList &task, Group &group, int64_t started_ns) EZ_RKNN_REQUIRES(mutex_);
 
     /* ---- The watchdog: watchdog.cpp ---- */
 
     bool has_watchdog() const { return run_timeout_ns_ > 0; }
     void watch_over();
-    void watch(TaskList &task);
-    bool unwatch(TaskList::iterator place, TaskList &task);
-    void set_aside_first();
-    void give_up(Worker &worker);
-    void end_hopeless();
+    void watch(TaskList &task) EZ_RKNN_REQUIRES(mutex_);
+    bool unwatch(TaskList::iterator place, TaskList &task) EZ_RKNN_REQUIRES(mutex_);
+    void set_aside_first() EZ_RKNN_REQUIRES(mutex_);
+    void give_up(Worker &worker) EZ_RKNN_REQUIRES(mutex_);
+    void end_hopeless() EZ_RKNN_REQUIRES(mutex_);
 
     /* ---- The end: ending.cpp ---- */
 
-    void close_locked(bool discard);
-    void move_ended_threads(ThreadList &to);
+    void close_locked(bool discard) EZ_RKNN_REQUIRES(mutex_);
+    void move_ended_threads(ThreadList &to) EZ_RKNN_REQUIRES(mutex_);
 
     const ezr_runtime runtime_;
     const int64_t run_timeout_ns_;
     std::atomic<uint32_t> lane_count_{1}; /* changes under the lock */
 
-    std::mutex mutex_; /* guards everything below */
-    std::vector<Worker> workers_;
-    Dispatch dispatch_;
-    Completions completions_;
-    Pace pace_;
-    Stages stages_;
-    bool closed_ = false;
+    Mutex mutex_;
+    std::vector<Worker> workers_ EZ_RKNN_GUARDED_BY(mutex_);
+    Dispatch dispatch_ EZ_RKNN_GUARDED_BY(mutex_);
+    Completions completions_ EZ_RKNN_GUARDED_BY(mutex_);
+    Pace pace_ EZ_RKNN_GUARDED_BY(mutex_);
+    Stages stages_ EZ_RKNN_GUARDED_BY(mutex_);
+    bool closed_ EZ_RKNN_GUARDED_BY(mutex_) = false;
 
     /* Who waits for room among the completions, and who waits for a place in the queue of the next task. They are two
      * lines because ezr_run passes by the first: a host that collects completions may run a task before it collects
      * the next one, and must not wait behind a submitter that waits for it to collect. */
-    WaitingLine submitters_;
-    WaitingLine admission_;
+    WaitingLine submitters_ EZ_RKNN_GUARDED_BY(mutex_);
+    WaitingLine admission_ EZ_RKNN_GUARDED_BY(mutex_);
 
     /* A request for EZR_ROOM. It has a turn like one who waits, but holds nobody up: when its turn comes it is granted,
      * which lets one submission pass; whether that ever comes is the host's business. */
@@ -176,22 +173,20 @@ class Engine {
         bool is_granted = false;
         uint64_t after_submitter = 0; /* who came before, in either line */
         uint64_t after_admission = 0;
-    } room_;
+    } room_ EZ_RKNN_GUARDED_BY(mutex_);
 
-    CallerList away_;              /* interrupted, and neither resumed nor left */
-    int64_t next_id_in_line_ = -2; /* for those of them that have no id of a task yet */
+    CallerList away_ EZ_RKNN_GUARDED_BY(mutex_);              /* interrupted, and neither resumed nor left */
+    int64_t next_id_in_line_ EZ_RKNN_GUARDED_BY(mutex_) = -2; /* for those of them that have no id of a task yet */
 
-    TaskList running_;           /* what the watchdog watches, in the order of started_ns */
-    TaskList stuck_;             /* what it set aside, while the call is under way */
-    MonotonicCondition started_; /* the watchdog sleeps here while nothing is running */
-    bool is_stopping_ = false;
+    TaskList running_ EZ_RKNN_GUARDED_BY(mutex_); /* what the watchdog watches, in the order of started_ns */
+    TaskList stuck_ EZ_RKNN_GUARDED_BY(mutex_);   /* what it set aside, while the call is under way */
+    MonotonicCondition started_;                  /* the watchdog sleeps here while nothing is running */
+    bool is_stopping_ EZ_RKNN_GUARDED_BY(mutex_) = false;
 
-    ThreadList threads_;
-    uint32_t working_threads_ = 0; /* neither ended nor set aside */
+    ThreadList threads_ EZ_RKNN_GUARDED_BY(mutex_);
+    uint32_t working_threads_ EZ_RKNN_GUARDED_BY(mutex_) = 0; /* neither ended nor set aside */
     MonotonicCondition thread_ended_;
     std::thread watchdog_; /* only the creating and the destroying thread touch it */
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

@@ -1,6 +1,5 @@
 /* What one thread sleeps on that waits for something of its own, and that a signal can interrupt. */
-#ifndef EZ_RKNN_EVENT_H
-#define EZ_RKNN_EVENT_H
+#pragma once
 
 #include <errno.h>
 #include <linux/futex.h>
@@ -8,14 +7,14 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <mutex>
 
-#include "monotonic.h"
+#include "common/mutex.h"
+#include "engine/monotonic.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Why a wait ended. What was waited for may have happened all the same: look first, then at this. */
-enum class Wake { kSet, kTimeout, kInterrupted };
+enum class Wake { set, timeout, interrupted };
 
 /* An event with one waiter, used like a condition variable under one mutex.
  *
@@ -30,31 +29,31 @@ class Event {
     /* Wakes the waiter, or lets its next wait return at once. The caller holds the mutex, so the waiter cannot leave
      * and take the event with it before this is done. */
     void set() {
-        if (state_.exchange(kSet) == kAsleep) futex(FUTEX_WAKE_PRIVATE, 1, nullptr);
+        if (state_.exchange(state_set) == state_asleep) futex(FUTEX_WAKE_PRIVATE, 1, nullptr);
     }
 
     /* Releases the mutex, sleeps until set(), the deadline or a signal, and takes the mutex again. A signal counts only
      * if it has a handler, which was installed without SA_RESTART when there is no deadline. */
-    Wake wait_until(std::unique_lock<std::mutex> &lock, const Deadline &deadline) {
-        int nothing = kNothing;
-        if (!state_.compare_exchange_strong(nothing, kAsleep)) {
-            state_ = kNothing;
-            return Wake::kSet;
+    Wake wait_until(Mutex &mutex, const Deadline &deadline) EZ_RKNN_REQUIRES(mutex) {
+        int nothing = state_nothing;
+        if (!state_.compare_exchange_strong(nothing, state_asleep)) {
+            state_ = state_nothing;
+            return Wake::set;
         }
-        lock.unlock();
+        mutex.unlock();
         const int error = sleep(deadline);
-        lock.lock();
-        state_ = kNothing;
-        return error == ETIMEDOUT ? Wake::kTimeout : error == EINTR ? Wake::kInterrupted : Wake::kSet;
+        mutex.lock();
+        state_ = state_nothing;
+        return error == ETIMEDOUT ? Wake::timeout : error == EINTR ? Wake::interrupted : Wake::set;
     }
 
   private:
-    static constexpr int kNothing = 0, kSet = 1, kAsleep = 2;
+    static constexpr int state_nothing = 0, state_set = 1, state_asleep = 2;
 
     int sleep(const Deadline &deadline) {
         const timespec at = deadline.as_timespec();
         // Unlike FUTEX_WAIT, this takes a moment of CLOCK_MONOTONIC and not a duration.
-        const bool woken = futex(FUTEX_WAIT_BITSET_PRIVATE, kAsleep, deadline.is_never() ? nullptr : &at) == 0;
+        const bool woken = futex(FUTEX_WAIT_BITSET_PRIVATE, state_asleep, deadline.is_never() ? nullptr : &at) == 0;
         return woken ? 0 : errno;
     }
 
@@ -63,9 +62,7 @@ class Event {
         return syscall(SYS_futex, &state_, operation, value, timeout, nullptr, FUTEX_BITSET_MATCH_ANY);
     }
 
-    std::atomic<int> state_{kNothing};
+    std::atomic<int> state_{state_nothing};
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

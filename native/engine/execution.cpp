@@ -1,12 +1,12 @@
-#include "execution.h"
+#include "engine/execution.h"
 
 #include <cstdio>
 #include <new>
 #include <vector>
 
-#include "monotonic.h"
+#include "engine/monotonic.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 namespace {
 
 /* Where the tensor begins. `virt_addr` is where the mapping does: the runtime keeps the address and the offset that
@@ -174,4 +174,4 @@ void execute(Task &task, const ezr_runtime &runtime) noexcept {
     result.finished_ns = now_ns();
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

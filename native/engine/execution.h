@@ -1,11 +1,10 @@
 /* One inference: the calls of the runtime, and the conversions between them. */
-#ifndef EZ_RKNN_EXECUTION_H
-#define EZ_RKNN_EXECUTION_H
+#pragma once
 
+#include "engine/task.h"
 #include "ez_rknn_engine.h"
-#include "task.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Runs a task on its context, which no other thread may be using, and fills in its result after started_ns. Whatever
  * the runtime does, exceptions included, ends as a code in the result, with the runtime's own words if it has any. When
@@ -13,6 +12,4 @@ namespace ezr {
  * nothing. */
 void execute(Task &task, const ezr_runtime &runtime) noexcept;
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

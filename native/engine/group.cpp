@@ -1,6 +1,6 @@
-#include "group.h"
+#include "engine/group.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 void Group::add_worker(uint32_t worker) {
     // It grows only while the engine is being built: later on neither giving a context back nor replacing it can fail.
@@ -52,4 +52,4 @@ ezr_group_stats Group::stats() const {
     return stats;
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

@@ -1,15 +1,14 @@
 /* One core: the tasks that wait for it and the contexts that can run them. */
-#ifndef EZ_RKNN_GROUP_H
-#define EZ_RKNN_GROUP_H
+#pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "monotonic.h"
-#include "moving_average.h"
-#include "task.h"
+#include "engine/monotonic.h"
+#include "engine/moving_average.h"
+#include "engine/task.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Everything here is guarded by the engine's lock, and `work` is notified under it. */
 class Group {
@@ -63,6 +62,4 @@ class Group {
     MovingAverage recent_ns_;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

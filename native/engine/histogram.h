@@ -1,6 +1,5 @@
 /* How durations are distributed, in a fixed amount of memory and a few instructions a value. */
-#ifndef EZ_RKNN_HISTOGRAM_H
-#define EZ_RKNN_HISTOGRAM_H
+#pragma once
 
 #include <algorithm>
 #include <array>
@@ -8,7 +7,7 @@
 
 #include "ez_rknn_engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* A log-linear histogram: every power of two is divided into 16 buckets of equal width. A bucket is so at most 1/16 of
  * its values wide, and its middle at most 1/32 (3.2 %) away from any of them. */
@@ -17,7 +16,7 @@ class Histogram {
     /* Negative durations do not happen, and count as 0; those from 2^42 ns (73 minutes) on share the last bucket. */
     void add(int64_t ns) {
         const int64_t value = std::max<int64_t>(ns, 0);
-        ++buckets_[bucket_of(static_cast<uint64_t>(std::min(value, kLargest)))];
+        ++buckets_[bucket_of(static_cast<uint64_t>(std::min(value, largest)))];
         ++count_;
         sum_ += value;
         max_ = std::max(max_, value);
@@ -26,22 +25,22 @@ class Histogram {
     ezr_stage_stats summary() const { return {count_, sum_, max_, percentile(50), percentile(90), percentile(99)}; }
 
   private:
-    static constexpr uint32_t kBits = 4; /* of a value below its leading one, that tell the bucket */
-    static constexpr uint32_t kDivisions = 1U << kBits;
-    static constexpr uint32_t kExponents = 42;
-    static constexpr int64_t kLargest = (int64_t{1} << kExponents) - 1;
+    static constexpr uint32_t bits = 4; /* of a value below its leading one, that tell the bucket */
+    static constexpr uint32_t divisions = 1U << bits;
+    static constexpr uint32_t exponents = 42;
+    static constexpr int64_t largest = (int64_t{1} << exponents) - 1;
 
     /* Values below 16 have a bucket each; the others follow, 16 buckets for each position of the leading one. */
     static uint32_t bucket_of(uint64_t value) {
-        if (value < kDivisions) return static_cast<uint32_t>(value);
-        const uint32_t shift = 63U - static_cast<uint32_t>(__builtin_clzll(value)) - kBits;
-        return shift * kDivisions + static_cast<uint32_t>(value >> shift);
+        if (value < divisions) return static_cast<uint32_t>(value);
+        const uint32_t shift = 63U - static_cast<uint32_t>(__builtin_clzll(value)) - bits;
+        return shift * divisions + static_cast<uint32_t>(value >> shift);
     }
     static int64_t middle_of(uint32_t bucket) {
-        if (bucket < 2 * kDivisions) return bucket;  // these are one value wide
-        const uint32_t shift = bucket / kDivisions - 1;
+        if (bucket < 2 * divisions) return bucket;  // these are one value wide
+        const uint32_t shift = bucket / divisions - 1;
         const int64_t width = int64_t{1} << shift;
-        return static_cast<int64_t>(bucket - shift * kDivisions) * width + width / 2;
+        return static_cast<int64_t>(bucket - shift * divisions) * width + width / 2;
     }
 
     /* The smallest value that so many percent of all are not above. */
@@ -54,12 +53,10 @@ class Histogram {
         return std::min(middle_of(bucket), max_);
     }
 
-    std::array<uint64_t, kDivisions *(kExponents - kBits + 1)> buckets_{};
+    std::array<uint64_t, divisions *(exponents - bits + 1)> buckets_{};
     uint64_t count_ = 0;
     int64_t sum_ = 0;
     int64_t max_ = 0;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

@@ -1,17 +1,17 @@
-#include "interrupts.h"
+#include "engine/interrupts.h"
 
 #include <pthread.h>
 #include <signal.h>
 
 #include <atomic>
 
-#include "monotonic.h"
+#include "engine/monotonic.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 namespace {
 
 /* Signals that follow each other more closely are one: the terminal's and a process manager's, say. */
-constexpr int64_t kApartNs = 50'000'000;
+constexpr int64_t apart_ns = 50'000'000;
 
 std::atomic<bool> is_taken{false};
 /* The host's. Only written while on_interrupt is not installed. */
@@ -33,7 +33,7 @@ void end_process(int signal) {
 void on_interrupt(int signal, siginfo_t *information, void *context) {
     const int64_t now = now_ns();
     int64_t first = 0;
-    if (!first_ns.compare_exchange_strong(first, now) && now - first >= kApartNs) return end_process(signal);
+    if (!first_ns.compare_exchange_strong(first, now) && now - first >= apart_ns) return end_process(signal);
     if ((hosts.sa_flags & SA_SIGINFO) != 0) {
         hosts.sa_sigaction(signal, information, context);
     } else {
@@ -68,4 +68,4 @@ void unwatch_interrupts() {
     is_taken = false;
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

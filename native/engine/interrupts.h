@@ -3,10 +3,9 @@
  * A host that defers its signal handlers, as Python does until the interpreter goes on, never comes to run them when a
  * call of the runtime does not come back: nothing but SIGKILL would end the process. So while such a thread is inside,
  * the second SIGINT ends the process as an unhandled one does. The first is the host's. */
-#ifndef EZ_RKNN_INTERRUPTS_H
-#define EZ_RKNN_INTERRUPTS_H
+#pragma once
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Watches SIGINT, unless another thread has it watched, or the host has no handler of its own: then SIGINT ends the
  * process anyway, or is ignored. Returns whether it does. Two system calls. */
@@ -29,6 +28,4 @@ class InterruptWatch {
     const bool is_watching_;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

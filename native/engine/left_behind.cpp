@@ -1,24 +1,26 @@
-#include "left_behind.h"
+#include "engine/left_behind.h"
 
-#include <mutex>
 #include <utility>
 
-namespace ezr {
+#include "common/mutex.h"
+
+namespace ez_rknn::engine {
 namespace {
 
-std::mutex mutex;         /* guards the chain */
-Engine *first = nullptr;  // not an owner with a destructor, which would run when the process exits
+Mutex mutex;
+Engine *first EZ_RKNN_GUARDED_BY(mutex) =
+    nullptr;  // not an owner with a destructor, which would run when the process exits
 
 }  // namespace
 
 void leave_behind(std::unique_ptr<Engine> engine) {
-    const std::lock_guard lock(mutex);
+    const Lock lock(mutex);
     engine->next_left_behind = first;
     first = engine.release();
 }
 
 void free_returned_engines() {
-    const std::lock_guard lock(mutex);
+    const Lock lock(mutex);
     for (Engine **link = &first; *link != nullptr;) {
         if ((*link)->is_complete()) {
             const std::unique_ptr<Engine> returned(*link);
@@ -29,4 +31,4 @@ void free_returned_engines() {
     }
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

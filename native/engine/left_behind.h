@@ -1,12 +1,11 @@
 /* Engines whose threads did not come back from the runtime before they were destroyed. */
-#ifndef EZ_RKNN_LEFT_BEHIND_H
-#define EZ_RKNN_LEFT_BEHIND_H
+#pragma once
 
 #include <memory>
 
-#include "engine.h"
+#include "engine/engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Keeps an engine, which was ended, for the sake of its threads: they use its memory should they come back. It is never
  * freed while one is away, not even when the process exits. */
@@ -15,6 +14,4 @@ void leave_behind(std::unique_ptr<Engine> engine);
 /* Frees those whose threads have all come back. */
 void free_returned_engines();
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

@@ -2,16 +2,16 @@
  *
  * std::condition_variable is not used: with a steady clock it calls pthread_cond_clockwait, which the thread sanitizer
  * of current compilers does not know, and with any other clock a change of the wall time would move the deadline. */
-#ifndef EZ_RKNN_MONOTONIC_H
-#define EZ_RKNN_MONOTONIC_H
+#pragma once
 
 #include <pthread.h>
 #include <time.h>
 
 #include <cstdint>
-#include <mutex>
 
-namespace ezr {
+#include "common/mutex.h"
+
+namespace ez_rknn::engine {
 
 /* Nanoseconds of CLOCK_MONOTONIC. */
 inline int64_t now_ns() {
@@ -28,9 +28,9 @@ class Deadline {
         return timeout_ms < 0 ? never() : at(now_ns() + int64_t{timeout_ms} * 1'000'000);
     }
     static Deadline at(int64_t at_ns) { return Deadline(at_ns); }
-    static Deadline never() { return Deadline(kNever); }
+    static Deadline never() { return Deadline(never_ns); }
 
-    bool is_never() const { return at_ns_ == kNever; }
+    bool is_never() const { return at_ns_ == never_ns; }
     bool has_passed() const { return !is_never() && at_ns_ <= now_ns(); }
     timespec as_timespec() const {
         timespec at;
@@ -41,7 +41,7 @@ class Deadline {
     friend bool operator<(const Deadline &left, const Deadline &right) { return left.at_ns_ < right.at_ns_; }
 
   private:
-    static constexpr int64_t kNever = INT64_MAX;
+    static constexpr int64_t never_ns = INT64_MAX;
     explicit Deadline(int64_t at_ns) : at_ns_(at_ns) {}
     int64_t at_ns_;
 };
@@ -60,16 +60,17 @@ class MonotonicCondition {
     MonotonicCondition(const MonotonicCondition &) = delete;
     MonotonicCondition &operator=(const MonotonicCondition &) = delete;
 
-    void wait(std::unique_lock<std::mutex> &lock) { pthread_cond_wait(&condition_, lock.mutex()->native_handle()); }
+    /* Releases the mutex, sleeps until it is notified, and takes the mutex again. */
+    void wait(Mutex &mutex) EZ_RKNN_REQUIRES(mutex) { pthread_cond_wait(&condition_, mutex.native().native_handle()); }
 
     /* Returns false when the deadline has passed; what was waited for may have happened all the same. */
-    bool wait_until(std::unique_lock<std::mutex> &lock, const Deadline &deadline) {
+    bool wait_until(Mutex &mutex, const Deadline &deadline) EZ_RKNN_REQUIRES(mutex) {
         if (deadline.is_never()) {
-            wait(lock);
+            wait(mutex);
             return true;
         }
         const timespec at = deadline.as_timespec();
-        return pthread_cond_timedwait(&condition_, lock.mutex()->native_handle(), &at) == 0;
+        return pthread_cond_timedwait(&condition_, mutex.native().native_handle(), &at) == 0;
     }
 
     void notify_one() { pthread_cond_signal(&condition_); }
@@ -79,6 +80,4 @@ class MonotonicCondition {
     pthread_cond_t condition_;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

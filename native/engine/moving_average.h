@@ -1,10 +1,9 @@
 /* An exponential moving average: what was lately, in the time of some ten values. */
-#ifndef EZ_RKNN_MOVING_AVERAGE_H
-#define EZ_RKNN_MOVING_AVERAGE_H
+#pragma once
 
 #include <cstdint>
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 class MovingAverage {
   public:
@@ -21,6 +20,4 @@ class MovingAverage {
     bool is_known_ = false;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

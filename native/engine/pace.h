@@ -1,13 +1,12 @@
 /* When the next task may be admitted, so that tasks come no faster than the contexts get rid of them. */
-#ifndef EZ_RKNN_PACE_H
-#define EZ_RKNN_PACE_H
+#pragma once
 
 #include <cstdint>
 
-#include "monotonic.h"
-#include "moving_average.h"
+#include "engine/monotonic.h"
+#include "engine/moving_average.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* With n contexts that a task occupies for a time t each, one is free every t / n on average. Guarded by the engine's
  * lock. */
@@ -31,6 +30,4 @@ class Pace {
     MovingAverage occupied_;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

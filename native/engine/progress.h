@@ -1,13 +1,12 @@
 /* How far a task has come: what its thread and the watchdog tell each other without a lock. */
-#ifndef EZ_RKNN_PROGRESS_H
-#define EZ_RKNN_PROGRESS_H
+#pragma once
 
 #include <atomic>
 #include <cstdint>
 
 #include "ez_rknn_engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Either the thread takes a step before the watchdog sets its task aside, and then the watchdog knows of it; or the
  * watchdog comes first, and then the thread does not take it. */
@@ -22,26 +21,24 @@ class Progress {
     /* By the thread: false when the task was set aside, and nothing more must be done for it. */
     bool enter(const Step &step) {
         int32_t current = step_.load(std::memory_order_relaxed);
-        const int32_t next = step.call | step.stage * kStage;
+        const int32_t next = step.call | step.stage * one_stage;
         do {
-            if (current & kSetAside) return false;
+            if (current & set_aside_flag) return false;
         } while (!step_.compare_exchange_weak(current, next, std::memory_order_release, std::memory_order_relaxed));
         return true;
     }
 
     /* By the watchdog: returns the step that the thread took last, and sees what the thread wrote before it. */
     Step set_aside() {
-        const int32_t step = step_.fetch_or(kSetAside, std::memory_order_acquire);
-        return {step % kStage, step / kStage};
+        const int32_t step = step_.fetch_or(set_aside_flag, std::memory_order_acquire);
+        return {step % one_stage, step / one_stage};
     }
-    bool is_set_aside() const { return (step_.load(std::memory_order_relaxed) & kSetAside) != 0; }
+    bool is_set_aside() const { return (step_.load(std::memory_order_relaxed) & set_aside_flag) != 0; }
 
   private:
-    static constexpr int32_t kStage = 1 << 8;
-    static constexpr int32_t kSetAside = 1 << 30;
-    std::atomic<int32_t> step_{EZR_CALL_NONE | EZR_STAGE_INPUT * kStage};
+    static constexpr int32_t one_stage = 1 << 8;
+    static constexpr int32_t set_aside_flag = 1 << 30;
+    std::atomic<int32_t> step_{EZR_CALL_NONE | EZR_STAGE_INPUT * one_stage};
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

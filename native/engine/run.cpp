@@ -1,9 +1,9 @@
 /* ezr_run: on the calling thread, or waiting for a worker, with or without interruptions. */
 #include <algorithm>
 
-#include "engine.h"
+#include "engine/engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* The group on which the calling thread may run the next task itself, or NULL. */
 Group *Engine::group_for_caller(bool is_interruptible) {
@@ -15,26 +15,26 @@ Group *Engine::group_for_caller(bool is_interruptible) {
 }
 
 int32_t Engine::run(const ezr_task *task, const Deadline &deadline, bool is_interruptible, ezr_result *result) {
-    if (!ezr::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
+    if (!ez_rknn::engine::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
     TaskList own;
     CallerList caller;
     own.emplace_back(*task);
 
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     if (!closed_ && admission_.is_empty() && is_pace_due()) {
         Group *group = group_for_caller(is_interruptible);
-        if (group != nullptr) return run_here(lock, own, *group, result);
+        if (group != nullptr) return run_here(own, *group, result);
     }
     caller.emplace_back(own, Turn{deadline, is_interruptible});
-    return attend(lock, caller, result);
+    return attend(caller, result);
 }
 
-int32_t Engine::run_here(Lock &lock, TaskList &task, Group &group, ezr_result *result) {
+int32_t Engine::run_here(TaskList &task, Group &group, ezr_result *result) {
     Task &front = task.front();
     dispatch_.accept(front, group);
     pace_.admitted(front.result.submitted_ns);
     admit_next();
-    run_on_context(lock, task, group, front.result.submitted_ns);
+    run_on_context(task, group, front.result.submitted_ns);
     dispatch_.distribute();
     // The context was missing to the group's threads, none of which is on its way to look at the queue.
     if (group.can_start()) group.work.notify_one();
@@ -43,14 +43,14 @@ int32_t Engine::run_here(Lock &lock, TaskList &task, Group &group, ezr_result *r
 }
 
 /* Goes on where the caller stands: in line, or in a queue. */
-int32_t Engine::attend(Lock &lock, CallerList &caller, ezr_result *result) {
+int32_t Engine::attend(CallerList &caller, ezr_result *result) {
     Caller &self = caller.front();
     if (!self.is_queued) {
-        const int32_t status = wait_for_queue(lock, self.turn);
+        const int32_t status = wait_for_queue(self.turn);
         if (status == EZR_INTERRUPTED) return park(caller, next_id_in_line_--, result);
         if (status != EZR_OK) return status;
         Group *group = group_for_caller(self.turn.is_interruptible);
-        if (group != nullptr) return run_here(lock, self.task, *group, result);
+        if (group != nullptr) return run_here(self.task, *group, result);
 
         Task &task = self.task.front();
         task.caller = &self;
@@ -60,20 +60,20 @@ int32_t Engine::attend(Lock &lock, CallerList &caller, ezr_result *result) {
         pace_.admitted(task.result.submitted_ns);
         admit_next();
     }
-    return wait_until_ended(lock, caller, result);
+    return wait_until_ended(caller, result);
 }
 
-int32_t Engine::wait_until_ended(Lock &lock, CallerList &caller, ezr_result *result) {
+int32_t Engine::wait_until_ended(CallerList &caller, ezr_result *result) {
     Caller &self = caller.front();
-    Wake wake = Wake::kSet;
+    Wake wake = Wake::set;
     while (!self.has_ended()) {
         const bool is_taken_up = self.taken_up != nullptr;
-        if (wake == Wake::kInterrupted && self.turn.is_interruptible) return park(caller, self.id, result);
-        if (wake == Wake::kTimeout && !is_taken_up) {
+        if (wake == Wake::interrupted && self.turn.is_interruptible) return park(caller, self.id, result);
+        if (wake == Wake::timeout && !is_taken_up) {
             forget_queued(self.id);
             return EZR_TIMEOUT;
         }
-        wake = self.changed.wait_until(lock, is_taken_up ? Deadline::never() : self.turn.deadline);
+        wake = self.changed.wait_until(mutex_, is_taken_up ? Deadline::never() : self.turn.deadline);
     }
     *result = self.task.front().result;
     return EZR_OK;
@@ -94,9 +94,9 @@ CallerList Engine::taken_from_away(int64_t id) {
 
 int32_t Engine::resume(int64_t id, ezr_result *result) {
     CallerList caller;
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     caller = taken_from_away(id);
-    return caller.empty() ? EZR_INVALID : attend(lock, caller, result);
+    return caller.empty() ? EZR_INVALID : attend(caller, result);
 }
 
 /* Withdraws a queued task of which nobody wants to hear any more. */
@@ -112,7 +112,7 @@ void Engine::forget_queued(int64_t id) {
 
 int32_t Engine::leave(int64_t id) {
     CallerList caller;
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     caller = taken_from_away(id);
     if (caller.empty()) return EZR_INVALID;
     Caller &self = caller.front();
@@ -131,4 +131,4 @@ int32_t Engine::leave(int64_t id) {
     return EZR_BUSY;
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

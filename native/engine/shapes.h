@@ -1,6 +1,5 @@
 /* Which shapes a context of a dynamic-shape model has. */
-#ifndef EZ_RKNN_SHAPES_H
-#define EZ_RKNN_SHAPES_H
+#pragma once
 
 #include <algorithm>
 #include <cstring>
@@ -8,7 +7,7 @@
 
 #include "rknn_abi.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* The input shapes that were set last, by rknn_set_input_shapes; empty before that. */
 class Shapes {
@@ -30,6 +29,4 @@ class Shapes {
     std::vector<rknn_tensor_attr> set_;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

@@ -1,12 +1,11 @@
 /* How long the stages of successful tasks take. */
-#ifndef EZ_RKNN_STAGES_H
-#define EZ_RKNN_STAGES_H
+#pragma once
 
 #include <array>
 
-#include "histogram.h"
+#include "engine/histogram.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* Guarded by the engine's lock. */
 class Stages {
@@ -26,6 +25,4 @@ class Stages {
     std::array<Histogram, EZR_STAGES> stages_;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

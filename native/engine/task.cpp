@@ -1,8 +1,8 @@
-#include "task.h"
+#include "engine/task.h"
 
 #include <algorithm>
 
-namespace ezr {
+namespace ez_rknn::engine {
 namespace {
 
 /* Nothing where a direct array stands instead. */
@@ -54,4 +54,4 @@ bool is_valid(const ezr_task *task, const ezr_runtime &runtime) {
     return are_inputs_valid(*task, runtime) && are_outputs_valid(*task, runtime);
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

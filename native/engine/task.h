@@ -1,16 +1,15 @@
 /* A task: what the runtime is to be given, and how it went. */
-#ifndef EZ_RKNN_TASK_H
-#define EZ_RKNN_TASK_H
+#pragma once
 
 #include <cstdint>
 #include <list>
 #include <vector>
 
-#include "bindings.h"
+#include "engine/bindings.h"
+#include "engine/progress.h"
 #include "ez_rknn_engine.h"
-#include "progress.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 struct Caller;
 
@@ -47,6 +46,4 @@ using TaskList = std::list<Task>;
  * hands no buffer of the runtime's on. */
 bool is_valid(const ezr_task *task, const ezr_runtime &runtime);
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

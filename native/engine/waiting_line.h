@@ -2,18 +2,18 @@
  *
  * A plain condition variable wakes whomever it likes, and lets a newcomer overtake those who sleep. Here each thread
  * sleeps on an event of its own, so that exactly the first one is woken, and only when it can go on. */
-#ifndef EZ_RKNN_WAITING_LINE_H
-#define EZ_RKNN_WAITING_LINE_H
+#pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <list>
 
-#include "event.h"
-#include "monotonic.h"
+#include "common/mutex.h"
+#include "engine/event.h"
+#include "engine/monotonic.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 /* How somebody waits, and how-manieth he came. */
 struct Turn {
@@ -22,7 +22,7 @@ struct Turn {
     uint64_t number = 0; /* 0: not come yet. Kept when a wait is interrupted, so that he returns to his place */
 };
 
-/* Guarded by one mutex, the one that `lock` holds; what `ready` reads must be guarded by it too.
+/* Guarded by one mutex, the one that wait() gets; what `ready` reads must be guarded by it too.
  *
  * `ready` must be the same question for everyone in a line. Then only two things can let a sleeper go on: the answer
  * turns to yes, or the one before it went on and the answer is still yes. Whoever brings about either calls
@@ -30,25 +30,25 @@ struct Turn {
  * at the clock, and whoever leaves the first place unserved wakes the next to do so. */
 class WaitingLine {
   public:
-    /* Waits until the caller is first in line and ready(), which is Wake::kSet, or gives up. */
+    /* Waits until the caller is first in line and ready(), which is Wake::set, or gives up. */
     template <typename Ready, typename Due>
-    Wake wait(std::unique_lock<std::mutex> &lock, Turn &turn, Ready ready, Due due) {
-        if (is_empty() && ready()) return Wake::kSet;
+    Wake wait(Mutex &mutex, Turn &turn, Ready ready, Due due) EZ_RKNN_REQUIRES(mutex) {
+        if (is_empty() && ready()) return Wake::set;
         const Place place(*this, turn);
-        Wake wake = Wake::kSet;
+        Wake wake = Wake::set;
         while (!(place.is_first() && ready())) {
-            if (wake == Wake::kTimeout || wake == Wake::kInterrupted) {
+            if (wake == Wake::timeout || wake == Wake::interrupted) {
                 place.wake_second();
                 return wake;
             }
-            wake = place.sleep(lock, turn, place.is_first() ? due() : Deadline::never());
+            wake = place.sleep(mutex, turn, place.is_first() ? due() : Deadline::never());
         }
-        return Wake::kSet;
+        return Wake::set;
     }
     /* The same for an answer on which the time has no influence. */
     template <typename Ready>
-    Wake wait(std::unique_lock<std::mutex> &lock, Turn &turn, Ready ready) {
-        return wait(lock, turn, ready, [] { return Deadline::never(); });
+    Wake wait(Mutex &mutex, Turn &turn, Ready ready) EZ_RKNN_REQUIRES(mutex) {
+        return wait(mutex, turn, ready, [] { return Deadline::never(); });
     }
 
     bool is_empty() const { return sleepers_.empty(); }
@@ -80,10 +80,10 @@ class WaitingLine {
         void wake_second() const {
             if (is_first() && std::next(self_) != sleepers_.end()) std::next(self_)->event.set();
         }
-        Wake sleep(std::unique_lock<std::mutex> &lock, const Turn &turn, const Deadline &due) const {
-            const Wake wake = self_->event.wait_until(lock, std::min(turn.deadline, due));
-            if (wake == Wake::kTimeout && !turn.deadline.has_passed()) return Wake::kSet;
-            if (wake == Wake::kInterrupted && !turn.is_interruptible) return Wake::kSet;
+        Wake sleep(Mutex &mutex, const Turn &turn, const Deadline &due) const EZ_RKNN_REQUIRES(mutex) {
+            const Wake wake = self_->event.wait_until(mutex, std::min(turn.deadline, due));
+            if (wake == Wake::timeout && !turn.deadline.has_passed()) return Wake::set;
+            if (wake == Wake::interrupted && !turn.is_interruptible) return Wake::set;
             return wake;
         }
 
@@ -103,6 +103,4 @@ class WaitingLine {
     uint64_t last_number_ = 0;
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::engine

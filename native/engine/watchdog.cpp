@@ -3,16 +3,16 @@
 
 #include <utility>
 
-#include "engine.h"
+#include "engine/engine.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 
 void Engine::watch_over() {
     pthread_setname_np(pthread_self(), "ezr-watchdog");
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     while (!is_stopping_) {
         if (running_.empty()) {
-            started_.wait(lock);
+            started_.wait(mutex_);
             continue;
         }
         // The timeout is the same for all, so the first that was started is the first to be late. That it ends in time
@@ -21,7 +21,7 @@ void Engine::watch_over() {
         if (deadline.has_passed()) {
             set_aside_first();
         } else {
-            started_.wait_until(lock, deadline);
+            started_.wait_until(mutex_, deadline);
         }
     }
 }
@@ -103,7 +103,7 @@ int32_t Engine::replace_worker(uint32_t index, rknn_context context) {
     TaskList spare(context == 0 ? 0 : 2);
     ThreadList ended;
     {
-        Lock lock(mutex_);
+        const Lock lock(mutex_);
         if (index >= workers_.size() || !workers_[index].awaits_replacement) return EZR_INVALID;
         if (closed_) return EZR_CLOSED;
         Worker &worker = workers_[index];
@@ -135,4 +135,4 @@ void Engine::give_up(Worker &worker) {
     if (dispatch_.is_retired()) close_locked(true);
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

@@ -6,10 +6,10 @@
 #include <cstdio>
 #include <utility>
 
-#include "engine.h"
-#include "execution.h"
+#include "engine/engine.h"
+#include "engine/execution.h"
 
-namespace ezr {
+namespace ez_rknn::engine {
 namespace {
 
 /* Blocks every signal for the calling thread as long as it lives; threads started meanwhile inherit that for good. The
@@ -41,7 +41,7 @@ void name_this_thread(uint32_t group, uint32_t thread) {
 
 void Engine::start_threads() {
     try {
-        Lock lock(mutex_);
+        const Lock lock(mutex_);
         for (const Group &group : dispatch_.groups()) {
             for (uint32_t i = 0; i < group.worker_count(); ++i) start_thread(group.index());
         }
@@ -70,14 +70,14 @@ void Engine::start_thread(uint32_t group) {
 
 void Engine::work(Thread &self) {
     name_this_thread(self.group, self.number);
+    const Lock lock(mutex_);
     Group &group = dispatch_.group(self.group);
-    Lock lock(mutex_);
-    while (wait_for_work(lock, group)) {
+    while (wait_for_work(group)) {
         TaskList task;
         dispatch_.take_up(group, task);
         if (Caller *caller = task.front().caller) caller->taken_up = &task.front();
         after_leaving_queue();
-        if (!run_on_context(lock, task, group, now_ns())) {
+        if (!run_on_context(task, group, now_ns())) {
             self.has_ended = true;
             thread_ended_.notify_all();
             return;
@@ -90,34 +90,37 @@ void Engine::work(Thread &self) {
     thread_ended_.notify_all();
 }
 
-bool Engine::wait_for_work(Lock &lock, Group &group) {
+bool Engine::wait_for_work(Group &group) {
     while (!group.can_start()) {
         if (closed_ && dispatch_.has_nothing_for(group)) return false;
-        group.work.wait(lock);
+        group.work.wait(mutex_);
     }
     return true;
 }
 
 int32_t Engine::add_lane(const rknn_context *contexts) {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     if (closed_) return EZR_CLOSED;
     for (Worker &worker : workers_) worker.lanes.reserve(lane_count_ + 1);  // all or none
     for (Worker &worker : workers_) worker.lanes.push_back({*contexts++, {}});
     return static_cast<int32_t>(lane_count_++);
 }
 
-bool Engine::run_on_context(Lock &lock, TaskList &task, Group &group, int64_t started_ns) {
+bool Engine::run_on_context(TaskList &task, Group &group, int64_t started_ns) {
     const TaskList::iterator place = task.begin();
     Task &running = task.front();
     const uint32_t worker = running.result.worker = group.take_context();
     running.result.started_ns = started_ns;
-    const auto lane = [&]() -> Lane & { return workers_[worker].lanes[running.result.lane]; };
+    const auto lane = [&]() -> Lane & {
+        mutex_.assert_held();
+        return workers_[worker].lanes[running.result.lane];
+    };
     running.context = lane().context;
     running.state = std::exchange(lane().state, {});
     if (has_watchdog()) watch(task);
-    lock.unlock();
+    mutex_.unlock();
     execute(running, runtime_);
-    lock.lock();
+    mutex_.lock();
     if (has_watchdog() && !unwatch(place, task)) return false;
     lane().state = std::move(running.state);
     group.give_back_context(worker);
@@ -125,4 +128,4 @@ bool Engine::run_on_context(Lock &lock, TaskList &task, Group &group, int64_t st
     return true;
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::engine

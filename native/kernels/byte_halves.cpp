@@ -1,32 +1,32 @@
-#include "byte_halves.h"
+#include "kernels/byte_halves.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
-#include "factors.h"
+#include "kernels/factors.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
-constexpr size_t kBytes = 256;
-constexpr size_t kEight = 8;
+constexpr size_t bytes = 256;
+constexpr size_t eight = 8;
 
 /* A factor that takes the place of the channel's division for every byte; 0: there is none. */
 float find_factor(const Kinds &kinds, const ezr_conversion &conversion, size_t channel, float mean, float deviation) {
     const ChannelFactors channel_factors(conversion, channel);
-    uint8_t every[kBytes];
-    uint16_t expected[kBytes], actual[kBytes];
-    std::iota(every, every + kBytes, uint8_t{0});
-    convert_elements(kinds, every, expected, kBytes, channel_factors.factors());
+    uint8_t every[bytes];
+    uint16_t expected[bytes], actual[bytes];
+    std::iota(every, every + bytes, uint8_t{0});
+    convert_elements(kinds, every, expected, bytes, channel_factors.factors());
     const float reciprocal = 1 / deviation;
     for (const float factor :
          {reciprocal, std::nextafter(reciprocal, INFINITY), std::nextafter(reciprocal, -INFINITY)}) {
-        float means[kEight], factors[kEight];
-        std::fill_n(means, kEight, mean);
-        std::fill_n(factors, kEight, factor);
-        bytes_to_halves({means, factors, kEight, false}, every, actual, kBytes);
+        float means[eight], factors[eight];
+        std::fill_n(means, eight, mean);
+        std::fill_n(factors, eight, factor);
+        bytes_to_halves({means, factors, eight, false}, every, actual, bytes);
         if (std::memcmp(actual, expected, sizeof expected) == 0) return factor;
     }
     return 0;
@@ -36,10 +36,10 @@ float find_factor(const Kinds &kinds, const ezr_conversion &conversion, size_t c
 
 void ByteHalves::find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels) {
     const size_t different = conversion.channels == 1 ? 1 : channels;
-    if (different > kMostChannels) return;
-    const size_t period = std::lcm(different, kEight);
-    line_ = {mean_, deviation_, kMost / period * period, false};
-    float factors[kMostChannels];
+    if (different > most_channels) return;
+    const size_t period = std::lcm(different, eight);
+    line_ = {mean_, deviation_, most / period * period, false};
+    float factors[most_channels];
     for (size_t i = 0; i < different; ++i) {
         const size_t index = conversion.channels == 1 ? 0 : first + i;
         mean_[i] = static_cast<float>(conversion.a[index]);
@@ -54,4 +54,4 @@ void ByteHalves::find(const Kinds &kinds, const ezr_conversion &conversion, size
     }
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels

@@ -3,12 +3,11 @@
  * A division takes longer than everything else together. But there are only 256 different sources for each channel, so
  * it can be known beforehand whether multiplying by the reciprocal, or by a number beside it, gives the same halves. It
  * mostly does: a half has 13 bits less than the float that is rounded to it. */
-#ifndef EZ_RKNN_BYTE_HALVES_H
-#define EZ_RKNN_BYTE_HALVES_H
+#pragma once
 
-#include "elements.h"
+#include "kernels/elements.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 /* (x - mean) / deviation or, with `divides` false, (x - mean) * deviation, where `deviation` is a reciprocal. The
  * numbers are those of `period` elements, a multiple of eight; then they begin anew. */
@@ -33,14 +32,12 @@ class ByteHalves {
     void convert(const uint8_t *from, void *to, size_t count) const { bytes_to_halves(line_, from, to, count); }
 
   private:
-    static constexpr size_t kMost = 256;
-    static constexpr size_t kMostChannels = 16;
+    static constexpr size_t most = 256;
+    static constexpr size_t most_channels = 16;
 
     HalfLine line_{};
-    float mean_[kMost];
-    float deviation_[kMost];
+    float mean_[most];
+    float deviation_[most];
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -1,13 +1,13 @@
-#include "byte_map.h"
+#include "kernels/byte_map.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <numeric>
 
-#include "factors.h"
+#include "kernels/factors.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 /* The slope of a rule's line. */
@@ -29,19 +29,19 @@ uint8_t tie_bit(double slope) {
 
 void ByteMap::find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels) {
     const size_t different = conversion.channels == 1 ? 1 : channels;
-    if (kinds.to == RKNN_TENSOR_INT16 || different > kMostTables) return;
+    if (kinds.to == RKNN_TENSOR_INT16 || different > most_tables) return;
     channels_ = different;
-    uint8_t every[kBytes];
-    std::iota(every, every + kBytes, uint8_t{0});
+    uint8_t every[bytes];
+    std::iota(every, every + bytes, uint8_t{0});
     for (size_t i = 0; i < different; ++i) {
         const ChannelFactors channel_factors(conversion, first + i);
-        convert_elements(kinds, every, tables_ + i * kBytes, kBytes, channel_factors.factors());
+        convert_elements(kinds, every, tables_ + i * bytes, bytes, channel_factors.factors());
     }
     if (!find_line(kinds, conversion, first)) line_.period = 0;
 }
 
 bool ByteMap::find_line(const Kinds &kinds, const ezr_conversion &conversion, size_t first) {
-    const size_t period = std::lcm(channels_, kMapBlock);
+    const size_t period = std::lcm(channels_, map_block);
     const double *a = conversion.a, *b = conversion.b;
     if (conversion.channels != 1) {
         a += first;
@@ -59,14 +59,14 @@ bool ByteMap::find_line(const Kinds &kinds, const ezr_conversion &conversion, si
     if (shift == 0) return false;
     const bool is_signed = kinds.to == RKNN_TENSOR_INT8;
     const auto flip = static_cast<uint8_t>(is_signed ? 0x80 : 0);
-    line_ = {factor_, plus_, minus_, turn_, bit_, false, std::max(kBytes / period, size_t{1}) * period, shift, flip};
+    line_ = {factor_, plus_, minus_, turn_, bit_, false, std::max(bytes / period, size_t{1}) * period, shift, flip};
     for (size_t i = 0; i < channels_; ++i) {
         const double slope = slope_of(conversion.rule, a[i]);
         const double offset = b[i] + (is_signed ? 128.5 : 0.5);
         if (!find_channel(slope, offset, i)) return false;
     }
     // One pair of factors stays in registers.
-    if (channels_ == 1) line_.period = kMapBlock;
+    if (channels_ == 1) line_.period = map_block;
     return true;
 }
 
@@ -94,18 +94,18 @@ bool ByteMap::find_channel(double slope, double offset, size_t channel) {
 }
 
 bool ByteMap::is_right(size_t channel, const Numbers &numbers) const {
-    uint16_t factor[kMapBlock], plus[kMapBlock], minus[kMapBlock];
-    uint8_t turn[kMapBlock], bit[kMapBlock];
-    std::fill_n(factor, kMapBlock, numbers.factor);
-    std::fill_n(plus, kMapBlock, numbers.plus);
-    std::fill_n(minus, kMapBlock, numbers.minus);
-    std::fill_n(turn, kMapBlock, numbers.turn);
-    std::fill_n(bit, kMapBlock, numbers.bit);
-    const ByteLine line{factor, plus, minus, turn, bit, numbers.bit != 0, kMapBlock, line_.shift, line_.flip};
-    uint8_t every[kBytes], mapped[kBytes];
-    std::iota(every, every + kBytes, uint8_t{0});
-    map_bytes(line, every, mapped, kBytes);
-    return std::memcmp(mapped, tables_ + channel * kBytes, kBytes) == 0;
+    uint16_t factor[map_block], plus[map_block], minus[map_block];
+    uint8_t turn[map_block], bit[map_block];
+    std::fill_n(factor, map_block, numbers.factor);
+    std::fill_n(plus, map_block, numbers.plus);
+    std::fill_n(minus, map_block, numbers.minus);
+    std::fill_n(turn, map_block, numbers.turn);
+    std::fill_n(bit, map_block, numbers.bit);
+    const ByteLine line{factor, plus, minus, turn, bit, numbers.bit != 0, map_block, line_.shift, line_.flip};
+    uint8_t every[bytes], mapped[bytes];
+    std::iota(every, every + bytes, uint8_t{0});
+    map_bytes(line, every, mapped, bytes);
+    return std::memcmp(mapped, tables_ + channel * bytes, bytes) == 0;
 }
 
 void ByteMap::use(size_t channel, const Numbers &numbers) {
@@ -134,11 +134,11 @@ void ByteMap::convert(const uint8_t *from, uint8_t *to, size_t count) const {
 }
 
 void ByteMap::convert_by_line(const uint8_t *from, uint8_t *to, size_t count) const {
-    const size_t whole = count / kMapBlock * kMapBlock, left = count - whole;
+    const size_t whole = count / map_block * map_block, left = count - whole;
     map_bytes(line_, from, to, whole);
     if (left == 0) return;
     // The rest goes through a block of its own.
-    uint8_t block[kMapBlock] = {}, mapped[kMapBlock];
+    uint8_t block[map_block] = {}, mapped[map_block];
     std::memcpy(block, from + whole, left);
     const size_t at = whole % line_.period;
     ByteLine rest = line_;
@@ -147,8 +147,8 @@ void ByteMap::convert_by_line(const uint8_t *from, uint8_t *to, size_t count) co
     rest.minus += at;
     rest.turn += at;
     rest.bit += at;
-    rest.period = kMapBlock;
-    map_bytes(rest, block, mapped, kMapBlock);
+    rest.period = map_block;
+    map_bytes(rest, block, mapped, map_block);
     std::memcpy(to + whole, mapped, left);
 }
 
@@ -158,9 +158,9 @@ void ByteMap::look_up(const uint8_t *from, uint8_t *to, size_t count) const {
     const size_t channels = Channels == 0 ? channels_ : Channels;
     size_t i = 0;
     for (; i + channels <= count; i += channels) {
-        for (size_t k = 0; k < channels; ++k) to[i + k] = tables_[k * kBytes + from[i + k]];
+        for (size_t k = 0; k < channels; ++k) to[i + k] = tables_[k * bytes + from[i + k]];
     }
-    for (size_t k = 0; i + k < count; ++k) to[i + k] = tables_[k * kBytes + from[i + k]];
+    for (size_t k = 0; i + k < count; ++k) to[i + k] = tables_[k * bytes + from[i + k]];
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels

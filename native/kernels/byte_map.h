@@ -13,15 +13,14 @@
  *
  * takes the place of x, ties go to the upper one where it is to be lifted, and elsewhere to the lower one. A line
  * exists for most factors that models have; by others, bytes are looked up one by one. */
-#ifndef EZ_RKNN_BYTE_MAP_H
-#define EZ_RKNN_BYTE_MAP_H
+#pragma once
 
-#include "elements.h"
+#include "kernels/elements.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 /* Elements are mapped in blocks of so many. */
-constexpr size_t kMapBlock = 32;
+constexpr size_t map_block = 32;
 
 /* The numbers of the formula, for `period` elements, a whole number of blocks; then they begin anew. They lie as the
  * loops need them, see place_in_line; turn and bit lie as the elements do. */
@@ -60,10 +59,10 @@ class ByteMap {
     void convert(const uint8_t *from, uint8_t *to, size_t count) const;
 
   private:
-    static constexpr size_t kBytes = 256;
-    static constexpr size_t kMostTables = 16;
+    static constexpr size_t bytes = 256;
+    static constexpr size_t most_tables = 16;
     /* As many blocks as these channels can need until they begin a block again. */
-    static constexpr size_t kMostNumbers = 512;
+    static constexpr size_t most_numbers = 512;
 
     bool find_line(const Kinds &kinds, const ezr_conversion &conversion, size_t first);
     struct Numbers {
@@ -78,16 +77,14 @@ class ByteMap {
     template <size_t Channels>
     void look_up(const uint8_t *from, uint8_t *to, size_t count) const;
 
-    size_t channels_ = 0;                  /* with factors of their own */
-    uint8_t tables_[kMostTables * kBytes]; /* what becomes of every byte of each channel */
-    ByteLine line_{};                      /* of period 0 where there is none */
-    uint16_t factor_[kMostNumbers];
-    uint16_t plus_[kMostNumbers];
-    uint16_t minus_[kMostNumbers];
-    uint8_t turn_[kMostNumbers];
-    uint8_t bit_[kMostNumbers];
+    size_t channels_ = 0;                 /* with factors of their own */
+    uint8_t tables_[most_tables * bytes]; /* what becomes of every byte of each channel */
+    ByteLine line_{};                     /* of period 0 where there is none */
+    uint16_t factor_[most_numbers];
+    uint16_t plus_[most_numbers];
+    uint16_t minus_[most_numbers];
+    uint8_t turn_[most_numbers];
+    uint8_t bit_[most_numbers];
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -2,9 +2,9 @@
 #include <cmath>
 
 #include "ez_rknn_engine.h"
-#include "layout.h"
+#include "kernels/layout.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 bool is_number(rknn_tensor_type type) {
@@ -75,12 +75,13 @@ bool has_factors(const ezr_conversion &conversion) {
 }
 
 }  // namespace
-}  // namespace ezr
+}  // namespace ez_rknn::kernels
 
 extern "C" __attribute__((visibility("default"))) int32_t ezr_check_conversion(const ezr_conversion *conversion) {
     if (conversion == nullptr) return EZR_INVALID;
-    const bool is_possible = ezr::has_kernel(conversion->rule, conversion->from.type, conversion->to.type) &&
-                             ezr::is_layout(*conversion, conversion->from) &&
-                             ezr::is_layout(*conversion, conversion->to) && ezr::has_factors(*conversion);
+    const bool is_possible =
+        ez_rknn::kernels::has_kernel(conversion->rule, conversion->from.type, conversion->to.type) &&
+        ez_rknn::kernels::is_layout(*conversion, conversion->from) &&
+        ez_rknn::kernels::is_layout(*conversion, conversion->to) && ez_rknn::kernels::has_factors(*conversion);
     return is_possible ? EZR_OK : EZR_INVALID;
 }

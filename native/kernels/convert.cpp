@@ -1,30 +1,30 @@
 /* The way of the elements: which lie side by side in both layouts, which must be brought to lie so.
  *
  * A tensor is converted piece by piece: a run of pixels of channels that are in one group of the source and in one of
- * the destination (or, where one of them has planes, in up to kChannels planes). A piece fits into the first-level
+ * the destination (or, where one of them has planes, in up to most_channels planes). A piece fits into the first-level
  * cache, and is converted where its channels are apart, so that each run has one pair of factors, or else with the
  * factors repeated pixel by pixel. */
 #include <algorithm>
 #include <cstring>
 #include <optional>
 
-#include "byte_halves.h"
-#include "byte_map.h"
 #include "ez_rknn_engine.h"
-#include "factors.h"
-#include "fill.h"
-#include "layout.h"
-#include "spread.h"
-#include "transpose.h"
+#include "kernels/byte_halves.h"
+#include "kernels/byte_map.h"
+#include "kernels/factors.h"
+#include "kernels/fill.h"
+#include "kernels/layout.h"
+#include "kernels/spread.h"
+#include "kernels/transpose.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
-constexpr size_t kChannels = 64;
-constexpr size_t kBufferBytes = 16384;
+constexpr size_t most_channels = 64;
+constexpr size_t buffer_bytes = 16384;
 
 /* From so many pixels on it pays to look for a cheaper way for bytes. */
-constexpr size_t kManyPixels = 4096;
+constexpr size_t many_pixels = 4096;
 
 /* How channels are converted together that lie side by side: by one of these. None is for those that are
  * converted one by one with factors of their own. */
@@ -64,7 +64,7 @@ class Conversion {
         if (!to_planes()) end = std::min(end, (channel / to_.group + 1) * to_.group);
         const size_t channels = end - channel;
         const bool whole = from_.group == channels && to_.group == channels;
-        return whole ? channels : std::min(channels, kChannels);
+        return whole ? channels : std::min(channels, most_channels);
     }
 
     /* All images' pixels of these channels, in runs as long as rows without gaps allow. */
@@ -97,7 +97,7 @@ class Conversion {
 
     bool has_short_way() const {
         if (kinds_.from != RKNN_TENSOR_UINT8 || kinds_.to == RKNN_TENSOR_FLOAT32) return false;
-        return size_t{conversion_.n} * conversion_.h * conversion_.w >= kManyPixels;
+        return size_t{conversion_.n} * conversion_.h * conversion_.w >= many_pixels;
     }
 
     /* Whether planes become pixels with these channels alone. */
@@ -105,7 +105,7 @@ class Conversion {
 
     /* Whether blocks become planes of floats in one go. */
     bool can_spread() const {
-        if (kinds_.to != RKNN_TENSOR_FLOAT32 || from_.group * from_.element != kBlockBytes) return false;
+        if (kinds_.to != RKNN_TENSOR_FLOAT32 || from_.group * from_.element != block_bytes) return false;
         if (kinds_.rule == EZR_RULE_NORMALISE) return kinds_.from == RKNN_TENSOR_FLOAT16;
         return kinds_.rule == EZR_RULE_DEQUANTISE && from_.element == 1;
     }
@@ -115,7 +115,7 @@ class Conversion {
         const bool whole = from_.group == channels && to_.group == channels;
         const size_t widest = std::max(from_.element, to_.element);
         // Whole vectors, where there are so many.
-        const size_t most = kBufferBytes / (channels * widest);
+        const size_t most = buffer_bytes / (channels * widest);
         const size_t step = whole ? pixels : most >= 64 ? most / 64 * 64 : most;
         for (size_t done = 0; done < pixels; done += step) {
             const size_t count = std::min(step, pixels - done);
@@ -139,7 +139,7 @@ class Conversion {
             transpose(from, from_stride, to, to_.group, channels, pixels, to_.element);
             return;
         }
-        char planes[kBufferBytes];
+        char planes[buffer_bytes];
         const bool is_found = arithmetic.bytes.is_found() || arithmetic.halves.is_found();
         if (is_found && meet(channels)) {
             // One way for all channels, though each has factors of its own.
@@ -161,7 +161,7 @@ class Conversion {
             transpose(from, from_.group, to, to_stride, pixels, channels, to_.element);
             return;
         }
-        if (can_spread() && pixels * from_.element >= kBlockBytes) {
+        if (can_spread() && pixels * from_.element >= block_bytes) {
             const size_t first = conversion_.channels == 1 ? 0 : channel;
             const Spread spread = {from,
                                    reinterpret_cast<float *>(to),
@@ -173,7 +173,7 @@ class Conversion {
                                    conversion_.channels != 1};
             return spread_block(kinds_, spread);
         }
-        char planes[kBufferBytes];
+        char planes[buffer_bytes];
         transpose(from, from_.group, planes, pixels, pixels, channels, from_.element);
         for (size_t i = 0; i < channels; ++i) {
             convert_plane(planes + i * pixels * from_.element, to + i * to_stride * to_.element, channel + i, pixels,
@@ -184,7 +184,7 @@ class Conversion {
     /* Brought side by side, converted, brought to their places; what lies right already is not moved. */
     void pixels_to_pixels(const char *from, char *to, size_t channels, size_t pixels,
                           const Arithmetic &arithmetic) const {
-        char gathered[kBufferBytes], converted[kBufferBytes];
+        char gathered[buffer_bytes], converted[buffer_bytes];
         if (from_.group != channels) {
             move_pixels(from, from_.group, copies_ ? to : gathered, copies_ ? to_.group : channels, channels, pixels,
                         from_.element);
@@ -237,8 +237,8 @@ class Conversion {
     }
 
     const ezr_conversion &conversion_;
-    const Layout from_;
-    const Layout to_;
+    const ElementLayout from_;
+    const ElementLayout to_;
     const char *const source_;
     char *const destination_;
     const Kinds kinds_;
@@ -246,12 +246,12 @@ class Conversion {
 };
 
 }  // namespace
-}  // namespace ezr
+}  // namespace ez_rknn::kernels
 
 extern "C" __attribute__((visibility("default"))) void ezr_convert(const ezr_conversion *conversion, const void *from,
                                                                    void *to) {
     if (ezr_check_conversion(conversion) != EZR_OK) return;
-    ezr::fill_gaps(*conversion, to);
+    ez_rknn::kernels::fill_gaps(*conversion, to);
     if (conversion->n == 0 || conversion->c == 0 || conversion->h == 0 || conversion->w == 0) return;
-    ezr::Conversion(*conversion, static_cast<const char *>(from), static_cast<char *>(to)).run();
+    ez_rknn::kernels::Conversion(*conversion, static_cast<const char *>(from), static_cast<char *>(to)).run();
 }

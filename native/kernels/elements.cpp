@@ -1,12 +1,12 @@
-#include "elements.h"
+#include "kernels/elements.h"
 
-#include "halve_bytes.h"
-#include "layout.h"
-#include "map_bytes.h"
-#include "spread.h"
-#include "stage.h"
+#include "kernels/halve_bytes.h"
+#include "kernels/layout.h"
+#include "kernels/map_bytes.h"
+#include "kernels/spread.h"
+#include "kernels/stage.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 #if defined(__x86_64__)
 /* In elements_avx2.cpp. */
@@ -51,4 +51,4 @@ void spread_block(const Kinds &kinds, const Spread &spread) {
     spread_all(kinds, spread);
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels

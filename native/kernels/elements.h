@@ -1,13 +1,12 @@
 /* What happens to elements that lie side by side. */
-#ifndef EZ_RKNN_ELEMENTS_H
-#define EZ_RKNN_ELEMENTS_H
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include "ez_rknn_kernels.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 /* The host's buffers may start anywhere and hold anything. */
 template <typename Element>
@@ -49,6 +48,4 @@ struct Kinds {
  * float32, which therefore all rules start from. */
 void convert_elements(const Kinds &kinds, const void *from, void *to, size_t count, const Factors &factors);
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

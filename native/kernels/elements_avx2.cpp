@@ -1,10 +1,10 @@
 /* Compiled for x86-64 with AVX2, FMA and F16C; called where the processor has them. */
-#include "halve_bytes.h"
-#include "map_bytes.h"
-#include "spread.h"
-#include "stage.h"
+#include "kernels/halve_bytes.h"
+#include "kernels/map_bytes.h"
+#include "kernels/spread.h"
+#include "kernels/stage.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 void convert_elements_avx2(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
                            size_t count, const Factors &factors) {
@@ -23,4 +23,4 @@ void spread_block_avx2(const Kinds &kinds, const Spread &spread) {
     spread_all(kinds, spread);
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels

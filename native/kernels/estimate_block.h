@@ -1,8 +1,7 @@
 /* One block of estimates (see estimate.h), for the instruction set that this is compiled for. */
-#ifndef EZ_RKNN_ESTIMATE_BLOCK_H
-#define EZ_RKNN_ESTIMATE_BLOCK_H
+#pragma once
 
-#include "estimate.h"
+#include "kernels/estimate.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -10,21 +9,21 @@
 #include <arm_neon.h>
 #endif
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
-constexpr size_t kBlock = 64;
-constexpr int32_t kFractionMask = (1 << kFraction) - 1;
+constexpr size_t block_size = 64;
+constexpr int32_t fraction_mask = (1 << fraction_bits) - 1;
 
 /* How close to a tie an element of a block is. NaN has a fraction of 0, as few others have. */
-enum class Tie { kFar, kClose, kClosest };
+enum class Tie { far, close, closest };
 
 #if defined(__AVX2__)
 
 /* v of eight elements, whose factors are those from i on. What is not finite or does not fit becomes INT32_MIN, whose
  * fraction is 0: doubtful. */
 template <bool Each>
-EZR_INLINE __m256i estimate_8(const Unaligned<float> *from, const Factors &factors, size_t i) {
+EZ_RKNN_INLINE __m256i estimate_8(const Unaligned<float> *from, const Factors &factors, size_t i) {
     const __m256 a = Each ? _mm256_loadu_ps(factors.estimate_a + i) : _mm256_set1_ps(*factors.estimate_a);
     const __m256 b = Each ? _mm256_loadu_ps(factors.estimate_b + i) : _mm256_set1_ps(*factors.estimate_b);
     const __m256 x = _mm256_loadu_ps(reinterpret_cast<const float *>(from));
@@ -33,16 +32,16 @@ EZR_INLINE __m256i estimate_8(const Unaligned<float> *from, const Factors &facto
 
 /* The block's first element has the factors at `first`. All elements are beyond doubt if ties are far. */
 template <bool Each, bool Signed>
-EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
-    const __m256i mask = _mm256_set1_epi32(kFractionMask);
+EZ_RKNN_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
+    const __m256i mask = _mm256_set1_epi32(fraction_mask);
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     __m256i closest = mask;
-    for (size_t i = 0; i < kBlock; i += 32) {
+    for (size_t i = 0; i < block_size; i += 32) {
         __m256i whole[4];
         for (size_t part = 0; part < 4; ++part) {
             const __m256i v = estimate_8<Each>(from + i + 8 * part, factors, first + i + 8 * part);
             closest = _mm256_min_epi32(closest, _mm256_and_si256(v, mask));
-            whole[part] = _mm256_srai_epi32(v, kFraction);
+            whole[part] = _mm256_srai_epi32(v, fraction_bits);
         }
         const __m256i low = _mm256_packs_epi32(whole[0], whole[1]), high = _mm256_packs_epi32(whole[2], whole[3]);
         const __m256i packed = Signed ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high);
@@ -51,9 +50,9 @@ EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Fact
                             _mm256_permutevar8x32_epi32(packed, order));
     }
     const __m256i limit = _mm256_set1_epi32(static_cast<int>(2 * factors.doubt));
-    if (_mm256_movemask_epi8(_mm256_cmpgt_epi32(closest, limit)) == -1) return Tie::kFar;
+    if (_mm256_movemask_epi8(_mm256_cmpgt_epi32(closest, limit)) == -1) return Tie::far;
     const bool is_zero = _mm256_movemask_epi8(_mm256_cmpeq_epi32(closest, _mm256_setzero_si256())) != 0;
-    return is_zero ? Tie::kClosest : Tie::kClose;
+    return is_zero ? Tie::closest : Tie::close;
 }
 
 #elif defined(__aarch64__)
@@ -61,7 +60,7 @@ EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Fact
 /* v of four elements, whose factors are those from i on. What does not fit saturates, as it must; NaN becomes 0, which
  * is doubtful. */
 template <bool Each>
-EZR_INLINE int32x4_t estimate_4(const Unaligned<float> *from, const Factors &factors, size_t i) {
+EZ_RKNN_INLINE int32x4_t estimate_4(const Unaligned<float> *from, const Factors &factors, size_t i) {
     const float32x4_t a = Each ? vld1q_f32(factors.estimate_a + i) : vdupq_n_f32(*factors.estimate_a);
     const float32x4_t b = Each ? vld1q_f32(factors.estimate_b + i) : vdupq_n_f32(*factors.estimate_b);
     const float32x4_t x = vreinterpretq_f32_u8(vld1q_u8(reinterpret_cast<const uint8_t *>(from)));
@@ -70,15 +69,15 @@ EZR_INLINE int32x4_t estimate_4(const Unaligned<float> *from, const Factors &fac
 
 /* The block's first element has the factors at `first`. All elements are beyond doubt if ties are far. */
 template <bool Each, bool Signed>
-EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
-    const int32x4_t mask = vdupq_n_s32(kFractionMask);
+EZ_RKNN_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
+    const int32x4_t mask = vdupq_n_s32(fraction_mask);
     int32x4_t closest = mask;
-    for (size_t i = 0; i < kBlock; i += 16) {
+    for (size_t i = 0; i < block_size; i += 16) {
         int32x4_t whole[4];
         for (size_t part = 0; part < 4; ++part) {
             const int32x4_t v = estimate_4<Each>(from + i + 4 * part, factors, first + i + 4 * part);
             closest = vminq_s32(closest, vandq_s32(v, mask));
-            whole[part] = vshrq_n_s32(v, kFraction);
+            whole[part] = vshrq_n_s32(v, fraction_bits);
         }
         const int16x8_t low = vqmovn_high_s32(vqmovn_s32(whole[0]), whole[1]);
         const int16x8_t high = vqmovn_high_s32(vqmovn_s32(whole[2]), whole[3]);
@@ -87,40 +86,38 @@ EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Fact
         vst1q_u8(static_cast<uint8_t *>(to) + i, packed);
     }
     const int32_t fraction = vminvq_s32(closest);
-    if (fraction > static_cast<int32_t>(2 * factors.doubt)) return Tie::kFar;
-    return fraction == 0 ? Tie::kClosest : Tie::kClose;
+    if (fraction > static_cast<int32_t>(2 * factors.doubt)) return Tie::far;
+    return fraction == 0 ? Tie::closest : Tie::close;
 }
 
 #else
 
-/* The block's first element has the factors at `first`. All elements are beyond doubt if ties are far. Beyond `kFar` is
+/* The block's first element has the factors at `first`. All elements are beyond doubt if ties are far. Beyond `far` is
  * beyond every range, and beyond doubt. */
 template <bool Each, bool Signed>
-EZR_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
-    constexpr float kFar = 0x1p30F + (1 << (kFraction - 1));
-    constexpr int32_t kLeast = Signed ? INT8_MIN : 0, kMost = Signed ? INT8_MAX : UINT8_MAX;
+EZ_RKNN_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const Factors &factors, size_t first) {
+    constexpr float far = 0x1p30F + (1 << (fraction_bits - 1));
+    constexpr int32_t least = Signed ? INT8_MIN : 0, most = Signed ? INT8_MAX : UINT8_MAX;
     auto *__restrict bytes = static_cast<uint8_t *>(to);
-    int32_t closest = kFractionMask;
-    for (size_t i = 0; i < kBlock; ++i) {
+    int32_t closest = fraction_mask;
+    for (size_t i = 0; i < block_size; ++i) {
         float v = from[i] * factors.estimate_a[Each ? first + i : 0] + factors.estimate_b[Each ? first + i : 0];
         v = v != v ? 0.0F : v;
-        v = v < kFar ? v : kFar;
-        v = v > -kFar ? v : -kFar;
+        v = v < far ? v : far;
+        v = v > -far ? v : -far;
         const auto fixed = static_cast<int32_t>(v);
-        const int32_t fraction = fixed & kFractionMask;
+        const int32_t fraction = fixed & fraction_mask;
         closest = fraction < closest ? fraction : closest;
-        int32_t whole = fixed >> kFraction;
-        whole = whole < kMost ? whole : kMost;
-        whole = whole > kLeast ? whole : kLeast;
+        int32_t whole = fixed >> fraction_bits;
+        whole = whole < most ? whole : most;
+        whole = whole > least ? whole : least;
         bytes[i] = static_cast<uint8_t>(whole);
     }
-    if (closest > static_cast<int32_t>(2 * factors.doubt)) return Tie::kFar;
-    return closest == 0 ? Tie::kClosest : Tie::kClose;
+    if (closest > static_cast<int32_t>(2 * factors.doubt)) return Tie::far;
+    return closest == 0 ? Tie::closest : Tie::close;
 }
 
 #endif
 
 }  // namespace
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -1,10 +1,10 @@
-#include "factors.h"
+#include "kernels/factors.h"
 
 #include <algorithm>
 
-#include "estimate.h"
+#include "kernels/estimate.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 ChannelFactors::ChannelFactors(const ezr_conversion &conversion, size_t channel) {
     if (conversion.rule == EZR_RULE_COPY) return;
@@ -19,7 +19,7 @@ ChannelFactors::ChannelFactors(const ezr_conversion &conversion, size_t channel)
 PatternFactors::PatternFactors(const ezr_conversion &conversion, size_t first, size_t channels)
     : channel_(conversion, first), factors_(channel_.factors()) {
     if (conversion.rule == EZR_RULE_COPY || conversion.channels == 1 || channels == 1) return;
-    if (channels <= kMost / 2) {
+    if (channels <= most / 2) {
         repeat(conversion, first, channels);
     } else {
         period_ = channels;
@@ -28,7 +28,7 @@ PatternFactors::PatternFactors(const ezr_conversion &conversion, size_t first, s
 }
 
 void PatternFactors::repeat(const ezr_conversion &conversion, size_t first, size_t channels) {
-    period_ = kMost / channels * channels;
+    period_ = most / channels * channels;
     const double *a = conversion.a + first, *b = conversion.b + first;
     uint32_t doubt = 0;
     bool is_estimable = true;
@@ -52,4 +52,4 @@ void PatternFactors::repeat(const ezr_conversion &conversion, size_t first, size
     factors_ = {a_, b_, true, estimate_a_, estimate_b_, is_estimable ? doubt : 0};
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels

@@ -1,10 +1,9 @@
 /* The factors of a rule, laid out as the loops need them. */
-#ifndef EZ_RKNN_FACTORS_H
-#define EZ_RKNN_FACTORS_H
+#pragma once
 
-#include "elements.h"
+#include "kernels/elements.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 /* Those of one channel, or of all channels where they have the same. */
 class ChannelFactors {
@@ -33,19 +32,17 @@ class PatternFactors {
     size_t period() const { return period_; }
 
   private:
-    static constexpr size_t kMost = 768;
+    static constexpr size_t most = 768;
 
     void repeat(const ezr_conversion &conversion, size_t first, size_t channels);
 
     size_t period_ = 0;
-    double a_[kMost];
-    double b_[kMost];
-    float estimate_a_[kMost];
-    float estimate_b_[kMost];
+    double a_[most];
+    double b_[most];
+    float estimate_a_[most];
+    float estimate_b_[most];
     ChannelFactors channel_;
     Factors factors_{};
 };
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -1,12 +1,12 @@
-#include "fill.h"
+#include "kernels/fill.h"
 
 #include <algorithm>
 #include <cstring>
 
-#include "half.h"
-#include "layout.h"
+#include "kernels/half.h"
+#include "kernels/layout.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 /* A whole number as an element of a type; integers keep their low bytes. */
@@ -21,7 +21,7 @@ void put(rknn_tensor_type type, int32_t value, char *to) {
 }
 
 /* `pixels` pixels of one group of channels, each channel with its own value. */
-void fill_pixels(const ezr_conversion &conversion, const Layout &layout, size_t first_channel, size_t pixels,
+void fill_pixels(const ezr_conversion &conversion, const ElementLayout &layout, size_t first_channel, size_t pixels,
                  char *to) {
     if (conversion.gap == nullptr) {
         std::memset(to, 0, pixels * layout.group * layout.element);
@@ -36,7 +36,7 @@ void fill_pixels(const ezr_conversion &conversion, const Layout &layout, size_t 
 }
 
 /* NCHW and NHWC: the ends of the rows of one image. */
-void fill_rows(const ezr_conversion &conversion, const Layout &layout, char *image) {
+void fill_rows(const ezr_conversion &conversion, const ElementLayout &layout, char *image) {
     if (layout.row == conversion.w) return;
     for (size_t channel = 0; channel < conversion.c; channel += layout.group) {
         for (size_t y = 0; y < conversion.h; ++y) {
@@ -47,7 +47,7 @@ void fill_rows(const ezr_conversion &conversion, const Layout &layout, char *ima
 }
 
 /* NC1HWC2: what is behind the pixels, and what is beside the channels. */
-void fill_blocks(const ezr_conversion &conversion, const Layout &layout, char *image) {
+void fill_blocks(const ezr_conversion &conversion, const ElementLayout &layout, char *image) {
     const size_t pixels = size_t{conversion.h} * conversion.w;
     for (size_t block = 0; block < layout.groups; ++block) {
         const bool is_full = (block + 1) * layout.group <= conversion.c;
@@ -60,7 +60,7 @@ void fill_blocks(const ezr_conversion &conversion, const Layout &layout, char *i
 }  // namespace
 
 void fill_gaps(const ezr_conversion &conversion, void *to) {
-    const Layout layout = make_layout(conversion.c, conversion.h, conversion.w, conversion.to);
+    const ElementLayout layout = make_layout(conversion.c, conversion.h, conversion.w, conversion.to);
     const bool is_blocks = conversion.to.format == RKNN_TENSOR_NC1HWC2;
     for (size_t n = 0; n < conversion.n; ++n) {
         char *image = static_cast<char *>(to) + n * layout.image() * layout.element;
@@ -68,4 +68,4 @@ void fill_gaps(const ezr_conversion &conversion, void *to) {
     }
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels

@@ -1,15 +1,12 @@
 /* What no element of the source is written to. */
-#ifndef EZ_RKNN_FILL_H
-#define EZ_RKNN_FILL_H
+#pragma once
 
 #include "ez_rknn_kernels.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 /* Fills the gaps of the destination: the ends of rows with the conversion's gap values; in NC1HWC2, channels behind the
  * last, surfaces' ends and empty blocks with zeros. Must precede the elements: it may write where they will lie. */
 void fill_gaps(const ezr_conversion &conversion, void *to);
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -1,28 +1,27 @@
 /* IEEE half precision in integer arithmetic, without branches, so that loops over it become vector code. The results
  * are those of the machines' own instructions. */
-#ifndef EZ_RKNN_HALF_H
-#define EZ_RKNN_HALF_H
+#pragma once
 
 #include <cstdint>
 #include <cstring>
 
-#include "inline.h"
+#include "common/inline.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 template <typename To, typename From>
-EZR_INLINE To bits_as(From from) {
+EZ_RKNN_INLINE To bits_as(From from) {
     static_assert(sizeof(To) == sizeof(From), "the same bits");
     To to;
     std::memcpy(&to, &from, sizeof to);
     return to;
 }
 
-EZR_INLINE float float_from_half(uint16_t half) {
-    constexpr uint32_t kRebias = (127U - 15U) << 23;
+EZ_RKNN_INLINE float float_from_half(uint16_t half) {
+    constexpr uint32_t rebias = (127U - 15U) << 23;
     const uint32_t magnitude = half & 0x7FFFU;
-    uint32_t bits = (magnitude << 13) + kRebias;
-    bits += magnitude >= 0x7C00U ? kRebias : 0U;  // infinite or NaN: the exponent is all ones again
+    uint32_t bits = (magnitude << 13) + rebias;
+    bits += magnitude >= 0x7C00U ? rebias : 0U;  // infinite or NaN: the exponent is all ones again
     // Subnormal: a multiple of 2^-24, which is a normal float.
     const auto subnormal = bits_as<uint32_t>(static_cast<float>(static_cast<int32_t>(magnitude)) * 0x1p-24F);
     bits = magnitude < 0x0400U ? subnormal : bits;
@@ -30,7 +29,7 @@ EZR_INLINE float float_from_half(uint16_t half) {
 }
 
 /* Rounds to nearest, ties to even; too large becomes infinite, NaN stays NaN. */
-EZR_INLINE uint16_t half_from_float(float value) {
+EZ_RKNN_INLINE uint16_t half_from_float(float value) {
     const auto bits = bits_as<uint32_t>(value);
     const uint32_t magnitude = bits & 0x7FFFFFFFU;
     // The exponent's bias goes from 127 to 15; a carry out of the rounded mantissa raises the exponent.
@@ -44,6 +43,4 @@ EZR_INLINE uint16_t half_from_float(float value) {
     return static_cast<uint16_t>(half | (bits >> 16 & 0x8000U));
 }
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -1,10 +1,9 @@
 /* The loop of byte_halves.h, for the instruction set that this is compiled for. */
-#ifndef EZ_RKNN_HALVE_BYTES_H
-#define EZ_RKNN_HALVE_BYTES_H
+#pragma once
 
-#include "byte_halves.h"
-#include "half.h"
-#include "inline.h"
+#include "common/inline.h"
+#include "kernels/byte_halves.h"
+#include "kernels/half.h"
 
 #if defined(__F16C__) && defined(__AVX2__)
 #include <immintrin.h>
@@ -12,12 +11,12 @@
 #include <arm_neon.h>
 #endif
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 template <bool Divides>
-EZR_INLINE void halve_portably(const uint8_t *from, Unaligned<uint16_t> *to, size_t count, const float *mean,
-                               const float *deviation) {
+EZ_RKNN_INLINE void halve_portably(const uint8_t *from, Unaligned<uint16_t> *to, size_t count, const float *mean,
+                                   const float *deviation) {
     for (size_t i = 0; i < count; ++i) {
         const float centred = static_cast<float>(from[i]) - mean[i];
         to[i] = half_from_float(Divides ? centred / deviation[i] : centred * deviation[i]);
@@ -27,7 +26,7 @@ EZR_INLINE void halve_portably(const uint8_t *from, Unaligned<uint16_t> *to, siz
 #if defined(__F16C__) && defined(__AVX2__)
 
 template <bool Divides>
-EZR_INLINE void halve_8(const uint8_t *from, Unaligned<uint16_t> *to, const float *mean, const float *deviation) {
+EZ_RKNN_INLINE void halve_8(const uint8_t *from, Unaligned<uint16_t> *to, const float *mean, const float *deviation) {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(from));
     const __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
     const __m256 centred = _mm256_sub_ps(x, _mm256_loadu_ps(mean)), factor = _mm256_loadu_ps(deviation);
@@ -38,14 +37,14 @@ EZR_INLINE void halve_8(const uint8_t *from, Unaligned<uint16_t> *to, const floa
 #elif defined(__aarch64__)
 
 template <bool Divides>
-EZR_INLINE float16x4_t halve_4(uint16x4_t whole, const float *mean, const float *deviation) {
+EZ_RKNN_INLINE float16x4_t halve_4(uint16x4_t whole, const float *mean, const float *deviation) {
     const float32x4_t centred = vsubq_f32(vcvtq_f32_u32(vmovl_u16(whole)), vld1q_f32(mean));
     const float32x4_t factor = vld1q_f32(deviation);
     return vcvt_f16_f32(Divides ? vdivq_f32(centred, factor) : vmulq_f32(centred, factor));
 }
 
 template <bool Divides>
-EZR_INLINE void halve_8(const uint8_t *from, Unaligned<uint16_t> *to, const float *mean, const float *deviation) {
+EZ_RKNN_INLINE void halve_8(const uint8_t *from, Unaligned<uint16_t> *to, const float *mean, const float *deviation) {
     const uint16x8_t whole = vmovl_u8(vld1_u8(from));
     const float16x8_t halves = vcombine_f16(halve_4<Divides>(vget_low_u16(whole), mean, deviation),
                                             halve_4<Divides>(vget_high_u16(whole), mean + 4, deviation + 4));
@@ -55,14 +54,14 @@ EZR_INLINE void halve_8(const uint8_t *from, Unaligned<uint16_t> *to, const floa
 #else
 
 template <bool Divides>
-EZR_INLINE void halve_8(const uint8_t *from, Unaligned<uint16_t> *to, const float *mean, const float *deviation) {
+EZ_RKNN_INLINE void halve_8(const uint8_t *from, Unaligned<uint16_t> *to, const float *mean, const float *deviation) {
     halve_portably<Divides>(from, to, 8, mean, deviation);
 }
 
 #endif
 
 template <bool Divides>
-EZR_INLINE void halve_periods(const HalfLine &line, const uint8_t *from, Unaligned<uint16_t> *to, size_t count) {
+EZ_RKNN_INLINE void halve_periods(const HalfLine &line, const uint8_t *from, Unaligned<uint16_t> *to, size_t count) {
     for (size_t done = 0; done < count; done += line.period) {
         const size_t here = count - done < line.period ? count - done : line.period;
         size_t i = 0;
@@ -73,13 +72,11 @@ EZR_INLINE void halve_periods(const HalfLine &line, const uint8_t *from, Unalign
     }
 }
 
-EZR_INLINE void halve_all(const HalfLine &numbers, const uint8_t *from, void *to, size_t count) {
+EZ_RKNN_INLINE void halve_all(const HalfLine &numbers, const uint8_t *from, void *to, size_t count) {
     const HalfLine line = numbers;  // a copy, which what is written cannot change
     auto *halves = static_cast<Unaligned<uint16_t> *>(to);
     line.divides ? halve_periods<true>(line, from, halves, count) : halve_periods<false>(line, from, halves, count);
 }
 
 }  // namespace
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

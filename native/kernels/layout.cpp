@@ -1,6 +1,6 @@
-#include "layout.h"
+#include "kernels/layout.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 size_t element_size(rknn_tensor_type type) {
     switch (type) {
@@ -26,7 +26,7 @@ size_t element_size(rknn_tensor_type type) {
     return 0;
 }
 
-Layout make_layout(uint32_t c, uint32_t h, uint32_t w, const ezr_layout &layout) {
+ElementLayout make_layout(uint32_t c, uint32_t h, uint32_t w, const ezr_layout &layout) {
     const size_t element = element_size(layout.type);
     const size_t pixels = size_t{h} * w;
     if (layout.format == RKNN_TENSOR_NC1HWC2) {
@@ -37,11 +37,11 @@ Layout make_layout(uint32_t c, uint32_t h, uint32_t w, const ezr_layout &layout)
     return {element, 1, c, row, row * h};
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels
 
 extern "C" __attribute__((visibility("default"))) size_t ezr_layout_bytes(uint32_t n, uint32_t c, uint32_t h,
                                                                           uint32_t w, const ezr_layout *layout) {
-    const ezr::Layout l = ezr::make_layout(c, h, w, *layout);
+    const ez_rknn::kernels::ElementLayout l = ez_rknn::kernels::make_layout(c, h, w, *layout);
     size_t bytes = 0;
     const bool overflows =
         __builtin_mul_overflow(l.groups, l.surface, &bytes) || __builtin_mul_overflow(bytes, l.group, &bytes) ||

@@ -3,20 +3,19 @@
  * All three formats are one: groups of channels that lie side by side, pixel after pixel. NCHW has groups of one
  * channel, NHWC has one group of all channels, NC1HWC2 has groups of c2. So a conversion between formats is a
  * conversion between widths of groups. */
-#ifndef EZ_RKNN_LAYOUT_H
-#define EZ_RKNN_LAYOUT_H
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
 
 #include "ez_rknn_kernels.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 /* Bytes of an element; 0 for types that the kernels do not know. */
 size_t element_size(rknn_tensor_type type);
 
-struct Layout {
+struct ElementLayout {
     size_t element; /* bytes of an element */
     size_t group;   /* channels that lie side by side */
     size_t groups;
@@ -33,8 +32,6 @@ struct Layout {
 };
 
 /* The layout of an image of c x h x w elements, c at least 1. */
-Layout make_layout(uint32_t c, uint32_t h, uint32_t w, const ezr_layout &layout);
+ElementLayout make_layout(uint32_t c, uint32_t h, uint32_t w, const ezr_layout &layout);
 
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -1,13 +1,12 @@
 /* A few floats in one register. Compilers do the arithmetic of such vectors everywhere, but make one conversion at a
  * time of what becomes them: that is written for each instruction set. */
-#ifndef EZ_RKNN_REALS_H
-#define EZ_RKNN_REALS_H
+#pragma once
 
 #include <cstring>
 
-#include "elements.h"
-#include "half.h"
-#include "inline.h"
+#include "common/inline.h"
+#include "kernels/elements.h"
+#include "kernels/half.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -15,23 +14,23 @@
 #include <arm_neon.h>
 #endif
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 #if defined(__AVX2__)
-constexpr size_t kReals = 8;
+constexpr size_t reals_at_once = 8;
 #else
-constexpr size_t kReals = 4;
+constexpr size_t reals_at_once = 4;
 #endif
 
-typedef float Reals __attribute__((vector_size(kReals * sizeof(float))));
+typedef float Reals __attribute__((vector_size(reals_at_once * sizeof(float))));
 
 /* The next elements, wherever they start; those of two bytes are float16. */
 template <typename Element>
-EZR_INLINE Reals widened(const Element *from) {
+EZ_RKNN_INLINE Reals widened(const Element *from) {
     const auto *elements = reinterpret_cast<const Unaligned<Element> *>(from);
     Reals reals = {};
-    for (size_t i = 0; i < kReals; ++i) {
+    for (size_t i = 0; i < reals_at_once; ++i) {
         reals[i] = sizeof(Element) == 2 ? float_from_half(static_cast<uint16_t>(elements[i]))
                                         : static_cast<float>(elements[i]);
     }
@@ -41,48 +40,46 @@ EZR_INLINE Reals widened(const Element *from) {
 #if defined(__AVX2__)
 
 template <>
-EZR_INLINE Reals widened(const int8_t *from) {
+EZ_RKNN_INLINE Reals widened(const int8_t *from) {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(from));
     return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
 }
 
 template <>
-EZR_INLINE Reals widened(const uint8_t *from) {
+EZ_RKNN_INLINE Reals widened(const uint8_t *from) {
     const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i *>(from));
     return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
 }
 
 template <>
-EZR_INLINE Reals widened(const uint16_t *from) {
+EZ_RKNN_INLINE Reals widened(const uint16_t *from) {
     return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(from)));
 }
 
 #elif defined(__aarch64__)
 
-EZR_INLINE uint8x8_t four_bytes(const void *from) {
+EZ_RKNN_INLINE uint8x8_t four_bytes(const void *from) {
     uint32_t bytes;
     std::memcpy(&bytes, from, sizeof bytes);
     return vreinterpret_u8_u32(vdup_n_u32(bytes));
 }
 
 template <>
-EZR_INLINE Reals widened(const int8_t *from) {
+EZ_RKNN_INLINE Reals widened(const int8_t *from) {
     return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vreinterpret_s8_u8(four_bytes(from))))));
 }
 
 template <>
-EZR_INLINE Reals widened(const uint8_t *from) {
+EZ_RKNN_INLINE Reals widened(const uint8_t *from) {
     return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(four_bytes(from)))));
 }
 
 template <>
-EZR_INLINE Reals widened(const uint16_t *from) {
+EZ_RKNN_INLINE Reals widened(const uint16_t *from) {
     return vcvt_f32_f16(vreinterpret_f16_u8(vld1_u8(reinterpret_cast<const uint8_t *>(from))));
 }
 
 #endif
 
 }  // namespace
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

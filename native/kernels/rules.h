@@ -1,51 +1,50 @@
 /* The arithmetic of the rules. Every operation is rounded as ez_rknn_kernels.h says: nothing here may be contracted to
  * fused multiply-additions, nor evaluated in another order. */
-#ifndef EZ_RKNN_RULES_H
-#define EZ_RKNN_RULES_H
+#pragma once
 
-#include "elements.h"
-#include "inline.h"
+#include "common/inline.h"
+#include "kernels/elements.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 /* What lies beyond is the nearest bound; NaN is the largest. */
 template <typename Real>
-EZR_INLINE Real clamp(Real value, Real least, Real most) {
+EZ_RKNN_INLINE Real clamp(Real value, Real least, Real most) {
     value = value < most ? value : most;
     return value > least ? value : least;
 }
 
 /* To the nearest whole number, ties to even: the sum has no bits left for a fraction. Numbers that are too large for
  * this stay beyond every bound. */
-EZR_INLINE double round_to_even(double value) {
-    constexpr double kShift = 0x1.8p52;
-    return (value + kShift) - kShift;
+EZ_RKNN_INLINE double round_to_even(double value) {
+    constexpr double shift = 0x1.8p52;
+    return (value + shift) - shift;
 }
 
 /* The same for |value| < 2^22. */
-EZR_INLINE float round_to_even(float value) {
-    constexpr float kShift = 0x1.8p23F;
-    return (value + kShift) - kShift;
+EZ_RKNN_INLINE float round_to_even(float value) {
+    constexpr float shift = 0x1.8p23F;
+    return (value + shift) - shift;
 }
 
 /* A rule for one element: between reals, and then to a whole number in the range. */
 struct Scale {
-    static EZR_INLINE int32_t of(float x, double a, double b, const Range &range) {
+    static EZ_RKNN_INLINE int32_t of(float x, double a, double b, const Range &range) {
         return static_cast<int32_t>(
             clamp<double>(round_to_even(static_cast<double>(x) * a) + b, range.least, range.most));
     }
 };
 
 struct Affine {
-    static EZR_INLINE int32_t of(float x, double a, double b, const Range &range) {
+    static EZ_RKNN_INLINE int32_t of(float x, double a, double b, const Range &range) {
         return static_cast<int32_t>(
             round_to_even(clamp<double>(static_cast<double>(x) * a + b, range.least, range.most)));
     }
 };
 
 struct Divide {
-    static EZR_INLINE int32_t of(float x, double a, double b, const Range &range) {
+    static EZ_RKNN_INLINE int32_t of(float x, double a, double b, const Range &range) {
         const float scaled = x / static_cast<float>(a) + static_cast<float>(b);
         return static_cast<int32_t>(
             round_to_even(clamp<float>(scaled, static_cast<float>(range.least), static_cast<float>(range.most))));
@@ -55,22 +54,22 @@ struct Divide {
 /* `Real` is float, or a vector of them. */
 struct Normalise {
     template <typename Real>
-    static EZR_INLINE Real of(Real x, double a, double b) {
+    static EZ_RKNN_INLINE Real of(Real x, double a, double b) {
         return (x - static_cast<float>(a)) / static_cast<float>(b);
     }
 };
 
 struct Dequantise {
     template <typename Real>
-    static EZR_INLINE Real of(Real x, double a, double b) {
+    static EZ_RKNN_INLINE Real of(Real x, double a, double b) {
         return (x - static_cast<float>(b)) * static_cast<float>(a);
     }
 };
 
 /* Any of these over a run of elements, which float32 holds exactly. */
 template <typename Rule, typename Source = float, typename Result, typename... Bounds>
-EZR_INLINE void apply(const Unaligned<Source> *from, Result *__restrict to, size_t count, const Factors &factors,
-                      const Bounds &...bounds) {
+EZ_RKNN_INLINE void apply(const Unaligned<Source> *from, Result *__restrict to, size_t count, const Factors &factors,
+                          const Bounds &...bounds) {
     const double *a = factors.a, *b = factors.b;
     if (factors.each) {
         for (size_t i = 0; i < count; ++i) to[i] = Rule::of(static_cast<float>(from[i]), a[i], b[i], bounds...);
@@ -81,8 +80,8 @@ EZR_INLINE void apply(const Unaligned<Source> *from, Result *__restrict to, size
 }
 
 /* The rules SCALE, AFFINE and DIVIDE: to whole numbers in the range. */
-EZR_INLINE void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *to, size_t count, const Factors &factors,
-                         const Range &range) {
+EZ_RKNN_INLINE void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *to, size_t count,
+                             const Factors &factors, const Range &range) {
     switch (rule) {
         case EZR_RULE_SCALE:
             return apply<Scale>(from, to, count, factors, range);
@@ -96,13 +95,11 @@ EZR_INLINE void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *t
 }
 
 /* The rules NORMALISE and DEQUANTISE. */
-EZR_INLINE void scale_floats(uint32_t rule, const Unaligned<float> *from, Unaligned<float> *to, size_t count,
-                             const Factors &factors) {
+EZ_RKNN_INLINE void scale_floats(uint32_t rule, const Unaligned<float> *from, Unaligned<float> *to, size_t count,
+                                 const Factors &factors) {
     if (rule == EZR_RULE_NORMALISE) return apply<Normalise>(from, to, count, factors);
     apply<Dequantise>(from, to, count, factors);
 }
 
 }  // namespace
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -2,22 +2,21 @@
  *
  * A tile is transposed in registers, and each of its channels is converted before it is stored, so that a source is
  * read once and a destination written once. */
-#ifndef EZ_RKNN_SPREAD_H
-#define EZ_RKNN_SPREAD_H
+#pragma once
 
 #include <algorithm>
 #include <cstring>
 #include <type_traits>
 
-#include "elements.h"
-#include "reals.h"
-#include "rules.h"
-#include "tile.h"
+#include "kernels/elements.h"
+#include "kernels/reals.h"
+#include "kernels/rules.h"
+#include "kernels/tile.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 
 /* Bytes of a pixel in a block, and of a row in a tile. */
-constexpr size_t kBlockBytes = 16;
+constexpr size_t block_bytes = 16;
 
 /* One block, and where its channels go. There are at least as many pixels as a tile has rows. */
 struct Spread {
@@ -39,25 +38,25 @@ namespace {
 
 /* No more than `Most` channels. */
 template <typename Rule, typename Element, size_t Most>
-EZR_INLINE void spread_tiles(const Spread &spread) {
+EZ_RKNN_INLINE void spread_tiles(const Spread &spread) {
     using Cells = Tile<std::make_unsigned_t<Element>>;
-    constexpr size_t kSide = Cells::kSide;
+    constexpr size_t side = Cells::side;
     const auto [from, to, plane, channels, pixels, all_a, all_b, each] = spread;
     float a[Most], b[Most];
     for (size_t i = 0; i < channels; ++i) {
         a[i] = static_cast<float>(all_a[each ? i : 0]);
         b[i] = static_cast<float>(all_b[each ? i : 0]);
     }
-    for (size_t next = 0; next < pixels; next += kSide) {
+    for (size_t next = 0; next < pixels; next += side) {
         // The last tile overlaps the one before, and writes the same values.
-        const size_t at = std::min(next, pixels - kSide);
+        const size_t at = std::min(next, pixels - side);
         Cells tile;
-        tile.load(from + at * kBlockBytes, kSide);
+        tile.load(from + at * block_bytes, side);
         tile.transpose();
-        Element columns[Most][kSide];
-        tile.template store<Most>(columns, kSide);
+        Element columns[Most][side];
+        tile.template store<Most>(columns, side);
         for (size_t i = 0; i < Most && i < channels; ++i) {
-            for (size_t j = 0; j < kSide; j += kReals) {
+            for (size_t j = 0; j < side; j += reals_at_once) {
                 const Reals reals = Rule::of(widened(columns[i] + j), a[i], b[i]);
                 std::memcpy(to + i * plane + at + j, &reals, sizeof reals);
             }
@@ -66,20 +65,18 @@ EZR_INLINE void spread_tiles(const Spread &spread) {
 }
 
 template <typename Rule, typename Element>
-EZR_INLINE void spread_by(const Spread &spread) {
-    constexpr size_t kSide = kBlockBytes / sizeof(Element);
+EZ_RKNN_INLINE void spread_by(const Spread &spread) {
+    constexpr size_t side = block_bytes / sizeof(Element);
     // For images and scores there is less to transpose.
-    if (spread.channels <= kSide / 4) return spread_tiles<Rule, Element, kSide / 4>(spread);
-    spread_tiles<Rule, Element, kSide>(spread);
+    if (spread.channels <= side / 4) return spread_tiles<Rule, Element, side / 4>(spread);
+    spread_tiles<Rule, Element, side>(spread);
 }
 
-EZR_INLINE void spread_all(const Kinds &kinds, const Spread &spread) {
+EZ_RKNN_INLINE void spread_all(const Kinds &kinds, const Spread &spread) {
     if (kinds.rule == EZR_RULE_NORMALISE) return spread_by<Normalise, uint16_t>(spread);
     if (kinds.from == RKNN_TENSOR_INT8) return spread_by<Dequantise, int8_t>(spread);
     spread_by<Dequantise, uint8_t>(spread);
 }
 
 }  // namespace
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

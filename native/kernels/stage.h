@@ -1,21 +1,20 @@
 /* The conversion of a run of elements, for the instruction set that this is compiled for: each source file that
  * includes this is compiled for another one. */
-#ifndef EZ_RKNN_STAGE_H
-#define EZ_RKNN_STAGE_H
+#pragma once
 
-#include "elements.h"
-#include "estimate_block.h"
-#include "rules.h"
-#include "widen.h"
+#include "kernels/elements.h"
+#include "kernels/estimate_block.h"
+#include "kernels/rules.h"
+#include "kernels/widen.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 /* As many elements as go together through what lies between source and destination: float32, or whole numbers of 32
  * bits. It stays in the first-level cache. */
-constexpr size_t kStage = 256;
+constexpr size_t stage_size = 256;
 
-EZR_INLINE Range range_of(rknn_tensor_type type) {
+EZ_RKNN_INLINE Range range_of(rknn_tensor_type type) {
     if (type == RKNN_TENSOR_INT8) return {INT8_MIN, INT8_MAX};
     if (type == RKNN_TENSOR_UINT8) return {0, UINT8_MAX};
     return {INT16_MIN, INT16_MAX};
@@ -24,10 +23,10 @@ EZR_INLINE Range range_of(rknn_tensor_type type) {
 /* By the rule itself. */
 void quantise_exactly(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
                       const Factors &factors) {
-    int32_t quantised[kStage];
+    int32_t quantised[stage_size];
     const size_t to_size = kinds.to == RKNN_TENSOR_INT16 ? 2 : 1;
-    for (size_t done = 0; done < count; done += kStage) {
-        const size_t here = count - done < kStage ? count - done : kStage;
+    for (size_t done = 0; done < count; done += stage_size) {
+        const size_t here = count - done < stage_size ? count - done : stage_size;
         quantise(kinds.rule, from + done, quantised, here, factors.after(done), range_of(kinds.to));
         narrow(quantised, kinds.to, to + done * to_size, here);
     }
@@ -42,7 +41,7 @@ bool has_nan(const Unaligned<float> *from, size_t count) {
 /* What estimates do not settle. Not inlined: their loops are faster without all this. */
 __attribute__((noinline)) void quantise_unestimated(const Kinds &kinds, const Unaligned<float> *from, char *to,
                                                     size_t count, const Factors &factors, Tie tie) {
-    if (tie == Tie::kClosest && kinds.met_nan != nullptr && has_nan(from, count)) {
+    if (tie == Tie::closest && kinds.met_nan != nullptr && has_nan(from, count)) {
         __atomic_store_n(kinds.met_nan, 1, __ATOMIC_RELAXED);
     }
     quantise_exactly(kinds, from, to, count, factors);
@@ -50,22 +49,22 @@ __attribute__((noinline)) void quantise_unestimated(const Kinds &kinds, const Un
 
 /* To 8 bits, by estimates. */
 template <bool Each, bool Signed>
-EZR_INLINE void quantise_by_estimates(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
-                                      const Factors &factors) {
+EZ_RKNN_INLINE void quantise_by_estimates(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
+                                          const Factors &factors) {
     size_t i = 0;
-    for (; i + kBlock <= count; i += kBlock) {
+    for (; i + block_size <= count; i += block_size) {
         const Tie tie = estimate_block<Each, Signed>(from + i, to + i, factors, i);
-        if (__builtin_expect(tie != Tie::kFar, 0)) {
-            quantise_unestimated(kinds, from + i, to + i, kBlock, factors.after(i), tie);
+        if (__builtin_expect(tie != Tie::far, 0)) {
+            quantise_unestimated(kinds, from + i, to + i, block_size, factors.after(i), tie);
         }
     }
-    quantise_unestimated(kinds, from + i, to + i, count - i, factors.after(i), Tie::kClosest);
+    quantise_unestimated(kinds, from + i, to + i, count - i, factors.after(i), Tie::closest);
 }
 
 void quantise_floats(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count, const Factors &factors) {
     const bool is_signed = kinds.to == RKNN_TENSOR_INT8;
     if (factors.doubt == 0 || kinds.to == RKNN_TENSOR_INT16) {
-        quantise_unestimated(kinds, from, to, count, factors, Tie::kClosest);
+        quantise_unestimated(kinds, from, to, count, factors, Tie::closest);
     } else if (factors.each) {
         is_signed ? quantise_by_estimates<true, true>(kinds, from, to, count, factors)
                   : quantise_by_estimates<true, false>(kinds, from, to, count, factors);
@@ -76,8 +75,8 @@ void quantise_floats(const Kinds &kinds, const Unaligned<float> *from, char *to,
 }
 
 /* From float32, any number of elements. */
-EZR_INLINE void convert_floats(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
-                               const Factors &factors) {
+EZ_RKNN_INLINE void convert_floats(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
+                                   const Factors &factors) {
     if (kinds.to == RKNN_TENSOR_FLOAT32) {
         scale_floats(kinds.rule, from, reinterpret_cast<Unaligned<float> *>(to), count, factors);
     } else {
@@ -87,21 +86,22 @@ EZR_INLINE void convert_floats(const Kinds &kinds, const Unaligned<float> *from,
 
 /* Quantised outputs, without a stage between. */
 template <typename Source>
-EZR_INLINE void dequantise(const void *from, void *to, size_t count, const Factors &factors) {
+EZ_RKNN_INLINE void dequantise(const void *from, void *to, size_t count, const Factors &factors) {
     apply<Dequantise, Source>(static_cast<const Unaligned<Source> *>(from), static_cast<Unaligned<float> *>(to), count,
                               factors);
 }
 
-/* At most kStage elements. */
-EZR_INLINE void convert_stage(const Kinds &kinds, const char *from, char *to, size_t count, const Factors &factors) {
-    float widened[kStage];
+/* At most stage_size elements. */
+EZ_RKNN_INLINE void convert_stage(const Kinds &kinds, const char *from, char *to, size_t count,
+                                  const Factors &factors) {
+    float widened[stage_size];
     auto *numbers = reinterpret_cast<const Unaligned<float> *>(from);
     if (kinds.from != RKNN_TENSOR_FLOAT32) {
         widen(kinds.from, from, widened, count);
         numbers = widened;
     }
     if (kinds.to == RKNN_TENSOR_FLOAT16) {
-        float scaled[kStage];
+        float scaled[stage_size];
         scale_floats(kinds.rule, numbers, scaled, count, factors);
         narrow_to_half(scaled, to, count);
     } else {
@@ -109,8 +109,8 @@ EZR_INLINE void convert_stage(const Kinds &kinds, const char *from, char *to, si
     }
 }
 
-EZR_INLINE void convert_stages(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
-                               size_t count, const Factors &factors) {
+EZ_RKNN_INLINE void convert_stages(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
+                                   size_t count, const Factors &factors) {
     const auto *source = static_cast<const char *>(from);
     auto *destination = static_cast<char *>(to);
     if (kinds.from == RKNN_TENSOR_FLOAT32 && kinds.to != RKNN_TENSOR_FLOAT16) {
@@ -123,14 +123,12 @@ EZR_INLINE void convert_stages(const Kinds &kinds, size_t from_size, size_t to_s
     if (kinds.rule == EZR_RULE_DEQUANTISE && kinds.from == RKNN_TENSOR_UINT8) {
         return dequantise<uint8_t>(from, to, count, factors);
     }
-    for (size_t done = 0; done < count; done += kStage) {
+    for (size_t done = 0; done < count; done += stage_size) {
         const size_t left = count - done;
-        convert_stage(kinds, source + done * from_size, destination + done * to_size, left < kStage ? left : kStage,
-                      factors.after(done));
+        convert_stage(kinds, source + done * from_size, destination + done * to_size,
+                      left < stage_size ? left : stage_size, factors.after(done));
     }
 }
 
 }  // namespace
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

@@ -3,16 +3,16 @@
  * The work is moving bytes, so what counts is to run at the speed of memory. Matrices with two to four rows or columns
  * (RGB, RGBA) are interleaved by plain loops, which compilers turn into the machine's own instructions for that; all
  * others go through tiles that are transposed in registers. */
-#include "transpose.h"
+#include "kernels/transpose.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 #include "ez_rknn_engine.h"
-#include "tile.h"
+#include "kernels/tile.h"
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 /* One matrix: dst[c][r] = src[r][c], with rows that are so many elements apart. */
@@ -33,7 +33,7 @@ struct Matrix {
 
 /* Planes to pixels: `Rows` rows; the pixels lie side by side. */
 template <size_t Rows, typename Element>
-EZR_INLINE void interleave(const Matrix<Element> &matrix) {
+EZ_RKNN_INLINE void interleave(const Matrix<Element> &matrix) {
     const typename Matrix<Element>::Cell *__restrict src = matrix.src;
     typename Matrix<Element>::Cell *__restrict dst = matrix.dst;
     const size_t columns = matrix.columns, stride = matrix.src_stride;
@@ -44,7 +44,7 @@ EZR_INLINE void interleave(const Matrix<Element> &matrix) {
 
 /* Pixels that lie side by side to planes: `Columns` columns. */
 template <size_t Columns, typename Element>
-EZR_INLINE void deinterleave(const Matrix<Element> &matrix) {
+EZ_RKNN_INLINE void deinterleave(const Matrix<Element> &matrix) {
     const typename Matrix<Element>::Cell *__restrict src = matrix.src;
     typename Matrix<Element>::Cell *__restrict dst = matrix.dst;
     const size_t rows = matrix.rows, stride = matrix.dst_stride;
@@ -55,7 +55,7 @@ EZR_INLINE void deinterleave(const Matrix<Element> &matrix) {
 
 /* Returns whether the matrix was of this kind. */
 template <typename Element>
-EZR_INLINE bool transpose_pixels(const Matrix<Element> &matrix) {
+EZ_RKNN_INLINE bool transpose_pixels(const Matrix<Element> &matrix) {
     if (matrix.rows == matrix.dst_stride) {
         if (matrix.rows == 2) return interleave<2>(matrix), true;
         if (matrix.rows == 3) return interleave<3>(matrix), true;
@@ -106,7 +106,7 @@ void transpose_element_by_element(const Matrix<Element> &matrix) {
  * twice, with the same values. */
 template <typename Element>
 size_t inside(size_t at, size_t extent) {
-    return std::min(at, extent - Tile<Element>::kSide);
+    return std::min(at, extent - Tile<Element>::side);
 }
 
 /* Fewer rows than a tile has. Where the destination's rows lie side by side, the stores are as wide as the tile all the
@@ -114,20 +114,20 @@ size_t inside(size_t at, size_t extent) {
  * apart, the tile goes through a buffer. */
 template <typename Element>
 void transpose_few_rows(const Matrix<Element> &matrix) {
-    constexpr size_t kSide = Tile<Element>::kSide;
+    constexpr size_t side = Tile<Element>::side;
     const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
-    for (size_t at = 0; at < columns; at += kSide) {
+    for (size_t at = 0; at < columns; at += side) {
         const size_t c = inside<Element>(at, columns);
         Tile<Element> tile;
         tile.load(src + c, src_stride, rows);
         tile.transpose();
-        if (dst_stride == rows && (c + kSide - 1) * rows + kSide <= rows * columns) {
+        if (dst_stride == rows && (c + side - 1) * rows + side <= rows * columns) {
             tile.store(dst + c * rows, rows);
         } else {
-            Element buffer[kSide * kSide];
-            tile.store(buffer, kSide);
-            for (size_t i = 0; i < kSide; ++i) {
-                std::memcpy(dst + (c + i) * dst_stride, buffer + i * kSide, rows * sizeof(Element));
+            Element buffer[side * side];
+            tile.store(buffer, side);
+            for (size_t i = 0; i < side; ++i) {
+                std::memcpy(dst + (c + i) * dst_stride, buffer + i * side, rows * sizeof(Element));
             }
         }
     }
@@ -137,23 +137,23 @@ void transpose_few_rows(const Matrix<Element> &matrix) {
  * transposition is not stored. */
 template <size_t Most, typename Element>
 void transpose_columns(const Matrix<Element> &matrix) {
-    constexpr size_t kSide = Tile<Element>::kSide;
+    constexpr size_t side = Tile<Element>::side;
     const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
     const size_t end = (rows - 1) * src_stride + columns;
     // The first row from which on a tile's last row would be read beyond the end.
-    const size_t reach = (kSide - 1) * src_stride + kSide;
+    const size_t reach = (side - 1) * src_stride + side;
     const size_t wide = end < reach ? 0 : (end - reach) / src_stride + 1;
-    for (size_t at = 0; at < rows; at += kSide) {
+    for (size_t at = 0; at < rows; at += side) {
         const size_t r = inside<Element>(at, rows);
         Tile<Element> tile;
         if (r < wide) {
             tile.load(src + r * src_stride, src_stride);
         } else {
-            Element buffer[kSide * kSide] = {};
-            for (size_t i = 0; i < kSide; ++i) {
-                std::memcpy(buffer + i * kSide, src + (r + i) * src_stride, columns * sizeof(Element));
+            Element buffer[side * side] = {};
+            for (size_t i = 0; i < side; ++i) {
+                std::memcpy(buffer + i * side, src + (r + i) * src_stride, columns * sizeof(Element));
             }
-            tile.load(buffer, kSide);
+            tile.load(buffer, side);
         }
         tile.transpose();
         tile.template store<Most>(dst + r, dst_stride, columns);
@@ -163,23 +163,23 @@ void transpose_columns(const Matrix<Element> &matrix) {
 /* Fewer columns than a tile has. */
 template <typename Element>
 void transpose_few_columns(const Matrix<Element> &matrix) {
-    constexpr size_t kSide = Tile<Element>::kSide;
-    if (matrix.columns <= kSide / 4) return transpose_columns<kSide / 4>(matrix);
-    if (matrix.columns <= kSide / 2) return transpose_columns<kSide / 2>(matrix);
-    transpose_columns<kSide>(matrix);
+    constexpr size_t side = Tile<Element>::side;
+    if (matrix.columns <= side / 4) return transpose_columns<side / 4>(matrix);
+    if (matrix.columns <= side / 2) return transpose_columns<side / 2>(matrix);
+    transpose_columns<side>(matrix);
 }
 
 /* Tiles in blocks of a cache line by a cache line, so that a line is done with before it leaves the cache. */
 template <typename Element>
 void transpose_in_tiles(const Matrix<Element> &matrix) {
-    constexpr size_t kSide = Tile<Element>::kSide;
-    constexpr size_t kBlock = 64 / sizeof(Element);
+    constexpr size_t side = Tile<Element>::side;
+    constexpr size_t block = 64 / sizeof(Element);
     const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
-    for (size_t block_c = 0; block_c < columns; block_c += kBlock) {
-        for (size_t block_r = 0; block_r < rows; block_r += kBlock) {
-            for (size_t at_r = block_r; at_r < std::min(block_r + kBlock, rows); at_r += kSide) {
+    for (size_t block_c = 0; block_c < columns; block_c += block) {
+        for (size_t block_r = 0; block_r < rows; block_r += block) {
+            for (size_t at_r = block_r; at_r < std::min(block_r + block, rows); at_r += side) {
                 const size_t r = inside<Element>(at_r, rows);
-                for (size_t at_c = block_c; at_c < std::min(block_c + kBlock, columns); at_c += kSide) {
+                for (size_t at_c = block_c; at_c < std::min(block_c + block, columns); at_c += side) {
                     const size_t c = inside<Element>(at_c, columns);
                     Tile<Element> tile;
                     tile.load(src + r * src_stride + c, src_stride);
@@ -193,7 +193,7 @@ void transpose_in_tiles(const Matrix<Element> &matrix) {
 
 template <typename Element>
 void transpose_matrix(const Matrix<Element> &matrix) {
-    constexpr size_t kSide = Tile<Element>::kSide;
+    constexpr size_t side = Tile<Element>::side;
     const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
     if (rows == 1 && dst_stride == 1) {
         std::memcpy(dst, src, columns * sizeof(Element));
@@ -201,11 +201,11 @@ void transpose_matrix(const Matrix<Element> &matrix) {
         std::memcpy(dst, src, rows * sizeof(Element));
     } else if (transpose_pixels_best(matrix)) {
         return;
-    } else if (rows < kSide && columns < kSide) {
+    } else if (rows < side && columns < side) {
         transpose_element_by_element(matrix);
-    } else if (rows < kSide) {
+    } else if (rows < side) {
         transpose_few_rows(matrix);
-    } else if (columns < kSide) {
+    } else if (columns < side) {
         transpose_few_columns(matrix);
     } else {
         transpose_in_tiles(matrix);
@@ -244,19 +244,19 @@ void transpose(const void *src, size_t src_stride, void *dst, size_t dst_stride,
     }
 }
 
-}  // namespace ezr
+}  // namespace ez_rknn::kernels
 
 extern "C" __attribute__((visibility("default"))) int32_t ezr_transpose(const void *src, void *dst, size_t outer,
                                                                         size_t rows, size_t columns,
                                                                         uint32_t element_size) {
     if (element_size != 1 && element_size != 2 && element_size != 4 && element_size != 8) return EZR_INVALID;
-    if (!ezr::is_addressable(outer, rows, columns, element_size)) return EZR_INVALID;
+    if (!ez_rknn::kernels::is_addressable(outer, rows, columns, element_size)) return EZR_INVALID;
     if (outer == 0 || rows == 0 || columns == 0) return EZR_OK;
     if (src == nullptr || dst == nullptr) return EZR_INVALID;
     const size_t bytes = rows * columns * element_size;
     for (size_t o = 0; o < outer; ++o) {
-        ezr::transpose(static_cast<const char *>(src) + o * bytes, columns, static_cast<char *>(dst) + o * bytes, rows,
-                       rows, columns, element_size);
+        ez_rknn::kernels::transpose(static_cast<const char *>(src) + o * bytes, columns,
+                                    static_cast<char *>(dst) + o * bytes, rows, rows, columns, element_size);
     }
     return EZR_OK;
 }

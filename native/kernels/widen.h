@@ -1,12 +1,11 @@
 /* The ends of a conversion: elements of any type to float32, and results to their type. */
-#ifndef EZ_RKNN_WIDEN_H
-#define EZ_RKNN_WIDEN_H
+#pragma once
 
 #include <cstring>
 
-#include "elements.h"
-#include "half.h"
-#include "reals.h"
+#include "kernels/elements.h"
+#include "kernels/half.h"
+#include "kernels/reals.h"
 
 #if defined(__F16C__)
 #include <immintrin.h>
@@ -14,26 +13,26 @@
 #include <arm_neon.h>
 #endif
 
-namespace ezr {
+namespace ez_rknn::kernels {
 namespace {
 
 template <typename Source>
-EZR_INLINE void widen_all(const void *from, float *__restrict to, size_t count) {
+EZ_RKNN_INLINE void widen_all(const void *from, float *__restrict to, size_t count) {
     const auto *source = static_cast<const Unaligned<Source> *>(from);
     for (size_t i = 0; i < count; ++i) to[i] = static_cast<float>(source[i]);
 }
 
-EZR_INLINE void widen_halves(const void *from, float *__restrict to, size_t count) {
+EZ_RKNN_INLINE void widen_halves(const void *from, float *__restrict to, size_t count) {
     const auto *halves = static_cast<const Unaligned<uint16_t> *>(from);
     size_t i = 0;
-    for (; i + kReals <= count; i += kReals) {
+    for (; i + reals_at_once <= count; i += reals_at_once) {
         const Reals reals = widened<uint16_t>(halves + i);
         std::memcpy(to + i, &reals, sizeof reals);
     }
     for (; i < count; ++i) to[i] = float_from_half(halves[i]);
 }
 
-EZR_INLINE void widen(rknn_tensor_type type, const void *from, float *to, size_t count) {
+EZ_RKNN_INLINE void widen(rknn_tensor_type type, const void *from, float *to, size_t count) {
     switch (type) {
         case RKNN_TENSOR_FLOAT16:
             return widen_halves(from, to, count);
@@ -60,7 +59,7 @@ EZR_INLINE void widen(rknn_tensor_type type, const void *from, float *to, size_t
     }
 }
 
-EZR_INLINE void narrow_to_half(const float *from, void *to, size_t count) {
+EZ_RKNN_INLINE void narrow_to_half(const float *from, void *to, size_t count) {
     auto *halves = static_cast<Unaligned<uint16_t> *>(to);
     size_t i = 0;
 #if defined(__F16C__)
@@ -78,13 +77,13 @@ EZR_INLINE void narrow_to_half(const float *from, void *to, size_t count) {
 }
 
 template <typename Element>
-EZR_INLINE void narrow_all(const int32_t *from, void *to, size_t count) {
+EZ_RKNN_INLINE void narrow_all(const int32_t *from, void *to, size_t count) {
     auto *elements = static_cast<Unaligned<Element> *>(to);
     for (size_t i = 0; i < count; ++i) elements[i] = static_cast<Element>(from[i]);
 }
 
 /* Whole numbers to int8, uint8 or int16, in whose range they are. */
-EZR_INLINE void narrow(const int32_t *from, rknn_tensor_type type, void *to, size_t count) {
+EZ_RKNN_INLINE void narrow(const int32_t *from, rknn_tensor_type type, void *to, size_t count) {
     switch (type) {
         case RKNN_TENSOR_INT8:
             return narrow_all<int8_t>(from, to, count);
@@ -107,6 +106,4 @@ EZR_INLINE void narrow(const int32_t *from, rknn_tensor_type type, void *to, siz
 }
 
 }  // namespace
-}  // namespace ezr
-
-#endif
+}  // namespace ez_rknn::kernels

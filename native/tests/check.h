@@ -1,7 +1,6 @@
 /* A test harness of a page: TEST registers, CHECK and CHECK_EQ report and go on, run_all_tests() is the main program.
  */
-#ifndef EZ_RKNN_TESTS_CHECK_H
-#define EZ_RKNN_TESTS_CHECK_H
+#pragma once
 
 #include <atomic>
 #include <cstdio>
@@ -10,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace check {
+namespace ez_rknn::tests::check {
 
 struct Test {
     const char *name;
@@ -61,14 +60,12 @@ inline int run_all_tests(const std::string &filter) {
     return failed;
 }
 
-}  // namespace check
+}  // namespace ez_rknn::tests::check
 
-#define TEST(name)                                                   \
-    static void name();                                              \
-    static const check::Registration registered_##name(#name, name); \
+#define TEST(name)                                                                   \
+    static void name();                                                              \
+    static const ez_rknn::tests::check::Registration registered_##name(#name, name); \
     static void name()
 
-#define CHECK(condition) ((condition) ? (void)0 : check::fail(__FILE__, __LINE__, #condition))
-#define CHECK_EQ(left, right) check::equal((left), (right), #left " == " #right, __FILE__, __LINE__)
-
-#endif
+#define CHECK(condition) ((condition) ? (void)0 : ez_rknn::tests::check::fail(__FILE__, __LINE__, #condition))
+#define CHECK_EQ(left, right) ez_rknn::tests::check::equal((left), (right), #left " == " #right, __FILE__, __LINE__)

@@ -1,6 +1,5 @@
 /* Tasks whose tensors lie in memory that is bound to the context, on the fake runtime. */
-#ifndef EZ_RKNN_TEST_DIRECT_JOB_H
-#define EZ_RKNN_TEST_DIRECT_JOB_H
+#pragma once
 
 #include <cstdint>
 #include <cstdio>
@@ -8,8 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+namespace ez_rknn::tests {
 
 /* The four bytes of a number, as they are. */
 inline ezr_conversion copying_a_number() {
@@ -91,8 +92,8 @@ class DirectJob {
 struct Bench {
     FakeRuntime runtime;
     TestEngine engine;
-    Memory input{kInput, 1};
-    Memory output{kOutput, 2};
+    Memory input{input_name, 1};
+    Memory output{output_name, 2};
 
     explicit Bench(const ezr_runtime &functions = FakeRuntime::functions(), int32_t run_timeout_ms = 0)
         : engine(layout(run_timeout_ms), functions) {}
@@ -110,7 +111,7 @@ struct Bench {
     std::string log() { return runtime.log(context_of(0)); }
 };
 
-inline constexpr char kFirstRun[] = "bind in, to device, bind out, run, from device";
-inline constexpr char kLaterRun[] = "to device, run, from device";
+inline constexpr char calls_of_first_run[] = "bind in, to device, bind out, run, from device";
+inline constexpr char calls_of_later_run[] = "to device, run, from device";
 
-#endif
+}  // namespace ez_rknn::tests

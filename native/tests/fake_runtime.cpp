@@ -1,6 +1,5 @@
-#include "fake_runtime.h"
+#include "tests/fake_runtime.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -11,7 +10,9 @@
 #include <thread>
 #include <utility>
 
-#include "check.h"
+#include "tests/check.h"
+
+namespace ez_rknn::tests {
 
 namespace {
 
@@ -89,14 +90,14 @@ FakeRuntime::~FakeRuntime() {
 
 ezr_runtime FakeRuntime::functions() {
     ezr_runtime functions{};
-    functions.set_input_shapes = ::set_input_shapes;
-    functions.inputs_set = ::inputs_set;
-    functions.run = ::run;
-    functions.outputs_get = ::outputs_get;
+    functions.set_input_shapes = tests::set_input_shapes;
+    functions.inputs_set = tests::inputs_set;
+    functions.run = tests::run;
+    functions.outputs_get = tests::outputs_get;
     functions.outputs_release = outputs_release;
-    functions.set_io_mem = ::set_io_mem;
-    functions.mem_sync = ::mem_sync;
-    functions.last_error = ::last_error;
+    functions.set_io_mem = tests::set_io_mem;
+    functions.mem_sync = tests::mem_sync;
+    functions.last_error = tests::last_error;
     return functions;
 }
 
@@ -183,8 +184,8 @@ int FakeRuntime::called(int32_t call, rknn_context context) {
     words.clear();
     if (call != failing_call_) return RKNN_SUCC;
     words = std::string(300, 'x');
-    if (failure_ == Failure::kBadAlloc) throw std::bad_alloc();
-    if (failure_ == Failure::kException) throw std::runtime_error("a runtime written in C++ may do this");
+    if (failure_ == Failure::bad_alloc) throw std::bad_alloc();
+    if (failure_ == Failure::exception) throw std::runtime_error("a runtime written in C++ may do this");
     return failure_code_;
 }
 
@@ -226,7 +227,7 @@ int FakeRuntime::run(rknn_context context) {
 }
 
 int FakeRuntime::set_io_mem(rknn_context context, rknn_tensor_mem *memory, const rknn_tensor_attr &attr) {
-    const bool is_input = std::string(attr.name) == kInput;
+    const bool is_input = std::string(attr.name) == input_name;
     const int code = called(EZR_CALL_SET_IO_MEM, context);
     std::unique_lock lock(mutex_);
     Context &state = contexts_[context];
@@ -285,7 +286,7 @@ Layout watched(uint32_t cores, uint32_t contexts_per_core) {
     layout.contexts_per_core = contexts_per_core;
     layout.routes.resize(cores);
     std::iota(layout.routes.begin(), layout.routes.end(), 0);
-    layout.run_timeout_ms = kRunTimeoutMs;
+    layout.run_timeout_ms = watchdog_ms;
     return layout;
 }
 
@@ -380,21 +381,4 @@ void wait_until_queued(ezr_engine *engine, uint32_t count) {
     while (stats_of(engine).queued < count) continue;
 }
 
-int engine_threads() {
-    int count = 0;
-    DIR *tasks = opendir("/proc/self/task");
-    while (const dirent *task = readdir(tasks)) {
-        if (task->d_name[0] == '.') continue;
-        char name[32] = "";
-        if (FILE *file = std::fopen((std::string("/proc/self/task/") + task->d_name + "/comm").c_str(), "r")) {
-            if (std::fgets(name, sizeof name, file) && std::string(name).rfind("ezr-", 0) == 0) ++count;
-            std::fclose(file);
-        }
-    }
-    closedir(tasks);
-    return count;
-}
-
-void wait_until_no_engine_threads() {
-    while (engine_threads() > 0) std::this_thread::yield();
-}
+}  // namespace ez_rknn::tests

@@ -2,8 +2,7 @@
  *
  * Nothing here takes time and nothing sleeps: a run ends at once, or stands still in its context until the test lets it
  * go on. */
-#ifndef EZ_RKNN_TESTS_FAKE_RUNTIME_H
-#define EZ_RKNN_TESTS_FAKE_RUNTIME_H
+#pragma once
 
 #include <array>
 #include <condition_variable>
@@ -14,6 +13,8 @@
 #include <vector>
 
 #include "ez_rknn_engine.h"
+
+namespace ez_rknn::tests {
 
 /* The `index`-th context of a core. */
 constexpr rknn_context context_of(uint32_t core, uint32_t index = 0) {
@@ -27,7 +28,7 @@ struct Run {
 };
 
 /* How a call is to fail. */
-enum class Failure { kNone, kCode, kBadAlloc, kException };
+enum class Failure { none, code, bad_alloc, exception };
 
 /* There is one at a time: the table of functions carries no pointer to it. */
 class FakeRuntime {
@@ -99,7 +100,7 @@ class FakeRuntime {
     int releases_ = 0;
     int overlaps_ = 0;
     int32_t failing_call_ = EZR_CALL_NONE;
-    Failure failure_ = Failure::kNone;
+    Failure failure_ = Failure::none;
     int failure_code_ = 0;
     std::set<std::string> thread_names_;
     int unblocked_signals_ = 0;
@@ -118,14 +119,14 @@ struct Layout {
 };
 
 /* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
-constexpr int32_t kRunTimeoutMs = 150;
+constexpr int32_t watchdog_ms = 150;
 
 /* Cores under the watchdog, to which tasks go in turn. */
 Layout watched(uint32_t cores = 1, uint32_t contexts_per_core = 1);
 
 /* The names by which the fake runtime, like the vendor's, tells what is bound. */
-constexpr char kInput[] = "in";
-constexpr char kOutput[] = "out";
+constexpr char input_name[] = "in";
+constexpr char output_name[] = "out";
 
 class TestEngine {
   public:
@@ -183,4 +184,4 @@ int engine_threads();
 /* An ended thread is on the kernel's list for a moment yet. One that does not end makes the test run into its limit. */
 void wait_until_no_engine_threads();
 
-#endif
+}  // namespace ez_rknn::tests

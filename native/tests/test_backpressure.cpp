@@ -1,8 +1,10 @@
 /* What happens when a queue or the completions are full. */
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
@@ -184,15 +186,15 @@ TEST(a_run_that_was_taken_up_is_waited_for) {
 TEST(every_blocked_submitter_gets_its_turn) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1, 1}, 1, 4});
-    constexpr int kThreads = 8, kEach = 200;
-    std::vector<Job> jobs(kThreads * kEach);
+    constexpr int thread_count = 8, runs_each = 200;
+    std::vector<Job> jobs(thread_count * runs_each);
     std::vector<std::thread> threads;
-    for (int t = 0; t < kThreads; ++t) {
+    for (int t = 0; t < thread_count; ++t) {
         threads.emplace_back([&, t] {
-            for (int i = 0; i < kEach; ++i) CHECK(ezr_submit(engine, jobs[t * kEach + i], -1) >= 0);
+            for (int i = 0; i < runs_each; ++i) CHECK(ezr_submit(engine, jobs[t * runs_each + i], -1) >= 0);
         });
     }
-    for (int64_t id = 0; id < kThreads * kEach; ++id) CHECK_EQ(next(engine).id, id);
+    for (int64_t id = 0; id < thread_count * runs_each; ++id) CHECK_EQ(next(engine).id, id);
     for (std::thread &thread : threads) thread.join();
     for (const Job &job : jobs) CHECK(job.is_done());
 }

@@ -2,8 +2,10 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 /* A task that waits is withdrawn: it never reaches the NPU, and its completion says so in its place in the order. */
 TEST(a_waiting_task_is_cancelled) {
@@ -109,9 +111,9 @@ TEST(cancelling_the_last_task_ends_a_closed_engine) {
 TEST(each_task_is_run_or_cancelled) {
     FakeRuntime runtime;
     TestEngine engine({2, 2, {0, 1}, 4, 64, true});
-    constexpr int64_t kTasks = 4000;
-    std::vector<Job> jobs(kTasks);
-    std::vector<std::atomic<bool>> cancelled(kTasks);
+    constexpr int64_t task_count = 4000;
+    std::vector<Job> jobs(task_count);
+    std::vector<std::atomic<bool>> cancelled(task_count);
     std::atomic<int64_t> newest{-1};
     std::atomic<bool> is_over{false};
     std::vector<std::thread> cancellers;
@@ -127,7 +129,7 @@ TEST(each_task_is_run_or_cancelled) {
         for (Job &job : jobs) newest = ezr_submit(engine, job, -1);
     });
     std::vector<int32_t> codes;
-    for (int64_t id = 0; id < kTasks; ++id) {
+    for (int64_t id = 0; id < task_count; ++id) {
         const ezr_result result = next(engine);
         CHECK_EQ(result.id, id);
         codes.push_back(result.code);
@@ -135,7 +137,7 @@ TEST(each_task_is_run_or_cancelled) {
     submitter.join();
     is_over = true;
     for (std::thread &canceller : cancellers) canceller.join();
-    for (int64_t id = 0; id < kTasks; ++id) {
+    for (int64_t id = 0; id < task_count; ++id) {
         CHECK_EQ(codes[id], cancelled[id] ? EZR_CANCELLED : RKNN_SUCC);
         CHECK_EQ(jobs[id].is_done(), !cancelled[id]);
     }

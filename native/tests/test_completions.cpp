@@ -3,8 +3,10 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 /* In order: what finished early waits for what was submitted before it. */
 TEST(ordered_completions_wait_for_earlier_tasks) {
@@ -65,8 +67,8 @@ TEST(the_tag_comes_back) {
 TEST(every_completion_is_collected_once) {
     FakeRuntime runtime;
     TestEngine engine({2, 2, {0, 1}});
-    constexpr int kTasks = 1000;
-    std::vector<Job> jobs(kTasks);
+    constexpr int task_count = 1000;
+    std::vector<Job> jobs(task_count);
     std::vector<int64_t> ids[3];
     std::vector<std::thread> collectors;
     for (auto &mine : ids) {
@@ -84,8 +86,8 @@ TEST(every_completion_is_collected_once) {
         all.insert(all.end(), mine.begin(), mine.end());
     }
     std::sort(all.begin(), all.end());
-    CHECK_EQ(all.size(), size_t{kTasks});
-    for (int64_t id = 0; id < kTasks; ++id) CHECK_EQ(all.at(static_cast<size_t>(id)), id);
+    CHECK_EQ(all.size(), size_t{task_count});
+    for (int64_t id = 0; id < task_count; ++id) CHECK_EQ(all.at(static_cast<size_t>(id)), id);
 }
 
 /* The end of one task may free several completions, which reach as many collectors, though each takes only one. */

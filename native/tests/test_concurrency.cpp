@@ -2,8 +2,10 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 /* A task waits only for its own core: there is a queue a core, not one line for all. */
 TEST(a_slow_core_does_not_delay_the_others) {
@@ -77,13 +79,13 @@ TEST(a_context_is_never_used_by_two_threads) {
 TEST(eight_clients_share_a_core) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 2});
-    constexpr int kClients = 8, kEach = 500;
+    constexpr int client_count = 8, runs_each = 500;
     std::atomic<int64_t> sum_of_ids{0};
     std::vector<std::thread> clients;
-    for (int t = 0; t < kClients; ++t) {
+    for (int t = 0; t < client_count; ++t) {
         clients.emplace_back([&, t] {
-            for (int i = 0; i < kEach; ++i) {
-                Job job(t * kEach + i);
+            for (int i = 0; i < runs_each; ++i) {
+                Job job(t * runs_each + i);
                 ezr_result result{};
                 CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
                 CHECK(job.is_done());
@@ -92,8 +94,8 @@ TEST(eight_clients_share_a_core) {
         });
     }
     for (std::thread &client : clients) client.join();
-    constexpr int64_t kTasks = kClients * kEach;
-    CHECK_EQ(sum_of_ids.load(), kTasks * (kTasks - 1) / 2);
+    constexpr int64_t task_count = client_count * runs_each;
+    CHECK_EQ(sum_of_ids.load(), task_count * (task_count - 1) / 2);
     CHECK_EQ(runtime.overlaps(), 0);
 }
 
@@ -101,14 +103,14 @@ TEST(eight_clients_share_a_core) {
 TEST(accepted_equals_completed_under_stress) {
     FakeRuntime runtime;
     TestEngine engine({3, 2, {0, 1, 2}, 2, 4, true});
-    constexpr int kThreads = 4, kEach = 2000;
+    constexpr int thread_count = 4, runs_each = 2000;
     std::atomic<int> submitted{0}, ran{0}, refused{0};
-    std::vector<Job> jobs(kThreads * kEach);
+    std::vector<Job> jobs(thread_count * runs_each);
     std::vector<std::thread> threads;
-    for (int t = 0; t < kThreads; ++t) {
+    for (int t = 0; t < thread_count; ++t) {
         threads.emplace_back([&, t] {
-            for (int i = 0; i < kEach; ++i) {
-                Job &job = jobs[t * kEach + i];
+            for (int i = 0; i < runs_each; ++i) {
+                Job &job = jobs[t * runs_each + i];
                 if (i % 3 == 0) {
                     ezr_result result{};
                     ++(ezr_run(engine, job, i % 2 - 1, 0, &result) == EZR_OK ? ran : refused);
@@ -133,7 +135,7 @@ TEST(accepted_equals_completed_under_stress) {
     for (std::thread &thread : threads) thread.join();
     ezr_close(engine, 0);
     collector.join();
-    CHECK_EQ(submitted + ran + refused, kThreads * kEach);
+    CHECK_EQ(submitted + ran + refused, thread_count * runs_each);
     ezr_group_stats stats[3]{};
     ezr_stats(engine, stats, nullptr);
     CHECK_EQ(stats[0].completed + stats[1].completed + stats[2].completed, static_cast<uint64_t>(submitted + ran));

@@ -3,9 +3,11 @@
 #include <cstdlib>
 #include <new>
 
-#include "check.h"
-#include "direct_job.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/direct_job.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

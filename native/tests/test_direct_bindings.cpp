@@ -3,15 +3,17 @@
 #include <deque>
 #include <string>
 
-#include "check.h"
-#include "direct_job.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/direct_job.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
 /* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
-constexpr int32_t kTimeoutMs = 150;
-constexpr rknn_context kFresh = 5000;
+constexpr int32_t short_timeout_ms = 150;
+constexpr rknn_context fresh_context = 5000;
 
 }  // namespace
 
@@ -22,18 +24,18 @@ TEST(memory_is_bound_once) {
         DirectJob job(bench.input, bench.output, i);
         bench.run(job);
         CHECK(job.is_done());
-        CHECK_EQ(bench.log(), i == 0 ? kFirstRun : kLaterRun);
+        CHECK_EQ(bench.log(), i == 0 ? calls_of_first_run : calls_of_later_run);
     }
 }
 
 /* Only the tensor whose binding is another one is bound anew, and so it is when the first one comes back. */
 TEST(another_binding_is_bound) {
     Bench bench;
-    const Memory other{kInput, 3};
+    const Memory other{input_name, 3};
     DirectJob first(bench.input, bench.output, 10), second(other, bench.output, 20),
         third(bench.input, bench.output, 30);
     bench.run(first);
-    CHECK_EQ(bench.log(), kFirstRun);
+    CHECK_EQ(bench.log(), calls_of_first_run);
     bench.run(second);
     CHECK_EQ(bench.log(), "bind in, to device, run, from device");
     bench.run(third);
@@ -45,7 +47,7 @@ TEST(another_binding_is_bound) {
 TEST(each_worker_binds_its_own_memory) {
     FakeRuntime runtime;
     TestEngine engine({2, 2, {0, 1}});
-    const Memory input{kInput, 1, 4}, output{kOutput, 2, 4};
+    const Memory input{input_name, 1, 4}, output{output_name, 2, 4};
     for (uint32_t core : {0, 1}) {
         for (uint32_t index : {0, 1}) runtime.hold(context_of(core, index));
     }
@@ -78,10 +80,10 @@ TEST(new_shapes_have_everything_bound_anew) {
         shape.n_dims = 1;
         shape.dims[0] = extent;
         bench.run(dynamic);
-        CHECK_EQ(bench.log(), std::string("set shapes, ") + kFirstRun);
+        CHECK_EQ(bench.log(), std::string("set shapes, ") + calls_of_first_run);
         for (const ezr_task *task : {&dynamic.task, &fixed.task, &dynamic.task}) {
             bench.run(task);
-            CHECK_EQ(bench.log(), kLaterRun);
+            CHECK_EQ(bench.log(), calls_of_later_run);
         }
     }
     CHECK(fixed.is_done() && dynamic.is_done());
@@ -117,13 +119,13 @@ TEST(shapes_that_were_refused_are_set_again) {
     job.task.shapes = &shape;
     bench.run(job);
     shape.n_dims = 1;
-    bench.runtime.fail(EZR_CALL_SET_INPUT_SHAPES, Failure::kCode, RKNN_ERR_FAIL);
+    bench.runtime.fail(EZR_CALL_SET_INPUT_SHAPES, Failure::code, RKNN_ERR_FAIL);
     CHECK_EQ(bench.run(job).call, EZR_CALL_SET_INPUT_SHAPES);
-    bench.runtime.fail(EZR_CALL_NONE, Failure::kNone);
+    bench.runtime.fail(EZR_CALL_NONE, Failure::none);
     shape.n_dims = 0;
     bench.log();
     CHECK_EQ(bench.run(job).code, RKNN_SUCC);
-    CHECK_EQ(bench.log(), std::string("set shapes, ") + kFirstRun);
+    CHECK_EQ(bench.log(), std::string("set shapes, ") + calls_of_first_run);
 }
 
 /* A task that goes by copy takes the context's inputs and outputs back; the next direct one binds them again. */
@@ -136,19 +138,19 @@ TEST(a_task_by_copy_has_everything_bound_anew) {
     CHECK(by_copy.is_done());
     bench.log();
     bench.run(direct);
-    CHECK_EQ(bench.log(), kFirstRun);
+    CHECK_EQ(bench.log(), calls_of_first_run);
     CHECK(direct.is_done());
 }
 
 /* What could not be bound is tried again by the next task, even where something was bound before; the others stay. */
 TEST(a_failed_bind_is_forgotten) {
     Bench bench;
-    const Memory other{kOutput, 3};
+    const Memory other{output_name, 3};
     DirectJob first(bench.input, bench.output, 10), second(bench.input, other, 20);
     bench.run(first);
-    bench.runtime.fail(EZR_CALL_SET_IO_MEM, Failure::kCode, RKNN_ERR_FAIL);
+    bench.runtime.fail(EZR_CALL_SET_IO_MEM, Failure::code, RKNN_ERR_FAIL);
     CHECK_EQ(bench.run(second).call, EZR_CALL_SET_IO_MEM);
-    bench.runtime.fail(EZR_CALL_NONE, Failure::kNone);
+    bench.runtime.fail(EZR_CALL_NONE, Failure::none);
     bench.log();
     bench.run(first);
     CHECK_EQ(bench.log(), "to device, bind out, run, from device");
@@ -158,7 +160,7 @@ TEST(a_failed_bind_is_forgotten) {
 
 /* A fresh context has nothing bound, whatever the one before it had. */
 TEST(a_replaced_worker_binds_anew) {
-    Bench bench(FakeRuntime::functions(), kTimeoutMs);
+    Bench bench(FakeRuntime::functions(), short_timeout_ms);
     DirectJob first(bench.input, bench.output, 1), stuck(bench.input, bench.output, 2),
         later(bench.input, bench.output, 3);
     CHECK_EQ(bench.run(first).code, RKNN_SUCC);
@@ -166,10 +168,10 @@ TEST(a_replaced_worker_binds_anew) {
     ezr_submit(bench.engine, stuck, -1);
     next(bench.engine, EZR_STALLED);
     next(bench.engine);
-    CHECK_EQ(ezr_replace_worker(bench.engine, 0, kFresh), EZR_OK);
+    CHECK_EQ(ezr_replace_worker(bench.engine, 0, fresh_context), EZR_OK);
     bench.runtime.let_go(context_of(0));
     next(bench.engine, EZR_RELEASED);
     CHECK_EQ(bench.run(later).code, RKNN_SUCC);
-    CHECK_EQ(bench.runtime.log(kFresh), kFirstRun);
+    CHECK_EQ(bench.runtime.log(fresh_context), calls_of_first_run);
     CHECK(later.is_done());
 }

@@ -1,14 +1,16 @@
 /* Direct I/O that goes wrong, stands still, or cannot be done. */
 #include <string>
 
-#include "check.h"
-#include "direct_job.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/direct_job.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
 /* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
-constexpr int32_t kTimeoutMs = 150;
+constexpr int32_t short_timeout_ms = 150;
 
 }  // namespace
 
@@ -22,16 +24,16 @@ TEST(a_failing_call_of_direct_io_is_named) {
         const ezr_result result = bench.run(job);
         CHECK_EQ(result.code, expected);
         CHECK_EQ(result.call, call);
-        CHECK_EQ(std::string(result.message).empty(), how != Failure::kCode);
+        CHECK_EQ(std::string(result.message).empty(), how != Failure::code);
         CHECK_EQ(bench.runtime.calls(EZR_CALL_RUN), 0);
-        bench.runtime.fail(EZR_CALL_NONE, Failure::kNone);
+        bench.runtime.fail(EZR_CALL_NONE, Failure::none);
         CHECK_EQ(bench.run(job).code, RKNN_SUCC);
         CHECK(job.is_done());
     };
     for (int32_t call : {EZR_CALL_SET_IO_MEM, EZR_CALL_MEM_SYNC}) {
-        check(call, Failure::kCode, RKNN_ERR_PARAM_INVALID);
-        check(call, Failure::kBadAlloc, RKNN_ERR_MALLOC_FAIL);
-        check(call, Failure::kException, RKNN_ERR_FAIL);
+        check(call, Failure::code, RKNN_ERR_PARAM_INVALID);
+        check(call, Failure::bad_alloc, RKNN_ERR_MALLOC_FAIL);
+        check(call, Failure::exception, RKNN_ERR_FAIL);
     }
 }
 
@@ -40,7 +42,7 @@ TEST(an_output_that_could_not_be_synchronised_is_not_converted) {
     Bench bench;
     DirectJob job(bench.input, bench.output);
     job.inputs[0].sync = 0;
-    bench.runtime.fail(EZR_CALL_MEM_SYNC, Failure::kCode, RKNN_ERR_FAIL);
+    bench.runtime.fail(EZR_CALL_MEM_SYNC, Failure::code, RKNN_ERR_FAIL);
     const ezr_result result = bench.run(job);
     CHECK_EQ(result.call, EZR_CALL_MEM_SYNC);
     CHECK(result.input_ns <= result.npu_ns && result.npu_ns <= result.finished_ns);
@@ -71,7 +73,7 @@ TEST(a_direct_task_that_stands_still_is_ended) {
         {EZR_CALL_MEM_SYNC, false, "bind in, bind out, run, from device"},
     };
     for (const Case &one : cases) {
-        Bench bench(FakeRuntime::functions(), kTimeoutMs);
+        Bench bench(FakeRuntime::functions(), short_timeout_ms);
         DirectJob job(bench.input, bench.output);
         job.inputs[0].sync = one.syncs_input ? 1 : 0;
         bench.runtime.hold(context_of(0), one.call);
@@ -91,7 +93,7 @@ TEST(a_direct_task_that_stands_still_is_ended) {
 
 /* Without a call of the runtime between the run and the conversion, the conversion itself is left out. */
 TEST(an_output_is_not_converted_for_a_task_that_was_ended) {
-    Bench bench(FakeRuntime::functions(), kTimeoutMs);
+    Bench bench(FakeRuntime::functions(), short_timeout_ms);
     DirectJob job(bench.input, bench.output);
     job.outputs[0].sync = 0;
     bench.runtime.hold(context_of(0));

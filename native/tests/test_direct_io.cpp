@@ -2,9 +2,11 @@
 #include <cstring>
 #include <string>
 
-#include "check.h"
-#include "direct_job.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/direct_job.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 /* The whole of a run in its order: everything is bound before it, inputs are synchronised before and outputs after. */
 TEST(a_number_goes_through_bound_memory) {
@@ -15,7 +17,7 @@ TEST(a_number_goes_through_bound_memory) {
     CHECK_EQ(result.call, EZR_CALL_NONE);
     CHECK(result.started_ns <= result.input_ns && result.input_ns <= result.npu_ns);
     CHECK(result.npu_ns <= result.finished_ns);
-    CHECK_EQ(bench.log(), kFirstRun);
+    CHECK_EQ(bench.log(), calls_of_first_run);
     CHECK(job.is_done());
 }
 
@@ -28,13 +30,13 @@ TEST(without_conversion_the_memory_is_used_as_it_is) {
     bench.input.write(8);
     bench.run(job);
     CHECK_EQ(bench.output.read(), 9);
-    CHECK_EQ(bench.log(), kFirstRun);
+    CHECK_EQ(bench.log(), calls_of_first_run);
 }
 
 /* The tensor begins `offset` bytes behind `virt_addr`. */
 TEST(the_offset_of_the_memory_counts) {
     Bench bench;
-    const Memory input{kInput, 3, 1, 12}, output{kOutput, 4, 1, 20};
+    const Memory input{input_name, 3, 1, 12}, output{output_name, 4, 1, 20};
     DirectJob job(input, output, 64);
     bench.run(job);
     CHECK(job.is_done());
@@ -97,7 +99,7 @@ TEST(direct_io_goes_before_copying) {
     job.task.inputs = by_copy.task.inputs;
     job.task.outputs = by_copy.task.outputs;
     bench.run(job);
-    CHECK_EQ(bench.log(), kFirstRun);
+    CHECK_EQ(bench.log(), calls_of_first_run);
     CHECK(job.is_done() && !by_copy.is_done());
 }
 

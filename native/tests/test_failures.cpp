@@ -1,6 +1,8 @@
 /* How failures of the runtime and wrong arguments are reported. */
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
@@ -23,7 +25,7 @@ void check_failure(int32_t call, Failure how, int code, int expected) {
         CHECK(result.finished_ns >= result.started_ns);
     }
 
-    runtime.fail(EZR_CALL_NONE, Failure::kNone);
+    runtime.fail(EZR_CALL_NONE, Failure::none);
     ezr_submit(engine, healthy, -1);
     CHECK_EQ(next(engine).code, RKNN_SUCC);
     ezr_group_stats stats{};
@@ -32,13 +34,14 @@ void check_failure(int32_t call, Failure how, int code, int expected) {
     CHECK_EQ(stats.completed, 1U);
 }
 
-constexpr int32_t kCalls[] = {EZR_CALL_SET_INPUT_SHAPES, EZR_CALL_INPUTS_SET, EZR_CALL_RUN, EZR_CALL_OUTPUTS_GET};
+constexpr int32_t failing_calls[] = {EZR_CALL_SET_INPUT_SHAPES, EZR_CALL_INPUTS_SET, EZR_CALL_RUN,
+                                     EZR_CALL_OUTPUTS_GET};
 
 }  // namespace
 
 /* Every call's own code reaches the host, with the name of the call. */
 TEST(a_failing_call_is_named_with_its_code) {
-    for (int32_t call : kCalls) check_failure(call, Failure::kCode, -100 - call, -100 - call);
+    for (int32_t call : failing_calls) check_failure(call, Failure::code, -100 - call, -100 - call);
 }
 
 /* The runtime's own words reach the host, cut to fit: they are read before another call makes the runtime forget them.
@@ -47,14 +50,14 @@ TEST(the_words_of_the_runtime_are_kept) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     Job job;
-    for (int32_t call : kCalls) {
+    for (int32_t call : failing_calls) {
         if (call == EZR_CALL_SET_INPUT_SHAPES) continue;
-        runtime.fail(call, Failure::kCode, RKNN_ERR_FAIL);
+        runtime.fail(call, Failure::code, RKNN_ERR_FAIL);
         ezr_result result{};
         CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
         CHECK_EQ(std::string(result.message), std::string(sizeof result.message - 1, 'x'));
     }
-    runtime.fail(EZR_CALL_NONE, Failure::kNone);
+    runtime.fail(EZR_CALL_NONE, Failure::none);
     ezr_result result{};
     CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
     CHECK_EQ(std::string(result.message), "");
@@ -62,12 +65,12 @@ TEST(the_words_of_the_runtime_are_kept) {
 
 /* Memory that runs out inside a task fails that task, not the process. */
 TEST(running_out_of_memory_fails_the_task) {
-    for (int32_t call : kCalls) check_failure(call, Failure::kBadAlloc, 0, RKNN_ERR_MALLOC_FAIL);
+    for (int32_t call : failing_calls) check_failure(call, Failure::bad_alloc, 0, RKNN_ERR_MALLOC_FAIL);
 }
 
 /* No exception of a runtime gets out of a worker. */
 TEST(an_exception_of_the_runtime_fails_the_task) {
-    for (int32_t call : kCalls) check_failure(call, Failure::kException, 0, RKNN_ERR_FAIL);
+    for (int32_t call : failing_calls) check_failure(call, Failure::exception, 0, RKNN_ERR_FAIL);
 }
 
 /* After a failure the remaining calls are left out: the vendor's library would give stale outputs. */
@@ -75,7 +78,7 @@ TEST(nothing_is_called_after_a_failure) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     Job job;
-    runtime.fail(EZR_CALL_INPUTS_SET, Failure::kCode, RKNN_ERR_PARAM_INVALID);
+    runtime.fail(EZR_CALL_INPUTS_SET, Failure::code, RKNN_ERR_PARAM_INVALID);
     ezr_submit(engine, job, -1);
     next(engine);
     CHECK_EQ(runtime.calls(EZR_CALL_RUN), 0);
@@ -90,7 +93,7 @@ TEST(outputs_are_released_after_a_failed_get) {
     Job job;
     ezr_result result{};
     ezr_run(engine, job, -1, 0, &result);
-    runtime.fail(EZR_CALL_OUTPUTS_GET, Failure::kCode, RKNN_ERR_FAIL);
+    runtime.fail(EZR_CALL_OUTPUTS_GET, Failure::code, RKNN_ERR_FAIL);
     ezr_run(engine, job, -1, 0, &result);
     CHECK_EQ(runtime.releases(), 2);
 }

@@ -2,12 +2,14 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
-constexpr rknn_context kFresh = 5000;
+constexpr rknn_context fresh_context = 5000;
 
 ezr_worker_health health_of(ezr_engine *engine, uint32_t worker, uint32_t count = 1) {
     std::vector<ezr_worker_health> workers(count);
@@ -26,7 +28,7 @@ TEST(failures_in_a_row_are_counted) {
     CHECK_EQ(health_of(engine, 0).code, RKNN_SUCC);
     for (const uint64_t failures : {1U, 2U, 3U}) {
         const int32_t call = failures < 3 ? EZR_CALL_RUN : EZR_CALL_INPUTS_SET;
-        runtime.fail(call, Failure::kCode, RKNN_ERR_DEVICE_UNAVAILABLE);
+        runtime.fail(call, Failure::code, RKNN_ERR_DEVICE_UNAVAILABLE);
         CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
         const ezr_worker_health health = health_of(engine, 0);
         CHECK_EQ(health.state, uint32_t{EZR_WORKER_READY});
@@ -34,7 +36,7 @@ TEST(failures_in_a_row_are_counted) {
         CHECK_EQ(health.code, RKNN_ERR_DEVICE_UNAVAILABLE);
         CHECK_EQ(health.call, call);
     }
-    runtime.fail(EZR_CALL_NONE, Failure::kNone);
+    runtime.fail(EZR_CALL_NONE, Failure::none);
     CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
     const ezr_worker_health health = health_of(engine, 0);
     CHECK_EQ(health.failures, 0U);
@@ -47,7 +49,7 @@ TEST(every_worker_is_told_apart) {
     FakeRuntime runtime;
     TestEngine engine({2, 2, {0, 1}});
     Job job;
-    runtime.fail(EZR_CALL_RUN, Failure::kCode, RKNN_ERR_FAIL);
+    runtime.fail(EZR_CALL_RUN, Failure::code, RKNN_ERR_FAIL);
     ezr_submit(engine, job, -1);
     const uint32_t failed = next(engine).worker;
     for (uint32_t worker = 0; worker < 4; ++worker) {
@@ -68,7 +70,7 @@ TEST(a_worker_that_stands_still_is_stalled_until_it_is_replaced) {
         CHECK_EQ(stalled.failures, 1U);
         CHECK_EQ(stalled.code, RKNN_ERR_TIMEOUT);
         CHECK_EQ(stalled.call, EZR_CALL_RUN);
-        CHECK_EQ(ezr_replace_worker(engine, 0, is_replaced ? kFresh : 0), EZR_OK);
+        CHECK_EQ(ezr_replace_worker(engine, 0, is_replaced ? fresh_context : 0), EZR_OK);
         const ezr_worker_health health = health_of(engine, 0);
         CHECK_EQ(health.state, static_cast<uint32_t>(is_replaced ? EZR_WORKER_READY : EZR_WORKER_LOST));
         CHECK_EQ(health.failures, is_replaced ? 0U : 1U);

@@ -7,12 +7,14 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
-constexpr uint32_t kInterruptible = EZR_RUN_INTERRUPTIBLE;
+constexpr uint32_t interruptible = EZR_RUN_INTERRUPTIBLE;
 
 void handle(int) {}
 
@@ -52,8 +54,7 @@ class Interruptible {
 int64_t interrupted_run(ezr_engine *engine, const ezr_task *job, int32_t timeout_ms = -1) {
     ezr_result result{};
     {
-        Interruptible run(
-            [&] { CHECK_EQ(ezr_run(engine, job, timeout_ms, kInterruptible, &result), EZR_INTERRUPTED); });
+        Interruptible run([&] { CHECK_EQ(ezr_run(engine, job, timeout_ms, interruptible, &result), EZR_INTERRUPTED); });
         run.interrupt_until_it_returns();
     }
     return result.id;
@@ -248,9 +249,9 @@ TEST(short_runs_are_made_on_the_calling_thread) {
     TestEngine engine({1, 1, {0}});
     Job job;
     ezr_result result{};
-    CHECK_EQ(ezr_run(engine, job, -1, kInterruptible, &result), EZR_OK);
+    CHECK_EQ(ezr_run(engine, job, -1, interruptible, &result), EZR_OK);
     CHECK(runtime.thread_names() == std::set<std::string>{"ezr-g0-0"});
-    for (int i = 0; i < 100; ++i) CHECK_EQ(ezr_run(engine, job, -1, kInterruptible, &result), EZR_OK);
+    for (int i = 0; i < 100; ++i) CHECK_EQ(ezr_run(engine, job, -1, interruptible, &result), EZR_OK);
     CHECK_EQ(runtime.thread_names().size(), 2U);
 }
 
@@ -259,16 +260,16 @@ TEST(interruptions_under_stress) {
     FakeRuntime runtime;
     install_handler();
     TestEngine engine({2, 1, {0, 1}, 1});
-    constexpr int kThreads = 3, kEach = 300;
-    std::vector<Job> jobs(kThreads * kEach);
-    std::atomic<int> running{kThreads}, busy{0};
+    constexpr int thread_count = 3, runs_each = 300;
+    std::vector<Job> jobs(thread_count * runs_each);
+    std::atomic<int> running{thread_count}, busy{0};
     std::vector<std::thread> threads;
-    for (int t = 0; t < kThreads; ++t) {
+    for (int t = 0; t < thread_count; ++t) {
         threads.emplace_back([&, t] {
-            for (int i = 0; i < kEach; ++i) {
-                Job &job = jobs[t * kEach + i];
+            for (int i = 0; i < runs_each; ++i) {
+                Job &job = jobs[t * runs_each + i];
                 ezr_result result{};
-                int32_t status = ezr_run(engine, job, -1, kInterruptible, &result);
+                int32_t status = ezr_run(engine, job, -1, interruptible, &result);
                 for (int times = 1; status == EZR_INTERRUPTED; ++times) {
                     if (times % 3 == 0) {
                         status = ezr_leave(engine, result.id);

@@ -5,12 +5,14 @@
 #include <limits>
 #include <random>
 
-#include "check.h"
 #include "ez_rknn_engine.h"
+#include "tests/check.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
-constexpr uint8_t kUntouched = 0xEE;
+constexpr uint8_t untouched = 0xEE;
 
 struct Types {
     uint32_t rule;
@@ -160,13 +162,14 @@ std::vector<uint8_t> expected(const ezr_conversion &conversion, const std::vecto
 
 /* Numbers as they occur, and every special one. */
 void fill(rknn_tensor_type type, std::mt19937 &random, std::vector<uint8_t> &bytes) {
-    constexpr float kSpecial[] = {NAN,  INFINITY, -INFINITY, 0.0F,   -0.0F,    1e-45F,   6e-8F, 0.5F,
-                                  2.5F, -3.5F,    127.5F,    255.5F, 65519.9F, 65520.0F, 3e38F, -1e30F};
+    constexpr float special_values[] = {NAN,  INFINITY, -INFINITY, 0.0F,   -0.0F,    1e-45F,   6e-8F, 0.5F,
+                                        2.5F, -3.5F,    127.5F,    255.5F, 65519.9F, 65520.0F, 3e38F, -1e30F};
     std::normal_distribution<float> normal(0, 100);
     const size_t size = size_of(type);
     for (size_t i = 0; i + size <= bytes.size(); i += size) {
         if (type == RKNN_TENSOR_FLOAT32 || type == RKNN_TENSOR_FLOAT16) {
-            put_float(type, random() % 8 == 0 ? kSpecial[random() % std::size(kSpecial)] : normal(random), &bytes[i]);
+            put_float(type, random() % 8 == 0 ? special_values[random() % std::size(special_values)] : normal(random),
+                      &bytes[i]);
         } else {
             for (size_t k = 0; k < size; ++k) bytes[i + k] = static_cast<uint8_t>(random());
         }
@@ -192,10 +195,10 @@ bool is_right(const ezr_conversion &conversion, std::mt19937 &random) {
     };
     std::vector<uint8_t> source(bytes(conversion.from));
     fill(conversion.from.type, random, source);
-    std::vector<uint8_t> from(source.size() + 1), to(bytes(conversion.to) + 1, kUntouched);
+    std::vector<uint8_t> from(source.size() + 1), to(bytes(conversion.to) + 1, untouched);
     std::copy(source.begin(), source.end(), from.begin() + 1);
     ezr_convert(&conversion, from.data() + 1, to.data() + 1);
-    return to[0] == kUntouched && same(conversion.to.type, expected(conversion, source), to.data() + 1);
+    return to[0] == untouched && same(conversion.to.type, expected(conversion, source), to.data() + 1);
 }
 
 std::vector<ezr_layout> layouts_of(rknn_tensor_type type, uint32_t c, uint32_t h, uint32_t w) {
@@ -295,12 +298,12 @@ TEST(large_images) {
  * them, by factors as images have them, and by round ones. */
 TEST(images_of_bytes) {
     std::mt19937 random(7);
-    constexpr double kRound[] = {1, 0.5, 0.25, 1.5, 0.75, 2, 3, 1.0 / 64, 0.99609375, -0.5};
+    constexpr double round_factors[] = {1, 0.5, 0.25, 1.5, 0.75, 2, 3, 1.0 / 64, 0.99609375, -0.5};
     for (int trial = 0; trial < 300; ++trial) {
         const uint32_t c = trial % 5 + 1;
         std::vector<double> a(c), b(c);
         const bool is_round = random() % 2 == 0;
-        const double same = kRound[random() % std::size(kRound)];
+        const double same = round_factors[random() % std::size(round_factors)];
         for (uint32_t k = 0; k < c; ++k) {
             a[k] = is_round ? same : static_cast<float>(0.01 + static_cast<double>(random() % 1000) / 700);
             b[k] = static_cast<double>(random() % 300) - 200;
@@ -323,14 +326,14 @@ TEST(images_of_bytes) {
 /* Whether the conversion of one row of numbers, of which those at `places` are `special`, tells of a NaN. */
 bool tells_of_nan(const Types &types, rknn_tensor_format format, uint32_t channels, double b, float special,
                   const std::vector<size_t> &places) {
-    constexpr uint32_t kChannels = 3, kWidth = 150;
+    constexpr uint32_t channel_count = 3, row_width = 150;
     const double a[] = {0.5, 0.25, 0.125}, all_b[] = {b, b, b};
     uint32_t met_nan = 0;
     const ezr_layout from{types.from, RKNN_TENSOR_NCHW, 0, 0, 0, 0}, to{types.to, format, 0, 0, 0, 0};
-    const ezr_conversion conversion{1,          kChannels, 1, kWidth, from,    to,
-                                    types.rule, channels,  a, all_b,  nullptr, &met_nan};
+    const ezr_conversion conversion{1,          channel_count, 1, row_width, from,    to,
+                                    types.rule, channels,      a, all_b,     nullptr, &met_nan};
     CHECK_EQ(ezr_check_conversion(&conversion), EZR_OK);
-    std::vector<uint8_t> source(kChannels * kWidth * size_of(types.from)), result(kChannels * kWidth * 2);
+    std::vector<uint8_t> source(channel_count * row_width * size_of(types.from)), result(channel_count * row_width * 2);
     for (const size_t place : places) put_float(types.from, special, &source[place * size_of(types.from)]);
     ezr_convert(&conversion, source.data(), result.data());
     return met_nan != 0;

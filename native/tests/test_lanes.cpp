@@ -1,14 +1,16 @@
 /* Lanes: several contexts a worker, for the several ways in which a context can be given its tensors. */
 #include <cstdio>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
 /* The contexts of two workers in a second lane. */
-constexpr rknn_context kLane[] = {701, 702};
-constexpr rknn_context kFresh = 5000;
+constexpr rknn_context lane_contexts[] = {701, 702};
+constexpr rknn_context fresh_context = 5000;
 
 struct LaneJob : Job {
     LaneJob(int32_t number, uint32_t lane) : Job(number) { task.lane = lane; }
@@ -27,7 +29,7 @@ Layout two_cores() {
 TEST(a_task_runs_on_the_context_of_its_lane) {
     FakeRuntime runtime;
     TestEngine engine(two_cores());
-    CHECK_EQ(ezr_add_lane(engine, kLane), 1);
+    CHECK_EQ(ezr_add_lane(engine, lane_contexts), 1);
     LaneJob jobs[] = {{0, 0}, {1, 1}, {2, 1}, {3, 0}};
     for (LaneJob &job : jobs) CHECK(ezr_submit(engine, job, -1) >= 0);
     for (uint32_t i = 0; i < 4; ++i) {
@@ -36,8 +38,8 @@ TEST(a_task_runs_on_the_context_of_its_lane) {
         CHECK_EQ(result.worker, i % 2);
     }
     CHECK_EQ(runtime.run_count(context_of(0)), 1U);
-    CHECK_EQ(runtime.run_count(kLane[1]), 1U);
-    CHECK_EQ(runtime.run_count(kLane[0]), 1U);
+    CHECK_EQ(runtime.run_count(lane_contexts[1]), 1U);
+    CHECK_EQ(runtime.run_count(lane_contexts[0]), 1U);
     CHECK_EQ(runtime.run_count(context_of(1)), 1U);
 }
 
@@ -45,7 +47,7 @@ TEST(a_task_runs_on_the_context_of_its_lane) {
 TEST(a_worker_runs_one_task_at_a_time_whatever_the_lane) {
     FakeRuntime runtime;
     TestEngine engine(Layout{});
-    CHECK_EQ(ezr_add_lane(engine, kLane), 1);
+    CHECK_EQ(ezr_add_lane(engine, lane_contexts), 1);
     LaneJob first(1, 0), second(2, 1);
     runtime.hold(context_of(0));
     ezr_submit(engine, first, -1);
@@ -65,10 +67,10 @@ TEST(a_worker_runs_one_task_at_a_time_whatever_the_lane) {
 TEST(each_lane_remembers_its_own_bindings) {
     FakeRuntime runtime;
     TestEngine engine(Layout{});
-    CHECK_EQ(ezr_add_lane(engine, kLane), 1);
+    CHECK_EQ(ezr_add_lane(engine, lane_contexts), 1);
     int32_t number = 0;
     rknn_tensor_attr attr{};
-    std::snprintf(attr.name, sizeof attr.name, "%s", kInput);
+    std::snprintf(attr.name, sizeof attr.name, "%s", input_name);
     rknn_tensor_mem memory{};
     memory.virt_addr = &number;
     rknn_tensor_mem *const memories[] = {&memory};
@@ -86,7 +88,7 @@ TEST(each_lane_remembers_its_own_bindings) {
         CHECK_EQ(result.code, RKNN_SUCC);
     }
     CHECK_EQ(runtime.log(context_of(0)), "bind in, run, run");
-    CHECK_EQ(runtime.log(kLane[0]), "bind in, run, run");
+    CHECK_EQ(runtime.log(lane_contexts[0]), "bind in, run, run");
 }
 
 /* A lane that was never added has no context. */
@@ -98,30 +100,30 @@ TEST(an_unknown_lane_is_refused) {
     CHECK_EQ(ezr_submit(engine, job, 0), int64_t{EZR_INVALID});
     CHECK_EQ(ezr_run(engine, job, 0, 0, &result), EZR_INVALID);
     CHECK_EQ(ezr_add_lane(engine, nullptr), EZR_INVALID);
-    CHECK_EQ(ezr_add_lane(nullptr, kLane), EZR_INVALID);
-    CHECK_EQ(ezr_add_lane(engine, kLane), 1);
+    CHECK_EQ(ezr_add_lane(nullptr, lane_contexts), EZR_INVALID);
+    CHECK_EQ(ezr_add_lane(engine, lane_contexts), 1);
     CHECK_EQ(ezr_run(engine, job, 0, 0, &result), EZR_OK);
     ezr_close(engine, 0);
-    CHECK_EQ(ezr_add_lane(engine, kLane), EZR_CLOSED);
+    CHECK_EQ(ezr_add_lane(engine, lane_contexts), EZR_CLOSED);
 }
 
 /* Only the context that is stuck is replaced; the others of its worker were idle, and are used again. */
 TEST(a_stuck_worker_keeps_its_other_lanes) {
     FakeRuntime runtime;
     TestEngine engine(watched());
-    CHECK_EQ(ezr_add_lane(engine, kLane), 1);
+    CHECK_EQ(ezr_add_lane(engine, lane_contexts), 1);
     LaneJob stuck(1, 1), other(2, 0), again(3, 1);
-    CHECK_EQ(stall(runtime, engine, stuck, kLane[0]).lane, 1U);
+    CHECK_EQ(stall(runtime, engine, stuck, lane_contexts[0]).lane, 1U);
     const ezr_result ended = next(engine);
     CHECK_EQ(ended.code, RKNN_ERR_TIMEOUT);
     CHECK_EQ(ended.lane, 1U);
-    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_OK);
+    CHECK_EQ(ezr_replace_worker(engine, 0, fresh_context), EZR_OK);
     ezr_submit(engine, other, -1);
     ezr_submit(engine, again, -1);
     for (int i = 0; i < 2; ++i) CHECK_EQ(next(engine).code, RKNN_SUCC);
     CHECK_EQ(runtime.run_count(context_of(0)), 1U);
-    CHECK_EQ(runtime.run_count(kFresh), 1U);
-    runtime.let_go(kLane[0]);
+    CHECK_EQ(runtime.run_count(fresh_context), 1U);
+    runtime.let_go(lane_contexts[0]);
     next(engine, EZR_RELEASED);
 }
 

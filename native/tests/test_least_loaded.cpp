@@ -1,8 +1,10 @@
 /* EZR_DISPATCH_LEAST_LOADED: the next task to the first idle core, and one queue for all while none is idle. */
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

@@ -1,8 +1,10 @@
 /* Engines that are destroyed while a thread of theirs is inside the runtime. */
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 /* Destroying waits for a thread that comes back in time, and leaves nothing behind. */
 TEST(destroy_waits_for_a_thread_that_comes_back) {

@@ -3,8 +3,10 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 /* Closing without discarding: what was accepted is executed and given out, then comes the end. */
 TEST(close_drains) {

@@ -4,9 +4,12 @@
 #include <chrono>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
-#include "pace.h"
+#include "engine/pace.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
+using namespace ez_rknn::engine;
 
 namespace {
 
@@ -28,55 +31,55 @@ ezr_result run_for(FakeRuntime &runtime, ezr_engine *engine, std::chrono::millis
     return next(engine);
 }
 
-constexpr std::chrono::milliseconds kRun{200};
-constexpr int64_t kRunNs = 200'000'000;
+constexpr std::chrono::milliseconds run_time{200};
+constexpr int64_t run_time_ns = 200'000'000;
 
 }  // namespace
 
 /* The rule itself: a context is occupied for t, so n of them are ready for a task every t / n. */
 TEST(the_pace_is_the_time_of_a_task_over_the_number_of_contexts) {
-    ezr::Pace pace(true);
+    Pace pace(true);
     pace.admitted(1'000);
-    CHECK(!(ezr::Deadline::at(0) < pace.due(4)));  // nothing is known
+    CHECK(!(Deadline::at(0) < pace.due(4)));  // nothing is known
     pace.occupied(800);
-    CHECK(!(pace.due(4) < ezr::Deadline::at(1'200)) && !(ezr::Deadline::at(1'200) < pace.due(4)));
+    CHECK(!(pace.due(4) < Deadline::at(1'200)) && !(Deadline::at(1'200) < pace.due(4)));
     pace.occupied(1'600);  // the average follows: 900
-    CHECK(!(pace.due(1) < ezr::Deadline::at(1'900)) && !(ezr::Deadline::at(1'900) < pace.due(1)));
-    ezr::Pace none(false);
+    CHECK(!(pace.due(1) < Deadline::at(1'900)) && !(Deadline::at(1'900) < pace.due(1)));
+    Pace none(false);
     none.admitted(1'000);
     none.occupied(800);
-    CHECK(!(ezr::Deadline::at(0) < none.due(1)));
+    CHECK(!(Deadline::at(0) < none.due(1)));
 }
 
 /* The second submission after a long task waits until the first is as long ago as that task took. */
 TEST(a_submission_waits_for_its_pace) {
     FakeRuntime runtime;
     TestEngine engine(paced());
-    CHECK(run_for(runtime, engine, kRun).finished_ns > 0);
+    CHECK(run_for(runtime, engine, run_time).finished_ns > 0);
     Job jobs[2];
     for (Job &job : jobs) CHECK(ezr_submit(engine, job, -1) > 0);
     const ezr_result first = next(engine), second = next(engine);
     // The first of the two was short, and has lowered the average by an eighth at most.
-    CHECK(second.submitted_ns - first.submitted_ns >= kRunNs * 7 / 8);
+    CHECK(second.submitted_ns - first.submitted_ns >= run_time_ns * 7 / 8);
 }
 
 /* More contexts sustain a higher rate. */
 TEST(more_contexts_are_paced_faster) {
     FakeRuntime runtime;
     TestEngine engine(paced(4, {0, 0, 0, 0, 0, 1, 2, 3}));
-    run_for(runtime, engine, kRun);
+    run_for(runtime, engine, run_time);
     Job jobs[2];
     for (Job &job : jobs) CHECK(ezr_submit(engine, job, -1) > 0);
     const ezr_result first = next(engine), second = next(engine);
-    CHECK(second.submitted_ns - first.submitted_ns >= kRunNs / 4 * 7 / 8);
-    CHECK(second.submitted_ns - first.submitted_ns < kRunNs);
+    CHECK(second.submitted_ns - first.submitted_ns >= run_time_ns / 4 * 7 / 8);
+    CHECK(second.submitted_ns - first.submitted_ns < run_time_ns);
 }
 
 /* Waiting for the pace ends with the submission's timeout, for a blocking run too. */
 TEST(pacing_keeps_the_timeout) {
     FakeRuntime runtime;
     TestEngine engine(paced());
-    run_for(runtime, engine, kRun);
+    run_for(runtime, engine, run_time);
     Job jobs[2];
     ezr_result result{};
     CHECK(ezr_submit(engine, jobs[0], -1) > 0);
@@ -90,7 +93,7 @@ TEST(pacing_keeps_the_timeout) {
 TEST(who_gives_up_leaves_the_clock_to_the_next) {
     FakeRuntime runtime;
     TestEngine engine(paced());
-    run_for(runtime, engine, kRun);
+    run_for(runtime, engine, run_time);
     Job jobs[3];
     CHECK(ezr_submit(engine, jobs[0], -1) > 0);
     std::atomic<bool> is_waiting{false};
@@ -108,7 +111,7 @@ TEST(who_gives_up_leaves_the_clock_to_the_next) {
 TEST(without_pacing_nothing_waits) {
     FakeRuntime runtime;
     TestEngine engine(Layout{});
-    run_for(runtime, engine, kRun);
+    run_for(runtime, engine, run_time);
     Job jobs[2];
     for (Job &job : jobs) CHECK(ezr_submit(engine, job, 0) > 0);
     for (size_t i = 0; i < 2; ++i) next(engine);
@@ -121,7 +124,7 @@ TEST(room_in_a_queue_that_was_full_is_told_when_the_pace_is_due) {
     Layout layout = paced();
     layout.queue_capacity = 1;
     TestEngine engine(layout);
-    run_for(runtime, engine, kRun);
+    run_for(runtime, engine, run_time);
     room_behind_runs_is_told(runtime, engine);
 }
 
@@ -129,7 +132,7 @@ TEST(room_in_a_queue_that_was_full_is_told_when_the_pace_is_due) {
 TEST(room_is_told_when_the_pace_is_due) {
     FakeRuntime runtime;
     TestEngine engine(paced());
-    run_for(runtime, engine, kRun);
+    run_for(runtime, engine, run_time);
     Job jobs[2];
     CHECK(ezr_submit(engine, jobs[0], -1) > 0);
     const ezr_result first = next(engine);
@@ -138,5 +141,5 @@ TEST(room_is_told_when_the_pace_is_due) {
     ezr_notify_room(engine);
     collector.join();
     CHECK(ezr_submit(engine, jobs[1], 0) > 0);
-    CHECK(next(engine).submitted_ns - first.submitted_ns >= kRunNs * 7 / 8);
+    CHECK(next(engine).submitted_ns - first.submitted_ns >= run_time_ns * 7 / 8);
 }

@@ -2,8 +2,10 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
@@ -134,8 +136,8 @@ TEST(a_host_that_asks_is_not_starved_by_threads_in_line) {
             while (!is_over) CHECK_EQ(ezr_run(engine, job, -1, 0, &result), EZR_OK);
         });
     }
-    constexpr int kTasks = 200;
-    std::vector<Job> jobs(kTasks);
+    constexpr int task_count = 200;
+    std::vector<Job> jobs(task_count);
     for (Job &job : jobs) {
         int64_t id = ezr_submit(engine, job, 0);
         if (id == EZR_TIMEOUT) {
@@ -187,14 +189,14 @@ TEST(closing_answers_a_request) {
 TEST(room_under_stress) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}, 1, 2});
-    constexpr int kEach = 1000;
-    std::vector<Job> hosts(kEach), natives(kEach);
+    constexpr int runs_each = 1000;
+    std::vector<Job> hosts(runs_each), natives(runs_each);
     std::vector<std::thread> threads;
     threads.emplace_back([&] {
         for (Job &job : natives) CHECK(ezr_submit(engine, job, -1) >= 0);
     });
     threads.emplace_back([&] {
-        for (int i = 0; i < kEach; ++i) {
+        for (int i = 0; i < runs_each; ++i) {
             Job job;
             ezr_result result{};
             ezr_run(engine, job, i % 3 - 1, 0, &result);
@@ -203,7 +205,7 @@ TEST(room_under_stress) {
     // The host: one thread that submits, collects and asks, and never waits but for what is next.
     size_t submitted = 0, completed = 0;
     bool is_asking = false;
-    while (completed < 2 * kEach) {
+    while (completed < 2 * runs_each) {
         while (!is_asking && submitted < hosts.size()) {
             const int64_t id = ezr_submit(engine, hosts[submitted], 0);
             is_asking = id == EZR_TIMEOUT;

@@ -1,8 +1,10 @@
 /* Which task goes to which core. */
 #include <map>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 /* Task i goes to routes[i % route_count], whatever the cores are doing. */
 TEST(tasks_follow_the_schedule) {

@@ -4,10 +4,13 @@
 #include <new>
 #include <random>
 
-#include "check.h"
-#include "fake_runtime.h"
-#include "histogram.h"
-#include "stages.h"
+#include "engine/histogram.h"
+#include "engine/stages.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
+using namespace ez_rknn::engine;
 
 namespace {
 
@@ -23,7 +26,7 @@ bool is_near(int64_t value, int64_t truth) {
 /* Any duration that happens is reported true to 5 %, whatever its order of magnitude. */
 TEST(a_percentile_is_true_to_five_percent) {
     for (int64_t value = 1; value < int64_t{1} << 42; value += value / 37 + 1) {
-        ezr::Histogram histogram;
+        Histogram histogram;
         histogram.add(value);
         histogram.add(int64_t{1} << 50);  // so that the largest value does not help
         CHECK(is_near(histogram.summary().p50_ns, value));
@@ -35,7 +38,7 @@ TEST(a_histogram_summarises_its_values) {
     std::mt19937_64 random(1);
     std::lognormal_distribution<double> distribution(13, 2);
     std::vector<int64_t> values(20'000);
-    ezr::Histogram histogram;
+    Histogram histogram;
     int64_t sum = 0;
     for (int64_t &value : values) {
         value = static_cast<int64_t>(distribution(random));
@@ -54,7 +57,7 @@ TEST(a_histogram_summarises_its_values) {
 
 /* The ends: nothing, nothing but zero, below zero, and what is beyond the last bucket. */
 TEST(a_histogram_takes_every_value) {
-    ezr::Histogram histogram;
+    Histogram histogram;
     CHECK_EQ(histogram.summary().p99_ns, int64_t{0});
     histogram.add(0);
     histogram.add(-5);
@@ -68,7 +71,7 @@ TEST(a_histogram_takes_every_value) {
 /* What makes it cheap enough to be always on: a task's passage through the statistics allocates nothing and their size
  * does not depend on what they have seen; nor does asking for them. */
 TEST(statistics_allocate_nothing) {
-    ezr::Stages stages;
+    Stages stages;
     ezr_stage_stats summary[EZR_STAGES];
     const int before = allocations;
     for (int64_t i = 0; i < 100'000; ++i) {
@@ -107,7 +110,7 @@ TEST(stages_are_those_of_the_results) {
         note(EZR_STAGE_OUTPUT, result.finished_ns - result.npu_ns);
         note(EZR_STAGE_TOTAL, result.finished_ns - result.submitted_ns);
     }
-    runtime.fail(EZR_CALL_RUN, Failure::kCode, RKNN_ERR_FAIL);
+    runtime.fail(EZR_CALL_RUN, Failure::code, RKNN_ERR_FAIL);
     Job failing;
     ezr_result result{};
     CHECK_EQ(ezr_run(engine, failing, -1, 0, &result), EZR_OK);

@@ -5,15 +5,17 @@
 
 #include <atomic>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
 /* How many more threads the system grants. */
 std::atomic<int> granted{0};
 
-constexpr uint32_t kContexts = 6;
+constexpr uint32_t context_count = 6;
 
 }  // namespace
 
@@ -29,11 +31,11 @@ extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t *
  * fake runtime that is gone, and the leak and thread sanitizers, would tell. */
 TEST(a_refused_thread_fails_the_creation) {
     std::vector<ezr_worker> workers;
-    for (uint32_t i = 0; i < kContexts; ++i) workers.push_back({context_of(i % 3, i / 3), i % 3});
+    for (uint32_t i = 0; i < context_count; ++i) workers.push_back({context_of(i % 3, i / 3), i % 3});
     const uint32_t routes[] = {0, 1, 2};
     const ezr_config config{
-        FakeRuntime::functions(), workers.data(), kContexts, 3, routes, 3, 1, 1, 1, EZR_DISPATCH_MODULO, 0, 0};
-    for (uint32_t threads = 0; threads < kContexts; ++threads) {
+        FakeRuntime::functions(), workers.data(), context_count, 3, routes, 3, 1, 1, 1, EZR_DISPATCH_MODULO, 0, 0};
+    for (uint32_t threads = 0; threads < context_count; ++threads) {
         granted = static_cast<int>(threads);
         ezr_engine *engine = reinterpret_cast<ezr_engine *>(1);
         CHECK_EQ(ezr_create(&config, &engine), EZR_NO_THREAD);
@@ -44,7 +46,7 @@ TEST(a_refused_thread_fails_the_creation) {
 /* With as many threads as contexts granted it works; the engine needs no other. */
 TEST(an_engine_needs_one_thread_a_context) {
     FakeRuntime runtime;
-    granted = kContexts;
+    granted = context_count;
     TestEngine engine({3, 2, {0, 1, 2}});
     CHECK_EQ(granted.load(), 0);
     Job job;

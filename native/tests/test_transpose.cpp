@@ -3,12 +3,14 @@
 #include <memory>
 #include <numeric>
 
-#include "check.h"
 #include "ez_rknn_engine.h"
+#include "tests/check.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
-constexpr uint32_t kSizes[] = {1, 2, 4, 8};
+constexpr uint32_t sizes[] = {1, 2, 4, 8};
 
 /* dst[o][c][r] = src[o][r][c], byte by byte. */
 std::vector<uint8_t> transposed(const std::vector<uint8_t> &src, size_t outer, size_t rows, size_t columns,
@@ -47,7 +49,7 @@ bool is_right(size_t outer, size_t rows, size_t columns, uint32_t element_size) 
 }
 
 void check_all(const std::vector<size_t> &rows, const std::vector<size_t> &columns, size_t outer) {
-    for (uint32_t size : kSizes) {
+    for (uint32_t size : sizes) {
         for (size_t r : rows) {
             for (size_t c : columns) {
                 if (is_right(outer, r, c, size)) continue;
@@ -86,14 +88,14 @@ TEST(images) {
 
 /* Nothing is written beside the destination: without a sanitizer, guard bytes tell. */
 TEST(nothing_is_written_beside_the_destination) {
-    constexpr size_t kGuard = 64;
-    for (uint32_t size : kSizes) {
+    constexpr size_t guard = 64;
+    for (uint32_t size : sizes) {
         for (size_t rows : {2, 3, 4, 5, 7, 9, 15, 16, 17, 33}) {
             for (size_t columns : {3, 5, 16, 17, 50}) {
                 const std::vector<uint8_t> src = pattern(rows * columns * size);
-                std::vector<uint8_t> dst(src.size() + 2 * kGuard, 0xEE);
-                CHECK_EQ(ezr_transpose(src.data(), dst.data() + kGuard, 1, rows, columns, size), EZR_OK);
-                for (size_t i = 0; i < kGuard; ++i) CHECK(dst[i] == 0xEE && dst[dst.size() - 1 - i] == 0xEE);
+                std::vector<uint8_t> dst(src.size() + 2 * guard, 0xEE);
+                CHECK_EQ(ezr_transpose(src.data(), dst.data() + guard, 1, rows, columns, size), EZR_OK);
+                for (size_t i = 0; i < guard; ++i) CHECK(dst[i] == 0xEE && dst[dst.size() - 1 - i] == 0xEE);
             }
         }
     }
@@ -101,7 +103,7 @@ TEST(nothing_is_written_beside_the_destination) {
 
 /* Buffers need no alignment: a view into an array may start anywhere. */
 TEST(unaligned_buffers) {
-    for (uint32_t size : kSizes) {
+    for (uint32_t size : sizes) {
         for (size_t rows : {3, 4, 7, 20}) {
             const std::vector<uint8_t> src = pattern(rows * 50 * size);
             std::vector<uint8_t> shifted(src.size() + 1), dst(src.size() + 3);

@@ -2,8 +2,11 @@
  * under the mutex, that a thread has entered knows that it sleeps in its place. */
 #include <thread>
 
-#include "check.h"
-#include "waiting_line.h"
+#include "engine/waiting_line.h"
+#include "tests/check.h"
+
+using namespace ez_rknn::tests;
+using namespace ez_rknn::engine;
 
 namespace {
 
@@ -11,14 +14,14 @@ namespace {
 class Ticketed {
   public:
     /* Starts a thread that takes one place, and returns once it waits in line. */
-    std::thread enter(int number, ezr::Deadline deadline = ezr::Deadline::never()) {
+    std::thread enter(int number, Deadline deadline = Deadline::never()) {
         std::thread thread([this, number, deadline] {
-            std::unique_lock lock(mutex_);
+            const ez_rknn::Lock lock(mutex_);
             entered_.push_back(number);
             arrived_.notify_one();
-            ezr::Turn turn{deadline};
+            Turn turn{deadline};
             const auto ready = [this] { return places_ > 0; };
-            if (line_.wait(lock, turn, ready, [this] { return due_; }) != ezr::Wake::kSet) {
+            if (line_.wait(mutex_, turn, ready, [this] { return due_; }) != Wake::set) {
                 gave_up_.push_back(number);
                 return;
             }
@@ -26,58 +29,58 @@ class Ticketed {
             admitted_.push_back(number);
             if (places_ > 0) line_.wake_first();
         });
-        std::unique_lock lock(mutex_);
-        while (entered_.empty() || entered_.back() != number) arrived_.wait(lock);
+        const ez_rknn::Lock lock(mutex_);
+        while (entered_.empty() || entered_.back() != number) arrived_.wait(mutex_);
         return thread;
     }
 
     void add_places(int count) {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         places_ += count;
         line_.wake_first();
     }
 
     /* Adds a place and, before the thread that it is for can wake, asks for it as a newcomer. */
     bool newcomer_takes_an_added_place() {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         ++places_;
         line_.wake_first();
-        ezr::Turn turn{ezr::Deadline::in_ms(0)};
-        return line_.wait(lock, turn, [this] { return places_ > 0; }) == ezr::Wake::kSet;
+        Turn turn{Deadline::in_ms(0)};
+        return line_.wait(mutex_, turn, [this] { return places_ > 0; }) == Wake::set;
     }
 
     /* Who waits up to now, and whether all of them have gone. */
     uint64_t last_number() {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         return line_.last_number();
     }
     bool has_passed(uint64_t number) {
-        std::unique_lock lock(mutex_);
+        const ez_rknn::Lock lock(mutex_);
         return line_.has_passed(number);
     }
 
     /* Adds places of which nobody is told: only one who looks for himself at that time finds them. */
-    void add_places_silently(int count, ezr::Deadline due) {
-        std::unique_lock lock(mutex_);
+    void add_places_silently(int count, Deadline due) {
+        const ez_rknn::Lock lock(mutex_);
         places_ += count;
         due_ = due;
     }
 
     /* Waits as somebody who was in line before, and whose number is already given. */
-    ezr::Wake wait_again(ezr::Turn &turn) {
-        std::unique_lock lock(mutex_);
-        return line_.wait(lock, turn, [this] { return places_ > 0; });
+    Wake wait_again(Turn &turn) {
+        const ez_rknn::Lock lock(mutex_);
+        return line_.wait(mutex_, turn, [this] { return places_ > 0; });
     }
 
     const std::vector<int> &admitted() const { return admitted_; }
     const std::vector<int> &gave_up() const { return gave_up_; }
 
   private:
-    std::mutex mutex_;
-    ezr::MonotonicCondition arrived_;
-    ezr::WaitingLine line_;
+    ez_rknn::Mutex mutex_;
+    MonotonicCondition arrived_;
+    WaitingLine line_;
     int places_ = 0;
-    ezr::Deadline due_ = ezr::Deadline::never();
+    Deadline due_ = Deadline::never();
     std::vector<int> entered_;
     std::vector<int> admitted_;
     std::vector<int> gave_up_;
@@ -111,9 +114,9 @@ TEST(several_places_at_once_serve_several) {
 TEST(who_gives_up_leaves_no_hole) {
     Ticketed ticketed;
     std::vector<std::thread> threads;
-    threads.push_back(ticketed.enter(0, ezr::Deadline::in_ms(1)));
+    threads.push_back(ticketed.enter(0, Deadline::in_ms(1)));
     threads.push_back(ticketed.enter(1));
-    threads.push_back(ticketed.enter(2, ezr::Deadline::in_ms(1)));
+    threads.push_back(ticketed.enter(2, Deadline::in_ms(1)));
     threads.push_back(ticketed.enter(3));
     threads[0].join();
     threads[2].join();
@@ -152,12 +155,12 @@ TEST(a_number_passes_with_those_up_to_it) {
 /* Who returns to the line with a number is first before all who came later: he is served although they wait. */
 TEST(who_returns_finds_his_place) {
     Ticketed ticketed;
-    ezr::Turn turn{ezr::Deadline::in_ms(0)}, newcomer = turn;
-    CHECK(ticketed.wait_again(turn) == ezr::Wake::kTimeout);  // came, got a number, and went
+    Turn turn{Deadline::in_ms(0)}, newcomer = turn;
+    CHECK(ticketed.wait_again(turn) == Wake::timeout);  // came, got a number, and went
     std::thread later = ticketed.enter(0);
-    ticketed.add_places_silently(1, ezr::Deadline::never());
-    CHECK(ticketed.wait_again(newcomer) == ezr::Wake::kTimeout);
-    CHECK(ticketed.wait_again(turn) == ezr::Wake::kSet);
+    ticketed.add_places_silently(1, Deadline::never());
+    CHECK(ticketed.wait_again(newcomer) == Wake::timeout);
+    CHECK(ticketed.wait_again(turn) == Wake::set);
     ticketed.add_places(0);
     later.join();
 }
@@ -166,9 +169,9 @@ TEST(who_returns_finds_his_place) {
  */
 TEST(the_first_in_line_watches_the_clock) {
     Ticketed ticketed;
-    const ezr::Deadline due = ezr::Deadline::in_ms(100);
+    const Deadline due = Deadline::in_ms(100);
     ticketed.add_places_silently(0, due);
-    std::thread impatient = ticketed.enter(0, ezr::Deadline::in_ms(10));
+    std::thread impatient = ticketed.enter(0, Deadline::in_ms(10));
     std::thread next = ticketed.enter(1);
     impatient.join();
     ticketed.add_places_silently(1, due);

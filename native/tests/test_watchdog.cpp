@@ -2,12 +2,14 @@
 #include <atomic>
 #include <thread>
 
-#include "check.h"
-#include "fake_runtime.h"
+#include "tests/check.h"
+#include "tests/fake_runtime.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
-constexpr rknn_context kFresh = 5000;
+constexpr rknn_context fresh_context = 5000;
 
 }  // namespace
 
@@ -30,7 +32,7 @@ TEST(a_task_that_stands_still_is_ended) {
         CHECK_EQ(ended.tag, 42U);
         CHECK_EQ(ended.code, RKNN_ERR_TIMEOUT);
         CHECK_EQ(ended.call, call);
-        CHECK(ended.finished_ns - ended.started_ns >= int64_t{kRunTimeoutMs} * 1'000'000);
+        CHECK(ended.finished_ns - ended.started_ns >= int64_t{watchdog_ms} * 1'000'000);
         CHECK(ended.started_ns <= ended.input_ns && ended.input_ns <= ended.npu_ns);
         CHECK(ended.npu_ns <= ended.finished_ns);
         ezr_result result{};
@@ -98,12 +100,12 @@ TEST(a_fresh_context_takes_the_place) {
     Job stuck, waiting, later;
     runtime.occupy(engine, stuck);
     ezr_submit(engine, waiting, 0);
-    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_INVALID);
+    CHECK_EQ(ezr_replace_worker(engine, 0, fresh_context), EZR_INVALID);
     next(engine, EZR_STALLED);
     CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
-    CHECK_EQ(ezr_replace_worker(engine, 1, kFresh), EZR_INVALID);
-    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_OK);
-    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_INVALID);
+    CHECK_EQ(ezr_replace_worker(engine, 1, fresh_context), EZR_INVALID);
+    CHECK_EQ(ezr_replace_worker(engine, 0, fresh_context), EZR_OK);
+    CHECK_EQ(ezr_replace_worker(engine, 0, fresh_context), EZR_INVALID);
     const ezr_result served = next(engine);
     CHECK_EQ(served.code, RKNN_SUCC);
     CHECK_EQ(served.worker, 0U);
@@ -112,7 +114,7 @@ TEST(a_fresh_context_takes_the_place) {
     ezr_submit(engine, later, 0);
     CHECK_EQ(next(engine).code, RKNN_SUCC);
     CHECK_EQ(runtime.run_count(context_of(0)), 1U);
-    CHECK_EQ(runtime.run_count(kFresh), 2U);
+    CHECK_EQ(runtime.run_count(fresh_context), 2U);
 }
 
 /* The replacement may stand still too, before the first has come back; the notices name the tasks apart. */
@@ -121,15 +123,15 @@ TEST(a_replacement_may_stand_still_too) {
     TestEngine engine(watched());
     Job jobs[3];
     runtime.hold(context_of(0));
-    runtime.hold(kFresh);
+    runtime.hold(fresh_context);
     for (uint64_t i = 0; i < 2; ++i) {
         jobs[i].task.tag = i;
         ezr_submit(engine, jobs[i], 0);
         CHECK_EQ(next(engine, EZR_STALLED).tag, i);
         CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
-        CHECK_EQ(ezr_replace_worker(engine, 0, kFresh + i), EZR_OK);
+        CHECK_EQ(ezr_replace_worker(engine, 0, fresh_context + i), EZR_OK);
     }
-    runtime.let_go(kFresh);
+    runtime.let_go(fresh_context);
     CHECK_EQ(next(engine, EZR_RELEASED).tag, 1U);
     runtime.let_go(context_of(0));
     CHECK_EQ(next(engine, EZR_RELEASED).tag, 0U);
@@ -174,7 +176,7 @@ TEST(a_group_without_replacement_is_passed_by) {
     std::vector<Job> jobs(10);
     for (Job &job : jobs) ezr_submit(engine, job, -1);
     for (size_t i = 0; i < jobs.size(); ++i) CHECK_EQ(next(engine).group, 1U);
-    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_INVALID);
+    CHECK_EQ(ezr_replace_worker(engine, 0, fresh_context), EZR_INVALID);
     runtime.let_go(context_of(0));
     next(engine, EZR_RELEASED);
 }
@@ -213,7 +215,7 @@ TEST(closing_does_not_wait_for_a_replacement) {
     CHECK_EQ(next(engine).code, RKNN_ERR_TIMEOUT);
     CHECK_EQ(next(engine).code, RKNN_ERR_DEVICE_UNAVAILABLE);
     next(engine, EZR_CLOSED);
-    CHECK_EQ(ezr_replace_worker(engine, 0, kFresh), EZR_CLOSED);
+    CHECK_EQ(ezr_replace_worker(engine, 0, fresh_context), EZR_CLOSED);
     runtime.let_go(context_of(0));
     engine.destroy();
 }
@@ -225,8 +227,8 @@ TEST(a_task_ends_or_is_set_aside_but_not_both) {
     layout.run_timeout_ms = 1;
     layout.ordered = false;
     TestEngine engine(layout);
-    constexpr uint64_t kTasks = 60;
-    std::vector<Job> jobs(kTasks);
+    constexpr uint64_t task_count = 60;
+    std::vector<Job> jobs(task_count);
     std::atomic<rknn_context> held[2] = {{context_of(0)}, {context_of(1)}};
     std::atomic<bool> is_over{false};
     for (const auto &context : held) runtime.hold(context);
@@ -240,11 +242,11 @@ TEST(a_task_ends_or_is_set_aside_but_not_both) {
             }
         });
     }
-    rknn_context fresh = kFresh;
+    rknn_context fresh = fresh_context;
     std::vector<rknn_context> all = {context_of(0), context_of(1)};
     uint64_t submitted = 0, ended = 0, stalled = 0, released = 0;
-    while (ended < kTasks || released < stalled) {
-        while (submitted < kTasks && submitted < ended + 4) {
+    while (ended < task_count || released < stalled) {
+        while (submitted < task_count && submitted < ended + 4) {
             jobs[submitted].task.tag = submitted;
             CHECK(ezr_submit(engine, jobs[submitted++], -1) >= 0);
         }

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 class Choice {
   public:
@@ -20,4 +20,4 @@ class Choice {
     uint64_t state_;
 };
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

@@ -1,4 +1,4 @@
-#include "conversions.h"
+#include "tests/fuzz/conversions.h"
 
 #include <algorithm>
 #include <cstring>
@@ -6,20 +6,22 @@
 #include <optional>
 #include <vector>
 
-#include "bytes.h"
-#include "convert_input.h"
-#include "convert_output.h"
-#include "model_file.h"
+#include "devices/simulated/load_input.h"
 #include "rknn_abi.h"
-#include "soc.h"
-#include "status.h"
-#include "tensor_port.h"
+#include "rknnrt/base/bytes.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/device/soc.h"
+#include "rknnrt/file/model_file.h"
+#include "rknnrt/tensors/convert_input.h"
+#include "rknnrt/tensors/convert_output.h"
+#include "rknnrt/tensors/tensor_port.h"
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 namespace {
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 constexpr uint64_t most_bytes = 1024 * 1024;
 
@@ -114,4 +116,4 @@ void convert_all(const uint8_t *data, size_t size, Choice choice) {
     }
 }
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

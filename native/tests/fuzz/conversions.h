@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "choice.h"
+#include "tests/fuzz/choice.h"
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 /* An enumeration of C may hold any number. */
 template <typename Enumeration>
@@ -27,4 +27,4 @@ uint32_t element_size(int32_t type);
  * The file is one that opens. */
 void convert_all(const uint8_t *data, size_t size, Choice choice);
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

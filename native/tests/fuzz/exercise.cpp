@@ -1,4 +1,4 @@
-#include "exercise.h"
+#include "tests/fuzz/exercise.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -9,12 +9,12 @@
 #include <utility>
 #include <vector>
 
-#include "choice.h"
-#include "conversions.h"
 #include "ez_rknn_simulator.h"
 #include "rknn_abi.h"
+#include "tests/fuzz/choice.h"
+#include "tests/fuzz/conversions.h"
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 namespace {
 
@@ -190,4 +190,4 @@ bool exercise(const uint8_t *data, size_t size, uint32_t round) {
     return true;
 }
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

@@ -2,8 +2,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "exercise.h"
-#include "mutate.h"
+#include "tests/fuzz/exercise.h"
+#include "tests/fuzz/mutate.h"
+
+using namespace ez_rknn::tests;
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz::exercise(data, size);

@@ -1,16 +1,16 @@
-#include "mutate.h"
+#include "tests/fuzz/mutate.h"
 
 #include <algorithm>
 #include <cstring>
 #include <iterator>
 #include <random>
 
-#include "places.h"
+#include "tests/fuzz/places.h"
 
 /* libFuzzer's own, where it is linked. */
 extern "C" __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 namespace {
 
@@ -147,4 +147,4 @@ size_t mutate(uint8_t *data, size_t size, size_t capacity, unsigned seed) {
     return size;
 }
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

@@ -4,10 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 /* Changes the file in `data`, which has room for `capacity` bytes, in a few places; the same seed does the same.
  * Returns the new size. */
 size_t mutate(uint8_t *data, size_t size, size_t capacity, unsigned seed);
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

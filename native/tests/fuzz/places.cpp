@@ -1,17 +1,17 @@
-#include "places.h"
+#include "tests/fuzz/places.h"
 
 #include <algorithm>
 
-#include "bytes.h"
-#include "fields.h"
-#include "schema.h"
-#include "status.h"
+#include "rknnrt/base/bytes.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/file/fields.h"
+#include "rknnrt/file/schema.h"
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 namespace {
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
 
 constexpr size_t most_tables = 4096; /* a damaged file may have any number */
 
@@ -126,4 +126,4 @@ Places find_places(const uint8_t *buffer, size_t size) {
     return places;
 }
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

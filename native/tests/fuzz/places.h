@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace fuzz {
+namespace ez_rknn::tests::fuzz {
 
 struct Places {
     struct Number {
@@ -22,4 +22,4 @@ struct Places {
 /* Those of a FlatBuffer, as far as it can be followed. */
 Places find_places(const uint8_t *buffer, size_t size);
 
-}  // namespace fuzz
+}  // namespace ez_rknn::tests::fuzz

@@ -5,11 +5,13 @@
 #include <cstdio>
 #include <string>
 
-#include "check.h"
-#include "exercise.h"
-#include "mutate.h"
-#include "places.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/fuzz/exercise.h"
+#include "tests/fuzz/mutate.h"
+#include "tests/fuzz/places.h"
+#include "tests/simulator/support.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

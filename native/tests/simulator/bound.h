@@ -6,10 +6,12 @@
 #include <cstring>
 #include <string>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
 #include "rknn_abi.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+
+namespace ez_rknn::tests {
 
 inline constexpr const char *compute = "compute=on";
 
@@ -52,3 +54,5 @@ struct Bound {
     rknn_tensor_attr input_attr, output_attr;
     rknn_tensor_mem *input, *output;
 };
+
+}  // namespace ez_rknn::tests

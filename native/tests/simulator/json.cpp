@@ -1,9 +1,9 @@
-#include "json.h"
+#include "tests/simulator/json.h"
 
 #include <cstdlib>
 #include <stdexcept>
 
-namespace json {
+namespace ez_rknn::tests::json {
 
 namespace {
 
@@ -144,4 +144,4 @@ std::vector<unsigned char> base64(const std::string &text) {
     return bytes;
 }
 
-}  // namespace json
+}  // namespace ez_rknn::tests::json

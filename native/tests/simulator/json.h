@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace json {
+namespace ez_rknn::tests::json {
 
 struct Value {
     enum class Kind { null, boolean, number, string, array, object } kind = Kind::null;
@@ -24,4 +24,4 @@ struct Value {
 Value parse(const std::string &text);
 std::vector<unsigned char> base64(const std::string &text);
 
-}  // namespace json
+}  // namespace ez_rknn::tests::json

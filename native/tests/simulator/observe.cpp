@@ -1,15 +1,15 @@
 /* The simulated NPU with its buffers laid open: a librknnrt.so for tests that compare what the NPU is given, and that
  * plant what it is to have computed. */
-#include "export.h"
-#include "process.h"
+#include "common/export.h"
+#include "rknnrt/context/process.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 
-uint8_t *begin(const Pages &buffer, uint64_t *size) {
-    *size = buffer.size();
-    return buffer.data();
+uint8_t *begin(const DeviceMemory *buffer, uint64_t *size) {
+    *size = buffer == nullptr ? 0 : buffer->size();
+    return buffer == nullptr ? nullptr : buffer->data();
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "support.h"
+#include "tests/simulator/support.h"
 
 #include <dirent.h>
 
@@ -9,6 +9,8 @@
 #include <stdexcept>
 
 #include "ez_rknn_simulator.h"
+
+namespace ez_rknn::tests {
 
 std::string read_file(const std::string &path) {
     std::ifstream file(path, std::ios::binary);
@@ -78,3 +80,5 @@ rknn_tensor_attr attribute(rknn_context context, rknn_query_cmd command, uint32_
     }
     return attr;
 }
+
+}  // namespace ez_rknn::tests

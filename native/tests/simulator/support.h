@@ -7,6 +7,8 @@
 
 #include "rknn_abi.h"
 
+namespace ez_rknn::tests {
+
 std::string read_file(const std::string &path);
 std::vector<std::string> files_in(const std::string &directory, const std::string &prefix, const std::string &suffix);
 
@@ -39,3 +41,5 @@ rknn_input pixels(std::vector<uint8_t> &data);
 rknn_output floats(std::vector<float> &data);
 
 rknn_tensor_attr attribute(rknn_context context, rknn_query_cmd command, uint32_t index = 0);
+
+}  // namespace ez_rknn::tests

@@ -1,10 +1,12 @@
-#include "tensors.h"
+#include "tests/simulator/tensors.h"
 
 #include <cstdlib>
 #include <cstring>
 
-#include "check.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+
+namespace ez_rknn::tests {
 
 void use_echo_device(const char *program) {
     setenv("EZ_RKNN_PYTHON", program, 1);
@@ -69,3 +71,5 @@ std::vector<uint8_t> in_onnx_order(const rknn_tensor_attr &output, const rknn_te
     }
     return dense;
 }
+
+}  // namespace ez_rknn::tests

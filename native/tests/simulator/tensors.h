@@ -6,6 +6,8 @@
 
 #include "rknn_abi.h"
 
+namespace ez_rknn::tests {
+
 /* Contexts from now on compute with the fake device, which gives back its inputs. Its program is the test's
  * EZ_RKNN_FAKE_DEVICE_PATH. */
 void use_echo_device(const char *program);
@@ -36,3 +38,5 @@ std::vector<std::vector<uint8_t>> outputs_of(rknn_context context, bool want_flo
 
 /* A 4-D output that was bound as `bound` says, NHWC or NC1HWC2, in ONNX order; `output` is its OUTPUT_ATTR. */
 std::vector<uint8_t> in_onnx_order(const rknn_tensor_attr &output, const rknn_tensor_attr &bound, const uint8_t *data);
+
+}  // namespace ez_rknn::tests

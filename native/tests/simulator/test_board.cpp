@@ -3,10 +3,12 @@
 #include <thread>
 #include <vector>
 
-#include "board.h"
-#include "check.h"
+#include "devices/simulated/board.h"
+#include "tests/check.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 namespace {
 

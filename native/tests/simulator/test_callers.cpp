@@ -5,11 +5,13 @@
 #include <cstring>
 #include <vector>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
 #include "rknn_abi.h"
-#include "support.h"
-#include "tensors.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+#include "tests/simulator/tensors.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

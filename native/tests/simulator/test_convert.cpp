@@ -3,15 +3,18 @@
 #include <cmath>
 #include <cstring>
 
-#include "check.h"
-#include "convert_input.h"
-#include "convert_output.h"
-#include "half.h"
-#include "normalise_input.h"
-#include "status.h"
-#include "support.h"
+#include "devices/simulated/load_input.h"
+#include "rknnrt/base/half.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/tensors/convert_input.h"
+#include "rknnrt/tensors/convert_output.h"
+#include "rknnrt/tensors/normalise_input.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 namespace {
 

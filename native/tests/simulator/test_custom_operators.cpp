@@ -9,12 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "bytes.h"
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "operator_attributes.h"
-#include "status.h"
-#include "support.h"
+#include "rknnrt/base/bytes.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/file/operator_attributes.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 
@@ -365,7 +367,7 @@ TEST(what_an_operator_takes_is_added_to_the_modelled_time) {
 }
 
 TEST(damaged_attributes_are_refused_or_read_but_never_believed) {
-    using namespace ez_rknn::simulator;
+    using namespace ez_rknn::rknnrt;
     const std::vector<uint8_t> whole = {35,   0,   0,   0,   0x03, 'a', 0,  // a: {
                                         27,   0,   0,   0,   0x02, 'd', 't', 'y', 'p', 'e', 0, 2, 0,
                                         0,    0,   'i', 0,                                             // "dtype": "i",

@@ -6,14 +6,15 @@
 #include <thread>
 #include <vector>
 
-#include "call.h"
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "process.h"
-#include "support.h"
-#include "wait.h"
+#include "rknnrt/abi/call.h"
+#include "rknnrt/base/wait.h"
+#include "rknnrt/context/process.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

@@ -1,8 +1,10 @@
 /* Who flushes the caches between the program and the NPU, and what happens when nobody does. */
 
-#include "bound.h"
-#include "check.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/bound.h"
+#include "tests/simulator/support.h"
+
+using namespace ez_rknn::tests;
 
 TEST(what_was_not_flushed_is_an_error_when_the_runtime_does_not_flush) {
     use_fake_device();

@@ -2,10 +2,11 @@
 #include <cmath>
 #include <cstring>
 
-#include "check.h"
-#include "half.h"
+#include "rknnrt/base/half.h"
+#include "tests/check.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 

@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "bound.h"
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/bound.h"
+#include "tests/simulator/support.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

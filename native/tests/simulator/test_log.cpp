@@ -6,8 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

@@ -4,13 +4,15 @@
 #include <thread>
 #include <vector>
 
-#include "bound.h"
-#include "check.h"
+#include "devices/simulated/simulated_device.h"
 #include "ez_rknn_simulator.h"
-#include "process.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/bound.h"
+#include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 TEST(memory_destroyed_while_bound_ends_the_run_and_not_the_program) {
     Bound bound("compute=off");
@@ -30,7 +32,7 @@ TEST(memory_destroyed_while_bound_ends_the_run_and_not_the_program) {
 TEST(memory_is_not_destroyed_under_a_run) {
     Bound bound("compute=off,soc=rk3588");
     CHECK_EQ(rknn_set_core_mask(bound.context, RKNN_NPU_CORE_0), RKNN_SUCC);
-    Board &board = process_state().boards.of(*find_soc("rk3588"));
+    Board &board = simulated_device().boards().of(*find_soc("rk3588"));
     std::thread runner;
     {
         const Board::Lease lease = board.acquire(RKNN_NPU_CORE_0);

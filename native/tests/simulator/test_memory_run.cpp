@@ -6,14 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "half.h"
-#include "process.h"
-#include "support.h"
-#include "tensors.h"
+#include "rknnrt/base/half.h"
+#include "rknnrt/context/process.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+#include "tests/simulator/tensors.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 
@@ -150,7 +151,7 @@ TEST(inputs_in_the_npus_own_layout_are_read_as_they_are) {
             rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR, i);
             attr.pass_through = 1;
             memories.push_back(std::make_unique<BoundMemory>(context, attr.size_with_stride));
-            const Pages &stored = process_state().contexts.find(filled)->input_buffer(i);
+            const DeviceMemory &stored = *process_state().contexts.find(filled)->input_buffer(i);
             std::memcpy(memories.back()->data(), stored.data(), attr.size_with_stride);
             CHECK_EQ(rknn_set_io_mem(context, *memories.back(), &attr), RKNN_SUCC);
         }

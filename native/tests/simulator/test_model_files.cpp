@@ -11,9 +11,11 @@
 #include <thread>
 #include <vector>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

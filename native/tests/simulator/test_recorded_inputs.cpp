@@ -4,13 +4,14 @@
 #include <cmath>
 #include <cstring>
 
-#include "check.h"
-#include "half.h"
-#include "json.h"
-#include "process.h"
-#include "support.h"
+#include "rknnrt/base/half.h"
+#include "rknnrt/context/process.h"
+#include "tests/check.h"
+#include "tests/simulator/json.h"
+#include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
 
 namespace {
 
@@ -103,7 +104,7 @@ void compare_case(const std::string &path, const json::Value &recording, const s
     const auto opened = process_state().contexts.find(context);
     for (size_t i = 0; i < recording["inbuf"].array.size(); ++i) {
         const std::vector<unsigned char> theirs = json::base64(recording["inbuf"][i].string);
-        const Pages &ours = opened->input_buffer(i);
+        const DeviceMemory &ours = *opened->input_buffer(i);
         ++tally.buffers;
         const size_t at = first_difference(ours.data(), theirs, ours.size());
         if (at == SIZE_MAX) continue;

@@ -7,9 +7,11 @@
  *     model are those of one graph there, of all graphs (as the file says) here. */
 #include <cstring>
 
-#include "check.h"
-#include "json.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/json.h"
+#include "tests/simulator/support.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

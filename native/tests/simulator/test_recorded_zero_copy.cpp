@@ -10,11 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "json.h"
-#include "support.h"
-#include "tensors.h"
+#include "tests/check.h"
+#include "tests/simulator/json.h"
+#include "tests/simulator/support.h"
+#include "tests/simulator/tensors.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

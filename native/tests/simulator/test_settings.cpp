@@ -2,17 +2,21 @@
 #include <clocale>
 #include <cstdlib>
 #include <locale>
+#include <memory>
 #include <string>
 #include <thread>
 
-#include "check.h"
+#include "devices/simulated/settings.h"
 #include "ez_rknn_simulator.h"
 #include "rknn_abi.h"
-#include "settings.h"
-#include "status.h"
-#include "support.h"
+#include "rknnrt/base/status.h"
+#include "rknnrt/context/process.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 namespace {
 
@@ -22,11 +26,25 @@ struct Environment {
     ~Environment() { unsetenv("EZ_RKNN_SIMULATOR"); }
 };
 
+SimulatedSettings of_device(const Settings &settings) {
+    return static_cast<const SimulatedSettings &>(*settings.device);
+}
+
+SimulatedSettings read(const std::string &text) {
+    FaultRegistry faults;
+    return of_device(Settings(std::make_unique<SimulatedSettings>()).with(text, faults));
+}
+
+/* Of a context that this thread creates now. */
+SimulatedSettings current() {
+    return of_device(current_settings(*process_state().device, process_state().faults));
+}
+
 }  // namespace
 
 TEST(every_setting_is_read) {
-    const Settings settings =
-        Settings().with(" soc=rk3576, timing = fixed:1500 ,compute=off,slowdown=0:10,slowdown=1:2.5,");
+    const SimulatedSettings settings =
+        read(" soc=rk3576, timing = fixed:1500 ,compute=off,slowdown=0:10,slowdown=1:2.5,");
     CHECK_EQ(std::string(settings.soc->name), "rk3576");
     CHECK(settings.timing == Timing::fixed);
     CHECK_EQ(settings.fixed_ns, 1500000);
@@ -34,7 +52,7 @@ TEST(every_setting_is_read) {
     CHECK_EQ(settings.slowdown[0], 10);
     CHECK_EQ(settings.slowdown[1], 2.5);
     CHECK_EQ(settings.slowdown[2], 1);
-    CHECK(Settings().with("timing=modelled").timing == Timing::modelled);
+    CHECK(read("timing=modelled").timing == Timing::modelled);
 }
 
 /* A program with a user interface sets one in which the point of a number is a comma, in C or in C++. */
@@ -44,7 +62,7 @@ TEST(numbers_are_the_same_in_every_locale) {
     };
     const std::locale before = std::locale::global(std::locale(std::locale::classic(), new Comma));
     std::setlocale(LC_NUMERIC, "de_DE.UTF-8");  // not on every machine
-    const Settings settings = Settings().with("timing=fixed:0.5,slowdown=1:2.5");
+    const SimulatedSettings settings = read("timing=fixed:0.5,slowdown=1:2.5");
     const std::string text = text_of(2.5);
     std::setlocale(LC_NUMERIC, "C");
     std::locale::global(before);
@@ -60,7 +78,7 @@ TEST(what_is_wrong_is_named_and_changes_nothing) {
         CHECK_EQ(ez_rknn_simulator_configure(wrong), RKNN_ERR_PARAM_INVALID);
         CHECK(std::string(ez_rknn_last_error()) != "");
     }
-    CHECK(current_settings().compute);
+    CHECK(current().compute);
     CHECK_EQ(ez_rknn_simulator_configure(nullptr), RKNN_SUCC);
     CHECK_EQ(std::string(ez_rknn_last_error()), "");
 }
@@ -68,11 +86,11 @@ TEST(what_is_wrong_is_named_and_changes_nothing) {
 TEST(a_thread_s_settings_lie_on_top_of_the_environment_s) {
     const Environment environment("compute=off,timing=fixed:10");
     CHECK_EQ(ez_rknn_simulator_configure("timing=fixed:20"), RKNN_SUCC);
-    CHECK_EQ(current_settings().fixed_ns, 20000);
-    CHECK(!current_settings().compute);
-    std::thread([] { CHECK_EQ(current_settings().fixed_ns, 10000); }).join();
+    CHECK_EQ(current().fixed_ns, 20000);
+    CHECK(!current().compute);
+    std::thread([] { CHECK_EQ(current().fixed_ns, 10000); }).join();
     CHECK_EQ(ez_rknn_simulator_configure(""), RKNN_SUCC);
-    CHECK_EQ(current_settings().fixed_ns, 10000);
+    CHECK_EQ(current().fixed_ns, 10000);
 }
 
 TEST(a_wrong_environment_fails_rknn_init_with_a_reason) {

@@ -6,9 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "check.h"
 #include "ez_rknn_simulator.h"
-#include "support.h"
+#include "tests/check.h"
+#include "tests/simulator/support.h"
+
+using namespace ez_rknn::tests;
 
 namespace {
 

@@ -1,13 +1,15 @@
 /* The timing model, against what the compiler prints for each layer of models in tests/data. */
 #include <cmath>
 
-#include "bytes.h"
-#include "check.h"
-#include "json.h"
-#include "support.h"
-#include "timing.h"
+#include "devices/simulated/timing.h"
+#include "rknnrt/base/bytes.h"
+#include "tests/check.h"
+#include "tests/simulator/json.h"
+#include "tests/simulator/support.h"
 
-using namespace ez_rknn::simulator;
+using namespace ez_rknn::tests;
+using namespace ez_rknn::rknnrt;
+using namespace ez_rknn::rknnrt::simulated;
 
 namespace {
 

@@ -1,7 +1,7 @@
 """Each provider option as a keyword, and as the key of a dictionary.
 
 Written by ``make options`` from :class:`.provider_options.ProviderOptions`; change that, not this file. Editors and
-type checkers read source, so each name has to stand in it.
+type checkers read source, so each name must be in it.
 """
 
 # Annotations are evaluated here, unlike elsewhere: tools read those of a TypedDict at run time.
@@ -80,7 +80,7 @@ def make_provider_options(
     runtime_library: Optional[PathLike] = None,
     simulator: Optional[Union[str, Mapping[str, Any]]] = None,
 ) -> dict[str, Any]:
-    """Make the dictionary for ``InferenceSession(..., provider_options=...)``; what is None is left out.
+    """Return the dictionary for ``InferenceSession(..., provider_options=...)``, without options that are None.
 
     Args:
         layout: The layout of 4-D inputs; ``"any"`` takes NHWC, and NCHW where the shape leaves no doubt. ``"nchw"`` (=

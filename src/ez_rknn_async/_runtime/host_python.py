@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(os.path.abspath(__file__)).parent.parent
 MODULE = "ez_rknn_async.simulator"
-# The same rule as in native/simulator/interpreter.cpp.
+# The same rule as in native/devices/simulated/interpreter.cpp.
 _INTERPRETER = re.compile(r"(python|pypy|graalpy)[0-9.]*[dmtu]*(-dbg|-nogil|-c)?")
 _NEEDED = ("numpy", "cffi", "onnx", "onnxruntime")
 

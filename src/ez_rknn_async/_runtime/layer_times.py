@@ -1,7 +1,7 @@
 """The time that each layer of a model takes on the NPU, by the timing model of the simulated one.
 
-The model is in ``native/simulator/timing.cpp``; ``docs/explanation/timing.md`` says how it was made and how far off it
-is. These times are modelled from the file: nothing is run, and no NPU is asked.
+The model is ``native/devices/simulated/timing.cpp``; ``docs/explanation/timing.md`` says how it was made and how far
+off it is. These times are modelled from the file: nothing is run, and no NPU is asked.
 """
 
 from __future__ import annotations

@@ -1,0 +1,62 @@
+/* A model on the simulated NPU: what its layers cost, and where its tensors lie in the memory shared with the device
+ * process. */
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "devices/simulated/current_process.h"
+#include "devices/simulated/settings.h"
+#include "devices/simulated/timing.h"
+#include "rknnrt/device/device.h"
+#include "rknnrt/tensors/tensor_port.h"
+
+namespace ez_rknn::rknnrt::simulated {
+
+class Board;
+class SimulatedDevice;
+
+/* One graph, prepared for running. */
+struct SimulatedGraph {
+    /* How long an inference takes by the timing model. */
+    int64_t modelled_ns(CoreUse use) const { return durations_ns.at(use.together - 1).at(use.busy - 1); }
+
+    std::vector<TensorPort> inputs;
+    std::vector<TensorPort> outputs;
+    std::vector<LayerCost> costs;
+    /* By the cores that work together, less one, and by those that are busy in all, less one. */
+    std::array<std::array<int64_t, max_cores>, max_cores> durations_ns{};
+    GraphPlacement placement; /* in the memory shared with the device process */
+};
+
+class SimulatedModel : public DeviceModel {
+  public:
+    SimulatedModel(SimulatedDevice &device, const ModelToOpen &model);
+
+    bool computes() const override { return loaded_ != nullptr; }
+    SramSize sram() const override;
+    std::unique_ptr<DeviceContext> make_context(uint32_t flags) override;
+
+    const ModelFile &file() const { return file_; }
+    const Soc &soc() const { return soc_; }
+    const SimulatedSettings &settings() const { return settings_; }
+    Board &board() const { return board_; }
+    const std::vector<SimulatedGraph> &graphs() const { return graphs_; }
+    uint64_t shared_bytes() const { return shared_bytes_; }
+    /* NULL when nothing is computed. */
+    const std::shared_ptr<LoadedModel> &loaded() const { return loaded_; }
+
+  private:
+    const ModelFile &file_;
+    const Soc &soc_;
+    const SimulatedSettings settings_;
+    Board &board_;
+    std::vector<SimulatedGraph> graphs_;
+    uint64_t shared_bytes_ = 0; /* that the largest graph's tensors need */
+    std::shared_ptr<LoadedModel> loaded_;
+};
+
+}  // namespace ez_rknn::rknnrt::simulated

@@ -1,0 +1,11 @@
+/* rknn_query. */
+#pragma once
+
+#include "rknnrt/context/context.h"
+
+namespace ez_rknn::rknnrt {
+
+/* `command` is a rknn_query_cmd, or any other number. */
+int query(Context &context, int32_t command, void *info, uint32_t size);
+
+}  // namespace ez_rknn::rknnrt

@@ -1,0 +1,14 @@
+/* That nodes can be executed in their order, each tensor being made once and before it is read. */
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "rknnrt/file/model_file.h"
+
+namespace ez_rknn::rknnrt {
+
+/* RKNN_ERR_MODEL_INVALID for nodes that overwrite each other's results, or read what is only made behind them. */
+void check_execution_order(const std::vector<Node> &nodes, size_t tensors);
+
+}  // namespace ez_rknn::rknnrt

@@ -1,0 +1,26 @@
+/* The ONNX attributes of a custom operator, out of the BSON document in which the compiler keeps them:
+ * {name: {"dtype": "i" | "f" | "s" | "is" | "fs" | "ss", "value": ...}}. */
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "rknn_abi.h"
+#include "rknnrt/base/bytes.h"
+
+namespace ez_rknn::rknnrt {
+
+/* As rknn_custom_op_get_op_attr hands it out. */
+struct OperatorAttribute {
+    std::string name;
+    rknn_tensor_type type = RKNN_TENSOR_INT64; /* int64, float32, or uint8 for text */
+    uint32_t count = 0;                        /* of elements: of letters, for a text */
+    std::vector<uint8_t> data;                 /* a text ends with a zero that is not counted */
+};
+
+/* Reads a document that check_bson_attributes() has passed. The result is a few times as large. Several texts
+ * become one, with a zero behind each. */
+std::vector<OperatorAttribute> read_operator_attributes(const Bytes &document);
+
+}  // namespace ez_rknn::rknnrt

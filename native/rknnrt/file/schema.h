@@ -1,0 +1,63 @@
+/* The tables of a .rknn file: slot and type of every field that is checked.
+ *
+ * The same tables, with what the fields mean, are in docs/reference/rknn-format.md, and in
+ * src/ez_rknn_async/model/format/schema.py, whose bounds these are: both readers take the same files. A field that
+ * nothing here reads is checked all the same, because the other reader, or the vendor's runtime, follows it. */
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ez_rknn::rknnrt {
+
+enum class FieldType : uint8_t {
+    u8,
+    i32, /* or u32, or f32: four bytes */
+    u64,
+    text,
+    literal,   /* a text that spells a value */
+    described, /* a literal: a dict of dicts that say "dtype" and "layout" */
+    numbers,   /* a vector of at most `limit` numbers of four bytes */
+    exactly,   /* a vector of `limit` numbers of four bytes, or of none */
+    texts,     /* a vector of at most `limit` texts */
+    bytes,     /* a vector that is not read */
+    words,     /* the same, of four bytes each */
+    table,
+    tables,
+    position, /* a table whose type another field says */
+};
+
+struct TableSchema;
+
+struct FieldSchema {
+    uint32_t slot;
+    const char *name;
+    FieldType type;
+    uint32_t limit = 0;
+    const TableSchema *table = nullptr;
+};
+
+struct TableSchema {
+    /* A table of which nothing is checked but that it is one. */
+    constexpr explicit TableSchema(const char *table) : name(table) {}
+    template <size_t Count>
+    constexpr TableSchema(const char *table, const FieldSchema (&list)[Count])
+        : name(table), fields(list), count(Count) {}
+
+    constexpr const FieldSchema *begin() const { return fields; }
+    constexpr const FieldSchema *end() const { return fields + count; }
+
+    const char *name;
+    const FieldSchema *fields = nullptr;
+    size_t count = 0;
+};
+
+/* What a file says about itself; it is read once more with the rest. */
+extern const TableSchema header_schema;
+extern const TableSchema root_schema;
+
+/* The parameters of an operator by the number of its type, as a compiler of that version (major * 10000 + minor * 100 +
+ * patch) writes them; those of an unknown type have no fields. */
+const TableSchema &parameter_schema(uint8_t type, int32_t toolkit);
+
+}  // namespace ez_rknn::rknnrt

@@ -1,0 +1,50 @@
+/* The faults of a process: which are set, and which calls hang by one. */
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/mutex.h"
+#include "rknnrt/settings/fault.h"
+
+namespace ez_rknn::rknnrt {
+
+using Faults = std::vector<std::shared_ptr<Fault>>;
+
+/* Faults by their texts and the names of their counters. One that is set again while it is still set somewhere (in the
+ * environment, for a thread, or for a context that exists) is the same fault and goes on counting. */
+class FaultRegistry {
+  public:
+    std::shared_ptr<Fault> find_or_make(const std::string &text, const std::string &counter);
+    /* Those in the environment are set for as long as the process lives. */
+    void keep(const Faults &faults);
+
+  private:
+    Mutex mutex_;
+    std::map<std::pair<std::string, std::string>, std::weak_ptr<Fault>> faults_
+        EZ_RKNN_GUARDED_BY(mutex_); /* by counter and text */
+    std::set<std::shared_ptr<Fault>> kept_ EZ_RKNN_GUARDED_BY(mutex_);
+};
+
+/* Calls that hang by a fault. */
+class Hangs {
+  public:
+    /* Returns when the call is released. */
+    void hang();
+    /* Lets the calls that hang now go on; returns how many they are. */
+    uint32_t release();
+
+  private:
+    Mutex mutex_; /* held when `released_` is notified */
+    std::condition_variable released_;
+    uint32_t hanging_ EZ_RKNN_GUARDED_BY(mutex_) = 0;
+    uint64_t releases_ EZ_RKNN_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace ez_rknn::rknnrt

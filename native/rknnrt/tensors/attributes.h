@@ -1,0 +1,20 @@
+/* What rknn_query says about an input or output: five views of the same tensor. */
+#pragma once
+
+#include "rknn_abi.h"
+#include "rknnrt/tensors/tensor_port.h"
+
+namespace ez_rknn::rknnrt {
+
+/* What all views share, and the tensor as the model has it. */
+rknn_tensor_attr logical_attr(const TensorPort &port, uint32_t index);
+rknn_tensor_attr input_attr(const TensorPort &port, uint32_t index);
+rknn_tensor_attr native_input_attr(const TensorPort &port, uint32_t index); /* also the "native NHWC" one */
+rknn_tensor_attr output_attr(const TensorPort &port, uint32_t index);
+rknn_tensor_attr native_output_attr(const TensorPort &port, uint32_t index);
+rknn_tensor_attr native_nhwc_output_attr(const TensorPort &port, uint32_t index);
+
+/* The dimensions in which the interface names an input's shape: NHWC for images. */
+std::vector<uint32_t> api_input_dims(const TensorPort &port);
+
+}  // namespace ez_rknn::rknnrt
