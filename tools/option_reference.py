@@ -56,7 +56,7 @@ def make_provider_options(
     *,
 {keywords}
 ) -> dict[str, Any]:
-    """Make the dictionary for ``InferenceSession(..., provider_options=...)``; what is None is left out.
+    """Return the dictionary for ``InferenceSession(..., provider_options=...)``, without options that are None.
 
     Args:
 {meanings}

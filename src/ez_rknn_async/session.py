@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from ._host.callbacks import RESULTS, VALUES, check_callback
@@ -72,9 +73,8 @@ class InferenceSession(ProcessBound):
             providers: ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), with a ``UserWarning`` where there
                 is no NPU; ``"RKNPU2SimulatorExecutionProvider"`` for the simulated one; None for whichever there is.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
-            use_weight_from: the session that lends the weights that this model leaves out
-                (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
-            **kwargs: none; others are refused with advice.
+            use_weight_from: the session that lends the weights that this model leaves out (``remove_weight=True``). It
+                may be closed before this one: its weights stay as long as they are used.
 
         Raises:
             RknnModelError: the file cannot be opened, is damaged, or is not for this SoC or runtime.
@@ -100,8 +100,7 @@ class InferenceSession(ProcessBound):
     ) -> list[Array]:
         """Run one inference and return its outputs: C-contiguous arrays, new ones but for those in ``outputs``.
 
-        They are float32 unless the output is of an integer type without quantisation, or ``output_dtype`` is
-        ``"native"``.
+        They are float32 unless the output is a plain integer, or ``output_dtype`` is ``"native"``.
 
         Args:
             output_names: which outputs, in which order; None or empty for all.
@@ -191,8 +190,7 @@ class InferenceSession(ProcessBound):
         """
         settings, signature = of_one(run_options, "run_awaitable"), self._deployment.executor.signature
         wanted = select(output_names, signature.output_names, "run_awaitable(output_names, input_feed)")
-        # Copied once: when the inference is retried the caller may have changed the arrays.
-        feed = owned(input_feed, signature.input_names)
+        feed = owned(input_feed, signature.input_names)  # once: a retry must not see what the caller has changed since
         return selected(await awaitable.run_feed(self, feed, settings.outputs), wanted)
 
     def map(
@@ -207,10 +205,9 @@ class InferenceSession(ProcessBound):
             feeds: an iterable of feeds, each as for :meth:`run`.
             depth: the number under way at once, at least 1; None: enough to keep every worker busy.
             ordered: results in the order of the feeds; otherwise as they finish.
-            output_names: which outputs, in which order; None or empty for all.
         """
         depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map")
-        return Stream(feeds, lambda feed: self.submit(feed, output_names), depth=depth, ordered=ordered)
+        return Stream(feeds, partial(self.submit, output_names=output_names), depth=depth, ordered=ordered)
 
     def map_awaitable(
         self,
@@ -222,9 +219,8 @@ class InferenceSession(ProcessBound):
     ) -> AsyncStream:
         """Run :meth:`map` for coroutines, also on asynchronous ``feeds``; ``await stream.aclose()`` ends it early."""
         depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map_awaitable", asynchronous=True)
-        return awaitable.stream(
-            feeds, lambda feed: self.run_awaitable(output_names, feed), depth=depth, ordered=ordered
-        )
+        run = partial(self.run_awaitable, output_names)
+        return awaitable.stream(feeds, run, depth=depth, ordered=ordered)
 
     def run_pipeline(
         self, input_feed: Any, depth: int = 3, reset: bool = False, output_names: Names = None
@@ -235,7 +231,6 @@ class InferenceSession(ProcessBound):
             input_feed: as for :meth:`run`; it is copied before this returns.
             depth: the number of frames under way; the first ``depth`` calls return None.
             reset: start again with this frame, dropping the results of those under way. So does another depth.
-            output_names: which outputs of this frame, in which order; None or empty for all.
 
         Raises as :meth:`run`; an error of an older frame is raised when its results are due.
         """

@@ -80,7 +80,7 @@ def make_provider_options(
     runtime_library: Optional[PathLike] = None,
     simulator: Optional[Union[str, Mapping[str, Any]]] = None,
 ) -> dict[str, Any]:
-    """Make the dictionary for ``InferenceSession(..., provider_options=...)``; what is None is left out.
+    """Return the dictionary for ``InferenceSession(..., provider_options=...)``, without options that are None.
 
     Args:
         layout: The layout of 4-D inputs; ``"any"`` takes NHWC, and NCHW where the shape leaves no doubt. ``"nchw"`` (=

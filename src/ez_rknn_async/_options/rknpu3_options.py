@@ -39,7 +39,7 @@ def make_rknpu3_provider_options(
     run_timeout_ms: Optional[int] = None,
     run_core_mask: Union[int, str, None] = None,
 ) -> dict[str, Any]:
-    """Make the dictionary of options for RKNPU3; what is None is left out.
+    """Return the dictionary of options for RKNPU3, without options that are None.
 
     It is here so that programs which choose between the two generations can be imported and run where there is an
     RKNPU2. Sessions refuse RKNPU3 models and providers with a clear message.
