@@ -1,38 +1,14 @@
-"""Public methods under the name of their class, and the error for a wrong call.
-
-A public class may have its methods from private base classes, which users need not know: errors and documentation
-name the public class.
-"""
+"""The error for a method that is called with arguments that it has not."""
 
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-Class = TypeVar("Class", bound=type)
-
-_PACKAGE = __name__.partition(".")[0]
-
-
-def under_one_name(public: Class) -> Class:
-    """Name methods that a class has from this package's own base classes after the class itself; a class decorator."""
-    for base in public.__mro__[1:]:
-        if base.__module__.partition(".")[0] == _PACKAGE:
-            for name, member in vars(base).items():
-                if inspect.isfunction(member):
-                    _rename(member, public, name)
-    return public
-
-
-def _rename(function: Any, public: type, name: str) -> None:
-    while function is not None:
-        function.__qualname__, function.__module__ = f"{public.__qualname__}.{name}", public.__module__
-        function = getattr(function, "__wrapped__", None)
 
 
 def is_of_the_call(error: TypeError) -> bool:
