@@ -31,7 +31,7 @@ suite() {
     local pip=("$bin/python" -m pip --disable-pip-version-check --quiet)
     "${pip[@]}" install --force-reinstall --no-deps build/wheel/*.whl || return
     "${pip[@]}" install "$(ls build/wheel/*.whl)[test]" || return
-    "$bin/python" -m pytest -q -p no:cacheprovider
+    "$bin/python" -m pytest -q -n 2 --dist loadfile -p no:cacheprovider
 }
 
 failed=() passed=() skipped=()
