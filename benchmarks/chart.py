@@ -15,7 +15,7 @@ ROW, MARGIN, LABELS, PANEL, HEAD = 24, 20, 230, 420, 56
 
 
 def bars(title: str, shares: Mapping[str, float]) -> str:
-    """One bar for each share; the line at 1 is the floor."""
+    """Draw one bar for each share; the line at 1 is the floor."""
     longest = max(1.0, *shares.values())
     left, height = MARGIN + LABELS, HEAD + ROW * len(shares) + MARGIN
     width = left + PANEL + 60 + MARGIN

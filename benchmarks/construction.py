@@ -1,4 +1,4 @@
-"""How long the construction of a session keeps other Python threads from running."""
+"""The longest time for which constructing a session blocks other Python threads."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import time
 
 from rig import CORES, IMAGE, session
 
-# Bytecode lets others run this often; what is longer is a call into C that holds the GIL.
+# Bytecode lets other threads run this often; a longer pause is a call into C that holds the GIL.
 _SWITCH_S = 0.0005
 
 
 def longest_hold() -> float:
-    """The longest time, in milliseconds, for which a thread that does nothing but look at the clock did not run."""
+    """Return the longest time, in milliseconds, for which a thread that only reads the clock did not run."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_S)
     try:

@@ -1,4 +1,4 @@
-"""What the engine adds to what the NPU takes, against the goals: ``make bench``.
+"""The engine's overhead over the NPU's time, against the goals: ``make bench``.
 
 Prints a table, and writes ``build/bench/results.json`` and charts. With ``--publish`` the table and the charts go into
 ``docs/`` too. All figures are ratios taken in one run on one machine, on the simulated NPU with ``compute=off``.
@@ -27,7 +27,7 @@ from rig import BUILD, CORES, IMAGE, ROUNDS, TINY, Peer, cost_of, feed_of, floor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# As many as eight threads and six coroutines can share evenly.
+# A number that eight threads and six coroutines can share evenly.
 TASKS = 960
 TINY_TASKS = 4000
 
@@ -44,7 +44,7 @@ class Figure:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--publish", action="store_true", help="write the table and the charts into docs/")
     arguments = parser.parse_args()
@@ -77,7 +77,7 @@ def _at_least(case: str, goal: float, value: float, unit: str = "", peer: str = 
 
 
 def _one_call(peer: Peer | None) -> Iterator[Figure]:
-    """Latency of ``run()`` on one core."""
+    """Measure the latency of ``run()`` on one core."""
     core = (0,)
     with session(TINY, 0, core) as opened:
         feed = feed_of(opened)
@@ -122,7 +122,7 @@ def _one_call(peer: Peer | None) -> Iterator[Figure]:
 
 
 def _throughput(peer: Peer | None, into: dict[str, dict[str, float]]) -> Iterator[Figure]:
-    """Every way to run on three cores, as a share of what the floor reaches."""
+    """Measure every way to run on three cores, as a share of the floor's rate."""
     for npu_us, goal in ((1000, 0.97), (300, 0.90)):
         shares = into.setdefault(f"Throughput on three cores, {npu_us} µs of NPU time", {})
         with session(IMAGE, npu_us, sequential_callbacks=False) as opened:
@@ -155,7 +155,7 @@ def _rate_there(peer: Peer, loop: str, npu_us: int) -> Callable[[], float]:
 
 
 def _scheduling(peer: Peer | None) -> Iterator[Figure]:
-    """What spoils the schedule: a slow core, a busy interpreter."""
+    """Measure schedules with a slow core or a busy interpreter."""
     with session(IMAGE, 2000, (0,)) as one, session(IMAGE, 2000) as three:
         feed = feed_of(one)
         scaling = ratio(_rate_here(modes.run_async, three, feed), _rate_here(modes.run_async, one, feed), rounds=3)
@@ -168,7 +168,7 @@ def _scheduling(peer: Peer | None) -> Iterator[Figure]:
 
 
 def _footprint() -> Iterator[Figure]:
-    """Memory, construction, growth."""
+    """Measure memory, construction and growth."""
     yield _at_most("memory of a 200 MB model on 3 cores", 1.1, memory.of_a_large_model(), " x the file")
     yield _at_most("longest time that construction holds the GIL", 5, construction.longest_hold(), " ms")
     yield _at_most("cost of an inference, 64 sessions by 1", 1.1, growth.by_sessions(), "")

@@ -1,4 +1,4 @@
-"""Whether an inference costs the same however much there is of everything else."""
+"""The cost of an inference with many sessions or deep queues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SESSIONS = 64
 
 
 def by_sessions() -> float:
-    """Time of an inference with 64 sessions that take turns, by that with one."""
+    """Return the time of an inference with 64 sessions that take turns, by that with one."""
     with ExitStack() as stack:
         opened = [stack.enter_context(session(TINY, 0, CORES)) for _ in range(SESSIONS)]
         feed = feed_of(opened[0])
@@ -30,7 +30,7 @@ def by_sessions() -> float:
 
 
 def by_depth() -> float:
-    """Time of a submission and its completion with room for 1,000 in each queue, by that with room for 8."""
+    """Return the time of a submission and its completion with room for 1,000 in each queue, by that with room for 8."""
     with session(TINY, 0, CORES) as shallow, session(TINY, 0, CORES, max_queue_size=1000) as deep:
         feed = feed_of(deep)
         return ratio(

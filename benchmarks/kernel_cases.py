@@ -1,4 +1,4 @@
-"""The conversions that are measured, each with the numpy expression that does the same."""
+"""The measured conversions, each with the equivalent numpy expression."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MEAN, DEVIATION = np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 
 
 @dataclass(frozen=True)
 class Case:
-    """One conversion of ``1 x 3 x side x side`` elements and the numpy expression that does the same.
+    """One conversion of ``1 x 3 x side x side`` elements and the equivalent numpy expression.
 
     Attributes:
-        goal: the share of memcpy's bandwidth that it is to reach, in percent; None: no goal.
+        goal: the share of memcpy's bandwidth to reach, in percent; None: no goal.
     """
 
     name: str
@@ -32,22 +32,22 @@ class Case:
 
 
 def quantised(x: Any, factor: Any, offset: Any) -> Any:
-    """The affine rule over the last axis or over everything."""
+    """Apply the affine rule over the last axis or over everything."""
     return np.clip(np.rint(x * factor + offset), -128, 127).astype(np.int8)
 
 
 FACTOR, OFFSET = 1 / (DEVIATION * SCALE), ZERO_POINT - MEAN / (DEVIATION * SCALE)
-FIXED = np.round(FACTOR * 2**15) / 2**15  # as the vendor's library has it: 15 bits
+FIXED = np.round(FACTOR * 2**15) / 2**15  # as in the vendor's library: 15 bits
 WHOLE = np.rint(OFFSET)
 
 
 def planes(x: Any) -> Any:
-    """NCHW to NHWC, still without a copy."""
+    """Transpose NCHW to NHWC without a copy."""
     return x.transpose(0, 2, 3, 1)
 
 
 def unpacked(x: Any) -> Any:
-    """NC1HWC2, as ``n, c1, h, w, c2``, to NCHW, still without a copy where it can."""
+    """Transpose NC1HWC2, as ``n, c1, h, w, c2``, to NCHW, without a copy if possible."""
     n, c1, h, w, c2 = x.shape
     return x.transpose(0, 1, 4, 2, 3).reshape(n, c1 * c2, h, w)
 

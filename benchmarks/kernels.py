@@ -1,13 +1,13 @@
-"""How fast do the kernels move tensors? Beside memcpy of as many bytes, and beside the numpy expression.
+"""The speed of the kernels, compared with memcpy of as many bytes and with the numpy expression.
 
 In use every frame is a new array, and the NPU has used its memory since it was last written: neither is in the caches.
 So each call takes the next of a *ring* of tensor pairs that together are larger than the last-level cache, and memcpy
-and numpy go round as large rings. The goals are held against these figures. One pair converted over and over again
-stays in the second-level cache, whose bandwidth is several times that of anything behind it; the same ratios there are
-printed beside, as information about the arithmetic.
+and numpy use rings of the same size. The goals apply to these figures. One pair converted repeatedly stays in the
+second-level cache, whose bandwidth is several times that of slower memory; the same ratios there are printed too,
+as information about the arithmetic.
 
 Every figure is a ratio of measurements that alternate in one run on this machine. Bytes are those touched, read and
-written: a memcpy of as many copies half of them. What is measured is the best of many rounds, on one thread.
+written: a memcpy of as many copies half of them. Each measurement is the best of many rounds, on one thread.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
 def layout(text: str, channels: int) -> MemoryLayout:
-    """``"int8 NHWC"`` and the like; blocks of channels are 16 bytes, as in the NPU."""
+    """Parse ``"int8 NHWC"`` and the like; blocks of channels are 16 bytes, as in the NPU."""
     type_, format_ = text.split()
     if format_ != "NC1HWC2":
         return MemoryLayout(type_, format_)
@@ -44,7 +44,7 @@ def layout(text: str, channels: int) -> MemoryLayout:
 
 
 def source_array(case: Case, shape: tuple[int, int, int, int], made_of: MemoryLayout) -> Any:
-    """Noise over the whole range of what the rule converts, and beyond it where the type reaches that far."""
+    """Return noise over the whole range that the rule converts, and beyond it where the type reaches that far."""
     rng = np.random.default_rng(1)
     n, c, h, w = shape
     stored = {"NCHW": shape, "NHWC": (n, h, w, c), "NC1HWC2": (n, made_of.c1, h, w, made_of.c2)}[made_of.format]
@@ -54,21 +54,21 @@ def source_array(case: Case, shape: tuple[int, int, int, int], made_of: MemoryLa
 
 
 def last_level_cache() -> int:
-    """Bytes of the largest cache of the first core; 32 MiB where the system does not say."""
+    """Return the bytes of the first core's largest cache; 32 MiB if the system does not say."""
     units = {"K": 1024, "M": 1024**2}
     sizes = [path.read_text().strip() for path in CACHES.glob("index*/size")]
     return max((int(size[:-1]) * units[size[-1]] for size in sizes), default=32 * 1024**2)
 
 
 class Memory:
-    """What rings lie in: reserved once, since the system's work at the first touch is not what is measured."""
+    """The memory of rings, reserved once, so that page faults of the first touch are not measured."""
 
     def __init__(self) -> None:
         self._bytes = np.ones(last_level_cache() * 5 // 4, np.uint8)
 
     def ring(self, source: Any, destination_bytes: int) -> list[tuple[Any, Any]]:
-        """Pairs that fill the memory, each a copy of ``source`` and, behind it, room for what becomes of it."""
-        used = -(-source.nbytes // 64) * 64  # a line of the cache each
+        """Return pairs that fill the memory, each a copy of ``source`` followed by space for the result."""
+        used = -(-source.nbytes // 64) * 64  # whole cache lines
         pairs = self._bytes[: len(self._bytes) // (slot := used + -(-destination_bytes // 64) * 64) * slot]
         pairs = pairs.reshape(-1, slot)
         pairs[:, : source.nbytes] = source.reshape(-1).view(np.uint8)
@@ -79,7 +79,7 @@ class Memory:
 
 
 def seconds_of(function: Callable[[], object]) -> Callable[[], float]:
-    """A measurement: the mean of as many calls as take a millisecond."""
+    """Return a measurement: the mean of as many calls as take a millisecond."""
     start = time.perf_counter()
     function()
     calls = 1 + int(SECONDS_PER_ROUND / (time.perf_counter() - start))
@@ -94,18 +94,18 @@ def seconds_of(function: Callable[[], object]) -> Callable[[], float]:
 
 
 def best_of(rounds: int, *functions: Callable[[], object]) -> list[float]:
-    """The best time of each, measured in turns, so that all see the same machine."""
+    """Return the best time of each, measured in turns, so that all see the same machine."""
     measurements = [seconds_of(function) for function in functions]
     return [min(times) for times in zip(*([measure() for measure in measurements] for _ in range(rounds)))]
 
 
 def buffers(ring: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """The pairs as C sees them."""
+    """Return the pairs as C buffers."""
     return [(ffi.from_buffer(x), ffi.from_buffer(y)) for x, y in ring]
 
 
 def converting(conversion: Conversion, ring: list[tuple[Any, Any]]) -> Callable[[], object]:
-    """Convert the next pair."""
+    """Return a call that converts the next pair."""
     convert, description, pairs = native().ezr_convert, conversion.c, itertools.cycle(buffers(ring))
 
     def call() -> None:
@@ -116,7 +116,7 @@ def converting(conversion: Conversion, ring: list[tuple[Any, Any]]) -> Callable[
 
 
 def copying(size: int, ring: list[tuple[Any, Any]]) -> Callable[[], object]:
-    """Copy the next pair, ``size`` bytes."""
+    """Return a call that copies the next pair, ``size`` bytes."""
     pairs = itertools.cycle(buffers(ring))
 
     def call() -> None:
@@ -127,14 +127,14 @@ def copying(size: int, ring: list[tuple[Any, Any]]) -> Callable[[], object]:
 
 
 def computing(case: Case, channels: int, ring: list[tuple[Any, Any]]) -> Callable[[], Any]:
-    """Evaluate the expression for the next source, without the channels that fill up its blocks."""
+    """Return a call that evaluates the expression for the next source, without its padding channels."""
     blocks = case.source.endswith("NC1HWC2")
     sources = itertools.cycle([x[..., :channels] if blocks else x for x, _ in ring])
     return lambda: np.ascontiguousarray(case.numpy(next(sources)))
 
 
 def check(case: Case, channels: int, conversion: Conversion, pair: tuple[Any, Any]) -> None:
-    """Refuse to compare the kernel with an expression that computes something else."""
+    """Check that the kernel and the expression compute the same."""
     converting(conversion, [pair])()
     expected = computing(case, channels, [pair])()
     np.testing.assert_array_equal(pair[1].view(expected.dtype), expected.ravel(), case.name)
@@ -142,7 +142,7 @@ def check(case: Case, channels: int, conversion: Conversion, pair: tuple[Any, An
 
 @dataclass(frozen=True)
 class Speed:
-    """Bytes touched a second by a kernel and by memcpy, and how many times as fast as numpy the kernel is."""
+    """Bytes touched per second by a kernel and by memcpy, and the kernel's speed-up over numpy."""
 
     kernel: float
     memcpy: float
@@ -150,19 +150,19 @@ class Speed:
 
     @property
     def share(self) -> float:
-        """Of memcpy's bandwidth, in percent."""
+        """The share of memcpy's bandwidth, in percent."""
         return 100 * self.kernel / self.memcpy
 
 
 def speed(kernel: Callable[[], object], memcpy: Callable[[], object], numpy: Callable[[], object], size: int) -> Speed:
-    """Measure calls that touch ``size`` bytes each; numpy is so slow that a few rounds must do."""
+    """Measure calls that touch ``size`` bytes each; numpy is slow, so it gets only a few rounds."""
     (slow,) = best_of(ROUNDS_OF_NUMPY, numpy)
     fast, fastest = best_of(ROUNDS, kernel, memcpy)
     return Speed(size / fast, size / fastest, slow / fast)
 
 
 def compare(case: Case, shape: tuple[int, int, int, int], memory: Memory, more_memory: Memory) -> bool:
-    """Print one line; whether the goals were met."""
+    """Print one line; return True if the goals were met."""
     source, destination = layout(case.source, shape[1]), layout(case.destination, shape[1])
     x = source_array(case, shape, source)
     conversion = Conversion(shape, source, destination, case.rule, case.a, case.b)
@@ -171,7 +171,7 @@ def compare(case: Case, shape: tuple[int, int, int, int], memory: Memory, more_m
     check(case, shape[1], conversion, tensors[0])
 
     def over(pairs: int) -> Speed:
-        """Go round the first pairs of the rings."""
+        """Measure over the first pairs of the rings."""
         own, copied = tensors[:pairs], halves[:pairs]
         calls = converting(conversion, own), copying(half, copied), computing(case, shape[1], own)
         return speed(*calls, 2 * half)
@@ -184,10 +184,10 @@ def compare(case: Case, shape: tuple[int, int, int, int], memory: Memory, more_m
 
 
 def judge(goal: float | None, used: Speed, cached: Speed) -> tuple[str, bool]:
-    """Words, and whether the goals were reached.
+    """Return a verdict, and True if the goals were reached.
 
-    That of numpy is for the arithmetic: a kernel that waits for memory alone cannot be ten times as fast as an
-    expression whose intermediate results are in the cache. So nothing more is asked of one that, in the cache too,
+    The goal against numpy is about the arithmetic: a kernel bound by memory cannot be ten times as fast as an
+    expression whose intermediate results are in the cache. So it does not apply to a kernel that, in the cache too,
     touches its bytes about as fast as memcpy (tensors that are larger than the second-level cache).
     """
     if goal is None:

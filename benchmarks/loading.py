@@ -1,8 +1,8 @@
-"""How fast large models load and run in the simulated NPU, and how much memory that takes: ``make bench-loading``.
+"""The time and memory for loading and running large models on the simulated NPU: ``make bench-loading``.
 
-End to end: a session is opened and run as a program would, in a process of its own; the device process that it starts
-is looked at too. Speed is compared with the original model in ONNX Runtime with as many threads, in turns, if it lies
-beside the compiled one (``NAME.onnx``). The models are not in the repository, where files of this size do not belong::
+End to end: a session is opened and run as a program would, in its own process; the device process that it starts is
+measured too. Speed is compared with the original model in ONNX Runtime with as many threads, in turns, if it lies
+beside the compiled one (``NAME.onnx``). The models are too large for the repository::
 
     python benchmarks/loading.py resnet50_v2.rk3588.rknn resnet50_v2.rk3588.fp16.rknn [--publish]
 """
@@ -26,11 +26,11 @@ from rig import ROOT, TINY
 from ez_rknn_async import InferenceSession, make_provider_options
 from ez_rknn_async.cli.table import Table
 
-# The goals. Float16 is computed in float32, which is twice the file: there is room for one copy of that and no more.
+# The goals. Float16 is computed in float32, which is twice the file: they allow one copy of that and no more.
 SECONDS, TIMES_THE_SPEED = 3.0, 0.5
 TIMES_THE_FILE = {"int8": 6.0, "fp16": 4.0}
 ROUNDS = 15
-CORES = (1, 2)  # that work on one inference together: so many threads
+CORES = (1, 2)  # that share one inference: as many threads
 PAGE = ROOT / "docs" / "reference" / "simulator.md"
 _BEGIN, _END = "<!-- figures: written by make bench-loading -->\n", "<!-- end of figures -->"
 
@@ -45,22 +45,22 @@ class Figure:
 
 
 def opened(model: Path, cores: int = 1) -> InferenceSession:
-    """A session of the simulated NPU that computes, on so many cores together."""
+    """Open a session on the simulated NPU, with computation, on as many cores together."""
     placed: dict[str, Any] = {"schedule": [0]} if cores == 1 else {"tp_mode": ",".join(map(str, range(cores)))}
     options = make_provider_options(runtime_library="simulator", simulator={"compute": "on"}, **placed)
     return InferenceSession(model, provider_options=options)
 
 
 def memory(process: int | str, field: str = "VmHWM") -> int:
-    """Bytes that a process has had in memory at most, files that it maps included; or another field of its status."""
+    """Return a process's peak memory in bytes, including mapped files, or another field of its status."""
     for line in Path(f"/proc/{process}/status").read_text().splitlines():
         if line.startswith(f"{field}:"):
             return int(line.split()[1]) << 10
-    raise RuntimeError(f"the kernel tells no {field}")
+    raise RuntimeError(f"the kernel does not report {field}")
 
 
 def load_here(model: Path) -> dict[str, float]:
-    """What loading adds to this process and its device process. Both have loaded a tiny model before."""
+    """Return the memory that loading adds to this process and its device process, after both loaded a tiny model."""
     with opened(TINY) as tiny:
         _run(tiny)()
         device = _child()
@@ -86,14 +86,14 @@ def load_here(model: Path) -> dict[str, float]:
 
 
 def _child() -> int:
-    """The device process, the only one that this one has started."""
+    """Return the device process, the only child of this process."""
     tasks = Path("/proc/self/task").glob("*/children")
     (child,) = (int(number) for children in tasks for number in children.read_text().split())
     return child
 
 
 def load_elsewhere(model: Path) -> dict[str, float]:
-    """The same in a process of its own: memory has its peak only once."""
+    """Measure the same in another process: the peak of memory can be measured only once."""
     command = [sys.executable, __file__, "--load", str(model)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     taken: dict[str, float] = json.loads(printed)
@@ -101,7 +101,7 @@ def load_elsewhere(model: Path) -> dict[str, float]:
 
 
 def _run(session: Any) -> Callable[[], object]:
-    """One inference on random inputs."""
+    """Return a call that runs one inference on random inputs."""
     random = np.random.default_rng(0)
     feed = {
         value.name: random.random([int(size) for size in value.shape], np.float32) for value in session.get_inputs()
@@ -110,14 +110,14 @@ def _run(session: Any) -> Callable[[], object]:
 
 
 def original(path: Path, threads: int) -> ort.InferenceSession:
-    """ONNX Runtime as anyone would open it, with a number of threads."""
+    """Open ONNX Runtime as a user would, with a number of threads."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def speed(model: Path, onnx: Path, threads: int) -> tuple[float, float]:
-    """Milliseconds of an inference, ours and the original's: the medians of turns."""
+    """Return the milliseconds of an inference, ours and the original's: medians of alternating runs."""
     with opened(model, threads) as session:
         runs = (_run(session), _run(original(onnx, threads)))
         taken: tuple[list[float], list[float]] = ([], [])
@@ -131,7 +131,7 @@ def speed(model: Path, onnx: Path, threads: int) -> tuple[float, float]:
 
 
 def figures(model: Path) -> list[Figure]:
-    """Everything that is measured of one model."""
+    """Return all figures of one model."""
     size, taken = model.stat().st_size, load_elsewhere(model)
     times = {name: value / size for name, value in taken.items() if name != "seconds"}
     goal = TIMES_THE_FILE[_precision(model)]
@@ -165,7 +165,7 @@ def _memory(case: str, times: float, goal: float = float("inf")) -> Figure:
 
 
 def _goals() -> dict[str, str]:
-    """What is asked for, by the case."""
+    """Return the goals, by case."""
     memory = "≤ " + ", ".join(f"{times:g} x file ({precision})" for precision, times in TIMES_THE_FILE.items())
     return {
         "opening a session": f"≤ {SECONDS:g} s",
@@ -176,7 +176,7 @@ def _goals() -> dict[str, str]:
 
 
 def table(columns: dict[str, list[Figure]], missed: str) -> list[list[str]]:
-    """The heading and the rows: case, goal, and a value of each model, with a mark where the goal is missed."""
+    """Return the heading and the rows: case, goal, and each model's value, with a mark if it misses the goal."""
     goals = _goals()
     values: dict[str, list[str]] = {}
     for figures_ in columns.values():
@@ -195,7 +195,7 @@ def publish(columns: dict[str, list[Figure]]) -> None:
 
 
 def main() -> int:
-    """Measure and print; the status is 0 when all goals are met."""
+    """Measure and print; return status 0 if all goals are met."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", type=Path, nargs="+", help="NAME.TARGET.rknn or NAME.TARGET.fp16.rknn")
     parser.add_argument("--publish", action="store_true", help="write the table into docs/reference/simulator.md")

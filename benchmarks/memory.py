@@ -1,4 +1,4 @@
-"""What a large model costs the host: its own memory, in a process of its own."""
+"""The host memory that a large model takes, measured in a separate process."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from rig import BUILD, CORES, IMAGE, session
 
 SIZE = 200 << 20
-_FLATBUFFER = 64  # where it begins in the file; its length stands at byte 16
+_FLATBUFFER = 64  # its offset in the file; its length is at byte 16
 
 
 def of_a_large_model() -> float:
-    """How much a process grows by a session on three cores, as a share of the model's file."""
+    """Return the growth of a process by a session on three cores, as a share of the model's file."""
     model = BUILD / "large.rknn"
     _make(model)
     grown = int(
@@ -26,7 +26,7 @@ def of_a_large_model() -> float:
 
 
 def _make(path: Path) -> None:
-    """A real model with so much more data behind its graph."""
+    """Write a real model with ``SIZE`` more bytes of data after its graph."""
     content = IMAGE.read_bytes()
     (length,) = struct.unpack_from("<Q", content, 16)
     end = _FLATBUFFER + length
@@ -40,17 +40,17 @@ def _make(path: Path) -> None:
 
 
 def _resident() -> int:
-    """Bytes of this process that are in memory, its share of what others map too."""
+    """Return the resident bytes of this process, with its share of pages that others map too."""
     for line in Path("/proc/self/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) << 10
-    raise RuntimeError("the kernel tells nothing of this process's memory")
+    raise RuntimeError("the kernel does not report this process's memory")
 
 
 def main(model: Path) -> None:
-    """In the process of its own: print by how much it grows."""
+    """Print this process's growth; runs in the separate process."""
     with session(IMAGE, 0, CORES):
-        pass  # whatever the first session loads is not the model's
+        pass  # exclude what the first session of a process loads
     before = _resident()
     with session(model, 0, CORES) as opened:
         assert opened.get_inputs()

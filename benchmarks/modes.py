@@ -1,7 +1,7 @@
-"""The ways to run, as loops that do one thing: ``tasks`` inferences of one feed, all results taken.
+"""The ways to run, as loops over ``tasks`` inferences of one feed, which take all results.
 
-They use nothing but a session and the standard library, so that the library that this one replaces runs the very same
-loops (its own process imports this file).
+They use only a session and the standard library, so that the library that this one replaces runs the very same loops
+(its own process imports this file).
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ CLIENTS = 8
 
 
 def run(session: Session, feed: Feed, tasks: int) -> None:
-    """One thread, one call after the other."""
+    """Run one call after the other in one thread."""
     for _ in range(tasks):
         session.run(None, feed)
 
 
 def run_and_read_stats(session: Session, feed: Feed, tasks: int) -> None:
-    """The same, and after each call the statistics."""
+    """Do the same and read the statistics after each call."""
     for _ in range(tasks):
         session.run(None, feed)
         _ = session.stats
 
 
 def run_in_threads(session: Session, feed: Feed, tasks: int) -> None:
-    """Eight threads that share the session, each calling ``run`` in a loop."""
+    """Call ``run`` in a loop in each of eight threads that share the session."""
     threads = [threading.Thread(target=run, args=(session, feed, tasks // CLIENTS)) for _ in range(CLIENTS)]
     for thread in threads:
         thread.start()
@@ -40,7 +40,7 @@ def run_in_threads(session: Session, feed: Feed, tasks: int) -> None:
 
 
 def run_async(session: Session, feed: Feed, tasks: int) -> None:
-    """One thread submits as fast as it is let, callbacks count."""
+    """Submit from one thread as fast as the queue allows; count in callbacks."""
     done, count = threading.Event(), 0
 
     def callback(_results: Any, _user_data: Any, error: str) -> None:
@@ -57,26 +57,26 @@ def run_async(session: Session, feed: Feed, tasks: int) -> None:
 
 
 def run_pipeline(session: Session, feed: Feed, tasks: int) -> None:
-    """A frame in, the frame of six calls ago out."""
+    """Pass a frame in and take the frame of six calls before."""
     depth = 6
     for _ in range(tasks + depth):
         session.run_pipeline(feed, depth)
 
 
 def submit(session: Session, feed: Feed, tasks: int) -> None:
-    """Futures, each waited for in its turn."""
+    """Submit futures and wait for each in turn."""
     for future in [session.submit(feed) for _ in range(tasks)]:
         future.result()
 
 
 def map_(session: Session, feed: Feed, tasks: int) -> None:
-    """A stream of feeds, results in order."""
+    """Map a stream of feeds to results in order."""
     for _ in session.map(feed for _ in range(tasks)):
         pass
 
 
 def asyncio_(session: Session, feed: Feed, tasks: int) -> None:
-    """Six coroutines, each awaiting one inference after the other."""
+    """Await one inference after the other in each of six coroutines."""
 
     async def client() -> None:
         for _ in range(tasks // 6):
@@ -96,5 +96,5 @@ OURS: dict[str, Loop] = {
     "asyncio": asyncio_,
     "run, 8 threads": run_in_threads,
 }
-# What the other library has too.
+# The loops that the other library supports too.
 COMMON = ("run_async", "run_pipeline", "run, 8 threads")

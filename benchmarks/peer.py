@@ -1,8 +1,8 @@
-"""Runs one loop of ``modes.py`` on the library that this one replaces, in that library's own environment.
+"""A run of one loop of ``modes.py`` on the library that this one replaces, in that library's own environment.
 
     python peer.py LOOP MODEL RUNS CORES
 
-Prints what ``rig.Cost`` holds.
+Prints the fields of ``rig.Cost`` as JSON.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import warnings
 import modes
 import numpy as np
 
-warnings.simplefilter("ignore")  # about the age of the runtime, which is ours
+warnings.simplefilter("ignore")  # the library warns that our simulated runtime is old
 
 import ztu_somemodelruntime_ez_rknn_async as library  # noqa: E402
 
@@ -23,7 +23,7 @@ LOOPS = {**modes.OURS, "run": modes.run}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the cost."""
     loop, model, runs, cores = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     # With its default layout the runtime refuses the input (and returns success): nothing would be converted.
     options = library.make_provider_options(

@@ -1,4 +1,4 @@
-"""What was measured as a table, and into the documentation."""
+"""Reports of the figures: a table for the terminal, and the page in the documentation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BEGIN, _END = "<!-- figures: written by make bench -->\n", "<!-- end of figures
 
 
 def table(figures: Sequence[Any]) -> str:
-    """For people at a terminal."""
+    """Format the figures for a terminal."""
     shown = Table(["case", "goal", "measured", "", "other library"])
     for figure in figures:
         shown.row(figure.case, figure.goal, figure.value, "" if figure.met else "missed", figure.peer)

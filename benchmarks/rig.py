@@ -1,8 +1,8 @@
-"""What the benchmarks measure with: the floor, the library that this one replaces, and ourselves, side by side.
+"""The measuring rig of the benchmarks: the floor, the library that this one replaces, and ourselves, side by side.
 
 Everything runs on the simulated NPU with ``compute=off``: an inference takes a fixed time, all else is our own cost.
-What is compared is measured in turns, so that whatever else the machine does meets both sides; a figure is the median
-of the turns' ratios.
+Compared measurements alternate, so that other load on the machine affects both sides; a figure is the median of the
+ratios.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Cost:
-    """What a number of inferences took, in seconds: of the clock, and of all of the process's threads."""
+    """The cost of a number of inferences: wall-clock seconds, and CPU seconds of all threads of the process."""
 
     seconds: float
     cpu_seconds: float
@@ -41,27 +41,27 @@ class Cost:
 
     @property
     def rate(self) -> float:
-        """Inferences a second."""
+        """Inferences per second."""
         return self.runs / self.seconds
 
     @property
     def microseconds(self) -> float:
-        """Of the clock, for one inference."""
+        """Wall-clock time of one inference."""
         return 1e6 * self.seconds / self.runs
 
     @property
     def cpu_microseconds(self) -> float:
-        """Of the processors, for one inference."""
+        """CPU time of one inference."""
         return 1e6 * self.cpu_seconds / self.runs
 
 
 def settings(npu_us: int, **more: str) -> str:
-    """The simulated NPU's settings: every inference takes so many microseconds, and nothing is computed."""
+    """Return the simulated NPU's settings: a fixed time for every inference, and no computation."""
     return ",".join(f"{key}={value}" for key, value in {"compute": "off", "timing": f"fixed:{npu_us}", **more}.items())
 
 
 def floor(model: Path, npu_us: int, runs: int, cores: tuple[int, ...] = CORES) -> Cost:
-    """The bare C program of ``native/floor.c``: no queue, one thread a core."""
+    """Run the bare C program of ``native/floor.c``: no queue, one thread per core."""
     command = [str(_floor_program()), str(SIMULATOR_LIBRARY), str(model), str(runs), *(str(1 << c) for c in cores)]
     environment = {**os.environ, "EZ_RKNN_SIMULATOR": settings(npu_us)}
     printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
@@ -79,7 +79,7 @@ def _floor_program() -> Path:
 
 
 def session(model: Path, npu_us: int, cores: tuple[int, ...] = CORES, **options: Any) -> InferenceSession:
-    """Ours, on these cores."""
+    """Open a session of ours on these cores."""
     simulator = settings(npu_us, **options.pop("simulator", {}))
     chosen = make_provider_options(
         runtime_library="simulator", simulator=simulator, schedule=list(cores), **{"max_queue_size": 8, **options}
@@ -88,12 +88,12 @@ def session(model: Path, npu_us: int, cores: tuple[int, ...] = CORES, **options:
 
 
 def feed_of(opened: Any) -> dict[str, Any]:
-    """Zeros for every input of a session."""
+    """Return zeros for every input of a session."""
     return {i.name: np.zeros(i.shape, np.float32) for i in opened.get_inputs()}
 
 
 def cost_of(loop: Callable[[Any, Any, int], None], opened: Any, feed: Any, runs: int) -> Cost:
-    """What a loop of :mod:`modes` costs."""
+    """Measure a loop of :mod:`modes`."""
     clock, cpu = time.perf_counter(), time.process_time()
     loop(opened, feed, runs)
     return Cost(time.perf_counter() - clock, time.process_time() - cpu, runs)
@@ -103,17 +103,17 @@ class Peer:
     """The library that this one replaces, unmodified, in its own process and environment."""
 
     def __init__(self, python: str) -> None:
-        """``python``: an interpreter that has it."""
+        """Use ``python``, an interpreter that has the library."""
         self._python = python
 
     @classmethod
     def find(cls) -> Peer | None:
-        """The one that the environment names (``make bench`` does), if there is one."""
+        """Return the one that the environment names (``make bench`` sets it), if any."""
         python = os.environ.get("EZ_RKNN_PEER_PYTHON")
         return cls(python) if python else None
 
     def cost(self, loop: str, model: Path, npu_us: int, runs: int, cores: tuple[int, ...] = CORES) -> Cost:
-        """What a loop of :mod:`modes` costs there."""
+        """Measure a loop of :mod:`modes` there."""
         program = Path(__file__).with_name("peer.py")
         command = [self._python, str(program), loop, str(model), str(runs), ",".join(map(str, cores))]
         environment = {
@@ -127,7 +127,7 @@ class Peer:
 
 
 def in_turns(*measure: Callable[[], float], rounds: int = ROUNDS) -> list[list[float]]:
-    """Each measurement's values, taken in turns."""
+    """Return each measurement's values, taken in turns."""
     values: list[list[float]] = [[] for _ in measure]
     for _ in range(rounds):
         for taken, each in zip(values, measure):
@@ -136,5 +136,5 @@ def in_turns(*measure: Callable[[], float], rounds: int = ROUNDS) -> list[list[f
 
 
 def ratio(ours: Callable[[], float], theirs: Callable[[], float], rounds: int = ROUNDS) -> float:
-    """Ours by theirs: the median over the turns."""
+    """Return ours by theirs: the median over the turns."""
     return float(statistics.median(a / b for a, b in zip(*in_turns(ours, theirs, rounds=rounds))))

@@ -1,7 +1,7 @@
-"""Where the time of ``run()`` goes with tiny tensors and no NPU time: the profile behind the first goal.
+"""A profile of ``run()`` with tiny tensors and no NPU time, for the first goal.
 
-The parts are those of ``InferenceSession.run``, called one by one, each at its best: in the whole they cost a little
-more, as one evicts the other from the processor's caches.
+The parts are those of ``InferenceSession.run``, called one by one, each at its best: together they cost a little more,
+as they evict each other from the processor's caches.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _CALLS, _ROUNDS = 150, 300
 
 
 def parts() -> dict[str, float]:
-    """Microseconds, by part; ``"run()"`` is the whole."""
+    """Return microseconds by part; ``"run()"`` is the whole."""
     with session(TINY, 0, (0,)) as opened:
         feed = feed_of(opened)
         executor = opened._deployment.executor

@@ -1,10 +1,10 @@
-"""Does anything grow? Many inferences in every way that a session can run, and many sessions, with the memory watched.
+"""A soak test for leaks: many inferences in every way to run, and many sessions, while memory is watched.
 
     python benchmarks/soak.py [--runs N] [--cycles N]
 
-Nothing is computed and no time is modelled, so what runs is our own code alone: a million inferences take minutes. The
-exit status is 0 only if nothing grew: less than 1 kB of resident memory for each 1,000 runs (or sessions) after the
-warm-up, and no thread and no file descriptor more than before.
+Nothing is computed and no time is modelled, so only our own code runs: a million inferences take minutes. The exit
+status is 0 only if nothing grew: less than 1 kB of resident memory for each 1,000 runs (or sessions) after the warm-up,
+and no more threads and file descriptors than before.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ IO_MODES = ("direct", "copy")
 ALLOWED = 1.0  # kB of resident memory for each 1,000 runs
 SAMPLES = 40
 BATCH = 8
-FAILING = 10  # every so many runs
+FAILING = 10  # one run in this many fails
 BOUND = np.int8  # the type of the model's input inside the NPU
 COROUTINES = 8
 
 
-# ---- The ways to run: each runs a session `runs` times ----
+# The ways to run: each runs a session `runs` times
 
 
 def run(session: InferenceSession, feed: Any, runs: int) -> None:
-    """One thread, one inference after the other."""
+    """Run one inference after the other in one thread."""
     for _ in range(runs):
         session.run(None, feed)
 
 
 def run_async(session: InferenceSession, feed: Any, runs: int) -> None:
-    """Callbacks."""
+    """Submit with callbacks."""
     finished = threading.Semaphore(0)
     errors: list[str] = []
 
@@ -71,14 +71,14 @@ def run_async(session: InferenceSession, feed: Any, runs: int) -> None:
 
 
 def run_pipeline(session: InferenceSession, feed: Any, runs: int) -> None:
-    """A window of three frames, drained at the end."""
+    """Run a window of three frames, drained at the end."""
     for _ in range(runs):
         session.run_pipeline(feed, depth=3)
     session.drain_pipeline()
 
 
 def submit(session: InferenceSession, feed: Any, runs: int) -> None:
-    """Futures, of which a few are cancelled."""
+    """Submit futures, and cancel a few."""
     pending: list[Any] = []
     for number in range(runs):
         pending.append(session.submit(feed))
@@ -92,14 +92,14 @@ def submit(session: InferenceSession, feed: Any, runs: int) -> None:
 
 
 def stream(session: InferenceSession, feed: Any, runs: int) -> None:
-    """`map`, in order and as results come."""
+    """Map a stream, in order and as results complete."""
     for ordered in (True, False):
         for _ in session.map((feed for _ in range(runs // 2)), ordered=ordered):
             pass
 
 
 def coroutines(session: InferenceSession, feed: Any, runs: int) -> None:
-    """`await`, from several coroutines at once, on a new event loop each time."""
+    """Await from several coroutines at once, on a new event loop each time."""
 
     async def client() -> None:
         for _ in range(runs // COROUTINES):
@@ -112,14 +112,14 @@ def coroutines(session: InferenceSession, feed: Any, runs: int) -> None:
 
 
 def batch(session: InferenceSession, feed: Any, runs: int) -> None:
-    """Batch dispatch: each sample is a run."""
+    """Dispatch batches, of which each sample is a run."""
     batched = {name: np.repeat(array, BATCH, axis=0) for name, array in feed.items()}
     for _ in range(runs // BATCH):
         session.run(None, batched, {"ztu_modelrt_dispatch_batch": True})
 
 
 def binding(session: InferenceSession, feed: Any, runs: int) -> None:
-    """Values that are kept in NPU memory, bound anew for each batch of runs."""
+    """Bind values in NPU memory again for each batch of runs."""
     for _ in range(runs // BATCH):
         bound = session.io_binding()
         for name, array in feed.items():
@@ -132,7 +132,7 @@ def binding(session: InferenceSession, feed: Any, runs: int) -> None:
 
 
 def failing(session: InferenceSession, feed: Any, runs: int) -> None:
-    """Runs of which every tenth fails in the runtime, as exceptions and as futures."""
+    """Run with every tenth run failing in the runtime, as exceptions and as futures."""
     failures = 0
     for _ in range(runs // 2):
         future = session.submit(feed)
@@ -157,11 +157,11 @@ MODES: dict[str, Callable[[InferenceSession, Any, int], None]] = {
 }
 
 
-# ---- Watching ----
+# Watching
 
 
 class Growth(NamedTuple):
-    """What became of the process while something was done many times."""
+    """The change of the process while something was done many times."""
 
     name: str
     runs: int
@@ -173,7 +173,7 @@ class Growth(NamedTuple):
 
     @property
     def none(self) -> bool:
-        """Whether nothing grew."""
+        """True if nothing grew."""
         return self.slope < ALLOWED and self.threads <= 0 and self.descriptors <= 0
 
 
@@ -202,41 +202,41 @@ def watch(name: str, runs: int, do: Callable[[int], None]) -> Growth:
 
 
 def slope(x: Sequence[float], y: Sequence[float]) -> float:
-    """The median slope between any two samples: a leak shows in most pairs, a one-time step of the allocator in few."""
+    """Return the median slope between two samples: a leak shows in most pairs, one step of the allocator in few."""
     pairs = itertools.combinations(zip(x, y), 2)
     return statistics.median((y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairs)
 
 
 def resident_kb() -> float:
-    """The resident memory of this process in kB, garbage left out."""
+    """Return the resident memory of this process in kB, without garbage."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1024
 
 
 def os_threads() -> int:
-    """How many threads the process has, those of the native engine included."""
-    # The least of many looks: the kernel lists a thread for a moment after it was joined.
+    """Return the number of the process's threads, those of the native engine included."""
+    # The minimum of many samples: the kernel lists a thread for a moment after it was joined.
     return min(len(os.listdir("/proc/self/task")) for _ in range(100))
 
 
 def open_descriptors() -> int:
-    """How many file descriptors the process has open."""
+    """Return the number of the process's open file descriptors."""
     return len(os.listdir("/proc/self/fd"))
 
 
-# ---- The two parts ----
+# The two parts
 
 
 def soak_modes(runs: int) -> Iterator[Growth]:
-    """Every way to run, in turn, on one session for each way in which tensors travel; and one on which runs fail."""
+    """Watch every way to run on one session for each IO mode, and one session whose runs fail."""
     share = runs // (len(IO_MODES) * len(MODES))
     for io_mode in IO_MODES:
         with InferenceSession(MODEL, provider_options={**OPTIONS, "io_mode": io_mode}) as session:
             feed = feed_of(session)
             for name, mode in MODES.items():
                 if mode is binding and io_mode == "copy":
-                    continue  # copies have no memory that a value could be kept in
+                    continue  # copy mode has no memory to keep a value in
                 yield watch(f"{name}, {io_mode}", share, functools.partial(mode, session, feed))
     faulty = {"compute": "off", "timing": "off", "fault": f"rknn_run#every{FAILING}:fail=-1"}
     with InferenceSession(MODEL, provider_options={**OPTIONS, "simulator": faulty}) as session:
@@ -244,12 +244,12 @@ def soak_modes(runs: int) -> Iterator[Growth]:
 
 
 def feed_of(session: InferenceSession) -> dict[str, Any]:
-    """Zeros."""
+    """Return zeros for every input."""
     return {i.name: np.zeros(i.shape, np.float32) for i in session.get_inputs()}
 
 
 def soak_cycles(cycles: int) -> Growth:
-    """Sessions that are created, run once and closed."""
+    """Watch sessions that are created, run once and closed."""
 
     def create_run_close(count: int) -> None:
         for _ in range(count):
@@ -262,7 +262,7 @@ def soak_cycles(cycles: int) -> Growth:
 
 
 def soak(runs: int, cycles: int) -> Iterator[Growth]:
-    """Both parts; 0 leaves one out."""
+    """Watch both parts; 0 leaves one out."""
     if runs:
         yield from soak_modes(runs)
     if cycles:
@@ -273,7 +273,7 @@ HEADER = "                         runs    runs/s   RSS [MB]   growth [kB/1,000 
 
 
 def show(growth: Growth) -> None:
-    """One line of the table."""
+    """Print one line of the table."""
     verdict = "" if growth.none else "   GROWS"
     print(
         f"{growth.name:19}  {growth.runs:>8}  {growth.runs / growth.seconds:8.0f}   {growth.resident:8.1f}   "
@@ -283,8 +283,8 @@ def show(growth: Growth) -> None:
 
 
 def main() -> int:
-    """Measure, print, and say by the exit status whether anything grew."""
-    parser = argparse.ArgumentParser(description="Does anything grow?")
+    """Measure and print; return status 0 if nothing grew."""
+    parser = argparse.ArgumentParser(description="A soak test for leaks of memory, threads and file descriptors.")
     parser.add_argument("--runs", type=int, default=1_000_000, help="inferences, over all modes (default: %(default)s)")
     parser.add_argument("--cycles", type=int, default=0, help="sessions to create, run and close (default: none)")
     arguments = parser.parse_args()

@@ -1,7 +1,7 @@
-"""A vision transformer of the usual form with random weights, as an ONNX file: what ``make bench-loading`` compiles.
+"""A standard vision transformer with random weights, exported to ONNX for ``make bench-loading`` to compile.
 
 The small one of Dosovitskiy et al. 2021, "An image is worth 16x16 words": 22 million weights, patches of 16 pixels of
-an image of 224. Needs torch, which comes with rknn-toolkit2::
+an image of 224. Needs torch, which rknn-toolkit2 brings::
 
     python benchmarks/transformer.py vit_small.onnx
 """
@@ -29,7 +29,7 @@ class Block(nn.Module):
         self.layers = nn.Sequential(nn.Linear(WIDTH, 4 * WIDTH), nn.GELU(), nn.Linear(4 * WIDTH, WIDTH))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Tokens [batch, length, WIDTH] to as many."""
+        """Transform tokens [batch, length, WIDTH] to as many."""
         tokens = tokens + self._attention(self.norms[0](tokens))
         result: torch.Tensor = tokens + self.layers(self.norms[1](tokens))
         return result
@@ -44,7 +44,7 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """An image as tokens, one more for its class, blocks, and the class."""
+    """Patch embedding with a class token, transformer blocks, and a classifier."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class VisionTransformer(nn.Module):
         self.classes = nn.Linear(WIDTH, CLASSES)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Images [batch, 3, SIZE, SIZE] to scores [batch, CLASSES]."""
+        """Classify images [batch, 3, SIZE, SIZE]: scores [batch, CLASSES]."""
         tokens = self.patches(images).flatten(2).transpose(1, 2)
         tokens = self.blocks(torch.cat([self.image_token, tokens], 1) + self.places)
         result: torch.Tensor = self.classes(self.norm(tokens)[:, 0])

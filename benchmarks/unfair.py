@@ -1,4 +1,4 @@
-"""Throughput where something is in the way: a core that is slower than the others, an interpreter that is busy."""
+"""Throughput under adverse conditions: a core that is slower than the others, a busy interpreter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AHEAD = 16
 
 
 def slow_core() -> float:
-    """The rate with core 0 ten times slower, as a share of what the cores can do: 2.1 times one core's rate."""
+    """Return the rate with core 0 ten times slower, as a share of the cores' capacity: 2.1 times one core's rate."""
     slow = {"slowdown": "0:10"}
     with (
         session(IMAGE, NPU_US, (1,)) as one,
@@ -29,7 +29,7 @@ def slow_core() -> float:
 
 
 def busy_interpreter() -> float:
-    """The rate while the submitting thread computes in pure Python, as a share of the rate while it sleeps."""
+    """Return the rate while the submitting thread computes in pure Python, as a share of that while it sleeps."""
     with session(IMAGE, NPU_US, CORES, sequential_callbacks=False) as opened:
         feed = feed_of(opened)
         return ratio(
@@ -40,7 +40,7 @@ def busy_interpreter() -> float:
 
 
 def _with(pause: Any) -> Any:
-    """A loop that keeps some inferences ahead and does something else between looking after them."""
+    """Return a loop that keeps some inferences ahead, and pauses between checks of them."""
 
     def loop(opened: Any, feed: Any, tasks: int) -> None:
         submitted = 0
@@ -56,7 +56,7 @@ def _with(pause: Any) -> Any:
 
 
 def _compute() -> None:
-    """About half a millisecond of pure Python."""
+    """Run about half a millisecond of pure Python."""
     end = time.perf_counter() + 0.0005
     while time.perf_counter() < end:
         sum(range(50))

@@ -1,8 +1,8 @@
-"""Do bindings keep every core busy, and does a run allocate anything? On the simulated NPU with compute off.
+"""The throughput and the allocations of bindings, on the simulated NPU with compute off.
 
 Each inference takes a fixed 2 ms of simulated NPU time, its input and output are values on the NPU, and there are one
-or two bindings for each worker, submitted again as soon as they have ended. Figures are ratios of measurements of one
-run on one machine. Pieces of NPU memory are counted as the simulated NPU makes them: each is a file without a name.
+or two bindings for each worker, resubmitted as soon as they complete. Figures are ratios of measurements of one run on
+one machine. NPU memory is counted by allocation: in the simulated NPU each is an unnamed file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TASKS = 1500
 
 
 def binding_of(session: InferenceSession) -> IOBinding:
-    """A binding of its own, with memory of its own."""
+    """Return a binding with memory of its own."""
     binding = session.io_binding()
     for arg in session.get_inputs():
         frame = np.zeros(arg.shape, np.float32)
@@ -35,13 +35,13 @@ def binding_of(session: InferenceSession) -> IOBinding:
 
 
 def npu_memory() -> set[str]:
-    """Which pieces of memory of the simulated NPU this process has."""
+    """Return this process's allocations of simulated NPU memory."""
     paths = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
     return {str(os.stat(p).st_ino) for p in paths if os.path.islink(p) and "ez_rknn_memory" in os.readlink(p)}
 
 
 def bindings_of(session: InferenceSession, number: int) -> list[IOBinding]:
-    """So many bindings, each run once: from then on nothing is bound or allocated any more."""
+    """Return ``number`` bindings, each run once: from then on nothing is bound or allocated any more."""
     bindings = [binding_of(session) for _ in range(number)]
     for binding in bindings:
         session.run_with_iobinding(binding)
@@ -49,7 +49,7 @@ def bindings_of(session: InferenceSession, number: int) -> list[IOBinding]:
 
 
 def run_bindings(session: InferenceSession, bindings: list[IOBinding], tasks: int) -> None:
-    """So many inferences, each binding submitted again as soon as it has ended."""
+    """Run ``tasks`` inferences, resubmitting each binding as soon as it completes."""
     under_way = deque((binding, session.submit(binding)) for binding in bindings)
     for _ in range(tasks - len(bindings)):
         binding, future = under_way.popleft()
@@ -60,7 +60,7 @@ def run_bindings(session: InferenceSession, bindings: list[IOBinding], tasks: in
 
 
 def throughput(tasks: int, for_each_worker: int, schedule: list[int]) -> tuple[float, int]:
-    """Inferences a second, and how many pieces of memory were made after the first inference of each binding."""
+    """Return inferences per second, and the number of allocations after the first inference of each binding."""
     options: dict[str, Any] = make_provider_options(
         runtime_library="simulator", simulator=f"compute=off,timing=fixed:{NPU_MICROSECONDS}", schedule=schedule
     )
@@ -74,7 +74,7 @@ def throughput(tasks: int, for_each_worker: int, schedule: list[int]) -> tuple[f
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure and print the figures."""
     print(f"input 1x3x224x224 on the NPU, {NPU_MICROSECONDS / 1000:g} ms of NPU time an inference, submit(binding)")
     for each in (1, 2):
         one, _ = throughput(TASKS // 3, each, [0])

@@ -1,14 +1,14 @@
 """A small HTTP service that classifies digits, with nothing but the standard library's asyncio.
 
     python examples/asyncio_service.py [--port 8000]        serve until interrupted
-    python examples/asyncio_service.py --self-test          start, ask about every held-out digit, stop
+    python examples/asyncio_service.py --self-test          start, classify every held-out digit, stop
 
     curl -d '{"image": [[0, 0, 5, 13, ...], ...]}' http://127.0.0.1:8000/classify
     {"digit": 3, "scores": [...]}
 
 An image is 8 rows of 8 pixels with values from 0 to 16. One event loop serves every connection; each request awaits its
-inference (``run_awaitable``), so as many are under way as there are requests, and the cores share them. When the queue
-is full for too long, the answer is 503 and not a request that hangs.
+inference (``run_awaitable``), so all requests are in flight at once, and the cores share them. When the queue is full
+for too long, the request does not hang: the answer is 503.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ CLIENTS = 20
 
 
 class Service:
-    """Answers the requests of one session."""
+    """An HTTP service over one session."""
 
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection: one request, one answer."""
+        """Serve one connection: one request, one answer."""
         try:
             status, answer = await self._answer(reader)
             body = json.dumps(answer).encode()
@@ -51,7 +51,7 @@ class Service:
             writer.write(head.encode() + body)
             await writer.drain()
         except ConnectionError:
-            pass  # whoever asked is gone
+            pass  # the client is gone
         finally:
             writer.close()
 
@@ -71,7 +71,7 @@ class Service:
 
 
 async def read_request(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
-    """Method, path and body; as much of HTTP as a POST needs."""
+    """Read method, path and body; as much of HTTP as a POST needs."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     method, path, *_ = [*head[0].split(" "), ""]
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
@@ -82,7 +82,7 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
 
 
 def parse_image(body: bytes) -> NDArray[np.uint8]:
-    """The network's input, uint8 [1, 1, 48, 48], of the JSON text with an image of 8 x 8."""
+    """Parse JSON with an image of 8 x 8 into the network's input, uint8 [1, 1, 48, 48]."""
     request = json.loads(body)
     try:
         pixels = np.asarray(request["image"], np.uint8)
@@ -102,7 +102,7 @@ async def serve(session: InferenceSession, port: int) -> None:
 
 
 async def self_test(session: InferenceSession) -> float:
-    """Ask about every held-out digit over HTTP, from several clients at once; the share of right answers."""
+    """Classify every held-out digit over HTTP, from several clients at once; return the share of right answers."""
     test = np.load(DIGITS / "digits_test.npz")
     server = await asyncio.start_server(Service(session).connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -119,7 +119,7 @@ async def self_test(session: InferenceSession) -> float:
 
 
 async def ask(port: int, body: str) -> Any:
-    """What a client does: one POST, the JSON of the answer."""
+    """Send one POST, as a client does; return the JSON of the answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(f"POST /classify HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
     answer = await reader.read()
@@ -129,10 +129,10 @@ async def ask(port: int, body: str) -> Any:
 
 
 def main() -> None:
-    """The command line."""
+    """Parse the command line and serve."""
     parser = argparse.ArgumentParser(description="Classifies digits over HTTP.")
     parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--self-test", action="store_true", help="start, ask about every held-out digit, stop")
+    parser.add_argument("--self-test", action="store_true", help="start, classify every held-out digit, stop")
     arguments = parser.parse_args()
     options = make_provider_options(schedule="all", submit_timeout_ms=1000)
     with InferenceSession(DIGITS / "digits_i8.rknn", provider_options=options) as session:

@@ -1,11 +1,10 @@
-"""A stream of camera frames through every core, in order: frame rate and latency.
+"""Frame rate and latency of a stream of camera frames through every core, in order.
 
     python examples/video_stream.py [--frames N]
 
 The camera is simulated: an endless pan over held-out digits. ``session.map`` takes frames as the cores need them, keeps
-each core busy and gives the results in the order of the frames. Where there is no NPU, the simulated one takes the time
-that the layers of the model would take and computes nothing, for this machine's processor to be no limit; the last line
-says so.
+each core busy and yields the results in the order of the frames. Without an NPU, the simulated one takes the modelled
+time of the model's layers and computes nothing, so that this machine's processor is no limit; the last line says so.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ STEP = 4  # columns that the camera moves from frame to frame
 
 
 def camera(frames: int) -> Iterator[Frame]:
-    """Frames, uint8 [1, 1, 48, 48]: a window that moves over a wall of digits."""
+    """Yield frames, uint8 [1, 1, 48, 48]: a window that moves over a wall of digits."""
     images = np.load(DIGITS / "digits_test.npz")["images"][:, 0]
     wall = np.concatenate(list(images.repeat(SQUARE, axis=1).repeat(SQUARE, axis=2)), axis=1)
     for number in range(frames):
@@ -45,25 +44,25 @@ def camera(frames: int) -> Iterator[Frame]:
 
 
 class Stopwatch:
-    """Notes when each frame was taken, and how long its result took."""
+    """The time at which each frame was taken, and the latency of its result."""
 
     def __init__(self) -> None:
         self._taken: collections.deque[float] = collections.deque()
         self.milliseconds: list[float] = []
 
     def taking(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """The same frames; each is noted when it is taken."""
+        """Yield the same frames; note each when it is taken."""
         for frame in frames:
             self._taken.append(time.perf_counter())
             yield frame
 
     def result(self) -> None:
-        """The result of the oldest frame has come."""
+        """Note that the result of the oldest frame has come."""
         self.milliseconds.append((time.perf_counter() - self._taken.popleft()) * 1000)
 
 
 def classify(session: InferenceSession, frames: int) -> tuple[list[int], list[float], float]:
-    """The digit in each frame, the latency of each in milliseconds, and the seconds that all took."""
+    """Return the digit in each frame, the latency of each in milliseconds, and the seconds that all took."""
     watch, digits = Stopwatch(), []
     start = time.perf_counter()
     for (scores,) in session.map([frame] for frame in watch.taking(camera(frames))):
@@ -73,7 +72,7 @@ def classify(session: InferenceSession, frames: int) -> tuple[list[int], list[fl
 
 
 def main() -> None:
-    """The command line."""
+    """Parse the command line and print the figures."""
     parser = argparse.ArgumentParser(description="Frame rate and latency of a stream of camera frames.")
     parser.add_argument("--frames", type=int, default=1000)
     arguments = parser.parse_args()
@@ -92,7 +91,7 @@ def main() -> None:
 
 
 def open_session(options: dict[str, Any]) -> InferenceSession:
-    """A session; where the NPU is simulated, with modelled time."""
+    """Open a session; with modelled time if the NPU is simulated."""
     session = InferenceSession(DIGITS / "digits_i8.rknn", provider_options=make_provider_options(**options))
     if session.get_providers() != [SIMULATOR]:
         return session

@@ -1,4 +1,4 @@
-"""Fixtures that every test may use."""
+"""Fixtures for every test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHARED = ROOT.parent / "shared"
 
 @pytest.fixture
 def tiny_switch_interval() -> Iterator[None]:
-    """The interpreter switches threads as often as it can, so that no code relies on its doing so late."""
+    """Make the interpreter switch threads as often as it can, so that no code relies on late switches."""
     former = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -37,7 +37,7 @@ def data() -> Path:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The collection of models and recordings of the vendor's tools, where it lies beside the project."""
+    """The collection of models and recordings of the vendor's tools, if it lies beside the project."""
     if not SHARED.is_dir():
         pytest.skip("the collection ../shared is not on this machine")
     return SHARED

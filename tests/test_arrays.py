@@ -1,4 +1,4 @@
-"""From whatever holds numbers to an array, and from its type to one that the runtime reads."""
+"""Conversion of anything that holds numbers to an array, and of its type to one that the runtime reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBERS = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
 class Exporter:
-    """A tensor of another library: nothing but DLPack."""
+    """A tensor of another library that only has DLPack."""
 
     def __init__(self, array: Any, device: int = 1) -> None:
         self._array, self._device = array, device
@@ -35,7 +35,7 @@ class ArrayLike:
 
 
 class OnGpu:
-    """As PyTorch answers for a tensor that is on a GPU."""
+    """An object that answers numpy like a PyTorch tensor on a GPU."""
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError("can't convert cuda:0 device type tensor to numpy")
@@ -44,8 +44,8 @@ class OnGpu:
 @pytest.mark.parametrize(
     "value", [NUMBERS, NUMBERS.tolist(), ArrayLike(), Exporter(NUMBERS), pickle.loads(pickle.dumps(NUMBERS))]
 )
-def test_whatever_holds_numbers_is_an_array(value: Any) -> None:
-    """Arrays, pickled ones too, nested lists, __array__ and DLPack."""
+def test_anything_that_holds_numbers_becomes_an_array(value: Any) -> None:
+    """Arrays, pickled ones too, nested lists, __array__ and DLPack all do."""
     assert np.array_equal(as_array(value, "x"), NUMBERS)
 
 
@@ -64,21 +64,21 @@ def test_a_dlpack_tensor_is_not_copied() -> None:
         ({"a": 1}, "'x' is of type object"),
     ],
 )
-def test_what_the_cpu_cannot_read_as_numbers_is_refused_in_words(value: Any, message: str) -> None:
-    """With the input's name and what to do."""
+def test_refuses_objects_that_the_cpu_cannot_read_as_numbers(value: Any, message: str) -> None:
+    """The error names the input and says what to do."""
     with pytest.raises(TypeError, match=message):
         as_array(value, "x")
 
 
-def test_nested_lists_of_different_lengths_are_refused_with_the_inputs_name() -> None:
-    """numpy alone would not say which input."""
+def test_names_the_input_of_nested_lists_of_different_lengths() -> None:
+    """numpy's error alone would not say which input it is."""
     with pytest.raises(ValueError, match="'x' cannot be made an array"):
         as_array([[1, 2], [3]], "x")
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.uint32, np.int64, np.uint64])
-def test_integers_that_float32_cannot_hold_are_refused(dtype: Any) -> None:
-    """2**24 + 1 would become 2**24, and nobody would know; up to 2**24 each is exact."""
+def test_refuses_integers_that_float32_cannot_hold(dtype: Any) -> None:
+    """2**24 + 1 would silently become 2**24; up to 2**24 each is exact."""
     edge = np.array([0, 2**24], dtype)
     assert np.array_equal(cast(edge, "float16", "x"), edge)
     with pytest.raises(ValueError, match=r"'x' holds the integer 16777217.*2\*\*24"):
@@ -103,28 +103,28 @@ def test_negative_integers_are_checked_too() -> None:
         (np.array([np.inf], np.float32), "int32"),
     ],
 )
-def test_an_integer_input_refuses_what_it_cannot_hold(given: Any, wanted: str) -> None:
+def test_an_integer_input_refuses_numbers_that_it_cannot_hold(given: Any, wanted: str) -> None:
     """The conversion in C would wrap, or be undefined."""
     with pytest.raises(ValueError, match=f"'ids' takes {wanted} values"):
         cast(given, wanted, "ids")
 
 
 def test_an_integer_input_takes_whole_numbers_of_any_type() -> None:
-    """Beyond 2**24 exactly, which is what they have a type of their own for."""
+    """Beyond 2**24 they are exact, which is the purpose of the type."""
     assert cast(np.array([2**40 + 1], np.uint64), "int64", "ids").tolist() == [2**40 + 1]
     assert cast(np.array([5.0, -3.0]), "int64", "ids").tolist() == [5, -3]
     assert cast(np.array([0, 7]), "bool", "mask").tolist() == [False, True]
 
 
 def test_float64_is_cast_once_and_overflows_to_infinity() -> None:
-    """As the NPU itself does; without a warning, because nothing was left undefined."""
+    """The NPU itself does so; there is no warning, because nothing is undefined."""
     ready = cast(np.array([0.1, 1e300]), "float16", "x")
     assert ready.dtype == np.float32
     assert ready.tolist() == [np.float32(0.1), np.inf]
 
 
-def test_what_needs_no_cast_is_not_copied() -> None:
-    """float32, float16 and uint8 go to the runtime as they are."""
+def test_arrays_of_the_runtimes_types_are_not_copied() -> None:
+    """float32, float16 and uint8 go to the runtime unchanged."""
     for dtype in (np.float32, np.float16, np.uint8):
         array = np.zeros(3, dtype)
         assert cast(array, "int8", "x") is array

@@ -1,4 +1,4 @@
-"""Batch dispatch: samples as tasks of their own, whatever the shapes of the outputs."""
+"""Batch dispatch: samples as separate tasks, with outputs of any shape."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run_batch(signature: Signature, feed: Any, queue: Any, **options: Any) -> li
 
 
 def submit(request: CopyingRequest) -> Future[list[Any]]:
-    """A runtime that fills every output with the first value of the first input."""
+    """Fill every output with the first value of the first input, like a runtime."""
     future: Future[list[Any]] = Future()
     for array in request.arrays:
         array[...] = request.sources[0].array.ravel()[0]
@@ -47,7 +47,7 @@ X = np.array([[1.0, 0], [2.0, 0], [3.0, 0]], np.float32)
 def test_results_are_joined_along_the_outputs_own_first_dimension(
     shape: tuple[int, ...], joined: tuple[int, ...]
 ) -> None:
-    """Whatever it is, nothing is cut off: the library that this one replaces kept [2,4] of [12,4]."""
+    """Nothing is cut off: the library that this one replaces kept [2,4] of [12,4]."""
     signature = model(tensor("x", 1, 2), outputs=(tensor("y", *shape),))
     (y,) = run_batch(signature, [X], submit)
     assert y.shape == joined
@@ -55,7 +55,7 @@ def test_results_are_joined_along_the_outputs_own_first_dimension(
 
 
 def test_the_samples_of_several_inputs_go_together() -> None:
-    """Sample i is row i of each; a single number a sample is a row without dimensions."""
+    """Sample i is row i of each; a single number is a row without dimensions."""
     signature = model(tensor("x", 1, 2), tensor("t"), outputs=(tensor("y", 1),))
     seen: list[Any] = []
 
@@ -67,7 +67,7 @@ def test_the_samples_of_several_inputs_go_together() -> None:
     assert seen == [[[[1.0, 0.0]], 7.0], [[[2.0, 0.0]], 8.0], [[[3.0, 0.0]], 9.0]]
 
 
-def test_a_model_with_a_batch_of_its_own_takes_that_many_rows_at_once() -> None:
+def test_a_model_compiled_for_a_batch_takes_that_many_rows_at_once() -> None:
     """Six rows for a model of three are two tasks."""
     signature = model(tensor("x", 3, 2), outputs=(tensor("y", 3, 1),))
     (y,) = run_batch(signature, [np.concatenate([X, X + 10])], submit)
@@ -95,22 +95,22 @@ def test_results_may_be_received_in_an_array_of_the_joined_shape() -> None:
         (np.zeros((3, 5)), np.zeros(3), r"sample 0 of 3.*\[1, 5\], but the model takes \[1, 2\]"),
     ],
 )
-def test_a_batch_that_is_none_is_refused_in_words(x: Any, t: Any, message: str) -> None:
-    """Before anything reaches the NPU."""
+def test_refuses_an_invalid_batch_with_a_clear_error(x: Any, t: Any, message: str) -> None:
+    """It is refused before anything reaches the NPU."""
     signature = model(tensor("x", 1, 2), tensor("t"), outputs=(tensor("y", 1),))
     with pytest.raises(ValueError, match=message):
         run_batch(signature, [x, t], pytest.fail)
 
 
-def test_rows_that_do_not_make_whole_samples_are_refused() -> None:
-    """Filling up would invent results."""
+def test_refuses_rows_that_do_not_make_whole_samples() -> None:
+    """Padding would invent results."""
     signature = model(tensor("x", 2, 2), outputs=(tensor("y", 2),))
     with pytest.raises(ValueError, match="a multiple of 2"):
         run_batch(signature, [X], pytest.fail)
 
 
-def test_an_error_names_its_sample_and_keeps_its_kind() -> None:
-    """The first that failed, after all have ended: none may write into the caller's arrays later."""
+def test_an_error_names_its_sample_and_keeps_its_class() -> None:
+    """The first error is raised after all tasks have ended: none may write into the caller's arrays later."""
     futures: list[Future[list[Any]]] = []
 
     def failing(request: CopyingRequest) -> Future[list[Any]]:
@@ -128,7 +128,7 @@ def test_an_error_names_its_sample_and_keeps_its_kind() -> None:
     assert len(futures) == 3
 
 
-def test_a_submission_that_fails_waits_for_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_submission_waits_for_those_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Their tasks still write into the arrays."""
     accepted: list[Future[list[Any]]] = []
     waited: list[Future[list[Any]]] = []

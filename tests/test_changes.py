@@ -1,4 +1,4 @@
-"""The files in ``changes/``: each is one that towncrier finds, which passes over others in silence."""
+"""The files in ``changes/``: towncrier finds each of them, as it silently skips others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def faults(change: Path) -> list[str]:
 
 
 def test_every_change_is_well_formed() -> None:
-    """Else it is lost, or spoils the list that it stands in."""
+    """A malformed one is lost, or spoils the list that it stands in."""
     assert {path.name: faults(path) for path in CHANGES.iterdir() if path.name != "README.md" and faults(path)} == {}
 
 
@@ -46,20 +46,20 @@ def test_every_change_is_well_formed() -> None:
         ("+a.fixed.md", "Mended. " * 100 + "Yes.\n", "longer"),
     ],
 )
-def test_a_fault_is_found(tmp_path: Path, name: str, content: str, fault: str) -> None:
-    """Each of them."""
+def test_finds_a_fault(tmp_path: Path, name: str, content: str, fault: str) -> None:
+    """A check that never fails would be worthless."""
     change = tmp_path / name
     change.write_text(content)
     assert any(fault in each for each in faults(change))
 
 
-def test_the_changelog_has_the_place_where_changes_go() -> None:
-    """Towncrier puts a version in front of everything where it misses it."""
+def test_the_changelog_has_the_place_for_new_versions() -> None:
+    """Towncrier puts a version in front of everything if the place is missing."""
     assert (ROOT / "CHANGELOG.md").read_text().count("\n<!-- towncrier release notes start -->\n") == 1
 
 
 def test_the_changelog_takes_every_change() -> None:
-    """As ``make changelog`` shows it."""
+    """``make changelog`` shows the result."""
     pytest.importorskip("towncrier", reason="towncrier comes with make lint")
     command = [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "next"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout

@@ -43,7 +43,7 @@ PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.
 
 @pytest.fixture
 def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The working directory of somebody who reads along."""
+    """The working directory of a reader who follows along."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
     monkeypatch.setenv("EZ_RKNN_SIMULATOR", "compute=off")
@@ -59,7 +59,7 @@ def reader(data: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def read_along(page: Path) -> dict[str, Any]:
-    """Run a page's blocks one after the other, and return what they leave behind; sessions are closed."""
+    """Run a page's blocks one after the other, and return the names that they define; sessions are closed."""
     session = InferenceSession("model.rknn")
     namespace: dict[str, Any] = {"session": session, "image": np.zeros((1, 3, 224, 224), np.float32)}
     for number, block in enumerate(blocks(page)):
@@ -77,7 +77,7 @@ def read_along(page: Path) -> dict[str, Any]:
 @pytest.mark.usefixtures("reader")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_snippets_of_a_page_run(page: Path) -> None:
-    """As they stand there; a snippet that does not is worse than none. A page's program in C is built first."""
+    """They run unchanged: a snippet that does not is worse than none. A page's program in C is built first."""
     if page.stem == "gevent" and importlib.util.find_spec("gevent") is None:
         pytest.skip("gevent is not installed")
     for program in C_BLOCK.findall(page.read_text()):
@@ -88,13 +88,13 @@ def test_the_snippets_of_a_page_run(page: Path) -> None:
 
 @pytest.mark.usefixtures("reader")
 def test_the_page_on_batches_gives_every_sample(root: Path) -> None:
-    """Both ways of asking for it."""
+    """Both ways of asking for a batch are tested."""
     assert read_along(root / "docs" / "how-to" / "batch.md")["outputs"][0].shape[0] == 32
 
 
 @pytest.mark.usefixtures("reader")
 def test_the_page_on_profiles_names_the_file_that_it_writes(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In the form that its comment shows."""
+    """The comment on the page shows the form of its name."""
     read_along(root / "docs" / "how-to" / "profile.md")
     printed = capsys.readouterr().out
     assert re.fullmatch(r"profile_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d\.json\n", printed)
@@ -103,7 +103,7 @@ def test_the_page_on_profiles_names_the_file_that_it_writes(root: Path, capsys: 
 
 @pytest.mark.usefixtures("reader")
 def test_the_page_on_pipelines_gives_a_result_for_each_frame(root: Path) -> None:
-    """As its last comment says."""
+    """The last comment on the page says so."""
     assert len(read_along(root / "docs" / "how-to" / "run-pipeline.md")["results"]) == 10
 
 
@@ -116,24 +116,24 @@ def test_the_page_on_rknnlite_gives_a_result_for_each_frame(root: Path) -> None:
 
 
 def test_the_plug_in_of_the_documentation_is_the_example(root: Path) -> None:
-    """Which has tests of its own."""
+    """The example has tests of its own."""
     (program,) = C_BLOCK.findall((root / "docs" / "how-to" / "custom-operators.md").read_text())
     assert program == (root / "examples" / "custom_operators" / "double.c").read_text()
 
 
 def test_the_session_reference_names_every_public_method_and_property(root: Path) -> None:
-    """What is not there is not found."""
+    """Users do not find an undocumented one."""
     page = (root / "docs" / "reference" / "session.md").read_text()
     public = [name for name in dir(InferenceSession) if not name.startswith("_")]
     assert [name for name in public if not re.search(rf"`(await )?{name}\b|, `{name}`", page)] == []
 
 
-# Public by their names, but for the package's own use.
+# Public by name, but for the package's own use.
 INTERNAL = {"IOBinding.request", "IOBinding.results", "SessionIOBinding.request", "SessionIOBinding.results"}
 
 
 def public_names() -> Iterator[str]:
-    """What the package exports, and the attributes of its classes but for the members of enumerations."""
+    """Return the package's exports, and the attributes of its classes except the members of enumerations."""
     for room in (ez_rknn_async, model):
         for name in room.__all__:
             yield name
@@ -148,15 +148,15 @@ def _attributes(exported: Any) -> set[str]:
 
 
 def test_the_reference_names_everything_public(root: Path) -> None:
-    """Every class, function, exception and attribute is on some page; what is not there is not found."""
+    """Every class, function, exception and attribute is on some page; users do not find an undocumented one."""
     pages = " ".join(page.read_text() for page in (root / "docs" / "reference").glob("*.md"))
     known = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`\n]+`", pages))))
     public = [name for name in public_names() if not re.search(r"\b_|\.[A-Z]", name) and name not in INTERNAL]
     assert [name for name in public if name.rpartition(".")[2] not in known] == []
 
 
-def test_every_link_between_pages_leads_somewhere(root: Path) -> None:
-    """Relative links to files that exist."""
+def test_every_link_between_pages_has_a_target(root: Path) -> None:
+    """Relative links must point to files that exist."""
     broken = []
     for page in (root / "README.md", *(root / "docs").rglob("*.md")):
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):

@@ -1,4 +1,4 @@
-"""The examples run, and say what they should."""
+"""The examples run, and print what they should."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def service(root: Path) -> ModuleType:
 
 
 def test_the_service_classifies_digits_over_http(root: Path) -> None:
-    """It starts, is asked by many clients at once, and stops; its answers are those of the model."""
+    """It starts, serves many clients at once, and stops; its answers are the model's."""
     (share,) = re.findall(r"right: ([\d.]+)%", run(root / "examples" / "asyncio_service.py", "--self-test"))
     assert float(share) > 97
 
@@ -58,7 +58,7 @@ def test_the_service_classifies_digits_over_http(root: Path) -> None:
 def test_the_service_answers_nonsense_with_an_error(
     body: str, message: str, service: ModuleType, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In words, and it goes on: the next request is answered."""
+    """The next request is answered."""
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
     monkeypatch.setenv("EZ_RKNN_SIMULATOR", "compute=off")
 
@@ -74,8 +74,8 @@ def test_the_service_answers_nonsense_with_an_error(
     assert len(answered["scores"]) == 10
 
 
-def test_the_video_stream_says_frame_rate_and_latency(root: Path) -> None:
-    """For one core and for all of them; that one beats the other is for benchmarks to show."""
+def test_the_video_stream_prints_frame_rate_and_latency(root: Path) -> None:
+    """Figures are for one core and for all of them; that all are faster is for benchmarks to show."""
     one, every, note = run(root / "examples" / "video_stream.py", "--frames", 40).splitlines()
     pattern = r"\s+\d+ frames/s   latency +[\d.]+ ms \(median\) +[\d.]+ ms \(99 %\)"
     assert re.fullmatch("core 0" + pattern, one)

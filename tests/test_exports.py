@@ -1,4 +1,4 @@
-"""The names that the package offers: an addition or a loss is a decision, not an accident."""
+"""The exported names: an addition or a loss is a decision, not an accident."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ EXPORTS = [
 
 
 def test_the_package_exports_exactly_these_names() -> None:
-    """Each of them exists, and none is there twice."""
+    """Each of them exists, and none is listed twice."""
     assert sorted(ez_rknn_async.__all__) == sorted(EXPORTS)
     for name in EXPORTS:
         assert hasattr(ez_rknn_async, name)
 
 
-def test_the_documented_other_import_name_offers_the_same_objects() -> None:
-    """So that sessions and exceptions of the two can be mixed."""
+def test_the_other_documented_import_name_has_the_same_objects() -> None:
+    """Sessions and exceptions of the two can be mixed."""
     assert ztu_somemodelruntime_ez_rknn_async.__all__ == ez_rknn_async.__all__
     for name in EXPORTS:
         assert getattr(ztu_somemodelruntime_ez_rknn_async, name) is getattr(ez_rknn_async, name)
@@ -72,8 +72,8 @@ def test_every_export_has_a_docstring() -> None:
         assert getattr(ez_rknn_async, name).__doc__
 
 
-def test_completion_offers_the_public_names_only() -> None:
-    """Neither rooms nor what the package itself imports."""
+def test_completion_only_offers_public_names() -> None:
+    """Subpackages and the package's own imports are hidden."""
     assert sorted(dir(ez_rknn_async)) == sorted([*EXPORTS, "__version__"])
     completer = rlcompleter.Completer({"rknn": ez_rknn_async})
     offered: list[str] = []
@@ -84,7 +84,7 @@ def test_completion_offers_the_public_names_only() -> None:
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_export_belongs_to_the_package(name: str) -> None:
-    """In tracebacks, in help() and in pickles, which outlive a move between rooms."""
+    """Tracebacks, help() and pickles name the package; pickles must outlive a move between modules."""
     export = getattr(ez_rknn_async, name)
     assert export.__module__ == "ez_rknn_async"
     assert pickle.loads(pickle.dumps(export)) is export
@@ -92,7 +92,7 @@ def test_an_export_belongs_to_the_package(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_export_can_be_inspected(name: str) -> None:
-    """Signatures and type hints are as before; a class's source is not found, where another one's would mislead."""
+    """Signatures and type hints are complete; a class's source is not found, rather than another one's."""
     export = getattr(ez_rknn_async, name)
     if inspect.isfunction(export):
         assert inspect.getsource(export).startswith(f"def {export.__name__}(")
@@ -105,13 +105,13 @@ def test_an_export_can_be_inspected(name: str) -> None:
 @pytest.mark.skipif(sys.version_info < (3, 10), reason="Python 3.9 cannot evaluate int | None")
 @pytest.mark.parametrize("name", EXPORTS)
 def test_type_hints_can_be_evaluated(name: str) -> None:
-    """By what validates or documents; typing looks for a class's names in the package that it says it belongs to."""
+    """Validators and documentation tools evaluate them; typing looks in the package that a class names as its own."""
     export = getattr(ez_rknn_async, name)
     assert typing.get_type_hints(export) is not None
 
 
 def errors() -> list[Any]:
-    """One of each class, with all that it can carry."""
+    """Return one error of each class, with all attributes set."""
     of_call: dict[str, Any] = {"code": -3, "symbol": "RKNN_ERR_X", "call": "rknn_run", "hint": "wait"}
     carrying = {
         "RknnModelError": {**of_call, "offset": 12},
@@ -131,7 +131,7 @@ def test_an_error_survives_pickling(error: Any) -> None:
 
 
 def test_another_process_can_unpickle_an_error() -> None:
-    """Even one that has not imported the package yet."""
+    """It may not have imported the package yet."""
     program = "import pickle, sys; print(repr(pickle.load(sys.stdin.buffer)))"
     error = ez_rknn_async.RknnTimeoutError("too late")
     command = [sys.executable, "-c", program]

@@ -1,4 +1,4 @@
-"""From the user's arrays to what the runtime reads."""
+"""Conversion of the user's arrays to the runtime's inputs."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def nchw(dtype: Any = np.float32) -> Any:
     ("layout", "shape", "name"),
     [("nchw", [1, 3, 4, 5], "NCHW"), ("nhwc", [1, 4, 5, 3], "NHWC"), ("any", [1, 4, 5, 3], "NHWC")],
 )
-def test_the_shape_and_the_layout_that_are_reported_belong_together(layout: str, shape: list[int], name: str) -> None:
-    """The library that this one replaces turned the shape and left the layout."""
+def test_the_reported_shape_and_layout_belong_together(layout: str, shape: list[int], name: str) -> None:
+    """The library that this one replaces transposed the shape but not the layout."""
     argument = image(layout=layout).node_arg
     assert (argument.shape, argument.layout) == (shape, name)
 
@@ -54,14 +54,14 @@ def test_nchw_reaches_the_runtime_as_nhwc(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("layout", ["nhwc", "any"])
-def test_nhwc_goes_through_without_a_copy(layout: str) -> None:
-    """What is right already costs nothing."""
+def test_nhwc_is_not_copied(layout: str) -> None:
+    """A correct array should cost nothing."""
     array = np.ascontiguousarray(nchw().transpose(0, 2, 3, 1))
     assert np.shares_memory(prepare(image(layout=layout), array, private=False).array, array)
 
 
-def test_any_also_takes_nchw_where_the_shape_tells_them_apart() -> None:
-    """That is what any means."""
+def test_layout_any_also_takes_nchw_if_the_shape_is_unambiguous() -> None:
+    """The option promises it."""
     prepared = prepare(image(layout="any"), nchw(), private=False)
     assert np.array_equal(prepared.array, nchw().transpose(0, 2, 3, 1))
 
@@ -74,7 +74,7 @@ def test_an_nchw_view_of_nhwc_memory_is_not_moved() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 3, 7, 9), (2, 1, 4, 4), (1, 16, 1, 1), (3, 5, 2, 8)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.int64])
-def test_the_transposition_is_numpys(shape: tuple[int, ...], dtype: Any) -> None:
+def test_transposition_equals_numpys(shape: tuple[int, ...], dtype: Any) -> None:
     """Every element size and channel count takes another path through the kernel."""
     array = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
     assert np.array_equal(nchw_to_nhwc(array), array.transpose(0, 2, 3, 1))
@@ -82,7 +82,7 @@ def test_the_transposition_is_numpys(shape: tuple[int, ...], dtype: Any) -> None
 
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-def test_private_inputs_share_nothing_with_the_callers(layout: str) -> None:
+def test_private_inputs_share_no_memory_with_the_callers(layout: str) -> None:
     """After run_async the caller may overwrite the frame."""
     array = nchw() if layout == "nchw" else np.ascontiguousarray(nchw().transpose(0, 2, 3, 1))
     prepared = prepare(image(layout=layout), array, private=True)
@@ -93,26 +93,26 @@ def test_private_inputs_share_nothing_with_the_callers(layout: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float64, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64, np.bool_])
 @pytest.mark.parametrize("type_", ["int8", "float16"])
 def test_types_that_the_runtime_does_not_convert_become_float32(dtype: Any, type_: str) -> None:
-    """It would return success and leave the input as it was."""
+    """It would return success and leave the input unchanged."""
     prepared = prepare(image(type_), nchw(dtype), private=False)
     assert prepared.array.dtype == np.float32
     assert np.array_equal(prepared.array, nchw(dtype).transpose(0, 2, 3, 1).astype(np.float32))
 
 
-def test_int8_is_taken_as_quantised_only_by_a_quantised_input() -> None:
+def test_only_a_quantised_input_takes_int8_as_quantised() -> None:
     """A float16 input has no zero point, so there an int8 is just a number."""
     assert prepare(image("int8"), nchw(np.int8), private=False).array.dtype == np.int8
     assert prepare(image("float16"), nchw(np.int8), private=False).array.dtype == np.float32
 
 
-def test_quantised_data_for_an_input_that_is_no_image_passes_through() -> None:
-    """The runtime refuses int8 there, silently, unless it is told not to convert."""
+def test_quantised_data_for_a_vector_is_passed_through() -> None:
+    """The runtime silently refuses int8 there, unless it is told not to convert."""
     prepared = prepare(vector(), np.arange(6, dtype=np.int8).reshape(2, 3), private=False)
     assert prepared.pass_through
     assert TYPES[prepared.type] == "int8"
 
 
-def test_reals_for_a_quantised_input_that_is_no_image_are_saturated_before_they_can_wrap() -> None:
+def test_reals_for_a_quantised_vector_saturate_before_they_can_wrap() -> None:
     """The vendor's conversion wraps modulo 256 there: 1000.0 would arrive as some small number."""
     prepared = prepare(vector(), [[1000.0, -1000.0, 0.0], [1.0, 2.0, 3.0]], private=False)
     assert prepared.array.tolist() == [[65.0, -62.5, 0.0], [1.0, 2.0, 3.0]]
@@ -135,15 +135,15 @@ def test_integer_inputs_get_integers(dtype: Any) -> None:
     ],
     ids=["big-endian", "Fortran order", "negative stride", "read-only"],
 )
-def test_any_arrangement_of_the_users_memory_is_understood(array: Any) -> None:
+def test_accepts_any_memory_arrangement(array: Any) -> None:
     """Arrays come from files, from pickles, from slices."""
     prepared = prepare(image(), array, private=False)
     assert np.array_equal(prepared.array, array.transpose(0, 2, 3, 1))
     assert prepared.array.dtype.isnative
 
 
-def test_a_wrong_shape_is_refused_with_the_right_one() -> None:
-    """And where the order of the dimensions is the fault, the message says so."""
+def test_refuses_a_wrong_shape_and_names_the_right_one() -> None:
+    """If the order of the dimensions is the fault, the message says so."""
     with pytest.raises(ValueError, match=r"'x' has shape \[1, 3, 4\], but the model takes \[1, 3, 4, 5\]"):
         prepare(image(), np.zeros((1, 3, 4), np.float32), private=False)
     with pytest.raises(ValueError, match="set the provider option layout='nhwc'"):
@@ -153,14 +153,14 @@ def test_a_wrong_shape_is_refused_with_the_right_one() -> None:
 
 
 @pytest.mark.parametrize("value", [np.zeros((2, 3), complex), np.array([["a", "b", "c"]] * 2), [[None] * 3] * 2])
-def test_what_holds_no_real_numbers_is_refused(value: Any) -> None:
+def test_refuses_arrays_without_real_numbers(value: Any) -> None:
     """Dropping an imaginary part is not ours to decide."""
     with pytest.raises(TypeError, match="'v' is of type"):
         prepare(vector(), value, private=False)
 
 
 def test_feeds_may_be_mappings_sequences_or_the_only_array() -> None:
-    """As in ONNX Runtime, and as in the library that this one replaces."""
+    """Programs for ONNX Runtime, and for the library that this one replaces, pass them."""
     assert arrange({"b": 2, "a": 1}, ["a", "b"]) == [1, 2]
     assert arrange(UserDict(a=1), ["a"]) == [1]
     assert arrange((1, 2), ["a", "b"]) == [1, 2]
@@ -179,13 +179,13 @@ def test_feeds_may_be_mappings_sequences_or_the_only_array() -> None:
         (np.zeros(3), "1 value"),
     ],
 )
-def test_a_feed_that_does_not_fit_is_refused_with_the_names(feed: Any, message: str) -> None:
-    """The names of the inputs are what the user needs to see."""
+def test_refuses_an_unfit_feed_and_lists_the_inputs(feed: Any, message: str) -> None:
+    """The user needs to see their names."""
     with pytest.raises(ValueError, match=message):
         arrange(feed, ["a", "b"])
 
 
-def test_a_feed_that_is_no_feed_is_refused() -> None:
+def test_refuses_an_argument_that_is_not_a_feed() -> None:
     """A string is a sequence, but not of tensors."""
     with pytest.raises(TypeError, match="pass a dictionary"):
         arrange("ab", ["a", "b"])

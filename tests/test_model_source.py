@@ -1,4 +1,4 @@
-"""Models as they are given: which paths and bytes are taken, how they are refused, and what is kept of them."""
+"""Sources of models: accepted paths and bytes, errors, and the content that is kept."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def model(data: Path) -> Path:
     return data / "tiny_conv_int8.rknn"
 
 
-# ---- What is taken ----
+# ---- Accepted sources ----
 
 
 @pytest.mark.parametrize("name", ["模型.rknn".encode("gbk"), "模型.rknn".encode(), b"a b\n.rknn", b"\xff"])
 @pytest.mark.parametrize("kind", [os.fsdecode, lambda name: Path(os.fsdecode(name)), os.scandir])
 def test_takes_any_name_that_a_file_can_have(model: Path, tmp_path: Path, name: bytes, kind: Any) -> None:
-    """As os.listdir() and sys.argv give it, as a Path, and as an os.DirEntry of a folder that is given as bytes."""
+    """os.listdir() and sys.argv give such names; a Path or an os.DirEntry of a folder named in bytes works too."""
     shutil.copy(os.fsencode(model), os.path.join(os.fsencode(tmp_path), name))
     if kind is os.scandir:
         (path,) = os.scandir(os.fsencode(tmp_path))
@@ -54,13 +54,13 @@ def test_takes_any_name_that_a_file_can_have(model: Path, tmp_path: Path, name: 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda content: memoryview(content + content)[::1]])
 def test_takes_a_files_content(model: Path, kind: Callable[[bytes], Any]) -> None:
-    """In whatever it is; what follows the model does not matter."""
+    """Any bytes-like object will do; bytes after the model do not matter."""
     with ModelSource.of(kind(model.read_bytes())) as source, source.parsed() as parsed:
         assert parsed.target_platform == "rk3588"
 
 
 def test_takes_content_with_gaps(model: Path) -> None:
-    """Every second byte of a buffer."""
+    """It is every second byte of a buffer."""
     content = model.read_bytes()
     spread = bytearray(2 * len(content))
     spread[::2] = content
@@ -68,25 +68,25 @@ def test_takes_content_with_gaps(model: Path) -> None:
         assert Path(str(path)).read_bytes() == content
 
 
-# ---- What is refused ----
+# ---- Refused sources ----
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_refuses_a_path_with_a_nul(reader: Callable[[Any], Any]) -> None:
-    """open() calls it an embedded null byte."""
+    """open() would only report an embedded null byte."""
     with pytest.raises(RknnValueError, match=r"='models/a\\x00b\.rknn' has a NUL at character 8"):
         reader("models/a\0b.rknn")
 
 
 @pytest.mark.parametrize("option", ["runtime_library", "custom_op_path"])
 def test_refuses_options_with_a_nul(model: Path, option: str) -> None:
-    """The loader would take what stands before it."""
+    """The loader would read only the part before it."""
     with pytest.raises(RknnValueError, match=f"^{option}='simulator.x00' has a NUL"):
         InferenceSession(model, provider_options={**SIMULATED, option: "simulator\0"})
 
 
 def test_refuses_a_profile_with_a_nul(model: Path) -> None:
-    """When the session is made, not when the profile is written."""
+    """The error comes when the session is opened, not when the profile is written."""
     options = Options()
     options.profile_file_prefix = "profile\0"
     with pytest.raises(RknnValueError, match=r"^profile_file_prefix='profile.x00' has a NUL"):
@@ -94,10 +94,8 @@ def test_refuses_a_profile_with_a_nul(model: Path) -> None:
 
 
 @pytest.mark.parametrize("path", [b"models/m.rknn", b"m.RKNN", b"\xc4\xa3/m", b"setup_of_the_test"])
-def test_recognises_a_path_that_was_given_as_bytes(
-    path: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Bytes are the content; ONNX Runtime takes them so too."""
+def test_recognises_a_path_given_as_bytes(path: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes are the content, as in ONNX Runtime."""
     (tmp_path / "setup_of_the_test").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RknnModelError, match="looks like a path, but bytes are taken as a model's content") as refused:
@@ -113,22 +111,22 @@ def test_refuses_options_that_are_bytes(model: Path, option: str) -> None:
 
 
 @pytest.mark.parametrize("given", [None, 5, 1.5, ["m.rknn"], object])
-def test_refuses_what_is_neither_a_path_nor_bytes(given: Any) -> None:
-    """By what was given."""
+def test_refuses_a_model_that_is_neither_a_path_nor_bytes(given: Any) -> None:
+    """The error names the type that was given."""
     with pytest.raises(RknnTypeError, match="path_or_bytes takes a path or the file's bytes, not"):
         InferenceSession(given, provider_options=SIMULATED)
 
 
 @pytest.mark.parametrize(("content", "says"), [(b"", "is empty"), (b"not a model\n", "is not an RKNN model|not 52 4b")])
-def test_refuses_content_that_is_no_model(content: bytes, says: str) -> None:
-    """There is no file to name."""
+def test_refuses_content_that_is_not_a_model(content: bytes, says: str) -> None:
+    """The error has no file to name."""
     with pytest.raises(RknnModelError, match=says):
         InferenceSession(content, provider_options=SIMULATED)
 
 
 @pytest.mark.parametrize("reader", READERS)
-def test_names_the_file_that_cannot_be_opened(reader: Callable[[Any], Any], tmp_path: Path) -> None:
-    """As it was given, and at once: nothing waits for a pipe's writer."""
+def test_names_a_file_that_cannot_be_opened(reader: Callable[[Any], Any], tmp_path: Path) -> None:
+    """It uses the given name, and comes at once: nothing waits for a pipe's writer."""
     (tmp_path / "empty").touch()
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
@@ -147,7 +145,7 @@ def test_names_the_file_that_cannot_be_opened(reader: Callable[[Any], Any], tmp_
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_names_the_file_that_may_not_be_read(model: Path, tmp_path: Path) -> None:
+def test_names_a_file_that_may_not_be_read(model: Path, tmp_path: Path) -> None:
     """The system's reason is in the message."""
     copy = shutil.copy(model, tmp_path / "m.rknn")
     os.chmod(copy, 0)
@@ -159,10 +157,10 @@ def test_names_the_file_that_may_not_be_read(model: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "spoil", [lambda c: c[:-1], lambda c: b"RKNX" + c[4:], lambda c: c[:70] + b"\xff" * 9 + c[79:]]
 )
-def test_names_the_file_that_is_damaged_once(
+def test_names_a_damaged_file_once(
     reader: Callable[[Any], Any], spoil: Callable[[bytes], bytes], model: Path, tmp_path: Path
 ) -> None:
-    """Whatever is wrong with it; place and hint stay."""
+    """Any kind of damage keeps its place and hint."""
     file = tmp_path / "damaged.rknn"
     file.write_bytes(spoil(model.read_bytes()))
     with pytest.raises(RknnModelError) as refused:
@@ -172,8 +170,8 @@ def test_names_the_file_that_is_damaged_once(
     assert refused.value.offset is not None
 
 
-def test_names_the_file_that_the_runtime_refuses(data: Path) -> None:
-    """It was given another path, which would mean nothing to anyone."""
+def test_names_a_file_that_the_runtime_refuses(data: Path) -> None:
+    """The runtime got another path, which would mean nothing to the user."""
     path = data / "rk3566_block_int8.rknn"
     with pytest.raises(RknnModelError, match=r"rk3566_block_int8\.rknn': ") as refused:
         InferenceSession(
@@ -182,8 +180,8 @@ def test_names_the_file_that_the_runtime_refuses(data: Path) -> None:
     assert "/proc/self/fd" not in str(refused.value)
 
 
-def test_a_missing_library_with_any_name_is_named(model: Path) -> None:
-    """As the loader says it; the text can be printed."""
+def test_names_a_missing_library_with_any_name(model: Path) -> None:
+    """The loader's reason follows; the text can be printed."""
     for name, shown in (("/nowhere/\udcff.so", r"/nowhere/\xff.so"), ("/nowhere/库.so", "/nowhere/库.so")):
         with pytest.raises(RuntimeError) as refused:
             InferenceSession(model, provider_options=make_provider_options(runtime_library=name))
@@ -191,8 +189,8 @@ def test_a_missing_library_with_any_name_is_named(model: Path) -> None:
         str(refused.value).encode()
 
 
-def test_a_name_that_the_locale_does_not_have_is_refused_in_words(model: Path) -> None:
-    """In a C locale, which Python has to be talked into."""
+def test_refuses_a_name_that_the_locale_lacks_with_a_clear_error(model: Path) -> None:
+    """This is a C locale, which Python only uses on demand."""
     program = (
         "import ez_rknn_async as e\n"
         "try: e.InferenceSession('模型.rknn')\n"
@@ -215,11 +213,11 @@ def test_a_name_that_the_locale_does_not_have_is_refused_in_words(model: Path) -
     assert "LC_ALL=C.UTF-8" in done.stdout
 
 
-# ---- What is kept ----
+# ---- The kept content ----
 
 
 def test_nothing_can_change_the_copy(model: Path) -> None:
-    """Neither this process, nor another that opens the descriptor's path."""
+    """This process cannot, nor another that opens the descriptor's path."""
     content = model.read_bytes()
     with ModelSource.of(model) as source, source.content() as path:
         descriptor = os.open(str(path), os.O_RDWR | os.O_APPEND)
@@ -235,7 +233,7 @@ def test_nothing_can_change_the_copy(model: Path) -> None:
         assert Path(str(path)).read_bytes() == content
 
 
-def test_a_source_is_open_until_the_last_holder_lets_it_go(model: Path) -> None:
+def test_a_source_stays_open_until_its_last_holder_lets_go(model: Path) -> None:
     """An executor may outlive its session by a moment."""
     source = ModelSource.of(model)
     assert ModelSource.of(source) is source
@@ -251,10 +249,10 @@ def test_a_source_is_open_until_the_last_holder_lets_it_go(model: Path) -> None:
 
 
 @pytest.mark.parametrize("missing", ["memfd_create", "sealing"])
-def test_where_memory_cannot_be_sealed_the_copy_has_no_name(
+def test_the_copy_has_no_name_if_memory_cannot_be_sealed(
     model: Path, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pythons for old systems, and sandboxes."""
+    """Pythons for old systems, and sandboxes, cannot seal it."""
     if missing == "memfd_create":
         monkeypatch.delattr(os, "memfd_create")
     else:
@@ -268,8 +266,8 @@ def test_where_memory_cannot_be_sealed_the_copy_has_no_name(
         assert os.stat(str(path)).st_nlink == 0
 
 
-def test_without_room_for_a_copy_the_file_itself_is_kept(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a large one is."""
+def test_keeps_the_file_itself_if_there_is_no_room_for_a_copy(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large files are kept the same way."""
 
     def refuse(*_: Any) -> int:
         raise OSError(28, "No space left on device")
@@ -279,7 +277,7 @@ def test_without_room_for_a_copy_the_file_itself_is_kept(model: Path, monkeypatc
         assert os.path.samefile(str(path), model)
 
 
-def test_a_file_that_is_being_written_is_refused(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refuses_a_file_that_is_being_written(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half of it would be another model's."""
     file = Path(shutil.copy(model, tmp_path / "m.rknn"))
     send = os.sendfile
@@ -293,8 +291,8 @@ def test_a_file_that_is_being_written_is_refused(model: Path, tmp_path: Path, mo
         ModelSource.of(file)
 
 
-def test_a_large_file_is_not_copied(tmp_path: Path) -> None:
-    """Its size is on the disk only."""
+def test_does_not_copy_a_large_file(tmp_path: Path) -> None:
+    """The file is sparse."""
     file = tmp_path / "large.rknn"
     with file.open("wb") as large:
         large.truncate(model_source.LARGEST_COPY + 1)
@@ -303,7 +301,7 @@ def test_a_large_file_is_not_copied(tmp_path: Path) -> None:
 
 
 def test_no_descriptor_is_a_standard_stream() -> None:
-    """A daemon opens those later: another file under the number."""
+    """A daemon opens those later: the number would mean another file."""
     reading, writing = os.pipe()
     os.close(writing)
     kept = os.dup(0) if _is_open(0) else None

@@ -1,4 +1,4 @@
-"""How tensors lie in the NPU's memory, from what runtimes were seen to say."""
+"""The layout of tensors in the NPU's memory, from recorded answers of runtimes."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def image() -> NativeTensor:
     return native_input(IMAGE, IMAGE)
 
 
-def test_an_image_lies_in_rows_of_the_runtimes_length() -> None:
-    """Of 20 pixels each, 32 apart; and it is bound to go to the NPU as it is."""
+def test_an_images_rows_have_the_runtimes_length() -> None:
+    """They have 20 pixels each, 32 apart, and the NPU reads them unconverted."""
     tensor = image()
     assert (tensor.layout.format, tensor.layout.row, tensor.size) == ("NHWC", 32, 1920)
     assert tensor.bound.pass_through
     assert tensor.strides == (20 * 32 * 3, 32 * 3, 3, 1)
 
 
-def test_raw_pixels_of_a_quantised_image_are_bound_for_the_npu_to_convert() -> None:
-    """In the same memory: only what the runtime is told about it differs."""
+def test_binds_raw_pixels_of_a_quantised_image_for_the_npu_to_convert() -> None:
+    """The memory is the same: only the attributes for the runtime differ."""
     raw = raw_image(image())
     assert raw is not None
     assert (raw.bound.type, raw.bound.format, raw.bound.pass_through) == ("uint8", "NHWC", False)
@@ -56,7 +56,7 @@ def test_raw_pixels_of_a_quantised_image_are_bound_for_the_npu_to_convert() -> N
 
 
 def test_blocks_of_an_input_are_as_far_apart_as_its_shape_says() -> None:
-    """Its size is that of surfaces rounded to four pixels, but no layer reads them so; there is room for both."""
+    """Its size includes surfaces rounded to four pixels, but no layer reads them so; there is room for both."""
     tensor = native_input(CHANNELS, CHANNELS_NATIVE)
     assert (tensor.layout.c1, tensor.layout.c2, tensor.layout.surface) == (1, 16, 99)
     assert tensor.size == 1600
@@ -64,14 +64,14 @@ def test_blocks_of_an_input_are_as_far_apart_as_its_shape_says() -> None:
 
 
 def test_an_output_of_odd_size_is_one_row_of_aligned_pixels() -> None:
-    """The runtime then says [N, C1, 1, H * W rounded up, C2]."""
+    """The runtime then reports [N, C1, 1, H * W rounded up, C2]."""
     logical = attribute((1, 5, 9, 11), "NCHW")
     tensor = native_output(logical, attribute((1, 2, 1, 100, 16), "NC1HWC2", size_with_stride=3200))
     assert (tensor.dims, tensor.layout.surface, tensor.layout.c1, tensor.size) == ((1, 5, 9, 11), 100, 2, 3200)
 
 
-def test_what_is_no_image_is_plain_and_has_room_for_the_runtimes_padding() -> None:
-    """Older runtimes name more bytes than there are elements."""
+def test_a_vector_is_plain_with_room_for_the_runtimes_padding() -> None:
+    """Older runtimes report more bytes than there are elements."""
     tensor = native_input(VECTOR, replace(VECTOR, size_with_stride=24))
     assert (tensor.dims, tensor.layout.format, tensor.size) == ((1, 1, 1, 24), "NCHW", 32)
     assert tensor.strides == (12, 1)
@@ -87,16 +87,16 @@ def test_what_is_no_image_is_plain_and_has_room_for_the_runtimes_padding() -> No
         (attribute((2, 3), "UNDEFINED", "bfloat16"), attribute((2, 3), "UNDEFINED", "bfloat16"), "type is bfloat16"),
     ],
 )
-def test_what_is_not_understood_is_refused_with_the_tensors_name(
+def test_refuses_an_unknown_layout_and_names_the_tensor(
     logical: TensorAttribute, native: TensorAttribute, reason: str
 ) -> None:
-    """A guess would be silently wrong results."""
+    """A guess would give silently wrong results."""
     with pytest.raises(RknnValueError, match=f"input 'x' cannot be bound to NPU memory: .*{reason}"):
         native_input(logical, native)
 
 
-def test_what_the_cpu_reads_lies_in_the_order_that_the_runtime_tells() -> None:
-    """NCHW and dense; what the user gives in another order is put into that one."""
+def test_cpu_inputs_have_the_order_that_the_runtime_reports() -> None:
+    """It is NCHW and dense; arrays in another order are reordered."""
     native = attribute((1, 5, 9, 11), "NCHW", row=11, size_with_stride=495)
     tensor = native_input(CHANNELS, native, read_by_cpu(5))
     assert (tensor.dims, tensor.layout.format, tensor.size) == ((1, 5, 9, 11), "NCHW", 495)
@@ -111,13 +111,11 @@ def test_what_the_cpu_reads_lies_in_the_order_that_the_runtime_tells() -> None:
     [
         (IMAGE, IMAGE),
         (CHANNELS, CHANNELS_NATIVE),
-        (IMAGE, attribute((1, 3, 20, 20), "NCHW", size_with_stride=1200)),  # by which rule it would be quantised?
+        (IMAGE, attribute((1, 3, 20, 20), "NCHW", size_with_stride=1200)),  # the rule for quantising it is unknown
         (CHANNELS, attribute((1, 5, 11, 9), "NCHW", size_with_stride=495)),
     ],
 )
-def test_what_the_cpu_reads_in_an_order_that_the_runtime_does_not_tell_is_refused(
-    logical: TensorAttribute, native: TensorAttribute
-) -> None:
+def test_rejects_cpu_inputs_with_unknown_layout(logical: TensorAttribute, native: TensorAttribute) -> None:
     """The attributes do not say so, but the file does."""
     with pytest.raises(RknnValueError, match="an operator on the CPU reads it"):
         native_input(logical, native, read_by_cpu(logical.shape[3]))
@@ -134,8 +132,8 @@ def converted(tensor: NativeTensor, array: Any, normalisation: Preprocessing | N
     return memory
 
 
-def test_pixels_keep_their_values_and_the_gaps_hold_the_mean() -> None:
-    """The NPU normalises them itself: what is in a gap becomes zero."""
+def test_pixels_keep_their_values_and_gaps_hold_the_mean() -> None:
+    """The NPU normalises them itself: the content of a gap becomes zero."""
     raw = raw_image(image())
     assert raw is not None
     array = np.arange(1200, dtype=np.uint8).reshape(1, 20, 20, 3)
@@ -154,7 +152,7 @@ def test_every_channel_has_its_own_mean_and_deviation() -> None:
     assert not pixel[5:].any()
 
 
-def test_what_is_not_4d_saturates() -> None:
+def test_tensors_that_are_not_4d_saturate() -> None:
     """The vendor's library wraps around there."""
     tensor = native_input(VECTOR, VECTOR)
     array = np.resize(np.array([1e6, -1e6, 0.25, 0.75], np.float32), (2, 12))
@@ -163,8 +161,8 @@ def test_what_is_not_4d_saturates() -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int8])
 @pytest.mark.parametrize("order", ["NCHW", "NHWC"])
-def test_an_output_comes_back_in_the_order_and_type_that_are_asked_for(order: str, dtype: Any) -> None:
-    """Dequantised, or as the NPU wrote it."""
+def test_an_output_has_the_requested_order_and_type(order: str, dtype: Any) -> None:
+    """It is dequantised, or as the NPU wrote it."""
     logical = attribute((1, 5, 9, 11), "NCHW")
     tensor = native_output(logical, attribute((1, 2, 1, 100, 16), "NC1HWC2"))
     memory = np.random.default_rng(0).integers(-128, 128, (2, 100, 16), np.int8)
@@ -175,7 +173,7 @@ def test_an_output_comes_back_in_the_order_and_type_that_are_asked_for(order: st
     assert np.array_equal(result, expected if order == "NCHW" else expected.transpose(0, 2, 3, 1))
 
 
-def test_a_conversion_without_a_kernel_is_refused_with_the_tensors_name() -> None:
-    """Before a task could fail of it."""
+def test_refuses_a_conversion_without_a_kernel_and_names_the_tensor() -> None:
+    """A task would fail because of it later."""
     with pytest.raises(RknnValueError, match=r"input 'x' .*no kernel from uint16"):
         input_conversion(native_input(VECTOR, VECTOR), np.dtype(np.uint16), "NCHW", None)

@@ -1,4 +1,4 @@
-"""Provider options: what is accepted, under which names, and what a wrong one is told."""
+"""Provider options: accepted values, their names, and the errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ez_rknn_async._options.provider_options import ProviderOptions
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
-    """Programs rely on them without saying so."""
+    """Programs rely on them implicitly."""
     assert ProviderOptions.parse({}) == ProviderOptions(
         layout="nchw",
         zero_copy_layout="nhwc",
@@ -54,27 +54,27 @@ def test_a_schedule_may_be_a_core_a_sequence_or_a_string(given: Any, cores: Any)
 @pytest.mark.parametrize(
     "given", [[], "", -1, [0, -1], "0;1", "0,1,x", None, 0.5, [0.5], {0: 1}], ids=lambda value: repr(value)
 )
-def test_a_schedule_that_means_no_cores_is_refused(given: Any) -> None:
-    """The library that this one replaces ignored what it did not understand, and ran something else."""
+def test_refuses_a_schedule_that_names_no_cores(given: Any) -> None:
+    """The library that this one replaces ignored values that it did not understand, and ran something else."""
     with pytest.raises((ValueError, TypeError), match="schedule"):
         ProviderOptions.parse({"schedule": given})
 
 
 @pytest.mark.parametrize("mode", ["auto", "all", "0", "1", "2", "0,1", "0,1,2"])
 def test_each_documented_tp_mode_is_accepted(mode: str) -> None:
-    """The table of the documentation, row by row."""
+    """The table of the documentation is tested row by row."""
     assert ProviderOptions.parse({"tp_mode": mode}).tp_mode == mode
 
 
 @pytest.mark.parametrize("mode", ["1,2", "", "3", 0, None])
-def test_any_other_tp_mode_is_refused(mode: Any) -> None:
+def test_refuses_any_other_tp_mode(mode: Any) -> None:
     """The NPU has no such combination of cores."""
     with pytest.raises((ValueError, TypeError), match="tp_mode"):
         ProviderOptions.parse({"tp_mode": mode})
 
 
 def test_schedule_and_tp_mode_exclude_each_other() -> None:
-    """The helper and the session say so in the same words, as ValueError and as RuntimeError."""
+    """The helper and the session have the same message, as ValueError and as RuntimeError."""
     with pytest.raises(ValueError, match="both set"):
         make_provider_options(schedule=[0], tp_mode="all")
     with pytest.raises(ValueError, match="both set") as caught:
@@ -97,9 +97,7 @@ def test_schedule_and_tp_mode_exclude_each_other() -> None:
         ({"simulator": {"timing": "fixed:5", "compute": "off"}}, "simulator", "timing=fixed:5,compute=off"),
     ],
 )
-def test_values_are_understood_in_the_forms_that_programs_use(
-    options: Mapping[str, Any], name: str, value: Any
-) -> None:
+def test_accepts_values_in_the_forms_that_programs_use(options: Mapping[str, Any], name: str, value: Any) -> None:
     """Strings come from configuration files, numbers from numpy."""
     assert getattr(ProviderOptions.parse(options), name) == value
 
@@ -122,19 +120,19 @@ def test_values_are_understood_in_the_forms_that_programs_use(
     ],
     ids=repr,
 )
-def test_a_wrong_value_is_refused_by_name(options: Mapping[str, Any]) -> None:
-    """The message names the option, so that the user need not guess which one of ten it was."""
+def test_names_the_option_of_a_wrong_value(options: Mapping[str, Any]) -> None:
+    """The user need not guess which one of ten it was."""
     with pytest.raises((ValueError, TypeError), match=next(iter(options))):
         ProviderOptions.parse(options)
 
 
-def test_an_unknown_option_is_refused_with_the_nearest_name() -> None:
-    """A misspelt option that is ignored costs an afternoon."""
+def test_refuses_an_unknown_option_and_suggests_the_nearest_name() -> None:
+    """Silently ignoring a misspelt option would cost the user an afternoon."""
     with pytest.raises(ValueError, match="did you mean 'schedule'"):
         ProviderOptions.parse({"shedule": [0]})
 
 
-def test_make_provider_options_gives_out_what_was_given_and_nothing_else() -> None:
-    """What is left out keeps its default, whatever that will be."""
+def test_make_provider_options_returns_exactly_the_given_options() -> None:
+    """The others keep their defaults, even if these change later."""
     assert make_provider_options(schedule=[0, 1], threads_per_core=2) == {"schedule": [0, 1], "threads_per_core": 2}
     assert make_provider_options() == {}

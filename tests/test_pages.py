@@ -1,4 +1,4 @@
-"""The pages for people who work on this project name what is there."""
+"""The pages for developers of this project only name what exists."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ WORKING = [ROOT / "CONTRIBUTING.md", ROOT / "docs/explanation/architecture.md"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
-    """Within the repository."""
+def test_every_link_has_a_target(page: Path) -> None:
+    """Targets are within the repository."""
     links = [link for link in LINK.findall(page.read_text()) if "://" not in link]
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("page", WORKING, ids=lambda page: page.stem)
-def test_paths_exist(page: Path) -> None:
-    """A recipe that sends people to a file that was moved is worse than none."""
+def test_every_path_exists(page: Path) -> None:
+    """A recipe that names a moved file is worse than none."""
     paths = PATH.findall(page.read_text())
     assert len(paths) > 20
     roots = (ROOT, ROOT / "src/ez_rknn_async")
     assert [path for path in paths if not any(found for root in roots for found in root.glob(path.rstrip("/")))] == []
 
 
-def test_make_targets_exist() -> None:
-    """And so do commands."""
+def test_every_make_target_exists() -> None:
+    """Recipes name commands too."""
     named = set(re.findall(r"`make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
     assert named - set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) == set()
 
 
 def test_the_tower_is_drawn_as_it_is_built() -> None:
-    """From top to bottom as the contract of import-linter has it; the package itself has no layer there."""
+    """The order is that of import-linter's contract; the package itself has no layer there."""
     (layers,) = re.findall(
         r'name = "A room uses.*?layers = \[(.*?)\]', (ROOT / "pyproject.toml").read_text(), re.DOTALL
     )

@@ -1,4 +1,4 @@
-"""What schedule and tp_mode mean on each SoC."""
+"""The plan that schedule and tp_mode make on each SoC."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_threads_per_core_multiplies_the_workers() -> None:
 
 @pytest.mark.parametrize(("name", "cores"), [("rk3588", 3), ("rk3576", 2), ("rk3566", 1), ("rk3562", 1)])
 def test_schedule_all_is_every_core_of_the_soc(name: str, cores: int) -> None:
-    """The one word that is right on every board."""
+    """This one value is right on every board."""
     assert plan_for(name, schedule="all").routes == tuple(range(cores))
 
 
@@ -47,14 +47,14 @@ def test_tp_mode_is_one_group_with_the_mask_of_its_cores(mode: str, mask: int) -
     assert made.routes == (0,)
 
 
-def test_neither_option_is_tp_mode_auto() -> None:
-    """As the documentation says."""
+def test_no_option_means_tp_mode_auto() -> None:
+    """The documentation says so."""
     assert plan_for("rk3588") == plan_for("rk3588", tp_mode="auto")
 
 
 @pytest.mark.parametrize("options", [{}, {"schedule": 0}, {"tp_mode": "all"}, {"tp_mode": "0"}, {"schedule": "all"}])
-def test_a_single_core_soc_is_never_sent_a_mask(options: dict[str, object]) -> None:
-    """There rknn_set_core_mask fails whatever it is asked."""
+def test_a_single_core_soc_never_gets_a_mask(options: dict[str, object]) -> None:
+    """Its rknn_set_core_mask always fails."""
     assert masks(plan_for("rk3566", **options)) == [None]
 
 
@@ -70,7 +70,7 @@ def test_a_single_core_soc_is_never_sent_a_mask(options: dict[str, object]) -> N
         ("rk3566", {"tp_mode": "0,1"}, "core 0 only"),
     ],
 )
-def test_a_core_that_the_soc_lacks_is_refused_with_those_it_has(
+def test_refuses_a_core_that_the_soc_lacks_and_lists_its_cores(
     name: str, options: dict[str, object], cores: str
 ) -> None:
     """The library that this one replaces hung or aborted here."""

@@ -1,4 +1,4 @@
-"""The profile: a Chrome trace of what each worker did when."""
+"""The profile: a Chrome trace of each worker's activity."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def profiler(tmp_path: Path) -> Profiler:
 
 
 def test_each_worker_has_a_row_with_the_stages_of_its_tasks(profiler: Profiler) -> None:
-    """In microseconds, as the format wants; the wait in the queue is apart, because waits overlap."""
+    """Times are in microseconds, as the format requires; the wait in the queue is apart, because waits overlap."""
     profiler.task_ended(result(7, worker=2))
     path = profiler.end()
     (row,) = [e["tid"] for e in events(path, ph="M") if e["args"]["name"] == "core 0, context 1"]
@@ -43,7 +43,7 @@ def test_each_worker_has_a_row_with_the_stages_of_its_tasks(profiler: Profiler) 
     assert [(e["ph"], e["ts"], e["id"]) for e in events(path, cat="queue")] == [("b", 1.0, 7), ("e", 3.0, 7)]
 
 
-def test_callbacks_have_a_row_of_their_own(profiler: Profiler) -> None:
+def test_callbacks_have_a_separate_row(profiler: Profiler) -> None:
     """A slow callback is a common reason why cores idle."""
     profiler.callback(7, profiler.start_ns)
     path = profiler.end()
@@ -53,22 +53,22 @@ def test_callbacks_have_a_row_of_their_own(profiler: Profiler) -> None:
     assert span["args"]["task"] == 7
 
 
-def test_a_task_that_failed_shows_how_far_it_came_and_one_that_was_withdrawn_is_left_out(profiler: Profiler) -> None:
-    """No worker took that one up, so it has no times."""
+def test_shows_the_stages_of_a_failed_task_but_no_withdrawn_task(profiler: Profiler) -> None:
+    """No worker took the withdrawn task up, so it has no times."""
     profiler.task_ended(result(1, worker=0, code=-1, times=(1000, 2000, 3000, 0, 0)))
     profiler.task_ended(result(2, worker=2**32 - 1, code=-108, times=(1000, 0, 0, 0, 0)))
     path = profiler.end()
     assert [(e["name"], e["args"]) for e in events(path, ph="X")] == [("input conversion", {"task": 1, "code": -1})]
 
 
-def test_the_runtimes_table_of_layers_is_kept_as_it_is(profiler: Profiler) -> None:
-    """A text, beside the events."""
+def test_keeps_the_runtimes_table_of_layers_unchanged(profiler: Profiler) -> None:
+    """It is a text, beside the events."""
     profiler.measure_layers = lambda: "the table"
     content = json.loads(Path(profiler.end()).read_text())
     assert content["otherData"]["layers"] == "the table"
 
 
-def test_a_table_that_cannot_be_measured_does_not_lose_the_profile(profiler: Profiler, caplog: Any) -> None:
+def test_keeps_the_profile_if_the_table_cannot_be_measured(profiler: Profiler, caplog: Any) -> None:
     """The NPU's memory may be full, the model's file gone."""
 
     def fail() -> str:
@@ -80,8 +80,8 @@ def test_a_table_that_cannot_be_measured_does_not_lose_the_profile(profiler: Pro
     assert "no memory" in caplog.text
 
 
-def test_a_file_that_cannot_be_written_keeps_what_was_recorded(tmp_path: Path) -> None:
-    """Make the directory and end it again."""
+def test_keeps_the_records_if_the_file_cannot_be_written(tmp_path: Path) -> None:
+    """The user can create the directory and end the profile again."""
     profiler = Profiler(str(tmp_path / "missing" / "profile_"), ["0"])
     profiler.task_ended(result(7, worker=0))
     with pytest.raises(FileNotFoundError):
@@ -90,8 +90,8 @@ def test_a_file_that_cannot_be_written_keeps_what_was_recorded(tmp_path: Path) -
     assert len(events(profiler.end(), name="NPU")) == 1
 
 
-def test_who_receives_results_is_watched_without_noticing(profiler: Profiler) -> None:
-    """What it raises goes on to the dispatcher, and its time is recorded all the same."""
+def test_records_a_callback_without_affecting_it(profiler: Profiler) -> None:
+    """Its exception reaches the dispatcher, and its time is recorded all the same."""
 
     def receive(request: Any, result: Result) -> None:
         raise KeyError(request)
@@ -103,20 +103,20 @@ def test_who_receives_results_is_watched_without_noticing(profiler: Profiler) ->
 
 
 def test_ending_twice_gives_the_same_file(profiler: Profiler) -> None:
-    """close() ends a profile that nobody ended; afterwards nothing is recorded."""
+    """close() ends a profile that is still open; afterwards nothing is recorded."""
     path = profiler.end()
     profiler.task_ended(result(1, worker=0))
     assert profiler.end() == path
     assert not events(path, ph="X")
 
 
-def test_two_profiles_of_one_second_are_two_files(tmp_path: Path) -> None:
+def test_two_profiles_within_a_second_are_two_files(tmp_path: Path) -> None:
     """The date in the name has no fractions."""
     paths = {Profiler(str(tmp_path / "profile_"), ["0"]).end() for _ in range(20)}
     assert len(paths) == 20
 
 
-def test_a_profile_has_an_end(profiler: Profiler, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+def test_a_profile_has_a_limited_length(profiler: Profiler, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     """A session that runs for weeks with profiling on must not fill the memory."""
     monkeypatch.setattr(profiling, "MOST_RECORDS", 3)
     for task in range(5):

@@ -1,4 +1,4 @@
-"""Which provider a session runs on."""
+"""The provider of a session."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ez_rknn_async.errors import RknnRuntimeNotFoundError
 
 
 def test_a_machine_without_an_npu_has_the_simulated_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And says that the CPU computes."""
+    """It also says that the CPU computes."""
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
     assert get_available_providers() == ["RKNPU2SimulatorExecutionProvider"]
     assert get_device() == "CPU"
     assert get_all_providers() == ["RKNPU2ExecutionProvider", "RKNPU2SimulatorExecutionProvider"]
 
 
-def test_a_machine_whose_runtime_does_not_load_still_has_the_simulated_npu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asking what there is never raises."""
+def test_the_simulated_npu_is_there_even_if_the_runtime_does_not_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listing the providers never raises."""
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "/nowhere/librknnrt.so")
     assert get_available_providers() == [RKNPU2_SIMULATOR]
 
 
-def test_a_board_has_both_the_npu_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What get_available_providers() says can be given to a session as it is: the first is used."""
+def test_a_board_has_both_providers_with_the_npu_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session takes the result of get_available_providers() directly: the first one is used."""
     monkeypatch.setattr("ez_rknn_async._options.providers._has_npu", lambda: True)
     assert get_device() == "NPU"
     assert choose(get_available_providers(), None) == (RKNPU2, {})
@@ -47,7 +47,7 @@ def test_a_board_has_both_the_npu_first(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_provider_may_be_named_in_every_documented_way(
     providers: Any, name: str | None, options: dict[str, Any]
 ) -> None:
-    """As ONNX Runtime takes them."""
+    """ONNX Runtime takes these forms."""
     assert choose(providers, None) == (name, options)
 
 
@@ -59,14 +59,14 @@ def test_a_provider_may_be_named_in_every_documented_way(
         ([("RKNPU2ExecutionProvider", {"schedule": 0})], {"layout": "nhwc"}, "in one place"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(providers: Any, options: Any, message: str) -> None:
+def test_refuses_meaningless_providers(providers: Any, options: Any, message: str) -> None:
     """A session that silently ran elsewhere would be worse."""
     with pytest.raises(ValueError, match=message):
         choose(providers, options)
 
 
-def test_no_runtime_is_not_hidden_from_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the question is harmless; running on another device than asked for is not."""
+def test_a_session_without_a_runtime_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Listing is harmless; running on another device than requested is not."""
     from ez_rknn_async._runtime.locate import locate
 
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "/nowhere/librknnrt.so")
@@ -83,10 +83,9 @@ def _without_npu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "providers", ["RKNPU2ExecutionProvider", ["RKNNExecutionProvider"], [("RKNPU2ExecutionProvider", {"schedule": 0})]]
 )
-def test_the_npu_asked_for_by_name_where_there_is_none_is_a_warning(
-    data: Path, monkeypatch: pytest.MonkeyPatch, providers: Any
-) -> None:
-    """The numbers are right and the speed is not: who measures should know. As with ONNX Runtime, it is no error."""
+def test_warns_if_the_requested_npu_is_absent(data: Path, monkeypatch: pytest.MonkeyPatch, providers: Any) -> None:
+    """The numbers are right and the speed is not: a user who measures should know. ONNX Runtime does not fail
+    either."""
     _without_npu(monkeypatch)
     with pytest.warns(UserWarning, match="no Rockchip NPU.*simulated.*name RKNPU2SimulatorExecutionProvider") as caught:
         session = InferenceSession(data / "tiny_conv_fp16.rknn", providers=providers)
@@ -96,7 +95,7 @@ def test_the_npu_asked_for_by_name_where_there_is_none_is_a_warning(
 
 
 def test_set_providers_warns_and_reset_does_not(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once for each time that the provider is asked for."""
+    """There is one warning for each request for the provider."""
     _without_npu(monkeypatch)
     with InferenceSession(data / "tiny_conv_fp16.rknn") as session:
         with pytest.warns(UserWarning, match="not available") as caught:
@@ -114,7 +113,7 @@ def test_set_providers_warns_and_reset_does_not(data: Path, monkeypatch: pytest.
         ("RKNPU2ExecutionProvider", {"runtime_library": "simulator"}),
     ],
 )
-def test_who_asks_for_the_simulated_npu_or_for_nothing_is_not_warned(
+def test_does_not_warn_of_the_simulated_npu_unless_the_npu_was_requested(
     data: Path, monkeypatch: pytest.MonkeyPatch, providers: Any, options: dict[str, Any]
 ) -> None:
     """Warnings are errors in these tests."""
@@ -123,7 +122,7 @@ def test_who_asks_for_the_simulated_npu_or_for_nothing_is_not_warned(
         assert session.get_providers() == [RKNPU2_SIMULATOR]
 
 
-def test_a_runtime_chosen_by_the_environment_is_not_warned_of(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It was asked for, too."""
+def test_does_not_warn_of_a_runtime_chosen_by_the_environment(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was requested, too."""
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
     InferenceSession(data / "tiny_conv_fp16.rknn", providers=["RKNPU2ExecutionProvider"]).close()

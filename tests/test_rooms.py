@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 BREACHES = {
-    "upward": ("_runtime/locate.py", "from .._tensors import names", "A room uses only the rooms below it"),
+    "upward": ("_runtime/locate.py", "from .._tensors import shapes", "A room uses only the rooms below it"),
     "upward in a function": (
-        "_tensors/names.py",
+        "_tensors/shapes.py",
         "def f() -> None:\n    from .._running import batch",
         "A room uses only the rooms below it",
     ),
@@ -47,13 +47,13 @@ BREACHES = {
 
 
 def broken(source: Path) -> list[str]:
-    """The contracts that the package in ``source`` breaks."""
+    """Return the contracts that the package in ``source`` breaks."""
     environment = {**os.environ, "PYTHONPATH": str(source), "COLUMNS": "200"}
     command = [sys.executable, "-c", LINT, "--no-cache", str(ROOT / "pyproject.toml")]
     process = subprocess.run(
         command, cwd=source, env=environment, capture_output=True, text=True, check=False, timeout=60
     )
-    assert "Contracts: " in process.stdout, process.stdout[-300:]  # such as: an exception that is none any more
+    assert "Contracts: " in process.stdout, process.stdout[-300:]  # such as an exception that is no longer needed
     contracts = re.findall(r"^(.*) BROKEN", process.stdout, re.MULTILINE)
     assert process.returncode == bool(contracts)
     return contracts
@@ -61,19 +61,19 @@ def broken(source: Path) -> list[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the package that a test may spoil."""
+    """A copy of the package that a test may break."""
     shutil.copytree(ROOT / "src/ez_rknn_async", tmp_path / "ez_rknn_async", ignore=lambda *_: {"_native"})
     return tmp_path
 
 
 def test_every_room_uses_only_rooms_below_it() -> None:
-    """The same check as that of ``make lint``."""
+    """``make lint`` does the same check."""
     assert broken(ROOT / "src") == []
 
 
 @pytest.mark.parametrize("breach", BREACHES)
 def test_a_breach_breaks_its_contract(copy: Path, breach: str) -> None:
-    """A contract that nothing can break would keep nothing."""
+    """A contract that cannot fail would protect nothing."""
     module, line, contract = BREACHES[breach]
     with (copy / "ez_rknn_async" / module).open("a") as file:
         file.write(f"\n{line}\n")

@@ -1,4 +1,4 @@
-"""SessionOptions and RunOptions: ONNX Runtime's names, and what a wrong one is told."""
+"""SessionOptions and RunOptions: ONNX Runtime's names, and the errors for wrong ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ez_rknn_async._tensors.outputs import Choice
 
 onnxruntime = pytest.importorskip("onnxruntime")
 
-# What ONNX Runtime offers for the graph before it is compiled, which for an .rknn file is over.
+# ONNX Runtime's methods for a graph before compilation, which for an .rknn file is over.
 COMPILATION = {
     "add_external_initializers",
     "add_external_initializers_from_files_in_memory",
@@ -39,7 +39,7 @@ COMPILATION = {
 
 @pytest.fixture
 def logger() -> Iterator[logging.Logger]:
-    """The package's logger, with its level as it was afterwards."""
+    """The package's logger, whose level is restored afterwards."""
     package = logging.getLogger("ez_rknn_async")
     level = package.level
     yield package
@@ -51,21 +51,21 @@ def public(class_: type) -> set[str]:
 
 
 def test_every_option_of_onnx_runtime_has_its_name_here() -> None:
-    """But for what takes part in compiling a graph, and LoRA adapters."""
+    """Exceptions are those that take part in compiling a graph, and LoRA adapters."""
     assert public(onnxruntime.SessionOptions) - public(SessionOptions) <= COMPILATION
     assert public(onnxruntime.RunOptions) - public(RunOptions) <= {"add_active_adapter"}
 
 
 @pytest.mark.parametrize("class_", [SessionOptions, RunOptions])
 def test_the_defaults_are_onnx_runtimes(class_: Any) -> None:
-    """Except the name of the profile, which says who wrote it."""
+    """The name of the profile differs, as it names its author."""
     theirs = getattr(onnxruntime, class_.__name__)()
     for name in set(class_.names()) & public(type(theirs)) - {"profile_file_prefix"}:
         assert int(getattr(class_(), name) or 0) == int(getattr(theirs, name) or 0), name
 
 
-def test_what_means_nothing_on_an_npu_is_kept_and_noted(caplog: pytest.LogCaptureFixture) -> None:
-    """At debug level: programs set these out of habit."""
+def test_keeps_and_logs_options_without_meaning_on_an_npu(caplog: pytest.LogCaptureFixture) -> None:
+    """They are logged at debug level: programs set these out of habit."""
     options = SessionOptions()
     with caplog.at_level(logging.DEBUG, "ez_rknn_async"):
         options.intra_op_num_threads = 4
@@ -85,8 +85,8 @@ def test_what_means_nothing_on_an_npu_is_kept_and_noted(caplog: pytest.LogCaptur
         (RunOptions(), "log_severity", "log_severity_level"),
     ],
 )
-def test_an_unknown_attribute_is_refused_with_the_nearest_name(options: Any, name: str, meant: str) -> None:
-    """Set or read: on a plain object it would be lost without a word."""
+def test_refuses_an_unknown_attribute_and_suggests_the_nearest_name(options: Any, name: str, meant: str) -> None:
+    """A plain object would silently lose it, set or read."""
     with pytest.raises(AttributeError, match=f"has no attribute '{name}'; did you mean '{meant}'"):
         setattr(options, name, 1)
     with pytest.raises(AttributeError, match=f"has no attribute '{name}'"):
@@ -102,13 +102,13 @@ def test_an_unknown_attribute_is_refused_with_the_nearest_name(options: Any, nam
         ("graph_optimization_level", 7, ValueError),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused(name: str, value: Any, error: type[Exception]) -> None:
-    """At once, where the mistake is."""
+def test_refuses_a_value_of_the_wrong_kind(name: str, value: Any, error: type[Exception]) -> None:
+    """The error comes at once, at the place of the mistake."""
     with pytest.raises(error, match=f"SessionOptions.{name}"):
         setattr(SessionOptions(), name, value)
 
 
-def test_onnx_runtimes_own_options_are_understood() -> None:
+def test_accepts_onnx_runtimes_own_options() -> None:
     """A program may pass the objects that it has."""
     theirs = onnxruntime.SessionOptions()
     theirs.enable_profiling, theirs.logid = True, "mine"
@@ -120,8 +120,8 @@ def test_onnx_runtimes_own_options_are_understood() -> None:
         SessionOptions.of({"enable_profiling": True})  # type: ignore[arg-type]
 
 
-def test_config_entries_are_kept() -> None:
-    """And one that is not there is a RuntimeError, as in ONNX Runtime."""
+def test_keeps_config_entries() -> None:
+    """A missing one is a RuntimeError, as in ONNX Runtime."""
     options = SessionOptions()
     options.add_session_config_entry("session.load_model_format", "ORT")
     options.add_free_dimension_override_by_name("batch", 1)
@@ -132,15 +132,15 @@ def test_config_entries_are_kept() -> None:
             missing("other")
 
 
-def test_operators_of_onnx_runtime_are_refused_with_the_right_option() -> None:
-    """A plug-in for the NPU's runtime is something else."""
+def test_refuses_operators_of_onnx_runtime_and_names_the_right_option() -> None:
+    """A plug-in for the NPU's runtime is different."""
     with pytest.raises(RknnError, match="custom_op_path"):
         SessionOptions().register_custom_ops_library("ops.so")
 
 
 @pytest.mark.parametrize("value", [True, 1, "1", "true", "ON", " yes "])
-def test_batch_dispatch_may_be_asked_for_in_every_documented_way(value: Any) -> None:
-    """A dictionary, RunOptions, ONNX Runtime's RunOptions."""
+def test_batch_dispatch_may_be_requested_in_every_documented_way(value: Any) -> None:
+    """A dictionary, RunOptions and ONNX Runtime's RunOptions all work."""
     assert RunSettings.of({"ztu_modelrt_dispatch_batch": value}).dispatch_batch
     for options in (RunOptions(), onnxruntime.RunOptions()):
         options.add_run_config_entry("ztu_modelrt_dispatch_batch", str(value))
@@ -150,13 +150,13 @@ def test_batch_dispatch_may_be_asked_for_in_every_documented_way(value: Any) -> 
 @pytest.mark.parametrize(
     "options", [None, {}, RunOptions(), onnxruntime.RunOptions(), {"ztu_modelrt_dispatch_batch": "off"}]
 )
-def test_without_run_options_the_session_decides(options: Any) -> None:
-    """No batch dispatch, and outputs as its own options say."""
+def test_the_session_decides_without_run_options(options: Any) -> None:
+    """There is no batch dispatch, and its options determine the outputs."""
     assert RunSettings.of(options) == RunSettings(dispatch_batch=False, outputs=Choice(None, None))
 
 
 @pytest.mark.parametrize(("value", "native"), [("native", True), ("float32", False)])
-def test_the_type_of_the_outputs_may_be_chosen_for_one_call(value: str, native: bool) -> None:
+def test_one_call_can_choose_the_type_of_its_outputs(value: str, native: bool) -> None:
     """The session's option is only the default."""
     options = RunOptions()
     options.add_run_config_entry("output_dtype", value)
@@ -174,13 +174,13 @@ def test_the_type_of_the_outputs_may_be_chosen_for_one_call(value: str, native: 
         ([], "takes a dictionary or a RunOptions"),
     ],
 )
-def test_a_wrong_run_option_is_refused_in_words(options: Any, message: str) -> None:
-    """Before the feed is looked at."""
+def test_refuses_a_wrong_run_option_with_a_clear_error(options: Any, message: str) -> None:
+    """It is refused before the feed is looked at."""
     with pytest.raises((ValueError, TypeError), match=message):
         RunSettings.of(options)
 
 
-def test_entries_for_another_provider_are_noted(caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_entries_for_another_provider(caplog: pytest.LogCaptureFixture) -> None:
     """Programs that run on several keep theirs."""
     with caplog.at_level(logging.DEBUG, "ez_rknn_async"):
         assert RunSettings.of({"memory.enable_memory_arena_shrinkage": "cpu:0"}) == RunSettings()
@@ -189,12 +189,12 @@ def test_entries_for_another_provider_are_noted(caplog: pytest.LogCaptureFixture
 
 @pytest.mark.parametrize(("severity", "level"), list(enumerate(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])))
 def test_onnx_runtimes_severities_are_levels_of_logging(severity: int, level: str, logger: logging.Logger) -> None:
-    """From 0, everything, to 4, fatal only."""
+    """They go from 0, everything, to 4, fatal only."""
     set_default_logger_severity(severity)
     assert logging.getLevelName(logger.level) == level
 
 
-def test_a_severity_that_does_not_exist_is_refused(logger: logging.Logger) -> None:
-    """With those that do."""
+def test_refuses_an_unknown_severity(logger: logging.Logger) -> None:
+    """The error lists the known ones."""
     with pytest.raises(ValueError, match=r"0 \(verbose\)"):
         set_default_logger_severity(5)

@@ -1,4 +1,4 @@
-"""What to do with an array of a shape that the model does not take."""
+"""Advice for an array of a shape that the model does not take."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ VECTOR = Expected((2, 12))
     ],
 )
 def test_the_advice_fits_the_shape(shape: tuple[int, ...], expected: Expected, words: str) -> None:
-    """Each way in which a shape is usually wrong."""
+    """Each common mistake is tested."""
     assert words in advice(shape, [expected])
 
 
-def test_an_image_of_the_other_layout_without_its_batch_is_told_both_cures() -> None:
-    """What cv2.imread() gives, for a model that takes NCHW: the usual first mistake."""
+def test_an_image_without_its_batch_in_the_other_layout_gets_both_cures() -> None:
+    """cv2.imread() gives one, for a model that takes NCHW: the usual first mistake."""
     said = advice((4, 5, 3), [NCHW])
     assert "one image in HWC order without its batch dimension, but NCHW order is expected" in said
     assert "pass image.transpose(2, 0, 1)[None]" in said
@@ -51,14 +51,14 @@ def test_an_image_of_the_other_layout_without_its_batch_is_told_both_cures() -> 
 
 
 @pytest.mark.parametrize("shape", [(4, 5, 3), (5, 4, 3), (1, 4, 5, 3), (1, 5, 4, 3), (4, 3, 5), (2, 30), (1, 3, 2, 10)])
-def test_a_reshape_that_would_scramble_an_image_is_never_advised(shape: tuple[int, ...]) -> None:
-    """It has the right number of elements, and reshape() would take them in the wrong order, in silence."""
+def test_never_advises_a_reshape_that_would_scramble_an_image(shape: tuple[int, ...]) -> None:
+    """It has the right number of elements, and reshape() would silently take them in the wrong order."""
     assert "reshape" not in advice(shape, [NCHW])
 
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-def test_what_is_advised_gives_the_image_that_the_model_takes(layout: str) -> None:
-    """The code in the message, executed: the same picture, in the layout that the session has."""
+def test_the_advised_code_gives_the_image_that_the_model_takes(layout: str) -> None:
+    """The code in the message is executed: it gives the same picture, in the session's layout."""
     target = Input(TensorAttribute("x", (1, 4, 5, 3), "NHWC", "int8", 60, 1.0, 0), layout)
     image = np.arange(60).reshape(4, 5, 3)  # HWC
     wanted = image[None] if layout == "nhwc" else image.transpose(2, 0, 1)[None]
@@ -71,12 +71,12 @@ def test_what_is_advised_gives_the_image_that_the_model_takes(layout: str) -> No
 
 
 def test_any_layout_takes_an_image_in_either_order() -> None:
-    """So only the batch dimension is missing."""
+    """Only the batch dimension is missing."""
     target = Input(TensorAttribute("x", (1, 4, 5, 3), "NHWC", "int8", 60, 1.0, 0), "any")
     for shape in ((4, 5, 3), (3, 4, 5)):
         assert "pass image[None]" in advice(shape, target.expected)
 
 
-def test_nothing_is_advised_where_nothing_is_known() -> None:
+def test_does_not_guess_advice() -> None:
     """A message without advice is better than one with a guess."""
     assert advice((9, 9, 9), [NCHW, VECTOR]) == ""

@@ -1,4 +1,4 @@
-"""From a feed to a request: shapes of dynamic models, and arrays for the outputs."""
+"""Feeds and requests: shapes of dynamic models, and arrays for the outputs."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FEED = zeros((1, 3, 8, 6))
 
 
 def test_every_legal_shape_is_visible() -> None:
-    """On each input for itself, and on the session as the sets that belong together."""
+    """Each input lists its own, and the session lists the valid sets."""
     (image, mask), (result, index) = dynamic().node_args()
     assert image.shape == [1, 3, 8, 6]
     assert image.shapes == [[1, 3, 8, 6], [1, 3, 4, 5]]
@@ -61,8 +61,8 @@ def test_every_legal_shape_is_visible() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_the_shapes_of_a_feed_choose_those_of_the_outputs(number: int) -> None:
-    """And the runtime is told them, images in NHWC: it refuses NCHW."""
+def test_the_shapes_of_a_feed_determine_those_of_the_outputs(number: int) -> None:
+    """The runtime gets them too, images in NHWC: it refuses NCHW."""
     shapes = GRAPHS[number][0]
     request = request_of(dynamic(), zeros(*shapes))
     assert [a.shape for a in request.arrays] == list(GRAPHS[number][1])
@@ -73,13 +73,13 @@ def test_the_shapes_of_a_feed_choose_those_of_the_outputs(number: int) -> None:
     assert list(mask.dims[0 : mask.n_dims]) == list(shapes[1])
 
 
-def test_a_static_model_tells_the_runtime_no_shapes() -> None:
+def test_a_static_model_sends_the_runtime_no_shapes() -> None:
     """It would answer with RKNN_ERR_MODEL_INVALID."""
     assert request_of(static(), FEED).shapes is None
 
 
-def test_an_illegal_shape_is_refused_with_all_legal_ones() -> None:
-    """Before anything reaches the NPU."""
+def test_refuses_an_illegal_shape_and_lists_all_legal_ones() -> None:
+    """It is refused before anything reaches the NPU."""
     with pytest.raises(ValueError, match=r"\[1, 3, 9, 9\], but the model takes \[1, 3, 8, 6\] or \[1, 3, 4, 5\]"):
         request_of(dynamic(), zeros((1, 3, 9, 9), (1, 6)))
 
@@ -93,10 +93,10 @@ def test_an_illegal_shape_is_refused_with_all_legal_ones() -> None:
         ("any", (1, 8, 6, 3), [1, 8, 6, 3], [1, 4, 5, 3]),
     ],
 )
-def test_legal_shapes_that_do_not_belong_together_are_refused_with_the_sets_in_the_users_layout(
+def test_refuses_mismatched_legal_shapes_and_lists_the_valid_sets(
     layout: str, given: tuple[int, ...], large: list[int], small: list[int]
 ) -> None:
-    """Each is legal on its own, which makes this the harder fault to find."""
+    """Each is legal on its own, which makes this the harder fault to find; the sets are in the user's layout."""
     with pytest.raises(ValueError, match="do not go together") as caught:
         request_of(dynamic(layout), zeros(given, (1, 5)))
     sets = f"image {large} with mask [1, 6], or image {small} with mask [1, 5]"
@@ -104,8 +104,8 @@ def test_legal_shapes_that_do_not_belong_together_are_refused_with_the_sets_in_t
     assert str(caught.value).endswith(f"the model takes {sets}")
 
 
-def test_a_4d_input_that_the_runtime_reports_as_nchw_is_required_as_it_is() -> None:
-    """It does so for integer inputs; the library that this one replaces demanded nonsense there."""
+def test_a_4d_input_reported_as_nchw_is_required_in_nchw() -> None:
+    """The runtime does so for integer inputs; the library that this one replaces demanded nonsense there."""
     ids = TensorAttribute("ids", (1, 3, 4, 5), "NCHW", "int64", 480, 1.0, 0)
     for layout in ("nchw", "nhwc", "any"):
         signature = Signature.of(shape_sets((ids,), (INDEX,), ()), layout)
@@ -126,8 +126,8 @@ def test_a_shape_in_nchw_order_is_described_without_a_layout() -> None:
     assert list(request.shapes[0].dims[0:4]) == [1, 3, 4, 5]
 
 
-def test_a_number_does_for_an_input_of_one_element() -> None:
-    """A threshold, a time step."""
+def test_a_number_is_enough_for_an_input_of_one_element() -> None:
+    """Examples are a threshold and a time step."""
     for shape in ((), (1,), (1, 1)):
         scalar = TensorAttribute("t", shape, "UNDEFINED", "float16", 2, 1.0, 0)
         signature = Signature.of(shape_sets((scalar,), (INDEX,), ()), "nchw")
@@ -146,10 +146,10 @@ def test_a_number_does_for_an_input_of_one_element() -> None:
         ({"native_outputs": True}, False, ["float32", "int64"]),
     ],
 )
-def test_outputs_are_float32_or_as_the_model_has_them(
+def test_outputs_are_float32_or_of_the_models_type(
     options: dict[str, Any], per_call: bool | None, dtypes: list[str]
 ) -> None:
-    """The session's option, or that of the call; plain integers are never squeezed through float32."""
+    """The option of the session or the call decides; plain integers never pass through float32."""
     request = request_of(static(**options), FEED, choice=Choice(per_call))
     receivers = [received.receiver for received in request.destinations]
     assert [r.array.dtype.name for r in receivers] == dtypes
@@ -157,7 +157,7 @@ def test_outputs_are_float32_or_as_the_model_has_them(
 
 
 @pytest.mark.parametrize("type_", ["bfloat16", "int4", "float32"])
-def test_a_type_that_numpy_has_not_is_always_converted(type_: str) -> None:
+def test_a_type_that_numpy_lacks_is_always_converted(type_: str) -> None:
     """There is no array to put it in."""
     allocation = Output(TensorAttribute("y", (2,), "UNDEFINED", type_, 4, 1.0, 0)).allocation((2,), native=True)
     assert allocation.dtype == np.float32
@@ -165,8 +165,8 @@ def test_a_type_that_numpy_has_not_is_always_converted(type_: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int8])
-def test_an_array_that_is_given_for_an_output_is_the_one_that_is_used(dtype: Any) -> None:
-    """Its type says whether the runtime shall convert."""
+def test_uses_the_array_given_for_an_output(dtype: Any) -> None:
+    """Its type determines if the runtime converts."""
     mine = np.empty((1, 2, 8, 6), dtype)
     request = request_of(static(), FEED, outputs={"result": mine})
     assert request.arrays[0] is mine
@@ -192,14 +192,14 @@ READ_ONLY.flags.writeable = False
         ([READ_ONLY], "takes a dictionary"),
     ],
 )
-def test_an_array_that_cannot_receive_an_output_is_refused_in_words(outputs: Any, message: str) -> None:
-    """Writing a copy of it instead would lose the results."""
+def test_refuses_an_array_that_cannot_receive_an_output(outputs: Any, message: str) -> None:
+    """Writing to a copy instead would lose the results."""
     with pytest.raises((ValueError, TypeError), match=message):
         request_of(static(), FEED, outputs=outputs)
 
 
-def test_the_repr_of_an_input_says_what_one_needs_to_feed_it() -> None:
-    """In one line, as it is printed in a console."""
+def test_the_repr_of_an_input_describes_what_to_feed() -> None:
+    """It is one line, as a console prints it."""
     (image, _), (result, _) = dynamic().node_args()
     assert repr(image) == (
         "NodeArg(name='image', type='tensor(float16)', shape=[1, 3, 8, 6], layout='NCHW', "

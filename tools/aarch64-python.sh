@@ -1,9 +1,9 @@
 #!/bin/sh
 # An aarch64 Python that runs here, under qemu-user: tools/aarch64-python.sh FOLDER
 #
-# Nothing is installed on this machine, and no privilege is needed: Debian's arm64 packages are unpacked into FOLDER/root,
-# wheels for aarch64 into FOLDER/site, and FOLDER/python is the command that runs them. That command is what the Python
-# inside believes to be its own executable, so processes that it starts are emulated too.
+# It installs nothing on this machine and needs no privileges: Debian's arm64 packages are unpacked into FOLDER/root,
+# wheels for aarch64 into FOLDER/site, and FOLDER/python is the command that runs them. The Python inside takes that
+# command for its own executable, so processes that it starts are emulated too.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ folder=$(cd "$1" && pwd)
 [ -e "$folder/.complete" ] && exit 0
 "$here/need.sh" apt-get=apt dpkg-deb=dpkg qemu-aarch64=qemu-user
 
-# An apt of its own, which knows no installed package and therefore fetches all that python3 depends on.
+# A separate apt, which knows no installed package and therefore fetches all that python3 depends on.
 state=$folder/apt
 mkdir -p "$state/lists/partial" "$state/archives/partial"
 : > "$state/status"
@@ -33,7 +33,7 @@ version=$(readlink "$folder/root/usr/bin/python3")
 version=${version#python}
 
 # Only numpy and cffi are needed on a board; onnx and onnxruntime compute for the simulated NPU, the others test.
-# onnxruntime 1.32 crashes when it is imported under qemu 7.2.
+# onnxruntime 1.32 crashes on import under qemu 7.2.
 "${PYTHON:-python3}" -m pip --disable-pip-version-check --quiet install --target "$folder/site" --only-binary=:all: \
     --python-version "$version" --implementation cp --abi "cp$(echo "$version" | tr -d .)" --abi abi3 --abi none \
     --platform manylinux2014_aarch64 --platform manylinux_2_17_aarch64 --platform manylinux_2_27_aarch64 \
@@ -43,7 +43,7 @@ version=${version#python}
 
 cat > "$folder/python" << PYTHON
 #!/bin/sh
-# The aarch64 Python, emulated. EZ_RKNN_PRELOAD names a library that is to be loaded before all others.
+# The aarch64 Python, emulated. EZ_RKNN_PRELOAD names a library to load before all others.
 root=$folder/root
 exec qemu-aarch64 -0 "\$0" -L "\$root" \${EZ_RKNN_PRELOAD:+-E LD_PRELOAD=\$EZ_RKNN_PRELOAD} \\
     -E PYTHONHOME="\$root/usr" -E PYTHONPATH="$folder/site\${PYTHONPATH:+:\$PYTHONPATH}" \\

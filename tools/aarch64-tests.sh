@@ -1,8 +1,8 @@
 #!/bin/sh
 # Python tests on aarch64, emulated, with the wheel for boards: tools/aarch64-tests.sh simulated|vendor [pytest arguments]
 #
-# "simulated" tests with the simulated NPU; "vendor" with the vendor's librknnrt.so, which then sits on a faked kernel driver.
-# PYTHON names a Python of this machine with pip and auditwheel; all that is fetched and built is in build/.
+# "simulated" tests with the simulated NPU; "vendor" with the vendor's librknnrt.so on a fake kernel driver.
+# PYTHON names a Python of this machine with pip and auditwheel; everything fetched and built is in build/.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -13,7 +13,7 @@ tools/need.sh cmake=cmake qemu-aarch64=qemu-user aarch64-linux-gnu-g++=g++-aarch
 build=$root/build/aarch64
 tools/aarch64-python.sh "$build"
 
-# The wheel, unless it is newer than everything that goes into it.
+# Build the wheel unless it is newer than all its sources.
 if [ ! -e "$build/.wheel" ] || [ -n "$(find src native pyproject.toml CMakeLists.txt -newer "$build/.wheel" -type f \
     ! -path '*/_native/*' ! -name '*.pyc' -print -quit)" ]; then
     tools/wheel.sh aarch64 "$build/wheel"

@@ -1,9 +1,9 @@
-"""Writes what cffi needs to know of the C interfaces, so that no program has to parse the headers.
+"""The writer of cffi's compiled C declarations, so that no program has to parse the headers.
 
     python tools/declarations.py
 
 reads ``native/include`` and writes ``src/ez_rknn_async/_runtime/declared.py``. ``make declarations`` runs it; a test
-compares the file with what it would write. Parsing takes a tenth of a second, the result half a millisecond.
+checks that the file is up to date. Parsing takes a tenth of a second, importing the result half a millisecond.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import cffi
 
 ROOT = Path(__file__).resolve().parent.parent
 HEADERS = ("rknn_abi.h", "ez_rknn_kernels.h", "ez_rknn_engine.h", "ez_rknn_simulator.h")
-# The C library's own, for shared_library.py.
+# From the C library, for shared_library.py.
 LOADER = "void *dlopen(const char *, int); char *dlerror(void); int dlclose(void *);"
 MODULE = "ez_rknn_async._runtime.declared"
 FILE = ROOT / "src" / (MODULE.replace(".", "/") + ".py")
@@ -23,12 +23,12 @@ DOCSTRING = '"""The C declarations of ``native/include``, compiled by cffi: writ
 
 
 def declarations(header: str) -> str:
-    """The part of a header that is meant for cffi."""
+    """Return the part of a header that is meant for cffi."""
     return header.split("/* cffi: begin */", 1)[1].split("/* cffi: end */", 1)[0]
 
 
 def compiled() -> str:
-    """The text of the module."""
+    """Return the text of the module."""
     ffi = cffi.FFI()
     ffi.set_source(MODULE, None)
     for name in HEADERS:

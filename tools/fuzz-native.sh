@@ -1,11 +1,11 @@
 #!/bin/sh
-# Fuzzes the C++ reader of model files and all that is done with what it reads: tools/fuzz-native.sh [SECONDS]
-# From the small models of tests/data and the corpus that earlier runs have left in build/fuzz-native/corpus. Ends with
-# the fuzzer's status: 0 if nothing was found in that time. What was found is in build/fuzz-native/found.
+# Fuzz the C++ reader of model files and all uses of its results: tools/fuzz-native.sh [SECONDS]
+# It starts from the small models of tests/data and the corpus of earlier runs in build/fuzz-native/corpus. Exits with
+# the fuzzer's status: 0 if nothing was found in that time. Findings are in build/fuzz-native/found.
 set -eu
 
 seconds=${1:-600}
-largest=40k # of the models to begin with: what is larger has more of the same
+largest=40k # of the initial models: larger ones have more of the same
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 "$root/tools/need.sh" clang++=clang cmake=cmake

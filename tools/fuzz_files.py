@@ -1,8 +1,8 @@
-"""Damaged model files through both parsers, a session and a run: ``make fuzz-files N=20000 [SEED=1]``.
+"""Fuzzing of both parsers, sessions and runs with damaged model files: ``make fuzz-files N=20000 [SEED=1]``.
 
 Each variant of a good model must run, or be refused with ``RknnModelError`` when it is opened, within 5 seconds (of
-processor time, which is the same on a busy machine) and 500 MB. Prints how many did, keeps those that did not in
-``build/fuzz-files``, and ends with status 1 if there are any.
+processor time, which is the same on a busy machine) and 500 MB. It prints the counts, keeps the variants that did not
+in ``build/fuzz-files``, and exits with status 1 if there are any.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ FOLDER = ROOT / "build" / "fuzz-files"
 
 
 def main() -> int:
-    """The exit status."""
+    """Run the campaign and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("count", type=int, help="how many variants")
+    parser.add_argument("count", type=int, help="number of variants")
     parser.add_argument("seed", type=int, help="the same seed gives the same variants")
     parser.add_argument("--sessions", type=float, default=1.0, help="share that is opened and run, not only read")
-    parser.add_argument("--jobs", type=int, help="processes; as many as processors unless given")
-    parser.add_argument("--keep", type=Path, default=FOLDER, help="where the files of faults go")
+    parser.add_argument("--jobs", type=int, help="number of processes (default: of processors)")
+    parser.add_argument("--keep", type=Path, default=FOLDER, help="folder for the files of faults")
     arguments = parser.parse_args()
     bases = base_models()
     print(f"{arguments.count:,} variants of {len(bases)} models, seed {arguments.seed}", flush=True)

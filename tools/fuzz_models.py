@@ -1,15 +1,14 @@
-"""Random models: what the simulated NPU computes for them against the official simulator.
+"""A comparison of the simulated NPU with the official simulator on random models.
 
 Two steps, because the compiler and this package are seldom installed in the same environment::
 
     toolkit/bin/python tools/fuzz_models.py make 40 FOLDER    # needs rknn-toolkit2; optional: the first seed
     python tools/fuzz_models.py compare FOLDER                # needs this package; also takes tests/data
 
-What the models are is told by ``random_models``: single operators, blocks, networks and sequences,
-for a random SoC and in a random precision. Seeds make them the same every time; ``--kind`` makes all of
-one kind. ``compare`` prints the score of each kind and of all, what the compiler refused, and every model below the
-line with the reason where it can be told; it ends with status 1 if more are there than
-:data:`scoring.REQUIRED` allows. ``make fuzz-models`` does both.
+``random_models`` describes the models: single operators, blocks, networks and sequences, for a random SoC and in a
+random precision. Seeds make them the same every time; ``--kind`` makes all of one kind. ``compare`` prints the score of
+each kind and of all, the models that the compiler refused, and every model below the threshold, with the reason if it
+is known; it exits with status 1 if these are more than :data:`scoring.REQUIRED` allows. ``make fuzz-models`` does both.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from pathlib import Path
 
 
 def make_models(count: int, folder: Path, first_seed: int, kind: str | None, jobs: int) -> None:
-    """Compiles ``count`` models into ``folder``; what the compiler refuses is said, and noted in the manifest."""
+    """Compile ``count`` models into ``folder``; print refusals of the compiler and note them in the manifest."""
     from random_models import subject
     from random_models.compiling import compile_all
     from recording import write_manifest
@@ -37,7 +36,7 @@ def make_models(count: int, folder: Path, first_seed: int, kind: str | None, job
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status."""
+    """Run the command and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("make", help="compile random models")
@@ -45,7 +44,7 @@ def main(arguments: list[str]) -> int:
     making.add_argument("folder", type=Path)
     making.add_argument("seed", type=int, nargs="?", default=0, help="the first one")
     making.add_argument("--kind", help="all of this kind: operator, block, network or sequence")
-    making.add_argument("--jobs", type=int, default=2, help="how many to compile at a time")
+    making.add_argument("--jobs", type=int, default=2, help="number to compile at a time")
     comparing = commands.add_parser("compare", help="run compiled models and compare")
     comparing.add_argument("folder", type=Path)
     given = parser.parse_args(arguments)

@@ -1,7 +1,7 @@
-"""Writing ONNX graphs, an operator at a time.
+"""A writer of ONNX graphs, an operator at a time.
 
 Weights are seeded by the graph's name, and scaled by fan-in so that activations keep unit variance: a quantised model
-is then a real test of its arithmetic and not of its clipping.
+then tests its arithmetic rather than its clipping.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ IR_VERSION = 8  # the newest that every toolkit from 1.6 on reads
 
 
 class GraphWriter:
-    """Appends operators to an ONNX graph; every method returns the name of the tensor that it made."""
+    """An ONNX graph to which operators are appended; every method returns the name of its tensor."""
 
     def __init__(self, name: str, opset: int = OPSET) -> None:
         self.opset = opset
@@ -36,13 +36,13 @@ class GraphWriter:
         self._channels: dict[str, int] = {}
 
     def input(self, name: str, shape: Sequence[int], dtype: int = TensorProto.FLOAT) -> str:
-        """A graph input."""
+        """Add a graph input."""
         self._inputs.append(helper.make_tensor_value_info(name, dtype, list(shape)))
         self._channels[name] = shape[1] if len(shape) > 1 else shape[0]
         return name
 
     def output(self, name: str, source: str, dtype: int = TensorProto.FLOAT) -> None:
-        """Makes the tensor ``source``, of the element type ``dtype``, the graph output ``name``."""
+        """Make the tensor ``source``, of the element type ``dtype``, the graph output ``name``."""
         producer = next(node for node in self._nodes if source in node.output)
         producer.output[list(producer.output).index(source)] = name
         for node in self._nodes:
@@ -52,23 +52,23 @@ class GraphWriter:
         self._outputs.append((name, dtype))
 
     def constant(self, value: NDArray[Any]) -> str:
-        """A tensor whose value is in the file."""
+        """Add a tensor whose value is in the file."""
         name = f"constant{len(self._constants)}"
         self._constants.append(numpy_helper.from_array(value, name))
         return name
 
     def weight(self, *shape: int, fan_in: int) -> str:
-        """Normally distributed weights with variance 1 / ``fan_in``."""
+        """Add normally distributed weights with variance 1 / ``fan_in``."""
         return self.constant((self._random.standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32))
 
     def op(self, kind: str, *inputs: str, channels: int | None = None, **attributes: Any) -> str:
-        """Any operator with one output; its channel count is its first input's unless given."""
+        """Add any operator with one output; its channel count is its first input's unless given."""
         return self.ops(kind, 1, *inputs, channels=channels, **attributes)[0]
 
     def ops(
         self, kind: str, outputs: int, *inputs: str, channels: int | None = None, **attributes: Any
     ) -> tuple[str, ...]:
-        """Any operator with several outputs, all of one channel count."""
+        """Add any operator with several outputs, all of one channel count."""
         name = f"{kind.lower()}{len(self._nodes)}"
         names = (name, *(f"{name}_{place}" for place in range(1, outputs)))
         domain = "" if onnx.defs.has(kind) else "custom"
@@ -78,7 +78,7 @@ class GraphWriter:
         return names
 
     def conv(self, x: str, channels: int, kernel: int = 3, stride: int = 1, depthwise: bool = False) -> str:
-        """A convolution with bias, padded so that stride 1 keeps the size."""
+        """Add a convolution with bias, padded so that stride 1 keeps the size."""
         inputs = self._channels[x]
         group = inputs if depthwise else 1
         weight = self.weight(channels, inputs // group, kernel, kernel, fan_in=inputs // group * kernel * kernel)
@@ -87,12 +87,12 @@ class GraphWriter:
         return self.op("Conv", x, weight, bias, channels=channels, **attributes)
 
     def linear(self, x: str, inputs: int, outputs: int) -> str:
-        """A fully connected layer: [N, inputs] to [N, outputs]."""
+        """Add a fully connected layer: [N, inputs] to [N, outputs]."""
         bias = self.constant(self._random.uniform(-0.5, 0.5, outputs).astype(np.float32))
         return self.op("Gemm", x, self.weight(inputs, outputs, fan_in=inputs), bias)
 
     def model(self) -> onnx.ModelProto:
-        """The finished model, with inferred output shapes."""
+        """Return the finished model, with inferred output shapes."""
         outputs = []
         for name, dtype in self._outputs:
             outputs.append(helper.make_empty_tensor_value_info(name))

@@ -1,7 +1,7 @@
-"""What a compiled model has that no runtime can compute as the official simulator does.
+"""The parts of a compiled model that no runtime can compute as the official simulator does.
 
 ``docs/reference/simulator.md`` explains each: tensors that the official simulator rounds to a scale that is not in the
-file, states that the compiler loses. What differs in such a model may differ for that reason.
+file, states that the compiler loses. They may explain the differences of such a model.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SUMS = ("Add", "Sub", "Max")
 
 
 def known_differences(path: Path) -> list[str]:
-    """A line for each node."""
+    """Return a line for each node with a known difference."""
     with load(str(path)) as model:
         graph = model.graphs[0]
         if not any(tensor.dtype is DType.INT8 for tensor in graph.tensors):
@@ -39,7 +39,7 @@ def known_differences(path: Path) -> list[str]:
 
 
 def known_difference(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> str:
-    """What the node has; nothing if it is computed as the official simulator does."""
+    """Return the node's difference; "" if it is computed as the official simulator does."""
     if node.op == "exLSTM" and _has_lost_state(model, graph, node):
         return "its initial state is zeros in the file, whatever it was"
     if not node.outputs:

@@ -1,12 +1,12 @@
-"""Keeps the table of layers from a build log of the compiler, as JSON: its own estimate of what each layer costs.
+"""Conversion of the layer table in a build log of the compiler, its own cost estimates, to JSON.
 
-The compiler prints the table when it is told to be talkative, for the first model that a process compiles. Needs only
-the log, from standard input::
+At a high log level the compiler prints the table for the first model that a process compiles. The log is read from
+standard input; nothing else is needed::
 
     RKNN_LOG_LEVEL=5 python tools/make_test_models.py snippet | python tools/layer_table.py > snippet_cycles.json
 
-Cycles are those of the NPU's clock with one core: what reading and writing memory takes, what computing takes, and the
-larger of the two. All are 0 for layers that the compiler does not estimate. ``read_kilobytes`` is what a layer reads.
+Cycles are those of the NPU's clock with one core: for reading and writing memory, for computing, and the larger of the
+two. All are 0 for layers that the compiler does not estimate. ``read_kilobytes`` is the amount that a layer reads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROW = re.compile(
 
 
 def layer_table(log: Iterable[str]) -> list[dict[str, Any]]:
-    """The layers of the first table in ``log``; raises ``ValueError`` if there is none."""
+    """Return the layers of the first table in ``log``; raise ``ValueError`` if there is none."""
     layers = [_layer(row) for row in _rows(LOG_PREFIX.sub("", line) for line in log)]
     if not layers:
         raise ValueError("no table of layers in this log; was RKNN_LOG_LEVEL=5 set?")
@@ -60,7 +60,7 @@ def _layer(row: re.Match[str]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    # The compiler draws progress bars over its own lines; bytes that are no text must not end the reading.
+    # The compiler draws progress bars over its own lines: tolerate bytes that are not text.
     log = sys.stdin.buffer.read().decode(errors="replace").splitlines()
     json.dump(layer_table(log), sys.stdout, indent=1)
     print()

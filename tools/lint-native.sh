@@ -1,6 +1,6 @@
 #!/bin/sh
-# What clang finds in native/ without running it: all its warnings, and what is read or written without the lock that guards
-# it (native/common/mutex.h). The first file in which it finds something fails the run.
+# Check native/ statically with clang: all warnings, and accesses to data without the lock that guards it
+# (native/common/mutex.h). The first file with a finding fails the run.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -8,7 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 
 check() {
-    # Tests are told where their data lie when they are built; here any place will do.
+    # The build tells tests the paths of their data; here any path will do.
     clang++ -std=c++17 -fsyntax-only -Wall -Wextra -Wswitch-enum -Wthread-safety -Werror -Inative -Inative/include \
         -DEZ_RKNN_TEST_DATA='""' -DEZ_RKNN_SHARED='""' -DEZ_RKNN_FAKE_DEVICE_PATH='""' -DEZ_RKNN_REGRESSIONS='""' \
         -DEZ_RKNN_TEST_MEMORY_MB=1 -DEZ_RKNN_THOROUGHNESS=1 "$@"
@@ -21,4 +21,4 @@ find native -name '*.cpp' ! -name '*_avx2.cpp' | sort | xargs -P "$(getconf _NPR
 case $(uname -m) in
     x86_64) check -mavx2 -mfma -mf16c native/kernels/elements_avx2.cpp ;;
 esac
-echo "clang has nothing to say about native/"
+echo "native/: clang has no warnings"

@@ -1,7 +1,7 @@
-"""Writes the model files that the native tests replay: ``python tools/make_regressions.py``.
+"""The writer of the model files that the native tests replay: ``python tools/make_regressions.py``.
 
-Each is a committed model with a few numbers changed, as once was too much for the simulated NPU's library. What
-``make fuzz-native`` finds is added here if it can be said so shortly, and else to the folder as it was found.
+Each is a committed model with a few changed numbers that once broke the simulated NPU's library. Findings of
+``make fuzz-native`` are added here if they are as short to describe, else to the folder as files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UINT16, UINT64 = 4, 13
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write all files."""
     FOLDER.mkdir(exist_ok=True)
     _write("input_is_uint16", "plain_recurrent_fp16", lambda graph: graph.inputs[0], UINT16)
     _write("input_of_bytes_is_uint64", "plain_recurrent_int8", lambda graph: graph.inputs[0], UINT64)
@@ -42,7 +42,7 @@ def _write(name: str, base: str, choose: Callable[[Graph], int], dtype: int) -> 
 
 
 def _dtype(content: bytes, graph: Graph, index: int) -> Number:
-    """Where the element type of a tensor of the first graph stands. The file leaves out those that are 0."""
+    """Return the number that is the element type of a tensor of the first graph. The file leaves out zeros."""
     stored = [number for number in dissect(content).numbers if number.field == "Tensor.dtype"]
     return stored[[tensor.index for tensor in graph.tensors if tensor.dtype is not DType.OPAQUE].index(index)]
 

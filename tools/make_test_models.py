@@ -1,12 +1,12 @@
-"""Makes ``tests/data``: small models compiled by the official compiler, with what its simulator computes.
+"""The generator of ``tests/data``: small models from the official compiler, with its simulator's results.
 
 Run it with a Python that has ``rknn-toolkit2`` (x86-64 Linux; ``tests/data/README.md`` says how to get one)::
 
     python tools/make_test_models.py               # everything
     python tools/make_test_models.py vector_int8   # some, by name
 
-The graphs and the inputs are seeded and the same every time. The compiled files are not identical byte for byte: the
-compiler leaves garbage in their padding.
+The graphs and the inputs are seeded and the same every time. The compiled files differ in some bytes: the compiler
+leaves garbage in their padding.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ DATA = Path(__file__).parents[1] / "tests" / "data"
 
 
 class DoubleOperator:
-    """The custom operator of ``custom_operator``, as the compiler wants it described (so does a plug-in in tests)."""
+    """The custom operator of ``custom_operator``, described for the compiler (and copied by a plug-in in tests)."""
 
     op_type = "cstDouble"
 
     def shape_infer(self, node: Any, in_shapes: Any, in_dtypes: Any) -> tuple[Any, Any]:
-        """Same shape and type as the input."""
+        """Return the shape and type of the input."""
         return in_shapes.copy(), in_dtypes.copy()
 
     def compute(self, node: Any, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """Twice the input."""
+        """Return twice the input."""
         return [inputs[0] * 2]
 
 
@@ -49,11 +49,11 @@ class BlendOperator:
     op_type = "cstBlend"
 
     def shape_infer(self, node: Any, in_shapes: Any, in_dtypes: Any) -> tuple[Any, Any]:
-        """Two outputs like the first input."""
+        """Return two outputs like the first input."""
         return [in_shapes[0]] * 2, [in_dtypes[0]] * 2
 
     def compute(self, node: Any, inputs: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-        """A weighted mean of two inputs; and their difference, with a gain for each channel."""
+        """Return a weighted mean of two inputs, and their difference with a gain for each channel."""
         from rknn.api.custom_op import get_node_attr
 
         left, right, gains = inputs
@@ -68,7 +68,7 @@ class BlendOperator:
 
 
 def both(name: str, graph: Callable[[], onnx.ModelProto], **fields: Any) -> list[Entry]:
-    """The same graph in fp16 and int8."""
+    """Return entries for the same graph in fp16 and int8."""
     return [Entry(f"{name}_fp16", graph, **fields), Entry(f"{name}_int8", graph, int8=True, **fields)]
 
 
@@ -89,7 +89,7 @@ ENTRIES: tuple[Entry, ...] = (
         graphs.read_by_cpu,
         config={
             **SMALLER,
-            # Of the features no number ends up exactly between two steps, where rounding is a matter of the last bit.
+            # No feature ends up exactly between two steps, where rounding is a matter of the last bit.
             "mean_values": [[123.675, 116.28, 103.53], [100.11, 110.37, 120.53, 130.71, 100.11, 100.11]],
             "std_values": [[58.395, 57.12, 57.375], [50.63, 55.17, 60.29, 65.41, 50.63, 50.63]],
         },
@@ -225,7 +225,7 @@ ENTRIES: tuple[Entry, ...] = (
 
 
 def main(names: Sequence[str]) -> None:
-    """Makes the models called ``names``, or all, and brings the manifest up to date."""
+    """Make the models called ``names``, or all, and update the manifest."""
     unknown = set(names) - {entry.name for entry in ENTRIES}
     if unknown:
         raise SystemExit(f"no such model: {', '.join(sorted(unknown))}")
@@ -238,7 +238,7 @@ def main(names: Sequence[str]) -> None:
 
 
 def known() -> dict[str, dict[str, Any]]:
-    """What the manifest says now."""
+    """Return the manifest's present entries, by name."""
     path = DATA / "manifest.json"
     return {model["name"]: model for model in json.loads(path.read_text())["models"]} if path.exists() else {}
 

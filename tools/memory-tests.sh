@@ -1,12 +1,12 @@
 #!/bin/sh
-# The Python tests of what reads and writes memory that users hold, misuse included, with every access checked.
+# The Python tests of code that accesses users' memory, misuse included, with every access checked.
 #
 #   tools/memory-tests.sh address|valgrind PYTHON [pytest arguments]
 #   tools/memory-tests.sh stress PYTHON [arguments of tests.stress]
 #
-# address: our native libraries, built with AddressSanitizer, and half a minute of the stress machine. valgrind: everything,
-# as it is; this takes minutes, so those tests that compute whole models are left out. stress: the stress machine alone,
-# with the libraries of address.
+# address: our native libraries, built with AddressSanitizer, and half a minute of the stress machine. valgrind: the
+# installed package; this takes minutes, so tests that compute whole models are left out. stress: the stress machine
+# alone, with the libraries of address.
 set -eu
 
 checker=$1
@@ -14,16 +14,16 @@ python=$2
 shift 2
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
-# Each allocation on its own, or neither would see where one Python object ends and the next begins.
+# Allocate each object separately, or neither checker would see where one Python object ends and the next begins.
 export PYTHONMALLOC=malloc
 tests=$(ls tests/runtime/test_kernels.py tests/runtime/test_memory.py tests/session/test_*bind*.py tests/session/test_*value*.py \
     tests/session/test_direct*.py tests/stress/test_first_use.py tests/stress/test_descriptors.py | sort -u)
 options="-q -p no:cacheprovider --timeout=600"
-logs=$(mktemp -d) # pytest would keep what they say, and be gone with it
+logs=$(mktemp -d) # not stderr: pytest would capture it, and lose it in a crash
 trap 'rm -rf "$logs"' EXIT
 status=0
 
-# The package as it is, with libraries built with AddressSanitizer in place of whatever is installed.
+# The package's sources, with libraries built with AddressSanitizer in place of the installed ones.
 build_with_address() {
     # Where native-tests.sh builds the same libraries, and has perhaps done so.
     build=$root/build/native-address
@@ -36,13 +36,13 @@ build_with_address() {
     cmake --install "$build" --prefix "$build/package"
 }
 
-# The interpreter is not built with it, so it is loaded first; what the interpreter never frees is no leak of ours.
+# The interpreter is not built with it, so it is preloaded; memory that the interpreter never frees is no leak of ours.
 with_address() {
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libstdc++.so.6)" \
         ASAN_OPTIONS=detect_leaks=0:log_path="$logs/address" PYTHONPATH=$build/package "$@"
 }
 
-# Memory that was freed is kept back, so that a use of it is seen: it seems to grow until that is full.
+# AddressSanitizer quarantines freed memory, to detect its use: memory seems to grow until the quarantine is full.
 stress_with_address() {
     with_address "$python" -m tests.stress --slowness 5 --memory-may-grow "$@"
 }

@@ -1,7 +1,7 @@
-"""Check that each room of ``native/`` uses only the rooms below it: ``tools/native-rooms.py [FOLDER]``.
+"""A check that each room of ``native/`` uses only the rooms below it: ``tools/native-rooms.py [FOLDER]``.
 
-The order is in ``native/README.md``. For every include that breaks it, and for what else is to be alike in all of
-``native/``, prints the file, the line and the rule. Exits with 1 if there is any.
+The order is in ``native/README.md``. For every include that breaks it, and every breach of the rules common to all of
+``native/``, it prints the file, the line and the rule. Exits with 1 if there is any.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CONSTANT = re.compile(r"\bconstexpr [^=(;]*\bk[A-Z]\w*")
 
 
 def main(root: Path) -> int:
-    """Print every broken rule; the exit status."""
+    """Print every broken rule and return the exit status."""
     found = [f"{path}:{line}: {rule}" for path in _sources(root) for line, rule in _broken_rules(root, path)]
     print("\n".join(found) if found else "native/: every room uses only the rooms below it")
     return 1 if found else 0
@@ -67,15 +67,15 @@ def _broken_rules(root: Path, path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _room_of(path: Path) -> tuple[str, ...]:
-    """Whose rules hold for a file: of the front and of the devices each folder is a room, elsewhere the outermost."""
+    """Return the room whose rules hold for a file: a folder of the front or the devices, else the outermost folder."""
     return path.parts[:2] if path.parts[0] in {"rknnrt", "devices"} else path.parts[:1]
 
 
 def _why_not(root: Path, user: tuple[str, ...], included: str) -> str:
-    """Why a room may not include that file; "" if it may."""
+    """Return the reason why a room may not include that file; "" if it may."""
     if (root / "include" / included).exists():
         allowed = included in HEADERS.get(user[0], ())
-        return "" if allowed else f"{_name(user)} has no business with {included}"
+        return "" if allowed else f"{_name(user)} may not use {included}"
     if not (root / included).exists():
         return f'there is no "{included}"; includes are written from native/'
     used = _room_of(Path(included))
@@ -105,7 +105,7 @@ def _namespace_of(room: tuple[str, ...]) -> str:
 
 
 def _belongs(namespace: str, room: tuple[str, ...]) -> bool:
-    """Whether it is the room's, or lies in it."""
+    """Check if a namespace is the room's or nested in it."""
     return not namespace.startswith("ez") or f"{namespace}::".startswith(f"{_namespace_of(room)}::")
 
 

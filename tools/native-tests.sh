@@ -1,6 +1,6 @@
 #!/bin/sh
-# Configures, builds and runs the native tests: tools/native-tests.sh [none|address|thread|undefined|aarch64]
-# With a sanitizer, the first thing that it finds fails the run. Everything is built in build/native-<sanitizer>.
+# Configure, build and run the native tests: tools/native-tests.sh [none|address|thread|undefined|aarch64]
+# A sanitizer's first finding fails the run. Everything is built in build/native-<sanitizer>.
 set -eu
 
 sanitizer=${1:-none}
@@ -28,7 +28,7 @@ cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_BUILD_TESTS=ON
     -DEZ_RKNN_WARNINGS_ARE_ERRORS=ON -DEZ_RKNN_SANITIZER="$option" $toolchain
 cmake --build "$build" --parallel "$jobs"
 cd "$build"
-# What one thread does alone has nothing that ThreadSanitizer could see, and takes it half of the time.
+# Single-threaded tests have nothing for ThreadSanitizer to find, and take half of its time.
 alone=
 if [ "$sanitizer" = thread ]; then alone='-LE one-thread'; fi
 exec ctest --output-on-failure --no-tests=error --parallel "$jobs" $alone

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Says in words what is missing: tools/need.sh COMMAND=PACKAGE...
-# COMMAND is looked for on the path; PACKAGE is the Debian or Ubuntu package that has it.
+# Check for commands and name the packages of missing ones: tools/need.sh COMMAND=PACKAGE...
+# COMMAND is looked up on the path; PACKAGE is the Debian or Ubuntu package that has it.
 missing=
 for pair in "$@"; do
     command -v "${pair%%=*}" > /dev/null || missing="$missing ${pair#*=}"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is compiled.
+    """The compiler options for a model.
 
     ``config`` and ``build`` are the arguments of the compiler's functions of the same names. ``custom_operators`` are
     objects for its ``reg_custom_op``. ``calibration`` holds one list of input arrays for each sample, in ONNX order and
@@ -40,16 +40,16 @@ class Recipe:
 
 
 class CompilerError(Exception):
-    """The compiler returned a failure; what it printed on stdout says why."""
+    """The compiler returned a failure; its output on stdout gives the reason."""
 
 
 def compile_model(
     model: onnx.ModelProto, recipe: Recipe, path: Path, cases: Sequence[Arrays]
 ) -> list[list[NDArray[Any]]]:
-    """Compiles ``model`` to ``path``; returns, for each case, the outputs of the official simulator.
+    """Compile ``model`` to ``path``; return, for each case, the outputs of the official simulator.
 
-    A case is one array for each input in ONNX order and layout (NCHW), raw: mean and standard deviation are applied by
-    the simulator. For a batched model the first dimension is the batch.
+    A case is one array for each input in ONNX order and layout (NCHW), raw: the simulator applies mean and standard
+    deviation. For a batched model the first dimension is the batch.
     """
     with _compiled(model, recipe) as rknn:
         _check("export_rknn", rknn.export_rknn(str(path)))
@@ -82,7 +82,7 @@ def _build_arguments(recipe: Recipe, directory: Path) -> dict[str, Any]:
 
 
 def _write_dataset(samples: Sequence[Arrays], directory: Path) -> Path:
-    """The compiler's calibration list: one line a sample, on it one ``.npy`` file for each input."""
+    """Write the compiler's calibration list: one line per sample, with one ``.npy`` file for each input."""
     lines = []
     for number, sample in enumerate(samples):
         files = [directory / f"sample{number}_{index}.npy" for index in range(len(sample))]

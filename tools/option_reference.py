@@ -1,10 +1,10 @@
-"""Writes what repeats the declarations of the options: ``make options``.
+"""The writer of files that repeat the options' declarations: ``make options``.
 
 * ``src/ez_rknn_async/_options/keywords.py``: each provider option as a keyword and as a dictionary's key, for
   editors and type checkers, which read source;
 * the tables in ``docs/reference``, between the comments ``<!-- table -->`` and ``<!-- /table -->``.
 
-A test compares the files with what this module would write.
+A test checks that the files are up to date.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _MODULE = '''\
 """Each provider option as a keyword, and as the key of a dictionary.
 
 Written by ``make options`` from :class:`.provider_options.ProviderOptions`; change that, not this file. Editors and
-type checkers read source, so each name has to stand in it.
+type checkers read source, so each name must be in it.
 """
 
 # Annotations are evaluated here, unlike elsewhere: tools read those of a TypedDict at run time.
@@ -47,7 +47,7 @@ from .provider_options import refuse_both
 
 
 class Rknpu2ProviderOptions(TypedDict, total=False):
-    """The options of a session; see :func:`make_provider_options` for what each means."""
+    """The options of a session; see :func:`make_provider_options` for their meaning."""
 
 {keys}
 
@@ -56,7 +56,7 @@ def make_provider_options(
     *,
 {keywords}
 ) -> dict[str, Any]:
-    """The dictionary for ``InferenceSession(..., provider_options=...)``; what is None is left out.
+    """Return the dictionary for ``InferenceSession(..., provider_options=...)``, without options that are None.
 
     Args:
 {meanings}
@@ -70,7 +70,7 @@ def make_provider_options(
 
 
 def keywords() -> str:
-    """The text of ``keywords.py``."""
+    """Return the text of ``keywords.py``."""
     annotations = {
         name: option.check.annotation for name, option in OPTIONS.items() for name in (name, *option.aliases)
     }
@@ -82,7 +82,7 @@ def keywords() -> str:
 
 
 def _arguments(name: str, option: Option) -> Iterator[str]:
-    """The lines of a docstring on an option and on its other names."""
+    """Yield the lines of a docstring on an option and on its other names."""
     values = option.check.values[0].upper() + option.check.values[1:]
     text = f"{name}: {option.meaning} {values} (default: {option.shown_default})."
     yield from _wrapped(text.replace("`", "``"))
@@ -97,7 +97,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def table(heading: str, options: Mapping[str, Option]) -> str:
-    """The table of these options in Markdown."""
+    """Return the table of these options in Markdown."""
     rows = [
         (heading, "values", "default", "meaning"),
         *(
@@ -121,7 +121,7 @@ def _meaning(option: Option) -> str:
 
 
 def page(path: Path) -> str:
-    """The text of a page of the reference with its table as it should be."""
+    """Return the text of a page of the reference with an up-to-date table."""
     written = table(*PAGES[path])
     text, found = _TABLE.subn(lambda _: written, path.read_text())
     assert found == 1, f"{path} has {found} places for a table"

@@ -1,6 +1,6 @@
-"""A compiled model with what the official simulator computes for it: made, written and described in a manifest.
+"""Recordings: compiled models with the official simulator's results, described in a manifest.
 
-Needs ``rknn-toolkit2``. What the files of such a folder contain is explained in ``tests/data/README.md``.
+Needs ``rknn-toolkit2``. ``tests/data/README.md`` explains the files of such a folder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CALIBRATION_SEED = 1000  # of the first sample
 class Entry:
     """One compiled file: a graph and the compiler's options. ``int8`` asks for quantisation.
 
-    ``familiar``: what is recorded is one of the calibration samples, and nothing is out of the range that they span.
+    ``familiar``: the recorded inputs are calibration samples, so nothing is out of the range that these span.
     """
 
     name: str
@@ -45,13 +45,13 @@ class Entry:
 
     @property
     def options(self) -> dict[str, Any]:
-        """What went into the compiler's ``build``."""
+        """The arguments of the compiler's ``build``."""
         options: dict[str, Any] = {"do_quantization": True} if self.int8 else {}
         return {**options, "rknn_batch_size": self.batch} if self.batch > 1 else options
 
 
 def make(entry: Entry, folder: Path) -> dict[str, Any]:
-    """Compiles one model into ``folder``, records the official simulator's outputs, returns the manifest's entry."""
+    """Compile one model into ``folder``, record the official simulator's outputs, return the manifest's entry."""
     model = entry.graph()
     cases = [inputs_of_case(entry, shapes, case) for case, shapes in enumerate(case_shapes(entry, model))]
     calibration = [
@@ -67,13 +67,13 @@ def make(entry: Entry, folder: Path) -> dict[str, Any]:
 
 
 def graph_shapes(model: onnx.ModelProto) -> list[tuple[list[int], int]]:
-    """Shape and ONNX element type of every input."""
+    """Return shape and ONNX element type of every input."""
     types = [value.type.tensor_type for value in model.graph.input]
     return [([dim.dim_value for dim in tensor.shape.dim], tensor.elem_type) for tensor in types]
 
 
 def file_inputs(entry: Entry, model: onnx.ModelProto) -> list[tuple[str, list[int], int]]:
-    """Name, shape and ONNX element type of the compiled model's inputs: those of the graph, or the planes of NV12."""
+    """Return name, shape and ONNX element type of the compiled inputs: the graph's, or the planes of NV12."""
     given = [(value.name, *shape) for value, shape in zip(model.graph.input, graph_shapes(model))]
     if "inputs_yuv_fmt" not in entry.config:
         return given
@@ -83,14 +83,14 @@ def file_inputs(entry: Entry, model: onnx.ModelProto) -> list[tuple[str, list[in
 
 
 def case_shapes(entry: Entry, model: onnx.ModelProto) -> Iterable[list[tuple[list[int], int]]]:
-    """The input shapes to record outputs for: each legal set of a dynamic model, otherwise those of the file."""
+    """Yield the input shapes to record outputs for: each legal set of a dynamic model, else those of the file."""
     fixed = [(shape, dtype) for _, shape, dtype in file_inputs(entry, model)]
     for shapes in entry.config.get("dynamic_input", [[shape for shape, _ in fixed]]):
         yield [(shape, dtype) for shape, (_, dtype) in zip(shapes, fixed)]
 
 
 def inputs_of_case(entry: Entry, shapes: Sequence[tuple[list[int], int]], case: int) -> list[NDArray[Any]]:
-    """What is recorded: inputs of its own, or the first samples of the calibration."""
+    """Return the inputs to record: random ones, or the first samples of the calibration."""
     if not entry.familiar:
         return inputs_for(entry, shapes, case)
     samples = [inputs_for(entry, shapes, CALIBRATION_SEED + sample, batch=1) for sample in range(entry.batch)]
@@ -100,7 +100,7 @@ def inputs_of_case(entry: Entry, shapes: Sequence[tuple[list[int], int]], case: 
 def inputs_for(
     entry: Entry, shapes: Sequence[tuple[list[int], int]], seed: int, batch: int | None = None
 ) -> list[NDArray[Any]]:
-    """Random inputs: token ids, image values where the model subtracts a mean, otherwise a normal distribution."""
+    """Return random inputs: token ids, image values if the model subtracts a mean, else a normal distribution."""
     random = np.random.default_rng([zlib.crc32(entry.name.encode()), seed])
     arrays: list[NDArray[Any]] = []
     for shape, dtype in shapes:
@@ -115,7 +115,7 @@ def inputs_for(
 
 
 def noise(random: np.random.Generator, size: Sequence[int]) -> NDArray[np.float32]:
-    """Normally distributed values; on a large image, squares of one value each, so that the recording stays small."""
+    """Return normal noise; on a large image in squares of one value each, so that the recording stays small."""
     square = 14 if len(size) > 2 and min(size[-2:]) > 64 else 1
     coarse = random.standard_normal([*size[:-2], *(-(-extent // square) for extent in size[-2:])])
     fine = coarse.repeat(square, axis=-1)
@@ -124,7 +124,7 @@ def noise(random: np.random.Generator, size: Sequence[int]) -> NDArray[np.float3
 
 
 def record(path: Path, cases: Sequence[Sequence[NDArray[Any]]], outputs: Sequence[Sequence[NDArray[Any]]]) -> None:
-    """Writes ``case<i>_input<j>`` and ``case<i>_output<j>`` for every case."""
+    """Write ``case<i>_input<j>`` and ``case<i>_output<j>`` for every case."""
     arrays: dict[str, Any] = {}
     for kind, recorded in (("input", cases), ("output", outputs)):
         for case, values in enumerate(recorded):
@@ -133,7 +133,7 @@ def record(path: Path, cases: Sequence[Sequence[NDArray[Any]]], outputs: Sequenc
 
 
 def describe(entry: Entry, model: onnx.ModelProto, outputs: Sequence[Sequence[NDArray[Any]]]) -> dict[str, Any]:
-    """The manifest's entry; shapes are those of the inputs before compiling and of the first case's outputs."""
+    """Return the manifest's entry, with the shapes of the inputs before compiling and of the first case's outputs."""
     dtypes: dict[int, str] = {TensorProto.FLOAT: "float32", TensorProto.INT64: "int64"}
     return {
         "name": entry.name,
@@ -157,7 +157,7 @@ def describe(entry: Entry, model: onnx.ModelProto, outputs: Sequence[Sequence[ND
 
 
 def write_manifest(folder: Path, models: Sequence[dict[str, Any]]) -> None:
-    """Describes ``models`` in ``folder``."""
+    """Write the manifest of ``models`` into ``folder``."""
     manifest = {
         "compiler": f"rknn-toolkit2 {version('rknn-toolkit2')}",
         "recorded_with": "the compiler's simulator (init_runtime without a target), inputs in NCHW",

@@ -1,4 +1,4 @@
-"""Compiled models on the simulated NPU, against what the official simulator computed for them."""
+"""A comparison of the simulated NPU's results for compiled models with the official simulator's."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from ez_rknn_async import NodeArg
 
 REQUIRED = {"fp16: cosine": 0.99, "int8: cosine": 0.995, "int8: within 2 steps": 0.97}
-STEPS = 2.01  # of an output's scale: two, and what float32 adds
+STEPS = 2.01  # of an output's scale: two, plus the error of float32
 LEAST_COSINE = {"fp16": 0.9999, "int8": 0.999}
 TOTAL = "total"
 
-Marks = dict[str, list[bool]]  # for each line of the score, the models that it is about
+Marks = dict[str, list[bool]]  # for each line of the score, whether each of its models passed
 
 
 class Difference(NamedTuple):
-    """How one output differs from the official simulator's."""
+    """The difference between one output and the official simulator's."""
 
     cosine: float  # of the angle between the two
     largest: float  # error, in units of the range
@@ -37,7 +37,7 @@ class Difference(NamedTuple):
 
 
 def compare(folder: Path) -> bool:
-    """Prints a line for each model that is too far off, and the score; whether enough of all are near enough."""
+    """Print a line for each model that is too far off, and the score; return True if enough are near enough."""
     marks: defaultdict[str, Marks] = defaultdict(lambda: {name: [] for name in REQUIRED})
     refused: defaultdict[str, int] = defaultdict(int)
     for described in json.loads((folder / "manifest.json").read_text())["models"]:
@@ -58,13 +58,13 @@ def compare(folder: Path) -> bool:
 
 
 def label(described: dict[str, Any]) -> str:
-    """Name, form, SoC and precision."""
+    """Return name, form, SoC and precision."""
     form = f"{described['kind']} {described['form']}" if "kind" in described else ""
     return f"{described['name']:12} {form:30} {described['target']:7} {described['precision']}"
 
 
 def print_score(kind: str, marks: Marks, refused: int) -> None:
-    """One line for each precision and measure of one kind."""
+    """Print one line for each precision and measure of one kind."""
     for name, good in marks.items():
         if good:
             share = f"{sum(good):4} of {len(good):4}  {sum(good) / len(good):7.2%}"
@@ -74,7 +74,7 @@ def print_score(kind: str, marks: Marks, refused: int) -> None:
 
 
 def compare_model(folder: Path, described: dict[str, Any]) -> tuple[bool, bool]:
-    """Runs one model on the simulated NPU: whether the angle is small enough, and each element near enough."""
+    """Run one model on the simulated NPU; check if the angle is small enough, and each element near enough."""
     try:
         found = list(differences(folder, described))
     except RknnError as error:
@@ -93,7 +93,7 @@ def compare_model(folder: Path, described: dict[str, Any]) -> tuple[bool, bool]:
 
 
 def differences(folder: Path, described: dict[str, Any]) -> Iterator[Difference]:
-    """For each case and output of one model."""
+    """Yield the difference for each case and output of one model."""
     options = make_provider_options(runtime_library="simulator")
     recording = np.load(folder / described["recording"])
     names = [value["name"] for value in described["outputs"]]
@@ -110,7 +110,7 @@ def differences(folder: Path, described: dict[str, Any]) -> Iterator[Difference]
 
 
 def as_quantised(values: NDArray[Any], port: NodeArg) -> NDArray[Any]:
-    """An input as the official simulator rounds it; a runtime takes images in fixed point, which is not meant here."""
+    """Round an input as the official simulator does; runtimes round images in fixed point, which is not tested here."""
     if port.quantization is None or port.dtype != "int8":
         return values
     steps = np.rint(values / np.float32(port.quantization.scale)) + port.quantization.zero_point
@@ -119,7 +119,7 @@ def as_quantised(values: NDArray[Any], port: NodeArg) -> NDArray[Any]:
 
 
 def difference(ours: NDArray[Any], official: NDArray[Any], scale: float) -> Difference:
-    """Between two arrays of the same shape; ``scale`` is the output's, 0 if it has none."""
+    """Compare two arrays of the same shape; ``scale`` is the output's, 0 if it has none."""
     a, b = ours.ravel().astype(np.float64), official.ravel().astype(np.float64)
     if np.array_equal(a, b, equal_nan=True):
         return Difference(1.0, 0.0, 0.0)

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# The Python suite under several interpreters, each in an environment of its own beside the main one.
+# The Python suite under several interpreters, each in its own environment beside the main one.
 #
 #     tools/test-pythons.sh .venv python3.9 python3.13
 #
-# The wheel in build/wheel is the same for all of them. An interpreter is a path, or looked for on the path and among pyenv's versions; one
-# that is not found is skipped with a notice. The status is 0 if at least one was found and the suite passed under each.
+# All of them test the same wheel, in build/wheel. An interpreter is a path, or looked up on the path and among pyenv's
+# versions; one that is not found is skipped with a notice. The status is 0 if at least one was found and the suite
+# passed under each.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
 venv=$1
 shift
 
-# The interpreter's path; a name on the path may be pyenv's, which is there even where that version is not selected.
+# Print the interpreter's path. A name on the path may be pyenv's shim, which exists for unselected versions too.
 find_python() {
     local candidate
     for candidate in "$(command -v "$1")" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"${1#python}".*/bin/"$1"; do
@@ -30,7 +31,7 @@ suite() {
     local pip=("$bin/python" -m pip --disable-pip-version-check --quiet)
     "${pip[@]}" install --force-reinstall --no-deps build/wheel/*.whl || return
     "${pip[@]}" install "$(ls build/wheel/*.whl)[test]" || return
-    "$bin/python" -m pytest -q -p no:cacheprovider
+    "$bin/python" -m pytest -q -n 2 --dist loadfile -p no:cacheprovider
 }
 
 failed=() passed=() skipped=()

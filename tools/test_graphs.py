@@ -1,7 +1,4 @@
-"""The ONNX graphs behind ``tests/data``: small, of our own making, with seeded random weights.
-
-Each function returns a model whose every shape is fixed.
-"""
+"""The ONNX graphs behind ``tests/data``: small, with fixed shapes and seeded random weights."""
 
 from __future__ import annotations
 
@@ -19,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def tiny_conv(channels: int = 3, size: int = 16) -> onnx.ModelProto:
-    """One convolution with ReLU: [1, channels, size, size] to [1, 8, size, size]."""
+    """Build one convolution with ReLU: [1, channels, size, size] to [1, 8, size, size]."""
     g = GraphWriter(f"tiny_conv_{channels}")
     g.output("y", g.op("Relu", g.conv(g.input("x", [1, channels, size, size]), 8)))
     return g.model()
 
 
 def read_by_cpu() -> onnx.ModelProto:
-    """An image and features that the NPU does not read: both go to operators on the CPU, which only move numbers."""
+    """Build an image and features that only CPU operators read, which only move numbers."""
     g = GraphWriter("read_by_cpu")
     for name, channels in (("image", 3), ("features", 6)):
         g.output(f"deep_{name}", g.op("SpaceToDepth", g.input(name, (1, channels, 6, 10)), blocksize=2))
@@ -34,7 +31,7 @@ def read_by_cpu() -> onnx.ModelProto:
 
 
 def two_inputs() -> onnx.ModelProto:
-    """Two image inputs of different shapes and channel counts, two outputs in another order than the inputs."""
+    """Build two image inputs of different shapes and channel counts, with two outputs in another order."""
     g = GraphWriter("two_inputs")
     image, mask = g.input("image", [1, 3, 16, 16]), g.input("mask", [1, 8, 8, 4])
     left = g.op("Relu", g.conv(image, 8, stride=2))  # [1, 8, 8, 8]
@@ -45,7 +42,7 @@ def two_inputs() -> onnx.ModelProto:
 
 
 def vector() -> onnx.ModelProto:
-    """A 2-D input and no image: [1, 20] to ten probabilities."""
+    """Build a network of a 2-D input, not an image: [1, 20] to ten probabilities."""
     g = GraphWriter("vector")
     hidden = g.op("Relu", g.linear(g.input("features", [1, 20]), 20, 32))
     g.output("probabilities", g.op("Softmax", g.linear(hidden, 32, 10), axis=1))
@@ -53,7 +50,7 @@ def vector() -> onnx.ModelProto:
 
 
 def sequence() -> onnx.ModelProto:
-    """A 3-D input: [1, 6, 10] through two matrix products and a transpose to [1, 12, 6]."""
+    """Build a network of a 3-D input: [1, 6, 10] through two matrix products and a transpose to [1, 12, 6]."""
     g = GraphWriter("sequence")
     steps = g.input("steps", [1, 6, 10])
     hidden = g.op("Relu", g.op("MatMul", steps, g.weight(10, 16, fan_in=10)))
@@ -63,7 +60,7 @@ def sequence() -> onnx.ModelProto:
 
 
 def residual() -> onnx.ModelProto:
-    """The operators of a small classification network: residual and depthwise blocks, pooling, gates, a head."""
+    """Build a small classification network: residual and depthwise blocks, pooling, gates, a head."""
     g = GraphWriter("residual")
     stem = g.op("Relu", g.conv(g.input("image", [1, 3, 16, 16]), 16))
     block = g.op("Relu", g.op("Add", stem, g.conv(g.op("Relu", g.conv(stem, 16)), 16)))
@@ -79,7 +76,7 @@ def residual() -> onnx.ModelProto:
 
 
 def block() -> onnx.ModelProto:
-    """A residual block with a depthwise convolution and pooling, small enough to compile for every SoC."""
+    """Build a residual block with a depthwise convolution and pooling, small enough to compile for every SoC."""
     g = GraphWriter("block")
     stem = g.op("Relu", g.conv(g.input("x", [1, 3, 12, 12]), 16))
     branch = g.conv(g.op("Relu", g.conv(stem, 16, depthwise=True)), 16, kernel=1)
@@ -88,7 +85,7 @@ def block() -> onnx.ModelProto:
 
 
 def activations() -> onnx.ModelProto:
-    """Every activation that the compiler fuses behind a convolution and ONNX opset 13 can say, one output each."""
+    """Build every activation of opset 13 that the compiler fuses into a convolution, one output each."""
     g = GraphWriter("activations")
     x = g.input("x", [1, 8, 8, 8])
     g.output("leaky", g.op("LeakyRelu", g.conv(x, 8, kernel=1), alpha=0.1))
@@ -104,7 +101,7 @@ def activations() -> onnx.ModelProto:
 
 
 def gates() -> onnx.ModelProto:
-    """Products and leaky activations behind convolutions, which share the multipliers of the NPU's output stage."""
+    """Build products and leaky activations after convolutions, which share the multipliers of the NPU's output."""
     g = GraphWriter("gates")
     stem = g.op("LeakyRelu", g.conv(g.input("x", [1, 8, 8, 8]), 16), alpha=0.1)
     deep = g.op("LeakyRelu", g.conv(stem, 16, depthwise=True), alpha=0.1)
@@ -114,14 +111,14 @@ def gates() -> onnx.ModelProto:
 
 
 def image() -> onnx.ModelProto:
-    """An image of a width that is a multiple of 16, more output channels than a block has: [1, 40, 16, 16]."""
+    """Build an image as wide as a multiple of 16, with more output channels than a block has: [1, 40, 16, 16]."""
     g = GraphWriter("image")
     g.output("y", g.op("Relu", g.conv(g.input("image", [1, 3, 16, 16]), 40)))
     return g.model()
 
 
 def reshapes() -> onnx.ModelProto:
-    """Moves data without computing: reshape, transpose, slice and concatenation around one addition."""
+    """Build a graph that only moves data: reshape, transpose, slice and concatenation around an addition."""
     g = GraphWriter("reshapes")
     x = g.op("Relu", g.conv(g.input("x", [1, 4, 6, 8]), 12, kernel=1))
     tall = g.op("Reshape", x, g.constant(np.array([1, 6, 12, 8])), channels=6)
@@ -134,7 +131,7 @@ def reshapes() -> onnx.ModelProto:
 
 
 def tokens() -> onnx.ModelProto:
-    """An int64 input: eight token ids, looked up in a table and mixed: [1, 8] to [1, 8, 16]."""
+    """Build a network of an int64 input: eight token ids, looked up and mixed: [1, 8] to [1, 8, 16]."""
     g = GraphWriter("tokens")
     ids = g.input("ids", [1, 8], TensorProto.INT64)
     embedded = g.op("Gather", g.weight(20, 24, fan_in=1), ids)
@@ -143,7 +140,7 @@ def tokens() -> onnx.ModelProto:
 
 
 def custom_operator() -> onnx.ModelProto:
-    """A convolution followed by an operator that only its author can execute."""
+    """Build a convolution followed by an operator that only its author can execute."""
     g = GraphWriter("custom_operator")
     g.output("y", g.op("cstDouble", g.conv(g.input("x", [1, 3, 8, 8]), 8)))
     model = g.model()
@@ -153,8 +150,8 @@ def custom_operator() -> onnx.ModelProto:
 
 
 def custom_blend() -> onnx.ModelProto:
-    """Two custom operators in the middle: one with attributes, a constant and two outputs, one of which goes around the
-    other operator; [1, 3, 8, 8] to [1, 8, 8, 8].
+    """Build two custom operators, one with attributes, a constant and two outputs, one of which goes around the other
+    operator: [1, 3, 8, 8] to [1, 8, 8, 8].
     """
     g = GraphWriter("custom_blend")
     left = g.op("Relu", g.conv(g.input("x", [1, 3, 8, 8]), 8))
@@ -173,14 +170,14 @@ def custom_blend() -> onnx.ModelProto:
 
 
 def wide_conv() -> onnx.ModelProto:
-    """A convolution with enough weights for the compiler to think compressing them worth while."""
+    """Build a convolution with enough weights for the compiler to compress them."""
     g = GraphWriter("wide_conv")
     g.output("y", g.conv(g.input("x", [1, 64, 4, 4]), 64))
     return g.model()
 
 
 def snippet() -> onnx.ModelProto:
-    """What the documentation's examples call ``model.rknn``: an input named ``input``, 1 x 3 x 224 x 224."""
+    """Build ``model.rknn`` of the documentation's examples: an input named ``input``, 1 x 3 x 224 x 224."""
     g = GraphWriter("snippet")
     x = g.op("Relu", g.conv(g.input("input", [1, 3, 224, 224]), 16, stride=4))
     g.output("output", g.conv(x, 10, stride=7, kernel=7))  # [1, 10, 8, 8]
@@ -192,7 +189,7 @@ def _bounds(g: GraphWriter, low: float, high: float) -> tuple[str, str]:
 
 
 def recurrent(kind: str, direction: str, lengths: Sequence[int] = (), **attributes: Any) -> onnx.ModelProto:
-    """One LSTM or GRU over two steps, of a size that the compiler pads; ``lengths`` are those of the sequences."""
+    """Build one LSTM or GRU over two steps, of a size that the compiler pads; ``lengths`` are of the sequences."""
     inputs, hidden, directions = 6, 10, 2 if direction == "bidirectional" else 1
     rows = {"LSTM": 4, "GRU": 3}[kind] * hidden
     graph = GraphWriter(f"{kind}_{direction}_{sorted(attributes)}")
@@ -208,19 +205,19 @@ def recurrent(kind: str, direction: str, lengths: Sequence[int] = (), **attribut
 
 
 def cosine() -> onnx.ModelProto:
-    """An operator that only the CPU has."""
+    """Build an operator that only the CPU has."""
     graph = GraphWriter("cosine")
     graph.output("y", graph.op("Cos", graph.input("x", [1, 4, 8, 8])))
     return graph.model()
 
 
 def masked_attention() -> onnx.ModelProto:
-    """Two heads of attention over eight positions, each of which sees only those before it: [1, 8, 16]."""
+    """Build two heads of attention over eight positions, each seeing only earlier ones and itself: [1, 8, 16]."""
     return attention(np.triu(np.full((1, 1, 8, 8), -1e4, np.float32), 1))
 
 
 def attention(mask: NDArray[np.float32] | None = None) -> onnx.ModelProto:
-    """Two heads of attention over eight positions: [1, 8, 16]."""
+    """Build two heads of attention over eight positions: [1, 8, 16]."""
     length, width, heads = 8, 16, 2
     g = GraphWriter("attention" if mask is None else "masked_attention")
     x = g.input("x", [1, length, width])
@@ -242,14 +239,14 @@ def attention(mask: NDArray[np.float32] | None = None) -> onnx.ModelProto:
 
 
 def batched_weight() -> onnx.ModelProto:
-    """A matrix product with a constant that differs within the batch: [1, 2, 6, 20] to [1, 2, 6, 9]."""
+    """Build a matrix product with a constant that differs within the batch: [1, 2, 6, 20] to [1, 2, 6, 9]."""
     g = GraphWriter("batched_weight")
     g.output("y", g.op("MatMul", g.input("x", [1, 2, 6, 20]), g.weight(2, 20, 9, fan_in=20)))
     return g.model()
 
 
 def fused() -> onnx.ModelProto:
-    """What is fused in unusual places: with a batch normalisation, an absolute value, a dilated deconvolution."""
+    """Build unusual fusions: with a batch normalisation, an absolute value, a dilated deconvolution."""
     g = GraphWriter("fused")
     x = g.input("x", [1, 8, 7, 7])
     statistics = [g.constant(np.linspace(low, high, 8).astype(np.float32)) for low, high in ((0.5, 1.5), (-1, 1))]
@@ -262,7 +259,7 @@ def fused() -> onnx.ModelProto:
 
 
 def unusual() -> onnx.ModelProto:
-    """Operators that only the CPU has, one output each."""
+    """Build operators that only the CPU has, one output each."""
     g = GraphWriter("unusual")
     x = g.input("x", [1, 8, 6, 5])
     rows = g.constant(np.array([[0, 1], [0, 5]]))
@@ -281,7 +278,7 @@ def unusual() -> onnx.ModelProto:
 
 
 def plain_recurrent() -> onnx.ModelProto:
-    """A recurrent layer without gates, in both directions: [3, 1, 6] to [3, 2, 1, 10]."""
+    """Build a recurrent layer without gates, in both directions: [3, 1, 6] to [3, 2, 1, 10]."""
     g = GraphWriter("plain_recurrent")
     weights = [g.weight(2, 10, 6, fan_in=6), g.weight(2, 10, 10, fan_in=10), g.weight(2, 20, fan_in=4)]
     g.output("y", g.op("RNN", g.input("x", [3, 1, 6]), *weights, hidden_size=10, direction="bidirectional"))
@@ -289,29 +286,27 @@ def plain_recurrent() -> onnx.ModelProto:
 
 
 def last_state() -> onnx.ModelProto:
-    """An LSTM of which only the last hidden state is wanted: [2, 1, 6] to [1, 1, 10]."""
+    """Build an LSTM of which only the last hidden state is used: [2, 1, 6] to [1, 1, 10]."""
     g = GraphWriter("last_state")
     weights = [g.weight(1, 40, 6, fan_in=6), g.weight(1, 40, 10, fan_in=10), g.weight(1, 80, fan_in=4)]
-    states = g.ops("LSTM", 2, g.input("x", [2, 1, 6]), *weights, hidden_size=10)
-    g.output("y", states[1])
+    g.output("y", g.ops("LSTM", 2, g.input("x", [2, 1, 6]), *weights, hidden_size=10)[1])
     return g.model()
 
 
 def quick_gelu() -> onnx.ModelProto:
-    """Swish with a beta, behind a convolution and behind a sum: [1, 8, 6, 6]."""
+    """Build swishes with a beta, after a convolution and after a sum: [1, 8, 6, 6]."""
     g = GraphWriter("quick_gelu")
     x = g.input("x", [1, 8, 6, 6])
 
     def activated(value: str) -> str:
-        beta = g.constant(np.array(1.702, np.float32))
-        return g.op("Mul", value, g.op("Sigmoid", g.op("Mul", value, beta)))
+        return g.op("Mul", value, g.op("Sigmoid", g.op("Mul", value, g.constant(np.array(1.702, np.float32)))))
 
     g.output("y", g.op("Add", activated(g.conv(x, 8)), activated(g.op("Add", x, g.op("Relu", x)))))
     return g.model()
 
 
 def long_sum() -> onnx.ModelProto:
-    """A fully connected layer of so many inputs that the compiler splits it in two and adds the results: [1, 8]."""
+    """Build a fully connected layer so large that the compiler splits it in two and adds the results: [1, 8]."""
     g = GraphWriter("long_sum")
     x = g.op("Relu", g.conv(g.input("x", [1, 3, 14, 14]), 16))
     g.output("y", g.linear(g.op("Flatten", x, axis=1), 16 * 14 * 14, 8))
@@ -319,7 +314,7 @@ def long_sum() -> onnx.ModelProto:
 
 
 def left_out() -> onnx.ModelProto:
-    """Attributes left out whose usual value is not zero; and remainders of integers, with the sign of the divisor."""
+    """Build attributes left out whose usual value is not zero, and remainders with the sign of the divisor."""
     g = GraphWriter("left_out")
     x = g.input("x", [1, 8, 6, 5])
     g.output("leaky", g.op("LeakyRelu", x))
@@ -330,7 +325,7 @@ def left_out() -> onnx.ModelProto:
 
 
 def gelu() -> onnx.ModelProto:
-    """A GELU behind a convolution, as exporters write it: [1, 16, 8, 8]."""
+    """Build a GELU after a convolution, as exporters write it: [1, 16, 8, 8]."""
     g = GraphWriter("gelu")
     x = g.conv(g.input("x", [1, 8, 8, 8]), 16)
     half, one, root = (g.constant(np.array(value, np.float32)) for value in (0.5, 1, 2**0.5))
@@ -339,7 +334,7 @@ def gelu() -> onnx.ModelProto:
 
 
 def seldom() -> onnx.ModelProto:
-    """What few networks have, one output each: found by ``tools/fuzz_models.py``."""
+    """Build rare operators, one output each, found by ``tools/fuzz_models.py``."""
     g = GraphWriter("seldom")
     x = g.input("x", [1, 8, 6, 10])
     left, right = g.ops("Split", 2, x, g.constant(np.array([4, 4])), axis=1)
@@ -356,7 +351,7 @@ def seldom() -> onnx.ModelProto:
 
 
 def cross_attention() -> onnx.ModelProto:
-    """One head, whose five queries look at another input of 31 positions: [1, 5, 24]."""
+    """Build one head whose five queries attend to another input of 31 positions: [1, 5, 24]."""
     g = GraphWriter("cross_attention")
     queries, memory = g.input("queries", [1, 5, 24]), g.input("memory", [1, 31, 24])
     parts = [g.op("MatMul", source, g.weight(24, 24, fan_in=24)) for source in (queries, memory, memory)]
@@ -373,7 +368,7 @@ def cross_attention() -> onnx.ModelProto:
 
 
 def widened() -> onnx.ModelProto:
-    """A transposed convolution of one channel to one: [1, 1, 7, 6] to [1, 1, 28, 24]."""
+    """Build a transposed convolution of one channel to one: [1, 1, 7, 6] to [1, 1, 28, 24]."""
     g = GraphWriter("widened")
     x = g.op("Relu", g.conv(g.input("x", [1, 1, 7, 6]), 1, kernel=1))
     g.output("y", g.op("ConvTranspose", x, g.weight(1, 1, 4, 4, fan_in=1), strides=[4, 4], kernel_shape=[4, 4]))
@@ -381,7 +376,7 @@ def widened() -> onnx.ModelProto:
 
 
 def started() -> onnx.ModelProto:
-    """A GRU in both directions that starts from a given state, of a size that the compiler pads: [2, 2, 1, 9]."""
+    """Build a bidirectional GRU with a given initial state, of a size that the compiler pads: [2, 2, 1, 9]."""
     g = GraphWriter("started")
     weights = [g.weight(2, 27, 6, fan_in=6), g.weight(2, 27, 9, fan_in=9), g.weight(2, 54, fan_in=4)]
     operands = [g.input("x", [2, 1, 6]), *weights, "", g.weight(2, 1, 9, fan_in=1)]
@@ -390,14 +385,14 @@ def started() -> onnx.ModelProto:
 
 
 def capped(cap: float = 0.4) -> onnx.ModelProto:
-    """A convolution with an upper bound and no lower one: [1, 8, 6, 5]."""
+    """Build a convolution with an upper bound but no lower one: [1, 8, 6, 5]."""
     g = GraphWriter("capped")
     g.output("y", g.op("Clip", g.conv(g.input("x", [1, 8, 6, 5]), 8), "", g.constant(np.array(cap, np.float32))))
     return g.model()
 
 
 def column() -> onnx.ModelProto:
-    """A transposed convolution that keeps the size, of an image one pixel wide: [1, 4, 9, 1] to [1, 12, 9, 1]."""
+    """Build a transposed convolution of an image one pixel wide: [1, 4, 9, 1] to [1, 12, 9, 1]."""
     g = GraphWriter("column")
     weight = g.weight(4, 12, 3, 3, fan_in=12)
     g.output("y", g.op("ConvTranspose", g.input("x", [1, 4, 9, 1]), weight, kernel_shape=[3, 3], pads=[1] * 4))

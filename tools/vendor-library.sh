@@ -1,8 +1,8 @@
 #!/bin/sh
 # The vendor's librknnrt.so for aarch64, from PyPI: tools/vendor-library.sh FILE
 #
-# It is not ours to pass on: it is fetched when it is to be tested against, and never committed. The hash says that it is the
-# one whose behaviour the tests and docs/explanation/runtime-facts.md describe.
+# We may not redistribute it: it is fetched for the tests that need it, and never committed. The hash ensures that it is
+# the one whose behaviour the tests and docs/explanation/runtime-facts.md describe.
 set -eu
 
 version=1.5.2

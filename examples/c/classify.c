@@ -1,9 +1,9 @@
-/* Classifies one image on the NPU, or on the simulated one: the same program, linked to another librknnrt.so.
+/* Classifies one image on the NPU, or on the simulated one when linked to that librknnrt.so.
  *
  *     cc classify.c -I ../../native/include -o classify PATH/TO/librknnrt.so
  *     ./classify MODEL.rknn < IMAGE          (the pixels: uint8, height x width x channels)
  *
- * Prints the number of the most likely class. `ezrknn simulator --library` prints where the simulated library is. */
+ * Prints the number of the most likely class. `ezrknn simulator --library` prints the simulated library's path. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* A plug-in with everything: the custom operator cstBlend has three inputs, two outputs and attributes, which it reads
- * once and keeps.
+/* A complete plug-in: the custom operator cstBlend has three inputs, two outputs and attributes, which it reads once
+ * and keeps.
  *
  *   mean = alpha * left + (1 - alpha) * right + the sum of offsets
  *   rest = (signs[0] * left + signs[1] * right) * gain of the channel / repeat
@@ -20,7 +20,7 @@ static float *data_of(const rknn_custom_op_tensor *tensor) {
     return (float *)((char *)tensor->mem.virt_addr + tensor->mem.offset);
 }
 
-/* NULL unless there are so many elements of that type, or any number if `count` is 0. */
+/* Returns the attribute's data; NULL unless it has that type and `count` elements, or any number if `count` is 0. */
 static const void *attribute(rknn_custom_op_context *context, const char *name, rknn_tensor_type type, uint32_t count,
                              rknn_custom_op_attr *into) {
     rknn_custom_op_get_op_attr(context, name, into);
@@ -28,7 +28,7 @@ static const void *attribute(rknn_custom_op_context *context, const char *name, 
     return count == 0 || into->n_elems == count ? into->data : NULL;
 }
 
-/* Once for each operator of the model, when it is registered with a context. */
+/* Runs once for each operator of the model, when it is registered with a context. */
 static int init(rknn_custom_op_context *context, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
                 rknn_custom_op_tensor *outputs, uint32_t n_outputs) {
     rknn_custom_op_attr found, offsets;
@@ -69,7 +69,7 @@ static int compute(rknn_custom_op_context *context, rknn_custom_op_tensor *input
     return 0;
 }
 
-/* Once, when the context is destroyed. */
+/* Runs once, when the context is destroyed. */
 static int destroy(rknn_custom_op_context *context) {
     free(context->priv_data);
     return 0;

@@ -11,7 +11,7 @@ static float *output(const rknn_custom_op_tensor *tensor) {
     return (float *)((char *)tensor->mem.virt_addr + tensor->mem.offset);
 }
 
-/* Runs in every inference. Tensors are float32 in the order of the ONNX model (NCHW); 0 says that all went well. */
+/* Runs in every inference. Tensors are float32 in the order of the ONNX model (NCHW). Returns 0 on success. */
 static int compute(rknn_custom_op_context *context, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
                    rknn_custom_op_tensor *outputs, uint32_t n_outputs) {
     (void)context;

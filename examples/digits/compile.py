@@ -1,4 +1,4 @@
-"""Makes the demo's files: trains the network, compiles it for the NPU, records what it should answer.
+"""The generator of the demo's files: it trains the network, compiles it for the NPU, and records the expected answers.
 
 Needs ``rknn-toolkit2`` and scikit-learn; ``README.md`` says how to get them::
 
@@ -28,7 +28,7 @@ CALIBRATION_IMAGES = 200
 
 
 def main(network: Path) -> None:
-    """Compiles ``network`` in both precisions and writes the held-out images with every answer."""
+    """Compile ``network`` in both precisions and write the held-out images with every answer."""
     training, held_out = load_split()
     with tempfile.TemporaryDirectory() as directory:
         dataset = write_calibration(training, Path(directory))
@@ -48,7 +48,7 @@ def main(network: Path) -> None:
 
 
 def write_calibration(training: Digits, directory: Path) -> Path:
-    """The images from which the compiler learns the range of every tensor: never the held-out ones."""
+    """Write the images from which the compiler learns the range of every tensor: never held-out ones."""
     files = []
     for index, image in enumerate(enlarge(training.images[:CALIBRATION_IMAGES])):
         files.append(directory / f"{index}.npy")
@@ -59,7 +59,7 @@ def write_calibration(training: Digits, directory: Path) -> Path:
 
 
 def compile_network(network: Path, path: Path, held_out: Digits, dataset: Path | None = None) -> NDArray[np.float32]:
-    """Compiles to ``path``, int8 with a calibration set and fp16 without; returns the official simulator's logits."""
+    """Compile to ``path``, int8 with a calibration set, else fp16; return the official simulator's logits."""
     rknn = RKNN()
     check(rknn.config(target_platform=TARGET, mean_values=[[0]], std_values=[[PIXEL_MAX]]))
     check(rknn.load_onnx(model=str(network)))
@@ -72,19 +72,19 @@ def compile_network(network: Path, path: Path, held_out: Digits, dataset: Path |
 
 
 def simulate(rknn: RKNN, image: NDArray[np.float32]) -> NDArray[Any]:
-    """One image's logits, [1, 10]."""
+    """Return one image's logits, [1, 10]."""
     (logits,) = rknn.inference(inputs=[image], data_format=["nchw"])
     return np.asarray(logits)
 
 
 def check(status: int) -> None:
-    """The toolkit reports failure by a number and says why on the console."""
+    """Exit on failure, which the toolkit reports by a number, with the reason on the console."""
     if status != 0:
         raise SystemExit("rknn-toolkit2 failed; see above")
 
 
 def float_logits(network: Path, held_out: Digits) -> NDArray[np.float32]:
-    """What the network answers in float32, before compilation: the reference for every accuracy."""
+    """Return the network's answers in float32, before compilation: the reference for every accuracy."""
     session = onnxruntime.InferenceSession(str(network), providers=["CPUExecutionProvider"])
     pixels = enlarge(held_out.images).astype(np.float32) / PIXEL_MAX
     return np.concatenate([session.run(None, {"image": image[np.newaxis]})[0] for image in pixels])

@@ -1,8 +1,8 @@
-"""The handwritten digits: where they come from, how they are split, what the network sees.
+"""The handwritten digits: their source, their split, and their form as network input.
 
-The data set is the one that scikit-learn carries (``README.md`` names its authors): 1797 images of 8 x 8 pixels with
-values from 0 to 16. The network sees each pixel as a square of 6 x 6, so an image of 48 x 48: more than
-the digits need, but work enough for an NPU to show what its cores do.
+The data set is the one in scikit-learn (``README.md`` names its authors): 1797 images of 8 x 8 pixels with values from
+0 to 16. The network sees each pixel as a square of 6 x 6, so an image of 48 x 48: more than the digits need, but enough
+work to show the effect of an NPU's cores.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ SQUARE = 6
 
 @dataclass(frozen=True)
 class Digits:
-    """Images, uint8 [N, 1, 8, 8] with values 0 to 16, and what each one shows, int64 [N]."""
+    """Images, uint8 [N, 1, 8, 8] with values 0 to 16, and the digit in each, int64 [N]."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
 
 def load_split() -> tuple[Digits, Digits]:
-    """The training images and the held-out ones: a quarter, the same every time, each digit in proportion."""
+    """Return the training images and the held-out ones: a quarter, the same every time, each digit in proportion."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -43,5 +43,5 @@ def load_split() -> tuple[Digits, Digits]:
 
 
 def enlarge(images: NDArray[Any]) -> NDArray[Any]:
-    """What the network sees: [N, 1, 8, 8] to [N, 1, 48, 48], same values and type."""
+    """Enlarge images to the network's input: [N, 1, 8, 8] to [N, 1, 48, 48], same values and type."""
     return images.repeat(SQUARE, axis=2).repeat(SQUARE, axis=3)

@@ -1,9 +1,9 @@
-"""Classifies handwritten digits on the NPU, in every way that the library offers.
+"""Classification of handwritten digits on the NPU, in the library's three ways to run.
 
     python examples/digits/demo.py
 
-Where there is no NPU, the simulated one executes the same file. Its answers are those of the compiled model; its times
-are modelled from the layers in the file, and the table says so.
+Without an NPU, the simulated one executes the same file. Its answers are those of the compiled model; its times are
+modelled from the layers in the file, and the table says so.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 MODEL = HERE / "digits_i8.rknn"
 SIMULATOR = "RKNPU2SimulatorExecutionProvider"
-DEPTH = 3  # frames under way in a pipeline
+DEPTH = 3  # frames in flight in a pipeline
 LATENCY_RUNS = 400
 THROUGHPUT_RUNS = 3000
 
 
 def main() -> None:
-    """Prints the accuracy of every way to run, then what the cores are worth."""
+    """Print the accuracy of each way to run, then the gain from the cores."""
     test = np.load(TEST_SET)
     images = enlarge(test["images"])[:, np.newaxis]
     print(f"{len(images)} handwritten digits that the network has never seen; {MODEL.name} on {where()}\n")
@@ -44,26 +44,26 @@ def main() -> None:
 
 
 def where() -> str:
-    """The device that a session without options uses."""
+    """Return the device that a session without options uses."""
     return "the simulated NPU" if simulated() else "the NPU"
 
 
 def simulated() -> bool:
-    """Whether a session without options uses the simulated NPU."""
+    """Check if a session without options uses the simulated NPU."""
     with InferenceSession(MODEL) as session:
         return session.get_providers()[0] == SIMULATOR
 
 
-# ---- The three ways to run ----
+# The three ways to run
 
 
 def classify_one_by_one(session: InferenceSession, images: Images) -> Logits:
-    """``run``: give an image, wait for its logits."""
+    """Call ``run``: pass an image, wait for its logits."""
     return np.concatenate([session.run(None, {"image": image})[0] for image in images])
 
 
 def classify_with_callbacks(session: InferenceSession, images: Images) -> Logits:
-    """``run_async``: give every image, be called with each result."""
+    """Call ``run_async``: pass every image, receive each result in a callback."""
     logits = np.full((len(images), 10), np.nan, np.float32)
     errors: list[str] = []
     finished = threading.Semaphore(0)
@@ -80,12 +80,12 @@ def classify_with_callbacks(session: InferenceSession, images: Images) -> Logits
     for _ in images:
         finished.acquire()
     if errors:
-        raise SystemExit(f"{len(errors)} inferences failed, the first one so: {errors[0]}")
+        raise SystemExit(f"{len(errors)} inferences failed, the first with: {errors[0]}")
     return logits
 
 
 def classify_in_a_pipeline(session: InferenceSession, images: Images) -> Logits:
-    """``run_pipeline``: give an image, get the logits of the one given ``DEPTH`` calls before."""
+    """Call ``run_pipeline``: pass an image, get the logits of the one passed ``DEPTH`` calls before."""
     flush = images[:DEPTH]  # the last frames come out as these go in
     results = [session.run_pipeline({"image": image}, depth=DEPTH) for image in (*images, *flush)]
     return np.concatenate([result[0] for result in results if result is not None])
@@ -100,7 +100,7 @@ SCHEDULES = {"core 0": [0], "cores 0, 1, 2": [0, 1, 2]}
 
 
 def show_accuracy(images: Images, test: Any) -> None:
-    """How many digits each way gets right, beside the network before it was compiled."""
+    """Print the share of digits that each way gets right, next to the network before compilation."""
     labels = test["labels"]
     print("                                   correct   as the float network")
     for cores, schedule in SCHEDULES.items():
@@ -113,11 +113,11 @@ def show_accuracy(images: Images, test: Any) -> None:
     print(f"  float  before compilation        {reference:6.2%}")
 
 
-# ---- What the cores are worth ----
+# The gain from the cores
 
 
 class Speed(NamedTuple):
-    """Images in a second with all workers busy, and the median time of one image alone in milliseconds."""
+    """Images per second with all workers busy, and the median time of one image alone in milliseconds."""
 
     throughput: float
     latency_ms: float
@@ -131,9 +131,9 @@ MODES: dict[str, dict[str, Any]] = {
 
 
 def show_speed(images: Images) -> None:
-    """One core, three cores and tensor parallelism side by side."""
+    """Compare one core, three cores and tensor parallelism."""
     modelled = simulated()
-    # The simulated NPU shall not wait for this machine's CPU: its time is modelled, and nothing is computed.
+    # So that this machine's CPU does not limit the simulated NPU, time is modelled, and nothing is computed.
     settings: dict[str, Any] = {"simulator": {"timing": "modelled", "compute": "off"}} if modelled else {}
     speeds = {mode: measure(images, make_provider_options(**cores, **settings)) for mode, cores in MODES.items()}
     alone = speeds["one core"]
@@ -146,7 +146,7 @@ def show_speed(images: Images) -> None:
 
 
 def measure(images: Images, options: dict[str, Any]) -> Speed:
-    """Latency of single runs, then throughput with full queues."""
+    """Measure the latency of single runs, then the throughput with full queues."""
     with InferenceSession(MODEL, provider_options=options) as session:
         latencies = [timed(lambda image=image: session.run(None, {"image": image})) for image in images[:LATENCY_RUNS]]
         many = np.resize(images, (THROUGHPUT_RUNS, *images.shape[1:]))
@@ -155,7 +155,7 @@ def measure(images: Images, options: dict[str, Any]) -> Speed:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """How long ``action`` takes, in seconds."""
+    """Return the time that ``action`` takes, in seconds."""
     start = time.perf_counter()
     action()
     return time.perf_counter() - start

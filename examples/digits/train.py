@@ -1,7 +1,7 @@
-"""Trains the digit classifier and exports it to ONNX.
+"""The training of the digit classifier, and its export to ONNX.
 
-A plain convolutional network, 1 x 48 x 48 pixels to ten logits, in PyTorch on the CPU: two minutes. ``compile.py`` runs
-it; on its own it only trains::
+The network is a plain CNN, 1 x 48 x 48 pixels to ten logits; training takes two minutes in PyTorch on the CPU.
+``compile.py`` runs this module; on its own it only trains::
 
     python examples/digits/train.py digits.onnx
 """
@@ -24,13 +24,13 @@ SEED = 0
 
 
 def block(inputs: int, outputs: int, kernel: int = 3) -> nn.Sequential:
-    """A convolution that keeps the size, normalised (the compiler folds that into the convolution)."""
+    """Build a convolution that keeps the size, normalised (the compiler folds that into the convolution)."""
     convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
 
 
 def network() -> nn.Sequential:
-    """The classifier; its input is pixels divided by their largest value."""
+    """Build the classifier; its input is pixels divided by their largest value."""
     return nn.Sequential(
         *(block(1, 32, kernel=7), block(32, 32), nn.MaxPool2d(2)),  # 7 x 7: a square of 6 x 6 and its neighbours
         *(block(32, 32), nn.MaxPool2d(2)),
@@ -40,7 +40,7 @@ def network() -> nn.Sequential:
 
 
 def train(digits: Digits) -> nn.Sequential:
-    """A trained network, in evaluation mode."""
+    """Return a trained network, in evaluation mode."""
     torch.manual_seed(SEED)
     images = to_tensor(digits)
     labels = torch.from_numpy(digits.labels)
@@ -60,24 +60,24 @@ def train(digits: Digits) -> nn.Sequential:
 
 
 def to_tensor(digits: Digits) -> Tensor:
-    """The enlarged images, float32 [N, 1, 48, 48] from 0 to 1."""
+    """Return the enlarged images, float32 [N, 1, 48, 48] from 0 to 1."""
     return torch.from_numpy(enlarge(digits.images).astype(np.float32) / PIXEL_MAX)
 
 
 def shifted(images: Tensor) -> Tensor:
-    """A batch moved by a few pixels in a random direction, so that the network does not learn positions by heart."""
+    """Shift a batch by a few pixels in a random direction, so that the network does not memorise positions."""
     down, right = torch.randint(-LARGEST_SHIFT, LARGEST_SHIFT + 1, (2,)).tolist()
     return torch.roll(images, (down, right), dims=(2, 3))
 
 
 def export(model: nn.Sequential, path: Path) -> None:
-    """Writes the network as ONNX, input ``image`` and output ``logits``, one image at a time."""
+    """Write the network as ONNX, input ``image`` and output ``logits``, one image at a time."""
     example = torch.zeros(1, 1, 48, 48)
     torch.onnx.export(model, (example,), str(path), input_names=["image"], output_names=["logits"], opset_version=13)
 
 
 def main(path: Path) -> None:
-    """Trains, says how good the network is on the held-out images, exports it."""
+    """Train the network, print its accuracy on the held-out images, export it."""
     training, held_out = load_split()
     model = train(training)
     with torch.no_grad():

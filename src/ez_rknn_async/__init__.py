@@ -7,8 +7,8 @@
 Where there is no NPU the same program runs on a simulated one.
 """
 
-import importlib.metadata as _metadata
 import logging as _logging
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from ._options.keywords import Rknpu2ProviderOptions, make_provider_options
@@ -72,14 +72,26 @@ __all__ = [
     "RknnTypeError",
 ]
 
-# The documented other names.
+# Documented aliases.
 make_rknpu2_provider_options = make_provider_options
 SessionIOBinding = IOBinding
 
-try:
-    __version__ = _metadata.version("ez-rknn-async")
-except _metadata.PackageNotFoundError:  # a source tree that was not installed
-    __version__ = "0+source"
+if _TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # Looked up when it is asked for: importing what finds it takes as long as importing the package.
+        from importlib import metadata
+
+        try:
+            version = metadata.version("ez-rknn-async")
+        except metadata.PackageNotFoundError:  # a source tree that was not installed
+            version = "0+source"
+        globals()[name] = version
+        return version
 
 
 def __dir__() -> list[str]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class RknnError(RuntimeError):
-    """Something failed; the root of every exception that this package raises on purpose.
+    """The root of every exception that this package raises on purpose.
 
     Attributes:
         code: the runtime's return code (negative), or None when no runtime call was involved.
@@ -42,7 +42,7 @@ class RknnError(RuntimeError):
         hint: str | None = None,
     ) -> None:
         text = f"{message}; {hint}" if hint else message
-        # Names of files may hold bytes that are no characters, with which a text could not be printed.
+        # File names may hold bytes that are not valid text, with which the message could not be printed.
         super().__init__(text.encode("utf-8", "backslashreplace").decode())
         self.code = code
         self.symbol = symbol
@@ -66,7 +66,7 @@ class RknnModelError(RknnError):
     """The model file is damaged, or not for this runtime or SoC.
 
     Attributes:
-        offset: where in the file the fault was found, in bytes, or None when it is not at one place.
+        offset: the offset of the fault in the file, in bytes, or None if it is not at one place.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class RknnTypeError(RknnError, TypeError):
 
 @contextmanager
 def naming(file: str | None) -> Iterator[None]:
-    """Let the text of a :class:`RknnModelError` raised inside begin with the file's name, unless it has it.
+    """Prefix a :class:`RknnModelError` raised inside with the file's name, unless its text has the name.
 
     ``file`` is None for a model that has no file.
     """

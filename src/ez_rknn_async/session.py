@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from ._host.callbacks import RESULTS, VALUES, check_callback
@@ -16,7 +17,7 @@ from ._running.futures import submit
 from ._running.pipeline import Pipeline
 from ._running.queue_timeout import QueueTimeout
 from ._running.retry import retried
-from ._running.streams import AsyncStream, Stream, check_stream
+from ._running.streams import Stream, check_stream
 from ._running.weight_lender import weight_lender
 from ._tensors.inputs import owned
 from ._tensors.outputs import select, selected
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ._options.providers import ProviderOptionsLike, Providers
     from ._options.run_options import RunOptionsLike
     from ._options.session_options import SessionOptions, SessionOptionsLike
+    from ._running.async_stream import AsyncStream
     from ._running.callback import Callback
     from ._running.futures import RunFuture
     from ._tensors.metadata import ModelMetadata
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 
 
 class InferenceSession(ProcessBound):
-    """A model on the NPU, with the interface of ONNX Runtime's session of that name.
+    """A model on the NPU, with the interface of ONNX Runtime's class of that name.
 
     Thread-safe: any number of threads may call any of its methods at once. Use it in a ``with`` block, or call
     :meth:`close`; a session that is dropped closes itself.
@@ -71,9 +73,8 @@ class InferenceSession(ProcessBound):
             providers: ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), with a ``UserWarning`` where there
                 is no NPU; ``"RKNPU2SimulatorExecutionProvider"`` for the simulated one; None for whichever there is.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
-            use_weight_from: the session whose weights stand for those that this model leaves out
-                (``remove_weight=True``). It may be closed before this one: its weights stay as long as they are used.
-            **kwargs: none; others are refused with advice.
+            use_weight_from: the session that lends the weights that this model leaves out (``remove_weight=True``). It
+                may be closed before this one: its weights stay as long as they are used.
 
         Raises:
             RknnModelError: the file cannot be opened, is damaged, or is not for this SoC or runtime.
@@ -99,8 +100,7 @@ class InferenceSession(ProcessBound):
     ) -> list[Array]:
         """Run one inference and return its outputs: C-contiguous arrays, new ones but for those in ``outputs``.
 
-        They are float32 unless the output is of an integer type without quantisation, or ``output_dtype`` is
-        ``"native"``.
+        They are float32 unless the output is a plain integer, or ``output_dtype`` is ``"native"``.
 
         Args:
             output_names: which outputs, in which order; None or empty for all.
@@ -135,7 +135,7 @@ class InferenceSession(ProcessBound):
         user_data: Any = None,
         run_options: RunOptionsLike = None,
     ) -> None:
-        """Queue one inference and return; ``callback(results, user_data, err)`` gets what comes of it.
+        """Queue one inference and return; ``callback(results, user_data, err)`` gets the outcome.
 
         The inputs are copied before this returns. The callback is called on the session's own thread: with the list of
         outputs and ``""``, or with None and the error's text. Callbacks come in the order of submission (provider
@@ -164,11 +164,11 @@ class InferenceSession(ProcessBound):
         Args:
             input_feed: as for :meth:`run`; it is copied before this returns. Or what :meth:`io_binding` returned: then
                 nothing is copied, and the result is the list of its output values.
-            output_names: which outputs, in which order; None or empty for all. A binding says so itself.
-            timeout: how many seconds to wait for a place in the queue; 0: do not wait; None: ``submit_timeout_ms``.
+            output_names: which outputs, in which order; None or empty for all. Not with a binding, which has its own.
+            timeout: the seconds to wait for a place in the queue; 0: do not wait; None: ``submit_timeout_ms``.
 
         Raises:
-            RknnValueError, RknnTypeError: the feed does not fit the model, or the timeout is no time.
+            RknnValueError, RknnTypeError: the feed does not fit the model, or the timeout is not a number of seconds.
             RknnInUseError, RknnTimeoutError: the binding or one of its values is in use; the queue stayed full.
         """
         executor, limit = self._deployment.executor, QueueTimeout.of(timeout)
@@ -182,7 +182,7 @@ class InferenceSession(ProcessBound):
     async def run_awaitable(
         self, output_names: Names, input_feed: Any, run_options: RunOptionsLike = None
     ) -> list[Array]:
-        """:meth:`run` for asyncio: ``outputs = await session.run_awaitable(None, feed)``.
+        """Run one inference from a coroutine: ``outputs = await session.run_awaitable(None, feed)``.
 
         No thread is used per call and nothing polls; while the queue is full the event loop goes on. Cancelling
         withdraws the task if no worker has taken it up. Loops in several threads may share a session. The feed is
@@ -190,8 +190,7 @@ class InferenceSession(ProcessBound):
         """
         settings, signature = of_one(run_options, "run_awaitable"), self._deployment.executor.signature
         wanted = select(output_names, signature.output_names, "run_awaitable(output_names, input_feed)")
-        # Copied once: when the inference is retried the caller may have changed the arrays.
-        feed = owned(input_feed, signature.input_names)
+        feed = owned(input_feed, signature.input_names)  # once: a retry must not see what the caller has changed since
         return selected(await awaitable.run_feed(self, feed, settings.outputs), wanted)
 
     def map(
@@ -204,12 +203,11 @@ class InferenceSession(ProcessBound):
 
         Args:
             feeds: an iterable of feeds, each as for :meth:`run`.
-            depth: how many are under way at once, at least 1; None: enough to keep every worker busy.
+            depth: the number under way at once, at least 1; None: enough to keep every worker busy.
             ordered: results in the order of the feeds; otherwise as they finish.
-            output_names: which outputs, in which order; None or empty for all.
         """
         depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map")
-        return Stream(feeds, lambda feed: self.submit(feed, output_names), depth=depth, ordered=ordered)
+        return Stream(feeds, partial(self.submit, output_names=output_names), depth=depth, ordered=ordered)
 
     def map_awaitable(
         self,
@@ -219,20 +217,20 @@ class InferenceSession(ProcessBound):
         ordered: bool = True,
         output_names: Names = None,
     ) -> AsyncStream:
-        """:meth:`map` for asyncio, also of asynchronous ``feeds``; leave it early with ``await stream.aclose()``."""
+        """Run :meth:`map` for coroutines, also on asynchronous ``feeds``; ``await stream.aclose()`` ends it early."""
         depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map_awaitable", asynchronous=True)
-        return AsyncStream(feeds, lambda feed: self.run_awaitable(output_names, feed), depth=depth, ordered=ordered)
+        run = partial(self.run_awaitable, output_names)
+        return awaitable.stream(feeds, run, depth=depth, ordered=ordered)
 
     def run_pipeline(
         self, input_feed: Any, depth: int = 3, reset: bool = False, output_names: Names = None
     ) -> list[Array] | None:
-        """Give in a frame and take out the outputs of the frame given in ``depth`` calls ago.
+        """Submit a frame and return the outputs of the frame submitted ``depth`` calls ago.
 
         Args:
             input_feed: as for :meth:`run`; it is copied before this returns.
-            depth: how many frames are under way; the first ``depth`` calls return None.
-            reset: start anew with this frame, dropping the results of those under way. So does another depth.
-            output_names: which outputs of this frame, in which order; None or empty for all.
+            depth: the number of frames under way; the first ``depth`` calls return None.
+            reset: start again with this frame, dropping the results of those under way. So does another depth.
 
         Raises as :meth:`run`; an error of an older frame is raised when its results are due.
         """
@@ -241,7 +239,7 @@ class InferenceSession(ProcessBound):
         return self._pipeline.step(lambda: self.submit(input_feed, output_names), depth, bool(reset))
 
     def drain_pipeline(self) -> list[list[Array]]:
-        """The outputs of the frames that :meth:`run_pipeline` has under way, oldest first; it is empty afterwards.
+        """Return the outputs of all frames that :meth:`run_pipeline` has under way, oldest first, and empty it.
 
         If a frame failed, its error is raised and it alone is taken out: call again for the outputs of the others.
         """
@@ -249,12 +247,12 @@ class InferenceSession(ProcessBound):
 
     @retried
     def io_binding(self) -> IOBinding:
-        """A new :class:`IOBinding`; refused if tensors are copied (provider option ``io_mode``)."""
+        """Make an :class:`IOBinding`; refused if tensors are copied (provider option ``io_mode``)."""
         return IOBinding(self)
 
     @retried
     def run_with_iobinding(self, iobinding: IOBinding, run_options: RunOptionsLike = None) -> None:
-        """Run one inference on the values that are bound, and wait for it; nothing is copied or allocated.
+        """Run one inference on the bound values, and wait for it; nothing is copied or allocated.
 
         Raises as :meth:`run`, and RknnInUseError while the binding or one of its values is in use.
         """
@@ -269,7 +267,7 @@ class InferenceSession(ProcessBound):
         user_data: Any = None,
         run_options: RunOptionsLike = None,
     ) -> None:
-        """Queue one inference on the values that are bound; ``callback(values, user_data, err)`` is told its end.
+        """Queue one inference on the bound values; ``callback(values, user_data, err)`` gets the outcome.
 
         As with :meth:`run_async`, but ``values`` is the list that ``iobinding.get_outputs()`` returns, or None with
         ``err``. Until then the binding and its values are in use.
@@ -283,7 +281,7 @@ class InferenceSession(ProcessBound):
     async def run_with_iobinding_awaitable(
         self, iobinding: IOBinding, run_options: RunOptionsLike = None
     ) -> list[OrtValue]:
-        """:meth:`run_with_iobinding` for asyncio; returns what ``iobinding.get_outputs()`` does."""
+        """Run one inference on the bound values from a coroutine; return what ``iobinding.get_outputs()`` does."""
         executor, request = binding_request(self, iobinding, run_options, "run_with_iobinding_awaitable")
         await awaitable.run(executor, request)
         return iobinding.results()
@@ -291,19 +289,19 @@ class InferenceSession(ProcessBound):
     def run_with_ort_values(
         self, output_names: Names, input_dict_ort_values: Mapping[str, OrtValue], run_options: RunOptionsLike = None
     ) -> list[OrtValue]:
-        """:meth:`run` with values instead of arrays: ours, or ONNX Runtime's own.
+        """Run one inference on values instead of arrays, ours or ONNX Runtime's own; see :meth:`run`.
 
-        What it returns is on the CPU, and values on the NPU are read; :meth:`run_with_iobinding` does without.
+        It reads values on the NPU, and returns values on the CPU; :meth:`run_with_iobinding` copies neither.
         """
         outputs = self.run(output_names, feed_of_values(input_dict_ort_values), run_options)
         return list(map(OrtValue.ortvalue_from_numpy, outputs))
 
     def get_native_inputs(self) -> list[NodeArg]:
-        """How the memory of a value for each input is laid out (provider option ``zero_copy_layout``)."""
+        """Describe the memory layout of a value for each input (provider option ``zero_copy_layout``)."""
         return [port.node_arg for port in ports_of(self._deployment.executor).inputs]
 
     def get_native_outputs(self) -> list[NodeArg]:
-        """How the memory of a value for each output is laid out; see :meth:`get_native_inputs`."""
+        """Describe the memory layout of a value for each output; see :meth:`get_native_inputs`."""
         return [port.node_arg for port in ports_of(self._deployment.executor).outputs]
 
     @property
@@ -317,31 +315,31 @@ class InferenceSession(ProcessBound):
         return list(self._deployment.executor.signature.output_names)
 
     def get_inputs(self) -> list[NodeArg]:
-        """The inputs: names, shapes in the layout that the user chose, types, quantisation."""
+        """Return the inputs: names, shapes in the layout that the user chose, types, quantisation."""
         return self._deployment.executor.signature.node_args()[0]
 
     def get_input_shapes(self) -> list[dict[str, list[int]]]:
-        """Each legal set of input shapes, ``{name: shape}``, largest first: one, or several for a dynamic model."""
+        """Return the legal sets of input shapes, ``{name: shape}``, largest first; several for a dynamic model."""
         return self._deployment.executor.signature.input_shapes()
 
     def get_outputs(self) -> list[NodeArg]:
-        """The outputs: names, shapes, types, quantisation."""
+        """Return the outputs: names, shapes, types, quantisation."""
         return self._deployment.executor.signature.node_args()[1]
 
     def get_modelmeta(self) -> ModelMetadata:
-        """What the model's author and the compiler wrote into the file."""
+        """Return the metadata that the model's author and the compiler wrote into the file."""
         return self._deployment.metadata
 
     def get_providers(self) -> list[str]:
-        """Where this session runs: ``["RKNPU2ExecutionProvider"]``, or ``["RKNPU2SimulatorExecutionProvider"]``."""
+        """Return the provider in use: ``["RKNPU2ExecutionProvider"]``, or ``["RKNPU2SimulatorExecutionProvider"]``."""
         return [self._deployment.provider]
 
     def get_session_options(self) -> SessionOptions:
-        """The session options in force."""
+        """Return the session options in force."""
         return self._deployment.session_options
 
     def get_provider_options(self) -> dict[str, dict[str, Any]]:
-        """The options in force, by provider, defaults included."""
+        """Return the options in force, by provider, defaults included."""
         return {self._deployment.provider: asdict(self._deployment.options)}
 
     def set_providers(self, providers: Providers = None, provider_options: ProviderOptionsLike = None) -> None:
@@ -354,21 +352,21 @@ class InferenceSession(ProcessBound):
         self._deployment.set_providers(providers, provider_options)
 
     def reset(self) -> None:
-        """Load the model again with the options in force: what to do when the device was lost and answers again.
+        """Load the model again with the options in force: for when the device was lost and answers again.
 
-        Every worker gets a fresh context, those included that were set aside or lost. The rest is as with
+        Every worker gets a fresh context, even one that was set aside or lost. The rest is as with
         :meth:`set_providers`; if it fails, because the device does not answer yet, it may be called again.
         """
         self._deployment.reset()
 
     @property
     def stats(self) -> SessionStats:
-        """What the session has done so far: tasks and load of each core, latency percentiles, memory."""
+        """The session's statistics: tasks and load of each core, latency percentiles, memory."""
         return self._deployment.executor.stats.read()
 
     @property
     def health(self) -> SessionHealth:
-        """How the workers are: whether they serve, fail, hang or are lost. See :meth:`reset`."""
+        """The health of the workers, which may be ready, failing, set aside or lost. See :meth:`reset`."""
         return read_health(self)
 
     def end_profiling(self) -> str:
@@ -381,7 +379,7 @@ class InferenceSession(ProcessBound):
         return self._deployment.profiler.end() if self._deployment.profiler is not None else ""
 
     def get_profiling_start_time_ns(self) -> int:
-        """When the profile began, in nanoseconds of ``CLOCK_MONOTONIC``; 0 without one."""
+        """Return the start of the profile, in nanoseconds of ``CLOCK_MONOTONIC``; 0 without one."""
         return self._deployment.profiler.start_ns if self._deployment.profiler is not None else 0
 
     def close(self, *, cancel: bool = False) -> None:

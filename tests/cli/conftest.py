@@ -1,4 +1,4 @@
-"""The command line, run in this process."""
+"""Fixtures that run the command line in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Ezrknn = Callable[..., str]
 
 @pytest.fixture
 def ezrknn(capsys: pytest.CaptureFixture[str]) -> Ezrknn:
-    """Runs the command, which must succeed and be silent on stderr; what it prints."""
+    """Run the command, which must succeed and be silent on stderr, and return what it prints."""
 
     def run(*arguments: object) -> str:
         status = main([str(argument) for argument in arguments])
@@ -27,7 +27,7 @@ def ezrknn(capsys: pytest.CaptureFixture[str]) -> Ezrknn:
 
 @pytest.fixture
 def ezrknn_refuses(capsys: pytest.CaptureFixture[str]) -> Ezrknn:
-    """Runs the command, which must fail with one line on stderr; that line."""
+    """Run the command, which must fail with one line on stderr, and return that line."""
 
     def run(*arguments: object) -> str:
         assert main([str(argument) for argument in arguments]) == 1

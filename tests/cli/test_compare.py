@@ -1,4 +1,4 @@
-"""``ezrknn compare``: what it measures, whom it blames, and what it draws."""
+"""``ezrknn compare``: the errors, the layer to blame, and the chart."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ def snr(ours: NDArray[Any], reference: NDArray[Any]) -> float:
     return float(10 * np.log10(np.square(reference.astype(np.float64)).sum() / noise))
 
 
-def test_the_errors_are_those_of_the_official_simulators_outputs(
-    residual: Path, ezrknn: Ezrknn, tmp_path: Path
-) -> None:
+def test_errors_match_those_of_the_official_simulators_outputs(residual: Path, ezrknn: Ezrknn, tmp_path: Path) -> None:
     """The original in ONNX Runtime beside what the official simulator computed for the compiled model."""
     model = recording("residual_int8")
     inputs, official = model.cases()[0]
@@ -67,9 +65,7 @@ def test_the_errors_are_those_of_the_official_simulators_outputs(
 
 
 @pytest.mark.parametrize("convolution", [1, 2, 3])
-def test_the_layer_with_a_planted_error_is_the_worst(
-    convolution: int, residual: Path, ezrknn: Ezrknn, data: Path
-) -> None:
+def test_blames_the_layer_with_a_planted_error(convolution: int, residual: Path, ezrknn: Ezrknn, data: Path) -> None:
     """One weight of the original is spoiled; everything behind it is wrong too, but only it is to blame."""
     original = onnx.load(residual)
     node = [node for node in original.graph.node if node.op_type == "Conv"][convolution]
@@ -90,8 +86,8 @@ def test_the_layer_with_a_planted_error_is_the_worst(
     assert name in report["advice"]
 
 
-def test_layers_are_in_the_order_of_execution_with_the_numbers_of_info(ezrknn: Ezrknn, data: Path) -> None:
-    """And the conversion of the inputs comes first."""
+def test_layers_are_in_execution_order_and_numbered_as_by_info(ezrknn: Ezrknn, data: Path) -> None:
+    """The conversion of the inputs comes first."""
     report = json.loads(ezrknn("compare", data / "residual_int8.rknn", "--layers", "--json"))
     described = json.loads(ezrknn("info", data / "residual_int8.rknn", "--json"))["layers"]
     assert report["layers"][0]["operator"] == "(input)"
@@ -116,7 +112,7 @@ def test_the_table_marks_the_worst_layer(ezrknn: Ezrknn, data: Path) -> None:
     assert "relu3" not in ezrknn("compare", data / "residual_int8.rknn"), "layers are shown on request only"
 
 
-# What quantisation, or float16, does to them is as bad as the comparison says.
+# Quantisation and float16 cost as much as the comparison says.
 LOSSY = {
     "masked_attention_int8": "the mask of -10000 is on the grid of the scores, and leaves them one step",
     "nv12_int8": "random planes have colours beyond those of red, green and blue from 0 to 255, where they are cut off",
@@ -128,8 +124,8 @@ LOSSY = {
 
 
 @pytest.mark.parametrize("model", EXECUTABLE, ids=lambda model: model.name)
-def test_every_model_can_be_compared_with_its_own_float_version(model: Any, ezrknn: Ezrknn) -> None:
-    """Quantised models lose some, float16 models nearly nothing, and the result is the same every time."""
+def test_compares_every_model_with_its_own_float_version(model: Any, ezrknn: Ezrknn) -> None:
+    """Quantised models lose some accuracy, float16 models nearly none, and the result is the same every time."""
     report = json.loads(ezrknn("compare", model.path, "--json", "--layers"))
     assert report["outputs"]
     assert report["layers_without_reference"] == 0
@@ -139,9 +135,7 @@ def test_every_model_can_be_compared_with_its_own_float_version(model: Any, ezrk
     assert json.loads(ezrknn("compare", model.path, "--json", "--layers")) == report
 
 
-def test_what_the_file_normalises_the_original_is_given_normalised(
-    originals: ModuleType, ezrknn: Ezrknn, data: Path, tmp_path: Path
-) -> None:
+def test_the_original_gets_normalised_inputs(originals: ModuleType, ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
     """The original knows nothing of the mean and standard deviation that the compiler was given."""
     onnx.save(originals.tiny_conv(), tmp_path / "original.onnx")
     model = data / "mean_std_int8.rknn"
@@ -151,8 +145,8 @@ def test_what_the_file_normalises_the_original_is_given_normalised(
         assert report["outputs"][0]["snr_db"] > 30
 
 
-def test_several_inferences_are_measured_together(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """Along the first dimension, also of a model whose calls have a batch."""
+def test_measures_several_inferences_together(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """They lie along the first dimension, also for a model whose calls have a batch."""
     inputs = recorded_inputs("batch4_int8", tmp_path)
     together = json.loads(ezrknn("compare", data / "batch4_int8.rknn", "--inputs", inputs, "--json"))
     assert together["samples"] == 4
@@ -168,7 +162,7 @@ def test_several_inferences_are_measured_together(ezrknn: Ezrknn, data: Path, tm
 
 
 def test_arrays_choose_the_shapes_of_a_dynamic_model(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """Unless --graph does."""
+    """--graph overrides them."""
     np.save(tmp_path / "x.npy", np.zeros((1, 3, 8, 8), np.float32))
     model = data / "dynamic_fp16.rknn"
     assert "graph 2 of 3" in ezrknn("compare", model, "--inputs", tmp_path / "x.npy")
@@ -177,7 +171,7 @@ def test_arrays_choose_the_shapes_of_a_dynamic_model(ezrknn: Ezrknn, data: Path,
 
 
 def test_errors_are_one_line(ezrknn_refuses: Ezrknn, data: Path, residual: Path, tmp_path: Path) -> None:
-    """Wrong names, wrong shapes, arrays that are missing or too many, and originals that are none."""
+    """Wrong names, wrong shapes, missing or superfluous arrays, and originals that are not models."""
     model = data / "two_inputs_int8.rknn"
     np.save(tmp_path / "x.npy", np.zeros((1, 5), np.float32))
     array = tmp_path / "x.npy"
@@ -202,8 +196,8 @@ def test_the_chart_has_a_row_for_every_layer(ezrknn: Ezrknn, data: Path, tmp_pat
     assert [title.split(" (")[0] for title in rows] == [layer["name"] for layer in report["layers"]]
 
 
-def test_a_chart_survives_any_name_and_any_number() -> None:
-    """Markup in names, errors that are nothing or everything, and values past the end of the scale."""
+def test_draws_a_chart_for_any_name_and_any_number() -> None:
+    """Names may hold markup, errors may be zero or total, and values may exceed the scale."""
     bars = [
         Bar("<a>&b", "Conv", math.inf, 0.0, False),
         Bar("x" * 200, "Conv", -math.inf, math.inf, True),
@@ -220,8 +214,8 @@ def test_a_chart_survives_any_name_and_any_number() -> None:
     assert "prefers-color-scheme: dark" in text
 
 
-def test_a_chart_of_nothing_is_a_chart() -> None:
-    """Of a reference that has no tensor of the same name."""
+def test_draws_an_empty_chart() -> None:
+    """The reference may have no tensor of the same name."""
     assert _rows(error_chart("title", "subtitle", [])) == []
 
 

@@ -20,7 +20,7 @@ Change = Callable[[dict[str, Any]], object]
 
 @pytest.fixture
 def board(data: Path) -> Callable[..., dict[str, Finding]]:
-    """Examine a recorded board, changed as the test likes, and return the findings by subject."""
+    """Examine a recorded board with the test's changes, and return the findings by subject."""
 
     def examined(name: str, change: Change = lambda files: None, **options: Any) -> dict[str, Finding]:
         recording = json.loads((data / "boards" / f"{name}.json").read_text(encoding="utf-8"))
@@ -35,8 +35,8 @@ def problems(findings: dict[str, Finding]) -> list[str]:
     return [subject for subject, finding in findings.items() if finding.status is Verdict.PROBLEM]
 
 
-def test_a_board_that_is_well_has_nothing_to_do(board: Callable[..., dict[str, Finding]]) -> None:
-    """Every line is OK, with what was found: board, driver, node, library, clocks in MHz, free SRAM."""
+def test_finds_nothing_to_do_on_a_healthy_board(board: Callable[..., dict[str, Finding]]) -> None:
+    """Every line is OK, with the value found: board, driver, node, library, clocks in MHz, free SRAM."""
     findings = board("rk3588")
     assert {finding.status for finding in findings.values()} == {Verdict.OK}
     assert findings["SoC"].text == "RK3588, Orange Pi 5 Plus"
@@ -46,23 +46,23 @@ def test_a_board_that_is_well_has_nothing_to_do(board: Callable[..., dict[str, F
     assert findings["SRAM"].text == "956 of 956 KiB are free"
 
 
-def test_a_closed_device_node_names_the_group_to_join(board: Callable[..., dict[str, Finding]]) -> None:
-    """The commonest trouble on a fresh image: the vendor's library only says that it found no device."""
+def test_names_the_group_to_join_for_a_closed_device_node(board: Callable[..., dict[str, Finding]]) -> None:
+    """This is the commonest trouble on a fresh image, and the vendor's library only says that it found no device."""
     finding = board("rk3566")["device nodes"]
     assert finding.status is Verdict.PROBLEM
     assert "/dev/rknpu (0660 root:video)" in finding.text
     assert finding.advice.startswith("sudo usermod -aG video orangepi")
 
 
-def test_render_nodes_do_not_count_since_the_library_does_not_open_them(
+def test_render_nodes_do_not_count(
     board: Callable[..., dict[str, Finding]],
 ) -> None:
-    """A user of group render alone has a node that he may open, and yet cannot run models."""
+    """The library does not open them: a user in group render alone can open a node, yet cannot run models."""
     recording_group = {"/dev/dri/card1": {"mode": "0600", "user": "root", "group": "root"}}
     assert problems(board("rk3588", lambda files: files.update(recording_group))) == ["device nodes"]
 
 
-def test_clocks_that_stand_low_are_warned_of_with_the_command_that_raises_them(
+def test_warns_of_low_clocks_with_the_command_that_raises_them(
     board: Callable[..., dict[str, Finding]],
 ) -> None:
     """Published frame rates are of boards at full clock."""
@@ -73,8 +73,8 @@ def test_clocks_that_stand_low_are_warned_of_with_the_command_that_raises_them(
     assert problems(findings) == []
 
 
-def test_the_mainline_driver_is_explained(board: Callable[..., dict[str, Finding]]) -> None:
-    """With rocket the NPU is there and works, but not for this library; nothing else is worth saying."""
+def test_explains_the_mainline_driver(board: Callable[..., dict[str, Finding]]) -> None:
+    """With rocket the NPU works, but not for this library; nothing else is worth saying."""
     findings = board("rk3588_mainline")
     assert problems(findings) == ["driver"]
     assert "rocket" in findings["driver"].text
@@ -90,10 +90,8 @@ def test_the_mainline_driver_is_explained(board: Callable[..., dict[str, Finding
         ("/usr/lib/librknnrt.so", "librknnrt"),
     ],
 )
-def test_what_is_missing_is_the_problem_that_is_named(
-    remove: str, subject: str | None, board: Callable[..., dict[str, Finding]]
-) -> None:
-    """One thing is taken away from a good board, and only that is found; a hidden version is no problem."""
+def test_names_the_missing_part(remove: str, subject: str | None, board: Callable[..., dict[str, Finding]]) -> None:
+    """Take one part away from a good board: only that is found, and a hidden version is no problem."""
 
     def change(files: dict[str, Any]) -> None:
         doomed = [remove] if subject != "driver" else [remove, "/sys/module/rknpu"]
@@ -104,23 +102,23 @@ def test_what_is_missing_is_the_problem_that_is_named(
     assert problems(board("rk3588", change)) == ([subject] if subject else [])
 
 
-def test_a_disabled_npu_is_found_in_the_device_tree(board: Callable[..., dict[str, Finding]]) -> None:
+def test_finds_a_disabled_npu_in_the_device_tree(board: Callable[..., dict[str, Finding]]) -> None:
     """Several vendors ship images with the node disabled."""
     disabled = {"/proc/device-tree/npu@fdab0000/status": {"text": "disabled\0"}}
     assert "device tree" in problems(board("rk3588", lambda files: files.update(disabled)))
 
 
 @pytest.mark.parametrize(("version", "status"), [("0.6.4", Verdict.PROBLEM), ("0.8.2", Verdict.WARNING)])
-def test_old_drivers(version: str, status: Verdict, board: Callable[..., dict[str, Finding]]) -> None:
-    """The library refuses what is older than 0.7.0, and grumbles up to 0.8.7."""
+def test_reports_old_drivers(version: str, status: Verdict, board: Callable[..., dict[str, Finding]]) -> None:
+    """The library refuses drivers older than 0.7.0, and complains up to 0.8.7."""
     old = {"/sys/module/rknpu/version": {"text": version + "\n"}}
     assert board("rk3588", lambda files: files.update(old))["driver"].status is status
 
 
-def test_a_model_for_another_soc_or_of_a_newer_toolkit(
+def test_reports_a_model_for_another_soc_or_from_a_newer_toolkit(
     board: Callable[..., dict[str, Finding]], root: Path, data: Path
 ) -> None:
-    """The committed model is for the RK3588, by a toolkit of 2.5."""
+    """The committed model is for the RK3588, from toolkit 2.5."""
     model = str(root / "examples" / "digits" / "digits_i8.rknn")
     assert board("rk3588", model=model)["model"].status is Verdict.WARNING
     newer = {"/usr/lib/librknnrt.so": {"text": "librknnrt version: 2.5.0"}}
@@ -132,15 +130,15 @@ def test_a_model_for_another_soc_or_of_a_newer_toolkit(
     assert board("rk3588", model=str(data / "README.md"))["model"].status is Verdict.PROBLEM
 
 
-def test_an_environment_that_asks_for_the_simulated_npu_is_warned_of(board: Callable[..., dict[str, Finding]]) -> None:
-    """Easily forgotten in a shell's start-up file."""
+def test_warns_of_an_environment_that_asks_for_the_simulated_npu(board: Callable[..., dict[str, Finding]]) -> None:
+    """The variable is easily forgotten in a shell's start-up file."""
     assert board("rk3588", env={ENVIRONMENT[0]: "simulator"})["librknnrt"].status is Verdict.WARNING
 
 
-def test_a_library_that_the_environment_names_has_to_be_there(
+def test_reports_a_missing_library_named_by_the_environment(
     board: Callable[..., dict[str, Finding]], tmp_path: Path
 ) -> None:
-    """Sessions would refuse to be made, with an NPU and without."""
+    """Opening a session would fail, with an NPU and without."""
     env = {ENVIRONMENT[1]: "/opt/librknnrt.so"}
     findings = [board("rk3588", env=env)["librknnrt"], *examine(LiveTree(), env)]
     said = [finding for finding in findings if finding.subject == "librknnrt"]
@@ -155,10 +153,10 @@ def test_a_library_that_the_environment_names_has_to_be_there(
 
 
 @pytest.mark.skipif(rockchip_soc() is not None, reason="this machine has an NPU")
-def test_a_machine_without_an_npu_says_so_and_that_the_simulated_one_works(
+def test_says_that_a_machine_without_an_npu_can_simulate_one(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The exit status is 0: there is nothing to repair; what was recorded says the same again."""
+    """The exit status is 0, as there is nothing to repair; a recording of the machine gives the same report."""
     recording = tmp_path / "machine.json"
     assert main(["doctor", "--json", "--record", str(recording)]) == 0
     first = capsys.readouterr().out
@@ -166,12 +164,12 @@ def test_a_machine_without_an_npu_says_so_and_that_the_simulated_one_works(
     assert "no Rockchip NPU" in first
     assert "ready" in first
     assert main(["doctor", "--json", "--tree", str(recording)]) == 0
-    # Whether the simulated NPU works is no question of the recorded machine.
+    # The recorded machine does not tell if the simulated NPU works.
     assert json.loads(capsys.readouterr().out) == json.loads(first)[:1]
 
 
-def test_the_exit_status_tells_of_problems(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """For scripts: 1 with a problem, 0 with none; the advice stands under its line."""
+def test_the_exit_status_is_1_if_there_is_a_problem(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Scripts rely on it; the advice stands under its line."""
     for name, status, verdict in (
         ("rk3588", 0, "Ready."),
         ("rk3576", 0, "Ready, with 2 warnings."),
@@ -183,14 +181,14 @@ def test_the_exit_status_tells_of_problems(data: Path, capsys: pytest.CaptureFix
     assert "-> sudo usermod" in output
 
 
-def test_what_is_no_recording_is_refused_in_words(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file given by mistake."""
+def test_rejects_a_file_that_is_not_a_recording(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Such a file is given by mistake."""
     assert main(["doctor", "--tree", str(data / "README.md")]) == 1
     assert "no recording" in capsys.readouterr().err
 
 
-def test_this_machine_is_read_as_it_is(tmp_path: Path) -> None:
-    """Device nodes with owner and mode, a library's version in the middle of its bytes, files nobody may read."""
+def test_reads_this_machine(tmp_path: Path) -> None:
+    """It has device nodes with owner and mode, a library with its version amid its bytes, and unreadable files."""
     tree = LiveTree()
     null = tree.node("/dev/null")
     assert null is not None

@@ -1,4 +1,4 @@
-"""``ezrknn export``: what it writes, run in plain ONNX Runtime."""
+"""``ezrknn export``: the files it writes, run in plain ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EXECUTABLE = executable()
 
 
 def run_plainly(file: Path, arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """As any program would: ONNX Runtime with its own settings, arrays in the order of the inputs."""
+    """Run a file in ONNX Runtime with its own settings, arrays in the order of the inputs, as any program would."""
     options = ort.SessionOptions()
     options.log_severity_level = 4
     # On processors without VNNI its fused int8 products saturate at 16 bits otherwise: cosine 0.9986 for attention.
@@ -46,7 +46,7 @@ def run_plainly(file: Path, arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
 
 
 def first_inference(model: Recording) -> tuple[list[NDArray[Any]], list[NDArray[Any]]]:
-    """Of a batch, the first of its inferences."""
+    """Return the first inference of a batch."""
     inputs, outputs = model.cases()[0]
     batch = model.entry["batch"]
     return ([np.split(array, batch)[0] for array in arrays] for arrays in (inputs, outputs))  # type: ignore[return-value]
@@ -58,10 +58,10 @@ def first_graph(model: Recording) -> Graph:
 
 
 @pytest.mark.parametrize("model", EXECUTABLE, ids=lambda model: model.name)
-def test_the_exported_model_computes_what_the_official_simulator_computes(
+def test_exported_models_compute_what_the_official_simulator_computes(
     model: Recording, ezrknn: Ezrknn, tmp_path: Path
 ) -> None:
-    """In plain ONNX Runtime, whose fusions the file has to withstand."""
+    """The file has to withstand the fusions of plain ONNX Runtime."""
     file = tmp_path / "model.onnx"
     inputs, expected = first_inference(model)
     with load(str(model.path)) as loaded:
@@ -75,8 +75,9 @@ def test_the_exported_model_computes_what_the_official_simulator_computes(
 
 
 @pytest.mark.parametrize("name", ["residual_int8", "mean_std_fp16", "two_inputs_int8", "block_fp16", "tokens_fp16"])
-def test_the_exported_model_computes_what_a_session_computes(name: str, ezrknn: Ezrknn, tmp_path: Path) -> None:
-    """Within one unit of a quantised output's scale: other threads and kernels may break a tie the other way.
+def test_exported_models_compute_what_a_session_computes(name: str, ezrknn: Ezrknn, tmp_path: Path) -> None:
+    """Results agree within one unit of a quantised output's scale: other threads and kernels may break a tie the other
+    way.
 
     Not for int8 models with a mean: a board's fixed-point conversion of images cuts off where ONNX rounds.
     """
@@ -96,10 +97,11 @@ def test_the_exported_model_computes_what_a_session_computes(name: str, ezrknn: 
 
 @pytest.mark.parametrize("options", [[], ["--float"]], ids=["quantised", "float"])
 @pytest.mark.parametrize("model", EXECUTABLE, ids=lambda model: model.name)
-def test_the_exported_model_is_valid_and_readable(
+def test_exported_models_are_valid_and_readable(
     model: Recording, options: list[str], ezrknn: Ezrknn, tmp_path: Path
 ) -> None:
-    """It passes the checker with inferred shapes, tensors and nodes keep their names, and no name is used twice."""
+    """The model passes the checker with inferred shapes, tensors and nodes keep their names, and no name is used
+    twice."""
     file = tmp_path / "model.onnx"
     ezrknn("export", model.path, "-o", file, *options)
     exported, graph = onnx.load(file), first_graph(model)
@@ -119,13 +121,13 @@ def test_the_exported_model_is_valid_and_readable(
 
 
 def test_a_quantised_model_has_qdq_and_its_float_version_has_none(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """Neither quantisation nor rounding to float16 is left with --float; the weights are the same numbers."""
+    """--float drops both quantisation and rounding to float16; the weights are the same numbers."""
     operators, weights = [], []
     for options in ([], ["--float"]):
         ezrknn("export", data / "residual_int8.rknn", "-o", tmp_path / "model.onnx", *options)
         graph = onnx.load(tmp_path / "model.onnx").graph
         operators.append(Counter(node.op_type for node in graph.node))
-        # An average of quantised numbers is a convolution too, but has no weights of the file.
+        # An average of quantised numbers is a convolution too, but without weights in the file.
         kernels = [t for t in graph.initializer if t.name.startswith("Conv") and t.name.endswith("/W")]
         weights.append({t.name: onnx.numpy_helper.to_array(t) for t in kernels})
     assert operators[0]["QuantizeLinear"] == operators[0]["DequantizeLinear"] > 5
@@ -138,7 +140,7 @@ def test_a_quantised_model_has_qdq_and_its_float_version_has_none(ezrknn: Ezrknn
 
 
 def test_scales_and_bounds_are_scalars(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """ONNX wants it so; ONNX Runtime refuses some quantised operators otherwise."""
+    """ONNX requires it, and ONNX Runtime refuses some quantised operators otherwise."""
     ezrknn("export", data / "residual_int8.rknn", "-o", tmp_path / "model.onnx")
     constants = onnx.load(tmp_path / "model.onnx").graph.initializer
     scalars = [t for t in constants if t.name.endswith(("_scale", "_zero_point", "/min", "/max"))]
@@ -146,16 +148,16 @@ def test_scales_and_bounds_are_scalars(ezrknn: Ezrknn, data: Path, tmp_path: Pat
     assert [t.name for t in scalars if t.dims] == []
 
 
-def test_mean_and_standard_deviation_are_in_the_graph(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """The input is the user's image, not what the network makes of it."""
+def test_the_graph_normalises_its_input(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """The input is the user's image, before mean and standard deviation."""
     ezrknn("export", data / "mean_std_fp16.rknn", "-o", tmp_path / "model.onnx")
     nodes = onnx.load(tmp_path / "model.onnx").graph.node
     assert [node.op_type for node in nodes][:2] == ["Sub", "Div"]
     assert nodes[0].input[0] == "x"
 
 
-def test_the_largest_shapes_are_exported_unless_others_are_chosen(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """And the command says which it took."""
+def test_exports_the_largest_shapes_by_default(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """The command says which shapes it took."""
     file, sizes = tmp_path / "model.onnx", []
     text = ezrknn("export", data / "dynamic_fp16.rknn", "-o", file)
     assert "graph 0 of 3 (x 1x3x16x16)" in text
@@ -166,7 +168,7 @@ def test_the_largest_shapes_are_exported_unless_others_are_chosen(ezrknn: Ezrknn
 
 
 def test_the_file_says_where_it_comes_from(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """Metadata that Netron shows, the same as in the command's JSON."""
+    """Netron shows this metadata; the command's JSON has the same."""
     file = tmp_path / "model.onnx"
     description = json.loads(ezrknn("export", data / "rk3566_block_int8.rknn", "-o", file, "--json"))
     exported = onnx.load(file)
@@ -180,16 +182,16 @@ def test_the_file_says_where_it_comes_from(ezrknn: Ezrknn, data: Path, tmp_path:
     assert description["bytes"] == file.stat().st_size
 
 
-def test_without_o_the_file_is_beside_the_model(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """MODEL.onnx for MODEL.rknn."""
+def test_writes_beside_the_model_by_default(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """MODEL.rknn becomes MODEL.onnx."""
     copy = tmp_path / "mine.rknn"
     copy.write_bytes((data / "batch4_int8.rknn").read_bytes())
     assert "one of the 4 inferences" in ezrknn("export", copy)
     onnx.checker.check_model(onnx.load(tmp_path / "mine.onnx"))
 
 
-def test_the_model_itself_is_never_overwritten(ezrknn_refuses: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """Whatever -o says."""
+def test_never_overwrites_the_model_itself(ezrknn_refuses: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """Not even if -o names it."""
     copy = tmp_path / "mine.rknn"
     content = (data / "block_int8.rknn").read_bytes()
     copy.write_bytes(content)
@@ -197,10 +199,10 @@ def test_the_model_itself_is_never_overwritten(ezrknn_refuses: Ezrknn, data: Pat
     assert copy.read_bytes() == content
 
 
-def test_weights_too_large_for_one_message_go_to_a_file_of_their_own(
+def test_weights_too_large_for_one_message_go_to_a_separate_file(
     ezrknn: Ezrknn, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ONNX's own way around the limit of protobuf; exporting again does not append to it."""
+    """It is ONNX's own way around the limit of protobuf; exporting again does not append to the file."""
     monkeypatch.setattr(command, "_LARGEST_MESSAGE", 1000)
     file = tmp_path / "model.onnx"
     inputs, expected = first_inference(recording("residual_int8"))
@@ -214,7 +216,7 @@ def test_weights_too_large_for_one_message_go_to_a_file_of_their_own(
 
 
 def custom_operator(name: str, **expected: Any) -> type[OpRun]:
-    """What a program that runs an exported model brings for a custom operator: here for ONNX's own evaluator."""
+    """Return a custom operator for ONNX's own evaluator, as a program that runs an exported model brings it."""
 
     def run(self: OpRun, *operands: Any, **attributes: Any) -> tuple[Any, ...]:
         given = {key: list(value) if isinstance(value, np.ndarray) else value for key, value in attributes.items()}
@@ -224,8 +226,9 @@ def custom_operator(name: str, **expected: Any) -> type[OpRun]:
     return type(name, (OpRun,), {"op_domain": "ez_rknn_async.custom", "_run": run})
 
 
-def test_custom_operators_are_nodes_of_a_domain_of_their_own(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """With the attributes of the file, and with float32 on both sides: who has the functions can run the model."""
+def test_custom_operators_are_nodes_of_a_separate_domain(ezrknn: Ezrknn, data: Path, tmp_path: Path) -> None:
+    """They keep the file's attributes and take and give float32, so a program that has the functions can run the
+    model."""
     file = tmp_path / "model.onnx"
     ezrknn("export", data / "custom_blend_fp16.rknn", "-o", file)
     model = onnx.load(file)
@@ -241,7 +244,7 @@ def test_custom_operators_are_nodes_of_a_domain_of_their_own(ezrknn: Ezrknn, dat
 
 
 def test_errors_are_one_line(ezrknn_refuses: Ezrknn, data: Path, tmp_path: Path) -> None:
-    """A graph that does not exist, a model that cannot be executed, a place that cannot be written to."""
+    """A graph that does not exist, a model that cannot be executed, an unwritable path."""
     file = tmp_path / "model.onnx"
     assert "no graph 3; it has 3" in ezrknn_refuses("export", data / "dynamic_fp16.rknn", "-o", file, "--graph", 3)
     assert "GRU" in ezrknn_refuses("export", data / "gru_clip_fp16.rknn", "-o", file)
@@ -252,10 +255,10 @@ def test_errors_are_one_line(ezrknn_refuses: Ezrknn, data: Path, tmp_path: Path)
 
 @pytest.mark.parametrize("arguments", [["export", "-o", "model.onnx"], ["compare"]], ids=["export", "compare"])
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
-def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+def test_names_a_missing_package_and_the_extra_that_brings_it(
     arguments: list[str], package: str, data: Path, tmp_path: Path
 ) -> None:
-    """On a board neither is installed; export works without ONNX Runtime."""
+    """Neither is installed on a board; export works without ONNX Runtime."""
     script = f"import sys; sys.modules[{package!r}] = None; from ez_rknn_async.cli import main; sys.exit(main())"
     command, *options = arguments
     done = subprocess.run(

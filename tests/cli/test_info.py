@@ -30,12 +30,12 @@ def ezrknn_info(capsys: pytest.CaptureFixture[str], data: Path) -> Callable[...,
 
 
 def described(ezrknn_info: Callable[..., str], name: str) -> dict[str, Any]:
-    """The command's JSON."""
+    """Return the command's JSON."""
     return json.loads(ezrknn_info(name, "--json"))
 
 
-def test_json_says_what_was_compiled(ezrknn_info: Callable[..., str]) -> None:
-    """Target, versions, inputs with their quantisation and preprocessing, outputs, layers."""
+def test_json_describes_the_compiled_model(ezrknn_info: Callable[..., str]) -> None:
+    """It has target, versions, inputs with their quantisation and preprocessing, outputs and layers."""
     model = described(ezrknn_info, "mean_std_int8")
     assert model["target_platform"] == "rk3588"
     assert model["toolkit_version"] == "2.5.0"
@@ -52,18 +52,18 @@ def test_json_says_what_was_compiled(ezrknn_info: Callable[..., str]) -> None:
     assert 0 < layer["weight_bytes"] <= model["weight_bytes"] <= model["file_bytes"]
 
 
-def test_a_layer_is_shown_by_a_result_that_somebody_wants(ezrknn_info: Callable[..., str]) -> None:
-    """Of an LSTM of which only the last state is used, that one: the first result in the file is none."""
+def test_a_layer_is_shown_by_a_result_that_is_used(ezrknn_info: Callable[..., str]) -> None:
+    """If only the last state of an LSTM is used, that one counts, not its first result in the file."""
     (layer,) = described(ezrknn_info, "last_state_fp16")["layers"]
     assert (layer["outputs"], layer["shape"], layer["dtype"]) == (["y"], [1, 1, 10], "float16")
 
 
-def test_json_says_with_how_many_cores_a_model_can_run(ezrknn_info: Callable[..., str]) -> None:
-    """What tensor parallelism needs to know."""
+def test_json_lists_the_core_counts_a_model_can_run_with(ezrknn_info: Callable[..., str]) -> None:
+    """Tensor parallelism depends on it."""
     assert described(ezrknn_info, "snippet")["core_modes"] == [1, 2, 3]
 
 
-def test_the_batch_of_one_call_is_in_the_shapes(ezrknn_info: Callable[..., str]) -> None:
+def test_shapes_include_the_batch_of_one_call(ezrknn_info: Callable[..., str]) -> None:
     """The graph has batch 1 and runs four times; a program passes four images."""
     model = described(ezrknn_info, "batch4_int8")
     assert model["batch_size"] == 4
@@ -82,7 +82,7 @@ def test_text_shows_every_layer_and_the_sizes(ezrknn_info: Callable[..., str]) -
     assert all(line == line.rstrip() for line in text.splitlines())
 
 
-def test_text_shows_what_only_some_models_have(ezrknn_info: Callable[..., str]) -> None:
+def test_text_shows_features_that_only_some_models_have(ezrknn_info: Callable[..., str]) -> None:
     """Dynamic shapes, the custom string, and advice for a model that runs on one core only."""
     assert "dynamic shape of x" in ezrknn_info("dynamic_fp16")
     assert "1x3x12x12" in ezrknn_info("dynamic_fp16")
@@ -99,8 +99,8 @@ def test_every_committed_model_can_be_described(ezrknn_info: Callable[..., str],
             assert described(ezrknn_info, file.stem)["layers"], file.stem
 
 
-def test_layers_adds_modelled_times(ezrknn_info: Callable[..., str]) -> None:
-    """Per layer and in sum, for each number of cores that the SoC has, and never called measured."""
+def test_the_option_layers_adds_modelled_times(ezrknn_info: Callable[..., str]) -> None:
+    """Times are per layer and in total, for each number of cores of the SoC, and never called measured."""
     modelled = json.loads(ezrknn_info("block_int8", "--layers", "--json"))["modelled"]
     assert modelled["soc"] == "rk3588"
     for cores, total in enumerate(modelled["milliseconds"]):

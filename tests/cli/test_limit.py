@@ -1,4 +1,4 @@
-"""What ``ezrknn bench`` says limits the throughput."""
+"""The limit of throughput that ``ezrknn bench`` reports."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ QUIET = {"queue": 2.0, "input": 0.0, "npu": 1.0, "output": 0.0, "callback": 0.01
         (dict.fromkeys(QUIET, 0.0), 0.0, "Limited by"),
     ],
 )
-def test_the_longest_stage_is_named_with_what_to_do(split: dict[str, float], computing: float, words: str) -> None:
-    """Each kind of limit in turn; a measurement of nothing says something too."""
+def test_names_the_longest_stage_and_advises(split: dict[str, float], computing: float, words: str) -> None:
+    """Each kind of limit in turn; an empty measurement gets a text too."""
     assert words in limit(split, computing, 1)
 
 
-def test_more_threads_are_not_advised_to_who_has_them() -> None:
-    """The advice is about what the user has not tried."""
+def test_does_not_advise_threads_that_are_already_there() -> None:
+    """Advice is about options that the user has not tried."""
     assert "threads_per_core" not in limit({**QUIET, "input": 0.5}, 0.6, 2)

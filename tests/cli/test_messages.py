@@ -1,4 +1,4 @@
-"""Mistakes on the command line, answered in its own words: flags, and no keyword arguments."""
+"""Mistakes on the command line: messages name flags, not keyword arguments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ez_rknn_async.cli.limit import limit
 from .conftest import Ezrknn
 
 SIMULATOR = ["--runtime-library", "simulator"]
-# Words of the Python interface, of which the command line has others.
+# Terms of the Python interface for which the command line has others.
 PYTHON = re.compile(r"provider option|run option|(layout|io_mode|schedule|tp_mode|simulator)='|session\.|reset\(\)")
 
 
@@ -52,8 +52,8 @@ ARGUMENTS: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize("mistake", ARGUMENTS)
-def test_a_wrong_argument_is_named_by_its_flag(data: Path, image: Path, ezrknn_refuses: Ezrknn, mistake: str) -> None:
-    """What is to be corrected is what was typed."""
+def test_names_the_flag_of_a_wrong_argument(data: Path, image: Path, ezrknn_refuses: Ezrknn, mistake: str) -> None:
+    """The user corrects what they typed."""
     arguments, words = ARGUMENTS[mistake]
     said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", "--input", image, *SIMULATOR, *arguments)
     assert words in said
@@ -69,18 +69,18 @@ def test_a_wrong_argument_is_named_by_its_flag(data: Path, image: Path, ezrknn_r
         ((4, 3, 16, 16), "set --dispatch-batch"),
     ],
 )
-def test_a_wrong_shape_is_answered_with_flags(
+def test_advises_flags_for_a_wrong_shape(
     data: Path, tmp_path: Path, ezrknn_refuses: Ezrknn, shape: tuple[int, ...], words: str
 ) -> None:
-    """The same advice as in Python, in the words of this interface."""
+    """The advice is the same as in Python, in the terms of this interface."""
     np.save(tmp_path / "x.npy", np.zeros(shape, np.float32))
     said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", tmp_path / "x.npy")
     assert words in said
     assert not PYTHON.search(said)
 
 
-def test_what_is_advised_works(data: Path, tmp_path: Path, ezrknn: Ezrknn) -> None:
-    """--layout nhwc for a frame as a camera gives it, and --dispatch-batch for several."""
+def test_advised_flags_work(data: Path, tmp_path: Path, ezrknn: Ezrknn) -> None:
+    """--layout nhwc serves a frame from a camera, and --dispatch-batch several frames."""
     np.save(tmp_path / "x.npy", np.zeros((4, 16, 16, 3), np.uint8))
     flags = ["--layout", "nhwc", "--dispatch-batch", "--output-dir", tmp_path]
     ezrknn("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", tmp_path / "x.npy", *flags)
@@ -94,15 +94,15 @@ def test_any_provider_option_can_be_given(data: Path, image: Path, tmp_path: Pat
     assert np.load(tmp_path / "y.npy").dtype == np.int8
 
 
-def test_a_wrong_input_name_is_answered_as_in_python(data: Path, image: Path, ezrknn_refuses: Ezrknn) -> None:
-    """With the nearest of the model's own, and all of them."""
+def test_a_wrong_input_name_gets_the_nearest_name(data: Path, image: Path, ezrknn_refuses: Ezrknn) -> None:
+    """As in Python, all names of the model follow."""
     said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", f"X={image}")
     assert said == "ezrknn: the model has no input 'X'; did you mean 'x'?; the model's inputs are 'x'"
     said = ezrknn_refuses("compare", data / "tiny_conv_int8.rknn", "--inputs", f"X={image}")
     assert "did you mean 'x'?" in said
 
 
-def test_compare_says_which_order_it_takes(data: Path, tmp_path: Path, ezrknn_refuses: Ezrknn) -> None:
+def test_compare_names_its_only_input_order(data: Path, tmp_path: Path, ezrknn_refuses: Ezrknn) -> None:
     """It has no --layout, so that is not advised."""
     np.save(tmp_path / "x.npy", np.zeros((16, 16, 3), np.float32))
     said = ezrknn_refuses("compare", data / "tiny_conv_int8.rknn", "--inputs", tmp_path / "x.npy")
@@ -114,15 +114,15 @@ def test_compare_says_which_order_it_takes(data: Path, tmp_path: Path, ezrknn_re
 def test_a_missing_custom_operator_names_the_flag(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Also in the warning at the beginning."""
+    """The warning at the start names it too."""
     np.save(tmp_path / "x.npy", np.zeros((1, 3, 8, 8), np.float32))
     model = data / "custom_operator_fp16.rknn"
     assert main(["run", str(model), *SIMULATOR, "--input", str(tmp_path / "x.npy")]) == 1
     assert "no plug-in brings them: give its path with --custom-op" in capsys.readouterr().err
 
 
-def test_what_limits_the_throughput_is_cured_with_flags() -> None:
-    """`ezrknn bench` says it, and so does the library's own function elsewhere."""
+def test_advises_flags_against_the_limit_of_throughput() -> None:
+    """`ezrknn bench` and the library's own function use one text."""
     split = {"queue": 9.0, "input": 1.0, "npu": 1.0, "output": 1.0, "callback": 0.0}
     with speaking(COMMAND_LINE):
         said = limit(split, 0.5, 1)
@@ -130,30 +130,30 @@ def test_what_limits_the_throughput_is_cured_with_flags() -> None:
         assert words in said
 
 
-def test_every_flag_exists() -> None:
-    """What a message names can be typed."""
+def test_every_flag_in_a_message_exists() -> None:
+    """The user can type what a message names."""
     for flag in FLAGS.values():
         given = [flag] if flag == "--dispatch-batch" else [flag, "1"]
         parser().parse_args(["run", "model.rknn", *given])
 
 
-def test_values_are_written_as_a_shell_takes_them() -> None:
-    """Ready to be copied."""
+def test_values_are_quoted_for_a_shell() -> None:
+    """They are ready to be copied."""
     assert written("layout", "nhwc") == "--layout nhwc"
     assert written("schedule", [0, 1, 2]) == "--schedule 0,1,2"
     assert written("simulator", "a b") == "--simulator 'a b'"
     assert written("enable_pacing", True) == "--option enable_pacing=1"
 
 
-def test_the_words_are_pythons_again_afterwards(data: Path, ezrknn_refuses: Ezrknn) -> None:
-    """The command can be run from a program."""
+def test_messages_use_python_terms_again_afterwards(data: Path, ezrknn_refuses: Ezrknn) -> None:
+    """A program may run the command and then use the package."""
     ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR)
     assert provider_option("layout", "nhwc") == "the provider option layout='nhwc'"
     assert option("layout") == "layout"
 
 
 def test_a_warning_is_one_line(data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the place in the source, which means nothing on a command line."""
+    """The place in the source means nothing on a command line."""
 
     def warn(_: object) -> int:
         warnings.warn("beware", UserWarning, stacklevel=1)
@@ -166,10 +166,10 @@ def test_a_warning_is_one_line(data: Path, capsys: pytest.CaptureFixture[str], m
     assert capsys.readouterr().err.splitlines()[0] == "ezrknn: warning: beware"
 
 
-def test_an_unforeseen_error_says_what_it_is(
+def test_reports_an_unforeseen_error_in_one_line(
     data: Path, ezrknn_refuses: Ezrknn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In one line, with the way to see more."""
+    """The line names the flag that shows more."""
 
     def fail(_: object) -> None:
         raise KeyError("x\ny")
@@ -180,7 +180,7 @@ def test_an_unforeseen_error_says_what_it_is(
     assert said.endswith("(--debug shows where)")
 
 
-def test_a_folder_that_cannot_be_made_is_named(data: Path, image: Path, ezrknn_refuses: Ezrknn) -> None:
-    """As every program says it."""
+def test_names_a_folder_that_cannot_be_created(data: Path, image: Path, ezrknn_refuses: Ezrknn) -> None:
+    """The message is the usual one of the operating system."""
     said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", image, "--output-dir", image)
     assert said == f"ezrknn: {image}: File exists"

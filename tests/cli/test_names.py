@@ -1,4 +1,4 @@
-"""Names that standard output cannot show, and files whose names are no text: no command fails over them."""
+"""Names that standard output cannot show, and file names that are not text: no command fails over them."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def ezrknn(environment: dict[str, str], folder: Path, *arguments: str) -> subpro
 
 @pytest.mark.parametrize("environment", list(ENVIRONMENTS.values()), ids=list(ENVIRONMENTS))
 def test_prints_any_name(environment: dict[str, str], model: str, tmp_path: Path) -> None:
-    """What the encoding lacks is escaped, as Python does it on standard error."""
+    """Characters that the encoding lacks are escaped, as Python does on standard error."""
     shown = succeeding(environment, tmp_path, "info", model)
     assert NAME in shown or "\\u8f93\\u5165ab" in shown
 
 
 def test_every_command_prints_any_name(model: str, tmp_path: Path) -> None:
-    """Where nothing helps: neither the locale nor Python's own modes for it."""
+    """Neither the locale nor Python's own modes help here."""
     for command in (
         ["info", model, "--json"],
         ["run", model, "--input", "x.npy", "--simulator", "compute=off"],
@@ -68,7 +68,7 @@ def test_every_command_prints_any_name(model: str, tmp_path: Path) -> None:
 
 
 def succeeding(environment: dict[str, str], folder: Path, *arguments: str) -> str:
-    """What the command prints; it must succeed."""
+    """Run a command that must succeed, and return what it prints."""
     done = ezrknn(environment, folder, *arguments)
     assert done.returncode == 0, (arguments, done.stderr)
     assert b"Error" not in done.stderr, (arguments, done.stderr)
@@ -76,7 +76,7 @@ def succeeding(environment: dict[str, str], folder: Path, *arguments: str) -> st
 
 
 def test_errors_name_any_file_in_one_line(tmp_path: Path) -> None:
-    """A missing one, a damaged one, a library, a plug-in."""
+    """The file may be missing, damaged, a library or a plug-in."""
     missing = os.fsdecode(os.fsencode(tmp_path) + b"/fehlt-\xe4.rknn")
     damaged = os.fsdecode(os.fsencode(tmp_path) + b"/damaged-\xe4.rknn")
     Path(damaged).write_bytes(b"RKNN" + bytes(100))
@@ -93,7 +93,7 @@ def test_errors_name_any_file_in_one_line(tmp_path: Path) -> None:
         assert done.stderr.count(b"\n") <= 1
 
 
-def test_the_librarys_path_is_printed_for_a_shell(tmp_path: Path) -> None:
-    """Byte for byte."""
+def test_prints_the_librarys_path_for_a_shell(tmp_path: Path) -> None:
+    """The path is printed byte for byte."""
     printed = ezrknn(C_LOCALE, tmp_path, "simulator", "--library").stdout
     assert printed == os.fsencode(SIMULATOR_LIBRARY) + b"\n"

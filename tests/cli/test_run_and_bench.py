@@ -1,4 +1,4 @@
-"""ezrknn run, bench and simulator."""
+"""``ezrknn run``, ``bench`` and ``simulator``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .conftest import Ezrknn
 
 
 def test_run_writes_each_output_to_a_file(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """And says what is in it."""
+    """It also prints a summary of each file."""
     recording = np.load(data / "two_inputs_int8.npz")
     files = []
     for index in range(2):
@@ -38,7 +38,7 @@ def test_run_writes_each_output_to_a_file(data: Path, tmp_path: Path, capsys: py
 
 
 def test_run_takes_inputs_by_name(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the order is not remembered."""
+    """Users may not remember their order."""
     np.save(tmp_path / "x.npy", np.zeros((1, 3, 16, 16), np.float32))
     arguments = ["run", str(data / "tiny_conv_fp16.rknn"), "--input", f"x={tmp_path / 'x.npy'}"]
     assert main([*arguments, "--runtime-library", "simulator", "--output-dir", str(tmp_path)]) == 0
@@ -46,7 +46,7 @@ def test_run_takes_inputs_by_name(data: Path, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_a_mistake_is_one_line_on_standard_error(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With a status that scripts can test; a traceback only with --debug."""
+    """Scripts can test its status; a traceback needs --debug."""
     assert main(["run", str(data / "tiny_conv_fp16.rknn"), "--runtime-library", "simulator"]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -56,8 +56,8 @@ def test_a_mistake_is_one_line_on_standard_error(data: Path, capsys: pytest.Capt
         main(["--debug", "run", str(data / "tiny_conv_fp16.rknn"), "--runtime-library", "simulator"])
 
 
-def test_files_that_are_no_arrays_are_named(data: Path, ezrknn_refuses: Ezrknn, tmp_path: Path) -> None:
-    """One that does not exist, and one that holds something else."""
+def test_names_files_that_are_not_arrays(data: Path, ezrknn_refuses: Ezrknn, tmp_path: Path) -> None:
+    """One does not exist, and one holds something else."""
     model = data / "tiny_conv_fp16.rknn"
     arguments = ["run", model, "--runtime-library", "simulator", "--input"]
     assert ezrknn_refuses(*arguments, tmp_path / "none.npy").endswith(
@@ -67,10 +67,8 @@ def test_files_that_are_no_arrays_are_named(data: Path, ezrknn_refuses: Ezrknn, 
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "inf", "nan", "soon"])
-def test_bench_refuses_a_time_in_which_nothing_can_be_measured(
-    data: Path, capsys: pytest.CaptureFixture[str], seconds: str
-) -> None:
-    """Before anything is loaded."""
+def test_bench_refuses_an_invalid_duration(data: Path, capsys: pytest.CaptureFixture[str], seconds: str) -> None:
+    """It does so before anything is loaded."""
     with pytest.raises(SystemExit) as exit_:
         main(["bench", str(data / "tiny_conv_fp16.rknn"), f"--seconds={seconds}"])
     assert exit_.value.code == 2
@@ -79,14 +77,14 @@ def test_bench_refuses_a_time_in_which_nothing_can_be_measured(
 
 @pytest.mark.parametrize("mode", ["--schedule=0", "--tp-mode=all"])
 def test_bench_compares_every_mode_or_measures_one(data: Path, ezrknn_refuses: Ezrknn, mode: str) -> None:
-    """Who asks for both is told that it is one or the other."""
+    """A user who asks for both is told to choose."""
     assert "leave out" in ezrknn_refuses("bench", data / "tiny_conv_fp16.rknn", "--compare", mode)
 
 
-def test_bench_compares_the_modes_and_says_where_the_times_are_from(
+def test_bench_compares_the_modes_and_names_the_source_of_its_times(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One core, every core, and each number of cores that can work together on this SoC."""
+    """The modes are one core, every core, and each number of cores that can work together on this SoC."""
     arguments = ["bench", str(data / "snippet.rknn"), "--compare", "--seconds", "0.2", "--json"]
     assert main([*arguments, "--runtime-library", "simulator"]) == 0
     described = json.loads(capsys.readouterr().out)
@@ -105,8 +103,10 @@ def test_bench_compares_the_modes_and_says_where_the_times_are_from(
 
 
 @pytest.mark.parametrize(("io_mode", "copies"), [("copy", 1), ("direct", 0)])
-def test_run_moves_tensors_as_it_is_told(data: Path, tmp_path: Path, ezrknn: Ezrknn, io_mode: str, copies: int) -> None:
-    """Through the runtime's general call, or past it; the simulated NPU counts its calls."""
+def test_run_moves_tensors_by_the_given_io_mode(
+    data: Path, tmp_path: Path, ezrknn: Ezrknn, io_mode: str, copies: int
+) -> None:
+    """It uses the runtime's general call or bypasses it; the simulated NPU counts its calls."""
     calls = ctypes.CDLL(str(SIMULATOR_LIBRARY)).ez_rknn_simulator_calls
     calls.restype = ctypes.c_uint64
     np.save(tmp_path / "x.npy", np.zeros((1, 3, 16, 16), np.float32))
@@ -116,8 +116,8 @@ def test_run_moves_tensors_as_it_is_told(data: Path, tmp_path: Path, ezrknn: Ezr
     assert calls(b"rknn_inputs_set") - before == copies
 
 
-def test_an_io_mode_that_does_not_exist_is_refused_with_those_that_do(data: Path, ezrknn_refuses: Ezrknn) -> None:
-    """Before anything is loaded."""
+def test_refuses_an_unknown_io_mode_and_lists_the_known_ones(data: Path, ezrknn_refuses: Ezrknn) -> None:
+    """It does so before anything is loaded."""
     line = ezrknn_refuses("bench", data / "tiny_conv_fp16.rknn", "--io-mode", "fast")
     assert "--io-mode fast is not one of auto, direct, copy" in line
 
@@ -125,7 +125,7 @@ def test_an_io_mode_that_does_not_exist_is_refused_with_those_that_do(data: Path
 def test_run_takes_plug_ins_with_custom_operators(
     data: Path, tmp_path: Path, ezrknn: Ezrknn, ezrknn_refuses: Ezrknn
 ) -> None:
-    """Each by its path; without them the model is refused."""
+    """Each is given by its path; without them the model is refused."""
     model = recording("custom_operator_fp16")
     ((inputs, (expected,)),) = model.cases()
     arguments: list[object] = ["run", data / "custom_operator_fp16.rknn", "--runtime-library", "simulator", "--json"]
@@ -141,7 +141,7 @@ def test_run_takes_plug_ins_with_custom_operators(
 
 
 def test_bench_prints_a_table_without_a_progress_bar_when_piped(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a file receives is text without control characters."""
+    """A file receives text without control characters."""
     arguments = ["bench", str(data / "tiny_conv_int8.rknn"), "--seconds", "0.1", "--schedule", "0,1"]
     assert main([*arguments, "--simulator", "timing=fixed:1000,compute=off", "--runtime-library", "simulator"]) == 0
     captured = capsys.readouterr()
@@ -153,7 +153,7 @@ def test_bench_prints_a_table_without_a_progress_bar_when_piped(data: Path, caps
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
-    """For bug reports."""
+    """Bug reports need it."""
     with pytest.raises(SystemExit) as exit_:
         main(["--version"])
     assert exit_.value.code == 0
@@ -161,7 +161,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_simulator_prints_paths_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    """For command substitution: nothing but the path."""
+    """Command substitution needs the path and nothing else."""
     assert main(["simulator", "--library"]) == 0
     assert capsys.readouterr().out == f"{SIMULATOR_LIBRARY}\n"
     assert main(["simulator", "--include"]) == 0

@@ -1,1 +1,1 @@
-"""The simulated NPU's library and the vendor's, asked the same: see table.py and differences.py."""
+"""The same questions for the simulated NPU's library and the vendor's: see table.py and differences.py."""

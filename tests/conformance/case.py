@@ -1,4 +1,4 @@
-"""One question that both libraries are asked."""
+"""One question for both libraries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .subject import Subject
 
 @dataclass(frozen=True)
 class Case:
-    """``act`` returns what is compared, as JSON has it: codes, numbers, texts, digests of bytes."""
+    """A question: ``act`` returns the answer to compare as JSON has it: codes, numbers, texts, digests of bytes."""
 
     group: str
     name: str
@@ -20,10 +20,10 @@ class Case:
 
     @property
     def id(self) -> str:
-        """Its name in the table of differences."""
+        """The case's name in the table of differences."""
         return f"{self.group}: {self.name}"
 
 
 def digest(content: bytes) -> str:
-    """Bytes, short enough to be shown."""
+    """Return a short digest of bytes, to be shown."""
     return hashlib.sha256(content).hexdigest()[:16]

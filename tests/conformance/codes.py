@@ -1,4 +1,4 @@
-"""Return codes: every documented one, and what happens to callers who are mistaken."""
+"""Return codes: every documented one, and the answers to mistaken calls."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ NULL = ffi.NULL
 
 
 def model_bytes(name: str = MODEL) -> bytes:
-    """A committed model's file."""
+    """Return a committed model's file."""
     return (DATA / f"{name}.rknn").read_bytes()
 
 
-def loading(name: str, content: Callable[[], bytes], **arguments: int) -> Case:
-    """What rknn_init says to these bytes; a handle is only looked at after success."""
+def init(name: str, content: Callable[[], bytes], **arguments: int) -> Case:
+    """Ask rknn_init about these bytes; a handle is only looked at after success."""
     return Case("codes", f"rknn_init {name}", lambda s: s.init(content(), **arguments)[0])
 
 
 def call(name: str, act: Callable[[Subject, int], Any]) -> Case:
-    """A call on a context of the model."""
+    """Make a call on a context of the model."""
     return Case("codes", name, lambda s: act(s, s.open(MODEL)))
 
 
 def damaged(at: int, value: int) -> bytes:
-    """The model with one byte changed."""
+    """Return the model with one byte changed."""
     content = bytearray(model_bytes())
     content[at] = value
     return bytes(content)
 
 
 def query(s: Subject, c: int, command: int, size: int, index: int = 0) -> int:
-    """With room for any structure, of which so many bytes are claimed."""
+    """Query with room for any structure, claiming ``size`` bytes of it."""
     room = ffi.new("char[]", 1 << 16)
     ffi.cast("uint32_t *", room)[0] = index
     return int(s.lib.rknn_query(c, command, room, size))
 
 
 def mask(value: int) -> Case:
-    """rknn_set_core_mask, and a run with it."""
+    """Call rknn_set_core_mask, then run with that mask."""
 
     def act(s: Subject, c: int) -> Any:
         return [s.lib.rknn_set_core_mask(c, ffi.cast("rknn_core_mask", value)), s.inputs_set(c, s.zeros(c)), s.run(c)]
@@ -56,25 +56,25 @@ def mask(value: int) -> Case:
 
 
 def after_destroy(s: Subject, c: int) -> Any:
-    """A query of a context that is gone."""
+    """Query a destroyed context."""
     s.lib.rknn_destroy(c)
     return query(s, c, 0, 8)
 
 
-def twice(s: Subject, c: int) -> Any:
-    """Destroy, and again."""
+def destroy_twice(s: Subject, c: int) -> Any:
+    """Destroy a context twice."""
     return [s.lib.rknn_destroy(c), s.lib.rknn_destroy(c)]
 
 
 def duplicate(s: Subject, c: int) -> Any:
-    """A copy outlives its original, and runs."""
+    """Duplicate a context; the copy outlives its original, and runs."""
     copy = ffi.new("rknn_context *")
     codes = [s.lib.rknn_dup_context(ffi.new("rknn_context *", c), copy), s.lib.rknn_destroy(c)]
     return [*codes, s.inputs_set(copy[0], s.zeros(copy[0])), s.run(copy[0]), s.lib.rknn_destroy(copy[0])]
 
 
 def release_twice(s: Subject, c: int) -> Any:
-    """Outputs of the library's own, given back twice."""
+    """Release the library's own outputs twice."""
     s.inputs_set(c, s.zeros(c))
     s.run(c)
     outputs = ffi.new("rknn_output[]", 1)
@@ -82,16 +82,16 @@ def release_twice(s: Subject, c: int) -> Any:
     return codes + [s.lib.rknn_outputs_release(c, 1, outputs) for _ in range(2)]
 
 
-def got(s: Subject, c: int, count: int, **fields: Any) -> Any:
-    """rknn_outputs_get after a run: the code, and the size that is then in the structure."""
+def outputs_get(s: Subject, c: int, count: int, **fields: Any) -> Any:
+    """Call rknn_outputs_get after a run; return the code, and the size that is then in the structure."""
     s.inputs_set(c, s.zeros(c))
     s.run(c)
     outputs = ffi.new("rknn_output[]", [fields or {}] * max(count, 1))
     return [s.lib.rknn_outputs_get(c, count, outputs, NULL), outputs[0].size]
 
 
-def sized(elements: int, **fields: Any) -> Callable[[Subject, int], Any]:
-    """rknn_inputs_set with so many elements more than there are, and other fields."""
+def inputs_set(elements: int, **fields: Any) -> Callable[[Subject, int], Any]:
+    """Call rknn_inputs_set with ``elements`` more elements than the input has, and with other fields."""
 
     def act(s: Subject, c: int) -> Any:
         (array,) = s.zeros(c)
@@ -101,13 +101,13 @@ def sized(elements: int, **fields: Any) -> Callable[[Subject, int], Any]:
 
 
 def shapes(s: Subject, c: int) -> Any:
-    """Shapes of a model that has but one."""
+    """Set input shapes of a model that has only one."""
     attribute = s.attribute(c, "RKNN_QUERY_INPUT_ATTR")[1]
     return [s.lib.rknn_set_input_shape(c, attribute), s.lib.rknn_set_input_shapes(c, 1, attribute)]
 
 
 def dynamic(dims: list[int] | None, order: int = 1) -> Case:
-    """rknn_set_input_shapes, and a run where it was accepted; None: the largest shape."""
+    """Call rknn_set_input_shapes, and run if it accepts; None: the largest shape."""
 
     def act(s: Subject) -> Any:
         c = s.open("dynamic_fp16")
@@ -122,21 +122,21 @@ def dynamic(dims: list[int] | None, order: int = 1) -> Case:
 
 
 CASES = [
-    loading("of a model", model_bytes),
-    loading("of zeros", lambda: bytes(4096)),
-    loading("of 4 bytes", lambda: b"RKNN"),
-    loading("of 63 bytes", lambda: model_bytes()[:63]),
-    loading("of 'RKNN' and zeros", lambda: b"RKNN" + bytes(4092)),
-    loading("of a wrong magic", lambda: damaged(0, ord("X"))),
-    loading("of half a model", lambda: model_bytes()[: len(model_bytes()) // 2]),
-    loading("of a model that lacks its last byte", lambda: model_bytes()[:-1]),
-    loading("of a model with bytes behind it", lambda: model_bytes() + bytes(100)),
-    loading("of header version 7", lambda: damaged(8, 7)),
-    loading("of header version 1", lambda: damaged(8, 1)),
-    loading("of a model for RK3566", lambda: model_bytes("rk3566_block_int8")),
-    loading("of a model for RK3576", lambda: model_bytes("rk3576_block_int8")),
-    loading("of a model with an unknown operator", lambda: model_bytes("custom_operator_fp16")),
-    *(loading(f"with flag {1 << bit:#x}", model_bytes, flags=1 << bit) for bit in range(17)),
+    init("of a model", model_bytes),
+    init("of zeros", lambda: bytes(4096)),
+    init("of 4 bytes", lambda: b"RKNN"),
+    init("of 63 bytes", lambda: model_bytes()[:63]),
+    init("of 'RKNN' and zeros", lambda: b"RKNN" + bytes(4092)),
+    init("of a wrong magic", lambda: damaged(0, ord("X"))),
+    init("of half a model", lambda: model_bytes()[: len(model_bytes()) // 2]),
+    init("of a model that lacks its last byte", lambda: model_bytes()[:-1]),
+    init("of a model with bytes behind it", lambda: model_bytes() + bytes(100)),
+    init("of header version 7", lambda: damaged(8, 7)),
+    init("of header version 1", lambda: damaged(8, 1)),
+    init("of a model for RK3566", lambda: model_bytes("rk3566_block_int8")),
+    init("of a model for RK3576", lambda: model_bytes("rk3576_block_int8")),
+    init("of a model with an unknown operator", lambda: model_bytes("custom_operator_fp16")),
+    *(init(f"with flag {1 << bit:#x}", model_bytes, flags=1 << bit) for bit in range(17)),
     Case(
         "codes", "rknn_init context NULL", lambda s: s.lib.rknn_init(NULL, ffi.from_buffer(model_bytes()), 9, 0, NULL)
     ),
@@ -153,7 +153,7 @@ CASES = [
         "rknn_init no such path",
         lambda s: s.lib.rknn_init(ffi.new("rknn_context *"), ffi.new("char[]", b"/nowhere.rknn"), 0, 0, NULL),
     ),
-    # Contexts that are none.
+    # Invalid contexts.
     Case("codes", "rknn_query context 0", lambda s: query(s, 0, 0, 8)),
     Case("codes", "rknn_run context 0", lambda s: s.run(0)),
     Case("codes", "rknn_destroy context 0", lambda s: s.lib.rknn_destroy(0)),
@@ -164,7 +164,7 @@ CASES = [
     Case("codes", "rknn_dup_context NULL", lambda s: s.lib.rknn_dup_context(NULL, ffi.new("rknn_context *"))),
     call("rknn_dup_context into NULL", lambda s, c: s.lib.rknn_dup_context(ffi.new("rknn_context *", c), NULL)),
     call("rknn_query destroyed context", after_destroy),
-    call("rknn_destroy twice", twice),
+    call("rknn_destroy twice", destroy_twice),
     call("rknn_dup_context outlives", duplicate),
     # Queries.
     call("rknn_query into NULL", lambda s, c: s.lib.rknn_query(c, 0, NULL, 8)),
@@ -193,13 +193,13 @@ CASES = [
     call("rknn_inputs_set nothing", lambda s, c: s.lib.rknn_inputs_set(c, 0, ffi.new("rknn_input[]", 1))),
     call("rknn_inputs_set two of one", lambda s, c: s.inputs_set(c, s.zeros(c) * 2)),
     call("rknn_inputs_set NULL", lambda s, c: s.lib.rknn_inputs_set(c, 1, NULL)),
-    call("rknn_inputs_set a byte too few", sized(-1)),
-    call("rknn_inputs_set no bytes", sized(-(1 << 20))),
-    call("rknn_inputs_set more than needed", sized(100)),
-    call("rknn_inputs_set index 5", sized(0, index=5)),
-    *(call(f"rknn_inputs_set type {t}", sized(1 << 14, type=t)) for t in (4, 5, 6, 7, 8, 9, 10, 99)),
-    *(call(f"rknn_inputs_set order {f}", sized(0, fmt=f)) for f in (0, 2, 3, 4, 99)),
-    call("rknn_inputs_set buffer NULL", sized(0, buf=NULL)),
+    call("rknn_inputs_set a byte too few", inputs_set(-1)),
+    call("rknn_inputs_set no bytes", inputs_set(-(1 << 20))),
+    call("rknn_inputs_set more than needed", inputs_set(100)),
+    call("rknn_inputs_set index 5", inputs_set(0, index=5)),
+    *(call(f"rknn_inputs_set type {t}", inputs_set(1 << 14, type=t)) for t in (4, 5, 6, 7, 8, 9, 10, 99)),
+    *(call(f"rknn_inputs_set order {f}", inputs_set(0, fmt=f)) for f in (0, 2, 3, 4, 99)),
+    call("rknn_inputs_set buffer NULL", inputs_set(0, buf=NULL)),
     Case(
         "codes",
         "rknn_inputs_set one of two",
@@ -208,13 +208,13 @@ CASES = [
     # Runs and outputs.
     call("rknn_run without inputs", lambda s, c: s.run(c)),
     call("rknn_outputs_get before any run", lambda s, c: s.outputs_get(c, 0, [1 << 16])[0]),
-    call("rknn_outputs_get nothing", lambda s, c: got(s, c, 0)),
-    call("rknn_outputs_get two of one", lambda s, c: got(s, c, 2)),
-    call("rknn_outputs_get index 3", lambda s, c: got(s, c, 1, index=3)),
-    call("rknn_outputs_get of the library's own", lambda s, c: got(s, c, 1)),
-    call("rknn_outputs_get float32 of the library's own", lambda s, c: got(s, c, 1, want_float=1)),
-    call("rknn_outputs_get want_float 2", lambda s, c: got(s, c, 1, want_float=2)),
-    call("rknn_outputs_get into NULL", lambda s, c: got(s, c, 1, is_prealloc=1, size=4800)),
+    call("rknn_outputs_get nothing", lambda s, c: outputs_get(s, c, 0)),
+    call("rknn_outputs_get two of one", lambda s, c: outputs_get(s, c, 2)),
+    call("rknn_outputs_get index 3", lambda s, c: outputs_get(s, c, 1, index=3)),
+    call("rknn_outputs_get of the library's own", lambda s, c: outputs_get(s, c, 1)),
+    call("rknn_outputs_get float32 of the library's own", lambda s, c: outputs_get(s, c, 1, want_float=1)),
+    call("rknn_outputs_get want_float 2", lambda s, c: outputs_get(s, c, 1, want_float=2)),
+    call("rknn_outputs_get into NULL", lambda s, c: outputs_get(s, c, 1, is_prealloc=1, size=4800)),
     call("rknn_outputs_release twice", release_twice),
     call("rknn_wait without a fence", lambda s, c: s.lib.rknn_wait(c, NULL)),
     call("rknn_set_batch_core_num 3", lambda s, c: s.lib.rknn_set_batch_core_num(c, 3)),

@@ -1,4 +1,4 @@
-"""What ``rknn_inputs_set`` writes for the NPU, and what ``rknn_outputs_get`` makes of what the NPU wrote."""
+"""The conversions of ``rknn_inputs_set``, for the NPU, and of ``rknn_outputs_get``, from the NPU."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MODELS = ["conv_c1_int8", "conv_c4_int8", "conv_c4_fp16", "conv_c5_int8", "conv_
 MODELS += ["odd_size_int8", "odd_size_fp16", "mean_std_int8", "mean_std_fp16", "two_inputs_int8", "vector_int8"]
 MODELS += ["vector_fp16", "sequence_int8", "tokens_fp16", "read_by_cpu_int8", "read_by_cpu_fp16"]
 SOURCES = ("uint8", "int8", "float32", "float16", "int32", "int64", "bool")
-# Outputs as the NPU stores them can be planted where there is one, and it is an image or a vector.
+# Outputs in the NPU's own form can be planted if the model has one, and it is an image or a vector.
 PLANTED = ["conv_c1_int8", "conv_c4_int8", "conv_c4_fp16", "conv_c5_int8", "conv_c16_int8", "conv_c16_fp16"]
 PLANTED += ["odd_size_int8", "odd_size_fp16", "mean_std_int8", "vector_int8", "reshapes_int8"]
 AWKWARD = [
@@ -38,7 +38,7 @@ AWKWARD = [
 
 
 def source(dtype: str, elements: int) -> np.ndarray:
-    """Small numbers and, for floats, those at which conversions differ."""
+    """Return small numbers and, for floats, those at which conversions differ."""
     if dtype in ("float32", "float16"):
         with np.errstate(over="ignore"):
             return np.resize(np.concatenate([np.arange(0, 256, 0.5), AWKWARD]), elements).astype(dtype)
@@ -48,7 +48,7 @@ def source(dtype: str, elements: int) -> np.ndarray:
 
 
 def conversion(model: str, dtype: str, order: str, before: str = "") -> Case:
-    """The code, and the bytes that the NPU would read; perhaps of a context that was given another type before."""
+    """Return the code and the bytes that the NPU would read, perhaps from a context that had another type before."""
 
     def act(subject: Subject) -> Any:
         context = subject.open(model)
@@ -66,8 +66,8 @@ def conversion(model: str, dtype: str, order: str, before: str = "") -> Case:
     return Case("inputs", f"{dtype} {order} into {model}" + (f", after {before}" if before else ""), act)
 
 
-def unconverted(model: str) -> Case:
-    """pass_through: the program's bytes as they are."""
+def pass_through(model: str) -> Case:
+    """Set the program's bytes unchanged, with pass_through."""
 
     def act(subject: Subject) -> Any:
         context = subject.open(model)
@@ -80,8 +80,8 @@ def unconverted(model: str) -> Case:
     return Case("inputs", f"pass_through into {model}", act)
 
 
-def result(model: str, want_float: int, extra: int) -> Case:
-    """A planted output, native or as float32, in a buffer that is too large, exact or too small."""
+def planted_output(model: str, want_float: int, extra: int) -> Case:
+    """Get a planted output, native or as float32, into a buffer that is too large, exact or too small."""
 
     def act(subject: Subject) -> Any:
         context = subject.open(model)
@@ -93,7 +93,7 @@ def result(model: str, want_float: int, extra: int) -> Case:
         size = attribute.n_elems * (4 if want_float else dtype.itemsize) + extra
         code, (content,) = subject.outputs_get(context, want_float, [size])
         if want_float and extra >= 0 and dtype == np.int8:
-            # The library multiplies and adds in one rounding, or in two: compared to so many digits as both keep.
+            # The library multiplies and adds with one rounding or with two: compare as many digits as both keep.
             values = np.frombuffer(content[: 4 * attribute.n_elems], np.float32) / attribute.scale
             return [
                 *codes,
@@ -117,6 +117,6 @@ CASES = [
         for model in ("conv_c1_int8", "conv_c4_int8", "mean_std_int8", "conv_c16_int8", "conv_c4_fp16")
         for dtype, before in (("float32", "uint8"), ("float16", "uint8"), ("uint8", "float32"))
     ),
-    *(unconverted(model) for model in MODELS if model != "two_inputs_int8"),
-    *(result(model, want_float, extra) for model in PLANTED for want_float in (0, 1) for extra in (0, 64, -1)),
+    *(pass_through(model) for model in MODELS if model != "two_inputs_int8"),
+    *(planted_output(model, want_float, extra) for model in PLANTED for want_float in (0, 1) for extra in (0, 64, -1)),
 ]

@@ -1,7 +1,7 @@
-"""Where the simulated NPU's library differs from the vendor's on purpose, and why.
+"""Deliberate differences between the simulated NPU's library and the vendor's, with reasons.
 
-A pattern of case names, the reason, and nothing else: a case that differs and is not listed is a fault, and so is a
-pattern under which nothing differs.
+A pattern of case names and the reason: a case that differs and is not listed is a fault, and so is a pattern under
+which nothing differs.
 """
 
 from __future__ import annotations
@@ -51,5 +51,5 @@ DIFFERENCES = {
 
 
 def pattern_of(case: str) -> str | None:
-    """The first pattern that fits a case; None if there is none, and it must not differ."""
+    """Return the first pattern that fits a case; None if the case must not differ."""
     return next((pattern for pattern in DIFFERENCES if fnmatchcase(case, pattern)), None)

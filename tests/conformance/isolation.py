@@ -1,4 +1,4 @@
-"""Questions are asked in processes of their own: some answers are crashes."""
+"""Processes that ask the questions: some answers are crashes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any
 
 from .subject import SUBJECTS, Subject
 
-SECONDS = 60  # that an answer may take, before the process is ended
+SECONDS = 60  # for one answer; then the process is killed
 Act = Callable[[Subject], Any]
 
 
 def observe(kind: str, acts: Sequence[Act]) -> list[Any]:
-    """What each of ``acts`` returns for a library of that kind, as JSON has it; or how it ended the process.
+    """Return what each of ``acts`` returns for a library of that kind, as JSON has it, or how it ended the process.
 
     They share a process until one ends it; the next ones then get another.
     """
@@ -43,7 +43,7 @@ def _observe_some(kind: str, acts: Sequence[Act]) -> list[Any]:
 
 
 def _answer(kind: str, acts: Sequence[Act], writing: int) -> None:
-    # What the libraries say, and what the interpreter and the emulator say of a crash, is not of interest.
+    # Messages of the libraries, and of the interpreter and the emulator about a crash, do not matter.
     faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     silence = os.open(os.devnull, os.O_WRONLY)

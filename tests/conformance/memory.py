@@ -1,4 +1,4 @@
-"""Memory that the program and the NPU share: making it, and binding it in every way."""
+"""Memory that the program and the NPU share: creation, and every way of binding it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORDERS = ("NCHW", "NHWC", "NC1HWC2", "UNDEFINED")
 
 
 def bound(model: str, type_: str, order: int, pass_through: int) -> Case:
-    """The code for an input in each type and order, in memory that is large enough for all."""
+    """Bind an input in each type and order, in memory that is large enough for all; return the code."""
 
     def act(s: Subject) -> Any:
         c = s.open(model)
@@ -29,7 +29,7 @@ def bound(model: str, type_: str, order: int, pass_through: int) -> Case:
 
 
 def smallest(model: str, type_: str, pass_through: int) -> Case:
-    """The smallest memory that is accepted for an input, to the byte."""
+    """Find the smallest memory that is accepted for an input, to the byte."""
 
     def act(s: Subject) -> Any:
         c = s.open(model)
@@ -48,7 +48,7 @@ def smallest(model: str, type_: str, pass_through: int) -> Case:
 
 
 def bound_output(model: str, type_: str, order: int) -> Case:
-    """The code for an output in each type and order."""
+    """Bind an output in each type and order; return the code."""
 
     def act(s: Subject) -> Any:
         c = s.open(model)
@@ -59,8 +59,8 @@ def bound_output(model: str, type_: str, order: int) -> Case:
     return Case("memory", f"output of {model} as {type_} {ORDERS[order]}", act)
 
 
-def made(s: Subject, c: int, size: int) -> Any:
-    """What rknn_create_mem fills in, and that it can be given back."""
+def create_mem(s: Subject, c: int, size: int) -> Any:
+    """Return what rknn_create_mem fills in; the memory can be destroyed."""
     memory = s.lib.rknn_create_mem(c, size)
     if memory == ffi.NULL:
         return None
@@ -68,16 +68,16 @@ def made(s: Subject, c: int, size: int) -> Any:
     return [*facts, s.lib.rknn_destroy_mem(c, memory)]
 
 
-def named(s: Subject, c: int, **fields: Any) -> Any:
-    """rknn_set_io_mem with an attribute that differs from the queried one."""
+def set_io_mem(s: Subject, c: int, **fields: Any) -> Any:
+    """Call rknn_set_io_mem with an attribute that differs from the queried one."""
     attribute = s.attribute(c, "RKNN_QUERY_NATIVE_INPUT_ATTR")[1]
     for field, value in fields.items():
         setattr(attribute, field, value)
     return s.lib.rknn_set_io_mem(c, s.lib.rknn_create_mem(c, 1 << 17), attribute)
 
 
-def exchanged(s: Subject, c: int) -> Any:
-    """Memory of one context, bound to another and given back through it."""
+def bind_foreign_memory(s: Subject, c: int) -> Any:
+    """Bind one context's memory to another context and destroy it through that."""
     other = s.open("conv_c5_int8")
     memory = s.lib.rknn_create_mem(other, 1 << 17)
     attribute = s.attribute(c, "RKNN_QUERY_NATIVE_INPUT_ATTR")[1]
@@ -88,18 +88,18 @@ CASES = [
     *(bound(m, t, order, through) for m in MODELS for t in TYPES for order in range(4) for through in (0, 1)),
     *(smallest(m, t, through) for m in MODELS for t in ("uint8", "float32") for through in (0, 1)),
     *(bound_output(m, t, order) for m in MODELS for t in TYPES for order in range(4)),
-    call("rknn_create_mem 5000", lambda s, c: made(s, c, 5000)),
-    call("rknn_create_mem 0", lambda s, c: made(s, c, 0)),
+    call("rknn_create_mem 5000", lambda s, c: create_mem(s, c, 5000)),
+    call("rknn_create_mem 0", lambda s, c: create_mem(s, c, 0)),
     Case("codes", "rknn_create_mem context 0", lambda s: s.lib.rknn_create_mem(0, 100) == ffi.NULL),
     call("rknn_destroy_mem NULL", lambda s, c: s.lib.rknn_destroy_mem(c, ffi.NULL)),
     call("rknn_set_io_mem memory NULL", lambda s, c: s.lib.rknn_set_io_mem(c, ffi.NULL, ffi.new("rknn_tensor_attr *"))),
     call(
         "rknn_set_io_mem attribute NULL", lambda s, c: s.lib.rknn_set_io_mem(c, s.lib.rknn_create_mem(c, 9), ffi.NULL)
     ),
-    call("rknn_set_io_mem wrong name", lambda s, c: named(s, c, name=b"nobody")),
-    call("rknn_set_io_mem no name", lambda s, c: named(s, c, name=b"")),
-    call("rknn_set_io_mem index 7", lambda s, c: named(s, c, index=7)),
-    call("rknn_set_io_mem w_stride 20", lambda s, c: named(s, c, w_stride=20)),
-    call("rknn_set_io_mem h_stride 40", lambda s, c: named(s, c, h_stride=40)),
-    call("rknn_set_io_mem another context's memory", exchanged),
+    call("rknn_set_io_mem wrong name", lambda s, c: set_io_mem(s, c, name=b"nobody")),
+    call("rknn_set_io_mem no name", lambda s, c: set_io_mem(s, c, name=b"")),
+    call("rknn_set_io_mem index 7", lambda s, c: set_io_mem(s, c, index=7)),
+    call("rknn_set_io_mem w_stride 20", lambda s, c: set_io_mem(s, c, w_stride=20)),
+    call("rknn_set_io_mem h_stride 40", lambda s, c: set_io_mem(s, c, h_stride=40)),
+    call("rknn_set_io_mem another context's memory", bind_foreign_memory),
 ]

@@ -1,4 +1,4 @@
-"""What ``rknn_query`` says about models, every command and every field."""
+"""The answers of ``rknn_query`` about models: every command and every field."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OUTPUTS = (
 
 
 def attributes(model: str, command: str) -> Case:
-    """All tensors' attributes, every field."""
+    """Return all tensors' attributes, every field."""
 
     def act(subject: Subject) -> Any:
         context = subject.open(model)
@@ -55,7 +55,7 @@ def _fields(answer: Any) -> list[Any]:
 
 
 def structure(model: str, command: str, name: str, fields: tuple[str, ...]) -> Case:
-    """A command that is answered with another structure."""
+    """Query a command that is answered with another structure."""
 
     def act(subject: Subject) -> Any:
         answer = ffi.new(f"{name} *")
@@ -91,5 +91,5 @@ CASES = [
     structure("conv_c4_int8", "SDK_VERSION", "rknn_sdk_version", ("api_version", "drv_version")),
     structure("conv_c4_int8", "DEVICE_MEM_INFO", "rknn_mem_size", ("total_weight_size",)),
     structure("conv_c4_int8", "PERF_DETAIL", "rknn_perf_detail", ("data_len",)),
-    structure("conv_c4_int8", "PERF_RUN", "rknn_perf_run", ()),  # before a run the vendor's says whatever was there
+    structure("conv_c4_int8", "PERF_RUN", "rknn_perf_run", ()),  # the vendor's returns stale memory before a run
 ]

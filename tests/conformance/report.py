@@ -12,7 +12,7 @@ from .table import GROUPS
 
 @dataclass(frozen=True)
 class Outcome:
-    """What both libraries said to one case."""
+    """Both libraries' answers to one case."""
 
     case: Case
     vendor: object
@@ -20,24 +20,24 @@ class Outcome:
 
     @property
     def same(self) -> bool:
-        """Whether they said the same."""
+        """True if the answers are equal."""
         return self.vendor == self.simulated
 
     @property
     def is_fault(self) -> bool:
-        """Whether they differ, and nobody wanted that."""
+        """True if the answers differ and no pattern expects it."""
         return not self.same and pattern_of(self.case.id) is None
 
 
 def score(outcomes: Sequence[Outcome]) -> str:
-    """One line."""
+    """Summarise the outcomes in one line."""
     same, faults = sum(o.same for o in outcomes), sum(o.is_fault for o in outcomes)
     wanted = len(outcomes) - same - faults
     return f"{same} of {len(outcomes)} answers are the same, {wanted} differ on purpose, {faults} by fault"
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
-    """The whole page, as Markdown."""
+    """Return the whole page as Markdown."""
     lines = [
         "# The simulated NPU beside the vendor's library",
         "",
@@ -61,5 +61,5 @@ def page(outcomes: Sequence[Outcome]) -> str:
 
 
 def matching(pattern: str, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """The cases that differ as this pattern says."""
+    """Return the cases that differ as this pattern says."""
     return [o for o in outcomes if not o.same and pattern_of(o.case.id) == pattern]

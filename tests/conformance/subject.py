@@ -1,7 +1,7 @@
-"""One library under test: the same calls for the vendor's and for the simulated one.
+"""A library under test: the same calls for the vendor's and for the simulated one.
 
-Where the two are looked into differs: the vendor's library writes into memory of the faked driver, the simulated one is
-built with functions that lay its buffers open (``native/tests/simulator/observe.cpp``).
+Inspection differs: the vendor's library writes into memory of the faked driver, the simulated one is built with
+functions that expose its buffers (``native/tests/simulator/observe.cpp``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COMMANDS: dict[str, int] = ffi.typeof("rknn_query_cmd").relements
 
 
 class Subject:
-    """A loaded library. Nothing is checked here: what it returns is what is compared."""
+    """A loaded library. It checks nothing: its answers are what is compared."""
 
     def __init__(self, path: str) -> None:
         self.lib: Any = ffi.dlopen(path)
@@ -36,19 +36,19 @@ class Subject:
         return code, handle[0]
 
     def open(self, model: str, flags: int = 0) -> int:
-        """A context of a committed model."""
+        """Open a context of a committed model."""
         code, handle = self.init((DATA / f"{model}.rknn").read_bytes(), flags)
         assert code == 0, f"{model}: rknn_init returned {code}"
         return handle
 
     def counts(self, context: int) -> tuple[int, int]:
-        """How many inputs and outputs there are."""
+        """Return the numbers of inputs and outputs."""
         number = ffi.new("rknn_input_output_num *")
         assert self.lib.rknn_query(context, 0, number, ffi.sizeof("rknn_input_output_num")) == 0
         return number.n_input, number.n_output
 
     def attribute(self, context: int, command: str, index: int = 0) -> tuple[int, Any]:
-        """The code, and the ``rknn_tensor_attr``."""
+        """Return the code and the ``rknn_tensor_attr``."""
         answer = ffi.new("rknn_tensor_attr *", {"index": index})
         code = self.lib.rknn_query(context, COMMANDS[command], answer, ffi.sizeof("rknn_tensor_attr"))
         return code, answer
@@ -69,7 +69,7 @@ class Subject:
         return int(self.lib.rknn_inputs_set(context, len(entries), ffi.new("rknn_input[]", entries)))
 
     def run(self, context: int) -> int:
-        """One inference."""
+        """Run one inference."""
         return int(self.lib.rknn_run(context, ffi.NULL))
 
     def outputs_get(self, context: int, want_float: int, sizes: list[int]) -> tuple[int, list[bytes]]:
@@ -89,13 +89,13 @@ class Subject:
         return int(code), [b.tobytes() for b in buffers]
 
     def zeros(self, context: int) -> list[np.ndarray]:
-        """An input of uint8 zeros for each."""
+        """Return zeros of uint8 for each input."""
         inputs, _ = self.counts(context)
         attributes = [self.attribute(context, "RKNN_QUERY_INPUT_ATTR", i)[1] for i in range(inputs)]
         return [np.zeros(a.n_elems, np.int64 if DTYPES[a.type] == np.int64 else np.uint8) for a in attributes]
 
     def input_buffer(self, context: int, index: int) -> bytes:
-        """What the NPU would read."""
+        """Return the bytes that the NPU would read."""
         raise NotImplementedError
 
     def run_with(self, context: int, planted: bytes) -> int:
@@ -130,7 +130,7 @@ class Vendor(Subject):
 
 
 class Simulated(Subject):
-    """The simulated NPU, laid open, and without arithmetic."""
+    """The simulated NPU, exposed, and without arithmetic."""
 
     def __init__(self) -> None:
         os.environ["EZ_RKNN_SIMULATOR"] = "compute=off,soc=rk3588"
@@ -157,7 +157,8 @@ class Simulated(Subject):
 
 
 def _in_blocks(dense: np.ndarray, attribute: Any, native: Any) -> np.ndarray:
-    """An NCHW output as the NPU writes it: [N, C1, H, W, C2], the pixels of each block counted through."""
+    """Reorder an NCHW output as the NPU writes it: [N, C1, H, W, C2], with the pixels of each block numbered
+    through."""
     if native.fmt != FORMATS["NC1HWC2"]:
         return dense
     n, c, h, w = attribute.dims[0:4]

@@ -1,4 +1,4 @@
-"""Every question that both libraries are asked."""
+"""Every question for both libraries."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Wrong uses, which type checkers refuse: the lines marked "refused", and no others.
+"""Wrong uses that type checkers refuse: the lines marked "refused", and no others.
 
-Those marked "later" are arguments that are Any as yet.
+Those marked "later" are arguments that are still Any.
 """
 
 from __future__ import annotations

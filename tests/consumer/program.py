@@ -1,5 +1,5 @@
 # pyright: strict
-"""A user's program, which type checkers accept at their strictest, and which runs.
+"""A user's program that type checkers accept at their strictest, and that runs.
 
 python program.py MODEL     # one input x of [1, 3, 16, 16], one output y of [1, 8, 16, 16]
 """
@@ -36,7 +36,7 @@ IMAGE = np.zeros((1, 3, 16, 16), np.float32)
 
 
 def open_session(path: Path) -> InferenceSession:
-    """Options as keywords, as a typed dictionary, and as ONNX Runtime's object."""
+    """Pass options as keywords, as a typed dictionary, and as ONNX Runtime's object."""
     settings = SessionOptions()
     settings.enable_profiling = True
     settings.profile_file_prefix = str(path.parent / "profile")
@@ -47,7 +47,7 @@ def open_session(path: Path) -> InferenceSession:
 
 
 def describe(session: InferenceSession) -> list[str]:
-    """What the model takes and gives."""
+    """Print the model's inputs and outputs."""
     ports: list[NodeArg] = [*session.get_inputs(), *session.get_outputs()]
     scales = [port.quantization.scale for port in ports if port.quantization is not None]
     about = session.get_modelmeta()
@@ -55,7 +55,7 @@ def describe(session: InferenceSession) -> list[str]:
 
 
 def run(session: InferenceSession) -> Array:
-    """Wait for the outputs; with options for one call, and into arrays of one's own."""
+    """Wait for the outputs, with options for one call, and into the caller's arrays."""
     options = RunOptions()
     options.add_run_config_entry("output_dtype", "native")
     first: Array = session.run(None, {"x": IMAGE})[0]
@@ -66,7 +66,7 @@ def run(session: InferenceSession) -> Array:
 
 
 def call_back(session: InferenceSession) -> None:
-    """A callback for each inference."""
+    """Pass a callback for each inference."""
 
     def receive(results: list[Array] | None, user_data: Any, error: str) -> None:
         print(user_data, error if results is None else results[0].shape)
@@ -80,7 +80,7 @@ def call_back(session: InferenceSession) -> None:
 
 
 def wait_later(session: InferenceSession) -> list[Array]:
-    """A future, and a stream of results in order."""
+    """Use a future, and a stream of results in order."""
     future: Future[list[Array]] = session.submit({"x": IMAGE})
 
     def frames() -> Iterator[dict[str, Array]]:
@@ -92,7 +92,7 @@ def wait_later(session: InferenceSession) -> list[Array]:
 
 
 async def serve(session: InferenceSession) -> list[Array]:
-    """Coroutines and an asynchronous stream."""
+    """Use coroutines and an asynchronous stream."""
     (one,), (two,) = await asyncio.gather(
         session.run_awaitable(None, {"x": IMAGE}), session.run_awaitable(None, [IMAGE])
     )
@@ -102,7 +102,7 @@ async def serve(session: InferenceSession) -> list[Array]:
 
 
 def bind(session: InferenceSession) -> Array:
-    """Values in NPU memory."""
+    """Bind values in NPU memory."""
     value = OrtValue.ortvalue_from_numpy(IMAGE)
     shape: list[int] = value.shape()
     binding: IOBinding = session.io_binding()
@@ -115,7 +115,7 @@ def bind(session: InferenceSession) -> Array:
 
 
 def watch(session: InferenceSession) -> float:
-    """Statistics."""
+    """Read statistics."""
     stats = session.stats
     load: list[float] = [core.utilization for core in stats.cores.values()]
     return sum(load) + stats.latency["total"].mean

@@ -1,4 +1,4 @@
-"""What mypy and pyright say to programs that use the installed package."""
+"""Verdicts of mypy and pyright on programs that use the installed package."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ Check = Callable[[Path], set[int]]
 
 
 def run(folder: Path, *command: str) -> str:
-    """Run a module of this Python in a folder of its own, where it finds no configuration of ours."""
+    """Run a module of this Python in an empty folder, where it finds no configuration of ours."""
     outcome = subprocess.run([sys.executable, "-m", *command], cwd=folder, capture_output=True, text=True, check=False)
     assert outcome.returncode in (0, 1), outcome.stdout + outcome.stderr
     return outcome.stdout
 
 
 def mypy(program: Path) -> set[int]:
-    """The lines that ``mypy --strict`` refuses."""
+    """Return the lines that ``mypy --strict`` refuses."""
     said = run(program.parent, "mypy", "--strict", "--config-file=", "--no-error-summary", program.name)
     found = [re.match(rf"{program.name}:(\d+): error: ", line) for line in said.splitlines() if ": note: " not in line]
     assert None not in found, said  # an error elsewhere
@@ -34,7 +34,7 @@ def mypy(program: Path) -> set[int]:
 
 
 def pyright(program: Path) -> set[int]:
-    """The lines that pyright refuses."""
+    """Return the lines that pyright refuses."""
     said = json.loads(run(program.parent, "pyright", "--pythonpath", sys.executable, "--outputjson", program.name))
     assert said["summary"]["filesAnalyzed"] == 1
     return {each["range"]["start"]["line"] + 1 for each in said["generalDiagnostics"] if each["severity"] == "error"}
@@ -49,20 +49,20 @@ def check(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ch
     return checker
 
 
-def test_the_package_says_that_it_has_types() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     """Without this file checkers take all of it for Any (PEP 561)."""
     assert (Path(ez_rknn_async.__file__).parent / "py.typed").is_file()
 
 
 @pytest.mark.timeout(300)
-def test_a_right_program_is_accepted(check: Check, tmp_path: Path) -> None:
-    """With every check that the checkers have: also for types that cannot be told."""
+def test_accepts_a_correct_program(check: Check, tmp_path: Path) -> None:
+    """Every check is on, also those for unknown types."""
     assert check(Path(shutil.copy(HERE / "program.py", tmp_path))) == set()
 
 
 @pytest.mark.timeout(300)
-def test_wrong_uses_are_refused(check: Check, tmp_path: Path) -> None:
-    """Each of them, and nothing else."""
+def test_refuses_wrong_uses(check: Check, tmp_path: Path) -> None:
+    """Checkers refuse each marked line, and nothing else."""
     program = Path(shutil.copy(HERE / "mistakes.py", tmp_path))
     marks = {number: line.partition("  # ")[2] for number, line in enumerate(program.read_text().splitlines(), 1)}
     refused = {number for number, mark in marks.items() if mark == "refused"}
@@ -71,8 +71,8 @@ def test_wrong_uses_are_refused(check: Check, tmp_path: Path) -> None:
     assert check(program) - later == refused
 
 
-def test_the_right_program_runs(data: Path, tmp_path: Path) -> None:
-    """What is accepted is also true."""
+def test_the_correct_program_runs(data: Path, tmp_path: Path) -> None:
+    """Type checkers cannot tell if the annotations are true."""
     model = shutil.copy(data / "tiny_conv_int8.rknn", tmp_path)
     command = [sys.executable, str(HERE / "program.py"), model]
     outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)

@@ -1,4 +1,4 @@
-"""Lanes: which contexts serve which way of giving them tensors, and that none is opened twice or left behind."""
+"""Lanes: which contexts serve which way of passing tensors, and that none is opened twice or left behind."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 from ez_rknn_async._contexts.lanes import Lanes
 from ez_rknn_async.errors import RknnClosedError, RknnDeviceError, RknnTimeoutError
 
-LONG = 60.0  # seconds; only a failure takes as long
+LONG = 60.0  # seconds; only a failure takes that long
 
 
 class Contexts:
-    """The contexts of one lane, which note what happens to them."""
+    """The contexts of one lane, which log what happens to them."""
 
     def __init__(self, name: str, log: list[str]) -> None:
         self.name, self.log = name, log
@@ -33,7 +33,7 @@ class Contexts:
         return self
 
     def end(self) -> None:
-        """Of a loan."""
+        """End a loan."""
         self.loans -= 1
 
     def replace(self, worker: int, tag: int, prepare: Callable[[Any], None]) -> str:
@@ -50,7 +50,7 @@ class Contexts:
 
 
 class Machine:
-    """Opens lanes and runs tasks on them, without a device; it may be told to fail."""
+    """Opens lanes and runs tasks on them, without a device; can be told to fail."""
 
     def __init__(self, load_timeout_ms: int = 0) -> None:
         self.log: list[str] = []
@@ -81,7 +81,7 @@ class Machine:
         return self.opened[-1]
 
     def add_lane(self, contexts: list[str]) -> int:
-        """As an engine."""
+        """Add a lane as an engine does."""
         if self.engine_error is not None:
             raise self.engine_error
         self.lanes_of_engine.append(contexts)
@@ -90,19 +90,19 @@ class Machine:
 
 @pytest.fixture
 def machine() -> Machine:
-    """One whose lanes open at once."""
+    """A machine whose lanes open at once."""
     return Machine()
 
 
-def test_the_first_way_has_the_contexts_of_the_session(machine: Machine) -> None:
-    """Most programs use one way for ever, and pay for no more contexts."""
+def test_the_first_way_uses_the_contexts_of_the_session(machine: Machine) -> None:
+    """Most programs only ever use one way, and pay for no more contexts."""
     assert machine.lanes.number("pixels") == 0
     assert machine.opened == []
     assert machine.lanes[0] is cast("Any", machine.first)
 
 
 def test_each_other_way_has_contexts_of_its_own(machine: Machine) -> None:
-    """As many as there are workers, and the engine knows them by the same number."""
+    """There is one for each worker, and the engine knows them by the same number."""
     numbers = [machine.lanes.number(way) for way in ("copied", "native", "pixels")]
     assert numbers == [0, 1, 2]
     assert machine.lanes_of_engine == [[context.handle for context in contexts] for contexts in machine.opened]
@@ -111,14 +111,14 @@ def test_each_other_way_has_contexts_of_its_own(machine: Machine) -> None:
 
 
 def test_a_way_keeps_its_lane(machine: Machine) -> None:
-    """It is opened once, by whichever task comes first."""
+    """The first task opens it, and only once."""
     numbers = [machine.lanes.number(way) for way in ("a", "b", "a", "b", "c", "b")]
     assert numbers == [0, 1, 0, 1, 2, 1]
     assert len(machine.opened) == 2
 
 
-def test_many_threads_that_want_a_new_way_open_it_once(machine: Machine) -> None:
-    """The others wait for the one that opens it."""
+def test_many_threads_that_need_a_new_way_open_it_once(machine: Machine) -> None:
+    """The others wait for the thread that opens it."""
     machine.lanes.number("a")
     machine.may_open.clear()
     numbers: list[int] = []
@@ -132,7 +132,7 @@ def test_many_threads_that_want_a_new_way_open_it_once(machine: Machine) -> None
     assert len(machine.opened) == 1
 
 
-def test_a_way_that_is_open_does_not_wait_for_one_that_opens(machine: Machine) -> None:
+def test_an_open_way_does_not_wait_for_one_that_opens(machine: Machine) -> None:
     """Opening may take as long as loading the model."""
     machine.lanes.number("a")
     machine.may_open.clear()
@@ -145,14 +145,14 @@ def test_a_way_that_is_open_does_not_wait_for_one_that_opens(machine: Machine) -
 
 
 def test_the_loan_ends_when_the_lane_is_open(machine: Machine) -> None:
-    """It keeps the first one's weights only until the lane has its own hold of them."""
+    """The lane needs the first one's weights only until it has its own hold on them."""
     machine.lanes.number("a")
     machine.lanes.number("b")
     assert machine.first.loans == 0
 
 
 @pytest.mark.parametrize("error", [RknnDeviceError("no more contexts"), KeyboardInterrupt()], ids=repr)
-def test_a_lane_that_cannot_be_opened_may_be_tried_again(machine: Machine, error: BaseException) -> None:
+def test_a_lane_that_failed_to_open_can_be_retried(machine: Machine, error: BaseException) -> None:
     """Nothing of the failed attempt stays."""
     machine.lanes.number("a")
     machine.error = error
@@ -163,8 +163,8 @@ def test_a_lane_that_cannot_be_opened_may_be_tried_again(machine: Machine, error
     assert machine.lanes.number("b") == 1
 
 
-def test_contexts_that_the_engine_refuses_are_given_back(machine: Machine) -> None:
-    """Then the lane may be tried again."""
+def test_releases_contexts_that_the_engine_refuses(machine: Machine) -> None:
+    """The lane can then be retried."""
     machine.lanes.number("a")
     machine.engine_error = RknnDeviceError("no more workers")
     with pytest.raises(RknnDeviceError):
@@ -175,8 +175,8 @@ def test_contexts_that_the_engine_refuses_are_given_back(machine: Machine) -> No
     assert machine.lanes.number("b") == 1
 
 
-def test_no_lane_is_opened_where_tasks_are_refused(machine: Machine) -> None:
-    """In a forked child, for example; what is open there already is not asked about."""
+def test_opens_no_lane_where_tasks_are_refused(machine: Machine) -> None:
+    """A forked child is an example; a lane that is already open there is not checked."""
     machine.lanes.number("a")
     machine.refusal = RknnClosedError("the session belongs to another process")
     assert machine.lanes.number("a") == 0
@@ -185,8 +185,8 @@ def test_no_lane_is_opened_where_tasks_are_refused(machine: Machine) -> None:
     assert machine.opened == []
 
 
-def test_no_lane_is_opened_once_the_engine_ends(machine: Machine) -> None:
-    """There would be no one to run its tasks."""
+def test_opens_no_lane_once_the_engine_ends(machine: Machine) -> None:
+    """No worker would be left to run its tasks."""
     machine.lanes.number("a")
     machine.lanes.detach()
     with pytest.raises(RknnClosedError):
@@ -194,7 +194,7 @@ def test_no_lane_is_opened_once_the_engine_ends(machine: Machine) -> None:
     assert machine.opened == []
 
 
-def test_contexts_that_open_while_the_engine_ends_are_given_back(machine: Machine) -> None:
+def test_releases_contexts_that_open_while_the_engine_ends(machine: Machine) -> None:
     """The session is closed by then."""
     machine.lanes.number("a")
     machine.may_open.clear()
@@ -217,8 +217,8 @@ def test_contexts_that_open_while_the_engine_ends_are_given_back(machine: Machin
     assert machine.lanes_of_engine == []
 
 
-def test_contexts_that_come_too_late_are_given_back() -> None:
-    """load_timeout_ms holds for every lane; the runtime may come back some time."""
+def test_releases_contexts_that_come_too_late() -> None:
+    """load_timeout_ms holds for every lane, and the runtime may return later."""
     machine = Machine(load_timeout_ms=20)
     machine.lanes.number("a")
     machine.may_open.clear()
@@ -231,8 +231,8 @@ def test_contexts_that_come_too_late_are_given_back() -> None:
     assert machine.lanes_of_engine == []
 
 
-def test_a_worker_is_replaced_in_the_lane_in_which_it_hangs(machine: Machine) -> None:
-    """Its contexts in the others are well."""
+def test_replaces_a_worker_only_in_the_lane_that_hangs(machine: Machine) -> None:
+    """Its contexts in the other lanes are fine."""
     for way in "abc":
         machine.lanes.number(way)
     prepared: list[Any] = []

@@ -14,7 +14,7 @@ import pytest
 from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
 COMPILER = shutil.which("cc") or shutil.which("gcc")
-SQUARE = 6  # the network sees each pixel as a square of so many
+SQUARE = 6  # the network sees each pixel as a square of this size
 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler on this machine")
@@ -41,8 +41,8 @@ def test_a_c_program_classifies_digits(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(COMPILER is None, reason="there is no C compiler on this machine")
-def test_a_program_for_the_matmul_api_is_refused_by_name(tmp_path: Path) -> None:
-    """When it is linked; and when it starts, if it was linked to a library that has the API: not later."""
+def test_refuses_a_program_for_the_matmul_api_by_name(tmp_path: Path) -> None:
+    """It fails at link time or, if it was linked to a library with the API, at start; not later."""
     assert COMPILER is not None
     source, vendors, program = tmp_path / "matmul.c", tmp_path / "librknnrt.so", tmp_path / "matmul"
     source.write_text("int rknn_matmul_create(void); int main(void) { return rknn_matmul_create(); }")

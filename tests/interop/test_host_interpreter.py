@@ -20,7 +20,7 @@ sys.exit(code and library.ez_rknn_last_error().decode())
 
 
 def test_a_python_host_computes_in_its_own_interpreter(data: Path) -> None:
-    """The interpreter that runs the program has the package; no variable and no python3 on the path has to say so."""
+    """The program's interpreter has the package, so no variable and no python3 on PATH has to point to one."""
     environment = {name: value for name, value in os.environ.items() if name not in ("EZ_RKNN_PYTHON", "PATH")}
     environment["PATH"] = "/nowhere"
     model = data / "tiny_conv_int8.rknn"

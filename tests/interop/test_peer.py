@@ -37,7 +37,7 @@ assert all(np.array_equal(a, b) for a, b in zip(outputs, results))
 np.savez(arrays, *outputs)
 """
 
-# Its outputs in bound memory are the tensors' own numbers; what its ordinary run gives is float32.
+# Its outputs in bound memory are the tensors' own numbers; its ordinary run gives float32.
 ZERO_COPY_PROGRAM = """
 import sys
 import numpy as np
@@ -63,9 +63,9 @@ np.savez(arrays, *bound, *session.run(None, feed))
 
 
 def run_peer(program: str, path: Path, arrays: Path) -> list[np.ndarray]:
-    """What a program in the peer's environment saves for a model and the arrays that it is given."""
+    """Return what a program in the peer's environment saves for a model and these arrays."""
     environment = {
-        # Not the search path of this process, on which our package has the peer's import name.
+        # Without this process's search path, where our package has the peer's import name.
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         "ZTU_RKNPU2_RUNTIME_LIBRARY": str(SIMULATOR_LIBRARY),
         "EZ_RKNN_PYTHON": sys.executable,
@@ -98,7 +98,7 @@ def test_the_peer_gets_the_same_outputs_as_our_session(model: str, data: Path, t
     "model", ["tiny_conv_int8", "tiny_conv_fp16", "block_fp16", "two_inputs_int8", "conv_c4_int8", "vector_fp16"]
 )
 def test_the_peers_zero_copy_computes_what_its_copies_do(model: str, data: Path, tmp_path: Path) -> None:
-    """Memory that a foreign client makes, binds before each run and synchronises holds the right numbers here."""
+    """Memory that a foreign client creates, binds before each run and synchronises holds the right numbers."""
     path = data / f"{model}.rknn"
     options = make_provider_options(layout="nhwc", runtime_library="simulator")
     with InferenceSession(path, provider_options=options) as session:
@@ -113,7 +113,7 @@ def test_the_peers_zero_copy_computes_what_its_copies_do(model: str, data: Path,
     count = len(saved) // 2
     for bound, copied in zip(saved[:count], saved[count:]):
         assert np.ptp(copied) > 0
-        if bound.dtype == np.int8:  # real = (quantised - zero point) * scale, whatever the two are
+        if bound.dtype == np.int8:  # real = (quantised - zero point) * scale, for any scale and zero point
             steps = bound.astype(np.float64) - int(bound.min())
             scale = float(np.ptp(copied)) / steps.max()
             np.testing.assert_allclose(copied, steps * scale + copied.min(), atol=scale / 100)

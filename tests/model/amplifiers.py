@@ -1,4 +1,4 @@
-"""Small files that describe something enormous, because a FlatBuffer may point to the same bytes again and again."""
+"""Small files that describe something enormous, because a FlatBuffer may point to the same bytes repeatedly."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def overlapping_vectors() -> bytes:
         writer.tables(members, reference)
         for member, vector in zip(members, vectors):
             writer.table({4: vector}, member)
-        for vector in vectors:  # what is the length of one vector is an item of those before it
+        for vector in vectors:  # the length of one vector is an item of those before it
             writer.raw(struct.pack("<I", 20_000), vector)
         writer.raw(b"\0" * 80_000, Reference())
 
@@ -102,8 +102,8 @@ def an_enormous_attribute_for_every_node() -> bytes:
     return _graph_with(nodes, slot=1)
 
 
-def one_operand_with_a_long_name_again_and_again() -> bytes:
-    """A custom operator reads one tensor tens of thousands of times, which has a name of a hundred kilobytes."""
+def one_operand_with_a_long_name_many_times() -> bytes:
+    """A custom operator reads one tensor, whose name has a hundred kilobytes, tens of thousands of times."""
     graphs, graph, tensors, dummy, port, operand = (Reference() for _ in range(6))
     nodes, node, operator, inputs, outputs, name, shape, ports = (Reference() for _ in range(8))
     document, target = Writer(), Reference()
@@ -152,7 +152,7 @@ AMPLIFIERS: tuple[Callable[[], bytes], ...] = (
     an_enormous_nest,
     an_enormous_number,
     an_enormous_attribute_for_every_node,
-    one_operand_with_a_long_name_again_and_again,
+    one_operand_with_a_long_name_many_times,
     tiny_tensors_without_end,
 )
 

@@ -1,4 +1,4 @@
-"""Good files with a number of one table changed."""
+"""Good files with one number of a table changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Changing:
-    """Gives copies of a file in which fields of the first graph's tensors or nodes have other values."""
+    """Copies a file with other values in some fields of the first graph's tensors or nodes."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -30,19 +30,19 @@ class Changing:
             self._numbers[number.table, number.field].append(number)
 
     def tensor(self, index: int, values: Mapping[str, float | Sequence[float]]) -> bytes:
-        """Tensor ``index`` with other ``values``, by the names of their fields."""
+        """Return the file with other ``values``, by field name, in tensor ``index``."""
         return self._changed("Tensor", self._graph["tensors"][index]["@"], values)
 
     def node(self, index: int, values: Mapping[str, float | Sequence[float]]) -> bytes:
-        """Node ``index``, likewise."""
+        """Return the file with other ``values`` in node ``index``."""
         return self._changed("Node", self._graph["nodes"][index]["@"], values)
 
     def parameters(self, index: int, table: str, values: Mapping[str, float | Sequence[float]]) -> bytes:
-        """The typed attributes of node ``index``, which are in a table of that name."""
+        """Return the file with other typed attributes, from the table of that name, in node ``index``."""
         return self._changed(table, self._graph["nodes"][index]["parameters"], values)
 
     def graph(self, values: Mapping[str, Sequence[float]]) -> bytes:
-        """The graph itself."""
+        """Return the file with other values in the graph itself."""
         return self._changed("Graph", self._graph["@"], values)
 
     def _changed(self, table: str, position: int, values: Mapping[str, float | Sequence[float]]) -> bytes:

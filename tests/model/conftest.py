@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def manifest(data: Path) -> dict[str, Any]:
-    """What was compiled into the committed models, by name."""
+    """The compiler's input for each committed model, by name."""
     models = json.loads((data / "manifest.json").read_text())["models"]
     return {entry["name"]: entry for entry in models}
 
 
 @pytest.fixture
 def open_model(data: Path) -> Iterator[Callable[[str], Model]]:
-    """Load a committed model by name."""
+    """Loads a committed model by name."""
     models = []
 
     def open_(name: str) -> Model:
@@ -45,7 +45,7 @@ def tiny(data: Path) -> bytes:
 
 @pytest.fixture
 def holding() -> Callable[[Tensor, bytes], tuple[Model, Graph]]:
-    """Make a model of one tensor, whose buffer (number 1) holds the given bytes."""
+    """Makes a model of one tensor, whose buffer (number 1) holds the given bytes."""
 
     def make(tensor: Tensor, data: bytes) -> tuple[Model, Graph]:
         graph = Graph(tensors=(tensor,), nodes=(), inputs=(), outputs=(), preprocessing=())

@@ -39,7 +39,7 @@ _HOSTILE_TEXTS = (
 
 @dataclass
 class Places:
-    """Where a file has what; positions are in the file."""
+    """A map of a file: the positions of its parts."""
 
     offsets: list[int] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)

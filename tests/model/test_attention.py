@@ -1,4 +1,4 @@
-"""Roundings inside of attention, from the commands for the NPU."""
+"""Roundings inside attention, read from the commands for the NPU."""
 
 from __future__ import annotations
 

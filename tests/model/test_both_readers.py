@@ -1,7 +1,7 @@
 """The C++ reader of the simulated NPU and this package's parser accept the same files.
 
-Thousands of variants of ordinary models go through both in ``tests/tools/test_file_fuzzing.py``; here is what those do
-not reach.
+Thousands of variants of ordinary models go through both in ``tests/tools/test_file_fuzzing.py``; these tests cover the
+rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _VARIANTS = 400
 
-# In a process of its own: the C++ reader may take 5 s and 500 MB beside what the interpreter has.
+# In a separate process: the C++ reader may take 5 s and 500 MB on top of the interpreter's memory.
 _OPEN_NATIVELY = """
 import resource, sys
 from ez_rknn_async.errors import RknnModelError
@@ -43,7 +43,7 @@ with library.simulator_settings("compute=off"):
 
 @pytest.mark.timeout(600)
 def test_both_readers_agree_on_models_with_custom_operators(data: Path, tmp_path: Path) -> None:
-    """Their operands are converted by the host too, and their attributes are read from BSON by both."""
+    """The host converts their operands too, and both readers parse their attributes from BSON."""
     bases = [data / "tiny_conv_int8.rknn", *sorted(data.glob("custom_*.rknn"))]  # the first one is also run
     report = campaign.run(bases, _VARIANTS, seed=1, sessions=0, folder=tmp_path)
     assert [(fault.order.seed, fault.outcome, fault.text) for fault in report.faults] == []
@@ -52,7 +52,7 @@ def test_both_readers_agree_on_models_with_custom_operators(data: Path, tmp_path
 
 @pytest.mark.parametrize("amplifier", amplifiers.AMPLIFIERS, ids=lambda amplifier: amplifier.__name__)
 def test_the_native_reader_bounds_time_and_memory(root: Path, amplifier: Any) -> None:
-    """Small files that describe something enormous: refused or open within 5 s and 500 MB in C++ as well."""
+    """Small files that describe something enormous are refused or opened within 5 s and 500 MB in C++ as well."""
     script = _OPEN_NATIVELY.format(amplifier=amplifier.__name__)
     process = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr

@@ -30,7 +30,7 @@ _VALUES = st.recursive(
 
 
 def write(value: dict[str, Any] | list[Any]) -> bytes:
-    """``value`` as BSON, written from its specification."""
+    """Encode ``value`` as BSON, following its specification."""
     members = value.items() if isinstance(value, dict) else ((str(i), item) for i, item in enumerate(value))
     body = b"".join(_member(name.encode(), item) for name, item in members)
     return struct.pack("<i", len(body) + 5) + body + b"\0"
@@ -58,15 +58,15 @@ def _encode(value: Any) -> tuple[int, bytes]:
 
 
 @given(st.dictionaries(_NAMES, _VALUES, max_size=4))
-def test_it_reads_what_was_written(value: dict[str, Any]) -> None:
-    """Every type that the compiler uses, nested."""
+def test_reads_back_every_type(value: dict[str, Any]) -> None:
+    """The compiler uses all of them, nested."""
     data = memoryview(write(value))
     assert is_document(data)
     assert read_document(data, 0) == value
 
 
-def test_the_attributes_of_an_operator() -> None:
-    """The form that they have in a model."""
+def test_reads_the_attributes_of_an_operator() -> None:
+    """This is their form in a model."""
     attributes = {"axis": {"dtype": "i", "value": 1}, "perm": {"dtype": "is", "value": [0, 2, 1]}}
     assert read_document(memoryview(write(attributes)), 0) == attributes
 
@@ -90,7 +90,7 @@ def test_other_bytes_are_not_a_document(data: bytes) -> None:
         (b"\x08\0\0\0\x0a\xff\0\0", "not UTF-8"),
     ],
 )
-def test_damage_is_refused_with_its_place(data: bytes, says: str) -> None:
+def test_refuses_damage_and_names_its_place(data: bytes, says: str) -> None:
     """Every length is checked against the document around it."""
     with pytest.raises(RknnModelError, match=says) as caught:
         read_document(memoryview(data), 5000)
@@ -98,8 +98,8 @@ def test_damage_is_refused_with_its_place(data: bytes, says: str) -> None:
     assert 5000 <= caught.value.offset < 5000 + len(data)
 
 
-def test_deep_documents_are_refused() -> None:
-    """The reader calls itself; how often is bounded."""
+def test_refuses_deep_documents() -> None:
+    """The reader is recursive, so its depth is bounded."""
     value: dict[str, Any] = {}
     for _ in range(40):
         value = {"a": value}

@@ -1,4 +1,4 @@
-"""Constants come out of every layout in their logical shape."""
+"""Constants: every layout is read in its logical shape."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def tensor(shape: tuple[int, ...], dtype: DType, native: tuple[int, ...] = (), **changes: object) -> Tensor:
-    """A constant; NC1HWC2 where it has a native shape, plain otherwise."""
+    """Return a constant: NC1HWC2 if it has a native shape, plain otherwise."""
     values = {
         "index": 0,
         "name": "c",
@@ -40,7 +40,7 @@ def tensor(shape: tuple[int, ...], dtype: DType, native: tuple[int, ...] = (), *
 
 
 def nc1hwc2(values: np.ndarray, block: int, stride: int) -> bytes:
-    """``values`` [N, C, H, W] stored element by element, as the format's definition says; 99 is padding."""
+    """Store ``values`` [N, C, H, W] element by element, as the format's definition says; 99 is padding."""
     batch, channels, _, width = values.shape
     blocks = -(-channels // block)
     stored = np.full(batch * blocks * stride * block, 99, values.dtype)
@@ -55,7 +55,7 @@ def nc1hwc2(values: np.ndarray, block: int, stride: int) -> bytes:
     padded=st.booleans(),
 )
 def test_channel_blocks_become_planes(shape: tuple[int, int, int, int], block: int, padded: bool) -> None:
-    """With and without padding of each surface to four pixels, whatever the number of channels."""
+    """Surfaces come with and without padding to four pixels, with any number of channels."""
     from ez_rknn_async.model.operators import constants
 
     batch, channels, height, width = shape
@@ -81,7 +81,7 @@ def test_channel_blocks_become_planes(shape: tuple[int, int, int, int], block: i
     ],
 )
 def test_plain_values_keep_their_type(holding: Holding, dtype: DType, stored: Any) -> None:
-    """The file's element types are numpy's; what lies behind the last element is padding."""
+    """The file's element types are numpy's; bytes behind the last element are padding."""
     values = np.arange(6).reshape(2, 3).astype(stored)
     each = tensor((2, 3), dtype)
     read = constant(*holding(each, values.tobytes() + b"\xff" * 7), each)
@@ -90,7 +90,7 @@ def test_plain_values_keep_their_type(holding: Holding, dtype: DType, stored: An
 
 
 def test_bfloat16_becomes_float32(holding: Holding) -> None:
-    """The upper halves of float32 numbers."""
+    """Its numbers are the upper halves of float32 numbers."""
     values = np.array([1.0, -2.5, 3e38, 0.0], np.float32)
     each = tensor((4,), DType.BFLOAT16)
     stored = (values.view(np.uint32) >> 16).astype(np.uint16).tobytes()
@@ -126,7 +126,7 @@ def test_quantised_constants_become_real(holding: Holding) -> None:
         (tensor((3,), DType.INT8, layout=Layout.PACKED_WEIGHT), "packed weight"),
     ],
 )
-def test_what_does_not_fit_is_refused(holding: Holding, each: Tensor, says: str) -> None:
+def test_rejects_constants_that_do_not_fit(holding: Holding, each: Tensor, says: str) -> None:
     """Sizes are compared with the buffer before anything is allocated."""
     with pytest.raises(RknnModelError, match=says):
         constant(*holding(each, bytes(16)), each)

@@ -1,4 +1,4 @@
-"""The reader of untrusted FlatBuffers: what it reads, and where it says a fault is."""
+"""The reader of untrusted FlatBuffers: values, and the places of faults."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ OUTER = TableType(
 
 
 def reader(file: bytes) -> tuple[Reader, int]:
-    """A reader over the FlatBuffer of a file, and the position of its root."""
+    """Return a reader over the FlatBuffer of a file, and the position of its root."""
     (length,) = struct.unpack_from("<Q", file, 16)
     data = memoryview(file)[BASE : BASE + length]
     return Reader(data, BASE), struct.unpack_from("<I", data)[0]
 
 
-def test_a_table_is_read_by_its_type() -> None:
-    """Numbers, texts, vectors, tables and lists of tables; what is absent has its default."""
+def test_reads_a_table_by_its_type() -> None:
+    """Numbers, texts, vectors, tables and lists of tables; an absent field has its default."""
     writer = Writer()
     text, numbers, inner, other, members, texts, word = (Reference() for _ in range(7))
     root = writer.table({1: text, 2: numbers, 3: inner, 4: members, 6: texts})
@@ -74,8 +74,8 @@ def read_with(slots: dict[int, int], tail: bytes = b"") -> None:
 
 @pytest.mark.parametrize("slot", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("offset", [0, 0x7FFFFFFF, 0xFFFFFFFF, 4096])
-def test_an_offset_out_of_the_data_is_refused_at_its_place(slot: int, offset: int) -> None:
-    """Whatever is pointed to, the error names the byte of the file where the wrong offset is."""
+def test_refuses_an_offset_out_of_the_data_and_names_its_place(slot: int, offset: int) -> None:
+    """For any kind of target, the error names the byte of the file that holds the wrong offset."""
     with pytest.raises(RknnModelError, match="outside the FlatBuffer") as caught:
         read_with({slot: offset})
     # The list of fields (4 bytes and 2 for each slot) lies behind 8 bytes of header, then the table, then its field.
@@ -85,20 +85,20 @@ def test_an_offset_out_of_the_data_is_refused_at_its_place(slot: int, offset: in
 
 @pytest.mark.parametrize("slot", [1, 2, 4, 5, 6])
 @pytest.mark.parametrize("count", [9, 0x40000000, 0xFFFFFFFF])
-def test_a_vector_longer_than_the_data_is_refused(slot: int, count: int) -> None:
-    """Counts are compared with what is left of the data before anything is allocated."""
+def test_refuses_a_vector_longer_than_the_data(slot: int, count: int) -> None:
+    """Counts are compared with the rest of the data before anything is allocated."""
     with pytest.raises(RknnModelError, match="ends outside"):
         read_with({slot: 4}, struct.pack("<I", count) + b"\0\0\0\0")
 
 
-def test_a_vector_longer_than_makes_sense_is_refused() -> None:
+def test_refuses_a_vector_of_implausible_length() -> None:
     """No shape has a thousand dimensions, even where the file is long enough for one."""
     with pytest.raises(RknnModelError, match="5 items where at most 4"):
         read_with({2: 4}, struct.pack("<6I", 5, 1, 2, 3, 4, 5))
 
 
-def test_texts_are_checked() -> None:
-    """A text is UTF-8 and ends with a zero byte, as programs in C rely on."""
+def test_checks_texts() -> None:
+    """Programs in C rely on UTF-8 that ends with a zero byte."""
     with pytest.raises(RknnModelError, match="not UTF-8"):
         read_with({1: 4}, struct.pack("<I", 2) + b"\xff\xfe\0\0")
     with pytest.raises(RknnModelError, match="does not end with a zero byte"):
@@ -117,21 +117,21 @@ def test_texts_are_checked() -> None:
         (struct.pack("<HHH", 6, 8, 2), "outside its Outer table"),
     ],
 )
-def test_a_damaged_list_of_fields_is_refused(field_list: bytes, says: str) -> None:
-    """A table's own description is not believed either."""
+def test_refuses_a_damaged_list_of_fields(field_list: bytes, says: str) -> None:
+    """A table's own description is not trusted either."""
     data = field_list.ljust(8, b"\0") + struct.pack("<i", 8) + bytes(8)
     with pytest.raises(RknnModelError, match=says):
         OUTER.read(Reader(memoryview(data), BASE), 8)
 
 
-def test_a_list_of_fields_before_the_data_is_refused() -> None:
-    """A negative position is not a position from the end."""
+def test_refuses_a_list_of_fields_before_the_data() -> None:
+    """A negative position does not count from the end."""
     with pytest.raises(RknnModelError, match="field list"):
         OUTER.read(Reader(memoryview(struct.pack("<i", 100) + bytes(60)), BASE), 0)
 
 
-def test_rejects_a_table_that_is_twice_in_a_list() -> None:
-    """No compiler writes it, and a small file could describe an enormous model so."""
+def test_rejects_a_table_listed_twice() -> None:
+    """No compiler writes it, and it would let a small file describe an enormous model."""
     writer, members, inner = Writer(), Reference(), Reference()
     root = writer.table({4: members})
     writer.tables([inner, inner], members)
@@ -141,7 +141,7 @@ def test_rejects_a_table_that_is_twice_in_a_list() -> None:
 
 
 def test_rejects_a_text_with_a_zero_byte_inside() -> None:
-    """To a runtime written in C it would be another text than to us."""
+    """A runtime written in C would read another text than we do."""
     writer, text = Writer(), Reference()
     root = writer.table({1: text})
     writer.text(b"a\0b", text)
@@ -150,8 +150,8 @@ def test_rejects_a_text_with_a_zero_byte_inside() -> None:
 
 
 @pytest.mark.parametrize("what", LIMITS)
-def test_rejects_more_than_any_model_has(what: str) -> None:
-    """Python's values are many times larger than the bytes of a large file that they are made of."""
+def test_rejects_larger_counts_than_any_model_has(what: str) -> None:
+    """Python's values are many times larger than their bytes in a large file."""
     subject, _ = reader(Writer().finish(Writer().table({})))
     subject.count(0, what, LIMITS[what])
     with pytest.raises(RknnModelError, match=f"more than {LIMITS[what]} {what}"):

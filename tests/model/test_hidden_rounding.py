@@ -23,13 +23,13 @@ TRANSPOSED = Convolved(depthwise=False, transposed=True, reach=(-9.0, 9.0))
 
 
 def result(span: tuple[float, float]) -> Tensor:
-    """An int8 tensor for which calibration has met ``span``."""
+    """Return an int8 tensor for which calibration has met ``span``."""
     quantization = ChannelQuantization((0.01,), (0,), span)
     return Tensor(0, "y", DType.INT8, Layout.NC1HWC2, Kind.INTERMEDIATE, (1, 8, 4, 4), (), quantization, 0, 0)
 
 
 def graph(*nodes: Node) -> Graph:
-    """A graph of which only the nodes matter."""
+    """Return a graph of which only the nodes matter."""
     return Graph((), nodes, (), (), ())
 
 
@@ -45,7 +45,7 @@ def graph(*nodes: Node) -> Graph:
     ],
 )
 def test_the_scale_follows_from_the_span_of_the_result(activation: Activation, undone: tuple[float, float]) -> None:
-    """The span in front of the activation is found again from the one behind it."""
+    """The span in front of the activation is recovered from the one behind it."""
     functions: dict[str, Callable[[float], float]] = {
         "LeakyRelu": lambda x: max(x, 0.1 * x),
         "Tanh": math.tanh,
@@ -61,21 +61,21 @@ def test_the_scale_follows_from_the_span_of_the_result(activation: Activation, u
     assert rounding.zero_point == round(-128 - undone[0] / rounding.scale)
 
 
-def test_tanh_is_undone_up_to_its_limit() -> None:
-    """The compiler takes no argument beyond 3.2 into account."""
+def test_tanh_is_inverted_up_to_its_limit() -> None:
+    """The compiler ignores arguments beyond 3.2."""
     rounding = hidden_rounding(graph(), [Activation("Tanh")], result((-1.0, 1.0)), DEPTHWISE)
     assert rounding is not None
     assert rounding.scale == pytest.approx(6.4 / 255)
 
 
-def test_a_flat_end_does_not_tell_of_the_argument() -> None:
-    """All arguments below -15 or so give the same."""
+def test_a_flat_end_does_not_reveal_the_argument() -> None:
+    """All arguments below -15 or so give the same result."""
     assert hidden_rounding(graph(), [Activation("Elu", {"alpha": 1.0})], result((-1.0, 9.0)), TRANSPOSED) is None
     assert hidden_rounding(graph(), [Activation("Elu", {"alpha": 1.0})], result((-0.9999, 9.0)), TRANSPOSED)
 
 
 @pytest.mark.parametrize(("function", "high", "limits"), [("Sigmoid", 0.9999, (-7, 7)), ("HardSwish", 8, (-3, 8))])
-def test_a_lost_end_is_at_the_limit_when_it_must_have_been_beyond(
+def test_a_lost_end_is_at_the_limit_if_it_must_lie_beyond(
     function: str, high: float, limits: tuple[float, float]
 ) -> None:
     """The weights reach as far down as up, and the largest value was far beyond the limit."""
@@ -86,7 +86,7 @@ def test_a_lost_end_is_at_the_limit_when_it_must_have_been_beyond(
 
 
 def test_a_hard_sigmoid_is_rounded_behind_every_convolution() -> None:
-    """Its limits are where it is cut off; a result of 1 tells that it was met far beyond the upper one."""
+    """Its limits are its cut-offs; a result of 1 shows that calibration went far beyond the upper one."""
     hard = Activation("HardSigmoid", {"alpha": 0.2, "beta": 0.5})
     reach = Convolved(depthwise=False, transposed=False, reach=(-6.0, 6.0))
     rounding = hidden_rounding(graph(), [hard], result((0.0, 1.0)), reach)
@@ -95,7 +95,7 @@ def test_a_hard_sigmoid_is_rounded_behind_every_convolution() -> None:
 
 
 @pytest.mark.parametrize(("function", "high"), [("Sigmoid", 0.9), ("Softplus", 9.0), ("Relu", 9.0), ("HardSwish", 2.0)])
-def test_what_cannot_be_undone_is_not_rounded(function: str, high: float) -> None:
+def test_a_span_that_cannot_be_inverted_is_not_rounded(function: str, high: float) -> None:
     """A span that was widened to zero has lost its lower end, unless that must have been beyond the limit."""
     low = -0.375 if function == "HardSwish" else 0.0
     assert hidden_rounding(graph(), [Activation(function)], result((low, high)), DEPTHWISE) is None
@@ -103,8 +103,8 @@ def test_what_cannot_be_undone_is_not_rounded(function: str, high: float) -> Non
 
 
 def test_near_the_lowest_point_the_number_of_values_decides() -> None:
-    """Among few values, none may have been near the lowest point though others were beyond it."""
-    near = (-0.2784346, 1.0)  # undone: 0.012 above the lowest point
+    """With few values, none may have been near the lowest point though others were beyond it."""
+    near = (-0.2784346, 1.0)  # inverted: 0.012 above the lowest point
     assert hidden_rounding(graph(), [Activation("Swish")], result(near), DEPTHWISE) is None
     many = replace(result(near), shape=(1, 8, 40, 40))
     assert hidden_rounding(graph(), [Activation("Swish")], many, DEPTHWISE) is not None
@@ -116,15 +116,15 @@ def test_a_dense_convolution_has_no_hidden_rounding() -> None:
 
 
 @pytest.mark.parametrize("cutting", ["MaxPool", "Relu", "Clip"])
-def test_a_span_in_front_of_what_cuts_it_is_not_trusted(cutting: str) -> None:
-    """It is the span of what is left."""
+def test_a_span_in_front_of_a_cut_is_not_trusted(cutting: str) -> None:
+    """It is the span that remains after the cut."""
     cut = Node(0, cutting, "", True, (0,), (1,), {}, (), ())
     assert hidden_rounding(graph(cut), [Activation("Tanh")], result((-0.5, 0.5)), DEPTHWISE) is None
 
 
 @pytest.mark.parametrize(("met", "extremes"), [((-1.0, 2.0), True), ((-1.1, 2.3), False), (None, True)])
-def test_spans_that_were_chosen_otherwise_are_recognised(met: tuple[float, float] | None, extremes: bool) -> None:
-    """With ``mmse`` a scale leaves out the largest values, and what is behind an activation does not tell of them."""
+def test_recognises_spans_chosen_by_another_method(met: tuple[float, float] | None, extremes: bool) -> None:
+    """With ``mmse`` a scale leaves out the largest values, and the result of an activation does not reveal them."""
     table = {} if met is None else {"x": {"min": [met[0]], "max": [met[1]]}}
     model = cast("Model", SimpleNamespace(attributes={"quant_tab": table}))
     source = replace(result((-1.0, 2.0)), name="x")
@@ -132,6 +132,6 @@ def test_spans_that_were_chosen_otherwise_are_recognised(met: tuple[float, float
 
 
 @pytest.mark.parametrize("slope", [0.1, 0.2, 0.01, 0.3, 0.125])
-def test_a_slope_is_the_number_that_was_written(slope: float) -> None:
-    """Fourteen bits are enough to tell which short decimal it was."""
+def test_a_slope_is_the_decimal_that_was_written(slope: float) -> None:
+    """Fourteen bits identify a short decimal."""
     assert fraction(round(slope * 2**14)) == slope

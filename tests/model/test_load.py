@@ -1,4 +1,4 @@
-"""What a model says about itself, for models that were compiled to say it."""
+"""Facts that a loaded model reports, on models compiled for the purpose."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 REFUSED = ("mini_int8",)
 
 
-def test_every_committed_model_says_what_it_was_compiled_with(data: Path, manifest: dict[str, Any]) -> None:
-    """Target, toolkit, batch, inputs and outputs are those of the compiler's arguments."""
+def test_committed_models_report_their_compiler_arguments(data: Path, manifest: dict[str, Any]) -> None:
+    """Target, toolkit, batch, inputs and outputs must be the compiler's arguments."""
     for name, entry in manifest.items():
         if name in REFUSED:
             continue
@@ -53,8 +53,8 @@ def test_a_path_and_its_content_are_the_same_model(data: Path, tiny: bytes) -> N
         model.close()
 
 
-def test_an_int8_convolution_is_read_in_full(open_model: Callable[[str], Model]) -> None:
-    """The graph of the smallest model, tensor by tensor, is what was compiled: a 3x3 convolution with ReLU."""
+def test_reads_an_int8_convolution_in_full(open_model: Callable[[str], Model]) -> None:
+    """The graph of the smallest model, tensor by tensor, is a 3x3 convolution with ReLU, as compiled."""
     graph = open_model("tiny_conv_int8").graphs[0]
     (node,) = [node for node in graph.nodes if node.op.startswith("Conv")]
     assert node.on_npu
@@ -67,12 +67,12 @@ def test_an_int8_convolution_is_read_in_full(open_model: Callable[[str], Model])
     assert (bias.kind, bias.layout) == (Kind.WEIGHT, Layout.PLAIN)
     (target,) = (graph.tensors[index] for index in node.outputs)
     assert target.quantization is not None
-    assert target.quantization.zero_point == (-128,)  # nothing below zero comes out of a ReLU
+    assert target.quantization.zero_point == (-128,)  # a ReLU gives nothing below zero
     assert graph.core_modes == (1, 2, 3)
 
 
-def test_core_modes_are_those_that_were_compiled(open_model: Callable[[str], Model]) -> None:
-    """Task lists for three cores on RK3588, two on RK3576, one on RK3566 and in single-core mode."""
+def test_core_modes_are_the_compiled_ones(open_model: Callable[[str], Model]) -> None:
+    """There are task lists for three cores on RK3588, two on RK3576, one on RK3566 and in single-core mode."""
     modes = {
         name: open_model(name).graphs[0].core_modes
         for name in ("block_int8", "single_core_int8", "rk3576_block_int8", "rk3566_block_int8", "rk3562_conv_int8")
@@ -87,7 +87,7 @@ def test_core_modes_are_those_that_were_compiled(open_model: Callable[[str], Mod
 
 
 def test_preprocessing_has_one_value_for_each_channel(open_model: Callable[[str], Model]) -> None:
-    """The file has four values for three channels, and has them also where nothing is to be done."""
+    """The file has four values for three channels, even if there is nothing to normalise."""
     (preprocessing,) = open_model("mean_std_int8").graphs[0].preprocessing
     assert preprocessing is not None
     assert preprocessing.mean == pytest.approx((123.675, 116.28, 103.53))
@@ -98,7 +98,7 @@ def test_preprocessing_has_one_value_for_each_channel(open_model: Callable[[str]
 def test_a_dynamic_model_has_a_graph_for_each_shape_and_one_set_of_weights(
     open_model: Callable[[str], Model], manifest: dict[str, Any]
 ) -> None:
-    """The largest shape comes first; the weights of the other graphs are found in the first by name."""
+    """The largest shape comes first; the other graphs find their weights in it by name."""
     model = open_model("dynamic_fp16")
     shapes = [graph.tensors[graph.inputs[0]].shape for graph in model.graphs]
     compiled = [tuple(inputs[0]) for inputs in manifest["dynamic_fp16"]["config"]["dynamic_input"]]
@@ -111,8 +111,8 @@ def test_a_dynamic_model_has_a_graph_for_each_shape_and_one_set_of_weights(
             assert found == model.constant_bytes(model.graphs[0], original)
 
 
-def test_a_model_without_its_weights_says_so(open_model: Callable[[str], Model]) -> None:
-    """Such a file loads, so that it can be looked at; asking for a weight names what was left out."""
+def test_a_model_without_its_weights_loads_but_refuses_to_give_them(open_model: Callable[[str], Model]) -> None:
+    """Such a file loads for inspection; asking for a weight names the missing part."""
     model = open_model("without_weights_fp16")
     graph = model.graphs[0]
     (weight,) = [tensor for tensor in graph.tensors if tensor.layout is Layout.PACKED_WEIGHT]
@@ -122,7 +122,7 @@ def test_a_model_without_its_weights_says_so(open_model: Callable[[str], Model])
 
 
 def test_weights_are_borrowed_by_name_and_form(open_model: Callable[[str], Model]) -> None:
-    """Every weight that the file leaves out is its master's, through a chain too; one of another form is refused."""
+    """Every weight missing in the file is its master's, through a chain too; one of another form is refused."""
     master, stripped = open_model("tiny_conv_fp16"), open_model("without_weights_fp16")
     borrower = stripped.with_weights_from(master)
     chained = stripped.with_weights_from(borrower)
@@ -139,12 +139,12 @@ def test_weights_are_borrowed_by_name_and_form(open_model: Callable[[str], Model
 
 
 def test_weights_are_not_borrowed_from_a_model_for_another_soc(open_model: Callable[[str], Model]) -> None:
-    """They would be packed in another way."""
+    """They would be packed differently."""
     with pytest.raises(RknnModelError, match="rk3566"):
         open_model("without_weights_fp16").with_weights_from(open_model("rk3566_block_fp16"))
 
 
-def test_numbers_without_a_name_do_not_stop_a_model_from_loading() -> None:
+def test_unknown_numbers_do_not_stop_a_model_from_loading() -> None:
     """A newer compiler may write kinds, layouts and element types that a board's runtime knows, though we do not."""
     writer, graphs, graph, tensors, tensor, port, outputs = Writer(), *(Reference() for _ in range(6))
     root = writer.table({0: 6, 2: graphs})
@@ -159,7 +159,8 @@ def test_numbers_without_a_name_do_not_stop_a_model_from_loading() -> None:
 
 
 def graph_with(node: dict[int, Value], more: Callable[[Writer], None]) -> bytes:
-    """A model of one output, one output operator that reads it, and one more node, whose parts ``more`` writes."""
+    """Return a model of one output, one output operator that reads it, and one more node, whose parts ``more``
+    writes."""
     writer = Writer()
     graphs, graph, tensors, tensor, nodes, output, last, op, ids = (Reference() for _ in range(9))
     root = writer.table({0: 6, 2: graphs})
@@ -176,8 +177,8 @@ def graph_with(node: dict[int, Value], more: Callable[[Writer], None]) -> bytes:
     return writer.finish(root)
 
 
-def test_a_node_at_the_end_that_says_nothing_is_left_out() -> None:
-    """The compiler leaves one behind where RK3562 or RK3566 has nothing to do; one that says half of it is damage."""
+def test_leaves_out_an_empty_node_at_the_end() -> None:
+    """The compiler leaves one behind if RK3562 or RK3566 has nothing to do; a half-empty one is damage."""
     with load(graph_with({}, lambda writer: None)) as model:
         assert [node.op for node in model.graphs[0].nodes] == ["OutputOperator"]
     ids = Reference()
@@ -185,8 +186,8 @@ def test_a_node_at_the_end_that_says_nothing_is_left_out() -> None:
         load(graph_with({4: ids}, lambda writer: writer.numbers("i", [0], ids)))
 
 
-def test_the_four_numbers_of_an_output_are_no_attributes() -> None:
-    """The first of them can be 16, their own length in bytes, as that of a BSON document would be."""
+def test_the_four_numbers_of_an_output_are_not_attributes() -> None:
+    """The first of them can be 16, their own length in bytes, just as in a BSON document."""
     op, ids, numbers = Reference(), Reference(), Reference()
 
     def write(writer: Writer) -> None:
@@ -199,8 +200,8 @@ def test_the_four_numbers_of_an_output_are_no_attributes() -> None:
 
 
 @pytest.mark.parametrize("shape", [(-1, 3), (2**16, 2**16), (0, 2**30, 2**30, 2**30)])
-def test_impossible_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    """Also that of an empty tensor: numpy cannot make an array of it."""
+def test_refuses_impossible_shapes(shape: tuple[int, ...]) -> None:
+    """They include an empty tensor's if numpy cannot make an array of it."""
     writer, graphs, graph, tensors, tensor, dims = Writer(), *(Reference() for _ in range(5))
     root = writer.table({0: 6, 2: graphs})
     writer.tables([graph], graphs)
@@ -213,7 +214,7 @@ def test_impossible_shapes_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_a_closed_model_keeps_its_graphs(data: Path) -> None:
-    """What is only text and numbers outlives the file."""
+    """Text and numbers outlive the file."""
     with load(data / "tiny_conv_int8.rknn") as model:
         names = [tensor.name for tensor in model.graphs[0].tensors]
     assert model._mapping is not None
@@ -232,7 +233,8 @@ def test_closing_while_an_array_looks_into_the_file_is_harmless(data: Path) -> N
 
 
 def test_every_model_of_the_collection_loads(shared: Path) -> None:
-    """Hundreds of models of five toolkits and four targets: all load, all constants decode, but for a stated reason."""
+    """Hundreds of models of five toolkits and four targets: all load, and all constants decode, apart from stated
+    exceptions."""
     files = [*shared.glob("zoo/*/*.rknn"), *shared.glob("golden/models/*.rknn")]
     assert len(files) > 500
     refused = {}
@@ -263,8 +265,8 @@ def test_loading_the_largest_model_of_the_collection_takes_milliseconds(shared: 
 
 
 @pytest.mark.parametrize("literal", [b"()", b"[]", b"0", b"''", b"False"])
-def test_rejects_attributes_that_are_no_dict(literal: bytes) -> None:
-    """Also those that are as good as nothing: both parsers say the same."""
+def test_rejects_attributes_that_are_not_a_dict(literal: bytes) -> None:
+    """Falsy values are refused too: both parsers must agree."""
     writer, graphs, graph, tensors, tensor, outputs, attributes = Writer(), *(Reference() for _ in range(6))
     root = writer.table({0: 6, 2: graphs, 3: attributes})
     writer.tables([graph], graphs)

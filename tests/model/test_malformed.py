@@ -42,7 +42,7 @@ _FILES = (
 
 
 def attempt(data: bytes) -> bool:
-    """Whether ``data`` loads; anything but ``RknnModelError`` is an error of the test."""
+    """True if ``data`` loads; anything but ``RknnModelError`` is an error of the test."""
     try:
         load(data)
     except RknnModelError:
@@ -52,7 +52,7 @@ def attempt(data: bytes) -> bool:
 
 @pytest.mark.timeout(1800)
 def test_malformed_variants_only_raise_model_errors(data: Path) -> None:
-    """Thousands of damaged and hostile files: each is read or refused, within 2 seconds and 200 MB."""
+    """Each of thousands of damaged and hostile files is read or refused within 2 seconds and 200 MB."""
     files = [str(data / f"{name}.rknn") for name in _FILES]
     command = [sys.executable, torture.__file__, "0", str(_VARIANTS), *files]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -61,7 +61,7 @@ def test_malformed_variants_only_raise_model_errors(data: Path) -> None:
     assert report["failures"] == []
     counts = report["counts"]
     assert sum(counts.values()) == _VARIANTS
-    # Were nearly all refused at once, or nearly none, the variants would show nothing.
+    # If nearly all or nearly none were refused at once, the variants would show nothing.
     assert min(counts["accepted"], counts["refused"]) > _VARIANTS / 20
 
 
@@ -83,8 +83,8 @@ def test_a_file_costs_no_more_than_its_size_allows(amplifier: Callable[[], bytes
     assert peak < 24 * len(data) + 2**20
 
 
-def test_variants_are_the_same_every_time(data: Path) -> None:
-    """A failure can be looked at again: its seed is all that is needed."""
+def test_a_seed_always_gives_the_same_variant(data: Path) -> None:
+    """A failure can be reproduced from its seed alone."""
     original = (data / "tiny_conv_int8.rknn").read_bytes()
     places = find_places(original)
     seeds = [f"seed/{index}" for index in range(50)]
@@ -93,8 +93,8 @@ def test_variants_are_the_same_every_time(data: Path) -> None:
     assert len(set(first)) > 40
 
 
-def test_the_torture_notices_what_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit of time works: without it the first test could not fail for that reason."""
+def test_the_torture_notices_slow_variants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a working time limit the first test could not fail for that reason."""
 
     def forever(_data: bytes) -> bool:
         while True:
@@ -110,8 +110,8 @@ def test_the_torture_notices_what_is_too_slow(monkeypatch: pytest.MonkeyPatch) -
         signal.signal(signal.SIGPROF, before)
 
 
-def test_the_torture_notices_what_is_too_big(root: Path) -> None:
-    """The limit of memory works, likewise."""
+def test_the_torture_notices_large_variants(root: Path) -> None:
+    """The same holds for the memory limit."""
     script = (
         "from tests.model import torture; torture.limit_memory(); "
         "torture.walk = lambda data: bytearray(2**21 * torture.MEGABYTES); print(torture.attempt(b''))"

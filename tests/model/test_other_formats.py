@@ -1,4 +1,4 @@
-"""Models of older NPUs, older toolkits and small SoCs: the message says which, from the summary in the file."""
+"""Models of older NPUs, older toolkits and small SoCs: the message identifies them from the summary in the file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MINI = 0x1004
 
 
 def model(version: int, target: object = None, toolkit: str = "", header: int = 64) -> bytes:
-    """A file of another format: as far as anyone here knows it, a head and a summary at the end."""
+    """Return a file of another format: as far as is known, a head and a summary at the end."""
     said = {"nodes": [{"op": "x"}], "target_platform": target, "version": toolkit}
     summary = json.dumps({key: value for key, value in said.items() if value}).encode()
     return (struct.pack("<8sQQ", b"RKNN", version, 32).ljust(header, b"\0") + bytes(32)) + (
@@ -32,7 +32,7 @@ def refused(content: bytes) -> str:
     return str(caught.value)
 
 
-def test_a_model_of_an_older_npu_names_it_and_does_not_blame_its_age() -> None:
+def test_names_an_older_npu_without_blaming_the_models_age() -> None:
     """Compiling it again with rknn-toolkit2 for that SoC is impossible: there is no such target."""
     said = refused(model(1, ["RV1126"], "1.7.1"))
     assert "container version 1, compiled by toolkit 1.7.1 for RV1126" in said
@@ -45,25 +45,25 @@ def test_a_model_of_an_older_npu_names_it_and_does_not_blame_its_age() -> None:
 
 @pytest.mark.parametrize("header", [24, 64])
 @pytest.mark.parametrize("target", ["RK1808", ["RK1808", "RK1806"]])
-def test_the_soc_is_found_however_the_summary_says_it(header: int, target: object) -> None:
-    """As a text or as a list, behind a header of any length."""
+def test_finds_the_soc_in_either_form_of_the_summary(header: int, target: object) -> None:
+    """It is a text or a list, behind a header of any length."""
     assert origin_of(memoryview(model(1, target, "1.6.0", header))).soc in ("RK1808", "RK1806")
 
 
-def test_a_model_of_an_older_npu_without_a_summary_names_the_socs_that_it_may_be_for() -> None:
-    """The version alone says that much."""
+def test_names_the_candidate_socs_of_an_older_model_without_a_summary() -> None:
+    """The version alone narrows them down."""
     assert "RK1808, RK1806, RK3399Pro, RV1109 and RV1126" in refused(model(1))
 
 
 @pytest.mark.parametrize("version", [2, 3, 5])
-def test_a_model_of_an_older_toolkit_is_to_be_compiled_again(version: int) -> None:
-    """Toolkits from 1.5.2 write what can be read."""
+def test_advises_compiling_a_model_of_an_older_toolkit_again(version: int) -> None:
+    """Toolkits from 1.5.2 write a readable format."""
     said = refused(model(version, ["RK3588"], "1.4.0-22dcfef4"))
     assert f"container version {version}, compiled by toolkit 1.4.0-22dcfef4 for RK3588, which is too old" in said
     assert "rknn-toolkit2 1.5.2 or later" in said
 
 
-def test_a_model_for_a_small_soc_says_for_which() -> None:
+def test_names_the_small_soc_a_model_is_for() -> None:
     """Leaving out mini_rknn=True would not make it run anywhere else."""
     said = refused(model(MINI, ["rv1106"], "1.6.0"))
     assert "mini format (container version 0x1004), compiled by toolkit 1.6.0 for RV1106" in said
@@ -71,28 +71,28 @@ def test_a_model_for_a_small_soc_says_for_which() -> None:
     assert "compile the original network with rknn-toolkit2" in said
 
 
-def test_a_mini_model_for_a_larger_soc_is_to_be_compiled_otherwise(data: Path) -> None:
-    """The compiler's own: there mini_rknn=True is all that is in the way."""
+def test_advises_against_mini_rknn_for_a_larger_soc(data: Path) -> None:
+    """There mini_rknn=True is the only obstacle."""
     said = refused((data / "mini_int8.rknn").read_bytes())
     assert "compiled by toolkit 2.5.0 for RK3588" in said
     assert said.endswith("compile the model again without mini_rknn=True")
 
 
-def test_a_mini_model_that_says_nothing_names_the_socs_that_have_the_format() -> None:
-    """The format alone says that much."""
+def test_names_the_socs_of_the_mini_format_for_a_bare_model() -> None:
+    """The format alone narrows them down."""
     assert "small SoCs such as RV1103 and RV1106" in refused(model(MINI))
 
 
 @pytest.mark.parametrize(
     "end", [b'"target_platform": ["' + b"A" * 100 + b'"]', b'"target_platform": [{}]', b"\xff" * 9]
 )
-def test_a_summary_that_makes_no_sense_says_nothing(end: bytes) -> None:
+def test_ignores_a_meaningless_summary(end: bytes) -> None:
     """It is as untrusted as the rest of the file."""
     assert origin_of(memoryview(b"RKNN" + end)) == Origin("", "")
 
 
-def test_ezrknn_info_says_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is what people try first with a file that they found."""
+def test_ezrknn_info_gives_the_same_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """People try it first with a file that they found."""
     file = tmp_path / "old.rknn"
     file.write_bytes(model(1, ["RV1126"], "1.7.1"))
     assert main(["info", str(file)]) == 1

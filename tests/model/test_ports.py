@@ -1,4 +1,4 @@
-"""Inputs and outputs that no program could exchange with a runtime are refused when a file is read."""
+"""Inputs and outputs that no program could exchange with a runtime: refused when a file is read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ports(tiny: bytes) -> tuple[int, int]:
 
 @pytest.mark.parametrize("code", [*(int(dtype) for dtype in DType if dtype not in ELEMENT_SIZES and dtype >= 0), 200])
 def test_rejects_element_types_that_no_port_can_have(tiny: bytes, ports: tuple[int, int], code: int) -> None:
-    """The host converts these numbers, so that a type without a conversion must not get there."""
+    """The host converts these numbers, so a type without a conversion must not get there."""
     for index in ports:
         with pytest.raises(RknnModelError, match=r"element type .*; it can be float32"):
             load(Changing(tiny).tensor(index, {"dtype": code}))
@@ -54,7 +54,7 @@ def test_rejects_element_types_that_no_port_can_have(tiny: bytes, ports: tuple[i
 def test_rejects_impossible_ports(
     tiny: bytes, ports: tuple[int, int], values: Mapping[str, float | Sequence[float]], says: str
 ) -> None:
-    """Each field of a port decides about sizes of buffers or about numbers that the host computes with."""
+    """Each field of a port determines sizes of buffers or numbers that the host computes with."""
     for index in ports:
         with pytest.raises(RknnModelError, match=says) as caught:
             load(Changing(tiny).tensor(index, values))
@@ -68,7 +68,7 @@ def test_rejects_ports_beyond_2_gib(tiny: bytes, ports: tuple[int, int]) -> None
         load(Changing(tiny).tensor(ports[0], {"shape": shape, "native_shape": native, "size": 2**32 - 1}))
 
 
-def test_rejects_ports_that_cannot_be_told_apart(data: Path) -> None:
+def test_rejects_ports_with_the_same_name(data: Path) -> None:
     """Programs give and take tensors by name."""
     content = (data / "two_inputs_fp16.rknn").read_bytes()
     with load(content) as model:
@@ -79,7 +79,7 @@ def test_rejects_ports_that_cannot_be_told_apart(data: Path) -> None:
 
 
 def test_rejects_graphs_with_different_ports(data: Path) -> None:
-    """A session describes its inputs once, whatever shapes are in use."""
+    """A session describes its inputs once, for all shapes."""
     content = (data / "dynamic_fp16.rknn").read_bytes()
     with load(content) as model:
         assert len(model.graphs) > 1
@@ -113,7 +113,7 @@ def test_rejects_results_that_are_overwritten_or_read_too_early(data: Path) -> N
 
 
 def test_rejects_negative_numbers_of_tasks(tiny: bytes) -> None:
-    """They are counts, and indices are made of them."""
+    """They are counts, and indices are computed from them."""
     with load(tiny) as model:
         node = next(node for node in model.graphs[0].nodes if node.tasks)
     with pytest.raises(RknnModelError, match="negative number of tasks"):
@@ -121,6 +121,6 @@ def test_rejects_negative_numbers_of_tasks(tiny: bytes) -> None:
 
 
 def test_rejects_the_uint16_input_of_the_collection(shared: Path) -> None:
-    """One byte of a model was changed; a conversion without a case for it once wrote outside its buffer."""
+    """It is a model with one byte changed; a conversion without a case for it once wrote outside its buffer."""
     with pytest.raises(RknnModelError, match="input 'x' has element type uint16"):
         load(shared / "cases" / "damaged" / "input_is_uint16.rknn")

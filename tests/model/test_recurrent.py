@@ -1,4 +1,4 @@
-"""What is read of LSTM and GRU layers besides their weights, whose numbers the tests of the simulator check."""
+"""The parts of LSTM and GRU layers besides their weights, whose numbers the tests of the simulator check."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def read(model: Model, changed: dict[str, Any] | None = None, without: str = "") -> Recurrent:
-    """The model's only recurrent layer, with some of its node's attributes changed or left out."""
+    """Return the model's only recurrent layer, with some of its node's attributes changed or left out."""
     graph = model.graphs[0]
     (node,) = [node for node in graph.nodes if node.op.endswith(("LSTM", "GRU"))]
     attributes = {**node.attributes, **(changed or {})}
@@ -37,11 +37,11 @@ def read(model: Model, changed: dict[str, Any] | None = None, without: str = "")
         ("gru_bidirectional_fp16", "bidirectional"),
     ],
 )
-def test_the_direction_is_read(open_model: Callable[[str], Model], name: str, direction: str) -> None:
-    """A layer that runs the wrong way gives numbers that look right."""
+def test_reads_the_direction(open_model: Callable[[str], Model], name: str, direction: str) -> None:
+    """A layer that runs the wrong way gives plausible numbers."""
     layer = read(open_model(name))
     assert layer.direction == direction
-    assert layer.hidden_size == 10  # the states that come in are padded to 16
+    assert layer.hidden_size == 10  # the incoming states are padded to 16
     assert layer.weight.shape[0] == (2 if direction == "bidirectional" else 1)
 
 
@@ -49,15 +49,15 @@ def test_the_direction_is_read(open_model: Callable[[str], Model], name: str, di
     ("name", "direction"),
     [("lstm_reverse_fp16", "reverse"), ("lstm_reverse_int8", "reverse"), ("lstm_clip_fp16", "forward")],
 )
-def test_a_direction_that_is_not_written_down_is_seen_from_the_commands(
+def test_finds_an_unwritten_direction_in_the_commands(
     open_model: Callable[[str], Model], name: str, direction: str
 ) -> None:
     """Compilers before 2.5 give LSTMs no table of parameters."""
     assert read(open_model(name), without="hidden_size").direction == direction
 
 
-def test_clip_and_activations_are_read(open_model: Callable[[str], Model]) -> None:
-    """An LSTM's are in its table."""
+def test_reads_clip_and_activations(open_model: Callable[[str], Model]) -> None:
+    """An LSTM has them in its table."""
     assert read(open_model("lstm_clip_fp16")).attributes == {
         "clip": 0.5,
         "activations": ("HardSigmoid", "Relu", "Tanh"),
@@ -65,13 +65,13 @@ def test_clip_and_activations_are_read(open_model: Callable[[str], Model]) -> No
     assert read(open_model("lstm_reverse_fp16")).attributes == {}
 
 
-def test_the_lengths_of_sequences_are_read(open_model: Callable[[str], Model]) -> None:
-    """The network's own ones, and none where the compiler put zeros."""
+def test_reads_the_lengths_of_sequences(open_model: Callable[[str], Model]) -> None:
+    """The network's own lengths count; zeros from the compiler mean none."""
     assert read(open_model("lstm_lengths_fp16")).lengths == (1,)
     assert read(open_model("lstm_reverse_fp16")).lengths == ()
 
 
-def test_both_rules_for_the_reset_gate_are_read(open_model: Callable[[str], Model]) -> None:
+def test_reads_both_rules_for_the_reset_gate(open_model: Callable[[str], Model]) -> None:
     """PyTorch has one, ONNX's default is the other."""
     assert read(open_model("gru_reverse_fp16")).attributes == {"linear_before_reset": 0}
     assert read(open_model("gru_bidirectional_fp16")).attributes == {"linear_before_reset": 1}
@@ -85,16 +85,16 @@ def test_both_rules_for_the_reset_gate_are_read(open_model: Callable[[str], Mode
         ("gru_reverse_fp16", {"direction": "forward"}, "", "clip"),
     ],
 )
-def test_what_is_not_known_is_refused(
+def test_refuses_unknown_attributes(
     open_model: Callable[[str], Model], name: str, changed: dict[str, Any], without: str, why: str
 ) -> None:
-    """Never a wrong number."""
+    """A refusal is better than a wrong number."""
     with pytest.raises(UnsupportedFormError, match=why):
         read(open_model(name), changed, without)
 
 
 def test_a_damaged_layer_is_a_model_error(open_model: Callable[[str], Model]) -> None:
-    """Operands that are missing are the file's fault."""
+    """Missing operands are the file's fault."""
     model = open_model("lstm_reverse_fp16")
     graph = model.graphs[0]
     (node,) = [node for node in graph.nodes if node.op == "LSTM"]

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         (b"RKNN\0\0\0\0" + struct.pack("<QQ", 6, 64) + bytes(104), "marked b'\\x00\\x00\\x00\\x00'", None),
     ],
 )
-def test_what_is_not_a_model_is_recognised(content: bytes, says: str, hint: str | None) -> None:
+def test_recognises_other_kinds_of_files(content: bytes, says: str, hint: str | None) -> None:
     """The first bytes decide, and the advice fits what was found."""
     for read in (load, read_header):
         with pytest.raises(RknnModelError) as caught:
@@ -50,13 +50,13 @@ def test_what_is_not_a_model_is_recognised(content: bytes, says: str, hint: str 
         assert (caught.value.hint is None) if hint is None else (hint in str(caught.value.hint))
 
 
-def test_a_mini_model_of_the_compiler_is_recognised(data: Path) -> None:
-    """The real thing, not only our idea of its first bytes."""
+def test_recognises_a_mini_model_of_the_compiler(data: Path) -> None:
+    """A real file shows that its first bytes were guessed right."""
     with pytest.raises(RknnModelError, match="mini_rknn"):
         load(data / "mini_int8.rknn")
 
 
-def test_every_truncation_is_refused(tiny: bytes) -> None:
+def test_refuses_every_truncation(tiny: bytes) -> None:
     """The vendor's runtime aborts the process on a file that lacks even its last byte; such a file never gets there."""
     lengths = [*range(0, 200), *range(200, len(tiny) - 50, 97), *range(len(tiny) - 50, len(tiny))]
     for length in lengths:
@@ -65,8 +65,8 @@ def test_every_truncation_is_refused(tiny: bytes) -> None:
     assert load(tiny).size == len(tiny)
 
 
-def test_a_newer_schema_is_refused_before_the_graphs_are_read() -> None:
-    """A model from a compiler of the future: its graphs may mean anything, its version says so."""
+def test_refuses_a_newer_schema_before_reading_its_graphs() -> None:
+    """The graphs of a future compiler may mean anything; the version says so."""
     writer, compiler = Writer(), Reference()
     root = writer.table({0: 7, 6: 30000, 7: compiler})
     writer.text(b"3.0.0", compiler)
@@ -75,7 +75,7 @@ def test_a_newer_schema_is_refused_before_the_graphs_are_read() -> None:
     assert "older rknn-toolkit2" in str(caught.value.hint)
 
 
-def test_a_file_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path) -> None:
+def test_names_the_reason_why_a_file_cannot_be_opened(tmp_path: Path) -> None:
     """A missing file, a folder and an empty file are told apart."""
     (tmp_path / "empty.rknn").touch()
     for path, says in [("missing.rknn", "No such file"), (".", "is not a file"), ("empty.rknn", "is empty")]:
@@ -83,8 +83,8 @@ def test_a_file_that_cannot_be_opened_is_an_error_of_its_own(tmp_path: Path) -> 
             load(tmp_path / path)
 
 
-def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
-    """Opening a pipe waits for its writer; a model is not worth waiting for."""
+def test_refuses_a_named_pipe_without_waiting(tmp_path: Path) -> None:
+    """Opening a pipe blocks until it has a writer."""
     import os
 
     os.mkfifo(tmp_path / "pipe")
@@ -111,7 +111,7 @@ def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
         ("rk3576_block_int8", "rv1126b", False),
     ],
 )
-def test_a_model_runs_on_its_own_soc_only(open_model: Callable[[str], Model], name: str, soc: str, runs: bool) -> None:
+def test_a_model_only_runs_on_its_own_soc(open_model: Callable[[str], Model], name: str, soc: str, runs: bool) -> None:
     """Only RK3566 and RK3568 share models; otherwise the error says what to compile for."""
     model = open_model(name)
     for source in (model, model.header):

@@ -20,8 +20,8 @@ CONVOLUTION = 0x1D
 OUTPUT_ZERO_POINT = 0x4080
 
 
-def test_every_node_of_the_npu_has_the_tasks_that_it_announces(open_model: Callable[[str], Model]) -> None:
-    """The task list and the nodes agree on how many tasks each has, in the lists for one, two and three cores."""
+def test_every_npu_node_has_the_announced_tasks(open_model: Callable[[str], Model]) -> None:
+    """The task list and the nodes agree on the number of tasks of each, in the lists for one, two and three cores."""
     graph = open_model("block_int8").graphs[0]
     registers = RegisterFile(open_model("block_int8"), graph)
     announced = [node for node in graph.nodes if any(node.tasks)]
@@ -33,7 +33,7 @@ def test_every_node_of_the_npu_has_the_tasks_that_it_announces(open_model: Calla
 
 
 def test_the_registers_of_a_convolution_hold_its_output_zero_point(open_model: Callable[[str], Model]) -> None:
-    """A number that the graph gives too: the same in both places."""
+    """The graph gives the same number."""
     model = open_model("tiny_conv_int8")
     graph = model.graphs[0]
     (node,) = [node for node in graph.nodes if node.op.startswith("Conv")]
@@ -45,8 +45,8 @@ def test_the_registers_of_a_convolution_hold_its_output_zero_point(open_model: C
     assert stored - (stored >> 31 << 32) == quantization.zero_point[0]
 
 
-def test_a_node_of_the_cpu_has_no_registers(open_model: Callable[[str], Model]) -> None:
-    """Nothing is invented for it."""
+def test_a_cpu_node_has_no_registers(open_model: Callable[[str], Model]) -> None:
+    """The reader invents nothing for it."""
     model = open_model("block_int8")
     graph = model.graphs[0]
     node = next(node for node in graph.nodes if not any(node.tasks))
@@ -56,7 +56,7 @@ def test_a_node_of_the_cpu_has_no_registers(open_model: Callable[[str], Model]) 
 
 
 def test_the_sigmoid_table_is_a_sigmoid(open_model: Callable[[str], Model]) -> None:
-    """513 entries for negative arguments and 513 for the others, spaced by 32 / K, scaled by 32768."""
+    """It has 513 entries for negative arguments and 513 for the others, spaced by 32 / K, scaled by 32768."""
     model = open_model("activations_int8")
     graph = model.graphs[0]
     tensor = next(tensor for tensor in graph.tensors if tensor.kind is Kind.LUT and tensor.name == "Sigmoid")
@@ -67,7 +67,7 @@ def test_the_sigmoid_table_is_a_sigmoid(open_model: Callable[[str], Model]) -> N
         assert entries == pytest.approx(32768 / (1 + np.exp(-arguments)), abs=32)
 
 
-def test_commands_outside_their_buffer_are_refused(open_model: Callable[[str], Model]) -> None:
+def test_refuses_commands_outside_their_buffer(open_model: Callable[[str], Model]) -> None:
     """A task that points past the register commands is found when it is read."""
     model = open_model("tiny_conv_int8")
     graph = model.graphs[0]
@@ -80,8 +80,8 @@ def test_commands_outside_their_buffer_are_refused(open_model: Callable[[str], M
         RegisterFile(damaged, graph).first_compute(node)
 
 
-def test_a_table_without_its_parts_is_refused(open_model: Callable[[str], Model]) -> None:
-    """Register commands are not a look-up table."""
+def test_refuses_a_table_without_its_parts(open_model: Callable[[str], Model]) -> None:
+    """Register commands alone are not a look-up table."""
     model = open_model("tiny_conv_int8")
     graph = model.graphs[0]
     (commands,) = [tensor for tensor in graph.tensors if tensor.kind is Kind.REGISTER_COMMANDS]

@@ -1,7 +1,7 @@
-"""The tables of a model file stand in three places: ``schema.py``, ``schema.cpp`` and the reference of the format.
+"""The tables of a model file in their three places: ``schema.py``, ``schema.cpp`` and the reference of the format.
 
-A number that is changed in one of them alone would make two readers see two files. In C++ they stand twice: the schema
-says what is checked, and ``fields.h`` what is read.
+A number changed in only one of them would make two readers see two files. C++ has them twice: the schema says what is
+checked, and ``fields.h`` what is read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _OLD_GRU = "71, before 2.3.2"
 
-# What fields.h calls a table or a field where it has a name of its own.
+# The names in fields.h of tables and fields that have another name here.
 _OTHER_NAMES = {
     "normalisation": "Preprocessing",
     "Graph.normalisations": "preprocessing",
@@ -40,7 +40,7 @@ _OTHER_NAMES = {
 
 
 def tables_of_python() -> dict[str, flatbuffer.TableType]:
-    """Those that the root leads to; parameters under their number."""
+    """Return the tables reachable from the root; parameters under their number."""
     tables: dict[str, flatbuffer.TableType] = {}
     waiting = [schema.ROOT]
     while waiting:
@@ -53,18 +53,18 @@ def tables_of_python() -> dict[str, flatbuffer.TableType]:
 
 
 def python_slots() -> Slots:
-    """The slots of ``schema.py``."""
+    """Return the slots of ``schema.py``."""
     return {label: {name: slot for slot, name, _ in table.rows} for label, table in tables_of_python().items()}
 
 
 def native_source(root: Path, name: str) -> str:
-    """The text of a file of that name, wherever in ``native`` it is."""
+    """Return the text of the file of that name, anywhere in ``native``."""
     (path,) = (root / "native").rglob(name)
     return path.read_text(encoding="utf-8")
 
 
 def native_rows(root: Path) -> dict[str, list[tuple[int, str, str, int]]]:
-    """The rows of the C++ schema: slot, name, type, limit."""
+    """Return the rows of the C++ schema: slot, name, type, limit."""
     text = native_source(root, "schema.cpp") + native_source(root, "parameter_schema.cpp")
     rows = {
         table: [(int(slot), name, kind, int(limit or 0)) for slot, name, kind, limit in _NATIVE_ROW.findall(body)]
@@ -80,7 +80,7 @@ _NATIVE_ROW = re.compile(r'\{(\d+), "(\w+)", FieldType::(\w+)(?:, (\d+))?(?:, &\
 
 
 def documented_slots(root: Path) -> Slots:
-    """The slots of the reference."""
+    """Return the slots of the reference."""
     text = (root / "docs" / "reference" / "rknn-format.md").read_text(encoding="utf-8")
     text = text.split("\n## FlatBuffer\n")[1].split("\n## ")[0]
     sections = dict(section.split("\n", 1) for section in text.split("\n### ")[1:])
@@ -95,20 +95,20 @@ def _documented(pattern: str, text: str) -> dict[str, int]:
     return {name: int(slot) for slot, name in re.findall(pattern, text, re.MULTILINE)}
 
 
-def test_reference_has_the_slots_of_the_reader(root: Path) -> None:
-    """No more and no fewer, parameters included."""
+def test_the_reference_has_the_slots_of_the_reader(root: Path) -> None:
+    """Neither has a slot that the other lacks, parameters included."""
     assert documented_slots(root) == python_slots()
 
 
-def test_native_schema_is_that_of_the_reader(root: Path) -> None:
-    """Slots, types and limits, in order: a field in one reader alone would be checked by one alone."""
+def test_the_native_schema_equals_that_of_the_reader(root: Path) -> None:
+    """A field, type or limit in one reader alone would be checked by one alone."""
     native = native_rows(root)
     assert native.pop("header") == [_row(row) for row in schema.HEADER.rows]
     assert native == {label: [_row(row) for row in table.rows] for label, table in tables_of_python().items()}
 
 
-def test_native_reader_reads_the_slots_that_were_checked(root: Path) -> None:
-    """A field of fields.h is one of the schema."""
+def test_the_native_reader_only_reads_checked_slots(root: Path) -> None:
+    """Every field of fields.h must be one of the schema."""
     read = list(_read_natively(root))
     known = python_slots()
     assert len(read) > 30
@@ -124,7 +124,7 @@ def _read_natively(root: Path) -> Iterator[tuple[str, str, int]]:
 
 
 @pytest.mark.parametrize("table", [schema.HEADER, *tables_of_python().values()], ids=lambda table: table.name)
-def test_no_slot_and_no_name_is_taken_twice(table: flatbuffer.TableType) -> None:
+def test_no_slot_and_no_name_is_used_twice(table: flatbuffer.TableType) -> None:
     """The dictionaries above would hide it."""
     slots, names, _ = zip(*table.rows)
     assert len(set(slots)) == len(set(names)) == len(table.rows)

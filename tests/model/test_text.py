@@ -21,26 +21,26 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-def test_it_reads_what_json_writes(value: object) -> None:
+def test_reads_json(value: object) -> None:
     """The standard library is the judge, with and without escapes."""
     assert parse_text(json.dumps(value), 0) == value
     assert parse_text(json.dumps(value, ensure_ascii=False, indent=1), 0) == value
 
 
 @given(_VALUES)
-def test_it_reads_what_repr_writes(value: object) -> None:
-    """The other spelling: single quotes, True, None."""
+def test_reads_the_output_of_repr(value: object) -> None:
+    """It has single quotes, True and None."""
     assert parse_text(repr(value), 0) == value
 
 
 def test_tuples_become_lists() -> None:
-    """Only the values matter, not which brackets the compiler chose."""
+    """Only the values matter, not the compiler's choice of brackets."""
     assert parse_text("{'shape': (1, 3, [4])}", 0) == {"shape": [1, 3, [4]]}
     assert parse_text("[(1,), ()]", 0) == [[1], []]
 
 
-def test_numbers_that_are_not_finite_are_numbers() -> None:
-    """A calibration that went wrong leaves such numbers in a file that is otherwise good."""
+def test_reads_numbers_that_are_not_finite() -> None:
+    """A failed calibration leaves such numbers in an otherwise good file."""
     assert parse_text("{'min': -inf, 'max': Infinity}", 0) == {"min": -float("inf"), "max": float("inf")}
     nan = parse_text("nan", 0)
     assert nan != nan
@@ -70,15 +70,15 @@ def test_numbers_that_are_not_finite_are_numbers() -> None:
         (" " * (2**20 + 1), "more than any real one"),
     ],
 )
-def test_anything_else_is_refused_with_its_place(text: str, says: str) -> None:
-    """The error names the offset in the file, which begins where the text does."""
+def test_refuses_anything_else_and_names_its_place(text: str, says: str) -> None:
+    """The error names the offset in the file, not the one in the text."""
     with pytest.raises(RknnModelError, match=says) as caught:
         parse_text(text, 5000)
     assert caught.value.offset is not None
     assert 5000 <= caught.value.offset <= 5000 + len(text)
 
 
-def test_a_text_that_is_too_long_is_not_decoded() -> None:
+def test_does_not_decode_a_text_that_is_too_long() -> None:
     """A summary may be as long as the file: its characters would take memory before anything has looked at them."""
     data = memoryview(bytes(5 * 2**20))
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Packed weights come out as plain arrays."""
+"""Packed weights, unpacked to plain arrays."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 
 def weight(native: tuple[int, ...], dtype: DType = DType.INT16) -> Tensor:
-    """A packed weight."""
+    """Return a packed weight."""
     return Tensor(0, "w", dtype, Layout.PACKED_WEIGHT, Kind.WEIGHT, (), native, None, 0, 1)
 
 
 @st.composite
 def packings(draw: st.DrawFn) -> tuple[np.ndarray, list[int], list[np.ndarray]]:
-    """A weight, how it is divided, and its parts in the order of the format's definition."""
+    """Draw a weight, its division, and its parts in the order of the format's definition."""
     kernel = (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
     rows = [(draw(st.integers(1, 2)), draw(st.sampled_from([1, 2, 16]))) for _ in range(draw(st.integers(1, 2)))]
     if len(rows) == 2 and rows[0] == rows[1]:
@@ -64,22 +64,22 @@ def packings(draw: st.DrawFn) -> tuple[np.ndarray, list[int], list[np.ndarray]]:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(packing=packings())
-def test_what_was_packed_is_unpacked(holding: Holding, packing: tuple[np.ndarray, list[int], list[np.ndarray]]) -> None:
-    """Blocks of output channels, of input channels, remainders of both, and bytes of padding at the end."""
+def test_unpacks_packed_weights(holding: Holding, packing: tuple[np.ndarray, list[int], list[np.ndarray]]) -> None:
+    """There are blocks of output channels, of input channels, remainders of both, and bytes of padding at the end."""
     values, native, stored = packing
     each = weight((*native, 0, 0, 0, 0, 0, 0))  # the compiler writes absent remainders as zeros
     data = np.concatenate(stored).tobytes() + b"\xff" * 5
     assert np.array_equal(unpack(*holding(each, data), each), values)
 
 
-def test_four_bit_numbers_are_signed_and_the_low_half_comes_first(holding: Holding) -> None:
-    """Two numbers to a byte."""
+def test_four_bit_numbers_are_signed_with_the_low_half_first(holding: Holding) -> None:
+    """Each byte holds two."""
     each = weight((1, 1, 1, 1, 1, 6), DType.INT4)
     assert unpack(*holding(each, bytes([0x21, 0xF8, 0x7E])), each).ravel().tolist() == [1, 2, -8, -1, -2, 7]
 
 
 def test_sections_end_with_a_smaller_block_each(holding: Holding) -> None:
-    """Two matrices [3, 6] in blocks of two rows and of one, the columns in blocks of four and of two."""
+    """Two matrices [3, 6] are in blocks of two rows and of one, the columns in blocks of four and of two."""
     sections = np.arange(36, dtype=np.int16).reshape(2, 3, 6)
     stored = [
         np.concatenate([rows[:, :4].ravel(), rows[:, 4:].ravel()]) for each in sections for rows in (each[:2], each[2:])
@@ -92,14 +92,14 @@ def test_sections_end_with_a_smaller_block_each(holding: Holding) -> None:
 
 
 def test_blocks_of_one_size_make_no_sections(holding: Holding) -> None:
-    """Then the order is the usual one; so it is where blocks do not belong to one section each."""
+    """Blocks that do not belong to one section each also have the usual order."""
     even, odd = weight((2, 1, 1, 1, 2, 4)), weight((3, 1, 1, 1, 2, 4, 2, 1, 1, 1, 1, 4))
     assert unpack_sections(*holding(even, bytes(64)), even, 2) is None
     assert unpack_sections(*holding(odd, bytes(64)), odd, 2) is None
 
 
 def test_depthwise_weights_with_their_zero_points(holding: Holding) -> None:
-    """RK3562 and RK3576 keep pairs of weights and pairs of negated zero points in turn; -128 stands for +128."""
+    """RK3562 and RK3576 alternate pairs of weights and pairs of negated zero points; -128 stands for +128."""
     each = weight((1, 1, 1, 2, 1, 4), DType.INT8)
     pairs = [(1, 2, 10, -128), (3, 4, 30, 40), (5, 6, 10, -128), (7, 8, 30, 40)]
     model, graph = holding(each, np.array(pairs, np.int8).tobytes())
@@ -124,14 +124,14 @@ def test_depthwise_weights_with_their_zero_points(holding: Holding) -> None:
         (weight((1, 1, 1, 1, 1, 1), DType.OPAQUE), "compress_weight"),
     ],
 )
-def test_what_does_not_fit_is_refused(holding: Holding, each: Tensor, says: str) -> None:
-    """A native shape is only believed as far as the buffer goes."""
+def test_rejects_weights_that_do_not_fit(holding: Holding, each: Tensor, says: str) -> None:
+    """A native shape is only trusted as far as the buffer reaches."""
     with pytest.raises(RknnModelError, match=says):
         unpack(*holding(each, bytes(64)), each)
 
 
-def test_compressed_weights_are_refused_with_advice(open_model: Callable[[str], Model]) -> None:
-    """Their coding is not known; the compiler's option is."""
+def test_refuses_compressed_weights_with_advice(open_model: Callable[[str], Model]) -> None:
+    """Their coding is unknown; the compiler has an option to turn it off."""
     model = open_model("compressed_int8")
     graph = model.graphs[0]
     compressed = [tensor for tensor in graph.tensors if tensor.dtype is DType.OPAQUE and tensor.buffer]
@@ -142,7 +142,7 @@ def test_compressed_weights_are_refused_with_advice(open_model: Callable[[str], 
                 read(model, graph, tensor)
 
 
-def test_the_weights_of_a_compiled_model_are_those_of_its_onnx_graph(
+def test_weights_of_compiled_models_equal_those_of_their_onnx_graphs(
     originals: ModuleType, open_model: Callable[[str], Model]
 ) -> None:
     """The compiler only rounds them to fp16: packing and unpacking lose nothing."""
@@ -156,6 +156,6 @@ def test_the_weights_of_a_compiled_model_are_those_of_its_onnx_graph(
     stored = unpack(model, graph, graph.tensors[node.inputs[1]])
     cout, cin = original.shape[:2]
     assert np.array_equal(stored[:cout, :cin], original.astype(np.float16))
-    # Read before anything is cut: the compiler pads channels, and what it pads with is arbitrary.
+    # Read before anything is cut: the compiler pads channels with arbitrary numbers.
     assert stored.shape[1] >= cin
     assert constant(model, graph, graph.tensors[node.inputs[2]])[:cout] == pytest.approx(bias, rel=1e-3)

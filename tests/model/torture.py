@@ -17,7 +17,7 @@ from collections import Counter
 from pathlib import Path
 
 if __name__ == "__main__":
-    # As a script its own folder is first in the path, and not the folder that holds the tests.
+    # As a script it has its own folder first in the path, not the folder that holds the tests.
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from ez_rknn_async.errors import RknnModelError
@@ -33,14 +33,14 @@ class TooSlow(BaseException):
 
 
 def limit_memory() -> None:
-    """Let this process have ``MEGABYTES`` more than it has now."""
+    """Let this process use ``MEGABYTES`` more than now."""
     with open("/proc/self/statm", encoding="ascii") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (now + MEGABYTES * 2**20, resource.RLIM_INFINITY))
 
 
 def limit_time() -> None:
-    """Raise :class:`TooSlow` in whatever runs when ``SECONDS`` of processor time have passed."""
+    """Raise :class:`TooSlow` in the running code after ``SECONDS`` of processor time."""
 
     def give_up(_signal: int, _frame: object) -> None:
         raise TooSlow
@@ -49,7 +49,7 @@ def limit_time() -> None:
 
 
 def attempt(data: bytes) -> str:
-    """``"accepted"``, ``"refused"``, or what went wrong."""
+    """Return ``"accepted"``, ``"refused"``, or the failure."""
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         return "accepted" if walk(data) else "refused"

@@ -1,4 +1,4 @@
-"""Reading everything that the package can read in a model."""
+"""A full read of a model: everything that the package can read."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ RECURRENT = ("LSTM", "exLSTM", "GRU", "exGRU")
 
 
 def walk(data: bytes) -> bool:
-    """Load ``data``, describe it and decode every tensor; whether it loaded and all of it could be decoded.
+    """Load ``data``, describe it and decode every tensor; return True if all of that succeeds.
 
-    Loading may raise ``RknnModelError``; afterwards a tensor may, each for itself.
+    Loading may raise ``RknnModelError``; after that, each tensor may.
     """
     header = read_header(data)
     model = load(data)
@@ -59,7 +59,7 @@ def decode(model: Model, graph: Graph, tensor: Tensor) -> bool:
             if has_zero_points(model, graph, tensor):
                 unpack_depthwise_with_zero_points(model, graph, tensor)
         elif tensor.kind in (Kind.WEIGHT, Kind.CONSTANT):
-            with np.errstate(all="ignore"):  # damaged numbers overflow, as they may
+            with np.errstate(all="ignore"):  # damaged numbers may overflow
                 values = real_constant(model, graph, tensor)
             assert values.shape == tensor.shape
     except RknnModelError:
@@ -79,7 +79,7 @@ def _walk_nodes(model: Model, graph: Graph) -> bool:
 
 
 def _walk_node(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> bool:
-    """Read what only the registers say, and the operands of the operators that are stored in a form of their own."""
+    """Read what is only in the registers, and the operands of operators that are stored in a special form."""
     try:
         registers.first_compute(node)
         with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Writing model files by hand, as far as the tests need: a FlatBuffer of tables, vectors and strings in a container."""
+"""A writer of model files for the tests: a FlatBuffer of tables, vectors and strings in a container."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ Value = Union[int, "Reference"]
 
 
 class Reference:
-    """Something to point to; its position is known once it is written."""
+    """A target for an offset; its position is known once it is written."""
 
     position: int
 
 
 class Writer:
-    """Writes what is pointed to after what points to it, as offsets are positive.
+    """Writes targets after what points to them, as offsets are positive.
 
     A table is given as ``{slot: value}``, where a value is a 32-bit number or a :class:`Reference`; :meth:`finish` puts
     the positions of the references in place.
@@ -27,7 +27,7 @@ class Writer:
         self._pending: list[tuple[int, Reference]] = []
 
     def table(self, slots: Mapping[int, Value], reference: Reference | None = None) -> Reference:
-        """A table; its fields are 32 bits wide each."""
+        """Write a table; each field is 32 bits wide."""
         reference = reference or Reference()
         count = max(slots, default=-1) + 1
         offsets = [0] * count
@@ -43,35 +43,35 @@ class Writer:
         return reference
 
     def tables(self, members: Sequence[Reference], reference: Reference) -> None:
-        """A vector of tables."""
+        """Write a vector of tables."""
         reference.position = len(self._data)
         self._data += struct.pack("<I", len(members))
         for member in members:
             self._value(member)
 
     def numbers(self, code: str, values: Sequence[float], reference: Reference) -> None:
-        """A vector of numbers."""
+        """Write a vector of numbers."""
         self.raw(struct.pack(f"<I{len(values)}{code}", len(values), *values), reference)
 
     def text(self, text: bytes, reference: Reference) -> None:
-        """A string."""
+        """Write a string."""
         self.raw(struct.pack("<I", len(text)) + text + b"\0", reference)
 
     def port(self, reference: Reference) -> None:
-        """A tensor that a graph may have as its output "y": one float32."""
+        """Write a tensor that a graph may have as its output "y": one float32."""
         name, shape = Reference(), Reference()
         self.table({0: 1, 2: 2, 3: shape, 4: shape, 5: name, 12: 4}, reference)
         self.text(b"y", name)
         self.numbers("i", [1], shape)
 
     def raw(self, data: bytes, reference: Reference) -> None:
-        """Any bytes."""
+        """Write raw bytes."""
         self._data += b"\0" * (-len(self._data) % 4)
         reference.position = len(self._data)
         self._data += data + b"\0" * (-len(data) % 4)
 
     def finish(self, root: Reference) -> bytes:
-        """The whole file."""
+        """Return the whole file."""
         for position, target in self._pending:
             struct.pack_into("<I", self._data, position, target.position - position)
         struct.pack_into("<I", self._data, 0, root.position)
@@ -85,6 +85,6 @@ class Writer:
 
 
 def container(flatbuffer: bytes, summary: bytes = b"{}") -> bytes:
-    """A file around a FlatBuffer."""
+    """Wrap a FlatBuffer in a file."""
     header = b"RKNN\0\0\0\0" + struct.pack("<QQ", 6, len(flatbuffer)) + b"\0" * 40
     return header + flatbuffer + struct.pack("<Q", len(summary)) + summary

@@ -1,4 +1,4 @@
-"""An option is declared once; whatever repeats its declaration agrees with it."""
+"""Options are declared once; every copy of a declaration agrees with it."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ CHOICES = [(name, choice) for name, option in OPTIONS.items() for choice in opti
 
 
 def test_keywords_are_up_to_date() -> None:
-    """Otherwise: make options."""
+    """``make options`` writes them."""
     assert option_reference.KEYWORDS.read_text() == option_reference.keywords()
 
 
 @pytest.mark.parametrize("path", option_reference.PAGES, ids=lambda path: path.stem)
 def test_reference_is_up_to_date(path: Path) -> None:
-    """Otherwise: make options."""
+    """``make options`` writes it."""
     assert path.read_text() == option_reference.page(path)
 
 
 @pytest.mark.parametrize("name", [name for name, option in OPTIONS.items() if option.default not in (None, ())])
-def test_default_passes_its_own_check(name: str) -> None:
-    """So that giving the documented default changes nothing."""
+def test_every_default_passes_its_own_check(name: str) -> None:
+    """Giving the documented default changes nothing."""
     assert ProviderOptions.parse({name: OPTIONS[name].default}) == ProviderOptions()
 
 
 @pytest.mark.parametrize(("name", "choice"), CHOICES)
 def test_every_choice_is_accepted_under_its_own_name(name: str, choice: str) -> None:
-    """The reference lists them."""
+    """The reference lists all choices."""
     assert getattr(ProviderOptions.parse({name: choice}), name) == choice
 
 
 @pytest.mark.parametrize(("alias", "name"), list(ALIASES.items()))
 def test_an_alias_sets_its_option(alias: str, name: str) -> None:
-    """Under the name that the documentation of the library which this one replaces has, too."""
+    """Programs use the names in the documentation of the library that this one replaces."""
     given: Any = "plugin.so" if name == "custom_op_path" else True
     assert ProviderOptions.parse({alias: given}) == ProviderOptions.parse({name: given}) != ProviderOptions()
 
@@ -65,13 +65,13 @@ def test_every_kind_of_memory_has_its_flags() -> None:
 
 
 def test_every_priority_has_its_flags() -> None:
-    """And no two share them."""
+    """No two priorities share them."""
     flags = {init_flags(ProviderOptions(priority=priority)) for priority in OPTIONS["priority"].check.choices}
     assert len(flags) == len(OPTIONS["priority"].check.choices)
 
 
 def test_every_flag_of_the_command_line_is_an_option() -> None:
-    """Of a session, or of one run."""
+    """It belongs to a session, or to one run."""
     assert FLAGS.keys() <= OPTIONS.keys() | RUN_OPTIONS.keys()
     assert DISPATCH_BATCH in RUN_OPTIONS
     parser = argparse.ArgumentParser()
@@ -80,8 +80,8 @@ def test_every_flag_of_the_command_line_is_an_option() -> None:
     assert taken == FLAGS.keys() & OPTIONS.keys()
 
 
-def test_the_table_of_session_options_is_true(root: Path) -> None:
-    """Those that have an effect, with their defaults; below it, the names of the others."""
+def test_the_table_of_session_options_is_correct(root: Path) -> None:
+    """It has those with an effect, with their defaults; below it are the names of the others."""
     page = (root / "docs" / "reference" / "around-the-session.md").read_text().split("\n## ")[1]
     table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page, re.MULTILINE))
     defaults = {name: getattr(SessionOptions, name) for name in SessionOptions.EFFECTIVE}

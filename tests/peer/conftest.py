@@ -1,8 +1,9 @@
-"""Programs written for the library that this one replaces: no provider is named, and only documented options are set.
+"""Fixtures for programs written for the library that this one replaces: no provider is named, and only documented
+options are set.
 
-Every test here runs under both import names. The tests are a map from what such programs rely on (and from where that
-library fell short) to proofs; what tests/session, tests/test_options.py and their neighbours prove already is not
-repeated: each module's docstring says where it is.
+Every test here runs under both import names. The tests map what such programs rely on (and the defects of that library)
+to proofs, but for what tests/session, tests/test_options.py and their neighbours prove already: each module's docstring
+says where it is.
 """
 
 from __future__ import annotations

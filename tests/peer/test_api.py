@@ -1,4 +1,4 @@
-"""The classes and functions, their signatures, and what a model says about itself.
+"""Classes and functions, their signatures, and a model's description.
 
 Elsewhere: the forms of ``providers`` (tests/test_providers.py), of ``output_names`` (tests/session/test_running.py) and
 of ``run_options`` (tests/test_session_options.py), the sequence in :mod:`tests.test_exports`.
@@ -19,7 +19,7 @@ from .conftest import OpenSession
 
 @pytest.mark.parametrize("form", [str, Path, Path.read_bytes, lambda path: bytearray(path.read_bytes())])
 def test_a_model_is_a_path_or_its_bytes(form: Callable[[Path], Any], api: ModuleType, data: Path) -> None:
-    """A bytearray too, which that library refused."""
+    """That library refused a bytearray."""
     with api.InferenceSession(form(data / "tiny_conv_int8.rknn")) as session:
         assert session.input_names == ["x"]
 
@@ -37,8 +37,8 @@ def test_a_model_is_a_path_or_its_bytes(form: Callable[[Path], Any], api: Module
     ],
     ids=repr,
 )
-def test_what_is_no_model_is_a_runtime_error_that_says_why(content: Any, message: str, api: ModuleType) -> None:
-    """Programs catch RuntimeError; the first bytes are in the message."""
+def test_a_file_that_is_not_a_model_is_a_runtime_error(content: Any, message: str, api: ModuleType) -> None:
+    """Programs catch RuntimeError; the message has the reason and the first bytes."""
     with pytest.raises(RuntimeError, match=message):
         api.InferenceSession(content)
 
@@ -59,7 +59,7 @@ def test_what_is_no_model_is_a_runtime_error_that_says_why(content: Any, message
     ids=repr,
 )
 @pytest.mark.filterwarnings("ignore:RKNPU2ExecutionProvider is not available:UserWarning")
-def test_a_session_may_be_asked_for_in_every_documented_way(arguments: Any, api: ModuleType, data: Path) -> None:
+def test_opens_a_session_in_every_documented_way(arguments: Any, api: ModuleType, data: Path) -> None:
     """Each form gives one provider, and the options reach it."""
     with api.InferenceSession(str(data / "tiny_conv_int8.rknn"), **arguments) as session:
         (provider,) = session.get_providers()
@@ -81,8 +81,8 @@ def test_a_session_may_be_asked_for_in_every_documented_way(arguments: Any, api:
     ],
     ids=repr,
 )
-def test_what_cannot_be_meant_is_a_runtime_error(arguments: Any, api: ModuleType, data: Path) -> None:
-    """That library ignored unknown arguments and another NPU's options; ignoring what was asked for helps nobody."""
+def test_rejects_meaningless_arguments_with_a_runtime_error(arguments: Any, api: ModuleType, data: Path) -> None:
+    """That library ignored unknown arguments and another NPU's options; ignoring them helps no one."""
     with pytest.raises(RuntimeError):
         api.InferenceSession(str(data / "tiny_conv_int8.rknn"), **arguments)
 
@@ -97,7 +97,7 @@ def test_what_cannot_be_meant_is_a_runtime_error(arguments: Any, api: ModuleType
     ],
 )
 def test_documented_arguments_keep_their_names_and_places(method: str, documented: list[str], api: ModuleType) -> None:
-    """Programs pass them by position as well as by name; what is new comes after them."""
+    """Programs pass them by position as well as by name; new ones come last."""
     parameters = list(inspect.signature(getattr(api.InferenceSession, method)).parameters)
     assert parameters[1 : 1 + len(documented)] == documented
 
@@ -114,13 +114,13 @@ def test_documented_arguments_keep_their_names_and_places(method: str, documente
 def test_missing_and_uncallable_arguments_are_type_errors(
     method: str, arguments: Any, open_session: OpenSession
 ) -> None:
-    """As for any Python function."""
+    """They are errors of any Python function."""
     with pytest.raises(TypeError):
         getattr(open_session(), method)(*arguments)
 
 
 def test_inputs_and_outputs_have_names_shapes_and_onnx_types(open_session: OpenSession) -> None:
-    """What generic programs read to prepare their arrays."""
+    """Generic programs read them to prepare their arrays."""
     session = open_session("two_inputs_int8")
     assert session.input_names == [a.name for a in session.get_inputs()] == ["image", "mask"]
     assert session.output_names == [a.name for a in session.get_outputs()] == ["small", "large"]
@@ -131,16 +131,16 @@ def test_inputs_and_outputs_have_names_shapes_and_onnx_types(open_session: OpenS
         assert node.strides == []
 
 
-def test_metadata_has_the_custom_string_only_where_there_is_one(open_session: OpenSession) -> None:
-    """Under the key that programs look up."""
+def test_metadata_has_the_custom_string_only_if_there_is_one(open_session: OpenSession) -> None:
+    """Programs look up this key."""
     metadata = open_session("custom_string_fp16").get_modelmeta().custom_metadata_map
     assert metadata["rknn_custom_string"] == '{"labels": ["zero", "one"]}'
     assert "rknn_custom_string" not in open_session().get_modelmeta().custom_metadata_map
 
 
 @pytest.mark.parametrize("run_options", [None, {}, {"another": 1}, {"ztu_modelrt_dispatch_batch": "off"}], ids=repr)
-def test_run_options_that_ask_for_nothing_change_nothing(run_options: Any, open_session: OpenSession) -> None:
-    """Entries for other runtimes may stay."""
+def test_run_options_for_other_runtimes_change_nothing(run_options: Any, open_session: OpenSession) -> None:
+    """Programs may leave such entries in."""
     session = open_session()
     assert session.run(None, feed_of(session), run_options)[0].shape == (1, 8, 16, 16)
 

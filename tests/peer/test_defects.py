@@ -1,4 +1,4 @@
-"""The defects of the library that this one replaces, by their numbers in its list: each has a test that passes here.
+"""Defects of the library that this one replaces, by their numbers in its list: each has a test that passes here.
 
 Those of zero copy (7, 9, 10, 12, 17) are in test_io_binding.py. The native sides of 2, 16, 19 and 20 are tested under
 sanitizers in native/tests; every call of the constructor fails once for 16 in tests/session/test_faults.py.
@@ -30,7 +30,7 @@ from .conftest import OpenSession
 
 Configure = Callable[[str], None]
 
-# Without the interpreter locked, without an abort: what a child process says when it has tried.
+# A child process that has tried it reports: the interpreter was not locked, nothing aborted.
 BAD_CORE = """
 import importlib, sys, threading
 InferenceSession = importlib.import_module(sys.argv[2]).InferenceSession
@@ -45,7 +45,7 @@ print(threading.active_count())
 
 @pytest.mark.parametrize("model", ["rk3566_block_int8", "rk3576_block_int8"])
 def test_defect_1_a_core_that_does_not_exist_neither_hangs_nor_aborts(model: str, api: ModuleType, data: Path) -> None:
-    """In a process of its own, so that a hang would be seen."""
+    """A process of its own makes a hang visible."""
     done = subprocess.run(
         [sys.executable, "-c", BAD_CORE, str(data / f"{model}.rknn"), api.__name__],
         capture_output=True,
@@ -57,16 +57,16 @@ def test_defect_1_a_core_that_does_not_exist_neither_hangs_nor_aborts(model: str
     assert (len(lines), lines[-1], done.stderr) == (21, "1", "")
 
 
-def threads_fall_to(expected: int) -> bool:
-    """Whether no more are left in the end: the kernel lists a thread for a moment after it was joined."""
+def wait_for_threads(expected: int) -> bool:
+    """Wait until no more threads are left; the kernel lists a thread for a moment after it was joined."""
     deadline = time.monotonic() + 30
     while len(os.listdir("/proc/self/task")) > expected and time.monotonic() < deadline:
         os.sched_yield()
     return len(os.listdir("/proc/self/task")) <= expected
 
 
-def test_defect_2_sessions_end_however_often_they_are_made(api: ModuleType, data: Path) -> None:
-    """The lost stop came once in some ten thousand sessions; benchmarks/soak.py makes a hundred thousand."""
+def test_defect_2_sessions_end_no_matter_how_many_were_opened(api: ModuleType, data: Path) -> None:
+    """The stop was lost once in some ten thousand sessions; benchmarks/soak.py opens a hundred thousand."""
     feed = np.zeros((1, 3, 16, 16), np.float32)
     threads, descriptors = len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
     for number in range(3000):
@@ -76,12 +76,12 @@ def test_defect_2_sessions_end_however_often_they_are_made(api: ModuleType, data
         if number % 3 == 1:
             session.run_async(None, [feed], lambda *_: None)
         session.close()
-    assert threads_fall_to(threads)
+    assert wait_for_threads(threads)
     assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
 
 
 def test_defect_3_run_async_with_an_empty_list_of_names_gives_all_outputs(open_session: OpenSession) -> None:
-    """It ended the process."""
+    """That library ended the process."""
     session, collector = open_session("two_inputs_int8"), Collector(2)
     empty: tuple[Sequence[str], ...] = ([], ())
     for names in empty:
@@ -90,7 +90,7 @@ def test_defect_3_run_async_with_an_empty_list_of_names_gives_all_outputs(open_s
 
 
 def test_defect_4_run_inside_a_callback_returns(open_session: OpenSession) -> None:
-    """It waited for its own thread; here also where other callbacks wait behind this one."""
+    """That library waited for its own thread; here it also works with other callbacks waiting behind this one."""
     session, collector = open_session(schedule=[0, 1]), Collector(2)
 
     def nested(results: Any, user_data: Any, error: str) -> None:
@@ -123,11 +123,11 @@ def test_defect_4_the_last_reference_dropped_in_a_callback_leaks_nothing(api: Mo
     for thread in threading.enumerate():
         if thread.name == "ez-rknn-close":
             thread.join(60)
-    assert threads_fall_to(threads)
+    assert wait_for_threads(threads)
 
 
 def test_defect_5_a_dynamic_model_runs_with_every_legal_shape(open_session: OpenSession) -> None:
-    """Only the default shape could be fed; here the list is there to be read."""
+    """Only the default shape could be fed; here the list of shapes can be read."""
     session = open_session("dynamic_fp16")
     for shapes in session.get_input_shapes():
         (result,) = session.run(None, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
@@ -135,7 +135,7 @@ def test_defect_5_a_dynamic_model_runs_with_every_legal_shape(open_session: Open
     assert len(session.get_input_shapes()) == 3
 
 
-def test_defect_6_batch_dispatch_keeps_all_of_outputs_with_a_first_dimension_of_their_own(
+def test_defect_6_batch_dispatch_keeps_all_outputs_of_a_batched_model(
     open_session: OpenSession,
 ) -> None:
     """A model compiled for four samples gives four rows a run: eight in, eight out."""
@@ -145,8 +145,8 @@ def test_defect_6_batch_dispatch_keeps_all_of_outputs_with_a_first_dimension_of_
     assert result.shape == (8, 8, 16, 16)
 
 
-def test_defect_8_layouts_and_shapes_that_are_reported_are_true(open_session: OpenSession) -> None:
-    """For each layout, what get_inputs() says is what run() takes; NCHW attributes are in tests/test_interface.py."""
+def test_defect_8_reported_layouts_and_shapes_are_true(open_session: OpenSession) -> None:
+    """For each layout, run() takes what get_inputs() says; NCHW attributes are in tests/test_signature.py."""
     for layout, order in (("nchw", "NCHW"), ("nhwc", "NHWC"), ("any", "NHWC")):
         session = open_session("two_inputs_int8", layout=layout)
         for node in session.get_inputs():
@@ -155,7 +155,7 @@ def test_defect_8_layouts_and_shapes_that_are_reported_are_true(open_session: Op
 
 
 def test_defect_11_read_only_and_pickled_arrays_are_inputs(open_session: OpenSession) -> None:
-    """As numpy.frombuffer, images and queues between processes give them."""
+    """numpy.frombuffer, images and queues between processes give them."""
     session = open_session()
     read_only = np.frombuffer(np.zeros((1, 3, 16, 16), np.float32).tobytes(), np.float32).reshape(1, 3, 16, 16)
     assert not read_only.flags.writeable
@@ -169,7 +169,7 @@ def test_defect_11_read_only_and_pickled_arrays_are_inputs(open_session: OpenSes
 def test_defect_13_pacing_does_not_spin_and_keeps_to_the_timeout(
     open_session: OpenSession, simulated_npu: Configure
 ) -> None:
-    """The processor time of the waiting is a small part of its duration, and a timeout is a timeout."""
+    """Waiting takes little processor time, and a timeout is a timeout."""
     simulated_npu("compute=off,timing=fixed:200000")
     session = open_session(schedule=0, enable_pacing=True, max_queue_size=10, submit_timeout_ms=50)
     session.run(None, feed_of(session))
@@ -182,10 +182,10 @@ def test_defect_13_pacing_does_not_spin_and_keeps_to_the_timeout(
     assert processor < wall / 2
 
 
-def test_defect_15_a_master_is_destroyed_after_those_that_use_its_weights(
+def test_defect_15_a_master_is_destroyed_after_its_borrowers(
     api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also when it is closed first; chains and drops are in tests/session/test_shared_weights.py."""
+    """It may be closed first; chains and drops are in tests/session/test_shared_weights.py."""
     destroyed: list[int] = []
     function = Library.function
 
@@ -203,14 +203,14 @@ def test_defect_15_a_master_is_destroyed_after_those_that_use_its_weights(
     (of_master,) = (context.handle for context in master._deployment.executor.contexts)
     borrower = api.InferenceSession(data / "without_weights_fp16.rknn", use_weight_from=master)
     (of_borrower,) = (context.handle for context in borrower._deployment.executor.contexts)
-    destroyed.clear()  # contexts in which something was tried out
+    destroyed.clear()  # contexts on which something was tried
     master.close()
     assert destroyed == []
     borrower.close()
     assert destroyed == [of_borrower, of_master]
 
 
-def test_defect_16_contexts_are_given_back_when_construction_fails(
+def test_defect_16_destroys_contexts_if_construction_fails(
     api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The third core is refused: all three contexts that were made by then are destroyed."""
@@ -229,7 +229,7 @@ def test_defect_16_contexts_are_given_back_when_construction_fails(
     assert calls.count("rknn_init") + calls.count("rknn_dup_context") == calls.count("rknn_destroy") == 3
 
 
-def test_defect_14_a_plug_in_without_its_function_is_refused_in_words(
+def test_defect_14_a_plug_in_without_its_function_gives_a_clear_error(
     open_session: OpenSession, tmp_path: Path
 ) -> None:
     """The message was read after the library had been unloaded, and came out as a UnicodeDecodeError."""
@@ -243,16 +243,16 @@ def test_defect_14_a_plug_in_without_its_function_is_refused_in_words(
     [{"schedule": "0;1"}, {"schedule": "0,1,x"}, {"schedule": [32]}, {"schedule": [3]}, {"max_queue_size": -1}],
     ids=repr,
 )
-def test_defect_18_what_means_nothing_is_refused(options: Any, api: ModuleType, data: Path) -> None:
+def test_defect_18_rejects_meaningless_options(options: Any, api: ModuleType, data: Path) -> None:
     """Rubbish in a schedule, cores that wrap around, an endless queue."""
     with pytest.raises((ValueError, TypeError), match=next(iter(options))):
         api.InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options)
 
 
-def test_defect_19_a_waiting_submitter_is_woken_as_soon_as_there_is_room(
+def test_defect_19_wakes_a_waiting_submitter_as_soon_as_there_is_room(
     open_session: OpenSession, simulated_npu: Configure
 ) -> None:
-    """Several threads at a queue of one place: with a timeout of a minute, a lost wake-up would stall the test."""
+    """Several threads share a queue of one place: with a timeout of a minute, a lost wake-up would stall the test."""
     simulated_npu("compute=off,timing=fixed:100")
     session = open_session(schedule=0, max_queue_size=1, submit_timeout_ms=60_000)
     feed = feed_of(session)
@@ -266,10 +266,10 @@ def test_defect_19_a_waiting_submitter_is_woken_as_soon_as_there_is_room(
     assert time.perf_counter() - start < 30
 
 
-def test_defect_20_an_exception_on_a_thread_of_the_session_ends_neither_it_nor_the_process(
+def test_defect_20_an_exception_in_a_callback_ends_nothing(
     open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The worst that a callback can raise, and the session goes on."""
+    """Even the worst exception leaves the session and the process running."""
     session, collector = open_session(), Collector(1)
 
     def faulty(_results: Any, _user_data: Any, _error: str) -> None:

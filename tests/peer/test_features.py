@@ -21,7 +21,7 @@ from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 from ..session.conftest import feed_of
 
 
-def test_the_runtime_library_may_be_named_by_that_librarys_variable(
+def test_that_librarys_variable_may_name_the_runtime_library(
     api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Deployments set it."""
@@ -31,9 +31,7 @@ def test_the_runtime_library_may_be_named_by_that_librarys_variable(
         assert session.run(None, feed_of(session))
 
 
-def test_a_library_that_is_missing_is_named_in_the_error(
-    api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_error_names_a_missing_library(api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """That library said 'rknn_init failed'; and the variable is exclusive, so nothing else is tried."""
     monkeypatch.delenv("EZ_RKNN_RUNTIME_LIBRARY")
     monkeypatch.setenv("ZTU_RKNPU2_RUNTIME_LIBRARY", "/nowhere/librknnrt.so")
@@ -44,7 +42,7 @@ def test_a_library_that_is_missing_is_named_in_the_error(
 
 
 def test_the_version_is_that_of_the_package(api: ModuleType) -> None:
-    """Under both names."""
+    """It is the same under both names."""
     assert api.__version__ == ez_rknn_async.__version__ != ""
 
 
@@ -59,10 +57,10 @@ def test_the_version_is_that_of_the_package(api: ModuleType) -> None:
         ("unknown", False),
     ],
 )
-def test_a_runtime_older_than_2_4_1_is_warned_of(
+def test_warns_of_a_runtime_older_than_2_4_1(
     version: str, old: bool, api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A UserWarning at the line that made the session, which works; a version that is no version says nothing."""
+    """The UserWarning is at the line that opened the session, which works; an unreadable version gives no warning."""
     monkeypatch.setattr(Context, "versions", lambda _self: (version, "0.9.8"))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -72,10 +70,10 @@ def test_a_runtime_older_than_2_4_1_is_warned_of(
     assert [(warning.category, warning.filename) for warning in caught] == [(UserWarning, __file__)] * old
 
 
-def test_a_warning_that_is_made_an_error_leaves_nothing_behind(
+def test_a_warning_raised_as_an_error_leaves_nothing_behind(
     api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, living_contexts: Callable[[], int]
 ) -> None:
-    """As with python -W error."""
+    """python -W error raises it."""
     monkeypatch.setattr(Context, "versions", lambda _self: ("1.5.2", "0.9.8"))
     before = living_contexts()
     with pytest.raises(UserWarning, match=r"version 1\.5\.2; before 2\.4\.1"):
@@ -90,10 +88,10 @@ PERF_LINE = re.compile(
 
 
 @pytest.mark.parametrize("value", ["1", "true", "on", "YES"])
-def test_a_line_is_printed_for_each_task_where_the_variable_asks_for_it(
+def test_prints_a_line_for_each_task_if_the_variable_asks_for_it(
     value: str, api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """In the form that scripts parse; read when the session is made."""
+    """Scripts parse this form; the variable is read when the session is opened."""
     monkeypatch.setenv("ZTU_EZRKNN_ASYNC_PRINT_PERF", value)
     monkeypatch.setenv("EZ_RKNN_SIMULATOR", "compute=off,timing=fixed:2000")
     with api.InferenceSession(data / "tiny_conv_int8.rknn", provider_options={"schedule": [2, 0]}) as session:
@@ -113,7 +111,7 @@ def test_a_line_is_printed_for_each_task_where_the_variable_asks_for_it(
 def test_cores_that_work_together_go_by_the_first_ones_number(
     api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """As in that library; and what never reached the NPU has no line."""
+    """That library does the same; a task that never reached the NPU has no line."""
     monkeypatch.setenv("ZTU_EZRKNN_ASYNC_PRINT_PERF", "1")
     for options in ({"tp_mode": "0,1,2"}, {}):
         with api.InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options) as session:
@@ -122,10 +120,10 @@ def test_cores_that_work_together_go_by_the_first_ones_number(
 
 
 @pytest.mark.parametrize("value", ["", "0", "off", "perhaps"])
-def test_nothing_is_printed(
+def test_prints_nothing_by_default(
     value: str, api: ModuleType, data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What there is to say goes to the logger, or is an exception."""
+    """Messages go to the logger, or are exceptions."""
     monkeypatch.setenv("ZTU_EZRKNN_ASYNC_PRINT_PERF", value)
     with api.InferenceSession(data / "tiny_conv_int8.rknn") as session:
         session.run(None, feed_of(session))

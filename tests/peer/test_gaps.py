@@ -1,9 +1,9 @@
-"""What the library that this one replaces lacks, one test a gap: each is there, under both import names.
+"""Gaps of the library that this one replaces, one test each: every feature is there, under both import names.
 
-Here it is shown that each exists and does its work; the details are elsewhere: tests/session (test_futures,
-test_asyncio, test_streams, test_limits, test_stuck, test_health, test_exchange, test_ending, test_data,
-test_output_layout, test_stats), tests/test_arrays.py, tests/test_session_options.py, tests/test_profiling.py,
-tests/runtime/test_locate.py. That anything here runs without a board is shown by its running.
+These tests show that each feature works; the details are elsewhere: tests/session (test_futures, test_asyncio,
+test_streams, test_limits, test_stuck, test_health, test_exchange, test_ending, test_data, test_output_layout,
+test_stats), tests/test_arrays.py, tests/test_session_options.py, tests/test_profiling.py, tests/runtime/test_locate.py.
+That they run at all shows that no board is needed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SLOW = "compute=off,timing=fixed:20000"
 
 
 def test_sessions_can_be_closed(api: ModuleType, data: Path) -> None:
-    """By a method, or by leaving a with block."""
+    """A method closes them, and so does leaving a with block."""
     with api.InferenceSession(data / "tiny_conv_int8.rknn") as session:
         feed = feed_of(session)
     with pytest.raises(api.RknnClosedError):
@@ -38,7 +38,7 @@ def test_sessions_can_be_closed(api: ModuleType, data: Path) -> None:
 
 
 def test_work_can_be_cancelled(open_session: OpenSession, simulated_npu: Configure) -> None:
-    """What no worker has taken up never runs."""
+    """A task that no worker has taken up never runs."""
     simulated_npu(SLOW)
     session = open_session(max_queue_size=4)
     first, *others = [session.submit(feed_of(session)) for _ in range(4)]
@@ -50,7 +50,7 @@ def test_work_can_be_cancelled(open_session: OpenSession, simulated_npu: Configu
 
 
 def test_a_run_can_be_limited_in_time(api: ModuleType, open_session: OpenSession, simulated_npu: Configure) -> None:
-    """An NPU that is stuck keeps nobody for ever."""
+    """A stuck NPU blocks no one for ever."""
     simulated_npu("compute=off,timing=fixed:400000")
     session = open_session(run_timeout_ms=20)
     with pytest.raises(api.RknnTimeoutError):
@@ -58,7 +58,7 @@ def test_a_run_can_be_limited_in_time(api: ModuleType, open_session: OpenSession
 
 
 def test_there_are_futures_and_coroutines(open_session: OpenSession) -> None:
-    """Those of the standard library."""
+    """They are the standard library's."""
     session = open_session()
     feed = feed_of(session)
     done, _ = concurrent.futures.wait([session.submit(feed) for _ in range(3)], timeout=60)
@@ -71,7 +71,7 @@ def test_there_are_futures_and_coroutines(open_session: OpenSession) -> None:
 
 
 def test_a_submission_need_not_wait(api: ModuleType, open_session: OpenSession, simulated_npu: Configure) -> None:
-    """submit(timeout=0): accepted now or not at all."""
+    """submit(timeout=0) is accepted now or not at all."""
     simulated_npu(SLOW)
     session = open_session(max_queue_size=1)
     feed = feed_of(session)
@@ -88,13 +88,13 @@ def test_a_submission_need_not_wait(api: ModuleType, open_session: OpenSession, 
 
 
 def test_tasks_have_numbers(open_session: OpenSession) -> None:
-    """By which the schedule and the profile know them."""
+    """The schedule and the profile use them."""
     session = open_session(schedule=[0, 1])
     assert [session.submit(feed_of(session)).task_id for _ in range(3)] == [0, 1, 2]
 
 
 def test_a_pipeline_can_be_drained_and_asked_for_some_outputs(open_session: OpenSession) -> None:
-    """The last frames are had without feeding dummies."""
+    """The last frames need no dummies behind them."""
     session = open_session("two_inputs_int8")
     names = session.output_names[1:]
     for _ in range(2):
@@ -102,8 +102,8 @@ def test_a_pipeline_can_be_drained_and_asked_for_some_outputs(open_session: Open
     assert [len(outputs) for outputs in session.drain_pipeline()] == [1, 1]
 
 
-def test_outputs_can_be_had_raw_in_another_layout_and_in_ones_own_arrays(open_session: OpenSession) -> None:
-    """And scale and zero point are there to read them by."""
+def test_outputs_can_be_raw_in_another_layout_or_in_given_arrays(open_session: OpenSession) -> None:
+    """Scale and zero point are there to interpret them."""
     session = open_session()
     feed, (output,) = feed_of(session), session.get_outputs()
     n, c, h, w = output.shape
@@ -116,19 +116,19 @@ def test_outputs_can_be_had_raw_in_another_layout_and_in_ones_own_arrays(open_se
 
 @pytest.mark.parametrize("dtype", ["float64", "uint64"])
 def test_wide_types_are_cast(dtype: str, open_session: OpenSession) -> None:
-    """Which Python's own numbers become."""
+    """Python's own numbers are such types."""
     session = open_session()
     feed = {name: np.ones(array.shape, dtype) for name, array in feed_of(session).items()}
     assert len(session.run(None, feed)) == 1
 
 
 def test_dynamic_shapes_are_listed(open_session: OpenSession) -> None:
-    """All that are legal."""
+    """The list has all legal ones."""
     assert len(open_session("dynamic_fp16").get_input_shapes()) == 3
 
 
 def test_statistics_can_be_read(open_session: OpenSession) -> None:
-    """Latency percentiles, queues, load of each core, memory."""
+    """They have latency percentiles, queues, load of each core, memory."""
     session = open_session(schedule=[0, 1])
     for _ in range(4):
         session.run(None, feed_of(session))
@@ -137,15 +137,15 @@ def test_statistics_can_be_read(open_session: OpenSession) -> None:
     assert session.stats.memory["weights"] > 0
 
 
-def test_the_log_is_pythons(open_session: OpenSession, caplog: pytest.LogCaptureFixture) -> None:
-    """One named logger, that programs and tests can turn up and down."""
+def test_logs_through_pythons_logging(open_session: OpenSession, caplog: pytest.LogCaptureFixture) -> None:
+    """Programs and tests can adjust one named logger."""
     with caplog.at_level(logging.INFO, "ez_rknn_async"):
         open_session(schedule=[0, 1])
     assert "cores 0 1" in caplog.text
 
 
 def test_a_profile_has_the_runtimes_layers(api: ModuleType, data: Path, tmp_path: Path) -> None:
-    """A Chrome trace, with RKNN_QUERY_PERF_DETAIL."""
+    """It is a Chrome trace, with RKNN_QUERY_PERF_DETAIL."""
     options = api.SessionOptions()
     options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "profile")
     with api.InferenceSession(
@@ -157,23 +157,23 @@ def test_a_profile_has_the_runtimes_layers(api: ModuleType, data: Path, tmp_path
     assert "Conv" in profile
 
 
-def test_the_runtime_can_be_told_more(open_session: OpenSession) -> None:
-    """Priority, SRAM, the kind of memory."""
+def test_passes_more_options_to_the_runtime(open_session: OpenSession) -> None:
+    """Priority, SRAM and the kind of memory are among them."""
     session = open_session(priority="low", enable_sram=True, mem_flags="cacheable")
     assert len(session.run(None, feed_of(session))) == 1
 
 
-def test_cores_are_found(open_session: OpenSession, simulated_npu: Configure) -> None:
-    """schedule="all" is every core of whatever SoC it is."""
+def test_finds_all_cores(open_session: OpenSession, simulated_npu: Configure) -> None:
+    """schedule="all" is every core of the current SoC."""
     assert list(open_session(schedule="all").stats.cores) == ["0", "1", "2"]
     assert list(open_session("rk3576_block_int8", schedule="all").stats.cores) == ["0", "1"]
     assert list(open_session("rk3566_block_int8", schedule="all").stats.cores) == ["0"]
 
 
-def test_a_session_tells_its_health_and_recovers(
+def test_a_session_reports_its_health_and_recovers(
     api: ModuleType, open_session: OpenSession, simulated_npu: Configure
 ) -> None:
-    """Without being made anew."""
+    """It need not be opened again."""
     simulated_npu("compute=off,fault=rknn_run:fail=-3")
     session = open_session()
     with pytest.raises(api.RknnDeviceError):
@@ -186,7 +186,7 @@ def test_a_session_tells_its_health_and_recovers(
 
 
 def test_exceptions_have_kinds_and_codes(api: ModuleType, open_session: OpenSession, simulated_npu: Configure) -> None:
-    """What failed, in which call, and what to do."""
+    """They say what failed, in which call, and what to do."""
     simulated_npu("compute=off,fault=rknn_run:fail=-4")
     session = open_session()
     with pytest.raises(api.RknnError) as caught:
@@ -207,7 +207,7 @@ def test_session_and_run_options_are_real(api: ModuleType, data: Path) -> None:
 
 
 def test_the_rest_of_onnx_runtimes_session_is_there(open_session: OpenSession, api: ModuleType) -> None:
-    """set_providers, run_with_ort_values."""
+    """set_providers and run_with_ort_values are among it."""
     session = open_session()
     feed = {name: api.OrtValue.ortvalue_from_numpy(array) for name, array in feed_of(session).items()}
     (value,) = session.run_with_ort_values(None, feed)
@@ -217,7 +217,7 @@ def test_the_rest_of_onnx_runtimes_session_is_there(open_session: OpenSession, a
 
 
 class HasArray:
-    """Like a tensor of another library."""
+    """A tensor with ``__array__``, like another library's."""
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -227,7 +227,7 @@ class HasArray:
 
 
 class HasDLPack:
-    """Like a tensor of yet another."""
+    """A tensor with DLPack, like yet another library's."""
 
     def __init__(self, array: Any) -> None:
         self._array = array
@@ -240,17 +240,17 @@ class HasDLPack:
 
 
 @pytest.mark.parametrize("form", ["OrtValue", "__array__", "DLPack"])
-def test_a_feed_may_hold_what_other_libraries_give(form: str, api: ModuleType, open_session: OpenSession) -> None:
-    """As it is."""
+def test_feeds_accept_arrays_of_other_libraries(form: str, api: ModuleType, open_session: OpenSession) -> None:
+    """They are taken directly."""
     session = open_session()
     wrap = {"OrtValue": api.OrtValue.ortvalue_from_numpy, "__array__": HasArray, "DLPack": HasDLPack}[form]
     assert len(session.run(None, {name: wrap(array) for name, array in feed_of(session).items()})) == 1
 
 
-def test_what_a_callback_raises_is_logged_with_its_traceback(
+def test_logs_an_exception_of_a_callback_with_its_traceback(
     open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And the next one is called."""
+    """The next callback is called."""
     session, collector, raised = open_session(), Collector(1), threading.Event()
 
     def broken(*_: Any) -> None:

@@ -1,7 +1,7 @@
-"""What may be fed, and what comes back.
+"""Feeds and results.
 
 Elsewhere: arrays of other libraries and casts (tests/test_arrays.py), feeds that do not fit (tests/test_inputs.py),
-dynamic shapes, native and preallocated outputs (tests/session/test_data.py, tests/test_interface.py).
+dynamic shapes, native and preallocated outputs (tests/session/test_data.py, tests/test_signature.py).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def test_a_feed_is_a_mapping_or_a_sequence_in_the_models_order(feed: Any, open_s
     ids=["missing", "unknown", "short", "alone", "exchanged", "none", "text"],
 )
 def test_a_feed_that_does_not_fit_is_a_runtime_error(feed: Any, open_session: OpenSession) -> None:
-    """And nothing reaches the NPU."""
+    """Nothing reaches the NPU."""
     session = open_session("two_inputs_int8")
     with pytest.raises(RuntimeError):
         session.run(None, feed)
@@ -56,7 +56,7 @@ def test_a_feed_that_does_not_fit_is_a_runtime_error(feed: Any, open_session: Op
     "dtype", ["float32", "float16", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "bool"]
 )
 def test_every_documented_type_is_accepted_by_every_model(dtype: str, model: str, open_session: OpenSession) -> None:
-    """The values are converted to the model's own type."""
+    """Values are converted to the model's own type."""
     assert open_session(model).run(None, [np.ones((1, 3, 16, 16), dtype)])[0].dtype == np.float32
 
 
@@ -74,8 +74,10 @@ FORMS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_form_of_an_array_changes_no_number(form: str, open_session: OpenSession, simulated_npu: Configure) -> None:
-    """Wherever its memory came from; that library refused the first four."""
+def test_the_form_of_an_array_does_not_change_the_results(
+    form: str, open_session: OpenSession, simulated_npu: Configure
+) -> None:
+    """Any memory works; that library refused the first four forms."""
     simulated_npu("")
     session = open_session("tiny_conv_fp16")
     (expected,) = session.run(None, [IMAGE])
@@ -83,25 +85,25 @@ def test_the_form_of_an_array_changes_no_number(form: str, open_session: OpenSes
 
 
 def test_a_memory_mapped_file_may_be_fed(open_session: OpenSession, tmp_path: Path) -> None:
-    """Read-only, as data sets on disk are."""
+    """Data sets on disk are read-only maps."""
     np.save(tmp_path / "image.npy", IMAGE)
     mapped = np.load(tmp_path / "image.npy", mmap_mode="r")
     assert open_session().run(None, [mapped])[0].shape == (1, 8, 16, 16)
 
 
 @pytest.mark.parametrize("value", [IMAGE.astype(np.complex64), np.array(["x"]), np.array([None])], ids=repr)
-def test_what_holds_no_real_numbers_is_a_runtime_error(value: Any, open_session: OpenSession) -> None:
-    """And a TypeError."""
+def test_arrays_without_real_numbers_are_a_runtime_error(value: Any, open_session: OpenSession) -> None:
+    """The exception is a TypeError too."""
     for kind in (RuntimeError, TypeError):
         with pytest.raises(kind):
             open_session().run(None, [value])
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (1, 3, 16, 15), (2, 3, 16, 16), (1, 3, 16, 16, 1)])
-def test_a_wrong_shape_is_a_runtime_error_with_the_input_and_both_shapes(
+def test_the_error_for_a_wrong_shape_names_the_input_and_both_shapes(
     shape: tuple[int, ...], open_session: OpenSession
 ) -> None:
-    """Exactly the model's; a dimension of another size is no wildcard."""
+    """Shapes must match exactly; a dimension of another size is no wildcard."""
     with pytest.raises(RuntimeError) as caught:
         open_session().run(None, [np.zeros(shape, np.float32)])
     for part in ("'x'", str(list(shape)), "[1, 3, 16, 16]"):

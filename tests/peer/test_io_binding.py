@@ -1,4 +1,4 @@
-"""Zero copy as programs for that library use it, and its defects 7, 9, 10, 12 and 17, none of which is left.
+"""Zero copy as programs for that library use it, and its defects 7, 9, 10, 12 and 17, all absent here.
 
 Elsewhere: every detail of values (tests/session/test_*value*.py) and of bindings (tests/session/test_*bind*.py).
 What differs on purpose: numbers of quantised and float16 values are read as float32 (``output_dtype="native"`` brings
@@ -20,7 +20,7 @@ from .conftest import OpenSession
 
 Configure = Callable[[str], None]
 
-# A program as that library's documentation describes it: device values in, device values out, everything by keyword.
+# A program as in that library's documentation: device values in, device values out, everything by keyword.
 PROGRAM = """
 session = api.InferenceSession(path, provider_options=api.make_provider_options(layout="nhwc"))
 (x,), (y,) = session.get_inputs(), session.get_outputs()
@@ -64,7 +64,7 @@ def run(program: str, api: ModuleType, path: Any) -> dict[str, Any]:
 
 
 def test_a_documented_program_runs_unchanged(api: ModuleType, data: Any, simulated_npu: Configure) -> None:
-    """Under both import names, and it computes what run() does."""
+    """It runs under both import names, and computes what run() does."""
     simulated_npu("compute=on")
     names = run(PROGRAM, api, data / "conv_c4_int8.rknn")
     session = names["session"]
@@ -90,7 +90,7 @@ def test_defect_7_native_blocks_are_converted(open_session: OpenSession, api: Mo
 
 
 def test_defect_9_the_offset_of_a_dmabuf_counts_for_the_cpu(open_session: OpenSession, api: ModuleType) -> None:
-    """And a dma-buf that is too small is refused when it is taken in, not when the NPU runs into its end."""
+    """A dma-buf that is too small is refused when it is imported, not when the NPU runs past its end."""
     session = open_session("conv_c4_int8")
     (x,) = session.get_inputs()
     size, offset = int(np.prod(x.shape)), 4096
@@ -127,7 +127,7 @@ def test_defect_10_outputs_are_kept_by_name(open_session: OpenSession) -> None:
 
 
 def test_defect_12_floats_are_quantised(open_session: OpenSession, api: ModuleType) -> None:
-    """0.7 became 0, and neither scale nor zero point was to be had."""
+    """0.7 became 0, and neither scale nor zero point was available."""
     session = open_session("tiny_conv_int8")
     (x,) = session.get_inputs()
     array = np.full(x.shape, 0.7, np.float32)
@@ -142,7 +142,7 @@ def test_defect_12_floats_are_quantised(open_session: OpenSession, api: ModuleTy
 
 
 def test_defect_17_a_binding_may_outlive_its_session(api: ModuleType, data: Any) -> None:
-    """It kept a pointer to what was gone. Here it keeps what it needs, and its values stay readable."""
+    """It kept a dangling pointer. Here it keeps what it needs, and its values stay readable."""
     binding = api.InferenceSession(str(data / "tiny_conv_int8.rknn")).io_binding()
     gc.collect()
     assert binding.get_outputs() == []

@@ -1,4 +1,4 @@
-"""Provider options: the table, at a session; and what each layout means.
+"""Provider options: the table, at a session, and the meaning of each layout.
 
 Elsewhere: the forms and the refusals of each option (tests/test_options.py), each conversion (tests/test_inputs.py).
 """
@@ -27,7 +27,7 @@ DOCUMENTED = {
 
 
 def test_every_documented_option_may_be_set_at_once(api: ModuleType, open_session: OpenSession) -> None:
-    """And what is in force can be read back, defaults included."""
+    """The options in force can be read back, defaults included."""
     assert api.make_provider_options(**DOCUMENTED) == DOCUMENTED
     assert api.make_rknpu2_provider_options is api.make_provider_options
     session = open_session(**DOCUMENTED)
@@ -39,7 +39,7 @@ def test_every_documented_option_may_be_set_at_once(api: ModuleType, open_sessio
 
 
 def test_option_dictionaries_have_types(api: ModuleType, open_session: OpenSession) -> None:
-    """For annotations; calling one makes a dictionary, and nothing is checked until a session takes it."""
+    """They serve annotations; calling one makes a dictionary, and nothing is checked until a session takes it."""
     options = api.Rknpu2ProviderOptions(schedule=[0, 1])
     assert type(options) is dict
     assert api.RknnProviderOptions(**options) == {"schedule": [0, 1]}
@@ -47,7 +47,7 @@ def test_option_dictionaries_have_types(api: ModuleType, open_session: OpenSessi
 
 
 def test_the_types_know_every_option(api: ModuleType) -> None:
-    """And those of the other generation know its own."""
+    """The types for the other generation know that generation's options."""
     helper = inspect.signature(api.make_provider_options)
     assert set(get_type_hints(api.Rknpu2ProviderOptions)) == set(helper.parameters)
     other = inspect.signature(api.make_rknpu3_provider_options)
@@ -56,7 +56,7 @@ def test_the_types_know_every_option(api: ModuleType) -> None:
     assert set(get_type_hints(api.RknnProviderOptions)) == set(both)
 
 
-def test_options_of_the_other_generation_can_be_written_down_but_not_used(api: ModuleType, data: Any) -> None:
+def test_options_of_the_other_generation_exist_but_cannot_be_used(api: ModuleType, data: Any) -> None:
     """Programs that choose between the two run where there is an RKNPU2."""
     options = api.make_rknpu3_provider_options(device_id=0, weight_path=None, run_core_mask="all")
     assert options == {"device_id": 0, "run_core_mask": "all"}
@@ -67,13 +67,13 @@ def test_options_of_the_other_generation_can_be_written_down_but_not_used(api: M
 
 
 def test_the_helper_takes_keywords_only(api: ModuleType) -> None:
-    """Nobody remembers the order of twenty options."""
+    """No one remembers the order of twenty options."""
     with pytest.raises(TypeError):
         api.make_provider_options("nchw")
 
 
-def test_schedule_and_tp_mode_together_are_a_runtime_error_at_the_session(api: ModuleType, data: Any) -> None:
-    """And a ValueError, which is what the helper raises."""
+def test_schedule_with_tp_mode_is_a_runtime_error_at_the_session(api: ModuleType, data: Any) -> None:
+    """The helper raises a ValueError."""
     for kind in (RuntimeError, ValueError):
         with pytest.raises(kind, match="both set"):
             api.InferenceSession(data / "tiny_conv_int8.rknn", None, None, {"schedule": [0], "tp_mode": "all"})
@@ -93,10 +93,10 @@ NCHW, NHWC = [1, 3, 12, 12], [1, 12, 12, 3]
         ("any", NHWC, "NHWC"),
     ],
 )
-def test_a_layout_says_what_to_pass_and_changes_no_number(
+def test_a_layout_changes_the_input_order_but_not_the_results(
     layout: str, shape: list[int], name: str, open_session: OpenSession, simulated_npu: Callable[[str], None]
 ) -> None:
-    """Inputs are as get_inputs() says, outputs stay as they are, and the results are the same to the bit."""
+    """Inputs follow get_inputs(), outputs stay the same, and the results are equal to the bit."""
     simulated_npu("")
     image = np.random.default_rng(0).random(NCHW, np.float32)
     (expected,) = open_session("block_fp16").run(None, [image])
@@ -111,6 +111,6 @@ def test_a_layout_says_what_to_pass_and_changes_no_number(
 @pytest.mark.parametrize("layout", ["nchw", "nhwc", "any"])
 @pytest.mark.parametrize(("model", "shape"), [("vector_fp16", [1, 20]), ("sequence_int8", [1, 6, 10])])
 def test_a_layout_concerns_images_only(layout: str, model: str, shape: list[int], open_session: OpenSession) -> None:
-    """Inputs of other ranks are what the model says, and have no layout."""
+    """Inputs of other ranks follow the model, and have no layout."""
     (node,) = open_session(model, layout=layout).get_inputs()
     assert (node.shape, node.layout) == (shape, "UNDEFINED")

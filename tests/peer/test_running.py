@@ -19,7 +19,7 @@ from .conftest import OpenSession
 Configure = Callable[[str], None]
 
 
-def test_a_slow_callback_delays_no_run(open_session: OpenSession) -> None:
+def test_a_slow_callback_does_not_delay_run(open_session: OpenSession) -> None:
     """In that library every result crossed the callback thread, also those of run()."""
     session, release, done = open_session(), threading.Event(), threading.Event()
 
@@ -48,7 +48,7 @@ def test_a_failed_inference_gives_its_callback_a_message(open_session: OpenSessi
 
 
 def test_run_async_works_inside_a_callback(open_session: OpenSession) -> None:
-    """How programs keep a chain going."""
+    """Programs keep a chain going that way."""
     session, collector = open_session(), Collector(5)
 
     def next_one(results: Any, number: int, error: str) -> None:
@@ -92,8 +92,8 @@ def test_resetting_at_every_call_never_gives_results(open_session: OpenSession) 
     assert [session.run_pipeline(feed_of(session), depth=1, reset=True) for _ in range(4)] == [None] * 4
 
 
-def test_a_frames_error_is_raised_when_its_results_are_due(open_session: OpenSession, simulated_npu: Configure) -> None:
-    """And the frames after it are not lost."""
+def test_raises_a_frames_error_when_its_results_are_due(open_session: OpenSession, simulated_npu: Configure) -> None:
+    """The frames after it are not lost."""
     simulated_npu("compute=off,timing=fixed:1000,slowdown=0:600")
     session = open_session(schedule=[0, 1], run_timeout_ms=100)
     assert session.run_pipeline(feed_of(session), depth=1) is None  # core 0, which is too slow
@@ -104,7 +104,7 @@ def test_a_frames_error_is_raised_when_its_results_are_due(open_session: OpenSes
 
 
 def test_run_between_pipeline_calls_does_not_disturb_them(open_session: OpenSession, simulated_npu: Configure) -> None:
-    """Their results are their own."""
+    """Their results stay separate."""
     simulated_npu("")
     session = open_session("tiny_conv_fp16", schedule=[0, 1])
     first, second = frames(2)
@@ -118,7 +118,7 @@ def test_run_between_pipeline_calls_does_not_disturb_them(open_session: OpenSess
 
 @pytest.mark.parametrize("flag", [True, 1, "1", "true", "on", "yes"], ids=repr)
 def test_a_batch_gives_the_models_shape_with_the_batch_in_front(flag: Any, open_session: OpenSession) -> None:
-    """Joined in the order of the samples."""
+    """Results are joined in the order of the samples."""
     session = open_session("two_inputs_int8", schedule=[0, 1, 2])
     batch = [np.zeros((5, *node.shape[1:]), np.float32) for node in session.get_inputs()]
     outputs = session.run(None, batch, {"ztu_modelrt_dispatch_batch": flag})
@@ -126,10 +126,8 @@ def test_a_batch_gives_the_models_shape_with_the_batch_in_front(flag: Any, open_
 
 
 @pytest.mark.parametrize("sizes", [(0, 0), (2, 3)])
-def test_batches_that_are_none_or_do_not_agree_are_runtime_errors(
-    sizes: tuple[int, int], open_session: OpenSession
-) -> None:
-    """Before anything runs."""
+def test_invalid_or_inconsistent_batches_are_runtime_errors(sizes: tuple[int, int], open_session: OpenSession) -> None:
+    """They are refused before anything runs."""
     session = open_session("two_inputs_int8")
     batch = [np.zeros((size, *node.shape[1:]), np.float32) for size, node in zip(sizes, session.get_inputs())]
     with pytest.raises(RuntimeError):

@@ -53,10 +53,10 @@ def test_every_worker_has_a_thread_and_a_context(
     runtime_calls: list[str],
     living_contexts: Callable[[], int],
 ) -> None:
-    """threads_per_core for each distinct core; a core that is named twice gets a double share, not a second thread."""
+    """Each distinct core gets threads_per_core; a core named twice gets a double share, not a second thread."""
     threads, contexts = set(os.listdir("/proc/self/task")), living_contexts()
     open_session("snippet", **options)
-    # The thread that loaded the model has ended, but may be on the kernel's list for a moment yet.
+    # The thread that loaded the model has ended, but may stay on the kernel's list for a moment.
     while len(set(os.listdir("/proc/self/task")) - threads) > workers:
         threading.Event().wait(0.001)
     assert len(set(os.listdir("/proc/self/task")) - threads) == workers
@@ -67,7 +67,7 @@ def test_every_worker_has_a_thread_and_a_context(
 def test_duplicating_contexts_can_be_turned_off(
     open_session: OpenSession, runtime_calls: list[str], living_contexts: Callable[[], int]
 ) -> None:
-    """Then every context loads the model."""
+    """Every context then loads the model."""
     before = living_contexts()
     session = open_session(schedule=[0, 1, 2], disable_dup_context=True)
     assert living_contexts() - before == 3
@@ -77,7 +77,7 @@ def test_duplicating_contexts_can_be_turned_off(
 
 
 @pytest.mark.parametrize(("options", "at_once"), [({}, 1), ({"schedule": [0, 1, 2]}, 3)], ids=repr)
-def test_the_default_is_one_inference_at_a_time_and_a_schedule_one_for_each_core(
+def test_runs_one_inference_at_a_time_by_default_and_one_per_scheduled_core(
     options: Any, at_once: int, open_session: OpenSession, simulated_npu: Configure
 ) -> None:
     """Three clients with two runs each, 40 ms an inference: 240 ms in a row, or 80 ms on three cores."""
@@ -94,10 +94,10 @@ def test_the_default_is_one_inference_at_a_time_and_a_schedule_one_for_each_core
     assert (seconds >= 0.24) == (at_once == 1)
 
 
-def test_every_sample_of_a_batch_is_a_task_of_its_own(
+def test_each_sample_of_a_batch_is_a_separate_task(
     open_session: OpenSession, runs_by_core: Callable[[], list[int]]
 ) -> None:
-    """So a batch of four moves the rotation by four."""
+    """A batch of four therefore moves the rotation by four."""
     session = open_session(schedule=[0, 1, 2])
     feed = feed_of(session)
     batch = {name: array.repeat(4, axis=0) for name, array in feed.items()}
@@ -108,14 +108,14 @@ def test_every_sample_of_a_batch_is_a_task_of_its_own(
 
 
 @pytest.mark.parametrize("options", [{}, {"schedule": 0}, {"tp_mode": "auto"}, {"tp_mode": "0"}], ids=repr)
-def test_an_soc_with_one_core_takes_every_option_that_means_it(options: Any, open_session: OpenSession) -> None:
-    """Its runtime refuses core masks, so it is sent none."""
+def test_a_single_core_soc_takes_every_option_that_means_its_core(options: Any, open_session: OpenSession) -> None:
+    """Its runtime refuses core masks, so it gets none."""
     session = open_session("rk3566_block_int8", **options)
     assert session.run(None, feed_of(session))
 
 
 @pytest.mark.parametrize("options", [{"schedule": 1}, {"tp_mode": "1"}, {"tp_mode": "0,1"}], ids=repr)
-def test_an_soc_with_one_core_refuses_the_others_in_words(options: Any, open_session: OpenSession) -> None:
-    """As a RuntimeError, which is what programs catch to fall back."""
+def test_a_single_core_soc_refuses_other_cores_with_a_clear_error(options: Any, open_session: OpenSession) -> None:
+    """Programs catch RuntimeError to fall back."""
     with pytest.raises(RuntimeError, match="rk3566"):
         open_session("rk3566_block_int8", **options)

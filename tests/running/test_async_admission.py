@@ -1,4 +1,4 @@
-"""The line of coroutines and greenlets in front of a full queue: who is let in, in which order, and for how long."""
+"""The line of coroutines and greenlets in front of a full queue: admission, order and time limits."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pytest
 from ez_rknn_async._running.async_admission import Admission
 from ez_rknn_async.errors import RknnClosedError, RknnTimeoutError
 
-LONG = 60.0  # seconds; only a failure takes as long
+LONG = 60.0  # seconds; only a failure takes that long
 
 
 class Queue:
-    """A queue of so many places, with the line in front of it. Places are taken until :meth:`free` gives them back."""
+    """A queue with ``places`` places, and the line in front of it. Places stay taken until :meth:`free` frees them."""
 
     def __init__(self, places: int = 0) -> None:
         self.places = places
         self.admitted: list[str] = []
         self.attempts: list[str] = []
-        self.requests = 0  # how many times someone asked to be told of room
+        self.requests = 0  # the number of requests to be told of room
         self.is_closed = False
-        self.asked = threading.Event()  # someone has asked
+        self.asked = threading.Event()  # at least one request was made
         self.line = Admission(self._notify_room)
 
     def _notify_room(self) -> None:
@@ -36,7 +36,7 @@ class Queue:
             self.line.room()
 
     def free(self, places: int = 1) -> None:
-        """Make room, and say so as the engine does."""
+        """Free places, and notify as the engine does."""
         self.places += places
         self.line.room()
 
@@ -45,7 +45,7 @@ class Queue:
         self.line.close()
 
     def try_by(self, name: str) -> Callable[[], int]:
-        """What someone of that name calls to get a place; it returns how many had one before."""
+        """Return a function that takes a place under that name, and returns how many places were taken before."""
 
         def try_submit() -> int:
             self.attempts.append(name)
@@ -60,18 +60,18 @@ class Queue:
         return try_submit
 
     def submit(self, name: str, timeout: float = LONG) -> asyncio.Future[int]:
-        """A coroutine that asks for a place, begun with the next turn of the loop."""
+        """Ask for a place in a coroutine that begins with the next turn of the loop."""
         return asyncio.ensure_future(self.line.submit(self.try_by(name), timeout))
 
 
 async def settle() -> None:
-    """Let everyone go on as far as they can."""
+    """Let all coroutines run as far as they can."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 def run(main: Callable[[], Awaitable[Any]]) -> Any:
-    """Run a test's coroutine, in no more than a minute."""
+    """Run a test's coroutine for at most a minute."""
 
     async def limited() -> Any:
         return await asyncio.wait_for(main(), LONG)
@@ -79,7 +79,7 @@ def run(main: Callable[[], Awaitable[Any]]) -> Any:
     return asyncio.run(limited())
 
 
-def test_where_there_is_room_no_one_lines_up() -> None:
+def test_no_one_lines_up_while_there_is_room() -> None:
     """The engine is not even asked to notify."""
     queue = Queue(places=2)
 
@@ -90,8 +90,8 @@ def test_where_there_is_room_no_one_lines_up() -> None:
     assert queue.requests == 0
 
 
-def test_coroutines_are_admitted_in_the_order_in_which_they_came() -> None:
-    """One place after the other, and each gets what its own submission returned."""
+def test_admits_coroutines_in_order_of_arrival() -> None:
+    """Each gets the result of its own submission, one place after the other."""
     queue = Queue()
 
     async def main() -> list[int]:
@@ -105,14 +105,14 @@ def test_coroutines_are_admitted_in_the_order_in_which_they_came() -> None:
     assert queue.admitted == list("abcd")
 
 
-def test_who_comes_later_does_not_overtake() -> None:
-    """Even where there is room by the time it comes: that is for the first in line."""
+def test_a_late_coroutine_does_not_overtake() -> None:
+    """Room that is free when it comes belongs to the first in line."""
     queue = Queue()
 
     async def main() -> None:
         first = queue.submit("first")
         await settle()
-        queue.places = 1  # and the word of it is still on its way
+        queue.places = 1  # and its notification is still on the way
         second = queue.submit("second")
         await settle()
         assert not second.done()
@@ -123,8 +123,8 @@ def test_who_comes_later_does_not_overtake() -> None:
     assert queue.admitted == ["first", "second"]
 
 
-def test_a_place_that_someone_else_took_leaves_one_first_in_line() -> None:
-    """Threads do not line up here, so they may be faster; then one waits for the next word."""
+def test_a_coroutine_that_loses_its_place_stays_first_in_line() -> None:
+    """Threads do not line up here, so they may be faster; it then waits for the next notification."""
     queue = Queue()
 
     async def main() -> None:
@@ -140,8 +140,8 @@ def test_a_place_that_someone_else_took_leaves_one_first_in_line() -> None:
     assert queue.admitted == ["first", "second"]
 
 
-def test_waiting_makes_no_attempts() -> None:
-    """There is no polling: one try before lining up, and one for each word of room."""
+def test_waiting_does_not_poll() -> None:
+    """There is one try before lining up, and one for each notification of room."""
     queue = Queue()
 
     async def main() -> None:
@@ -156,7 +156,7 @@ def test_waiting_makes_no_attempts() -> None:
 
 
 def test_a_line_that_does_not_move_times_out() -> None:
-    """With the options that help, and the time that was waited."""
+    """The error names the options that help, and the time waited."""
     queue = Queue()
 
     async def main() -> None:
@@ -167,8 +167,8 @@ def test_a_line_that_does_not_move_times_out() -> None:
     run(main)
 
 
-def test_one_who_is_late_does_not_take_a_place() -> None:
-    """Its caller has given up; the place is for the next one, who is told."""
+def test_a_coroutine_past_its_time_does_not_take_a_place() -> None:
+    """Its caller has given up; the next in line is told of the place."""
     queue = Queue()
 
     async def main() -> None:
@@ -183,8 +183,8 @@ def test_one_who_is_late_does_not_take_a_place() -> None:
     assert queue.admitted == ["next"]
 
 
-def test_one_who_is_cancelled_passes_the_word_on() -> None:
-    """The word that there is room may have been for that one."""
+def test_a_cancelled_coroutine_passes_the_notification_on() -> None:
+    """It may have been the one that was told of room."""
     queue = Queue()
 
     async def main() -> None:
@@ -199,7 +199,7 @@ def test_one_who_is_cancelled_passes_the_word_on() -> None:
     assert queue.admitted == ["next"]
 
 
-def test_an_error_of_the_submission_is_passed_on_and_leaves_the_line() -> None:
+def test_a_failed_submission_raises_and_leaves_the_line() -> None:
     """The next in line is served."""
     queue = Queue()
     answers = iter([RknnTimeoutError("the queue is full"), ZeroDivisionError()])
@@ -218,8 +218,8 @@ def test_an_error_of_the_submission_is_passed_on_and_leaves_the_line() -> None:
     run(main)
 
 
-def test_closing_ends_everyone_in_line() -> None:
-    """None of them hangs, and none is admitted."""
+def test_closing_ends_the_whole_line() -> None:
+    """No coroutine hangs, and none is admitted."""
     queue = Queue()
 
     async def main() -> list[Any]:
@@ -233,7 +233,7 @@ def test_closing_ends_everyone_in_line() -> None:
 
 
 def test_one_line_serves_the_loops_of_several_threads() -> None:
-    """The word comes on yet another thread."""
+    """The notification comes on yet another thread."""
     queue = Queue()
 
     async def main() -> int:
@@ -254,13 +254,13 @@ def test_one_line_serves_the_loops_of_several_threads() -> None:
 
 
 def test_a_loop_that_was_closed_does_not_stop_the_line() -> None:
-    """Its coroutine stays in line until it is collected; waking it is refused by the loop, and nobody else minds."""
+    """Its coroutine stays in line until it is collected; the loop refuses to wake it, and the others go on."""
     queue = Queue()
     loop = asyncio.new_event_loop()
     abandoned = queue.line.submit(queue.try_by("abandoned"), LONG)
 
     async def begin() -> None:
-        abandoned.send(None)  # up to where it waits
+        abandoned.send(None)  # up to its wait
 
     loop.run_until_complete(begin())
     loop.close()
@@ -280,8 +280,8 @@ def test_a_loop_that_was_closed_does_not_stop_the_line() -> None:
 # ---- Greenlets ----
 
 
-def test_a_greenlet_waits_for_the_word() -> None:
-    """Here a thread stands for it."""
+def test_a_greenlet_waits_for_the_notification() -> None:
+    """A thread stands in for it here."""
     queue, results = Queue(), []
     thread = threading.Thread(target=lambda: results.append(queue.line.submit_waiting(queue.try_by("a"), LONG)))
     thread.start()
@@ -291,15 +291,15 @@ def test_a_greenlet_waits_for_the_word() -> None:
     assert results == [0]
 
 
-def test_a_greenlet_does_not_line_up_where_there_is_room() -> None:
-    """As a coroutine."""
+def test_a_greenlet_does_not_line_up_while_there_is_room() -> None:
+    """Coroutines do not either."""
     queue = Queue(places=1)
     assert queue.line.submit_waiting(queue.try_by("a"), LONG) == 0
     assert queue.requests == 0
 
 
-def test_a_greenlet_that_is_late_leaves_the_line() -> None:
-    """Also with a timeout of 0, for not waiting at all."""
+def test_a_greenlet_past_its_time_leaves_the_line() -> None:
+    """A timeout of 0, which means no wait, is the extreme case."""
     queue = Queue()
     for timeout in (0.0, 0.02):
         with pytest.raises(RknnTimeoutError, match="no worker was free"):
@@ -309,7 +309,7 @@ def test_a_greenlet_that_is_late_leaves_the_line() -> None:
 
 
 def test_closing_ends_a_greenlet_in_line() -> None:
-    """It raises as a call does that comes after closing."""
+    """It raises the error of a call after closing."""
     queue, errors = Queue(), []
 
     def wait() -> None:

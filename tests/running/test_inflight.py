@@ -1,4 +1,4 @@
-"""The calls under way in an executor: once it is closed none begins, and closing waits for those that have begun."""
+"""Calls under way in an executor: once it is closed none begins, and closing waits for those that have begun."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import pytest
 from ez_rknn_async._running.inflight import Call, InFlight
 from ez_rknn_async.errors import RknnClosedError, RknnDeviceError
 
-LONG = 60.0  # seconds; only a failure takes as long
+LONG = 60.0  # seconds; only a failure takes that long
 
 
 def call(calls: InFlight) -> AbstractContextManager[None]:
-    """One more call, under way in the ``with`` block."""
+    """Keep one more call under way in the ``with`` block."""
     return Call(calls)
 
 
 @pytest.fixture
 def calls() -> InFlight:
-    """Of an executor that is open."""
+    """The calls of an open executor."""
     return InFlight()
 
 
-def emptiness(calls: InFlight) -> threading.Event:
-    """Set once someone who waits for the end of all calls has been let go."""
+def end_of_wait(calls: InFlight) -> threading.Event:
+    """Return an event that is set once a wait for the end of all calls has returned."""
     is_empty = threading.Event()
 
     def wait() -> None:
@@ -38,26 +38,26 @@ def emptiness(calls: InFlight) -> threading.Event:
 
 
 def test_any_number_of_calls_may_be_under_way(calls: InFlight) -> None:
-    """Also one inside another: a callback may submit."""
+    """One may be inside another: a callback may submit."""
     with call(calls), call(calls):
         pass
     with call(calls):
         pass
 
 
-def test_none_begins_once_it_is_closed(calls: InFlight) -> None:
-    """It raises the error for sessions that are closed."""
+def test_no_call_begins_once_it_is_closed(calls: InFlight) -> None:
+    """The call raises the error for closed sessions."""
     calls.close()
     with pytest.raises(RknnClosedError, match="the session is closed"), call(calls):
         pytest.fail("it has begun")
 
 
-def test_only_the_first_to_close_it_has_closed_it(calls: InFlight) -> None:
-    """That one alone then ends the executor."""
+def test_only_the_first_close_counts(calls: InFlight) -> None:
+    """Its caller alone then ends the executor."""
     assert [calls.close() for _ in range(3)] == [True, False, False]
 
 
-def test_closing_waits_for_nothing_where_nothing_is_under_way(calls: InFlight) -> None:
+def test_closing_an_idle_executor_does_not_wait(calls: InFlight) -> None:
     """It returns at once."""
     with call(calls):
         pass
@@ -66,8 +66,8 @@ def test_closing_waits_for_nothing_where_nothing_is_under_way(calls: InFlight) -
 
 
 def test_closing_waits_for_the_last_call(calls: InFlight) -> None:
-    """Those that are refused meanwhile are not waited for, and end no one's wait."""
-    is_empty = emptiness(calls)
+    """Calls refused meanwhile are not waited for, and end no wait."""
+    is_empty = end_of_wait(calls)
     with call(calls):
         with call(calls):
             calls.close()
@@ -78,8 +78,8 @@ def test_closing_waits_for_the_last_call(calls: InFlight) -> None:
 
 
 def test_the_wait_does_not_end_while_calls_may_still_begin(calls: InFlight) -> None:
-    """That none is under way at this moment says nothing."""
-    is_empty = emptiness(calls)
+    """No call may be under way at one moment, and yet one at the next."""
+    is_empty = end_of_wait(calls)
     with call(calls):
         pass
     assert not is_empty.wait(0.05)
@@ -87,7 +87,7 @@ def test_the_wait_does_not_end_while_calls_may_still_begin(calls: InFlight) -> N
     assert is_empty.wait(LONG)
 
 
-def test_a_call_that_fails_has_ended(calls: InFlight) -> None:
+def test_a_failed_call_has_ended(calls: InFlight) -> None:
     """Its error is passed on."""
     with pytest.raises(ZeroDivisionError), call(calls):
         raise ZeroDivisionError
@@ -96,12 +96,12 @@ def test_a_call_that_fails_has_ended(calls: InFlight) -> None:
 
 
 def test_an_engine_that_closed_itself_has_lost_its_workers(calls: InFlight) -> None:
-    """The session is not closed, so to say that it is would mislead."""
+    """The session is not closed, so an error that says so would mislead."""
     with pytest.raises(RknnDeviceError, match="every worker of the session hangs"), call(calls):
         raise RknnClosedError("the engine is closed")
 
 
-def test_an_engine_that_the_session_closed_is_closed(calls: InFlight) -> None:
+def test_an_engine_closed_by_the_session_is_closed(calls: InFlight) -> None:
     """The call was under way when that happened."""
 
     def submit() -> None:
@@ -116,7 +116,7 @@ def test_an_engine_that_the_session_closed_is_closed(calls: InFlight) -> None:
 @pytest.mark.usefixtures("tiny_switch_interval")
 @pytest.mark.parametrize("attempt", range(50))
 def test_nothing_is_under_way_after_the_wait(calls: InFlight, attempt: int) -> None:
-    """However many calls begin at the moment when it is closed."""
+    """Any number of calls may begin at the moment of closing."""
     begin, is_over = threading.Barrier(5), threading.Event()
     late: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The declarations of the vendor's interface against the recording of the real one."""
+"""The declarations of the vendor's interface against a recording of the real one."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def test_every_structure_has_the_recorded_size_and_offsets(recorded: Any) -> Non
             assert ffi.sizeof(dict(ffi.typeof(name).fields)[member].type) == field["size"], f"{name}.{member}"
 
 
-def test_the_declarations_are_those_of_the_headers(root: Path) -> None:
-    """The headers are not read where the package is installed; ``make declarations`` writes what they say."""
+def test_the_declarations_match_the_headers(root: Path) -> None:
+    """The headers are not read where the package is installed; ``make declarations`` generates the declarations."""
     module = importlib.import_module("declarations")
     assert (root / "src/ez_rknn_async/_runtime/declared.py").read_text() == module.compiled()
 
 
-def test_no_structure_has_a_field_that_was_not_recorded(recorded: Any) -> None:
-    """Offsets alone would not notice a field too many at the end."""
+def test_no_structure_has_an_unrecorded_field(recorded: Any) -> None:
+    """Offsets alone would not show a superfluous field at the end."""
     for name, struct in recorded["structs"].items():
         fields = [re.sub(r"\[.*", "", field["name"]) for field in struct["fields"]]
         assert [field for field, _ in ffi.typeof(name).fields] == fields
@@ -51,8 +51,8 @@ def test_every_enumerator_and_constant_has_the_recorded_value(recorded: Any) -> 
         assert getattr(library, name) == value, name
 
 
-def test_the_structures_of_custom_operators_have_the_layout_of_the_vendors() -> None:
-    """They are not in the recording, but for the size of the largest: plug-ins are compiled against the vendor's."""
+def test_the_structures_of_custom_operators_have_the_vendors_layout() -> None:
+    """They are not in the recording, apart from the size of the largest: plug-ins are compiled against the vendor's."""
     assert ffi.sizeof("rknn_custom_op") == 832
     assert ffi.sizeof("rknn_custom_op_tensor") == ffi.sizeof("rknn_tensor_attr") + ffi.sizeof("rknn_tensor_mem")
     members = {"version": 0, "target": 4, "op_type": 8, "cl_kernel_name": 264, "cl_kernel_source": 520}
@@ -61,13 +61,13 @@ def test_the_structures_of_custom_operators_have_the_layout_of_the_vendors() -> 
     assert {name: field.offset for name, field in ffi.typeof("rknn_custom_op").fields} == members
 
 
-def test_the_flag_that_python_uses_is_the_headers() -> None:
-    """It is written down a second time, because constants need a loaded library."""
+def test_pythons_copy_of_the_flag_equals_the_headers() -> None:
+    """It is declared twice, because constants need a loaded library."""
     assert ffi.dlopen(None).RKNN_FLAG_COLLECT_PERF_MASK == COLLECT_PERF
 
 
 def test_every_recorded_function_is_declared_with_its_parameters(recorded: Any, root: Path) -> None:
-    """A parameter missing or in another order would corrupt the call's stack or registers."""
+    """A missing or misplaced parameter would corrupt the call's stack or registers."""
     header = " ".join((root / "native" / "include" / "rknn_abi.h").read_text().split())
     for name, parameters in recorded["functions"].items():
         declared = re.search(rf"\b{name}\(([^)]*)\)", header)
@@ -76,7 +76,7 @@ def test_every_recorded_function_is_declared_with_its_parameters(recorded: Any, 
 
 
 def _types(parameters: str) -> list[str]:
-    """The types of a parameter list: each parameter without its name, pointers and arrays alike."""
+    """Return the types of a parameter list: each parameter without its name, pointers and arrays alike."""
     types = []
     for parameter in parameters.split(","):
         pointer = "*" if "*" in parameter or "[" in parameter else ""

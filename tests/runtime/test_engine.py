@@ -28,7 +28,7 @@ SIGNATURES = {
 
 
 class Recorder:
-    """A runtime library that notes the names of its calls and does nothing else."""
+    """A runtime library that records the names of its calls and does nothing else."""
 
     def __init__(self, without: tuple[str, ...] = ()) -> None:
         self.calls: list[str] = []
@@ -53,12 +53,12 @@ class Recorder:
         return self._functions[name]
 
     def start(self) -> Engine:
-        """An engine with one worker."""
+        """Start an engine with one worker."""
         return Engine(cast("Library", self), [(1, 0)], [0], queue_capacity=1, completion_capacity=1, ordered=True)
 
 
 class DirectTask(EngineTask):
-    """One input and one output in bound memory, used as it is."""
+    """One input and one output in bound memory, used unchanged."""
 
     def __init__(self) -> None:
         super().__init__(1, 1)
@@ -94,8 +94,8 @@ def test_a_direct_task_binds_once_and_synchronises_each_time(recorder: Recorder,
     assert recorder.calls == ["mem_sync", "run", "mem_sync"]
 
 
-def test_a_task_may_be_direct_now_and_by_copy_then(recorder: Recorder, engine: Engine) -> None:
-    """Tasks are used again: what was set last counts."""
+def test_a_task_may_switch_from_direct_to_copy(recorder: Recorder, engine: Engine) -> None:
+    """Tasks are reused: the last setting counts."""
     task, array = DirectTask(), bytearray(4)
     task.set_input(0, memoryview(array), 0, 0, pass_through=False)
     task.set_output(0, memoryview(array), want_float=False)
@@ -111,13 +111,13 @@ def test_a_failure_names_the_call(recorder: Recorder, engine: Engine, call: str)
     assert (result.code, result.call) == (-5, call)
 
 
-def test_a_task_that_ended_outside_the_runtime_is_worded() -> None:
-    """There is no call to name then."""
+def test_a_task_that_ended_outside_the_runtime_has_a_clear_error() -> None:
+    """No call can be named then."""
     assert str(error(-3, "")).startswith("the task failed: RKNN_ERR_DEVICE_UNAVAILABLE")
 
 
-def test_a_runtime_that_cannot_bind_refuses() -> None:
-    """Old libraries lack the calls; the engine says so instead of calling nothing."""
+def test_refuses_direct_tasks_if_the_runtime_cannot_bind() -> None:
+    """Old libraries lack the calls; the engine must not call nothing."""
     engine = Recorder(without=("rknn_set_io_mem", "rknn_mem_sync")).start()
     with pytest.raises(RknnError, match="refused"):
         run(engine, DirectTask())

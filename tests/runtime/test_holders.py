@@ -1,4 +1,4 @@
-"""Counting holders: the last one, and only the last one, is told so, whatever the threads do."""
+"""Counting holders: only the last one learns that it is the last, in any interleaving of threads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from ez_rknn_async._runtime.holders import Holders
 
 
-def test_only_the_last_to_let_go_is_told_so() -> None:
+def test_only_the_last_to_let_go_learns_that_it_is() -> None:
     holders = Holders()
     assert holders.add()
     assert not holders.remove()
@@ -21,7 +21,7 @@ def test_nothing_can_be_held_once_the_last_has_let_go() -> None:
     assert not holders.add()
 
 
-def test_threads_that_come_and_go_agree_on_the_last(tiny_switch_interval: None) -> None:
+def test_threads_agree_on_the_last_to_let_go(tiny_switch_interval: None) -> None:
     """Each thread holds and lets go at random while the owner lets go: exactly one of all is the last."""
     for _ in range(50):
         holders = Holders()

@@ -1,4 +1,4 @@
-"""The conversion kernels against what the header says, in ten lines of numpy."""
+"""The conversion kernels against the header's definition, in ten lines of numpy."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TYPES = {
     Rule.DIVIDE: [(source, to) for source in NUMBERS for to in QUANTISED],
     Rule.DEQUANTISE: [(source, "float32") for source in INTEGERS],
 }
-# Not numbers, infinities, zeros, subnormals of either float type, ties, and what lies beyond float16.
+# NaNs, infinities, zeros, subnormals of either float type, ties, and values beyond float16.
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-45, -1e-40, 6e-8, 0.5, 1.5, 2.5, -0.5, -3.5, 126.5, 127.5, -128.5]
 SPECIAL += [65504.0, 65519.99, 65520.0, 1e30, -3.4e38, 2.0**24 + 2, 2.0**52, 254.5, 255.5]
 
 
 def reference(x: Any, rule: Rule, to: Any, a: Any, b: Any) -> Any:
-    """What the header says becomes of ``x``; ``a`` and ``b`` are arrays that broadcast with it."""
+    """Convert ``x`` as the header says; ``a`` and ``b`` are arrays that broadcast with it."""
     if rule is Rule.COPY:
         return x
     x32, a32, b32 = x.astype(np.float32), np.float32(a), np.float32(b)
@@ -44,7 +44,7 @@ def reference(x: Any, rule: Rule, to: Any, a: Any, b: Any) -> Any:
 
 
 def store(x: Any, layout: MemoryLayout, fill: Any) -> Any:
-    """An NCHW array in a layout, as a flat array; ``fill`` is for each channel what is in the rows' gaps."""
+    """Store an NCHW array in a layout, as a flat array; ``fill`` has each channel's value for the gaps of the rows."""
     n, c, h, w = x.shape
     if layout.format == "NC1HWC2":
         blocks = np.zeros((n, layout.c1 * layout.c2, layout.surface or h * w), x.dtype)
@@ -85,7 +85,7 @@ def values(draw: Any, rng: np.random.Generator, shape: Any, type_: str) -> Any:
 
 
 def factors(rng: np.random.Generator, rule: Rule, channels: int, to: str) -> Any:
-    """Scales as models have them, and round ones, with which there are ties."""
+    """Return scales as models have them, and round ones, which produce ties."""
     scale = np.where(
         rng.random(channels) < 0.4,
         rng.choice([1.0, 0.5, 0.25, 2.0, 1 / 255], channels),
@@ -117,8 +117,8 @@ def conversions(draw: Any) -> Any:
 @given(conversions())
 @settings(max_examples=400, deadline=None)
 @np.errstate(all="ignore")
-def test_every_conversion_gives_the_bytes_of_the_definition(case: Any) -> None:
-    """Bit for bit: rounding, saturation, special values, strides, padding, and what fills the gaps."""
+def test_every_conversion_matches_its_definition(case: Any) -> None:
+    """It matches bit for bit: rounding, saturation, special values, strides, padding and gaps."""
     shape, source, destination, rule, a, b, gap, x = case
     factors = {} if rule is Rule.COPY else {"a": a, "b": b}
     conversion = Conversion(shape, source, destination, rule, **factors, gap=gap)
@@ -138,8 +138,8 @@ def test_every_conversion_gives_the_bytes_of_the_definition(case: Any) -> None:
 @given(st.data())
 @settings(max_examples=200, deadline=None)
 @np.errstate(all="ignore")
-def test_images_of_bytes_give_the_bytes_of_the_definition(data: Any) -> None:
-    """Images are large enough for the short ways for bytes, and they hold every byte."""
+def test_conversions_of_byte_images_match_their_definition(data: Any) -> None:
+    """Images are large enough for the fast paths for bytes, and they hold every byte."""
     rule = data.draw(st.sampled_from([Rule.SCALE, Rule.AFFINE, Rule.DIVIDE, Rule.NORMALISE]))
     channels = data.draw(st.sampled_from([1, 2, 3, 4, 5, 16, 17]))
     type_ = data.draw(st.sampled_from([to for source, to in TYPES[rule] if source == "uint8"]))
@@ -160,8 +160,8 @@ def test_images_of_bytes_give_the_bytes_of_the_definition(data: Any) -> None:
 
 @pytest.mark.parametrize("format_", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_half_is_widened_and_narrowed_exactly(format_: str, channels: int) -> None:
-    """There are few enough halves to try all; the floats between them are tried at and beside every middle."""
+def test_widens_and_narrows_every_half_exactly(format_: str, channels: int) -> None:
+    """There are few enough halves to try all; the floats between them are tried at and beside every midpoint."""
     halves = np.arange(65536, dtype=np.uint16).view(np.float16)
     halves = halves[np.isfinite(halves)]
     whole = Conversion(
@@ -206,7 +206,7 @@ def test_every_half_is_widened_and_narrowed_exactly(format_: str, channels: int)
         (MemoryLayout("float32", "NCHW"), MemoryLayout("int8", "NHWC"), Rule.DEQUANTISE, (1.0,)),
     ],
 )
-def test_a_conversion_without_a_kernel_is_refused(
+def test_refuses_a_conversion_without_a_kernel(
     source: MemoryLayout, destination: MemoryLayout, rule: Rule, factors: Any
 ) -> None:
     """The error comes when the conversion is described, before any memory is touched."""
@@ -214,8 +214,8 @@ def test_a_conversion_without_a_kernel_is_refused(
         Conversion((1, 3, 8, 8), source, destination, rule, factors, factors)
 
 
-def test_buffers_that_are_too_small_are_refused() -> None:
-    """The kernel itself cannot know how large they are."""
+def test_refuses_buffers_that_are_too_small() -> None:
+    """The kernel itself cannot know their size."""
     conversion = Conversion((1, 3, 8, 8), MemoryLayout("uint8", "NHWC"), MemoryLayout("uint8", "NHWC", row=16))
     assert (conversion.source_bytes, conversion.destination_bytes) == (192, 384)
     with pytest.raises(RknnValueError, match="192 bytes to 384"):

@@ -1,4 +1,4 @@
-"""Which SoC a device tree describes."""
+"""The SoC that a device tree describes."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def test_the_soc_is_the_last_rockchip_name_of_the_root_node(compatible: bytes, s
     assert rockchip_soc(tmp_path) == soc
 
 
-def test_a_machine_without_a_device_tree_is_no_rockchip(tmp_path: Path) -> None:
-    """Every laptop takes this way."""
+def test_a_machine_without_a_device_tree_is_not_a_rockchip(tmp_path: Path) -> None:
+    """Every laptop is one."""
     assert rockchip_soc(tmp_path / "nowhere") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ PAGE = 4096
 
 
 class Runtime:
-    """A runtime that counts what it gives and takes back, with or without the newer functions."""
+    """A runtime that counts what it allocates and frees, with or without the newer functions."""
 
     path = "librknnrt.so"
 
@@ -94,15 +95,15 @@ def context(runtime: Any) -> Context:
 
 @pytest.fixture
 def memfd() -> Iterator[int]:
-    """Two pages of somebody else's memory."""
+    """Two pages of memory from outside the runtime."""
     fd = os.memfd_create("camera")
     os.truncate(fd, 2 * PAGE)
     yield fd
     os.close(fd)
 
 
-def test_it_is_writable_and_as_long_as_asked(runtime: Runtime) -> None:
-    """What the CPU writes stands where the NPU will read."""
+def test_memory_is_writable_and_has_the_requested_size(runtime: Runtime) -> None:
+    """The NPU reads where the CPU writes."""
     memory = Memory.allocate(context(runtime), 5)
     memory.view()[:] = b"12345"
     assert bytes(ffi.buffer(memory.structure.virt_addr, 5)) == b"12345"
@@ -110,28 +111,28 @@ def test_it_is_writable_and_as_long_as_asked(runtime: Runtime) -> None:
 
 
 @pytest.mark.parametrize("name", FLAGS)
-def test_a_newer_runtime_is_asked_for_the_kind_of_memory(runtime: Runtime, name: str) -> None:
-    """mem_flags does what it says where rknn_create_mem2 exists."""
+def test_asks_a_newer_runtime_for_the_kind_of_memory(runtime: Runtime, name: str) -> None:
+    """mem_flags takes effect if rknn_create_mem2 exists."""
     Memory.allocate(context(runtime), 8, FLAGS[name])
     assert runtime.flags == [FLAGS[name]]
 
 
-def test_an_older_runtime_gives_ordinary_memory_and_refuses_any_other() -> None:
-    """Not done in silence: who asks for memory without a cache relies on it."""
+def test_an_older_runtime_only_gives_ordinary_memory() -> None:
+    """A silent substitute would fail a program that relies on memory without a cache."""
     old = Runtime("rknn_create_mem2")
     assert Memory.allocate(context(old), 8, FLAGS["cacheable"]).size == 8
     with pytest.raises(RknnValueError, match="mem_flags='non_cacheable' needs a runtime that has rknn_create_mem2"):
         Memory.allocate(context(old), 8, FLAGS["non_cacheable"])
 
 
-def test_no_memory_is_an_error_in_words(runtime: Runtime) -> None:
+def test_failed_allocation_raises_a_clear_error(runtime: Runtime) -> None:
     """The functions return NULL and no code."""
     runtime.refuses = True
     with pytest.raises(RknnDeviceError, match=r"rknn_create_mem2 gave no NPU memory \(7 bytes\): nothing is left"):
         Memory.allocate(context(runtime), 7)
 
 
-def test_it_is_given_back_once_and_then_refuses_to_be_used(runtime: Runtime) -> None:
+def test_memory_is_freed_once_and_then_unusable(runtime: Runtime) -> None:
     """A second rknn_destroy_mem would abort the process."""
     memory = Memory.allocate(context(runtime), 8)
     memory.free()
@@ -142,8 +143,8 @@ def test_it_is_given_back_once_and_then_refuses_to_be_used(runtime: Runtime) -> 
         memory.view()
 
 
-def test_a_context_gives_its_memory_back_before_itself(runtime: Runtime) -> None:
-    """Afterwards nobody could."""
+def test_a_context_frees_its_memory_before_itself(runtime: Runtime) -> None:
+    """It cannot be freed afterwards."""
     owner = context(runtime)
     memories = [Memory.allocate(owner, 8) for _ in range(3)]
     memories[1].free()
@@ -153,10 +154,10 @@ def test_a_context_gives_its_memory_back_before_itself(runtime: Runtime) -> None
     assert all(memory.is_free for memory in memories)
 
 
-def test_a_context_that_is_destroyed_goes_after_memory_that_is_being_given_back(
+def test_a_destroyed_context_goes_after_memory_that_is_being_freed(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A collected value's memory goes on any thread, also in the middle of the session's end; neither waits."""
+    """A collected value's memory is freed on any thread, also during the session's end; neither waits."""
     owner = context(runtime)
     memory = Memory.allocate(owner, 8)
     destroy_memory = runtime.rknn_destroy_mem
@@ -174,8 +175,8 @@ def test_a_context_that_is_destroyed_goes_after_memory_that_is_being_given_back(
     assert runtime.freed[-1] == "context"
 
 
-def test_memory_that_stays_outlives_the_end_of_its_context(runtime: Runtime) -> None:
-    """A value keeps what it holds when its session is closed; the context goes with it."""
+def test_kept_memory_outlives_the_end_of_its_context(runtime: Runtime) -> None:
+    """A value keeps its content when its session is closed; the context goes with it."""
     owner = context(runtime)
     staying, going = Memory.allocate(owner, 8, stays=True), Memory.allocate(owner, 8)
     owner.destroy()
@@ -185,8 +186,8 @@ def test_memory_that_stays_outlives_the_end_of_its_context(runtime: Runtime) -> 
     assert runtime.freed[-1] == "context"
 
 
-def test_rejects_memory_for_a_context_that_was_destroyed(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where that happens in the middle of the allocation: nothing is left behind, and nothing is freed twice."""
+def test_rejects_memory_for_a_destroyed_context(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Destruction may come during the allocation: nothing is left behind, and nothing is freed twice."""
     owner = context(runtime)
     create = runtime.rknn_create_mem2
 
@@ -203,10 +204,8 @@ def test_rejects_memory_for_a_context_that_was_destroyed(runtime: Runtime, monke
         Memory.allocate(owner, 8)
 
 
-def test_a_garbage_collection_while_memory_is_given_back_may_give_back_more(
-    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It comes on the same thread, inside the same call: waiting for that thread would be for ever."""
+def test_a_garbage_collection_while_freeing_may_free_more(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes on the same thread, inside the same call: waiting for that thread would deadlock."""
     owner = context(runtime)
     first, second = (Memory.allocate(owner, 8) for _ in range(2))
     destroy_memory = runtime.rknn_destroy_mem
@@ -223,7 +222,7 @@ def test_a_garbage_collection_while_memory_is_given_back_may_give_back_more(
     assert second.is_free
 
 
-def test_it_is_synchronised_where_the_runtime_can() -> None:
+def test_synchronises_memory_if_the_runtime_can() -> None:
     """Older runtimes do it in every run, and have no function for it."""
     new, old = Runtime(), Runtime("rknn_mem_sync")
     for runtime in (new, old):
@@ -233,8 +232,8 @@ def test_it_is_synchronised_where_the_runtime_can() -> None:
     assert (new.syncs, old.syncs) == ([1, 2], [])
 
 
-def test_a_descriptor_is_taken_in_without_a_copy(runtime: Runtime, memfd: int) -> None:
-    """What the camera writes is there, from the offset on."""
+def test_imports_a_descriptor_without_a_copy(runtime: Runtime, memfd: int) -> None:
+    """The camera's bytes are there, from the offset on."""
     memory = Memory.from_fd(context(runtime), memfd, 16, PAGE)
     os.pwrite(memfd, b"frame", PAGE)
     assert bytes(memory.view()[:5]) == b"frame"
@@ -243,7 +242,7 @@ def test_a_descriptor_is_taken_in_without_a_copy(runtime: Runtime, memfd: int) -
     assert (memory.size, memory.offset) == (16, PAGE)
 
 
-def test_the_callers_descriptor_may_be_closed(runtime: Runtime) -> None:
+def test_the_caller_may_close_the_descriptor(runtime: Runtime) -> None:
     """The runtime keeps a number, not a duplicate."""
     fd = os.memfd_create("camera")
     os.truncate(fd, PAGE)
@@ -257,7 +256,8 @@ def test_the_callers_descriptor_may_be_closed(runtime: Runtime) -> None:
 
 
 def test_a_buffer_is_mapped_once_in_a_process(runtime: Runtime, memfd: int) -> None:
-    """A runtime knows memory by its address: by another one it would import the buffer a second time."""
+    """A runtime knows memory by its address: at another address it would import the buffer a second time."""
+    gc.collect()  # what other tests have left may hold descriptors
     before = len(os.listdir("/proc/self/fd"))
     again = os.dup(memfd)
     memories = [Memory.from_fd(context(runtime), fd, 16, at) for fd, at in ((memfd, 0), (again, PAGE))]
@@ -271,8 +271,8 @@ def test_a_buffer_is_mapped_once_in_a_process(runtime: Runtime, memfd: int) -> N
     assert len(os.listdir("/proc/self/fd")) == before
 
 
-def test_a_buffer_that_has_grown_is_mapped_anew(runtime: Runtime, memfd: int) -> None:
-    """What was mapped before stays where it was."""
+def test_a_grown_buffer_is_mapped_again(runtime: Runtime, memfd: int) -> None:
+    """The first mapping stays in place."""
     first = Memory.from_fd(context(runtime), memfd, PAGE)
     os.truncate(memfd, 4 * PAGE)
     second = Memory.from_fd(context(runtime), memfd, PAGE, 3 * PAGE)
@@ -280,8 +280,8 @@ def test_a_buffer_that_has_grown_is_mapped_anew(runtime: Runtime, memfd: int) ->
     assert os.pread(memfd, 5, 3 * PAGE) == os.pread(memfd, 5, 0) == b"frame"
 
 
-def test_another_context_is_told_the_same_address_and_descriptor(runtime: Runtime, memfd: int) -> None:
-    """So it does not import the memory again, and nothing more is mapped."""
+def test_another_context_gets_the_same_address_and_descriptor(runtime: Runtime, memfd: int) -> None:
+    """It therefore does not import the memory again, and nothing more is mapped."""
     origin = Memory.from_fd(context(runtime), memfd, 16, PAGE)
     before = os.listdir("/proc/self/fd")
     shared = Memory.shared(context(runtime), origin)
@@ -296,16 +296,14 @@ def test_another_context_is_told_the_same_address_and_descriptor(runtime: Runtim
 
 
 @pytest.mark.parametrize(("size", "offset"), [(2 * PAGE + 1, 0), (PAGE + 1, PAGE), (0, 0), (-1, 0), (1, -1)])
-def test_a_piece_that_the_descriptor_does_not_have_is_refused(
-    runtime: Runtime, memfd: int, size: int, offset: int
-) -> None:
-    """The vendor's library checks nothing, and the NPU would read somebody else's memory."""
+def test_refuses_a_piece_beyond_the_descriptors_end(runtime: Runtime, memfd: int, size: int, offset: int) -> None:
+    """The vendor's library checks nothing, and the NPU would read foreign memory."""
     with pytest.raises(RknnValueError):
         Memory.from_fd(context(runtime), memfd, size, offset)
 
 
-def test_a_descriptor_that_is_no_memory_is_refused(runtime: Runtime, tmp_path: Path) -> None:
-    """And so is one that the NPU could not write to."""
+def test_refuses_a_descriptor_without_writable_memory(runtime: Runtime, tmp_path: Path) -> None:
+    """The NPU could not write to it."""
     path = tmp_path / "file"
     path.write_bytes(bytes(PAGE))
     with path.open("rb") as file, pytest.raises(RknnValueError, match="read and written"):
@@ -318,7 +316,7 @@ def test_a_descriptor_that_is_no_memory_is_refused(runtime: Runtime, tmp_path: P
 
 
 def test_a_descriptor_that_the_runtime_refuses_leaves_nothing_open(runtime: Runtime, memfd: int) -> None:
-    """Neither a descriptor nor a mapping."""
+    """Both the descriptor and the mapping are closed."""
     runtime.refuses = True
     before = os.listdir("/proc/self/fd")
     with pytest.raises(RknnDeviceError, match="rknn_create_mem_from_fd"):
@@ -327,7 +325,7 @@ def test_a_descriptor_that_the_runtime_refuses_leaves_nothing_open(runtime: Runt
 
 
 def test_the_simulated_npu_gives_memory_or_says_why(data: Path) -> None:
-    """The same code as on a board."""
+    """It is the same code as on a board."""
     owner = Context.open(load(str(SIMULATOR_LIBRARY)), str(data / "tiny_conv_int8.rknn"))
     try:
         with pytest.raises(RknnDeviceError, match="gave no NPU memory"):

@@ -1,4 +1,4 @@
-"""Return codes become exceptions that say what they are."""
+"""Return codes, and the exceptions that they become."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def codes(root: Path) -> dict[str, int]:
     return {name: int(value) for name, value in re.findall(r"\b(RKNN_ERR_\w+)[ =]+\(?(-\d+)", header)}
 
 
-def test_every_code_has_its_name_its_exception_and_what_to_do(root: Path) -> None:
-    """All that the interface has; a hint, unless the library's own words are there to say more."""
+def test_every_code_has_a_name_an_exception_and_a_hint(root: Path) -> None:
+    """The hint may be missing if the library's own message says more."""
     named = codes(root)
     assert sorted(named.values()) == list(range(-13, 0))
     for name, code in named.items():
@@ -31,7 +31,7 @@ def test_every_code_has_its_name_its_exception_and_what_to_do(root: Path) -> Non
         assert str(status.error(code, "rknn_run", "because")) == f"rknn_run failed: {name} ({code}): because"
 
 
-def test_a_code_that_nobody_knows_is_still_an_error() -> None:
-    """Of a runtime that is newer than this package."""
+def test_an_unknown_code_is_still_an_error() -> None:
+    """A runtime newer than this package may return it."""
     with pytest.raises(RknnError, match=r"rknn_run failed: RKNN_ERR_UNKNOWN \(-99\)"):
         raise status.error(-99, "rknn_run")

@@ -1,4 +1,4 @@
-"""Sessions on the simulated NPU, and what its own counters say."""
+"""Sessions on the simulated NPU, and its counters."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ OpenSession = Callable[..., InferenceSession]
 
 
 @pytest.fixture(autouse=True)
-def _contexts_go_before_those_whose_weights_they_use(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Whatever a test does with sessions: none ever destroys a context whose duplicates or borrowers still exist."""
+def _check_order_of_destruction(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Check that no test destroys a context whose duplicates or borrowers still exist."""
     yield
     logged = [record.getMessage() for when in ("setup", "call", "teardown") for record in caplog.get_records(when)]
     if not any("fault=rknn_destroy" in text for text in logged):
@@ -47,7 +47,7 @@ def open_session(data: Path) -> Iterator[OpenSession]:
 
 @pytest.fixture
 def runs_by_core() -> Callable[[str], list[int]]:
-    """How many inferences each core of an SoC has run since the test began, counted by the simulated NPU."""
+    """Counts the inferences of each core of an SoC since the test began, as the simulated NPU counts them."""
     library = load(str(SIMULATOR_LIBRARY))
     library.function("ez_rknn_simulator_reset_counters")()
 
@@ -76,14 +76,14 @@ def release_hangs() -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def calls_of() -> Callable[[str], int]:
-    """How often a function of the simulated NPU has been called in this process; a call that hangs counts."""
+    """Counts the calls of a function of the simulated NPU in this process; a call that hangs counts."""
     count = load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_calls")
     return lambda name: int(count(name.encode()))
 
 
 @pytest.fixture
 def living_contexts() -> Callable[[], int]:
-    """How many contexts of the simulated NPU exist in this process; those that nobody needs are gone by now."""
+    """Counts the contexts of the simulated NPU in this process, after the unused ones are gone."""
     gc.collect()
     return load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_contexts")
 
@@ -94,7 +94,7 @@ class AlarmError(BaseException):
 
 @pytest.fixture
 def alarm() -> Iterator[Callable[[float], None]]:
-    """Called with seconds: by then there is a signal on the main thread, whose handler raises."""
+    """Takes seconds: by then there is a signal on the main thread, whose handler raises."""
 
     def handler(_signal: int, _frame: FrameType | None) -> None:
         raise AlarmError
@@ -102,7 +102,7 @@ def alarm() -> Iterator[Callable[[float], None]]:
     def ring() -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
-    # Not SIGALRM, by which pytest watches over the tests.
+    # Not SIGALRM, which pytest uses to watch over the tests.
     previous, timers = signal.signal(signal.SIGUSR1, handler), list[threading.Timer]()
 
     def start(seconds: float) -> None:
@@ -117,6 +117,6 @@ def alarm() -> Iterator[Callable[[float], None]]:
 
 
 def feed_of(session: InferenceSession, seed: int = 0) -> dict[str, Any]:
-    """Random inputs that fit a model."""
+    """Return random inputs that fit a model."""
     generator = np.random.default_rng(seed)
     return {i.name: generator.random(i.shape, np.float32) for i in session.get_inputs()}

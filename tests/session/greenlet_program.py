@@ -1,6 +1,6 @@
 """A program whose threads are greenlets: ``greenlet_program.py FRAMEWORK CASE MODEL``; see test_greenlets.py.
 
-It is a program of its own because the patch cannot be taken back.
+It is a separate program because the patch cannot be undone.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ def refusal_of(kind: type[Exception], call: Callable[[], object]) -> str:
 
 
 class Ticks:
-    """Counts how often another greenlet had its turn."""
+    """Counts the turns of another greenlet."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -73,7 +73,7 @@ class Ticks:
 
 
 def every_way(session: InferenceSession) -> None:
-    """What comes of sixty inferences in each way; more than find a place in the queues."""
+    """Run sixty inferences in each way; more than the queues have places for."""
     feeds = [feed(seed) for seed in range(60)]
     expected = [session.run(None, one)[0] for one in feeds]
 
@@ -138,7 +138,7 @@ def ways() -> None:
 
 
 def others_go_on() -> None:
-    """While this greenlet waits for loading, for an inference and for the end."""
+    """Check that other greenlets run while this one waits for loading, for an inference and for the end."""
     ticks = Ticks()
     for wait in (
         lambda slow: slow.reset(),
@@ -155,7 +155,7 @@ def others_go_on() -> None:
 
 
 def callbacks() -> None:
-    """They may call the session, also when its queue is full, and end it."""
+    """Check that callbacks may call the session, also when its queue is full, and end it."""
     session, ended = open_session(), threading.Event()
 
     def last(*_: Any) -> None:
@@ -173,7 +173,7 @@ def callbacks() -> None:
 
 
 def limits() -> None:
-    """A worker that hangs is replaced, and a queue that stays full refuses, as ever."""
+    """Check that a worker that hangs is replaced, and that a full queue refuses, as usual."""
     session = open_session(fault="rknn_run#2:hang", run_timeout_ms=100)
     outcomes = []
     for _ in range(6):
@@ -189,22 +189,22 @@ def limits() -> None:
     refusal = refusal_of(RknnTimeoutError, lambda: [stuck.submit(feed(), timeout=0.05) for _ in range(100)])
     assert "timeout=0.05" in refusal, refusal
     print("fine", flush=True)
-    os._exit(0)  # the calls that hang, hang on
+    os._exit(0)  # the hanging calls go on hanging
 
 
 def late() -> None:
-    """Threads that run already cannot become greenlets."""
+    """Check that running threads cannot become greenlets."""
     session = open_session()
     assert len(session.submit(feed()).result(60)) == 1
     patch()
     refusal = refusal_of(RknnError, lambda: session.submit(feed()))
     assert "monkey.patch_all() came after this session had started its threads" in refusal
     print("fine", flush=True)
-    os._exit(0)  # the threads that ran already end with an error of threading's own
+    os._exit(0)  # the threads that were running end with an error of threading's own
 
 
 def pool() -> None:
-    """Real threads of a patched program: run() blocks them alone."""
+    """Check that run() blocks only its own thread among the real threads of a patched program."""
     session = open_session()
     if FRAMEWORK == "gevent":
         apply = importlib.import_module("gevent").get_hub().threadpool.apply
@@ -215,7 +215,7 @@ def pool() -> None:
 
 
 def exit_without_close() -> None:
-    """What was accepted is delivered at the interpreter's end."""
+    """Leave accepted work to be delivered at the interpreter's end."""
     session = open_session(fault="rknn_run:delay=20000")
     for number in range(6):
         session.run_async(None, feed(), lambda _, number, error: print("delivered", number, error, flush=True), number)

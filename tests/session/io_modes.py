@@ -1,4 +1,4 @@
-"""Whether direct I/O and copying give the same results: the comparison, and a run over a whole folder of models.
+"""Direct I/O and copying give the same results: the comparison, and a run over a whole folder of models.
 
 ``python -m tests.session.io_modes ZOO`` (``make test-direct``) compares every model that loads, and prints those that
 differ and those that are copied in both modes. The status is 0 when none differs but for the vendor's own defect.
@@ -21,18 +21,18 @@ from ez_rknn_async._transport.direct import Direct
 from ez_rknn_async.model import load
 
 KINDS = ("float32", "float16", "uint8", "int8", "float64", "int32", "bool")
-INTEGERS = ("int64", "int32", "bool")  # of tensors that take nothing else
+INTEGERS = ("int64", "int32", "bool")  # of tensors that accept nothing else
 
 
 def transport(session: InferenceSession) -> Direct | Copying:
-    """How the tensors of this session go."""
+    """Return how the tensors of this session are transported."""
     used = session._deployment.executor.transport
     assert isinstance(used, (Direct, Copying))
     return used
 
 
 class Verdict(NamedTuple):
-    """What came of a comparison."""
+    """The result of a comparison."""
 
     is_direct: bool  # in mode "auto"
     is_same: bool  # byte for byte
@@ -44,7 +44,7 @@ def options(io_mode: str, **more: Any) -> dict[str, Any]:
 
 
 def feeds(session: InferenceSession, kinds: tuple[str, ...] = KINDS) -> Iterator[dict[str, Any]]:
-    """A feed of each kind of array for each set of shapes; there are values out of range, and no numbers."""
+    """Return a feed of each kind of array for each set of shapes, with values out of range, and NaNs."""
     generator = np.random.default_rng(7)
     for shapes in session.get_input_shapes():
         for kind in kinds:
@@ -66,7 +66,7 @@ def _values(generator: np.random.Generator, shape: list[int], dtype: str, kind: 
 
 
 def compare(path: Path, lender: Path | None = None) -> Verdict:
-    """Run a model both ways.
+    """Run a model in both modes.
 
     Raises:
         RknnModelError: it does not load.
@@ -88,7 +88,7 @@ def _results(path: Path, io_mode: str, lender: Path | None) -> tuple[bool, list[
 
 def _run(session: InferenceSession) -> tuple[bool, list[Any]]:
     with session, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".* was given NaN", UserWarning)  # so it is, on purpose
+        warnings.filterwarnings("ignore", ".* was given NaN", UserWarning)  # the difference is deliberate
         outputs = [
             array
             for feed in feeds(session)
@@ -99,13 +99,13 @@ def _run(session: InferenceSession) -> tuple[bool, list[Any]]:
 
 
 def _is_normalised_here(path: Path) -> bool:
-    """Whether the copies' numbers differ in the last place: float16 of five and more channels with statistics."""
+    """True if the copies' numbers differ in the last place: float16 of five and more channels with statistics."""
     with load(path) as model:
         return any(p is not None and is_mistaken(p) for p in model.graphs[0].preprocessing)
 
 
 def _lender(path: Path) -> Path | None:
-    """Who has the weights of a model that was compiled without."""
+    """Return the model that has the weights of a model compiled without."""
     return path.with_name(path.name.replace("nowt_", "")) if path.name.startswith("nowt_") else None
 
 

@@ -1,4 +1,4 @@
-"""await: no thread per call, no polling, cancellation cancels."""
+"""await: no thread per call, no polling, and cancellation works."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .conftest import OpenSession, feed_of
 BUSY = "compute=off,timing=fixed:300000"
 
 
-def test_await_gives_what_run_gives(open_session: OpenSession) -> None:
-    """The same numbers, by name and in order."""
+def test_awaited_results_equal_those_of_run(open_session: OpenSession) -> None:
+    """They are the same numbers, by name and in order."""
     session = open_session("two_inputs_int8", simulator="compute=on")
     expected = session.run(None, feed_of(session))
 
@@ -32,7 +32,7 @@ def test_await_gives_what_run_gives(open_session: OpenSession) -> None:
 
 
 def test_many_coroutines_share_the_cores_without_threads(open_session: OpenSession) -> None:
-    """Far more than the queue holds: the rest stand in line, and no thread is started for them."""
+    """Far more than fit the queue are started: the rest stand in line, and no thread is started for them."""
     session = open_session(schedule=[0, 1, 2], simulator="compute=off,timing=fixed:500")
     feed = feed_of(session)
 
@@ -46,7 +46,7 @@ def test_many_coroutines_share_the_cores_without_threads(open_session: OpenSessi
     assert asyncio.run(main()) == 200
 
 
-def test_the_loop_goes_on_while_the_queue_is_full(open_session: OpenSession) -> None:
+def test_the_loop_keeps_running_while_the_queue_is_full(open_session: OpenSession) -> None:
     """A blocked event loop would stop the whole service."""
     session = open_session(simulator="compute=off,timing=fixed:100000", schedule=0, max_queue_size=1)
 
@@ -62,8 +62,8 @@ def test_the_loop_goes_on_while_the_queue_is_full(open_session: OpenSession) -> 
     assert asyncio.run(main()) > 20
 
 
-def test_cancelling_withdraws_what_is_queued(open_session: OpenSession) -> None:
-    """The task behind it in the queue does not run."""
+def test_cancelling_withdraws_a_queued_task(open_session: OpenSession) -> None:
+    """The NPU's time would be wasted on it."""
     session = open_session(simulator=BUSY, schedule=0)
 
     async def main() -> None:
@@ -81,8 +81,8 @@ def test_cancelling_withdraws_what_is_queued(open_session: OpenSession) -> None:
     assert session.stats.cores["0"].cancelled == 1
 
 
-def test_cancelling_one_in_line_lets_the_next_in(open_session: OpenSession) -> None:
-    """The word that there is room may have gone to the one who left."""
+def test_cancelling_in_line_admits_the_next_coroutine(open_session: OpenSession) -> None:
+    """The cancelled one may have been told of the room."""
     session = open_session(simulator="compute=off,timing=fixed:20000", schedule=0, max_queue_size=1)
 
     async def main() -> int:
@@ -152,8 +152,8 @@ def test_several_loops_in_several_threads_share_a_session(open_session: OpenSess
     assert done == [30] * 4
 
 
-def test_uvloop_is_as_good_as_any_loop(open_session: OpenSession) -> None:
-    """Where it is installed."""
+def test_works_on_uvloop(open_session: OpenSession) -> None:
+    """It is tested if it is installed."""
     uvloop = pytest.importorskip("uvloop")
     session = open_session(schedule=[0, 1, 2], simulator="compute=off,timing=fixed:500")
 
@@ -167,8 +167,8 @@ def test_uvloop_is_as_good_as_any_loop(open_session: OpenSession) -> None:
         loop.close()
 
 
-def test_a_loop_that_is_gone_takes_nobody_with_it(open_session: OpenSession) -> None:
-    """Its results are dropped; the session goes on."""
+def test_a_closed_loop_does_not_affect_the_session(open_session: OpenSession) -> None:
+    """Its results are dropped."""
     session = open_session(simulator=BUSY, schedule=0)
     loop = asyncio.new_event_loop()
     task = loop.create_task(session.run_awaitable(None, feed_of(session)))
@@ -185,8 +185,8 @@ async def numbers(session: InferenceSession, count: int) -> AsyncIterator[Any]:
 
 
 @pytest.mark.parametrize("ordered", [True, False])
-def test_a_stream_for_coroutines(ordered: bool, open_session: OpenSession) -> None:
-    """From asynchronous sources and from plain ones."""
+def test_map_awaitable_streams_results(ordered: bool, open_session: OpenSession) -> None:
+    """Its source may be asynchronous or plain."""
     session = open_session(schedule=[0, 1, 2])
 
     async def main() -> tuple[int, int]:
@@ -197,10 +197,10 @@ def test_a_stream_for_coroutines(ordered: bool, open_session: OpenSession) -> No
     assert asyncio.run(main()) == (20, 20)
 
 
-def test_a_stream_for_coroutines_that_is_left_early_cancels_and_leaves_the_session_usable(
+def test_leaving_map_awaitable_early_cancels_its_tasks(
     open_session: OpenSession,
 ) -> None:
-    """Nothing of it is left under way."""
+    """The session stays usable, and nothing of the stream is left under way."""
     session = open_session(schedule=0, simulator="compute=off,timing=fixed:50000")
 
     async def main() -> None:

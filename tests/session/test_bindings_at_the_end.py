@@ -1,4 +1,4 @@
-"""What becomes of bindings and their values when a session is closed, and when a worker is replaced."""
+"""Bindings and their values after a session is closed, and after a worker is replaced."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .values import bound, memory_files
 
 
 def test_a_closed_session_runs_no_bindings(open_session: OpenSession) -> None:
-    """The values stay readable, and nothing stays marked as in use."""
+    """The values stay readable, and none stays marked as in use."""
     session = open_session()
     binding = bound(session)
     session.run_with_iobinding(binding)
@@ -32,16 +32,16 @@ def test_a_closed_session_runs_no_bindings(open_session: OpenSession) -> None:
     assert binding.copy_outputs_to_cpu()[0].shape == tuple(session.get_outputs()[0].shape)
 
 
-def test_closing_delivers_what_is_under_way(open_session: OpenSession) -> None:
-    """As for every other way to run."""
+def test_closing_delivers_bindings_under_way(open_session: OpenSession) -> None:
+    """Every other way to run does the same."""
     session = open_session(simulator="compute=off,timing=fixed:20000", max_queue_size=8)
     futures = [session.submit(bound(session)) for _ in range(4)]
     session.close()
     assert [len(future.result(0)) for future in futures] == [1] * 4
 
 
-def test_memory_stays_as_long_as_a_context_is_bound_to_it(open_session: OpenSession) -> None:
-    """A runtime cannot let go of it; the next binding replaces it, and the end of the session."""
+def test_memory_stays_while_a_context_is_bound_to_it(open_session: OpenSession) -> None:
+    """A runtime cannot unbind it; the next binding or the end of the session does."""
     before = memory_files()
     session = open_session()
     opened = memory_files()
@@ -55,8 +55,8 @@ def test_memory_stays_as_long_as_a_context_is_bound_to_it(open_session: OpenSess
     assert memory_files() == before
 
 
-def test_a_replaced_worker_reaches_the_memory_too(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The watchdog puts a fresh context in place of one that hangs; the values that live take part in it."""
+def test_a_replaced_worker_can_use_the_memory_too(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog replaces a hanging context; the living values are imported into the fresh one."""
     session = open_session("tiny_conv_fp16", simulator="compute=on")
     feed = feed_of(session)
     binding = bound(session, feed)
@@ -74,7 +74,7 @@ def test_a_replaced_worker_reaches_the_memory_too(open_session: OpenSession, mon
 def test_values_stay_in_use_while_a_call_hangs_with_them(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """The task has failed, but the NPU may still write. Another worker reaches the values that it needs."""
+    """The task has failed, but the NPU may still write. Another worker can use the values that it needs."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, run_timeout_ms=50)
     hanging, other = bound(session), bound(session)
     with pytest.raises(RknnTimeoutError):
@@ -88,10 +88,10 @@ def test_values_stay_in_use_while_a_call_hangs_with_them(
     session.run_with_iobinding(hanging)
 
 
-def test_a_worker_is_replaced_in_a_lane_that_only_values_use(
+def test_replaces_a_worker_in_a_lane_used_by_values_only(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """Arrays never went there, so there is no memory for them that the fresh context would have to have."""
+    """Arrays never went there, so the fresh context needs no memory for them."""
     session = open_session(simulator="compute=off,fault=rknn_run#2:hang", schedule=0, run_timeout_ms=50)
     session.run(None, feed_of(session))
     binding, other = bound(session), bound(session)

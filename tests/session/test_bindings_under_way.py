@@ -21,7 +21,7 @@ from .values import bound, held_back, memory_files, on_npu, room
 
 
 def test_bindings_run_on_every_core(open_session: OpenSession, runs_by_core: Callable[[], list[int]]) -> None:
-    """Zero copy on all of them; that library had it on one, and synchronously."""
+    """That library had zero copy on one core only, and synchronously."""
     session = open_session(schedule=[0, 1, 2], simulator="compute=off")
     bindings = [bound(session) for _ in range(6)]
     for _ in range(3):
@@ -30,8 +30,8 @@ def test_bindings_run_on_every_core(open_session: OpenSession, runs_by_core: Cal
     assert runs_by_core() == [6, 6, 6]
 
 
-def test_each_core_computes_the_same(open_session: OpenSession) -> None:
-    """The memory is taken in by every context, at the same place."""
+def test_each_core_gives_the_same_results(open_session: OpenSession) -> None:
+    """Every context imports the memory at the same place."""
     session = open_session("block_int8", simulator="compute=on", schedule=[0, 1, 2])
     feeds = [feed_of(session, seed) for seed in range(6)]
     bindings = [bound(session, feed) for feed in feeds]
@@ -42,7 +42,7 @@ def test_each_core_computes_the_same(open_session: OpenSession) -> None:
 
 
 def test_a_run_allocates_nothing(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After the first one, on whichever core; that library allocated unbound outputs anew in every run."""
+    """This holds after the first run, on any core; that library allocated unbound outputs again in every run."""
     session = open_session(schedule=[0, 1, 2])
     name, output = session.input_names[0], session.output_names[0]
     bindings = [bound(session), bound(session), session.io_binding()]
@@ -60,8 +60,8 @@ def test_a_run_allocates_nothing(open_session: OpenSession, monkeypatch: pytest.
     assert memory_files() == before
 
 
-def test_what_is_under_way_is_left_alone(open_session: OpenSession) -> None:
-    """An error, not a race: for the binding, and for each of its values."""
+def test_a_binding_under_way_cannot_be_used(open_session: OpenSession) -> None:
+    """The binding, and each of its values, raises an error instead of racing."""
     session = open_session()
     (name,), (output,) = session.input_names, session.output_names
     x, y = on_npu(session, feed_of(session)[name], name), room(session, output)
@@ -103,7 +103,7 @@ def test_what_is_under_way_is_left_alone(open_session: OpenSession) -> None:
 
 
 def test_several_inferences_may_read_one_value(open_session: OpenSession) -> None:
-    """Two models look at one frame. But none may write where another reads."""
+    """Two models may look at one frame, but none may write where another reads."""
     session = open_session("activations_fp16")
     (name,) = session.input_names
     x = on_npu(session, feed_of(session)[name], name, io_kind="input")
@@ -121,8 +121,8 @@ def test_several_inferences_may_read_one_value(open_session: OpenSession) -> Non
     session.run_with_iobinding(writer)
 
 
-def test_an_inference_that_was_refused_leaves_nothing_of_its_arrays(open_session: OpenSession) -> None:
-    """An array of another type is converted for each inference, and may have changed since the one that was refused."""
+def test_a_refused_inference_keeps_nothing_of_its_arrays(open_session: OpenSession) -> None:
+    """An array of another type is converted for each inference, and may have changed since the refused one."""
     session = open_session(simulator="compute=on")
     (name,) = session.input_names
     first, second = (feed_of(session, seed)[name] for seed in (1, 2))
@@ -143,7 +143,7 @@ def test_an_inference_that_was_refused_leaves_nothing_of_its_arrays(open_session
     assert np.array_equal(y.numpy(), session.run(None, {name: second})[0])
 
 
-def test_values_that_nobody_refers_to_stay_until_the_inference_has_ended(open_session: OpenSession) -> None:
+def test_unreferenced_values_stay_until_the_inference_has_ended(open_session: OpenSession) -> None:
     """The NPU still writes to them."""
     session = open_session(simulator="compute=on")
     feed = feed_of(session)
@@ -168,7 +168,7 @@ def test_a_withdrawn_inference_frees_its_values_at_once(open_session: OpenSessio
 
 
 def test_callbacks_get_the_values_in_order(open_session: OpenSession) -> None:
-    """As run_async does."""
+    """run_async promises the order."""
     session = open_session(schedule=[0, 1])
     told: list[Any] = []
     done = threading.Event()
@@ -188,7 +188,7 @@ def test_callbacks_get_the_values_in_order(open_session: OpenSession) -> None:
 
 
 def test_a_coroutine_awaits_its_values(open_session: OpenSession) -> None:
-    """More of them than there are places in the queue."""
+    """There are more of them than places in the queue."""
     session = open_session("tiny_conv_fp16", simulator="compute=on", schedule=[0, 1, 2], max_queue_size=1)
     feeds = [feed_of(session, seed) for seed in range(12)]
 
@@ -203,13 +203,13 @@ def test_a_coroutine_awaits_its_values(open_session: OpenSession) -> None:
         assert np.array_equal(ours, session.run(None, feed)[0])
 
 
-def test_a_coroutine_cancelled_as_it_is_accepted_keeps_its_values_in_use(
+def test_a_coroutine_cancelled_on_admission_keeps_its_values_in_use(
     open_session: OpenSession, release_hangs: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has stood in line, and a worker takes it up before it can be withdrawn: the NPU writes to the values."""
     session = open_session(simulator="compute=off,fault=rknn_run#2:hang", schedule=0)
     binding, executor = bound(session), session._deployment.executor
-    session.submit(bound(session)).result()  # the dispatcher's thread, which tells of room, begins with the first task
+    session.submit(bound(session)).result()  # the dispatcher's thread that notifies of room begins with the first task
     submit, tries = executor.submit, []
 
     async def main() -> None:
@@ -238,7 +238,7 @@ def test_a_coroutine_cancelled_as_it_is_accepted_keeps_its_values_in_use(
     session.run_with_iobinding(binding)
 
 
-def test_a_submission_that_finds_no_place_leaves_its_values_free(open_session: OpenSession) -> None:
+def test_a_submission_without_a_place_leaves_its_values_free(open_session: OpenSession) -> None:
     """Nothing was accepted, so nothing is in use."""
     session = open_session(simulator="compute=off,timing=fixed:200000", max_queue_size=1)
     bindings = [bound(session) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Methods called wrongly: arguments swapped, missing, unknown, or of the wrong kind."""
+"""Wrong calls of methods: arguments swapped, missing, unknown, or of the wrong kind."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ SWAPPED: dict[str, tuple[Call, str]] = {
 
 
 @pytest.mark.parametrize("way", SWAPPED)
-def test_swapped_arguments_are_told_the_right_order(open_session: OpenSession, way: str) -> None:
-    """The feed first is what one would think; ONNX Runtime has it second."""
+def test_swapped_arguments_get_the_right_order(open_session: OpenSession, way: str) -> None:
+    """A user may expect the feed first; ONNX Runtime has it second."""
     call, order = SWAPPED[way]
     with pytest.raises(RknnTypeError) as caught:
         call(open_session())
@@ -72,8 +72,8 @@ MISSING: dict[str, Call] = {
 
 
 @pytest.mark.parametrize("method", MISSING)
-def test_a_missing_argument_is_told_how_the_method_is_called(open_session: OpenSession, method: str) -> None:
-    """By the name that users know, and no class of the package's own."""
+def test_a_missing_argument_gets_the_methods_signature(open_session: OpenSession, method: str) -> None:
+    """It uses the name that users know, and no internal class."""
     with pytest.raises(RknnTypeError) as caught:
         MISSING[method](open_session())
     said = str(caught.value)
@@ -82,14 +82,14 @@ def test_a_missing_argument_is_told_how_the_method_is_called(open_session: OpenS
     assert "Runs." not in said
 
 
-def test_an_unknown_argument_is_told_which_there_are(open_session: OpenSession) -> None:
-    """The option of a session is not that of a call."""
+def test_an_unknown_argument_gets_the_list_of_known_ones(open_session: OpenSession) -> None:
+    """A session's option is not a call's."""
     with pytest.raises(RknnTypeError, match=r"submit_timeout_ms.*called as submit\(.*timeout=None\)"):
         open_session().submit(FEED, submit_timeout_ms=0)  # type: ignore[call-arg]
 
 
-def test_an_error_of_type_inside_a_call_is_not_taken_for_one_of_the_call(open_session: OpenSession) -> None:
-    """What the user's own objects raise stays as it is."""
+def test_a_type_error_inside_a_call_is_not_reported_as_a_wrong_call(open_session: OpenSession) -> None:
+    """Exceptions of the user's own objects pass unchanged."""
 
     class Broken:
         @property
@@ -102,14 +102,14 @@ def test_an_error_of_type_inside_a_call_is_not_taken_for_one_of_the_call(open_se
 
 
 def test_every_public_method_has_the_name_of_its_class() -> None:
-    """Tracebacks, help() and Python's own errors speak of InferenceSession.run."""
+    """Tracebacks, help() and Python's own errors name InferenceSession.run."""
     for name, member in inspect.getmembers(InferenceSession, inspect.isfunction):
         if not name.startswith("_"):
             assert member.__qualname__ == f"InferenceSession.{name}"
 
 
 def test_signatures_survive_the_wrappers() -> None:
-    """Editors and help() show what the method takes."""
+    """Editors and help() show the parameters."""
     parameters = inspect.signature(InferenceSession.run_async).parameters
     assert list(parameters) == ["self", "output_names", "input_feed", "callback", "user_data", "run_options"]
     assert inspect.iscoroutinefunction(InferenceSession.run_awaitable)
@@ -129,8 +129,8 @@ NO_STREAMS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("method", ["map", "map_awaitable"])
 @pytest.mark.parametrize("kind", NO_STREAMS)
-def test_what_is_no_stream_of_feeds_is_refused_at_once(open_session: OpenSession, method: str, kind: str) -> None:
-    """Not at the first item, which may be far from the call."""
+def test_refuses_at_once_an_argument_that_is_not_a_stream(open_session: OpenSession, method: str, kind: str) -> None:
+    """The first item may be far from the call."""
     feeds, words = NO_STREAMS[kind]
     with pytest.raises(RknnTypeError) as caught:
         getattr(open_session(), method)(feeds)
@@ -144,16 +144,16 @@ def test_an_asynchronous_stream_is_for_map_awaitable(open_session: OpenSession) 
         open_session().map(_frames())  # type: ignore[arg-type]
 
 
-def test_a_feed_in_the_place_of_the_depth_is_shown_as_what_it_is(open_session: OpenSession) -> None:
+def test_a_feed_in_the_place_of_the_depth_is_shown_as_a_feed(open_session: OpenSession) -> None:
     """run_pipeline(None, feed) would be ONNX Runtime's order."""
     with pytest.raises(RknnValueError, match="depth=a dictionary with 'x' must be an integer"):
         open_session().run_pipeline(None, FEED)  # type: ignore[arg-type]
 
 
-def test_submit_with_a_timeout_of_0_does_not_wait_and_says_that_the_queue_is_full(
+def test_submit_with_a_timeout_of_0_does_not_wait_for_a_full_queue(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """It is the argument that is named, and not the option that it stands for."""
+    """The error names the argument, and not the option that it overrides."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, max_queue_size=1)
     feed = feed_of(session)
     running = session.submit(feed)
@@ -179,16 +179,14 @@ def test_submit_with_a_timeout_of_0_does_not_wait_and_says_that_the_queue_is_ful
         (True, RknnTypeError, "timeout takes seconds"),
     ],
 )
-def test_what_is_no_time_to_wait_is_refused(
-    open_session: OpenSession, timeout: Any, kind: type[Exception], words: str
-) -> None:
-    """As typed errors, and before anything is queued."""
+def test_refuses_invalid_timeouts(open_session: OpenSession, timeout: Any, kind: type[Exception], words: str) -> None:
+    """The errors are typed, and come before anything is queued."""
     with pytest.raises(kind, match=words):
         open_session().submit(FEED, timeout=timeout)
 
 
-def test_submit_waits_for_ever_if_it_is_told_to(open_session: OpenSession) -> None:
-    """As with every timeout of Python's."""
+def test_submit_can_wait_for_ever(open_session: OpenSession) -> None:
+    """Python's other timeouts can too."""
     assert open_session().submit(FEED, timeout=float("inf")).result()
 
 
@@ -203,7 +201,7 @@ def test_submit_waits_for_ever_if_it_is_told_to(open_session: OpenSession) -> No
     ],
 )
 def test_an_argument_of_a_wrong_type_is_shown_in_one_line(open_session: OpenSession, call: Call, words: str) -> None:
-    """An array's thousand numbers would hide what the message says."""
+    """The thousand numbers of an array would bury the message."""
     with pytest.raises(RknnTypeError) as caught:
         call(open_session())
     assert words in str(caught.value)

@@ -1,4 +1,4 @@
-"""What becomes of callbacks that raise, and of those that cannot be called."""
+"""Callbacks that raise, and callbacks that cannot be called."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def binding_async(session: InferenceSession, feed: Any, callback: Any) -> None:
 
 
 def future(session: InferenceSession, feed: Any, callback: Any) -> None:
-    """A callback of one argument."""
+    """Pass a callback of one argument."""
     session.submit(feed).add_done_callback(callback)
 
 
 def done_future(session: InferenceSession, feed: Any, callback: Any) -> None:
-    """The caller's own thread calls it."""
+    """Let the caller's own thread call it."""
     done = session.submit(feed)
     done.result(60)
     done.add_done_callback(callback)
@@ -56,8 +56,8 @@ ALL: dict[str, Start] = {**THREE, "future": future, "future that is done": done_
 
 
 @contextmanager
-def unconfigured() -> Iterator[None]:
-    """As in a program that has not set up logging. Inside of a test: pytest sets it up once more after fixtures."""
+def without_logging() -> Iterator[None]:
+    """A program that has not set up logging. A context, as pytest sets logging up again after fixtures."""
     logger = logging.getLogger("ez_rknn_async")
     handlers, propagate = logger.handlers[:], logger.propagate
     logger.handlers[:], logger.propagate = [logging.NullHandler()], False
@@ -66,8 +66,8 @@ def unconfigured() -> Iterator[None]:
 
 
 @pytest.fixture
-def hooked(monkeypatch: pytest.MonkeyPatch) -> Raised:
-    """What ``threading.excepthook`` is given."""
+def hook_arguments(monkeypatch: pytest.MonkeyPatch) -> Raised:
+    """The arguments that ``threading.excepthook`` gets."""
     raised: Raised = []
 
     def hook(arguments: Any) -> None:
@@ -91,38 +91,40 @@ def raising(error: BaseException) -> Callable[..., None]:
 
 @pytest.mark.parametrize("start", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit("mine"), KeyboardInterrupt("mine")], ids=repr)
-def test_what_a_callback_raises_reaches_the_threads_hook(
-    open_session: OpenSession, hooked: Raised, start: Start, error: BaseException
+def test_exceptions_of_callbacks_reach_the_threads_hook(
+    open_session: OpenSession, hook_arguments: Raised, start: Start, error: BaseException
 ) -> None:
     """Programs that collect the exceptions of their threads get these too; deliveries go on."""
     session, last = open_session(), Collector(1)
-    with unconfigured():
+    with without_logging():
         start(session, feed_of(session), raising(error))
         session.run_async(None, feed_of(session), last)
         last.wait()
         session.close()
-    assert hooked == [(type(error), "mine")]
+    assert hook_arguments == [(type(error), "mine")]
 
 
-def test_every_done_callback_is_called_though_one_exits(open_session: OpenSession, hooked: Raised) -> None:
-    """concurrent.futures lets SystemExit through, and the callbacks after it would be left out."""
+def test_calls_every_done_callback_though_one_exits(open_session: OpenSession, hook_arguments: Raised) -> None:
+    """concurrent.futures lets SystemExit through, and would skip the callbacks after it."""
     session, called = open_session(), threading.Event()
     done = session.submit(feed_of(session))
-    with unconfigured():
+    with without_logging():
         done.add_done_callback(raising(SystemExit()))
         done.add_done_callback(lambda _: called.set())
         assert called.wait(60)
-    assert hooked == [(SystemExit, "")]
+    assert hook_arguments == [(SystemExit, "")]
 
 
-def test_a_cancelled_future_reports_what_its_callback_raises(open_session: OpenSession, hooked: Raised) -> None:
-    """The thread that cancels is not hit by it."""
+def test_a_cancelled_future_reports_the_exception_of_its_callback(
+    open_session: OpenSession, hook_arguments: Raised
+) -> None:
+    """The cancelling thread does not get it."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:delay=30000", schedule=0)
     futures = [session.submit(feed_of(session)) for _ in range(3)]
     futures[2].add_done_callback(raising(SystemExit("mine")))
-    with unconfigured():
+    with without_logging():
         assert futures[2].cancel()
-    assert hooked == [(SystemExit, "mine")]
+    assert hook_arguments == [(SystemExit, "mine")]
 
 
 def test_a_hook_that_raises_stops_nothing(
@@ -131,7 +133,7 @@ def test_a_hook_that_raises_stops_nothing(
     """Both exceptions are on stderr."""
     monkeypatch.setattr(threading, "excepthook", raising(OSError("the hook's")))
     session, last = open_session(), Collector(1)
-    with unconfigured():
+    with without_logging():
         session.run_async(None, feed_of(session), raising(ValueError("the callback's")))
         session.run_async(None, feed_of(session), last)
         last.wait()
@@ -141,10 +143,10 @@ def test_a_hook_that_raises_stops_nothing(
 
 
 @pytest.mark.parametrize("name", ["ez_rknn_async", ""], ids=["own", "root"])
-def test_a_program_that_logs_finds_it_in_its_log_alone(
-    open_session: OpenSession, hooked: Raised, monkeypatch: pytest.MonkeyPatch, name: str
+def test_a_program_that_logs_has_the_exception_only_in_its_log(
+    open_session: OpenSession, hook_arguments: Raised, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """A handler of the package's logger, or of the root one, which it propagates to."""
+    """The handler is on the package's logger, or on the root one, to which it propagates."""
     monkeypatch.setattr(logging.getLogger("ez_rknn_async"), "propagate", not name)
     records: list[logging.LogRecord] = []
     handler, logger = logging.Handler(), logging.getLogger(name)
@@ -158,7 +160,7 @@ def test_a_program_that_logs_finds_it_in_its_log_alone(
         logger.removeHandler(handler)
     (record,) = [record for record in records if record.exc_info is not None]
     assert str(record.exc_info[1]) == "mine"  # type: ignore[index]
-    assert hooked == []
+    assert hook_arguments == []
 
 
 PROGRAM = """
@@ -177,8 +179,8 @@ with InferenceSession(sys.argv[1], provider_options=options) as session:
 @pytest.mark.parametrize(
     ("statement", "expected"), [("results.nothing", "no attribute 'nothing'"), ("sys.exit(3)", "")]
 )
-def test_a_program_without_logging_sees_it_on_stderr(data: Path, statement: str, expected: str) -> None:
-    """As of a thread of its own: a traceback with the thread's name, and of SystemExit nothing."""
+def test_a_program_without_logging_has_the_exception_on_stderr(data: Path, statement: str, expected: str) -> None:
+    """It looks like a thread's: a traceback with the thread's name, and nothing for SystemExit."""
     program = PROGRAM.replace("{statement}", statement)
     done = subprocess.run(
         [sys.executable, "-c", program, str(data / "tiny_conv_int8.rknn")],
@@ -299,7 +301,7 @@ def named(callback: Any) -> str:
 def test_rejects_callbacks_that_cannot_be_called(
     open_session: OpenSession, start: Start, callback: Any, reason: str
 ) -> None:
-    """Before anything is accepted."""
+    """They are rejected before anything is accepted."""
     session = open_session()
     with pytest.raises(RknnTypeError, match=reason):
         start(session, feed_of(session), callback)
@@ -310,7 +312,7 @@ def test_rejects_callbacks_that_cannot_be_called(
 def test_takes_callbacks_of_three_positional_arguments(
     open_session: OpenSession, caplog: pytest.LogCaptureFixture, callback: Any
 ) -> None:
-    """However they are written; what cannot be asked for its parameters is let through."""
+    """Any form will do; a callable whose parameters are unknown is let through."""
     session = open_session()
     session.run_async(None, feed_of(session), callback)
     session.close()
@@ -320,14 +322,14 @@ def test_takes_callbacks_of_three_positional_arguments(
 
 @pytest.mark.parametrize("callback", [None, lambda: None, lambda a, b: None, coroutine, generator], ids=named)
 def test_rejects_done_callbacks_that_cannot_be_called(open_session: OpenSession, callback: Any) -> None:
-    """Of one argument, the future."""
+    """Their one argument is the future."""
     session = open_session()
     with pytest.raises(RknnTypeError, match="callback"):
         session.submit(feed_of(session)).add_done_callback(callback)
 
 
-def test_a_refusal_says_what_is_given_and_what_to_do(open_session: OpenSession) -> None:
-    """In terms of the call."""
+def test_a_refusal_names_the_argument_and_the_cure(open_session: OpenSession) -> None:
+    """It uses the terms of the call."""
     session = open_session()
     with pytest.raises(RknnTypeError) as caught:
         session.run_async(None, feed_of(session), Receiver().two)  # type: ignore[arg-type]
@@ -337,7 +339,7 @@ def test_a_refusal_says_what_is_given_and_what_to_do(open_session: OpenSession) 
         session.run_async(None, feed_of(session), coroutine)
 
 
-def test_a_future_can_be_awaited_as_ever(open_session: OpenSession) -> None:
+def test_a_future_can_still_be_awaited(open_session: OpenSession) -> None:
     """asyncio adds a callback of its own."""
     session = open_session()
 

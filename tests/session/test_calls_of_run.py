@@ -1,4 +1,4 @@
-"""The way of one run() through the library: short enough to be read in one go."""
+"""The path of one run() through the library: short enough to be read in one go."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ PACKAGE = Path(ez_rknn_async.__file__).parent
 
 
 def place(frame: FrameType) -> str:
-    """The file of a call, within the package or as it is."""
+    """Return the file of a call, relative to the package if it is inside."""
     path = Path(frame.f_code.co_filename)
     return str(path.relative_to(PACKAGE)) if PACKAGE in path.parents else str(path)
 
 
 def test_one_run_makes_few_python_calls_in_few_modules(open_session: OpenSession) -> None:
-    """Each costs a tenth of a microsecond on a laptop and half of one on a board, and a reader a step.
+    """A call costs a tenth of a microsecond on a laptop, half of one on a board, and the reader a step.
 
     All are counted, those in other packages too. ``pytest -s`` shows them.
     """

@@ -1,4 +1,4 @@
-"""The contexts of a session: where they come from, and in which order they go."""
+"""The contexts of a session: their origin, and the order of their end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ IO_MODES = ["direct", "copy"]
 
 
 class Family:
-    """Stands before the functions that make contexts and destroy them.
+    """Wraps the functions that create and destroy contexts.
 
     Attributes:
         parents: the context whose weights each one uses, by handle; 0 for one with weights of its own.
@@ -70,30 +70,31 @@ class Family:
 
 @pytest.fixture
 def family(monkeypatch: pytest.MonkeyPatch) -> Iterator[Family]:
-    """Watches the contexts of a test; afterwards all of them are gone, each before the one whose weights it used."""
+    """Watches the contexts of a test; in the end all of them are gone, each before its parent."""
     watched = Family(monkeypatch)
     yield watched
     assert watched.orphaned == []
 
 
 def images(session: InferenceSession) -> tuple[np.ndarray, np.ndarray]:
-    """The same image as pixels and as floats."""
+    """Return the same image as pixels and as floats."""
     (argument,) = session.get_inputs()
     numbers = np.random.default_rng(5).integers(0, 256, argument.shape)
     return numbers.astype(np.uint8), numbers.astype(np.float32)
 
 
 def lanes(session: InferenceSession, count: int) -> list[list[Context]]:
-    """The contexts of a session's first lanes."""
+    """Return the contexts of a session's first lanes."""
     return [list(session._deployment.executor._lanes[number]) for number in range(count)]
 
 
-# ---- Where they come from ----
+# ---- Origin ----
 
 
 @pytest.mark.parametrize("io_mode", IO_MODES)
 def test_the_weights_of_all_lanes_are_in_memory_once(open_session: OpenSession, family: Family, io_mode: str) -> None:
-    """One context loads them; the first of another lane borrows them, because what it would duplicate has run."""
+    """One context loads them; the first of another lane borrows them, as a duplicate of a context that has run would
+    not do."""
     session = open_session(schedule=[0, 1, 2], io_mode=io_mode)
     for image in images(session):
         for _ in range(3):
@@ -111,8 +112,8 @@ def test_the_weights_of_all_lanes_are_in_memory_once(open_session: OpenSession, 
 
 
 @pytest.mark.parametrize("io_mode", IO_MODES)
-def test_the_lanes_compute_the_same_as_sessions_of_their_own(open_session: OpenSession, io_mode: str) -> None:
-    """Whichever comes first: weights that are borrowed are the right ones."""
+def test_lanes_compute_the_same_as_separate_sessions(open_session: OpenSession, io_mode: str) -> None:
+    """Any lane may come first: borrowed weights are the right ones."""
     options: dict[str, Any] = {"simulator": None, "schedule": [0, 1], "io_mode": io_mode}
     pixels, floats = images(open_session(**options))
     expected = [open_session(**options).run(None, [image])[0] for image in (pixels, floats)]
@@ -125,7 +126,7 @@ def test_the_lanes_compute_the_same_as_sessions_of_their_own(open_session: OpenS
 def test_copied_pixels_and_floats_have_contexts_of_their_own(
     open_session: OpenSession, living_contexts: Callable[[], int]
 ) -> None:
-    """After uint8 for an int8 image the vendor's library normalises whatever rknn_inputs_set is given there."""
+    """After uint8 for an int8 image the vendor's library normalises everything that rknn_inputs_set gets there."""
     before = living_contexts()
     session = open_session(schedule=[0, 1], io_mode="copy")
     for image in (*images(session), *images(session)):
@@ -137,7 +138,7 @@ def test_copied_pixels_and_floats_have_contexts_of_their_own(
 def test_other_inputs_need_no_second_lane(
     model: str, open_session: OpenSession, living_contexts: Callable[[], int]
 ) -> None:
-    """What the CPU converts may change its type from run to run."""
+    """Inputs converted by the CPU may change their type from run to run."""
     before = living_contexts()
     session = open_session(model, io_mode="copy")
     for image in (*images(session), *images(session)):
@@ -145,13 +146,13 @@ def test_other_inputs_need_no_second_lane(
     assert living_contexts() == before + 1
 
 
-def test_who_wants_weights_of_his_own_has_them_in_every_lane(open_session: OpenSession, family: Family) -> None:
-    """``disable_dup_context``: each context is loaded, and borrows from none."""
+def test_every_lane_has_separate_weights_if_asked_for(open_session: OpenSession, family: Family) -> None:
+    """``disable_dup_context`` loads each context, and none borrows."""
     session = open_session(schedule=[0, 1], disable_dup_context=True)
     for image in images(session):
         session.run(None, [image])
     assert set(family.parents.values()) == {0}
-    assert family.loaded == 5  # one is there to try direct I/O on
+    assert family.loaded == 5  # one is for the trial of direct I/O
 
 
 def test_a_runtime_that_does_not_share_weights_loads_them_again(
@@ -168,14 +169,14 @@ def test_a_runtime_that_does_not_share_weights_loads_them_again(
     assert (family.parents[own.handle], family.parents[duplicate.handle]) == (0, own.handle)
 
 
-# ---- In which order they go ----
+# ---- Order of destruction ----
 
 
 @pytest.mark.parametrize("options", [{}, {"disable_dup_context": True}, {"threads_per_core": 2}], ids=str)
-def test_duplicates_go_before_their_originals(
+def test_destroys_duplicates_before_their_originals(
     open_session: OpenSession, family: Family, options: dict[str, Any]
 ) -> None:
-    """Those of every lane, when a session is closed."""
+    """This holds for every lane when a session is closed."""
     session = open_session(schedule=[0, 1, 2], **options)
     for image in images(session):
         session.run(None, [image])
@@ -187,10 +188,8 @@ def test_duplicates_go_before_their_originals(
 @pytest.mark.parametrize(
     "fault", ["rknn_dup_context#2:fail=-1", "rknn_set_core_mask#3:fail=-1", "rknn_query#3:fail=-5"]
 )
-def test_duplicates_go_before_their_originals_when_a_session_cannot_be_made(
-    data: Path, family: Family, fault: str
-) -> None:
-    """Those that were there already."""
+def test_destroys_duplicates_first_if_a_session_fails_to_open(data: Path, family: Family, fault: str) -> None:
+    """Some exist by then."""
     options = make_provider_options(
         runtime_library="simulator", schedule=[0, 1, 2], io_mode="copy", simulator={"compute": "off", "fault": fault}
     )
@@ -199,10 +198,10 @@ def test_duplicates_go_before_their_originals_when_a_session_cannot_be_made(
     assert family.parents == {}
 
 
-def test_an_original_that_hung_goes_when_its_duplicates_are_gone(
+def test_an_original_that_hung_goes_after_its_duplicates(
     open_session: OpenSession, family: Family, release_hangs: Callable[[], None]
 ) -> None:
-    """It is replaced, and comes back; but others still have its weights."""
+    """It is replaced, and returns, but others still have its weights."""
     session = open_session(
         simulator={"compute": "off", "fault": "rknn_run@core0#1:hang"}, schedule=[0, 1], run_timeout_ms=50
     )
@@ -220,8 +219,8 @@ def test_an_original_that_hung_goes_when_its_duplicates_are_gone(
     assert family.parents == {}
 
 
-def test_a_context_is_destroyed_with_the_last_that_uses_its_weights() -> None:
-    """In whatever order they are given up."""
+def test_a_context_is_destroyed_with_the_last_user_of_its_weights() -> None:
+    """They may be given up in any order."""
     library = Library.__new__(Library)
     destroyed: list[int] = []
 

@@ -37,7 +37,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 @pytest.fixture
 def spoiled(tmp_path: Path) -> Build:
-    """Builds a plug-in for cstDouble that is spoiled as the macros say."""
+    """Builds a plug-in for cstDouble that the macros spoil."""
 
     def build_(*macros: str, name: str = "plugin.so") -> str:
         return str(build(SPOILED, tmp_path / name, *(f"-D{macro}" for macro in macros)))
@@ -46,21 +46,21 @@ def spoiled(tmp_path: Path) -> Build:
 
 
 def calls_of(plugin: str) -> list[int]:
-    """How often each function of the plug-in was called."""
+    """Return the number of calls of each function of the plug-in."""
     return list((ctypes.c_int * 4).in_dll(ctypes.CDLL(plugin), "plugin_calls"))
 
 
 @pytest.mark.parametrize("name", ["custom_blend_fp16", "custom_blend_int8", "custom_operator_fp16"])
 @pytest.mark.parametrize("schedule", [0, [0, 1, 2]])
-def test_a_plug_in_computes_what_the_official_simulator_was_given_in_python(
+def test_a_plug_in_computes_what_the_official_simulator_got_in_python(
     open_session: OpenSession, examples: list[str], name: str, schedule: Any
 ) -> None:
-    """In C, inside a real model, with attributes, on every core, and together with several workers."""
+    """It is in C, inside a real model, with attributes, on every core, and together with several workers."""
     model = recording(name)
     session = open_session(name, "compute=on", schedule=schedule, threads_per_core=2, custom_op_paths=examples)
     ((inputs, (expected,)),) = model.cases()
     zeros = [np.zeros_like(values) for values in inputs]
-    for feed in (zeros, inputs, inputs, zeros, inputs, inputs):  # every context, and not what it computed before
+    for feed in (zeros, inputs, inputs, zeros, inputs, inputs):  # every context, and no earlier results
         (result,) = session.run(None, feed)
         if feed is inputs:
             assert cosine(result, expected) >= model.cosine
@@ -68,10 +68,11 @@ def test_a_plug_in_computes_what_the_official_simulator_was_given_in_python(
     assert all(cosine(future.result()[0], expected) >= model.cosine for future in futures)
 
 
-def test_every_context_has_the_operators_before_it_runs_and_gives_them_back(
+def test_every_context_has_the_operators_before_it_runs(
     open_session: OpenSession, spoiled: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once each; contexts are loaded and not duplicated, because a duplicate would have none."""
+    """It registers and releases them once; contexts are loaded and not duplicated, because a duplicate would have
+    none."""
     monkeypatch.setattr(Context, "duplicate", None)
     plugin = spoiled()
     session = open_session("custom_operator_fp16", "compute=on", schedule=[0, 1, 2], custom_op_path=plugin)
@@ -83,7 +84,7 @@ def test_every_context_has_the_operators_before_it_runs_and_gives_them_back(
     assert calls_of(plugin) == [3, 6, 6, 3]
 
 
-def test_a_replaced_worker_has_them_too(
+def test_a_replaced_worker_has_the_operators_too(
     open_session: OpenSession, spoiled: Build, release_hangs: Callable[[], None]
 ) -> None:
     """Its context is a new one."""
@@ -104,10 +105,10 @@ def test_a_replaced_worker_has_them_too(
     assert calls_of(plugin)[DESTROY] == 2
 
 
-def test_the_table_of_layers_is_measured_with_them(
+def test_the_table_of_layers_is_measured_with_the_operators(
     open_session: OpenSession, spoiled: Build, data: Path, tmp_path: Path
 ) -> None:
-    """The profile has a context of its own, which runs the model as well."""
+    """The profile's own context runs the model as well."""
     plugin = spoiled()
     options = Options()
     options.enable_profiling = True
@@ -133,20 +134,18 @@ def test_the_table_of_layers_is_measured_with_them(
         (["TARGET=7"], r"for target 7; the targets are CPU \(1\) and GPU \(2\)"),
     ],
 )
-def test_a_plug_in_that_is_none_is_refused_in_words(
+def test_refuses_an_invalid_plug_in_with_a_clear_error(
     open_session: OpenSession, spoiled: Build, macros: list[str], why: str
 ) -> None:
-    """With its path, and before a context is made."""
+    """The error has its path, and comes before a context is created."""
     plugin = spoiled(*macros)
     with pytest.raises(RknnValueError, match=why) as refused:
         open_session("custom_operator_fp16", custom_op_path=plugin)
     assert plugin in str(refused.value)
 
 
-def test_a_file_that_is_no_library_is_refused_in_words(
-    open_session: OpenSession, spoiled: Build, tmp_path: Path
-) -> None:
-    """A typing error, the wrong file, and a plug-in that needs a library which is not there."""
+def test_refuses_a_file_that_is_not_a_library(open_session: OpenSession, spoiled: Build, tmp_path: Path) -> None:
+    """It may be a typing error, the wrong file, or a plug-in that needs a missing library."""
     with pytest.raises(RknnValueError, match="there is no such file"):
         open_session("custom_operator_fp16", custom_op_path=tmp_path / "nowhere.so")
     (tmp_path / "text.so").write_text("no library")
@@ -158,15 +157,15 @@ def test_a_file_that_is_no_library_is_refused_in_words(
 
 
 def linked_to_the_vendors(spoiled: Build, folder: Path) -> str:
-    """A plug-in that names librknnrt.so, built beside a library of that name which is gone afterwards."""
+    """Build a plug-in that names librknnrt.so, beside a library of that name which is gone afterwards."""
     runtime_library = build(SPOILED, folder / "librknnrt.so", "-Wl,-soname,librknnrt.so")
     plugin = build(SPOILED, folder / "linked.so", "-Wl,--no-as-needed", str(runtime_library))
     runtime_library.unlink()
     return str(plugin)
 
 
-def test_one_operator_from_two_plug_ins_is_refused(open_session: OpenSession, spoiled: Build) -> None:
-    """Which of them computes would depend on the runtime; versions of one operator may stand side by side."""
+def test_refuses_one_operator_from_two_plug_ins(open_session: OpenSession, spoiled: Build) -> None:
+    """The runtime's choice would be unknown; versions of one operator may stand side by side."""
     first, second = spoiled(name="first.so"), spoiled(name="second.so")
     with pytest.raises(RknnValueError, match=r"cstDouble version 1 for the CPU is brought twice: .*first.*second"):
         open_session("custom_operator_fp16", custom_op_paths=[first, second])
@@ -176,10 +175,8 @@ def test_one_operator_from_two_plug_ins_is_refused(open_session: OpenSession, sp
     assert (calls_of(first)[COMPUTE], calls_of(newer)[COMPUTE]) == (0, 1)
 
 
-def test_what_the_runtime_refuses_is_an_error_and_nothing_is_left_open(
-    open_session: OpenSession, spoiled: Build
-) -> None:
-    """An operator for a GPU that is not there; one whose init fails in the last of three contexts."""
+def test_a_refusal_by_the_runtime_leaves_nothing_open(open_session: OpenSession, spoiled: Build) -> None:
+    """One operator is for a missing GPU; the init of another fails in the last of three contexts."""
     with pytest.raises(RknnError, match="for the GPU") as refused:
         open_session("custom_operator_fp16", custom_op_path=spoiled("TARGET=2"))
     assert refused.value.call == "rknn_register_custom_ops"
@@ -190,10 +187,8 @@ def test_what_the_runtime_refuses_is_an_error_and_nothing_is_left_open(
 
 
 @pytest.mark.parametrize(("function", "code"), [("PREPARE", -4), ("COMPUTE", -5)])
-def test_a_function_that_fails_fails_the_run(
-    open_session: OpenSession, spoiled: Build, function: str, code: int
-) -> None:
-    """In words; the session goes on."""
+def test_a_failing_function_fails_the_run(open_session: OpenSession, spoiled: Build, function: str, code: int) -> None:
+    """The error says why; the session goes on."""
     failing = spoiled(f"{function}=plugin_calls[1]==1?{code}:0")
     session = open_session("custom_operator_fp16", "compute=on", custom_op_path=failing)
     with pytest.raises(RknnError, match=rf"{function.lower()} of the custom operator cstDouble .* returned {code}"):
@@ -201,10 +196,10 @@ def test_a_function_that_fails_fails_the_run(
     session.run(None, feed_of(session))
 
 
-def test_a_model_whose_operators_nobody_brings_says_so(
+def test_names_operators_for_which_there_is_no_plug_in(
     open_session: OpenSession, spoiled: Build, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When the session is made, and when it runs; to try schedules without computing it needs none."""
+    """Opening the session warns, and running it fails; without computing, to try schedules, it needs none."""
     with caplog.at_level(logging.WARNING, "ez_rknn_async"):
         session = open_session("custom_blend_fp16", "compute=on", custom_op_path=spoiled())
     assert "no plug-in brings: cstBlend;" in caplog.text
@@ -214,7 +209,7 @@ def test_a_model_whose_operators_nobody_brings_says_so(
     session.run(None, feed_of(session))
 
 
-def test_a_runtime_without_custom_operators_is_refused(
+def test_refuses_a_runtime_without_custom_operators(
     open_session: OpenSession, spoiled: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Version 1.5.2 has none, and ends the process when it meets one."""
@@ -239,26 +234,26 @@ def test_plug_ins_see_the_functions_of_one_runtime_only(
 
 @pytest.fixture
 def default_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The directory of the system's plug-ins, somewhere else."""
+    """A substitute for the directory of the system's plug-ins."""
     folder = tmp_path / "op_plugins"
     monkeypatch.setattr(custom_ops, "DEFAULT_DIRECTORY", folder)
     return folder
 
 
 def test_the_systems_directory_may_be_missing(open_session: OpenSession, default_directory: Path) -> None:
-    """A warning, where the session is made; models without custom operators run."""
+    """Opening the session warns; models without custom operators run."""
     with pytest.warns(UserWarning, match="there is no directory") as warned:
         session = open_session("tiny_conv_int8", custom_op_default_path=True)
     assert warned[0].filename == str(Path(__file__).with_name("conftest.py"))
     session.run(None, feed_of(session))
     default_directory.mkdir()
-    open_session("tiny_conv_int8", custom_op_default_path=True)  # an empty one is nothing to warn about
+    open_session("tiny_conv_int8", custom_op_default_path=True)  # an empty one needs no warning
 
 
-def test_a_bad_plug_in_of_the_system_is_left_out(
+def test_skips_a_bad_plug_in_of_the_system(
     open_session: OpenSession, spoiled: Build, default_directory: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others are loaded; what the user names comes first; other names are not looked at."""
+    """The others are loaded; the user's plug-ins come first; other names are not looked at."""
     mine = spoiled()
     good = spoiled(name="op_plugins/librkcst_good.so")
     spoiled("NO_ENTRY", name="op_plugins/librkcst_bad.so")
@@ -276,16 +271,16 @@ def test_a_bad_plug_in_of_the_system_is_left_out(
     assert (calls_of(good)[COMPUTE], calls_of(mine)[COMPUTE]) == (1, 1)
 
 
-def test_a_plug_in_that_was_mended_is_loaded_anew(open_session: OpenSession, spoiled: Build) -> None:
-    """In a notebook the process that has seen the bad one goes on."""
+def test_reloads_a_mended_plug_in(open_session: OpenSession, spoiled: Build) -> None:
+    """In a notebook, the process that has seen the bad one goes on."""
     with pytest.raises(RknnValueError, match="no function compute"):
         open_session("custom_operator_fp16", custom_op_path=spoiled("NO_COMPUTE"))
     session = open_session("custom_operator_fp16", "compute=on", custom_op_path=spoiled())
     session.run(None, feed_of(session))
 
 
-def test_the_compiler_and_the_parser_agree_what_is_custom() -> None:
-    """By the first letters of the type: the compiler accepts no other names."""
+def test_the_compiler_and_the_parser_agree_on_custom_operators() -> None:
+    """The first letters of the type decide: the compiler accepts no other names."""
     node = Node(0, "cstDouble", "", False, (), (), {}, (), ())
     assert node.is_custom
     assert not Node(0, "Cast", "", False, (), (), {}, (), ()).is_custom

@@ -1,4 +1,4 @@
-"""What goes in and comes out of sessions: dynamic shapes, batches, native and preallocated outputs."""
+"""Inputs and outputs of sessions: dynamic shapes, batches, native and preallocated outputs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ WAYS: dict[str, Run] = {
 def test_every_legal_shape_of_a_dynamic_model_runs_in_every_way(
     way: str, open_session: OpenSession, data: Path
 ) -> None:
-    """With the recorded results, in changing order and over cores that had other shapes before."""
+    """Results equal the recorded ones, in changing order and over cores that had other shapes before."""
     session = open_session("dynamic_fp16", simulator="", schedule=[0, 1])
     recorded = np.load(data / "dynamic_fp16.npz")
     for case in (2, 0, 1, 1, 0, 2):
@@ -58,7 +58,7 @@ def test_every_legal_shape_of_a_dynamic_model_runs_in_every_way(
         assert np.allclose(result, expected, atol=5e-3)
 
 
-def test_shapes_of_a_dynamic_model_may_be_mixed_in_one_stream(open_session: OpenSession) -> None:
+def test_one_stream_may_mix_shapes_of_a_dynamic_model(open_session: OpenSession) -> None:
     """Each task carries its own, so no core is left with another's."""
     session = open_session("dynamic_fp16", schedule=[0, 1, 2])
     shapes = [tuple(legal["x"]) for legal in session.get_input_shapes()] * 10
@@ -69,7 +69,7 @@ def test_shapes_of_a_dynamic_model_may_be_mixed_in_one_stream(open_session: Open
 def test_an_illegal_shape_never_reaches_the_npu(
     open_session: OpenSession, runs_by_core: Callable[..., list[int]]
 ) -> None:
-    """And the message lists the legal ones."""
+    """The message lists the legal ones."""
     session = open_session("dynamic_fp16", schedule=0)
     legal = session.get_input_shapes()
     assert legal == [{"x": [1, 3, 16, 16]}, {"x": [1, 3, 12, 12]}, {"x": [1, 3, 8, 8]}]
@@ -79,8 +79,8 @@ def test_an_illegal_shape_never_reaches_the_npu(
     assert sum(runs_by_core()) == 0
 
 
-def test_a_dynamic_model_takes_nhwc_in_all_its_shapes_too(open_session: OpenSession, data: Path) -> None:
-    """The layout is the user's, whatever the shape."""
+def test_a_dynamic_model_takes_nhwc_in_all_its_shapes(open_session: OpenSession, data: Path) -> None:
+    """The layout is the user's, with any shape."""
     session = open_session("dynamic_fp16", simulator="", layout="nhwc")
     recorded = np.load(data / "dynamic_fp16.npz")
     (result,) = session.run(None, recorded["case1_input0"].transpose(0, 2, 3, 1))
@@ -99,8 +99,8 @@ def run_options(value: str) -> RunOptions:
 
 
 @pytest.mark.parametrize("options", [BATCH, {"ztu_modelrt_dispatch_batch": "on"}, run_options("1")])
-def test_a_batch_gives_what_its_samples_give_one_by_one(options: Any, open_session: OpenSession) -> None:
-    """Joined in their order, for every output."""
+def test_a_batch_gives_the_results_of_its_samples(options: Any, open_session: OpenSession) -> None:
+    """They are joined in order, for every output."""
     session = open_session("two_inputs_int8", simulator="", schedule=[0, 1, 2])
     results = session.run(None, batch_of(session, 7), options)
     single = [session.run(None, feed_of(session, seed)) for seed in range(7)]
@@ -109,14 +109,14 @@ def test_a_batch_gives_what_its_samples_give_one_by_one(options: Any, open_sessi
 
 
 def test_a_batch_is_spread_over_the_cores(open_session: OpenSession, runs_by_core: Callable[..., list[int]]) -> None:
-    """Each sample is a task, and tasks go round."""
+    """Each sample is a task, and tasks rotate."""
     session = open_session(schedule=[0, 1, 2])
     session.run(None, batch_of(session, 9), BATCH)
     assert runs_by_core() == [3, 3, 3]
 
 
 def test_a_batch_of_a_dynamic_model_has_one_of_its_shapes(open_session: OpenSession) -> None:
-    """Whichever its samples have."""
+    """The samples decide which."""
     session = open_session("dynamic_fp16", schedule=[0, 1])
     (result,) = session.run(None, {"x": np.zeros((5, 3, 12, 12), np.float32)}, BATCH)
     assert result.shape == (5, 8, 12, 12)
@@ -132,7 +132,7 @@ def test_a_model_compiled_for_a_batch_takes_multiples_of_it(open_session: OpenSe
 
 
 def test_a_batch_may_be_dispatched_inside_a_callback(open_session: OpenSession) -> None:
-    """Whose thread would have to deliver the samples, so they run one by one."""
+    """Its thread would have to deliver the samples, so they run one by one."""
     session, collector = open_session(schedule=[0, 1]), Collector(1)
     batch = batch_of(session, 4)
 
@@ -143,8 +143,8 @@ def test_a_batch_may_be_dispatched_inside_a_callback(open_session: OpenSession) 
     assert collector.wait()[0][0][0].shape[0] == 4
 
 
-def test_a_batch_is_for_run_alone(open_session: OpenSession) -> None:
-    """As documented: elsewhere it is a RuntimeError."""
+def test_only_run_takes_a_batch(open_session: OpenSession) -> None:
+    """Elsewhere it is a RuntimeError, as documented."""
     session = open_session()
     with pytest.raises(RknnError, match=r"use it with run\(\)"):
         session.run_async(None, feed_of(session), print, None, BATCH)
@@ -152,15 +152,15 @@ def test_a_batch_is_for_run_alone(open_session: OpenSession) -> None:
         asyncio.run(session.run_awaitable(None, feed_of(session), BATCH))
 
 
-def test_a_batch_that_is_not_asked_for_is_refused_with_how_to(open_session: OpenSession) -> None:
-    """The message that someone who tries it needs."""
+def test_refuses_an_unrequested_batch_with_advice(open_session: OpenSession) -> None:
+    """The message says how to request it."""
     session = open_session()
     with pytest.raises(ValueError, match="ztu_modelrt_dispatch_batch"):
         session.run(None, batch_of(session, 3))
 
 
-def test_native_outputs_are_what_float32_ones_are_made_of(open_session: OpenSession) -> None:
-    """int8 with the scale and the zero point of get_outputs()."""
+def test_native_outputs_dequantise_to_the_float32_ones(open_session: OpenSession) -> None:
+    """int8 needs the scale and the zero point of get_outputs()."""
     floats, natives = open_session(simulator=""), open_session(simulator="", output_dtype="native")
     feed = feed_of(floats)
     (expected,), (raw,) = floats.run(None, feed), natives.run(None, feed)
@@ -174,13 +174,13 @@ def test_native_outputs_are_what_float32_ones_are_made_of(open_session: OpenSess
     assert natives.run(None, feed, {"output_dtype": "float32"})[0].dtype == np.float32
 
 
-def test_native_outputs_come_in_every_way(open_session: OpenSession) -> None:
-    """float16 of a float16 model."""
+def test_native_outputs_come_in_every_way_to_run(open_session: OpenSession) -> None:
+    """A float16 model gives float16."""
     session = open_session("dynamic_fp16", output_dtype="native")
     assert [way(session, feed_of(session))[0].dtype for way in WAYS.values()] == [np.float16] * len(WAYS)
 
 
-def test_outputs_are_written_into_the_arrays_that_are_given(open_session: OpenSession) -> None:
+def test_writes_outputs_into_the_given_arrays(open_session: OpenSession) -> None:
     """The returned list contains that very array, and the others are new."""
     session = open_session("two_inputs_int8", simulator="")
     feed = feed_of(session)
@@ -193,7 +193,7 @@ def test_outputs_are_written_into_the_arrays_that_are_given(open_session: OpenSe
     assert np.array_equal(results[1], expected[small])
 
 
-def test_an_output_array_of_the_wrong_shape_is_refused(open_session: OpenSession) -> None:
+def test_refuses_an_output_array_of_the_wrong_shape(open_session: OpenSession) -> None:
     """The runtime would write nothing and return success."""
     session = open_session()
     (name,) = session.output_names
@@ -201,8 +201,8 @@ def test_an_output_array_of_the_wrong_shape_is_refused(open_session: OpenSession
         session.run(None, feed_of(session), outputs={name: np.empty(3, np.float32)})
 
 
-def test_metadata_says_who_made_the_model_and_what_its_author_wrote(open_session: OpenSession) -> None:
-    """rknn_custom_string is the key that programs look for."""
+def test_metadata_has_the_models_producer_and_its_custom_string(open_session: OpenSession) -> None:
+    """Programs look for the key rknn_custom_string."""
     meta = open_session("custom_string_fp16").get_modelmeta()
     assert meta.custom_metadata_map["rknn_custom_string"]
     assert (meta.producer_name, meta.domain, meta.graph_name) == ("rknn-toolkit2", "ONNX", "rk3588")
@@ -220,7 +220,7 @@ def profiled(data: Path, prefix: Path, **options: Any) -> InferenceSession:
 
 
 def spans(path: str) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """The spans of a profile by row and name."""
+    """Return the spans of a profile by row and name."""
     events = json.loads(Path(path).read_text())["traceEvents"]
     rows = {e["tid"]: e["args"]["name"] for e in events if e["ph"] == "M"}
     found: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in rows.values()}
@@ -231,7 +231,7 @@ def spans(path: str) -> dict[str, dict[str, list[dict[str, Any]]]]:
 
 
 def test_a_profile_shows_every_task_on_its_core(data: Path, tmp_path: Path) -> None:
-    """The NPU's spans are as long as the NPU was busy; run and run_async alike; callbacks on their own row."""
+    """The NPU's spans last as long as the NPU was busy; run and run_async look alike; callbacks have a row."""
     with profiled(data, tmp_path / "mine_") as session:
         assert session.get_profiling_start_time_ns() > 0
         assert session.get_session_options().enable_profiling
@@ -242,7 +242,7 @@ def test_a_profile_shows_every_task_on_its_core(data: Path, tmp_path: Path) -> N
         session.run(None, feed_of(session))
         last = Collector(1)
         session.run_async(None, feed_of(session), last)
-        last.wait()  # so the callbacks before it have returned
+        last.wait()  # so that the callbacks before it have returned
         path = session.end_profiling()
         assert session.end_profiling() == path
     assert Path(path).name.startswith("mine_")
@@ -253,16 +253,16 @@ def test_a_profile_shows_every_task_on_its_core(data: Path, tmp_path: Path) -> N
     assert {span["args"]["task"] for span in found["callbacks"]["callback"]} >= {0, 1, 2}
 
 
-def test_a_profile_that_nobody_ends_is_written_when_the_session_closes(data: Path, tmp_path: Path) -> None:
-    """As ONNX Runtime does when its session goes."""
+def test_closing_the_session_writes_an_unended_profile(data: Path, tmp_path: Path) -> None:
+    """ONNX Runtime does so when its session goes."""
     with profiled(data, tmp_path / "mine_") as session:
         session.run(None, feed_of(session))
     (path,) = tmp_path.iterdir()
     assert len(spans(str(path))["core 0"]["NPU"]) == 1
 
 
-def test_a_profile_has_the_runtimes_table_of_layers_where_it_was_asked_for(data: Path, tmp_path: Path) -> None:
-    """Measured apart, so that the tasks in the profile are those of the program alone."""
+def test_a_profile_has_the_runtimes_table_of_layers_on_request(data: Path, tmp_path: Path) -> None:
+    """It is measured separately, so that the profile has the tasks of the program alone."""
     with profiled(data, tmp_path / "mine_", collect_perf=True) as session:
         session.run(None, feed_of(session))
         path = session.end_profiling()
@@ -273,7 +273,7 @@ def test_a_profile_has_the_runtimes_table_of_layers_where_it_was_asked_for(data:
 
 
 def test_without_profiling_there_is_no_file(open_session: OpenSession) -> None:
-    """As in ONNX Runtime."""
+    """ONNX Runtime writes none either."""
     session = open_session()
     assert session.end_profiling() == ""
     assert session.get_profiling_start_time_ns() == 0

@@ -1,4 +1,4 @@
-"""The process that computes dies: a lost device, not a hang and not a crash."""
+"""Death of the computing process: a lost device, not a hang and not a crash."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def test_run_raises_a_device_error_and_a_new_session_works(data: Path) -> None:
         assert (session.run(None, feed_of(session))[0] == expected).all()
 
 
-def test_every_accepted_task_is_answered_when_the_device_is_lost(data: Path) -> None:
-    """With results or with an error, in the order of submission, and none is forgotten."""
+def test_answers_every_accepted_task_when_the_device_is_lost(data: Path) -> None:
+    """Each ends with results or with an error, in the order of submission, and none is forgotten."""
     with InferenceSession(data / "tiny_conv_int8.rknn", provider_options=OPTIONS) as session:
         collector = Collector(30)
         for number in range(30):

@@ -24,28 +24,28 @@ from .io_modes import feeds, options, transport
 
 @pytest.mark.parametrize("recording", executable(), ids=lambda recording: recording.name)
 def test_direct_and_copied_results_are_the_same_bytes(recording: Recording) -> None:
-    """Every model of the tests, every kind of array, every set of shapes, dequantised and native."""
+    """Every model of the tests, every kind of array, every set of shapes, dequantised and native, is compared."""
     assert io_modes.compare(recording.path) == io_modes.Verdict(is_direct=True, is_same=True)
 
 
 @pytest.mark.parametrize("model", ["argmax/i8", "gap/fp", "gen01/i8", "fuzz05/fp", "el_mul_bc/fp"])
 def test_a_sample_of_the_zoo_gives_the_same_bytes(shared: Path, model: str) -> None:
-    """Odd sizes of several blocks, and an input that the CPU reads; ``make test-direct`` goes through all of them."""
+    """It has odd sizes of several blocks, and an input that the CPU reads; ``make test-direct`` compares all models."""
     verdict = io_modes.compare(shared / "zoo" / f"{model}.rknn")
     assert verdict == io_modes.Verdict(is_direct=True, is_same=True)
 
 
-# ---- Which way is taken ----
+# ---- The choice of direct or copy ----
 
 
-def test_auto_goes_direct_where_it_can_and_copy_never_does(open_session: OpenSession) -> None:
-    """Nothing needs to be known to get it."""
+def test_auto_goes_direct_if_it_can_and_copy_never_does(open_session: OpenSession) -> None:
+    """The user need not know about it."""
     assert isinstance(transport(open_session()), Direct)
     assert isinstance(transport(open_session(io_mode="direct")), Direct)
     assert isinstance(transport(open_session(io_mode="copy")), Copying)
 
 
-def test_an_input_that_cannot_be_bound_is_named(shared: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_names_an_input_that_cannot_be_bound(shared: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Insisting is an error before anything runs; auto copies and says why, at debug level."""
     path = shared / "zoo" / "conv_c64_64_k3" / "bf16.rknn"
     reason = r"input 'x' cannot be bound to NPU memory: its type is bfloat16"
@@ -55,15 +55,15 @@ def test_an_input_that_cannot_be_bound_is_named(shared: Path, caplog: pytest.Log
         assert "inputs and outputs are copied: input 'x' cannot be bound" in caplog.text
 
 
-def without(monkeypatch: pytest.MonkeyPatch, *functions: str) -> None:
+def runtime_without(monkeypatch: pytest.MonkeyPatch, *functions: str) -> None:
     """A runtime that lacks functions."""
     has = Library.has
     monkeypatch.setattr(Library, "has", lambda self, name: name not in functions and has(self, name))
 
 
 def test_a_runtime_without_the_functions_copies(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And says which one it lacks to who insists."""
-    without(monkeypatch, "rknn_set_io_mem")
+    """io_mode='direct' raises an error that names the missing one."""
+    runtime_without(monkeypatch, "rknn_set_io_mem")
     session = open_session()
     assert isinstance(transport(session), Copying)
     assert len(session.run(None, feed_of(session))) == 1
@@ -75,7 +75,7 @@ def test_an_old_runtime_without_the_newer_functions_goes_direct(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Version 1.5.2 has neither rknn_create_mem2 nor rknn_mem_sync, and synchronises in every run."""
-    without(monkeypatch, "rknn_create_mem2", "rknn_mem_sync")
+    runtime_without(monkeypatch, "rknn_create_mem2", "rknn_mem_sync")
     session = open_session()
     assert isinstance(transport(session), Direct)
     assert len(session.run(None, feed_of(session))) == 1
@@ -87,8 +87,8 @@ def test_an_old_runtime_without_the_newer_functions_goes_direct(
 
 
 @pytest.mark.parametrize("order", ["NCHW", "NHWC"])
-def test_what_a_kernel_can_read_is_not_copied(order: str) -> None:
-    """A turned frame, and a piece cut out of a larger one."""
+def test_does_not_copy_arrays_that_a_kernel_can_read(order: str) -> None:
+    """Examples are a transposed frame, and a piece cut out of a larger one."""
     frame = np.arange(2 * 30 * 40 * 3).reshape(2, 30, 40, 3)
     turned = frame.transpose(0, 3, 1, 2)
     dense, found, row = readable(turned if order == "NCHW" else frame, order)
@@ -102,8 +102,8 @@ def test_what_a_kernel_can_read_is_not_copied(order: str) -> None:
 
 
 @pytest.mark.parametrize("model", ["tiny_conv_int8", "conv_c5_int8", "vector_int8", "batch4_fp16"])
-def test_strided_arrays_give_what_dense_ones_do(data: Path, model: str) -> None:
-    """Every view of numpy, whether a kernel reads it or it is copied first."""
+def test_strided_arrays_give_the_results_of_dense_ones(data: Path, model: str) -> None:
+    """A kernel reads each view of numpy, or it is copied first."""
     with InferenceSession(data / f"{model}.rknn", provider_options=options("direct", schedule=0)) as session:
         (argument,) = session.get_inputs()
         shape = tuple(argument.shape)
@@ -134,7 +134,7 @@ def _views(array: Any) -> Iterator[Any]:
 
 
 def test_the_caller_may_overwrite_the_frame_after_run_async(open_session: OpenSession) -> None:
-    """What was given in is what is computed."""
+    """The values at the time of the call count."""
     session = open_session(simulator={"timing": "fixed:20000"}, schedule=0)
     (argument,) = session.get_inputs()
     array = np.ones(argument.shape, np.float32)
@@ -150,8 +150,8 @@ def test_the_caller_may_overwrite_the_frame_after_run_async(open_session: OpenSe
 # ---- Every way to run ----
 
 
-def test_every_way_to_run_gives_the_same(open_session: OpenSession) -> None:
-    """On several cores at once: each has memory of its own."""
+def test_every_way_to_run_gives_the_same_results(open_session: OpenSession) -> None:
+    """Several cores at once have separate memory."""
     session = open_session("conv_c5_int8", simulator=None, schedule=[0, 1, 2])
     all_feeds = [feed_of(session, seed) for seed in range(12)]
     expected = [session.run(None, feed)[0] for feed in all_feeds]
@@ -169,7 +169,7 @@ def test_every_way_to_run_gives_the_same(open_session: OpenSession) -> None:
 
 @pytest.mark.filterwarnings("ignore:.* was given NaN")
 def test_threads_share_a_session(open_session: OpenSession) -> None:
-    """The ways of tensors are found and kept while others look for theirs."""
+    """Ways of passing tensors are found and kept while other threads look for theirs."""
     session = open_session("two_inputs_int8", simulator=None, schedule=[0, 1, 2])
     kinds = list(feeds(session))
     expected = [session.run(None, feed) for feed in kinds]

@@ -1,4 +1,4 @@
-"""What direct I/O asks of the runtime: memory is allocated and bound once for each context, and freed before it."""
+"""Calls of direct I/O to the runtime: memory is allocated and bound once for each context, and freed before it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .io_modes import feeds, transport
 
 
 def direct(session: InferenceSession) -> Direct:
-    """How the tensors of a session go that binds them."""
+    """Return the way of the tensors of a session that binds them."""
     used = transport(session)
     assert isinstance(used, Direct)
     return used
 
 
 class Calls:
-    """Stands before functions of the runtime: counts their calls, and may refuse some."""
+    """Wraps functions of the runtime: counts their calls, and may refuse some."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counts: collections.Counter[str] = collections.Counter()
@@ -67,10 +67,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
     return Calls(monkeypatch)
 
 
-def test_a_runtime_that_refuses_to_bind_copies(
+def test_copies_if_the_runtime_refuses_to_bind(
     open_session: OpenSession, calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is tried on a context of its own, so that the workers' are as they were; never a failure."""
+    """It is tried on a separate context, so that the workers' stay unchanged, and is never a failure."""
     calls.refused.add("rknn_set_io_mem")
     with caplog.at_level(logging.INFO, "ez_rknn_async"):
         session = open_session(schedule=[0, 1])
@@ -83,11 +83,11 @@ def test_a_runtime_that_refuses_to_bind_copies(
         open_session(io_mode="direct")
 
 
-def test_nothing_is_allocated_or_bound_from_one_run_to_the_next(open_session: OpenSession, calls: Calls) -> None:
-    """Once a context; the general calls are never used."""
+def test_allocates_and_binds_nothing_from_one_run_to_the_next(open_session: OpenSession, calls: Calls) -> None:
+    """Each context does so once, on its first run; the general calls are never used."""
     session = open_session("two_inputs_int8", schedule=[0, 1])
     tensors, contexts = len(session.get_inputs()) + len(session.get_outputs()), 2
-    calls.counts["rknn_set_io_mem"] = 0  # of the context on which it was tried
+    calls.counts["rknn_set_io_mem"] = 0  # of the context of the trial
     for _ in range(3 * contexts):
         session.run(None, feed_of(session))
     assert calls.counts["rknn_create_mem2"] - calls.counts["rknn_destroy_mem"] == tensors * contexts
@@ -101,7 +101,7 @@ def test_nothing_is_allocated_or_bound_from_one_run_to_the_next(open_session: Op
 def test_pixels_and_floats_have_contexts_of_their_own(
     open_session: OpenSession, calls: Calls, living_contexts: Callable[[], int]
 ) -> None:
-    """The vendor's library computes wrongly once a context was given the other. The first to come costs nothing."""
+    """The vendor's library computes wrongly once a context has had the other kind. The first kind costs nothing."""
     before = living_contexts()
     session = open_session("tiny_conv_int8", simulator=None, schedule=[0, 1], layout="any")
     (argument,) = session.get_inputs()
@@ -122,8 +122,8 @@ def test_pixels_and_floats_have_contexts_of_their_own(
     assert calls.counts["rknn_create_mem2"] == calls.counts["rknn_destroy_mem"]
 
 
-def test_a_lane_that_cannot_be_opened_is_an_error_of_its_tasks_alone(open_session: OpenSession) -> None:
-    """The others go on, and it is tried again."""
+def test_a_lane_that_cannot_be_opened_only_fails_its_tasks(open_session: OpenSession) -> None:
+    """The others go on, and it is retried."""
     session = open_session(simulator={"compute": "off", "fault": "rknn_init#2:fail=-4"}, schedule=0, layout="any")
     (argument,) = session.get_inputs()
     pixels, floats = np.zeros(argument.shape, np.uint8), np.zeros(argument.shape, np.float32)
@@ -134,10 +134,10 @@ def test_a_lane_that_cannot_be_opened_is_an_error_of_its_tasks_alone(open_sessio
     assert len(session.run(None, [pixels])) == 1
 
 
-def test_a_worker_is_replaced_in_the_lane_in_which_it_hangs(
+def test_replaces_a_worker_only_in_the_lane_that_hangs(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """Its other lane's context is well."""
+    """The context of its other lane is fine."""
     session = open_session(
         simulator={"compute": "off", "fault": "rknn_run#3:hang"}, schedule=0, layout="any", run_timeout_ms=50
     )
@@ -152,14 +152,14 @@ def test_a_worker_is_replaced_in_the_lane_in_which_it_hangs(
     release_hangs()
 
 
-def test_memory_without_a_cache_is_not_synchronised(open_session: OpenSession, calls: Calls) -> None:
+def test_does_not_synchronise_memory_without_a_cache(open_session: OpenSession, calls: Calls) -> None:
     """There is nothing to flush."""
     session = open_session(mem_flags="non_cacheable")
     session.run(None, feed_of(session))
     assert calls.counts["rknn_mem_sync"] == 0
 
 
-def test_a_worker_that_is_replaced_has_memory_of_its_new_context(open_session: OpenSession) -> None:
+def test_a_replaced_worker_has_memory_of_its_new_context(open_session: OpenSession) -> None:
     """The old memory stays with the old context, whose thread is still inside a call of the runtime."""
     session = open_session(
         simulator="compute=off,timing=fixed:1000,slowdown=0:600", schedule=[0, 1], run_timeout_ms=100
@@ -177,7 +177,7 @@ def test_a_worker_that_is_replaced_has_memory_of_its_new_context(open_session: O
 
 
 def test_a_dynamic_model_has_memory_for_its_largest_shape(open_session: OpenSession, calls: Calls) -> None:
-    """Allocated once; shapes may change from run to run, and on different cores at once."""
+    """It is allocated once; shapes may change from run to run, and on different cores at once."""
     session = open_session("dynamic_fp16", simulator=None, schedule=[0, 1])
     used = direct(session)
     for kind in ("inputs", "outputs"):
@@ -196,10 +196,10 @@ def test_a_dynamic_model_has_memory_for_its_largest_shape(open_session: OpenSess
 
 
 @pytest.mark.parametrize("io_mode", ["direct", "copy"])
-def test_a_dynamic_model_is_told_its_shapes_and_bound_only_when_they_change(
+def test_sets_dynamic_shapes_and_binds_only_if_they_change(
     open_session: OpenSession, calls: Calls, io_mode: str
 ) -> None:
-    """In between a run is what it is for any other model."""
+    """Other runs are like any other model's."""
     session = open_session("dynamic_fp16", schedule=0, io_mode=io_mode)
     (argument,) = session.get_inputs()
     for shape in argument.shapes:
@@ -215,7 +215,7 @@ def test_a_dynamic_model_is_told_its_shapes_and_bound_only_when_they_change(
 
 
 def test_closing_frees_all_memory_before_its_context(open_session: OpenSession) -> None:
-    """Each exactly once; and what is left refuses to be used."""
+    """Each is freed exactly once, and the remains cannot be used."""
     session = open_session(schedule=[0, 1, 2])
     used = direct(session)
     session.run(None, feed_of(session))

@@ -1,4 +1,4 @@
-"""How sessions end: closed, dropped, dropped in a callback, left open at exit, forked."""
+"""Ends of sessions: closed, dropped, dropped in a callback, left open at exit, forked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SLOW = "compute=off,timing=fixed:50000"
 
 
 def test_close_delivers_what_was_accepted(open_session: OpenSession) -> None:
-    """When close() returns, every callback has been called."""
+    """Every callback has been called when close() returns."""
     session, collector = open_session(simulator=SLOW, schedule=[0, 1]), Collector(4)
     for number in range(4):
         session.run_async(None, feed_of(session), collector, number)
@@ -35,10 +35,10 @@ def test_close_delivers_what_was_accepted(open_session: OpenSession) -> None:
     assert [user_data for _, user_data, _ in collector.calls] == [0, 1, 2, 3]
 
 
-def test_close_may_cancel_what_no_worker_has_taken_up(
+def test_close_can_cancel_tasks_that_no_worker_has_taken_up(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """What runs is delivered; a future is cancelled, a callback gets a text, whoever waits an exception."""
+    """Running tasks are delivered; a future is cancelled, a callback gets a text, a waiting caller an exception."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, max_queue_size=10)
     feed, raised, collector = feed_of(session), list[RknnError](), Collector(1)
 
@@ -82,10 +82,10 @@ def test_close_may_cancel_what_no_worker_has_taken_up(
 
 
 @pytest.mark.parametrize("way", ["map", "run_pipeline", "run_awaitable", "map_awaitable"])
-def test_frames_that_are_not_run_say_that_the_session_was_closed(
+def test_frames_that_are_not_run_fail_because_the_session_was_closed(
     open_session: OpenSession, release_hangs: Callable[[], None], way: str
 ) -> None:
-    """Each by itself: the caller has never seen the futures that ``close(cancel=True)`` cancels."""
+    """Each fails by itself: the caller has never seen the futures that ``close(cancel=True)`` cancels."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, max_queue_size=10)
     outcomes = in_thread(lambda: WAYS[way](session, feed_of(session), 3))
     while not (session.stats.cores["0"].running and session.stats.cores["0"].queued):
@@ -100,7 +100,7 @@ def test_frames_that_are_not_run_say_that_the_session_was_closed(
 
 
 def test_several_sessions_share_the_cores(open_session: OpenSession, runs_by_core: Callable[[], list[int]]) -> None:
-    """Each has contexts of its own on each core; what one does or fails to do is not the others' affair."""
+    """Each has contexts of its own on each core; the failures of one do not affect the others."""
     sessions = [open_session(model, schedule=[0, 1, 2]) for model in ("tiny_conv_int8", "two_inputs_int8")]
     faulty = open_session(simulator="compute=off,fault=rknn_run:fail=-1", schedule=[0, 1, 2])
     futures = [session.submit(feed_of(session)) for _ in range(30) for session in sessions]
@@ -114,8 +114,8 @@ def test_several_sessions_share_the_cores(open_session: OpenSession, runs_by_cor
     assert runs_by_core() == [21, 20, 20]
 
 
-def test_a_closed_session_says_so(open_session: OpenSession) -> None:
-    """What the model is stays readable; what needs the NPU is refused."""
+def test_a_closed_session_refuses_everything_but_its_description(open_session: OpenSession) -> None:
+    """The model's description stays readable; everything that needs the NPU is refused."""
     session = open_session()
     feed = feed_of(session)
     session.close()
@@ -132,7 +132,7 @@ def test_a_closed_session_says_so(open_session: OpenSession) -> None:
 
 
 def test_a_with_block_closes_the_session(open_session: OpenSession) -> None:
-    """As every Python user expects of one."""
+    """Every Python user expects it."""
     with open_session() as session:
         feed = feed_of(session)
     with pytest.raises(RknnClosedError):
@@ -140,7 +140,7 @@ def test_a_with_block_closes_the_session(open_session: OpenSession) -> None:
 
 
 def test_a_dropped_session_delivers_and_then_frees_everything(data: Path) -> None:
-    """No close(), no with: the last reference going is enough."""
+    """No close(), no with: losing the last reference is enough."""
     before = threading.active_count()
     options = make_provider_options(runtime_library="simulator", simulator=SLOW, schedule=[0, 1])
     session = InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options)
@@ -156,7 +156,7 @@ def test_a_dropped_session_delivers_and_then_frees_everything(data: Path) -> Non
 
 
 def test_the_last_reference_may_go_inside_a_callback(data: Path) -> None:
-    """The library that this one replaces leaked its threads and contexts here for ever."""
+    """The library that this one replaces leaked its threads and contexts here."""
     options = make_provider_options(runtime_library="simulator", simulator=SLOW)
     holder = [InferenceSession(data / "tiny_conv_int8.rknn", provider_options=options)]
     dispatcher: list[threading.Thread] = []
@@ -191,8 +191,8 @@ for number in range(3):
 """
 
 
-def test_a_program_that_ends_with_work_under_way_is_owed_it(data: Path) -> None:
-    """At interpreter exit what was accepted is delivered, and the process ends."""
+def test_accepted_work_is_delivered_at_the_programs_end(data: Path) -> None:
+    """The interpreter's exit delivers it, and the process ends."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(data / "tiny_conv_int8.rknn")],
         capture_output=True,
@@ -214,10 +214,8 @@ def _in_child(session: InferenceSession, model: str, answers: Any) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_forked_child_is_refused_the_parents_session_and_may_open_its_own(
-    open_session: OpenSession, data: Path
-) -> None:
-    """Contexts do not survive fork(), so using one is an error in words and not a hang."""
+def test_a_forked_child_can_only_use_sessions_of_its_own(open_session: OpenSession, data: Path) -> None:
+    """Contexts do not survive fork(), so using the parent's is a clear error and not a hang."""
     session = open_session()
     fork = multiprocessing.get_context("fork")
     answers = fork.Queue()
@@ -230,8 +228,8 @@ def test_a_forked_child_is_refused_the_parents_session_and_may_open_its_own(
     assert session.run(None, feed_of(session))
 
 
-def test_sessions_may_come_and_go_by_the_hundred(data: Path) -> None:
-    """Nothing grows: not the threads, not the descriptors."""
+def test_hundreds_of_sessions_leak_nothing(data: Path) -> None:
+    """The numbers of threads and descriptors do not grow."""
     options = make_provider_options(runtime_library="simulator", simulator="compute=off", schedule=[0, 1, 2])
 
     def once() -> None:

@@ -1,4 +1,4 @@
-"""``set_providers()`` while the session is in use: nothing that was accepted is lost, and nobody sees it happen."""
+"""``set_providers()`` while the session is in use: no accepted task is lost, and no caller notices."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def in_thread(call: Callable[[], Any]) -> Future[Any]:
-    """The future of a call on a thread of its own."""
+    """Call on a separate thread, and return the future."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(call)
     pool.shutdown(wait=False)
     return future
 
 
-def test_what_was_accepted_in_every_way_is_delivered(open_session: OpenSession) -> None:
-    """On the former contexts; the stream and the pipeline that were begun there go on with the new ones."""
+def test_delivers_accepted_tasks_of_every_way(open_session: OpenSession) -> None:
+    """They end on the former contexts; a stream and a pipeline begun there go on with the new ones."""
     session = open_session(simulator="compute=off,timing=fixed:5000", max_queue_size=50)
     feed = feed_of(session)
     collector = Collector(3)
@@ -63,7 +63,7 @@ def test_what_was_accepted_in_every_way_is_delivered(open_session: OpenSession) 
 
 
 def callbacks(session: InferenceSession, feed: Any) -> list[Any]:
-    """The results of four calls, in whatever order they come."""
+    """Return the results of four calls, in any order."""
     collector = Collector(4)
     for number in range(4):
         session.run_async(None, feed, collector, number)
@@ -73,7 +73,8 @@ def callbacks(session: InferenceSession, feed: Any) -> list[Any]:
 
 
 def test_two_exchanges_at_once_both_succeed(open_session: OpenSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The session is not closed while one of them has taken away what it ran on and not yet put the new there."""
+    """The session does not look closed while one of them has removed the old executor and not yet installed the new
+    one."""
     session = open_session()
     enter, entering, go_on = session._deployment._enter, threading.Event(), threading.Event()
 
@@ -93,10 +94,10 @@ def test_two_exchanges_at_once_both_succeed(open_session: OpenSession, monkeypat
     assert len(session.run(None, feed_of(session))) == 1
 
 
-def test_a_coroutine_in_line_goes_on_with_the_feed_that_it_was_given(
+def test_a_coroutine_in_line_goes_on_with_its_original_feed(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """It was copied before the first await: what the caller does to the arrays meanwhile is the caller's business."""
+    """It was copied before the first await, so the caller may change the arrays meanwhile."""
     session = open_session("tiny_conv_fp16", simulator="fault=rknn_run#2:hang", schedule=0, max_queue_size=1)
     feed = feed_of(session)
     (expected,) = session.run(None, feed)
@@ -118,10 +119,10 @@ def test_a_coroutine_in_line_goes_on_with_the_feed_that_it_was_given(
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
-def test_callers_on_other_threads_never_see_it(open_session: OpenSession, way: str) -> None:
-    """Whatever moment they meet: one that comes too late for the former contexts is served by the new ones.
+def test_callers_on_other_threads_never_notice(open_session: OpenSession, way: str) -> None:
+    """At any moment, a call that is too late for the former contexts is served by the new ones.
 
-    Callbacks may then come before those that were accepted by the former ones.
+    Its callback may then come before those of the former contexts.
     """
     session = open_session(schedule=[0, 1])
     feed, stop = feed_of(session), threading.Event()
@@ -141,10 +142,10 @@ def test_callers_on_other_threads_never_see_it(open_session: OpenSession, way: s
     assert all(user.result(60) > 0 for user in users)
 
 
-def test_who_waits_for_a_place_in_the_queue_gets_one_of_the_new(
+def test_callers_waiting_for_a_place_get_one_of_the_new_queue(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """Threads and coroutines; while what hangs on the former contexts still keeps set_providers() waiting."""
+    """They are threads and coroutines, while a hang on the former contexts still blocks set_providers()."""
     session = open_session(simulator=HANGING, schedule=0, max_queue_size=1)
     feed = feed_of(session)
     running = session.submit(feed)
@@ -174,7 +175,7 @@ def test_who_waits_for_a_place_in_the_queue_gets_one_of_the_new(
 def test_closing_sends_away_all_coroutines_in_line(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """Not the first alone: the others would have waited for their time to run out."""
+    """If only the first were sent away, the others would wait until their time is over."""
     session = open_session(simulator=HANGING, schedule=0, max_queue_size=1)
     feed = feed_of(session)
     session.submit(feed)
@@ -194,7 +195,7 @@ def test_closing_sends_away_all_coroutines_in_line(
 
 
 def test_bindings_and_values_go_on(open_session: OpenSession) -> None:
-    """Values keep what they hold, and a binding what is bound to it; outputs of its own are made anew."""
+    """Values keep their content, and a binding its values; its own outputs are allocated again."""
     session = open_session(simulator="", schedule=[0])
     feed, (name,) = feed_of(session), session.output_names
     (expected,) = session.run(None, feed)
@@ -224,8 +225,8 @@ def test_bindings_and_values_go_on(open_session: OpenSession) -> None:
     assert np.array_equal(before.numpy(), expected)
 
 
-def test_a_binding_that_is_under_way_is_delivered_and_then_goes_on(open_session: OpenSession) -> None:
-    """Meanwhile it is in use, as always."""
+def test_a_binding_under_way_is_delivered_and_then_goes_on(open_session: OpenSession) -> None:
+    """It is in use meanwhile, as always."""
     session = open_session(simulator="compute=off")
     binding = bound(session)
     with held_back(session):
@@ -242,7 +243,7 @@ def test_a_binding_that_is_under_way_is_delivered_and_then_goes_on(open_session:
 
 
 def test_a_binding_takes_the_layout_of_the_new_options(open_session: OpenSession) -> None:
-    """What is made anew has the new shape; a value of the old shape is refused in words when it is run."""
+    """Newly allocated outputs have the new shape; running with a value of the old shape is a clear error."""
     session = open_session(simulator="")
     feed, (name,) = feed_of(session), session.output_names
     (plain,) = session.run(None, feed)
@@ -255,13 +256,13 @@ def test_a_binding_takes_the_layout_of_the_new_options(open_session: OpenSession
         session.run_with_iobinding(given)
 
 
-def test_a_session_that_is_closed_while_it_exchanges_is_closed(
+def test_a_session_closed_during_an_exchange_is_closed(
     open_session: OpenSession,
     living_contexts: Callable[[], int],
     calls_of: Callable[[str], int],
     release_hangs: Callable[[], None],
 ) -> None:
-    """What was loaded meanwhile is given back; close() does not wait for it."""
+    """The contexts loaded meanwhile are destroyed; close() does not wait for them."""
     session = open_session(schedule=0)
     feed, before, loaded = feed_of(session), living_contexts(), calls_of("rknn_init")
     exchanging = in_thread(lambda: exchange(session, simulator="compute=off,fault=rknn_init#1:hang"))
@@ -275,10 +276,10 @@ def test_a_session_that_is_closed_while_it_exchanges_is_closed(
         session.run(None, feed)
 
 
-def test_one_that_fails_leaves_everything_as_it_was(
+def test_a_failed_exchange_leaves_everything_unchanged(
     open_session: OpenSession, living_contexts: Callable[[], int]
 ) -> None:
-    """Statistics, bindings and contexts included."""
+    """Statistics, bindings and contexts stay too."""
     session = open_session(schedule=[0, 1])
     binding, before = bound(session), living_contexts()
     session.run(None, feed_of(session))
@@ -289,8 +290,8 @@ def test_one_that_fails_leaves_everything_as_it_was(
     assert sum(core.completed for core in session.stats.cores.values()) == 2
 
 
-Making = Callable[[InferenceSession, Any], Any]
-MAKING: dict[str, Making] = {
+Maker = Callable[[InferenceSession, Any], Any]
+MAKERS: dict[str, Maker] = {
     "ortvalue_from_numpy": lambda session, array: on_npu(session, array),
     "ortvalue_from_shape_and_type": lambda session, array: room(session, "x"),
     "ortvalue_from_dmabuf": lambda session, array: _from_dmabuf(session, array),
@@ -302,11 +303,11 @@ def _from_dmabuf(session: InferenceSession, array: Any) -> OrtValue:
         return OrtValue.ortvalue_from_dmabuf(fd, array.shape, None, size=1 << 16, session=session, name="x")
 
 
-@pytest.mark.parametrize("way", sorted(MAKING))
-def test_a_value_that_meets_an_exchange_is_made_on_the_new_contexts(
+@pytest.mark.parametrize("way", sorted(MAKERS))
+def test_a_value_created_during_an_exchange_is_on_the_new_contexts(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    """The session is not closed, whatever moment it is."""
+    """The session is not closed at any moment."""
     session = open_session()
     lend = Contexts.lend
 
@@ -316,23 +317,23 @@ def test_a_value_that_meets_an_exchange_is_made_on_the_new_contexts(
         return lend(contexts, *arguments)
 
     monkeypatch.setattr(Contexts, "lend", lend_too_late)
-    assert MAKING[way](session, feed_of(session)["x"]).shape() == session.get_inputs()[0].shape
+    assert MAKERS[way](session, feed_of(session)["x"]).shape() == session.get_inputs()[0].shape
     session.close()
     with pytest.raises(RknnClosedError):
-        MAKING[way](session, np.zeros((1, 3, 16, 16), np.float32))
+        MAKERS[way](session, np.zeros((1, 3, 16, 16), np.float32))
 
 
-BINDING: dict[str, Callable[[IOBinding, Any], Any]] = {
+BINDERS: dict[str, Callable[[IOBinding, Any], Any]] = {
     "bind_cpu_input": lambda binding, array: binding.bind_cpu_input("x", array),
     "bind_output": lambda binding, array: binding.bind_output("y", "rknpu2"),
 }
 
 
-@pytest.mark.parametrize("change", sorted(BINDING))
-def test_a_binding_that_meets_an_exchange_is_changed_on_the_new_contexts(
+@pytest.mark.parametrize("change", sorted(BINDERS))
+def test_a_binding_changed_during_an_exchange_is_on_the_new_contexts(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    """As calls of the session itself are made again."""
+    """Calls of the session itself are retried likewise."""
     session = open_session()
     binding, lend = session.io_binding(), Contexts.lend
 
@@ -342,6 +343,6 @@ def test_a_binding_that_meets_an_exchange_is_changed_on_the_new_contexts(
         return lend(contexts, *arguments)
 
     monkeypatch.setattr(Contexts, "lend", lend_too_late)
-    BINDING[change](binding, feed_of(session)["x"])
+    BINDERS[change](binding, feed_of(session)["x"])
     binding.bind_cpu_input("x", feed_of(session)["x"])
     session.run_with_iobinding(binding)

@@ -1,6 +1,6 @@
-"""Whatever goes wrong in the runtime: accepted work is delivered or failed, and the session serves on.
+"""Failures of the runtime: accepted work is delivered or failed, and the session stays usable.
 
-The simulated NPU is told what to do wrong (``docs/reference/simulator.md``), and every way to run meets it.
+The simulated NPU injects the faults (``docs/reference/simulator.md``), and every way to run meets them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ CALLS = (
 
 
 def name_of(call: Call) -> str:
-    """For the report of the tests."""
+    """Return the name for the report of the tests."""
     return f"{call.name}#{call.second}-{call.io_mode}"
 
 
@@ -57,7 +57,7 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 def check_failure(outcome: Outcome, expected: type[RknnError], code: int, call: str) -> None:
-    """That it is the right exception, or (a callback's) the right text."""
+    """Check that it is the right exception, or (a callback's) the right text."""
     if isinstance(outcome, str):
         given_up = f"run_timeout_ms=50 allows, and was given up: {call} did not return (RKNN_ERR_"
         assert outcome.startswith(f"{call} failed: RKNN_ERR_") or given_up in outcome
@@ -69,7 +69,7 @@ def check_failure(outcome: Outcome, expected: type[RknnError], code: int, call: 
 
 
 def check_one_failure(outcomes: list[Outcome], number: int, expected: type[RknnError], code: int, call: str) -> None:
-    """That the task of that number failed, and only that one."""
+    """Check that the task of that number failed, and only that one."""
     if len(outcomes) == 1:  # a batch
         assert f"sample {number} of 9 (counted from 0)" in str(outcomes[0])
         outcomes = [[np.zeros(1)] for _ in range(number)] + outcomes
@@ -81,12 +81,12 @@ def check_one_failure(outcomes: list[Outcome], number: int, expected: type[RknnE
 
 
 def failed(outcomes: list[Outcome]) -> list[Outcome]:
-    """Those that are no results."""
+    """Return the outcomes that are errors."""
     return [outcome for outcome in outcomes if not isinstance(outcome, list)]
 
 
 def check_all_delivered(outcomes: list[Outcome], count: int) -> None:
-    """That none failed."""
+    """Check that none failed."""
     assert [type(outcome) for outcome in outcomes] == [list] * count
 
 
@@ -98,7 +98,7 @@ def check_all_delivered(outcomes: list[Outcome], count: int) -> None:
 def test_one_failing_call_fails_its_own_task_and_no_other(
     open_session: OpenSession, way: Way, call: Call, code: int, expected: type[RknnError]
 ) -> None:
-    """Task 4 is the second one of core 1; the exception says which call returned what."""
+    """Task 4 is the second one of core 1; the exception names the call and its return code."""
     session = open_session(
         simulator={"compute": "off", "fault": f"{call.name}@core1#{call.second}:fail={code}"},
         schedule=[0, 1, 2],
@@ -112,7 +112,7 @@ def test_one_failing_call_fails_its_own_task_and_no_other(
 
 
 def test_a_core_that_always_fails_does_not_stop_the_others(open_session: OpenSession, way: Way) -> None:
-    """Its tasks fail, each of them, and those of the others are delivered."""
+    """Each of its tasks fails, and those of the others are delivered."""
     session = open_session(simulator="compute=off,fault=rknn_run@core1:fail=-1", schedule=[0, 1, 2], max_queue_size=20)
     failures = failed(way(session, feed_of(session), 9))
     assert len(failures) == (1 if way is WAYS["batch"] else 3)
@@ -136,7 +136,7 @@ def test_several_faults_are_given_as_a_list(open_session: OpenSession) -> None:
     assert codes == [0, -1, -2, 0]
 
 
-def test_a_code_that_nobody_knows_is_an_error_all_the_same(open_session: OpenSession) -> None:
+def test_an_unknown_code_is_still_an_error(open_session: OpenSession) -> None:
     """A newer runtime may have codes that this package has no name for."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:fail=-77", schedule=0)
     with pytest.raises(RknnError, match=r"rknn_run failed: RKNN_ERR_UNKNOWN \(-77\)") as caught:
@@ -144,8 +144,8 @@ def test_a_code_that_nobody_knows_is_an_error_all_the_same(open_session: OpenSes
     assert (caught.value.code, caught.value.symbol) == (-77, "RKNN_ERR_UNKNOWN")
 
 
-def test_a_dynamic_model_whose_shapes_are_refused_fails_that_task_alone(open_session: OpenSession, way: Way) -> None:
-    """The call in front of the three others; what was refused is tried again."""
+def test_refused_shapes_of_a_dynamic_model_only_fail_that_task(open_session: OpenSession, way: Way) -> None:
+    """This call precedes the three others; it is retried for the next task."""
     if way is WAYS["batch"]:
         pytest.skip("the samples of a batch have one shape")
     session = open_session(
@@ -158,7 +158,7 @@ def test_a_dynamic_model_whose_shapes_are_refused_fails_that_task_alone(open_ses
 
 @pytest.mark.parametrize("call", CALLS, ids=name_of)
 def test_a_delayed_call_is_only_late(open_session: OpenSession, way: Way, call: Call) -> None:
-    """Nothing is lost, nothing overtakes where an order is promised."""
+    """Nothing is lost, and nothing overtakes if an order is promised."""
     session = open_session(
         simulator=f"compute=off,fault={call.name}@core1#{call.second}:delay=30000",
         schedule=[0, 1, 2],
@@ -169,10 +169,10 @@ def test_a_delayed_call_is_only_late(open_session: OpenSession, way: Way, call: 
 
 
 @pytest.mark.parametrize("call", CALLS, ids=name_of)
-def test_a_hang_is_ended_by_the_time_limit_and_its_worker_is_replaced(
+def test_the_time_limit_ends_a_hang_and_replaces_its_worker(
     open_session: OpenSession, way: Way, call: Call, release_hangs: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The task fails, the core has a new worker, and what hung is given back when it comes back."""
+    """The task fails, the core has a new worker, and the hanging context is destroyed when its call returns."""
     session = open_session(
         simulator=f"compute=off,fault={call.name}@core1#{call.second}:hang",
         schedule=[0, 1, 2],
@@ -189,10 +189,10 @@ def test_a_hang_is_ended_by_the_time_limit_and_its_worker_is_replaced(
     assert not any("lost" in record.message for record in caplog.records)
 
 
-def test_a_hang_for_ever_does_not_keep_the_session_from_ending(
+def test_the_session_ends_although_a_call_hangs_for_ever(
     open_session: OpenSession, release_hangs: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After a second its thread and its context are left behind, and the log says so."""
+    """After a second its thread and its context are abandoned, and the log says so."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:hang", schedule=0, run_timeout_ms=20)
     with pytest.raises(RknnTimeoutError):
         session.run(None, feed_of(session))
@@ -203,10 +203,10 @@ def test_a_hang_for_ever_does_not_keep_the_session_from_ending(
     release_hangs()
 
 
-def test_a_worker_without_a_successor_leaves_the_other_cores_at_work(
+def test_the_other_cores_go_on_if_a_worker_cannot_be_replaced(
     open_session: OpenSession, way: Way, release_hangs: Callable[[], None]
 ) -> None:
-    """What was queued for it fails with words; those that come later go to the cores that are left."""
+    """Its queued tasks fail with a clear error; later ones go to the remaining cores."""
     session = open_session(
         simulator={"compute": "off", "fault": ["rknn_run@core1#1:hang", "rknn_init#2:fail=-4"]},
         schedule=[0, 1, 2],
@@ -226,10 +226,10 @@ def test_a_worker_without_a_successor_leaves_the_other_cores_at_work(
 
 
 @pytest.mark.parametrize("fault", ["rknn_init#2:hang", "rknn_set_core_mask#4:hang"])
-def test_a_replacement_that_hangs_too_keeps_nobody_waiting(
+def test_a_replacement_that_hangs_too_keeps_no_one_waiting(
     open_session: OpenSession, way: Way, fault: str, release_hangs: Callable[[], None]
 ) -> None:
-    """A runtime that is not well may not even load: what the other cores finish is delivered, and the session ends."""
+    """A faulty runtime may not even load: the results of the other cores are delivered, and the session ends."""
     session = open_session(
         simulator={"compute": "off", "fault": ["rknn_run#2:hang", fault]},
         schedule=[0, 1, 2],
@@ -250,11 +250,11 @@ def join_replacements() -> None:
             thread.join(60)
 
 
-def test_a_replacement_that_arrives_after_the_end_is_given_back(
+def test_destroys_a_replacement_that_arrives_after_the_end(
     open_session: OpenSession, living_contexts: Callable[[], int], release_hangs: Callable[[], None]
 ) -> None:
-    """Nobody needs it any more, and nobody else could destroy it."""
-    join_replacements()  # of other tests, which may still be giving theirs back
+    """No one needs it any more, and no one else could destroy it."""
+    join_replacements()  # of other tests, which may still be destroying theirs
     before = living_contexts()
     session = open_session(
         simulator={"compute": "off", "fault": ["rknn_run#1:delay=200000", "rknn_init#2:hang"]},
@@ -270,10 +270,8 @@ def test_a_replacement_that_arrives_after_the_end_is_given_back(
     assert living_contexts() == before
 
 
-def test_losing_the_device_fails_what_runs_with_words_and_later_sessions_work(
-    open_session: OpenSession, way: Way
-) -> None:
-    """Everything accepted is answered; the exception says what to do, and doing it helps."""
+def test_losing_the_device_fails_running_tasks_but_no_later_session(open_session: OpenSession, way: Way) -> None:
+    """Every accepted task is answered; the exception says what to do, and doing it helps."""
     session = open_session(simulator="fault=rknn_run#5:lose", schedule=[0, 1, 2], max_queue_size=20)
     feed = feed_of(session)
     outcomes = way(session, feed, 9)
@@ -301,14 +299,14 @@ def test_losing_the_device_fails_what_runs_with_words_and_later_sessions_work(
         *(({"io_mode": "copy"}, f"rknn_query#{number}:fail=-5", RknnError) for number in (1, 2, 3, 4, 5, 6)),
     ],
 )
-def test_a_constructor_that_fails_gives_every_context_back(
+def test_a_constructor_that_fails_destroys_every_context(
     data: Path,
     living_contexts: Callable[[], int],
     options: dict[str, Any],
     fault: str,
     expected: type[RknnError],
 ) -> None:
-    """Whichever call fails, with whatever was made before it; and no thread stays."""
+    """Any call may fail, with any number of contexts made before it; and no thread stays."""
     given = make_provider_options(
         runtime_library="simulator",
         schedule=[0, 1, 2],
@@ -333,10 +331,10 @@ def test_a_constructor_that_fails_gives_every_context_back(
         *(f"rknn_set_io_mem#{number}:fail=-1" for number in (1, 2)),
     ],
 )
-def test_direct_io_that_cannot_be_set_up_is_no_failure(
+def test_copies_if_direct_io_cannot_be_set_up(
     open_session: OpenSession, living_contexts: Callable[[], int], way: Way, fault: str
 ) -> None:
-    """Whichever call of its fails, tensors are copied; who insists on it gets the reason."""
+    """Any of its calls may fail; a caller who insists on it gets the reason."""
     before = living_contexts()
     session = open_session(simulator={"compute": "off", "fault": fault}, schedule=[0, 1, 2], max_queue_size=20)
     check_all_delivered(way(session, feed_of(session), 9), 9)
@@ -346,8 +344,8 @@ def test_direct_io_that_cannot_be_set_up_is_no_failure(
     assert living_contexts() == before
 
 
-def test_a_destroy_that_fails_hurts_nobody(open_session: OpenSession, living_contexts: Callable[[], int]) -> None:
-    """There is nothing that a program could do about it; the other contexts are given back."""
+def test_a_failing_destroy_does_no_harm(open_session: OpenSession, living_contexts: Callable[[], int]) -> None:
+    """A program could do nothing about it; the other contexts are destroyed."""
     before = living_contexts()
     session = open_session(simulator="compute=off,fault=rknn_destroy#2:fail=-1", schedule=[0, 1, 2])
     session.run(None, feed_of(session))
@@ -365,17 +363,17 @@ def test_a_destroy_that_fails_hurts_nobody(open_session: OpenSession, living_con
         ("soc=rk3588,fault=rknn_run:lose,compute=off", "with compute=off there is none"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused_in_words(
+def test_refuses_meaningless_settings_with_a_clear_error(
     open_session: OpenSession, simulator: Any, reason: str
 ) -> None:
-    """Before anything runs, and never ignored."""
+    """They are refused before anything runs, and never ignored."""
     with pytest.raises(RknnError) as caught:
         open_session(simulator=simulator)
     assert reason in str(caught.value)
 
 
-def test_settings_for_a_core_that_the_soc_lacks_are_refused_in_words(open_session: OpenSession) -> None:
-    """Where they were silently ignored, an experiment measured something else than it said."""
+def test_refuses_settings_for_a_core_that_the_soc_lacks(open_session: OpenSession) -> None:
+    """If they were silently ignored, an experiment would measure something else than it said."""
     for setting in ("slowdown=1:10", "fault=rknn_run@core1:hang"):
         with pytest.raises(RknnError, match=r"names core 1, but rk3562 has only core 0"):
             open_session("rk3562_conv_int8", simulator=f"compute=off,{setting}")

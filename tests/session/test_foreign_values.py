@@ -14,12 +14,12 @@ from ez_rknn_async import OrtValue, RknnTypeError, RknnValueError
 
 from .conftest import OpenSession, feed_of
 
-# A few numbers whose lower halves are zero in float32, as those of bfloat16 are.
+# Numbers whose lower halves are zero in float32, like all numbers of bfloat16.
 EXACT = np.array([[0.0, 1.0, -2.5], [3.140625, 1e30, -1e-30]], np.float32).astype(ml_dtypes.bfloat16)
 
 
 class Producer:
-    """A tensor of another library that shares its memory through DLPack alone, as PyTorch's bfloat16 ones can."""
+    """A tensor of another library that shares its memory through DLPack alone, like PyTorch's bfloat16 ones."""
 
     def __init__(self, bits: Any) -> None:
         self._value = onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(bits, 16)
@@ -32,7 +32,7 @@ class Producer:
 
 
 class Texts:
-    """What a value of texts says of itself; ONNX Runtime makes none of an array."""
+    """The attributes of a value of texts; ONNX Runtime makes none of an array."""
 
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
@@ -51,7 +51,7 @@ class Texts:
 
 
 def test_onnx_runtimes_own_values_bind_as_inputs_and_outputs(open_session: OpenSession) -> None:
-    """Inputs are read where they are, and outputs written there."""
+    """Inputs are read and outputs written in their own memory."""
     session = open_session(simulator=None)
     feed = feed_of(session)
     (expected,) = session.run(None, feed)
@@ -64,7 +64,7 @@ def test_onnx_runtimes_own_values_bind_as_inputs_and_outputs(open_session: OpenS
     assert np.array_equal(result.numpy(), expected)
     (output,) = binding.get_outputs()
     assert output.data_ptr() == result.data_ptr()
-    # What the value holds at the time of a run is what counts.
+    # The value's content at the time of a run counts.
     given.update_inplace(np.zeros_like(feed["x"]))
     session.run_with_iobinding(binding)
     assert not np.array_equal(result.numpy(), expected)
@@ -81,8 +81,8 @@ def test_a_bound_value_of_onnx_runtime_lives_as_long_as_the_binding(open_session
     assert np.array_equal(output, session.run(None, feed)[0])
 
 
-def test_run_with_ort_values_takes_onnx_runtimes_own(open_session: OpenSession) -> None:
-    """As run() does."""
+def test_run_with_ort_values_takes_values_of_onnx_runtime(open_session: OpenSession) -> None:
+    """run() does too."""
     session = open_session(simulator=None)
     feed = feed_of(session)
     (output,) = session.run_with_ort_values(None, {"x": onnxruntime.OrtValue.ortvalue_from_numpy(feed["x"])})
@@ -90,7 +90,7 @@ def test_run_with_ort_values_takes_onnx_runtimes_own(open_session: OpenSession) 
 
 
 @pytest.mark.parametrize("value", [np.zeros((1, 3, 16, 16), np.float32), {"x": 1}, None])
-def test_what_is_no_value_is_refused_by_the_methods_name(open_session: OpenSession, value: Any) -> None:
+def test_refuses_by_the_methods_name_an_argument_that_is_not_a_value(open_session: OpenSession, value: Any) -> None:
     """An array is bound with bind_cpu_input."""
     binding = open_session().io_binding()
     for bind, name in ((binding.bind_ortvalue_input, "x"), (binding.bind_ortvalue_output, "y")):
@@ -98,8 +98,8 @@ def test_what_is_no_value_is_refused_by_the_methods_name(open_session: OpenSessi
             bind(name, value)
 
 
-def test_values_that_nothing_here_can_read_or_write_are_refused(open_session: OpenSession) -> None:
-    """Outputs of bfloat16, texts, and what is on another device."""
+def test_refuses_values_that_cannot_be_read_or_written_here(open_session: OpenSession) -> None:
+    """Examples are outputs of bfloat16, texts, and values on another device."""
     binding = open_session().io_binding()
     bits = np.zeros((1, 8, 16, 16), np.uint16)
     with pytest.raises(RknnTypeError, match="bfloat16; make one of float32"):
@@ -111,7 +111,7 @@ def test_values_that_nothing_here_can_read_or_write_are_refused(open_session: Op
 
 
 def bfloat16_of(kind: str, array: Any) -> Any:
-    """The array's numbers in bfloat16, held by something else."""
+    """Return the array's numbers in bfloat16, held by another library's object."""
     numbers = array.astype(ml_dtypes.bfloat16)
     bits = numbers.view(np.uint16)
     return {
@@ -129,7 +129,7 @@ KINDS = ["an array", "a view", "ONNX Runtime's value", "DLPack", "our value", "o
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("model", ["tiny_conv_int8", "tiny_conv_fp16"])
-def test_numbers_of_bfloat16_are_taken_as_they_are(open_session: OpenSession, kind: str, model: str) -> None:
+def test_takes_numbers_of_bfloat16(open_session: OpenSession, kind: str, model: str) -> None:
     """float32 holds each of them exactly, so nothing is lost."""
     session = open_session(model, simulator=None)
     feed = feed_of(session)
@@ -148,14 +148,14 @@ def test_numbers_of_bfloat16_are_taken_as_they_are(open_session: OpenSession, ki
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_number_of_bfloat16_arrives_unchanged(kind: str) -> None:
-    """Large, small, negative, and in any memory layout."""
+    """They are large, small or negative, and in any memory layout."""
     given = np.asarray(OrtValue.ortvalue_from_numpy(bfloat16_of(kind, EXACT)).numpy())
     assert given.dtype == np.float32
     assert np.array_equal(given, EXACT.astype(np.float32))
 
 
-def test_a_value_on_the_npu_is_updated_with_bfloat16(open_session: OpenSession) -> None:
-    """As with any other real type."""
+def test_bfloat16_updates_a_value_on_the_npu(open_session: OpenSession) -> None:
+    """Any other real type does too."""
     session = open_session(simulator=None)
     value = OrtValue.ortvalue_from_shape_and_type([1, 3, 16, 16], None, "rknpu2", 0, name="x", session=session)
     numbers = feed_of(session)["x"].astype(ml_dtypes.bfloat16)
@@ -170,8 +170,8 @@ def test_an_empty_tensor_of_bfloat16_is_empty() -> None:
     assert OrtValue.from_dlpack(Producer(np.zeros((0, 3), np.uint16))).shape() == [0, 3]
 
 
-def test_memory_of_bfloat16_is_refused_with_a_type_that_is_possible(open_session: OpenSession) -> None:
-    """Whether or not another package has told numpy of it."""
+def test_refuses_memory_of_bfloat16_and_names_a_possible_type(open_session: OpenSession) -> None:
+    """It makes no difference if another package has told numpy of it."""
     binding = open_session().io_binding()
     for element_type in (16, "bfloat16", "tensor(bfloat16)", ml_dtypes.bfloat16):
         with pytest.raises(RknnValueError, match="bfloat16 is no type of numpy; use float32"):

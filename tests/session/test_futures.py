@@ -1,4 +1,4 @@
-"""submit(): futures that behave as the standard library says."""
+"""submit(): futures that follow the standard library."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .conftest import OpenSession, feed_of
 BUSY = "compute=off,timing=fixed:300000"
 
 
-def test_a_future_gives_what_run_gives(open_session: OpenSession) -> None:
-    """The same numbers, whichever way they come."""
+def test_a_futures_result_equals_that_of_run(open_session: OpenSession) -> None:
+    """They are the same numbers in every way."""
     session = open_session("two_inputs_int8", simulator="compute=on")
     feed = feed_of(session)
     expected = session.run(None, feed)
@@ -29,8 +29,8 @@ def test_a_future_gives_what_run_gives(open_session: OpenSession) -> None:
     assert np.array_equal(session.submit(feed, [second]).result(60)[0], expected[1])
 
 
-def test_a_future_knows_the_number_of_its_task(open_session: OpenSession) -> None:
-    """By which profiles know it, and which says the core; run() and callbacks are counted too."""
+def test_a_future_knows_its_tasks_number(open_session: OpenSession) -> None:
+    """Profiles use it, and it determines the core; run() and callbacks are counted too."""
     session = open_session(schedule=[0, 1, 2])
     futures = [session.submit(feed_of(session)) for _ in range(3)]
     session.run(None, feed_of(session))
@@ -39,11 +39,11 @@ def test_a_future_knows_the_number_of_its_task(open_session: OpenSession) -> Non
 
 
 def test_a_future_that_has_ended_does_not_keep_its_inputs(open_session: OpenSession) -> None:
-    """Who keeps futures keeps the outputs; the private copies of the inputs would soon be all of the memory."""
+    """A caller keeps futures for their outputs; private copies of the inputs would soon fill the memory."""
     session = open_session("snippet", simulator="compute=off")
     feed = feed_of(session)
     frame = sum(array.nbytes for array in feed.values())
-    futures = [session.submit(feed) for _ in range(4)]  # whatever is made once is made now
+    futures = [session.submit(feed) for _ in range(4)]  # warm up everything that is created once
     concurrent.futures.wait(futures)
     tracemalloc.start()
     try:
@@ -64,7 +64,7 @@ def test_wait_and_as_completed_understand_the_futures(open_session: OpenSession)
 
 
 def test_a_queued_future_can_be_cancelled_and_its_task_does_not_run(open_session: OpenSession) -> None:
-    """The first is with its worker already; the second is withdrawn."""
+    """A worker has the first task already; the second is withdrawn."""
     session = open_session(simulator=BUSY, schedule=0)
     running, queued = session.submit(feed_of(session)), session.submit(feed_of(session))
     told: list[Any] = []
@@ -84,7 +84,7 @@ def test_a_queued_future_can_be_cancelled_and_its_task_does_not_run(open_session
 
 
 def test_a_running_future_cannot_be_cancelled(open_session: OpenSession) -> None:
-    """The NPU cannot be called back."""
+    """The NPU cannot be interrupted."""
     session = open_session(simulator=BUSY, schedule=0)
     future = session.submit(feed_of(session))
     while session.stats.cores["0"].running == 0:
@@ -93,7 +93,7 @@ def test_a_running_future_cannot_be_cancelled(open_session: OpenSession) -> None
     assert len(future.result(60)) == 1
 
 
-def test_futures_do_not_wait_for_callbacks_before_them(open_session: OpenSession) -> None:
+def test_futures_do_not_wait_for_earlier_callbacks(open_session: OpenSession) -> None:
     """Only run_async promises an order."""
     session = open_session(schedule=[0, 1], simulator="compute=off,timing=fixed:1000,slowdown=0:300")
     order: list[str] = []
@@ -106,7 +106,7 @@ def test_futures_do_not_wait_for_callbacks_before_them(open_session: OpenSession
     assert order == ["core 1", "core 0"]
 
 
-def test_a_full_queue_refuses_within_the_timeout_given(open_session: OpenSession) -> None:
+def test_a_full_queue_refuses_within_the_given_timeout(open_session: OpenSession) -> None:
     """timeout=0 asks without waiting."""
     session = open_session(simulator=BUSY, schedule=0, max_queue_size=1)
     futures = [session.submit(feed_of(session)) for _ in range(2)]
@@ -117,7 +117,7 @@ def test_a_full_queue_refuses_within_the_timeout_given(open_session: OpenSession
     assert concurrent.futures.wait(futures, timeout=60).not_done == set()
 
 
-def test_a_wrong_feed_is_refused_at_once(open_session: OpenSession) -> None:
-    """Not later, in the future, where the stack that made it is gone."""
+def test_refuses_a_wrong_feed_at_once(open_session: OpenSession) -> None:
+    """Later, in the future, the stack of the caller would be gone."""
     with pytest.raises(ValueError, match="lacks input"):
         open_session().submit({})

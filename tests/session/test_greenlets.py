@@ -1,4 +1,4 @@
-"""Programs whose threads are greenlets: gevent and eventlet. Each is a process, for the patch cannot be taken back."""
+"""Programs whose threads are greenlets: gevent and eventlet. Each is a process, as the patch cannot be undone."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PROGRAM = Path(__file__).with_name("greenlet_program.py")
 
 @pytest.fixture(params=["gevent", "eventlet"])
 def framework(request: pytest.FixtureRequest) -> str:
-    """Each that is installed."""
+    """Each installed framework."""
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed")
     return str(request.param)
 
 
 def printed_by(framework: str, case: str, data: Path) -> list[str]:
-    """What the program prints, which ends within a time."""
+    """Return the output of the program, which must end in time."""
     done = subprocess.run(
         [sys.executable, str(PROGRAM), framework, case, str(data / "tiny_conv_int8.rknn")],
         capture_output=True,
@@ -36,11 +36,11 @@ def printed_by(framework: str, case: str, data: Path) -> list[str]:
 
 @pytest.mark.parametrize("case", ["ways", "imported before", "others go on", "callbacks", "limits", "pool", "late"])
 def test_greenlets_run_inferences_in_every_way(framework: str, case: str, data: Path) -> None:
-    """With the right numbers, and in the order that is promised; see the cases of the program."""
+    """Results are right, and in the promised order; see the cases of the program."""
     assert printed_by(framework, case, data) == ["fine"]
 
 
-def test_greenlets_are_owed_what_was_accepted(framework: str, data: Path) -> None:
-    """At the end of a program that does not close its session."""
+def test_greenlets_get_accepted_work_at_the_programs_end(framework: str, data: Path) -> None:
+    """The program does not close its session."""
     delivered = [f"delivered {number} " for number in range(6)]
     assert sorted(printed_by(framework, "exit", data)) == sorted([*delivered, "fine"])

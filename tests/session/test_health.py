@@ -1,4 +1,4 @@
-"""A device that fails, hangs or is lost: ``health`` says so, and ``reset()`` brings the same session back."""
+"""A device that fails, hangs or is lost: ``health`` reports it, and ``reset()`` restores the same session."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from .ways import WAYS
 
 
 def states(session: InferenceSession) -> dict[str, str]:
-    """By cores; the sessions here have one worker for each."""
+    """Return the states by core; the sessions here have one worker for each."""
     return {worker.cores: worker.state for worker in session.health.workers}
 
 
-def test_a_session_that_works_is_well(open_session: OpenSession) -> None:
-    """Before its first inference and after it; every worker is listed."""
+def test_a_working_session_is_healthy(open_session: OpenSession) -> None:
+    """It is before its first inference and after it; every worker is listed."""
     session = open_session(schedule=[0, 2], threads_per_core=2)
     for _ in range(2):
         assert session.health.ok
@@ -45,7 +45,7 @@ def test_a_session_that_works_is_well(open_session: OpenSession) -> None:
 
 
 def test_a_closed_session_has_no_workers(open_session: OpenSession) -> None:
-    """It is neither well nor serving, and stays closed."""
+    """It is neither healthy nor serving, and stays closed."""
     session = open_session()
     session.close()
     assert session.health.workers == ()
@@ -55,8 +55,8 @@ def test_a_closed_session_has_no_workers(open_session: OpenSession) -> None:
         session.reset()
 
 
-def test_a_failure_is_told_until_the_next_success(open_session: OpenSession) -> None:
-    """With the exception that it raised, of the worker that had it."""
+def test_reports_a_failure_until_the_next_success(open_session: OpenSession) -> None:
+    """The worker that failed shows the exception that it raised."""
     session = open_session(simulator="compute=off,fault=rknn_run@core1#1:fail=-1", schedule=[0, 1])
     feed = feed_of(session)
     session.run(None, feed)
@@ -73,8 +73,8 @@ def test_a_failure_is_told_until_the_next_success(open_session: OpenSession) -> 
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
-def test_a_session_that_lost_its_device_is_brought_back(open_session: OpenSession, way: str) -> None:
-    """Whatever was accepted fails in words; after reset() every way to run gives the same numbers as before."""
+def test_reset_restores_a_session_that_lost_its_device(open_session: OpenSession, way: str) -> None:
+    """Accepted tasks fail with a clear error; after reset() every way to run gives the same numbers as before."""
     session = open_session(simulator="", schedule=[0, 1, 2], max_queue_size=20)
     feed = feed_of(session)
     (expected,) = session.run(None, feed)
@@ -95,8 +95,8 @@ def test_a_session_that_lost_its_device_is_brought_back(open_session: OpenSessio
         assert np.array_equal(outcome[0], expected)
 
 
-def test_work_that_is_under_way_when_it_is_reset_is_answered(open_session: OpenSession) -> None:
-    """Failed by the contexts that accepted it, while what comes later is served by the fresh ones."""
+def test_answers_work_that_is_under_way_at_a_reset(open_session: OpenSession) -> None:
+    """The contexts that accepted it fail it, while the fresh ones serve later tasks."""
     session = open_session(simulator="", schedule=[0, 1], max_queue_size=50)
     feed = feed_of(session)
     session.run(None, feed)
@@ -110,8 +110,8 @@ def test_work_that_is_under_way_when_it_is_reset_is_answered(open_session: OpenS
     assert len(session.run(None, feed)) == 1
 
 
-def test_bindings_and_values_come_back_with_the_device(open_session: OpenSession) -> None:
-    """What is bound stays bound."""
+def test_bindings_and_values_survive_the_loss_of_the_device(open_session: OpenSession) -> None:
+    """Bound values stay bound."""
     session = open_session(simulator="", schedule=[0, 1])
     feed = feed_of(session)
     (expected,) = session.run(None, feed)
@@ -126,10 +126,10 @@ def test_bindings_and_values_come_back_with_the_device(open_session: OpenSession
         assert np.array_equal(binding.get_outputs()[0].numpy(), expected)
 
 
-def test_a_device_that_does_not_answer_yet_leaves_the_session_as_it_is(
+def test_a_failed_reset_leaves_the_session_unchanged(
     open_session: OpenSession, living_contexts: Callable[[], int]
 ) -> None:
-    """reset() says what the runtime said, and may be called again until it works."""
+    """reset() passes the runtime's error on, and may be retried until it works."""
     faults = [f"rknn_init#{number}:fail=-3" for number in (2, 3)]
     session = open_session(simulator={"compute": "off", "fault": faults, "counter": "not yet"})
     feed, before = feed_of(session), living_contexts()
@@ -145,7 +145,7 @@ def test_a_device_that_does_not_answer_yet_leaves_the_session_as_it_is(
 
 
 def hanging_on_core_1(open_session: OpenSession, then: str, counter: str) -> tuple[InferenceSession, dict[str, Any]]:
-    """A session on two cores, the second of which has just hung; ``then`` is what becomes of its next context."""
+    """A session on two cores, the second of which has just hung; ``then`` is the fault of its next context."""
     faults = ["rknn_run@core1#1:hang", f"rknn_init#2:{then}"]
     session = open_session(
         simulator={"compute": "off", "fault": faults, "counter": counter}, schedule=[0, 1], run_timeout_ms=50
@@ -160,7 +160,7 @@ def hanging_on_core_1(open_session: OpenSession, then: str, counter: str) -> tup
 def test_a_worker_that_hangs_is_set_aside_until_it_is_replaced(
     open_session: OpenSession, calls_of: Callable[[str], int], release_hangs: Callable[[], None]
 ) -> None:
-    """The watchdog does that by itself; health shows how far it is."""
+    """The watchdog does that by itself; health shows its progress."""
     loaded = calls_of("rknn_init")
     session, feed = hanging_on_core_1(open_session, "hang", "set aside")
     wait_until(lambda: calls_of("rknn_init") > loaded + 1)
@@ -172,10 +172,10 @@ def test_a_worker_that_hangs_is_set_aside_until_it_is_replaced(
     assert [len(session.run(None, feed)) for _ in range(4)] == [1] * 4
 
 
-def test_a_lost_worker_is_brought_back(
+def test_reset_restores_a_lost_worker(
     open_session: OpenSession, runs_by_core: Callable[[], list[int]], release_hangs: Callable[[], None]
 ) -> None:
-    """One that hangs, and for which the runtime had no memory left; the other core served meanwhile."""
+    """It hung, and the runtime had no memory left to replace it; the other core served meanwhile."""
     session, feed = hanging_on_core_1(open_session, "fail=-4", "lost")
     wait_until(lambda: states(session)["1"] == "lost")
     for _ in range(4):
@@ -190,10 +190,10 @@ def test_a_lost_worker_is_brought_back(
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
-def test_a_session_without_any_worker_says_what_to_do_and_that_helps(
+def test_the_error_without_any_worker_says_what_to_do(
     open_session: OpenSession, way: str, release_hangs: Callable[[], None]
 ) -> None:
-    """It is not closed: the device was lost under it."""
+    """The session is not closed: its device was lost."""
     session = open_session(
         simulator={
             "compute": "off",
@@ -220,7 +220,7 @@ def test_a_session_without_any_worker_says_what_to_do_and_that_helps(
         assert isinstance(outcome, list)
 
 
-def test_a_session_with_borrowed_weights_comes_back_after_its_master(data: Path) -> None:
+def test_resets_a_session_with_borrowed_weights_after_its_master(data: Path) -> None:
     """Its fresh contexts use the weights of the master's fresh ones."""
     options = make_provider_options(runtime_library="simulator")
     with (
@@ -244,7 +244,7 @@ def test_a_session_with_borrowed_weights_comes_back_after_its_master(data: Path)
 
 
 def test_callers_do_not_notice_a_reset(open_session: OpenSession) -> None:
-    """It may be called at any time, by a watch on a thread of its own."""
+    """A watching thread may call it at any time."""
     session = open_session(schedule=[0, 1])
     feed, stop = feed_of(session), threading.Event()
 
@@ -264,7 +264,7 @@ def test_callers_do_not_notice_a_reset(open_session: OpenSession) -> None:
 
 
 def test_a_callback_may_reset_the_session(open_session: OpenSession) -> None:
-    """Who is told of the loss may act on it at once: the call does not wait for its own thread."""
+    """A callback that learns of the loss may act at once: the call does not wait for its own thread."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:fail=-3,counter=in a callback")
     collector, feed = Collector(2), feed_of(session)
 
@@ -283,8 +283,8 @@ def test_a_callback_may_reset_the_session(open_session: OpenSession) -> None:
     assert session.health.ok
 
 
-def test_nothing_is_left_behind(open_session: OpenSession, living_contexts: Callable[[], int]) -> None:
-    """Contexts, threads and descriptors: a service may recover for years."""
+def test_resets_leave_nothing_behind(open_session: OpenSession, living_contexts: Callable[[], int]) -> None:
+    """A service may recover for years without leaking contexts, threads or descriptors."""
     session = open_session(schedule=[0, 1, 2])
     feed = feed_of(session)
 
@@ -303,7 +303,7 @@ def test_nothing_is_left_behind(open_session: OpenSession, living_contexts: Call
     wait_until(lambda: resources() == before)
 
 
-def test_a_forked_child_is_told(open_session: OpenSession) -> None:
+def test_health_in_a_forked_child_is_an_error(open_session: OpenSession) -> None:
     """The workers are its parent's."""
     session = open_session()
     session._deployment.executor._pid = -1  # as seen from another process
@@ -312,8 +312,8 @@ def test_a_forked_child_is_told(open_session: OpenSession) -> None:
     session._deployment.executor._pid = os.getpid()
 
 
-def test_a_service_watches_its_session_as_the_documentation_says(open_session: OpenSession) -> None:
-    """The loop of docs/how-to/recover.md, with a device that answers again at the third attempt."""
+def test_the_documented_loop_watches_a_session(open_session: OpenSession) -> None:
+    """It is the loop of docs/how-to/recover.md, with a device that answers again at the third attempt."""
     faults: list[Any] = [f"rknn_init#{number}:fail=-3" for number in (2, 3)]
     session = open_session(
         simulator={"compute": "off", "fault": ["rknn_run#1:fail=-3", *faults], "counter": "a service"}

@@ -1,4 +1,4 @@
-"""What a session keeps of its model: nothing, if it was given a path, and otherwise the bytes without a copy."""
+"""Host memory that a session uses for its model: none for a path, otherwise the bytes without a copy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPTIONS: list[dict[str, Any]] = [{"schedule": [0, 1]}, {"schedule": [0, 1], "dis
 
 @pytest.fixture
 def large(tmp_path: Path) -> Path:
-    """A model with so much behind it that a copy of the file cannot be overlooked; on the disk it takes no place."""
+    """A model with enough bytes behind it that a copy of the file shows; the file is sparse."""
     path = tmp_path / "large.rknn"
     shutil.copyfile(SMALL, path)
     os.truncate(path, FILE_SIZE)
@@ -34,14 +34,14 @@ def large(tmp_path: Path) -> Path:
 
 
 def status(field: str) -> int:
-    """A number of bytes that the kernel has about this process."""
+    """Return a number of bytes that the kernel reports for this process."""
     (kibibytes,) = re.findall(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     return int(kibibytes) << 10
 
 
-def forget_the_peak() -> int:
-    """Make VmHWM, the most that was ever resident, begin anew; what is resident now."""
-    open_session(SMALL).close()  # what the first session of a process needs besides
+def reset_peak() -> int:
+    """Reset VmHWM, the peak of resident memory; return what is resident now."""
+    open_session(SMALL).close()  # memory that only the first session of a process needs
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     return status("VmRSS")
@@ -56,9 +56,9 @@ def open_session(model: Any, **options: Any) -> InferenceSession:
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["dup", "init"])
-def test_a_file_is_mapped_and_not_read_and_not_kept(large: Path, options: dict[str, Any]) -> None:
-    """At no time is as much as half of it resident; once the session is open it is neither mapped nor held open."""
-    before = forget_the_peak()
+def test_maps_a_file_without_reading_or_keeping_it(large: Path, options: dict[str, Any]) -> None:
+    """Never is as much as half of it resident; once the session is open it is neither mapped nor held open."""
+    before = reset_peak()
     with open_session(large, **options):
         assert status("VmHWM") - before < FILE_SIZE // 2
         gc.collect()
@@ -68,18 +68,18 @@ def test_a_file_is_mapped_and_not_read_and_not_kept(large: Path, options: dict[s
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=["dup", "init"])
-def test_bytes_are_not_copied(large: Path, options: dict[str, Any]) -> None:
+def test_does_not_copy_bytes(large: Path, options: dict[str, Any]) -> None:
     """They are the caller's; every context is loaded from them."""
     content = np.fromfile(large, np.uint8).tobytes()
-    before = forget_the_peak()
+    before = reset_peak()
     with open_session(content, **options):
         assert status("VmHWM") - before < FILE_SIZE // 2
 
 
-def test_an_array_that_may_change_is_copied_once(large: Path) -> None:
-    """The caller's may be changed and let go of; the session has the content, and no more than that."""
+def test_copies_a_mutable_array_once(large: Path) -> None:
+    """The caller may change and drop it; the session has one copy of its content."""
     content = np.fromfile(large, np.uint8)
-    before = forget_the_peak()
+    before = reset_peak()
     with open_session(memoryview(content.data), schedule=[0, 1]) as session:
         del content
         gc.collect()
@@ -88,8 +88,8 @@ def test_an_array_that_may_change_is_copied_once(large: Path) -> None:
 
 
 @pytest.mark.parametrize("is_switched_off", [False, True])
-def test_contexts_beyond_the_first_are_duplicates_unless_that_is_switched_off(is_switched_off: bool) -> None:
-    """So the weights are in NPU memory once for all cores; the simulated NPU counts its calls."""
+def test_contexts_beyond_the_first_are_duplicates_by_default(is_switched_off: bool) -> None:
+    """The weights are then in NPU memory once for all cores; the simulated NPU counts its calls."""
     calls = ctypes.CDLL(str(SIMULATOR_LIBRARY)).ez_rknn_simulator_calls
     calls.restype = ctypes.c_uint64
     loaded, duplicated = calls(b"rknn_init"), calls(b"rknn_dup_context")

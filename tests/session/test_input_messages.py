@@ -48,10 +48,10 @@ WAYS: list[Callable[[InferenceSession, Any], object]] = [
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("image", "code"), [(CHW, "pass image[None]"), (HWC, "pass image.transpose(2, 0, 1)[None]")])
-def test_an_image_without_its_batch_dimension_is_told_how_to_get_one(
+def test_advises_how_to_add_a_missing_batch_dimension(
     open_session: OpenSession, way: Callable[[InferenceSession, Any], object], image: Any, code: str
 ) -> None:
-    """Whatever the image is passed to."""
+    """Every method that takes an image does."""
     with pytest.raises(RknnValueError) as caught:
         way(open_session(), image)
     assert code in str(caught.value)
@@ -60,8 +60,8 @@ def test_an_image_without_its_batch_dimension_is_told_how_to_get_one(
         assert "layout='nhwc'" in str(caught.value)
 
 
-def test_a_value_on_the_cpu_says_how_to_fit_what_it_is_updated_with() -> None:
-    """Its shape and its type cannot change."""
+def test_a_cpu_value_tells_how_to_fit_an_array_to_it() -> None:
+    """The value's shape and type cannot change."""
     value = OrtValue.ortvalue_from_numpy(np.zeros((1, 12), np.float32))
     with pytest.raises(RknnValueError, match=r"array\[None\]"):
         value.update_inplace(np.zeros(12, np.float32))
@@ -78,7 +78,7 @@ def test_a_value_on_the_cpu_says_how_to_fit_what_it_is_updated_with() -> None:
         (np.array(["a"]), "holds no real numbers"),
     ],
 )
-def test_what_is_no_array_is_named(open_session: OpenSession, value: Any, words: str) -> None:
+def test_names_an_argument_that_is_not_an_array(open_session: OpenSession, value: Any, words: str) -> None:
     """A path instead of an image is common."""
     with pytest.raises(RknnTypeError) as caught:
         open_session().run(None, {"x": value})
@@ -93,15 +93,15 @@ def test_what_is_no_array_is_named(open_session: OpenSession, value: Any, words:
         ("x", "cannot be 'x'"),
     ],
 )
-def test_what_is_no_feed_is_named(open_session: OpenSession, feed: Any, words: str) -> None:
-    """And what a feed may be."""
+def test_names_an_argument_that_is_not_a_feed(open_session: OpenSession, feed: Any, words: str) -> None:
+    """The message lists the possible kinds of feeds."""
     with pytest.raises(RknnTypeError) as caught:
         open_session().run(None, feed)
     assert words in str(caught.value)
 
 
 def test_a_wrong_input_name_has_a_suggestion(open_session: OpenSession) -> None:
-    """The nearest of the model's own."""
+    """It is the nearest of the model's own."""
     session = open_session("two_inputs_int8")
     first, second = session.input_names
     with pytest.raises(RknnValueError, match=f"did you mean '{first}'.*the model's inputs are '{first}', '{second}'"):

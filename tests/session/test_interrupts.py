@@ -1,4 +1,4 @@
-"""Ctrl-C while a call of the runtime does not come back: the second one ends the program, wherever it waits."""
+"""Ctrl-C while a call of the runtime hangs: the second one ends the program, wherever it waits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-# Says "hanging" as soon as the call that hangs was made, and "ending" where the interpreter begins to end the session.
-# That has had one inference before, unless it hangs.
+# Says "hanging" as soon as the hanging call is made, and "ending" when the interpreter begins to end the session. That
+# has had one inference before, unless it hangs.
 PROGRAM = """
 import asyncio, atexit, os, signal, sys, threading
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a test run in the background has had ignored
@@ -133,17 +133,17 @@ class Program:
         assert self._hanging.wait(60)
 
     def interrupt(self) -> None:
-        """Send SIGINT, unless the program ends; no sooner than a quick user would."""
+        """Send SIGINT, unless the program ends; no sooner than a fast user would."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0.3)
         self._process.send_signal(signal.SIGINT)
 
     def wait_for_effect(self, seconds: float) -> bool:
-        """Until the interpreter begins to end, or has ended; False if that takes longer."""
+        """Wait until the interpreter begins to end, or has ended; False if that takes longer."""
         return self._moved.wait(seconds)
 
     def status(self) -> int:
-        """Of the program, which ends."""
+        """Wait for the end and return the status."""
         return self._process.wait(60)
 
     def end(self) -> None:
@@ -180,10 +180,10 @@ def model(data: Path) -> Path:
 
 
 def check_second_ends(program: Program, *, is_silent: bool = False) -> None:
-    """That no third one is needed.
+    """Check that no third interrupt is needed.
 
-    The second comes when the first has had its effect, where there is one to see: Python swallows one that comes while
-    it prints a traceback or joins threads.
+    The second comes after the visible effect of the first, if any: Python swallows one that comes while it prints a
+    traceback or joins threads.
     """
     program.interrupt()
     assert is_silent or program.wait_for_effect(60)
@@ -194,7 +194,7 @@ def check_second_ends(program: Program, *, is_silent: bool = False) -> None:
 @pytest.mark.parametrize("fault", ["rknn_run#1", "rknn_run#2"])
 @pytest.mark.parametrize("way", WAYS)
 def test_the_second_interrupt_ends_a_program_that_hangs(model: Path, fault: str, way: str) -> None:
-    """Also in an inference on the main thread itself, which short ones are run on: nothing of Python's runs there."""
+    """Short inferences run on the main thread itself, where no Python code runs meanwhile."""
     is_inside = fault == "rknn_run#2" and way in ("run", "run_with_iobinding")
     with hanging(model, fault, way) as program:
         check_second_ends(program, is_silent=is_inside or way == "with")  # which waits once more, in close()
@@ -214,15 +214,16 @@ def test_the_second_interrupt_ends_a_program_that_hangs(model: Path, fault: str,
         ("rknn_mem_sync#4", "value"),
     ],
 )
-def test_the_second_interrupt_ends_a_program_whatever_call_hangs(model: Path, fault: str, way: str) -> None:
-    """Loading, giving back, at the interpreter's end too, and the calls that values make on the caller's thread."""
+def test_the_second_interrupt_ends_a_program_in_any_hanging_call(model: Path, fault: str, way: str) -> None:
+    """The calls are those of loading, of destroying, also at the interpreter's end, and of values on the caller's
+    thread."""
     with hanging(model, fault, way) as program:
         check_second_ends(program, is_silent=way == "value" or fault.startswith("rknn_destroy"))
 
 
 @pytest.mark.parametrize("way", ["run", "run_with_iobinding", "submit", "map", "run_pipeline", "batch", "asyncio"])
 def test_the_first_interrupt_raises_at_once(model: Path, way: str) -> None:
-    """Where a worker has the task, and nothing yet tells that it would be short."""
+    """A worker has the task, which is not known to be short."""
     with hanging(model, "rknn_run#1", way) as program:
         program.interrupt()
         assert program.wait_for_effect(60)
@@ -231,7 +232,7 @@ def test_the_first_interrupt_raises_at_once(model: Path, way: str) -> None:
     assert any(line.startswith("KeyboardInterrupt") for line in program.errors)
 
 
-def test_a_session_that_no_finalizer_has_ended_keeps_no_interpreter(model: Path) -> None:
+def test_a_session_that_no_finalizer_has_ended_does_not_block_the_exit(model: Path) -> None:
     """Interrupted before its first step, weakref's exit function leaves sessions to the collection of modules."""
     with hanging(model, "rknn_run#1", "no finalizer") as program:
         assert program.status() == 0

@@ -1,4 +1,4 @@
-"""``IOBinding``: what may be bound, and what an inference with it gives."""
+"""``IOBinding``: its values, and the results of an inference with it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ MODELS = sorted(path.stem for path in (ROOT / "tests" / "data").glob("*.rknn"))
 
 @pytest.mark.parametrize("layout", ["native", "nhwc"])
 @pytest.mark.parametrize("model", MODELS)
-def test_bound_values_give_what_run_gives(open_session: OpenSession, model: str, layout: str) -> None:
-    """Bit for bit, on every model: through values on the NPU, and through values on the CPU."""
+def test_bound_values_give_the_results_of_run(open_session: OpenSession, model: str, layout: str) -> None:
+    """They are equal bit for bit, on every model, with values on the NPU and on the CPU."""
     generator = np.random.default_rng(6)
     try:
         session = open_session(model, simulator="compute=on", zero_copy_layout=layout)
@@ -53,8 +53,8 @@ def test_bound_values_give_what_run_gives(open_session: OpenSession, model: str,
 
 
 @pytest.mark.parametrize("model", ["conv_c4_int8", "mean_std_int8", "conv_c4_fp16"])
-def test_pixels_give_what_run_gives(open_session: OpenSession, model: str) -> None:
-    """uint8 images, which the NPU or the runtime normalises."""
+def test_pixels_give_the_results_of_run(open_session: OpenSession, model: str) -> None:
+    """The NPU or the runtime normalises uint8 images."""
     session = open_session(model, simulator="compute=on")
     (arg,) = session.get_inputs()
     pixels = np.random.default_rng(7).integers(0, 256, arg.shape, np.uint8)
@@ -71,8 +71,8 @@ def room_for_pixels(session: InferenceSession, pixels: Any) -> OrtValue:
     return value
 
 
-def test_the_shapes_of_a_dynamic_model_are_those_of_the_values(open_session: OpenSession) -> None:
-    """Each legal set, one after the other with one binding."""
+def test_values_determine_the_shapes_of_a_dynamic_model(open_session: OpenSession) -> None:
+    """Each legal set is used, one after the other with one binding."""
     session = open_session("dynamic_fp16", simulator="compute=on")
     (name,) = session.input_names
     binding = session.io_binding()
@@ -98,7 +98,7 @@ def test_a_value_of_another_legal_shape_receives_nothing(open_session: OpenSessi
 
 
 def test_outputs_may_go_into_the_users_own_array(open_session: OpenSession) -> None:
-    """By value, or by address as in ONNX Runtime; and inputs may come from one."""
+    """They are bound by value, or by address as in ONNX Runtime; inputs may come from one."""
     session = open_session(simulator="compute=on")
     feed, (out,) = feed_of(session), session.get_outputs()
     (name, array), *_ = feed.items()
@@ -129,7 +129,7 @@ def test_a_value_on_the_npu_may_be_bound_by_its_address(open_session: OpenSessio
 
 
 def test_values_on_the_cpu_are_read_when_the_inference_runs(open_session: OpenSession) -> None:
-    """ONNX Runtime's loop updates them in place; bind_cpu_input, in contrast, takes what is there."""
+    """ONNX Runtime's loop updates them in place; bind_cpu_input, in contrast, takes the present content."""
     session = open_session(simulator="compute=on")
     (name,) = session.input_names
     first, second = (feed_of(session, seed)[name] for seed in (1, 2))
@@ -148,7 +148,7 @@ def test_values_on_the_cpu_are_read_when_the_inference_runs(open_session: OpenSe
     assert np.array_equal(binding.copy_outputs_to_cpu()[0], session.run(None, {name: first})[0])
 
 
-# ---- What is bound ----
+# ---- Bound values ----
 
 
 def test_outputs_come_in_the_order_of_binding(open_session: OpenSession) -> None:
@@ -176,7 +176,7 @@ def test_outputs_come_in_the_order_of_binding(open_session: OpenSession) -> None
         session.run_with_iobinding(binding)
 
 
-def test_a_value_that_is_bound_is_not_changed_by_it(open_session: OpenSession) -> None:
+def test_binding_does_not_change_a_value(open_session: OpenSession) -> None:
     """That library rewrote the value's own description."""
     session = open_session("activations_fp16")
     value = room(session, session.output_names[0])
@@ -199,7 +199,7 @@ def test_a_value_that_is_bound_is_not_changed_by_it(open_session: OpenSession) -
         (lambda b, s: b.bind_output("y", shape=[1]), RknnValueError, "has shape"),
         (lambda b, s: b.bind_output("y", "rknpu2", buffer_ptr=1), RknnValueError, "bind_ortvalue_output"),
         (lambda b, s: b.bind_output("y", buffer_ptr="here"), RknnTypeError, "takes an address"),
-        (lambda b, s: b.bind_output("y", buffer_ptr=0), RknnValueError, "no address"),
+        (lambda b, s: b.bind_output("y", buffer_ptr=0), RknnValueError, "not an address"),
         (lambda b, s: s.run_with_iobinding(None), RknnTypeError, "takes what io_binding"),
         (lambda b, s: s.run_with_iobinding(b), RknnValueError, "nothing is bound to input 'x'"),
         (lambda b, s: s.run_with_iobinding_async(b, None), RknnTypeError, "callback must be callable"),
@@ -208,17 +208,17 @@ def test_a_value_that_is_bound_is_not_changed_by_it(open_session: OpenSession) -
         (lambda b, s: IOBinding(None), RknnTypeError, "takes an InferenceSession"),
     ],
 )
-def test_misuse_is_an_error_in_words(
+def test_misuse_raises_a_clear_error(
     open_session: OpenSession, call: Callable[[IOBinding, InferenceSession], object], error: type[Exception], words: str
 ) -> None:
-    """Before anything reaches the NPU."""
+    """The error comes before anything reaches the NPU."""
     session = open_session()
     with pytest.raises(error, match=words):
         call(session.io_binding(), session)
 
 
 def test_a_read_only_array_receives_nothing(open_session: OpenSession) -> None:
-    """Not through the back door either."""
+    """Binding it through a value does not get around that."""
     session = open_session()
     (out,) = session.get_outputs()
     array = np.zeros(out.shape, np.float32)
@@ -227,8 +227,8 @@ def test_a_read_only_array_receives_nothing(open_session: OpenSession) -> None:
         session.io_binding().bind_ortvalue_output(out.name, OrtValue.ortvalue_from_numpy(array))
 
 
-def test_a_value_cannot_be_read_and_written_by_one_inference(open_session: OpenSession) -> None:
-    """Nobody knows in which order the NPU reads and writes."""
+def test_one_inference_cannot_read_and_write_a_value(open_session: OpenSession) -> None:
+    """No one knows in which order the NPU reads and writes."""
     session = open_session("activations_fp16")
     value = room(session, session.output_names[0])
     binding = session.io_binding()
@@ -238,8 +238,8 @@ def test_a_value_cannot_be_read_and_written_by_one_inference(open_session: OpenS
         session.run_with_iobinding(binding)
 
 
-def test_a_binding_is_of_one_session(open_session: OpenSession) -> None:
-    """Even if the other one has the same model."""
+def test_a_binding_belongs_to_one_session(open_session: OpenSession) -> None:
+    """This holds even if the other one has the same model."""
     with pytest.raises(RknnValueError, match="of another session"):
         open_session().run_with_iobinding(bound(open_session()))
 

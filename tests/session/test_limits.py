@@ -1,4 +1,4 @@
-"""Runs that take too long, interruptions, pacing, and the dispatch to whichever core is free."""
+"""Runs that take too long, interruptions, pacing, and dispatch to free cores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_signal_handler_that_raises_ends_run_at_once(
 def test_a_run_that_was_interrupted_in_the_queue_does_not_run(
     open_session: OpenSession, alarm: Callable[[float], None], release_hangs: Callable[[], None]
 ) -> None:
-    """Nobody waits for it any more."""
+    """No one waits for it any more."""
     session = open_session(simulator=HANGING, schedule=0)
     feed = feed_of(session)
     first = session.submit(feed)
@@ -49,7 +49,7 @@ def test_a_run_that_was_interrupted_in_the_queue_does_not_run(
 
 
 def test_a_run_that_takes_too_long_fails_and_the_other_core_goes_on(open_session: OpenSession) -> None:
-    """The worker is set aside, a fresh one takes its place, and the statistics say so."""
+    """The worker is set aside, a fresh one takes its place, and the statistics show it."""
     session = open_session(
         simulator="compute=off,timing=fixed:1000,slowdown=0:600", schedule=[0, 1], run_timeout_ms=100
     )
@@ -77,7 +77,7 @@ def test_a_session_with_a_stuck_worker_ends(open_session: OpenSession) -> None:
     assert not closing.is_alive()
 
 
-def test_least_loaded_gives_tasks_to_whichever_core_is_free(open_session: OpenSession) -> None:
+def test_least_loaded_gives_tasks_to_free_cores(open_session: OpenSession) -> None:
     """A core ten times slower than the others gets a tenth of their share, not a third of the whole."""
     session = open_session(
         simulator="compute=off,timing=fixed:2000,slowdown=0:10",
@@ -95,12 +95,12 @@ def test_least_loaded_gives_tasks_to_whichever_core_is_free(open_session: OpenSe
     assert cores["2"].completed > 63 / 4
 
 
-def test_pacing_admits_at_the_rate_of_the_cores_and_still_delivers_everything(open_session: OpenSession) -> None:
+def test_pacing_admits_at_the_rate_of_the_cores_and_delivers_everything(open_session: OpenSession) -> None:
     """Queues stay short, so that results are fresh."""
     session = open_session(
         simulator="compute=off,timing=fixed:5000", schedule=[0, 1], enable_pacing=True, max_queue_size=50
     )
-    session.run(None, feed_of(session))  # until one has ended nothing is known of their rate
+    session.run(None, feed_of(session))  # until one has ended, their rate is unknown
     collector, deepest = Collector(30), 0
     for number in range(30):
         session.run_async(None, feed_of(session), collector, number)
@@ -109,8 +109,8 @@ def test_pacing_admits_at_the_rate_of_the_cores_and_still_delivers_everything(op
     assert deepest < 10
 
 
-def test_the_statistics_count_what_was_done(open_session: OpenSession) -> None:
-    """Per core and per stage; readable after the end."""
+def test_the_statistics_count_tasks_and_times(open_session: OpenSession) -> None:
+    """They are per core and per stage, and readable after the end."""
     session = open_session(simulator="compute=off,timing=fixed:2000", schedule=[0, 0, 1])
     collector = Collector(30)
     for number in range(30):

@@ -1,4 +1,4 @@
-"""The model's file after the session was made: what was loaded is what runs, whatever happens to the file."""
+"""The model's file after the session was opened: the loaded content runs, whatever happens to the file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .test_exchange import wait_until
 # Two models with the same inputs and outputs, and other numbers.
 MODEL, OTHER = "tiny_conv_int8", "mean_std_int8"
 
-Happen = Callable[[Path], None]
+Event = Callable[[Path], None]
 Use = Callable[[InferenceSession], None]
 Open = Callable[..., InferenceSession]
 
@@ -58,7 +58,7 @@ def image() -> Any:
 
 @pytest.fixture(scope="module")
 def expected(data: Path) -> Any:
-    """What the model gives; the other gives something else."""
+    """The model's outputs; the other model's differ."""
     numbers = []
     for name in (MODEL, OTHER):
         options = {"runtime_library": "simulator", "simulator": "compute=on"}
@@ -95,11 +95,11 @@ def change_directory(_file: Path) -> None:
 EVENTS = [delete, rename, replace, overwrite, empty, change_directory]
 
 
-# ---- Everything that opens the model again ----
+# ---- Calls that open the model again ----
 
 
 def send_pixels(session: InferenceSession) -> None:
-    """The first of them opens a lane."""
+    """Run with pixels; the first run opens a lane."""
 
 
 def reset(session: InferenceSession) -> None:
@@ -110,55 +110,53 @@ def set_providers(session: InferenceSession) -> None:
     session.set_providers(None, {"runtime_library": "simulator", "simulator": "compute=on", "io_mode": "copy"})
 
 
-@pytest.mark.parametrize("happen", EVENTS)
+@pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("use", [send_pixels, reset, set_providers])
 def test_the_session_goes_on_with_the_model_that_it_loaded(
-    open_file: Open, folder: Path, expected: Any, happen: Happen, use: Use
+    open_file: Open, folder: Path, expected: Any, event: Event, use: Use
 ) -> None:
-    """Not with another of that name, nor with an error."""
+    """Another model of that name is not used, and its absence is no error."""
     session = open_file()
     session.run(None, {"x": image().astype(np.float32)})
-    happen(folder / "m.rknn")
+    event(folder / "m.rknn")
     use(session)
     assert np.array_equal(session.run(None, {"x": image()})[0], expected)
 
 
-@pytest.mark.parametrize("happen", EVENTS)
-def test_a_worker_is_replaced_by_the_model_that_was_loaded(
-    open_file: Open, folder: Path, expected: Any, happen: Happen, release_hangs: Callable[[], None]
+@pytest.mark.parametrize("event", EVENTS)
+def test_a_replaced_worker_loads_the_original_model(
+    open_file: Open, folder: Path, expected: Any, event: Event, release_hangs: Callable[[], None]
 ) -> None:
-    """A call hangs months after the file was cleaned away."""
+    """A call may hang months after the file was deleted."""
     session = open_file("compute=on,fault=rknn_run#2:hang", schedule=0, run_timeout_ms=200)
     session.run(None, {"x": image()})
-    happen(folder / "m.rknn")
+    event(folder / "m.rknn")
     with pytest.raises(RknnTimeoutError):
         session.run(None, {"x": image()})
     assert np.array_equal(session.run(None, {"x": image()})[0], expected)
     release_hangs()
 
 
-@pytest.mark.parametrize("happen", EVENTS)
-def test_layers_are_measured_on_the_model_that_was_loaded(
-    open_file: Open, folder: Path, tmp_path: Path, happen: Happen
-) -> None:
-    """When profiling ends, a context of its own runs once."""
+@pytest.mark.parametrize("event", EVENTS)
+def test_measures_layers_on_the_original_model(open_file: Open, folder: Path, tmp_path: Path, event: Event) -> None:
+    """When profiling ends, a separate context runs once."""
     options = SessionOptions()
     options.enable_profiling, options.profile_file_prefix = True, str(tmp_path / "profile_")
     session = open_file(session_options=options, collect_perf=True)
-    happen(folder / "m.rknn")
+    event(folder / "m.rknn")
     assert "ConvRelu" in Path(session.end_profiling()).read_text()
 
 
-@pytest.mark.parametrize("happen", [delete, replace, overwrite, change_directory])
-def test_weights_are_lent_by_the_model_that_was_loaded(data: Path, folder: Path, happen: Happen) -> None:
-    """The lender's own file may be another by then; after a reset of the lender as well."""
+@pytest.mark.parametrize("event", [delete, replace, overwrite, change_directory])
+def test_lends_the_weights_of_the_original_model(data: Path, folder: Path, event: Event) -> None:
+    """The lender's file may be another by then; this includes a reset of the lender."""
     shutil.copy(data / "tiny_conv_fp16.rknn", folder / "m.rknn")
     shutil.copy(data / "mean_std_fp16.rknn", folder / "elsewhere" / "m.rknn")
     options = {"runtime_library": "simulator", "simulator": "compute=on"}
     feed = {"x": image()}
     with InferenceSession("m.rknn", provider_options=options) as lender:
         expected = lender.run(None, feed)[0]
-        happen(folder / "m.rknn")
+        event(folder / "m.rknn")
         for _ in range(2):
             path = data / "without_weights_fp16.rknn"
             with InferenceSession(path, provider_options=options, use_weight_from=lender) as borrower:
@@ -169,7 +167,7 @@ def test_weights_are_lent_by_the_model_that_was_loaded(data: Path, folder: Path,
 
 
 def test_custom_operators_are_those_that_were_loaded(data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plug-in's relative path, and the library's, mean what they meant when the session was made."""
+    """A relative path of a plug-in, or of the library, keeps the meaning that it had when the session was opened."""
     build(SPOILED, folder / "plugin.so")
     shutil.copy(data / "custom_operator_fp16.rknn", folder / "m.rknn")
     options = {"runtime_library": "simulator", "simulator": "compute=on", "custom_op_path": "./plugin.so"}
@@ -198,39 +196,39 @@ def test_reset_keeps_the_library_that_the_environment_named(
 
 
 @pytest.fixture
-def watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any file is too large."""
+def small_copy_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit that makes any file too large."""
     monkeypatch.setattr(model_source, "LARGEST_COPY", 0)
 
 
-@pytest.mark.usefixtures("watched")
-@pytest.mark.parametrize("happen", [delete, rename, replace, change_directory])
+@pytest.mark.usefixtures("small_copy_limit")
+@pytest.mark.parametrize("event", [delete, rename, replace, change_directory])
 @pytest.mark.parametrize("use", [send_pixels, reset, set_providers])
 def test_a_large_file_may_be_deleted_moved_and_replaced(
-    open_file: Open, folder: Path, expected: Any, happen: Happen, use: Use
+    open_file: Open, folder: Path, expected: Any, event: Event, use: Use
 ) -> None:
     """It is kept open, which costs no memory."""
-    test_the_session_goes_on_with_the_model_that_it_loaded(open_file, folder, expected, happen, use)
+    test_the_session_goes_on_with_the_model_that_it_loaded(open_file, folder, expected, event, use)
 
 
-@pytest.mark.usefixtures("watched")
-@pytest.mark.parametrize("happen", [overwrite, empty])
-def test_a_large_file_that_was_overwritten_is_refused_by_name(open_file: Open, folder: Path, happen: Happen) -> None:
-    """Whatever would read it again says so; what has been loaded still runs."""
+@pytest.mark.usefixtures("small_copy_limit")
+@pytest.mark.parametrize("event", [overwrite, empty])
+def test_refuses_an_overwritten_large_file_by_name(open_file: Open, folder: Path, event: Event) -> None:
+    """Every later read of it fails; the loaded model still runs."""
     session = open_file()
     before = session.run(None, {"x": image().astype(np.float32)})[0]
-    happen(folder / "m.rknn")
+    event(folder / "m.rknn")
     for again in (session.reset, lambda: set_providers(session), lambda: session.run(None, {"x": image()})):
         with pytest.raises(RknnModelError, match=r"'m\.rknn' was overwritten in place.*by renaming"):
             again()
     assert np.array_equal(session.run(None, {"x": image().astype(np.float32)})[0], before)
 
 
-@pytest.mark.usefixtures("watched")
-def test_a_large_file_that_is_overwritten_while_a_context_reads_it_is_refused(
+@pytest.mark.usefixtures("small_copy_limit")
+def test_refuses_a_large_file_that_is_overwritten_during_loading(
     open_file: Open, folder: Path, monkeypatch: pytest.MonkeyPatch, living_contexts: Callable[[], int]
 ) -> None:
-    """The context that read something of both is destroyed."""
+    """The context that read parts of both is destroyed."""
     session, opened = open_file(), Context.open.__func__  # type: ignore[attr-defined]
     before = living_contexts()
 
@@ -245,7 +243,7 @@ def test_a_large_file_that_is_overwritten_while_a_context_reads_it_is_refused(
     wait_until(lambda: living_contexts() == before)
 
 
-@pytest.mark.usefixtures("watched")
+@pytest.mark.usefixtures("small_copy_limit")
 def test_a_worker_that_cannot_be_replaced_names_the_file(
     open_file: Open, folder: Path, release_hangs: Callable[[], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -262,12 +260,12 @@ def test_a_worker_that_cannot_be_replaced_names_the_file(
     release_hangs()
 
 
-# ---- What the runtime library is given ----
+# ---- The model file that the runtime library gets ----
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """What each context was opened from, with the file's content at that moment."""
+def loaded_from(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The argument of each context's rknn_init, with the file's content at that moment."""
     seen: list[Any] = []
     opened = Context.open.__func__  # type: ignore[attr-defined]
 
@@ -282,9 +280,9 @@ def given(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 @pytest.mark.parametrize("largest", [0, model_source.LARGEST_COPY])
 def test_the_library_gets_a_path_that_exists_when_the_file_is_gone(
-    open_file: Open, folder: Path, given: list[Any], largest: int, monkeypatch: pytest.MonkeyPatch
+    open_file: Open, folder: Path, loaded_from: list[Any], largest: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Any library opens it with open() and fopen(), at its beginning each time."""
+    """Any library opens it with open() and fopen(), from its beginning each time."""
     monkeypatch.setattr(model_source, "LARGEST_COPY", largest)
     content = (folder / "m.rknn").read_bytes()
     session = open_file("compute=off")
@@ -292,32 +290,32 @@ def test_the_library_gets_a_path_that_exists_when_the_file_is_gone(
     delete(folder / "m.rknn")
     session.run(None, {"x": image()})
     session.reset()
-    assert len(given) >= 3
-    assert all(isinstance(model, str) and read == content for model, read in given)
+    assert len(loaded_from) >= 3
+    assert all(isinstance(model, str) and read == content for model, read in loaded_from)
 
 
-def test_bytes_go_to_the_library_as_a_file_too(folder: Path, given: list[Any]) -> None:
-    """One way for all; and who changes his buffer changes nothing."""
+def test_the_library_gets_bytes_as_a_file_too(folder: Path, loaded_from: list[Any]) -> None:
+    """There is one mechanism for all, and a caller who changes the buffer changes nothing."""
     content = bytearray((folder / "m.rknn").read_bytes())
     options = {"runtime_library": "simulator", "simulator": "compute=off"}
     with InferenceSession(content, provider_options=options) as session:
         original = bytes(content)
         content[:] = bytes(len(content))
         session.reset()
-    assert all(isinstance(model, str) and read == original for model, read in given)
+    assert all(isinstance(model, str) and read == original for model, read in loaded_from)
 
 
-def test_without_proc_the_library_gets_the_content(
-    open_file: Open, folder: Path, expected: Any, given: list[Any], monkeypatch: pytest.MonkeyPatch
+def test_the_library_gets_the_content_without_proc(
+    open_file: Open, folder: Path, expected: Any, loaded_from: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a chroot, or a container without it."""
+    """/proc may be missing in a chroot or a container."""
     monkeypatch.setattr(model_source, "OPEN_FILES", "/nowhere")
     content = (folder / "m.rknn").read_bytes()
     session = open_file()
     delete(folder / "m.rknn")
     session.reset()
     assert np.array_equal(session.run(None, {"x": image()})[0], expected)
-    assert all(isinstance(model, memoryview) and read == content for model, read in given)
+    assert all(isinstance(model, memoryview) and read == content for model, read in loaded_from)
 
 
 # ---- Descriptors ----
@@ -327,8 +325,8 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_descriptors_are_flat_over_many_sessions(folder: Path) -> None:
-    """Closed, reset, dropped, or never opened because the model is damaged."""
+def test_the_number_of_descriptors_stays_flat_over_many_sessions(folder: Path) -> None:
+    """Sessions are closed, reset, dropped, or never opened because the model is damaged."""
     options = {"runtime_library": "simulator", "simulator": "compute=off"}
     content = (folder / "m.rknn").read_bytes()
     (folder / "damaged.rknn").write_bytes(content[:-1])
@@ -351,13 +349,13 @@ def test_descriptors_are_flat_over_many_sessions(folder: Path) -> None:
 
 
 def model_descriptors() -> list[int]:
-    """Those of models that sessions keep."""
+    """Return the descriptors of models that sessions keep."""
     links = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
     return [int(path.name) for path in links if "ez_rknn_model" in os.readlink(path)]
 
 
 def test_a_session_keeps_one_descriptor(open_file: Open) -> None:
-    """However often it is reset; a program that exec() starts does not inherit it."""
+    """A reset adds none; a program that exec() starts does not inherit it."""
     session = open_file("compute=off")
     (number,) = model_descriptors()
     assert not os.get_inheritable(number)
@@ -367,8 +365,8 @@ def test_a_session_keeps_one_descriptor(open_file: Open) -> None:
     assert model_descriptors() == []
 
 
-def test_a_descriptor_that_the_program_closed_is_not_mistaken(open_file: Open, folder: Path) -> None:
-    """Programs that turn into daemons close what they do not know; the number is soon another file's."""
+def test_notices_that_the_program_closed_a_descriptor(open_file: Open, folder: Path) -> None:
+    """Daemons close unknown descriptors; the number is soon another file's."""
     session = open_file("compute=off")
     (number,) = model_descriptors()
     other = os.open("elsewhere/m.rknn", os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""A warning where NaN goes into a quantised input."""
+"""A warning for NaN in a quantised input."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def way(request: pytest.FixtureRequest) -> Way:
     return WAYS[request.param]
 
 
-def test_nan_is_told_once_a_session(open_session: OpenSession, way: Way) -> None:
-    """Whichever way it goes, and however often: a warning a frame would be noise."""
+def test_warns_of_nan_once_a_session(open_session: OpenSession, way: Way) -> None:
+    """This holds in every way to run; a warning for each frame would be noise."""
     session = open_session(schedule=[0, 1])
     feed = with_nan(feed_of(session))
     with warnings.catch_warnings(record=True) as caught:
@@ -43,8 +43,8 @@ def test_nan_is_told_once_a_session(open_session: OpenSession, way: Way) -> None
     assert [re.match(MESSAGE, str(warning.message)) is not None for warning in caught] == [True]
 
 
-def test_another_session_tells_of_it_again(open_session: OpenSession) -> None:
-    """Each is a model of its own to its user."""
+def test_another_session_warns_of_nan_again(open_session: OpenSession) -> None:
+    """Its user sees another model."""
     for _ in range(2):
         session = open_session()
         with pytest.warns(UserWarning, match=MESSAGE):
@@ -52,7 +52,7 @@ def test_another_session_tells_of_it_again(open_session: OpenSession) -> None:
 
 
 def test_the_warning_points_to_the_callers_line(open_session: OpenSession) -> None:
-    """Not to one of this package."""
+    """A line of this package would tell the user nothing."""
     session = open_session()
     with pytest.warns(UserWarning, match=MESSAGE) as caught:
         session.run(None, with_nan(feed_of(session)))
@@ -62,23 +62,23 @@ def test_the_warning_points_to_the_callers_line(open_session: OpenSession) -> No
 @pytest.mark.parametrize("model", ["tiny_conv_int8", "conv_c5_int8", "conv_c16_int8", "conv_c1_int8", "odd_size_int8"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
 @pytest.mark.parametrize("place", [0, 70, -1])
-def test_nan_is_found_in_any_layout(open_session: OpenSession, model: str, dtype: Any, place: int) -> None:
-    """Of images, of tensors of more channels, in every type that can hold it, at both ends of the array."""
+def test_finds_nan_in_any_layout(open_session: OpenSession, model: str, dtype: Any, place: int) -> None:
+    """There are images and tensors of more channels, every type that can hold NaN, and both ends of the array."""
     session = open_session(model)
     with pytest.warns(UserWarning, match="was given NaN"):
         session.run(None, with_nan({n: a.astype(dtype) for n, a in feed_of(session).items()}, place))
 
 
-def test_nan_in_what_is_no_image_is_told_in_both_modes(open_session: OpenSession) -> None:
-    """Copied ones are saturated by us, for the runtime would not."""
+def test_warns_of_nan_in_a_vector_in_both_io_modes(open_session: OpenSession) -> None:
+    """Copied ones are saturated here, as the runtime would not."""
     for mode in ("direct", "copy"):
         session = open_session("vector_int8", io_mode=mode)
         with pytest.warns(UserWarning, match="input 'features' is quantised and was given NaN"):
             session.run(None, with_nan(feed_of(session)))
 
 
-def test_nan_in_a_value_is_told_when_it_is_written(open_session: OpenSession) -> None:
-    """That is where it is converted; the runs that read it do not tell of it once more."""
+def test_warns_of_nan_when_a_value_is_written(open_session: OpenSession) -> None:
+    """The conversion happens there; runs that read the value do not warn again."""
     session = open_session()
     feed = feed_of(session)
     value = OrtValue.ortvalue_from_numpy(feed["x"], "rknpu2", name="x", session=session)
@@ -94,8 +94,8 @@ def test_nan_in_a_value_is_told_when_it_is_written(open_session: OpenSession) ->
     assert [re.match(MESSAGE, str(warning.message)) is not None for warning in caught] == [True]
 
 
-def test_nan_in_a_bound_array_is_told(open_session: OpenSession) -> None:
-    """A value on the CPU is converted by the worker, in each run."""
+def test_warns_of_nan_in_a_bound_array(open_session: OpenSession) -> None:
+    """The worker converts a value on the CPU in each run."""
     session = open_session()
     feed = feed_of(session)
     binding = session.io_binding()
@@ -108,8 +108,8 @@ def test_nan_in_a_bound_array_is_told(open_session: OpenSession) -> None:
 
 
 @pytest.mark.parametrize("number", [np.inf, -np.inf, 3e38, -3e38])
-def test_numbers_that_saturate_are_no_nan(open_session: OpenSession, number: float) -> None:
-    """They become the nearest one, as anyone expects."""
+def test_does_not_warn_of_numbers_that_saturate(open_session: OpenSession, number: float) -> None:
+    """They become the nearest one, as users expect."""
     session = open_session()
     feed = feed_of(session)
     feed["x"].reshape(-1)[::7] = number
@@ -122,10 +122,10 @@ def test_a_float_model_keeps_its_nan(open_session: OpenSession) -> None:
     session.run(None, with_nan(feed_of(session)))
 
 
-def test_a_warning_that_is_an_error_loses_no_delivery(
+def test_a_warning_raised_as_an_error_loses_no_delivery(
     open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With -W error: run() raises it; behind a callback it is reported as what callbacks raise is."""
+    """With -W error, run() raises it; behind a callback it is reported like the callback's own exceptions."""
     session, collector = open_session(), Collector(1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""A session's outputs against those that the official simulator recorded."""
+"""A session's outputs against those recorded from the official simulator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cosine(a: Any, b: Any) -> float:
 @pytest.mark.parametrize("name", ["tiny_conv", "block", "residual", "vector", "mean_std", "conv_c5", "batch4"])
 @pytest.mark.parametrize(("precision", "line"), [("fp16", 0.9999), ("int8", 0.999)])
 def test_a_session_agrees_with_the_official_simulator(name: str, precision: str, line: float, data: Path) -> None:
-    """The whole way: conversion of the inputs, the device process, conversion of the outputs."""
+    """The whole path is compared: conversion of the inputs, the device process, conversion of the outputs."""
     recording = np.load(data / f"{name}_{precision}.npz")
     with InferenceSession(data / f"{name}_{precision}.rknn", provider_options=OPTIONS) as session:
         feed = [recording[f"case0_input{i}"] for i in range(len(session.input_names))]
@@ -31,7 +31,7 @@ def test_a_session_agrees_with_the_official_simulator(name: str, precision: str,
 
 
 def test_the_demos_network_agrees_with_the_official_simulator(root: Path) -> None:
-    """On every held-out image."""
+    """Every held-out image is compared."""
     test = np.load(root / "examples" / "digits" / "digits_test.npz")
     images = test["images"].repeat(6, axis=2).repeat(6, axis=3)  # as the example enlarges them
     with InferenceSession(root / "examples" / "digits" / "digits_i8.rknn", provider_options=OPTIONS) as session:
@@ -42,7 +42,7 @@ def test_the_demos_network_agrees_with_the_official_simulator(root: Path) -> Non
 
 @pytest.mark.parametrize("name", ["net_mbv2", "net_res18"])
 def test_whole_networks_agree_with_the_official_simulator(name: str, shared: Path) -> None:
-    """MobileNetV2 and ResNet18, in every variant that was compiled."""
+    """They are MobileNetV2 and ResNet18, in every compiled variant."""
     folder = shared / "zoo" / name
     for entry in json.loads((folder / "manifest.json").read_text()):
         variant = entry["variant"]

@@ -1,4 +1,4 @@
-"""Failures that an option of the session would cure: the message names it."""
+"""Failures that a session option would cure: the message names it."""
 
 from __future__ import annotations
 
@@ -51,9 +51,7 @@ WAYS: dict[str, Callable[[InferenceSession, Any], Any]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_run_that_takes_too_long_names_the_option_its_value_and_what_to_do(
-    open_session: OpenSession, way: str
-) -> None:
+def test_a_run_that_takes_too_long_names_the_option_and_its_value(open_session: OpenSession, way: str) -> None:
     """The driver has a time limit of its own, so the runtime's code alone says nothing."""
     session = open_session(simulator=SLOW, run_timeout_ms=30, schedule=0)
     with pytest.raises(RknnTimeoutError) as caught:
@@ -62,7 +60,7 @@ def test_a_run_that_takes_too_long_names_the_option_its_value_and_what_to_do(
         assert words in str(caught.value)
 
 
-def test_a_timeout_of_the_driver_is_not_taken_for_that_of_the_session(open_session: OpenSession) -> None:
+def test_tells_a_timeout_of_the_driver_from_that_of_the_session(open_session: OpenSession) -> None:
     """It has the same code, and another cure."""
     session = open_session(simulator="compute=off,fault=rknn_run#1:fail=-2", run_timeout_ms=60_000)
     with pytest.raises(RknnTimeoutError) as caught:
@@ -81,8 +79,8 @@ def test_a_missing_custom_operator_names_the_option_that_brings_it(open_session:
     assert "rknn_register_custom_ops" not in str(caught.value)
 
 
-def test_messages_are_worded_for_the_interface_in_use(open_session: OpenSession) -> None:
-    """Written once: an interface that words options otherwise says so for as long as it runs."""
+def test_messages_use_the_terms_of_the_interface_in_use(open_session: OpenSession) -> None:
+    """They are written once; an interface with other terms for options sets these while it runs."""
     session = open_session()
     shouting = Wording("", "", False, lambda name, _value: name.upper())
     with speaking(shouting), pytest.raises(RknnValueError, match="set LAYOUT, or pass"):
@@ -105,8 +103,8 @@ OPTIONS: list[tuple[dict[Any, Any], type[RknnError], str]] = [
 
 
 @pytest.mark.parametrize(("options", "kind", "words"), OPTIONS)
-def test_a_wrong_option_is_named_with_what_is_possible(options: Any, kind: type[RknnError], words: str) -> None:
-    """Before any file is read."""
+def test_a_wrong_option_gets_its_possible_values(options: Any, kind: type[RknnError], words: str) -> None:
+    """The error comes before any file is read."""
     with pytest.raises(kind) as caught:
         InferenceSession("nowhere.rknn", provider_options=options)
     assert words in str(caught.value)
@@ -134,10 +132,10 @@ ARGUMENTS: list[tuple[Callable[[], Any], type[RknnError], str]] = [
 
 
 @pytest.mark.parametrize(("make", "kind", "words"), ARGUMENTS)
-def test_a_wrong_argument_of_a_session_is_told_where_it_belongs(
+def test_a_wrong_argument_of_a_session_gets_the_right_one(
     make: Callable[[], Any], kind: type[RknnError], words: str
 ) -> None:
-    """What newcomers try."""
+    """Newcomers try these."""
     with pytest.raises(kind) as caught:
         make()
     assert words in str(caught.value)
@@ -165,13 +163,13 @@ BINDINGS: list[tuple[Callable[[IOBinding], Any], type[RknnError], str]] = [
 def test_a_wrong_argument_of_a_binding_is_a_typed_error(
     open_session: OpenSession, bind: Callable[[IOBinding], Any], kind: type[RknnError], words: str
 ) -> None:
-    """And not one of Python's or numpy's own."""
+    """Python's or numpy's own error would not be."""
     with pytest.raises(kind) as caught:
         bind(open_session().io_binding())
     assert words in str(caught.value)
 
 
-def test_a_value_for_what_is_no_session_says_so() -> None:
-    """It was given, so asking for it would mislead."""
+def test_a_value_for_an_invalid_session_says_so() -> None:
+    """One was given, so asking for it would mislead."""
     with pytest.raises(RknnTypeError, match="session takes an InferenceSession, not 5"):
         OrtValue.ortvalue_from_numpy(IMAGE, "npu", session=5, name="x")

@@ -1,4 +1,4 @@
-"""``OrtValue``: what it is made of, and what it may be passed to."""
+"""``OrtValue``: its sources, and the calls that take it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .values import room
 
 
 def test_a_value_on_the_cpu_shares_the_memory_of_its_array() -> None:
-    """As in ONNX Runtime; numpy() is a copy all the same."""
+    """ONNX Runtime shares it too; numpy() is a copy all the same."""
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     value = OrtValue.ortvalue_from_numpy(array)
     array[0, 0] = 7
@@ -30,8 +30,8 @@ def test_a_value_on_the_cpu_shares_the_memory_of_its_array() -> None:
     assert value.data_ptr() == array.ctypes.data
 
 
-def test_what_a_value_is() -> None:
-    """The questions of ONNX Runtime and of the library that this one replaces."""
+def test_a_value_describes_itself() -> None:
+    """It answers the questions of ONNX Runtime and of the library that this one replaces."""
     value = OrtValue.ortvalue_from_shape_and_type([2, 3], np.float16)
     assert (value.shape(), value.data_type(), value.device_name(), value.device_type()) == (
         [2, 3],
@@ -55,12 +55,12 @@ def test_what_a_value_is() -> None:
 
 @pytest.mark.parametrize("element_type", [np.int64, "int64", 7, "tensor(int64)", np.dtype(">i8")])
 def test_an_element_type_may_be_named_in_every_usual_way(element_type: Any) -> None:
-    """numpy's types, ONNX's numbers and ONNX's names."""
+    """There are numpy's types, ONNX's numbers and ONNX's names."""
     assert OrtValue.ortvalue_from_shape_and_type([1], element_type).numpy().dtype == np.int64
 
 
 def test_any_array_becomes_a_value() -> None:
-    """Read-only, strided, of foreign byte order: all are numbers."""
+    """Read-only, strided and byte-swapped arrays all hold numbers."""
     array = np.arange(12.0, dtype=">f4").reshape(3, 4)
     frozen = array.astype(np.float32)
     frozen.flags.writeable = False
@@ -68,16 +68,16 @@ def test_any_array_becomes_a_value() -> None:
         assert np.array_equal(OrtValue.ortvalue_from_numpy(source).numpy(), np.asarray(source))
 
 
-def test_a_value_of_a_read_only_array_is_not_updated() -> None:
-    """The array is somebody's; nothing is written through the back door."""
+def test_a_value_of_a_read_only_array_cannot_be_updated() -> None:
+    """The array belongs to its owner."""
     array = np.zeros(3, np.float32)
     array.flags.writeable = False
     with pytest.raises(RknnValueError, match="read-only"):
         OrtValue.ortvalue_from_numpy(array).update_inplace(np.ones(3, np.float32))
 
 
-def test_updating_wants_the_same_shape_and_type() -> None:
-    """As ONNX Runtime does: a silent cast would be a silent loss."""
+def test_an_update_needs_the_same_shape_and_type() -> None:
+    """ONNX Runtime requires it too: a silent cast would be a silent loss."""
     value = OrtValue.ortvalue_from_numpy(np.zeros(3, np.float32))
     value.update_inplace(np.ones(3, np.float32))
     assert value.numpy().tolist() == [1, 1, 1]
@@ -87,15 +87,15 @@ def test_updating_wants_the_same_shape_and_type() -> None:
 
 
 def test_dlpack_shares_the_memory_of_a_value_on_the_cpu() -> None:
-    """In both directions."""
+    """Sharing works in both directions."""
     array = np.arange(4, dtype=np.float32)
     value = OrtValue.from_dlpack(array)
     assert value.__dlpack_device__() == (1, 0)
     assert np.may_share_memory(np.from_dlpack(value), array)
 
 
-def test_bits_may_be_given_another_type() -> None:
-    """ONNX Runtime's way to pass types that numpy lacks."""
+def test_bits_may_be_reinterpreted_as_another_type() -> None:
+    """ONNX Runtime passes types that numpy lacks this way."""
     value = OrtValue.ortvalue_from_numpy_with_onnx_type(np.array([0x3C00], np.uint16), 10)
     assert value.numpy() == np.float16(1)
     with pytest.raises(RknnValueError, match="differ in size"):
@@ -127,10 +127,10 @@ def test_bits_may_be_given_another_type() -> None:
         ({"mem_flags": 1.5}, RknnTypeError, "mem_flags takes"),
     ],
 )
-def test_a_wrong_argument_is_named(
+def test_names_a_wrong_argument(
     open_session: OpenSession, keywords: dict[str, Any], error: type[Exception], words: str
 ) -> None:
-    """With what would be right."""
+    """The message lists the right ones."""
     session = open_session()
     arguments = {
         "shape": session.get_inputs()[0].shape,
@@ -144,8 +144,8 @@ def test_a_wrong_argument_is_named(
         OrtValue.ortvalue_from_shape_and_type(arguments.pop("shape"), **arguments)
 
 
-def test_arrays_that_do_not_fit_a_value_are_refused(open_session: OpenSession) -> None:
-    """Before anything is written."""
+def test_refuses_arrays_that_do_not_fit_a_value(open_session: OpenSession) -> None:
+    """They are refused before anything is written."""
     session = open_session()
     value = room(session, session.input_names[0])
     with pytest.raises(RknnValueError, match="has shape"):
@@ -159,7 +159,7 @@ def test_arrays_that_do_not_fit_a_value_are_refused(open_session: OpenSession) -
 
 @pytest.mark.parametrize("device", ["cpu", "rknpu2"])
 def test_values_may_be_fed_to_ordinary_runs(open_session: OpenSession, device: str) -> None:
-    """Wherever an array may be."""
+    """Any call that takes an array takes a value."""
     session = open_session("tiny_conv_fp16", simulator="compute=on")
     feed, name = feed_of(session), session.input_names[0]
     feed[name] = feed[name].astype(np.float16).astype(np.float32)

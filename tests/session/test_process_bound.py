@@ -1,4 +1,4 @@
-"""Objects that belong to their process: neither pickled nor copied, and shown whatever their state is."""
+"""Objects that belong to their process: neither pickled nor copied, but shown in any state."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize("way", COPIES)
-def test_rejects_copies_of_what_belongs_to_the_process(open_session: OpenSession, name: str, way: str) -> None:
-    """And says what to do instead; nothing is harmed."""
+def test_rejects_copies_of_objects_that_belong_to_the_process(open_session: OpenSession, name: str, way: str) -> None:
+    """The error says what to do instead; nothing is harmed."""
     session = open_session()
     thing = MAKERS[name](session)
     with pytest.raises(RknnTypeError, match=f"{name} objects cannot be .* copied.*open a session in each process"):
@@ -43,8 +43,8 @@ def test_rejects_copies_of_what_belongs_to_the_process(open_session: OpenSession
     assert len(session.run(None, feed_of(session))) == 1
 
 
-def test_a_subclass_may_say_how_it_is_pickled(open_session: OpenSession, data: Path) -> None:
-    """A session that opens itself again where it arrives is the program's own affair."""
+def test_a_subclass_may_define_how_it_is_pickled(open_session: OpenSession, data: Path) -> None:
+    """A program may define a session that opens itself again on arrival."""
     session = Reopening(data / "tiny_conv_int8.rknn")
     with session, pickle.loads(pickle.dumps(session)) as other:
         assert other.input_names == session.input_names
@@ -60,8 +60,8 @@ class Reopening(InferenceSession):
 
 
 @pytest.mark.parametrize("way", [copy.copy, copy.deepcopy, lambda value: pickle.loads(pickle.dumps(value))])
-def test_values_on_the_cpu_are_copied(way: Callable[[OrtValue], OrtValue]) -> None:
-    """They are arrays; the copy has memory of its own."""
+def test_values_on_the_cpu_can_be_copied(way: Callable[[OrtValue], OrtValue]) -> None:
+    """They are arrays; the copy has separate memory."""
     array = np.arange(6, dtype=np.int16).reshape(2, 3)
     value = OrtValue.ortvalue_from_numpy(array)
     other = way(value)
@@ -74,7 +74,7 @@ def test_values_on_the_cpu_are_copied(way: Callable[[OrtValue], OrtValue]) -> No
 
 
 def test_a_session_shows_model_provider_cores_and_state(open_session: OpenSession, data: Path) -> None:
-    """All that one asks of a log line."""
+    """A log line needs them."""
     path = data / "tiny_conv_int8.rknn"
     session = open_session(schedule=[0, 2])
     assert repr(session) == f"<InferenceSession {str(path)!r} on RKNPU2SimulatorExecutionProvider, cores 0, 2: open>"
@@ -83,12 +83,12 @@ def test_a_session_shows_model_provider_cores_and_state(open_session: OpenSessio
 
 
 def test_a_session_shows_cores_that_work_together(open_session: OpenSession) -> None:
-    """Unlike those that work one by one."""
+    """It shows cores that work one by one differently."""
     assert "cores [0,1,2]: open" in repr(open_session("snippet", tp_mode="0,1,2"))
 
 
 def test_a_model_of_bytes_is_shown_by_its_size(data: Path) -> None:
-    """Not by its bytes."""
+    """Its bytes would fill the screen."""
     content = (data / "tiny_conv_int8.rknn").read_bytes()
     with InferenceSession(content, provider_options={"runtime_library": "simulator"}) as session:
         assert repr(session).startswith(f"<InferenceSession {len(content)} bytes on ")
@@ -97,7 +97,7 @@ def test_a_model_of_bytes_is_shown_by_its_size(data: Path) -> None:
 def test_a_session_shows_workers_that_fail_and_are_lost(
     open_session: OpenSession, release_hangs: Callable[[], None]
 ) -> None:
-    """Before anyone asks for its health."""
+    """No one need ask for its health first."""
     session = open_session(
         simulator={"compute": "off", "fault": ["rknn_run@core1#1:hang", "rknn_init#2:fail=-4"]},
         schedule=[0, 1],
@@ -110,8 +110,10 @@ def test_a_session_shows_workers_that_fail_and_are_lost(
     release_hangs()
 
 
-def test_showing_makes_no_call_of_the_runtime(open_session: OpenSession, calls_of: Callable[[str], int]) -> None:
-    """A debugger shows objects again and again."""
+def test_showing_an_object_makes_no_call_of_the_runtime(
+    open_session: OpenSession, calls_of: Callable[[str], int]
+) -> None:
+    """A debugger shows objects repeatedly."""
     session = open_session()
     things = [maker(session) for maker in MAKERS.values()]
     session.run(None, feed_of(session))
@@ -131,13 +133,13 @@ def test_everything_can_be_shown_once_the_session_is_closed(open_session: OpenSe
 
 
 @pytest.mark.parametrize("kind", [InferenceSession, IOBinding, OrtValue])
-def test_half_made_objects_can_be_shown(kind: Any) -> None:
+def test_half_constructed_objects_can_be_shown(kind: Any) -> None:
     """A constructor that raises leaves one to the debugger."""
     assert kind.__name__ in repr(kind.__new__(kind))
 
 
 def test_a_session_is_shown_in_a_forked_child(open_session: OpenSession) -> None:
-    """It says that it is not the child's."""
+    """It says that it belongs to another process."""
     session = open_session()
     reading, writing = os.pipe()
     child = os.fork()
@@ -150,8 +152,8 @@ def test_a_session_is_shown_in_a_forked_child(open_session: OpenSession) -> None
     os.close(writing)
 
 
-def test_bindings_values_and_futures_show_what_they_are(open_session: OpenSession) -> None:
-    """By the names and the state that their users know."""
+def test_bindings_values_and_futures_show_names_and_states(open_session: OpenSession) -> None:
+    """They use the terms that their users know."""
     session = open_session()
     binding = session.io_binding()
     assert repr(binding) == "<IOBinding: inputs nothing; outputs nothing>"

@@ -1,4 +1,4 @@
-"""What direct I/O writes into NPU memory, against what the vendor's library was seen to write there.
+"""The bytes that direct I/O writes into NPU memory, against those recorded from the vendor's library.
 
 The recordings (``../shared/golden/inputs_set_*.json``) hold the bytes of each input's buffer when the NPU is given the
 task. Two defects of the vendor's library are not repeated; each has a test of its own.
@@ -25,7 +25,7 @@ _AWKWARD = [-1000, -300, -129, -128.5, -128, -1.5, -0.5, -0.25, 255.5, 256, 300,
 
 
 class Case(NamedTuple):
-    """One recording: a model, what its inputs were given, and the bytes that were found."""
+    """One recording: a model, its inputs, and the bytes in memory."""
 
     name: str
     model: Path
@@ -34,7 +34,7 @@ class Case(NamedTuple):
 
 
 def source(dtype: Any, shape: list[int]) -> Any:
-    """The vectors that the recordings were made with."""
+    """Return the vectors of the recordings."""
     count = int(np.prod(shape))
     if np.issubdtype(dtype, np.integer):
         return (np.arange(count) % 256 - (128 if dtype == np.int8 else 0)).astype(dtype).reshape(shape)
@@ -44,7 +44,7 @@ def source(dtype: Any, shape: list[int]) -> Any:
 
 
 def cases(shared: Path) -> Iterator[Case]:
-    """Those that the vendor's library converted: the others it left as they were, or refused."""
+    """Return the cases that the vendor's library converted; it refused the others, or left them unchanged."""
     for path in sorted((shared / "golden").glob("inputs_set_*.json")):
         model = path.stem.removeprefix("inputs_set_").removeprefix("passthrough_and_types_")
         file = shared / "golden" / "models" / f"{model}.rknn"
@@ -62,7 +62,7 @@ def cases(shared: Path) -> Iterator[Case]:
 
 
 class Written(NamedTuple):
-    """What a session wrote into the memory of one input."""
+    """The bytes that a session wrote into the memory of one input."""
 
     tensor: NativeTensor
     memory: Any
@@ -70,7 +70,7 @@ class Written(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes of it mean something; what else there is, the runtimes ask for and nobody reads."""
+        """The number of meaningful bytes; the runtimes ask for more, which no one reads."""
         layout, dims = self.tensor.layout, self.tensor.dims
         if layout.format == "NC1HWC2":
             return dims.n * layout.c1 * layout.surface * layout.c2 * np.dtype(layout.type).itemsize
@@ -78,17 +78,17 @@ class Written(NamedTuple):
 
     @property
     def has_channels_beyond_four(self) -> bool:
-        """Where the vendor's library takes the wrong mean and deviation."""
+        """True if the vendor's library takes the wrong mean and deviation."""
         return self.tensor.layout.format == "NC1HWC2"
 
     @property
     def is_plain_int8(self) -> bool:
-        """Where it wraps around."""
+        """True if the vendor's library wraps around."""
         return not self.tensor.is_image and self.tensor.attribute.type == "int8"
 
 
 def write(case: Case) -> list[Written]:
-    """Give a case to the NPU in direct mode, and read its memory. The NPU itself, which also writes there, fails."""
+    """Pass a case to the NPU in direct mode, and read its memory. The NPU itself, which also writes there, fails."""
     options = _options("direct", simulator="compute=off,fault=rknn_run:fail=-1")
     with InferenceSession(case.model, provider_options=options) as session:
         with pytest.raises(RknnDeviceError, match="rknn_run"):
@@ -121,7 +121,7 @@ def _options(io_mode: str, simulator: str | None = None) -> dict[str, Any]:
 
 
 def test_memory_holds_the_recorded_bytes(shared: Path) -> None:
-    """Every case but those of the two defects, to the last bit, gaps included."""
+    """Every case but those of the two defects is compared to the last bit, gaps included."""
     wrong, buffers = [], 0
     for case in cases(shared):
         for index, (written, recorded) in enumerate(zip(write(case), case.buffers)):
@@ -138,7 +138,7 @@ def test_memory_holds_the_recorded_bytes(shared: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cm5_fp", "cm7_fp", "cm8_fp", "cm12_fp", "cm16_fp"])
 def test_every_channel_is_normalised_by_its_own_mean_and_deviation(shared: Path, name: str) -> None:
-    """Defect 1: beyond the fourth channel the vendor's library uses the first one's; copying passes it by."""
+    """Defect 1: beyond the fourth channel the vendor's library uses the first one's; copying avoids it too."""
     path = shared / "golden" / "models" / f"{name}.rknn"
     with InferenceSession(path, provider_options=_options("copy")) as session:
         (shape,) = (argument.shape for argument in session.get_inputs())
@@ -150,8 +150,8 @@ def test_every_channel_is_normalised_by_its_own_mean_and_deviation(shared: Path,
     np.testing.assert_allclose(copied[0], direct[0], rtol=2e-3, atol=2e-3)
 
 
-def test_what_is_not_4d_saturates_where_the_vendors_library_wraps(shared: Path) -> None:
-    """Defect 2: 300 becomes 44 there. Where it does not wrap, the bytes agree."""
+def test_tensors_that_are_not_4d_saturate_instead_of_wrapping(shared: Path) -> None:
+    """Defect 2: the vendor's library turns 300 into 44. Where it does not wrap, the bytes agree."""
     seen = wrapped = 0
     for case in cases(shared):
         for given, written, recorded in zip(case.sources, write(case), case.buffers):
@@ -171,7 +171,7 @@ def test_what_is_not_4d_saturates_where_the_vendors_library_wraps(shared: Path) 
 
 
 def _channels(tensor: NativeTensor, memory: Any) -> Any:
-    """The tensor in NCHW, out of blocks of channels."""
+    """Return the tensor in NCHW, out of blocks of channels."""
     (n, c, h, w), layout = tensor.dims, tensor.layout
     blocks = memory.view(layout.type).reshape(n, layout.c1, layout.surface, layout.c2)[:, :, : h * w]
     return np.ascontiguousarray(blocks.transpose(0, 1, 3, 2).reshape(n, -1, h, w)[:, :c])

@@ -1,4 +1,4 @@
-"""run, run_async and run_pipeline: what they give back, and what they say when they cannot."""
+"""run, run_async and run_pipeline: their results, and their errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIMULATED = make_provider_options(runtime_library="simulator", simulator="comput
 
 
 class Collector:
-    """A callback for run_async that keeps what it is given."""
+    """A callback for run_async that keeps its arguments."""
 
     def __init__(self, expected: int) -> None:
         self.calls: list[tuple[Any, Any, str]] = []
@@ -38,7 +38,7 @@ class Collector:
 
 
 def test_run_returns_new_float32_arrays_in_the_models_shapes(open_session: OpenSession) -> None:
-    """Owned, writable and contiguous, so that the caller may do with them as he likes."""
+    """They are owned, writable and contiguous, so that the caller may do anything with them."""
     session = open_session("two_inputs_int8")
     outputs = session.run(None, feed_of(session))
     assert [list(o.shape) for o in outputs] == [a.shape for a in session.get_outputs()]
@@ -50,7 +50,7 @@ def test_run_returns_new_float32_arrays_in_the_models_shapes(open_session: OpenS
 
 
 def test_output_names_choose_and_order_the_outputs(open_session: OpenSession) -> None:
-    """Duplicates too; None and an empty list both mean all."""
+    """Duplicates are allowed; None and an empty list both mean all."""
     session = open_session("two_inputs_int8")
     first, second = session.output_names
     by_name = dict(zip((first, second), session.run(None, feed_of(session))))
@@ -63,8 +63,8 @@ def test_output_names_choose_and_order_the_outputs(open_session: OpenSession) ->
         session.run(first, feed_of(session))
 
 
-def test_run_async_hands_over_results_and_user_data(open_session: OpenSession) -> None:
-    """Success is an empty error string, as its programs test it."""
+def test_run_async_passes_results_and_user_data(open_session: OpenSession) -> None:
+    """Success is an empty error string, as programs for that library test it."""
     session, collector, token = open_session(), Collector(1), object()
     assert session.run_async(None, feed_of(session), collector, token) is None
     ((results, user_data, error),) = collector.wait()
@@ -81,10 +81,10 @@ def test_run_async_takes_an_empty_list_of_names_for_all(open_session: OpenSessio
     assert len(collector.wait()[0][0]) == 2
 
 
-def test_a_callback_that_raises_is_logged_and_the_next_ones_are_called(
+def test_logs_a_callback_that_raises_and_calls_the_next_ones(
     open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the traceback, which is what one needs to find the fault."""
+    """The log has the traceback, which is needed to find the fault."""
     session, collector = open_session(), Collector(1)
 
     def faulty(_results: Any, _user_data: Any, _error: str) -> None:
@@ -109,10 +109,8 @@ def test_run_works_inside_a_callback(open_session: OpenSession) -> None:
     assert len(collector.wait()[0][0]) == 1
 
 
-def test_run_pipeline_inside_a_callback_is_refused_instead_of_waiting_for_ever(
-    open_session: OpenSession, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Its results would have to come through the thread that waits for them."""
+def test_refuses_run_pipeline_inside_a_callback(open_session: OpenSession, caplog: pytest.LogCaptureFixture) -> None:
+    """Its results would have to come through the thread that waits for them, so it would wait for ever."""
     session, raised = open_session(), Collector(1)
 
     def nested(_results: Any, _user_data: Any, _error: str) -> None:
@@ -130,21 +128,21 @@ def test_run_pipeline_is_a_window_of_depth_frames(open_session: OpenSession) -> 
     session = open_session(schedule=[0, 1, 2])
     results = [session.run_pipeline(feed_of(session), depth=3) for _ in range(6)]
     assert [r is None for r in results] == [True, True, True, False, False, False]
-    assert session.run_pipeline(feed_of(session), depth=1) is None  # another depth starts anew
+    assert session.run_pipeline(feed_of(session), depth=1) is None  # another depth begins a new window
     assert session.run_pipeline(feed_of(session), depth=1) is not None
     assert session.run_pipeline(feed_of(session), depth=1, reset=True) is None
 
 
 @pytest.mark.parametrize("depth", [0, -1, True, 1.5, "3"])
-def test_a_depth_that_is_no_depth_is_refused(depth: Any, open_session: OpenSession) -> None:
-    """Before the frame is submitted, so that nothing is lost."""
+def test_refuses_an_invalid_depth(depth: Any, open_session: OpenSession) -> None:
+    """It is refused before the frame is submitted, so that nothing is lost."""
     session = open_session()
     with pytest.raises(ValueError, match="depth"):
         session.run_pipeline(feed_of(session), depth=depth)
 
 
-def test_a_full_queue_makes_the_submitter_wait_and_then_time_out(open_session: OpenSession) -> None:
-    """One running, one waiting; the third is refused after its time, and the accepted two are delivered."""
+def test_a_full_queue_blocks_the_submitter_until_its_timeout(open_session: OpenSession) -> None:
+    """One task runs and one waits; the third is refused after its time, and the accepted two are delivered."""
     session = open_session(
         simulator="compute=off,timing=fixed:1000000", schedule=0, max_queue_size=1, submit_timeout_ms=50
     )
@@ -158,7 +156,7 @@ def test_a_full_queue_makes_the_submitter_wait_and_then_time_out(open_session: O
 
 
 def test_the_inputs_of_run_async_may_be_overwritten_at_once(data: Path) -> None:
-    """They are copied before it returns: the results are those of the values at the time of the call."""
+    """They are copied before it returns: the values at the time of the call count."""
     options = make_provider_options(runtime_library="simulator")
     with InferenceSession(data / "tiny_conv_fp16.rknn", provider_options=options) as session:
         feed = feed_of(session)
@@ -171,7 +169,7 @@ def test_the_inputs_of_run_async_may_be_overwritten_at_once(data: Path) -> None:
 
 
 def test_many_threads_may_run_one_session(open_session: OpenSession) -> None:
-    """Each gets results, and nobody waits for ever."""
+    """Each gets results, and none waits for ever."""
     session = open_session(schedule=[0, 1, 2])
     shapes: list[tuple[int, ...]] = []
 

@@ -1,4 +1,4 @@
-"""Which core runs which task, counted by the simulated NPU itself."""
+"""The core of each task, counted by the simulated NPU itself."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RunsByCore = Callable[..., list[int]]
 
 
 def run_async_and_wait(session: InferenceSession, tasks: int) -> list[int]:
-    """Submit tasks and return their numbers in the order in which their callbacks came."""
+    """Submit tasks and return their numbers in the order of their callbacks."""
     order: list[int] = []
     done = threading.Event()
 
@@ -55,10 +55,8 @@ def test_tasks_go_to_the_cores_by_the_modulo_rule(
     assert runs_by_core() == shares
 
 
-def test_run_async_and_run_and_run_pipeline_count_as_one_sequence_of_tasks(
-    open_session: OpenSession, runs_by_core: RunsByCore
-) -> None:
-    """Task ids count accepted submissions, whichever way they came."""
+def test_all_calls_count_as_one_sequence_of_tasks(open_session: OpenSession, runs_by_core: RunsByCore) -> None:
+    """Task ids count accepted submissions of run, run_async and run_pipeline alike."""
     session = open_session(schedule=[0, 1, 2])
     feed = feed_of(session)
     session.run(None, feed)  # core 0
@@ -90,13 +88,13 @@ def test_the_default_uses_one_core_at_a_time(open_session: OpenSession, runs_by_
 
 
 def test_callbacks_come_in_the_order_of_submission(open_session: OpenSession) -> None:
-    """Also when an early task is on a slow core."""
+    """An early task on a slow core is not overtaken."""
     session = open_session(schedule=[0, 1, 2], simulator="compute=off,timing=fixed:2000,slowdown=0:10")
     assert run_async_and_wait(session, 12) == list(range(12))
 
 
 def test_a_slow_core_does_not_delay_the_others(open_session: OpenSession) -> None:
-    """With a queue each and callbacks as they finish, cores 1 and 2 are done before core 0's second task is."""
+    """Queues are per core and callbacks come as tasks finish: cores 1 and 2 are done before core 0's second task."""
     session = open_session(
         schedule=[0, 1, 2],
         simulator="compute=off,timing=fixed:5000,slowdown=0:20",
@@ -108,7 +106,7 @@ def test_a_slow_core_does_not_delay_the_others(open_session: OpenSession) -> Non
     assert order[-4:] == [3, 6, 9, 12]
 
 
-def test_a_core_that_the_soc_lacks_is_refused_and_leaves_no_thread(open_session: OpenSession) -> None:
+def test_refuses_a_core_that_the_soc_lacks_and_leaves_no_thread(open_session: OpenSession) -> None:
     """The library that this one replaces hung here with the interpreter locked."""
     before = threading.active_count()
     with pytest.raises(ValueError, match="rk3566 has core 0 only"):
@@ -140,10 +138,10 @@ def test_a_single_core_soc_works_with_every_option_that_means_its_core(
     ],
     ids=repr,
 )
-def test_the_runtime_is_asked_for_it_by_the_flags_of_rknn_init(
+def test_options_reach_the_runtime_as_flags_of_rknn_init(
     options: Any, flags: int, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """For every context that is not a duplicate, which has them from its original."""
+    """Every context that is not a duplicate gets them; a duplicate has them from its original."""
     given: list[int] = []
     original = Library.call
 
@@ -155,20 +153,20 @@ def test_the_runtime_is_asked_for_it_by_the_flags_of_rknn_init(
     monkeypatch.setattr(Library, "call", call)
     session = open_session(schedule=[0, 1], disable_dup_context=True, **options)
     assert session.run(None, feed_of(session))
-    assert given == [flags] * 3  # one for each worker, and one on which direct I/O is tried
+    assert given == [flags] * 3  # one for each worker, and one for the trial of direct I/O
 
 
 @pytest.mark.parametrize("option", ["disable_flush_input", "disable_flush_output"])
-def test_flushing_is_left_to_nobody_only_with_direct_io(option: str, open_session: OpenSession) -> None:
-    """Otherwise the NPU, or the program, would read what was in memory before."""
+def test_flushing_is_turned_off_only_with_direct_io(option: str, open_session: OpenSession) -> None:
+    """Otherwise the NPU, or the program, would read stale memory."""
     with pytest.raises(ValueError, match=f"{option} leaves it to direct I/O to flush the caches"):
         open_session(io_mode="copy", **{option: True})
 
 
-def test_the_number_of_cores_for_a_batch_is_told_to_every_context(
+def test_every_context_gets_the_number_of_cores_for_a_batch(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Duplicates too; and not at all unless it was asked for."""
+    """Duplicates get it too, and none does unless it was asked for."""
     told: list[int] = []
     monkeypatch.setattr(Context, "set_batch_core_num", lambda _, count: told.append(count))
     open_session("batch4_int8", schedule=[0, 1])
@@ -178,7 +176,7 @@ def test_the_number_of_cores_for_a_batch_is_told_to_every_context(
 
 
 def test_a_session_may_change_its_cores(open_session: OpenSession, runs_by_core: RunsByCore) -> None:
-    """set_providers(), as in ONNX Runtime: what was accepted before is delivered on the old ones."""
+    """set_providers() does it, as in ONNX Runtime: tasks accepted before are delivered on the old ones."""
     session = open_session(schedule=[0], simulator="compute=off,timing=fixed:10000")
     before = [session.submit(feed_of(session)) for _ in range(3)]
     options = {"runtime_library": "simulator", "simulator": "compute=off", "schedule": [1, 2]}
@@ -195,7 +193,7 @@ def test_a_session_may_change_its_cores(open_session: OpenSession, runs_by_core:
         session.set_providers(None, options)
 
 
-def test_a_context_that_fails_late_gives_the_earlier_ones_back(open_session: OpenSession) -> None:
+def test_a_late_failure_destroys_the_earlier_contexts(open_session: OpenSession) -> None:
     """Construction that fails half way leaves nothing behind: the next session has the whole NPU."""
     library = load(str(SIMULATOR_LIBRARY))
     refused = ffi.new("rknn_context *", 12345)

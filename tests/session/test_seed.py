@@ -1,4 +1,4 @@
-"""The page that asks for this system: its snippets, as they stand there."""
+"""The page that asks for this system: its snippets, unchanged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PAGE = Path("seed") / "multi-core.txt"
 
 
 def statements(page: str) -> list[str]:
-    """The Python statements of a page that mixes them with prose, each with the lines that its brackets span."""
+    """Return the Python statements of a page that mixes them with prose, each with the lines that its brackets span."""
     found: list[str] = []
     lines = iter(page.splitlines())
     for line in lines:
@@ -28,10 +28,10 @@ def statements(page: str) -> list[str]:
     return found
 
 
-def test_every_snippet_runs_as_it_stands(
+def test_every_snippet_runs_unchanged(
     shared: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One after the other, beside a model.rknn whose input is called 'input'."""
+    """They run one after the other, beside a model.rknn whose input is called 'input'."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
     shutil.copy(data / "snippet.rknn", "model.rknn")
@@ -46,7 +46,7 @@ def test_every_snippet_runs_as_it_stands(
 
 
 def test_setting_both_is_a_value_error_at_session_creation_too(data: Path) -> None:
-    """The page promises it for the helper; a dictionary written by hand gets the same."""
+    """The page promises it for the helper; a handwritten dictionary gets the same."""
     from ztu_somemodelruntime_ez_rknn_async import InferenceSession, make_provider_options
 
     with pytest.raises(ValueError, match="one way only"):

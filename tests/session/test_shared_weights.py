@@ -1,4 +1,4 @@
-"""Sessions that use another session's weights: their numbers, and who outlives whom."""
+"""Sessions that use another session's weights: their numbers, and lifetimes."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def open_(data: Path) -> Iterator[Borrow]:
 
 @pytest.fixture
 def destroyed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The handles of the contexts that were destroyed, in that order.
+    """The handles of destroyed contexts, in that order.
 
-    A session that is made destroys one too, on which direct I/O was tried: tests clear the list behind them.
+    Opening a session destroys one too, on which direct I/O was tried: tests clear the list after it.
     """
     handles: list[int] = []
     function = Library.function
@@ -78,7 +78,7 @@ def handles_of(session: InferenceSession) -> set[int]:
 
 
 def test_a_model_without_weights_computes_with_those_of_its_master(open_: Borrow) -> None:
-    """Its outputs are those that the official simulator computed for the model with its weights, on every core."""
+    """Its outputs equal those of the official simulator for the model with its weights, on every core."""
     master = open_(MODEL, simulator="compute=on")
     borrower = open_(WITHOUT_WEIGHTS, master, simulator="compute=on", schedule=[0, 1, 2])
     (inputs, outputs), *_ = recording(WITHOUT_WEIGHTS).cases()
@@ -88,7 +88,7 @@ def test_a_model_without_weights_computes_with_those_of_its_master(open_: Borrow
 
 
 def test_a_borrower_can_be_a_master(open_: Borrow) -> None:
-    """The weights are found at the end of the chain, also when what lies between is closed."""
+    """The weights are found at the end of the chain, even if the session in between is closed."""
     master = open_(MODEL, simulator="compute=on")
     between = open_(WITHOUT_WEIGHTS, master, simulator="compute=on")
     last = open_(WITHOUT_WEIGHTS, between, simulator="compute=on")
@@ -98,20 +98,20 @@ def test_a_borrower_can_be_a_master(open_: Borrow) -> None:
     assert cosine(last.run(None, inputs)[0], outputs[0]) >= recording(WITHOUT_WEIGHTS).cosine
 
 
-def test_without_a_master_it_is_refused_in_words(open_: Borrow) -> None:
-    """Whoever forgot it learns of it from the message."""
+def test_refuses_a_model_without_weights_if_there_is_no_master(open_: Borrow) -> None:
+    """The message explains what was forgotten."""
     with pytest.raises(RknnModelError, match="use_weight_from"):
         open_(WITHOUT_WEIGHTS, simulator="compute=on")
 
 
-def test_another_models_weights_do_not_fit(open_: Borrow) -> None:
-    """Weights of another shape are told from the right ones before anything runs."""
+def test_refuses_the_weights_of_another_model(open_: Borrow) -> None:
+    """Weights of another shape are detected before anything runs."""
     with pytest.raises(RknnModelError, match="weight 'constant0' is float16"):
         open_(WITHOUT_WEIGHTS, open_("conv_c16_fp16", simulator="compute=on"), simulator="compute=on")
 
 
 def test_contexts_are_destroyed_borrowers_first(open_: Borrow, destroyed: list[int]) -> None:
-    """A master that is closed keeps the context with the weights until the last context that reads them is gone."""
+    """A closed master keeps the context with the weights until the last context that reads them is gone."""
     master = open_(MODEL, schedule=[0, 1])
     borrowers = [open_(WITHOUT_WEIGHTS, master, schedule=[0, 1, 2]) for _ in range(2)]
     destroyed.clear()
@@ -130,7 +130,7 @@ def test_contexts_are_destroyed_borrowers_first(open_: Borrow, destroyed: list[i
 
 
 def test_a_chain_is_destroyed_from_its_end(open_: Borrow, destroyed: list[int]) -> None:
-    """What lies between is kept for what borrows from it, and keeps its own master."""
+    """The session in between is kept for its borrower, and keeps its own master."""
     chain = [open_(MODEL)]
     for _ in range(2):
         chain.append(open_(WITHOUT_WEIGHTS, chain[-1]))
@@ -142,7 +142,7 @@ def test_a_chain_is_destroyed_from_its_end(open_: Borrow, destroyed: list[int]) 
 
 
 def test_a_dropped_master_lives_as_long_as_its_borrowers(data: Path, destroyed: list[int]) -> None:
-    """Nobody has to keep a reference to a session only because another one needs its weights."""
+    """No one has to keep a reference to a session only because another one needs its weights."""
     options = make_provider_options(runtime_library="simulator", simulator=COMPUTE_OFF)
     master = InferenceSession(data / f"{MODEL}.rknn", provider_options=options)
     (handle,) = handles_of(master)
@@ -157,7 +157,7 @@ def test_a_dropped_master_lives_as_long_as_its_borrowers(data: Path, destroyed: 
     assert destroyed[-1] == handle
 
 
-def test_a_session_that_cannot_be_made_gives_the_weights_back(open_: Borrow, destroyed: list[int]) -> None:
+def test_a_session_that_fails_to_open_releases_the_weights(open_: Borrow, destroyed: list[int]) -> None:
     """A failure must not keep the master's memory for ever."""
     master = open_(MODEL)
     with pytest.raises(RknnModelError):
@@ -169,7 +169,7 @@ def test_a_session_that_cannot_be_made_gives_the_weights_back(open_: Borrow, des
 
 
 def test_every_context_borrows_and_none_is_a_duplicate(open_: Borrow, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Duplicates of a borrower are not something that boards have been seen to support."""
+    """Boards have not been seen to support duplicates of a borrower."""
 
     def refuse(_context: Context) -> Context:
         raise AssertionError
@@ -180,8 +180,8 @@ def test_every_context_borrows_and_none_is_a_duplicate(open_: Borrow, monkeypatc
     assert len(handles_of(borrower)) == 3
 
 
-def test_a_borrowers_stuck_context_is_replaced_by_one_that_borrows_too(open_: Borrow) -> None:
-    """The watchdog works for sessions that share weights, whatever has become of the master."""
+def test_a_borrowers_stuck_context_is_replaced_by_a_borrower(open_: Borrow) -> None:
+    """The watchdog works for sessions that share weights, even if the master is closed."""
     master = open_(MODEL)
     borrower = open_(WITHOUT_WEIGHTS, master)
     master.close()
@@ -192,7 +192,7 @@ def test_a_borrowers_stuck_context_is_replaced_by_one_that_borrows_too(open_: Bo
 
 
 def test_the_weights_are_counted_once(open_: Borrow) -> None:
-    """Sharing is for memory: a borrower's own is what its intermediate tensors take."""
+    """Sharing saves memory: a borrower only has its intermediate tensors."""
     master = open_(MODEL)
     borrower = open_(WITHOUT_WEIGHTS, master)
     assert borrower.stats.memory["dma"] == master.stats.memory["dma"] - master.stats.memory["weights"]
@@ -200,13 +200,13 @@ def test_the_weights_are_counted_once(open_: Borrow) -> None:
 
 @pytest.mark.parametrize("wrong", ["tiny_conv_fp16.rknn", 7, InferenceSession])
 def test_only_a_session_can_be_a_master(open_: Borrow, wrong: Any) -> None:
-    """The mistake is named before anything is loaded."""
+    """The error comes before anything is loaded."""
     with pytest.raises(RknnTypeError, match="use_weight_from takes an InferenceSession"):
         open_(WITHOUT_WEIGHTS, wrong)
 
 
 def test_a_closed_session_cannot_be_a_master(open_: Borrow) -> None:
-    """Its weights are gone, or will be as soon as those who have them are."""
+    """Its weights are gone, or will be when their last user is."""
     master = open_(MODEL)
     open_(WITHOUT_WEIGHTS, master)
     master.close()
@@ -215,7 +215,7 @@ def test_a_closed_session_cannot_be_a_master(open_: Borrow) -> None:
 
 
 def test_custom_operators_and_shared_weights_exclude_each_other(open_: Borrow, data: Path) -> None:
-    """The runtime cannot do both, so it is said before it is tried."""
+    """The runtime cannot do both, so the session refuses before trying."""
     options = ProviderOptions(runtime_library="simulator", custom_op_path=("libcustom.so",))
     lender = open_(MODEL)._deployment.executor
     source = ModelSource.of(data / f"{WITHOUT_WEIGHTS}.rknn")
@@ -223,8 +223,8 @@ def test_custom_operators_and_shared_weights_exclude_each_other(open_: Borrow, d
         open_model(source, None, options, SessionOptions(), lender)
 
 
-def test_the_table_of_layers_is_measured_with_the_masters_weights(open_: Borrow, data: Path, tmp_path: Path) -> None:
-    """The profile's own context borrows as well, and gives back what it borrowed."""
+def test_measures_the_table_of_layers_with_the_masters_weights(open_: Borrow, data: Path, tmp_path: Path) -> None:
+    """The profile's own context borrows as well, and ends its loan."""
     session_options = SessionOptions()
     session_options.enable_profiling = True
     session_options.profile_file_prefix = str(tmp_path / "profile_")
@@ -238,6 +238,6 @@ def test_the_table_of_layers_is_measured_with_the_masters_weights(open_: Borrow,
 
 
 def test_zeros_are_not_weights() -> None:
-    """The recording is not one that a model without weights could produce."""
+    """A model without weights could not produce the recording."""
     (_, outputs), *_ = recording(WITHOUT_WEIGHTS).cases()
     assert np.ptp(outputs[0]) > 1

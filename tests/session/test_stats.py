@@ -1,4 +1,4 @@
-"""Statistics are always on: what they add to an inference, and to the session, is next to nothing."""
+"""Statistics, which are always on: their cost for an inference and for the session is next to nothing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from .conftest import OpenSession, feed_of
 from .ways import WAYS
 
 
-class Counted:
-    """Stands for the engine's library, and counts the calls of its functions."""
+class CountingLibrary:
+    """Replaces the engine's library, and counts the calls of its functions."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.counts: collections.Counter[str] = collections.Counter()
@@ -35,8 +35,8 @@ class Counted:
         return call
 
 
-def lines_run(call: Callable[[], Any], module: str) -> int:
-    """How often functions of a module were entered on this thread during a call."""
+def calls_to(call: Callable[[], Any], module: str) -> int:
+    """Return the number of calls of a module's functions on this thread during a call."""
     entered = 0
 
     def profile(frame: FrameType, event: str, _: Any) -> None:
@@ -51,11 +51,11 @@ def lines_run(call: Callable[[], Any], module: str) -> int:
     return entered
 
 
-def test_a_run_is_one_call_of_the_engine_with_statistics_and_all(
+def test_a_run_with_statistics_is_one_call_of_the_engine(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The engine counts while it has the task in hand anyway; nothing is asked or told for their sake."""
-    counted = Counted(monkeypatch)
+    """The engine counts while it handles the task anyway; statistics need no call of their own."""
+    counted = CountingLibrary(monkeypatch)
     session = open_session()
     feed = feed_of(session)
     session.run(None, feed)
@@ -67,20 +67,20 @@ def test_a_run_is_one_call_of_the_engine_with_statistics_and_all(
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
-def test_no_way_to_run_does_anything_for_statistics_in_the_interpreter(open_session: OpenSession, way: str) -> None:
-    """Only who reads them pays in Python."""
+def test_statistics_cost_no_python_code_in_any_way_to_run(open_session: OpenSession, way: str) -> None:
+    """Only reading them costs time in Python."""
     session = open_session(schedule=[0, 1], max_queue_size=10)
     feed = feed_of(session)
-    assert lines_run(lambda: WAYS[way](session, feed, 4), stats.__file__) == 0
-    assert lines_run(lambda: session.stats, stats.__file__) > 0
+    assert calls_to(lambda: WAYS[way](session, feed, 4), stats.__file__) == 0
+    assert calls_to(lambda: session.stats, stats.__file__) > 0
     assert sum(core.completed for core in session.stats.cores.values()) == 4
 
 
-def test_reading_costs_the_same_however_much_was_done(
+def test_the_cost_of_reading_does_not_grow_with_the_number_of_runs(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One call of the engine, and as many steps in Python: nothing grows that would have to be gone through."""
-    counted = Counted(monkeypatch)
+    """It is one call of the engine and a fixed number of steps in Python: there is no growing list to walk."""
+    counted = CountingLibrary(monkeypatch)
     session = open_session()
     feed = feed_of(session)
     steps = []
@@ -88,6 +88,6 @@ def test_reading_costs_the_same_however_much_was_done(
         for _ in range(runs):
             session.run(None, feed)
         before = counted.counts.copy()
-        steps.append(lines_run(lambda: session.stats, stats.__file__))
+        steps.append(calls_to(lambda: session.stats, stats.__file__))
         assert counted.counts - before == {"ezr_stats": 1}
     assert steps[0] == steps[1]

@@ -17,7 +17,7 @@ from .conftest import OpenSession, feed_of
 
 
 class Source:
-    """Gives out feeds and counts them."""
+    """Yields feeds and counts them."""
 
     def __init__(self, session: InferenceSession, count: int) -> None:
         self._feed = feed_of(session)
@@ -43,7 +43,7 @@ def test_every_feed_gives_one_result(ordered: bool, open_session: OpenSession) -
 
 
 def test_ordered_results_are_those_of_their_feeds(open_session: OpenSession) -> None:
-    """Also where cores differ in speed."""
+    """Cores may differ in speed."""
     session = open_session("tiny_conv_fp16", simulator="timing=fixed:100,slowdown=0:50", schedule=[0, 1, 2])
     feeds = [feed_of(session, seed) for seed in range(12)]
     expected = [session.run(None, feed)[0] for feed in feeds]
@@ -51,8 +51,8 @@ def test_ordered_results_are_those_of_their_feeds(open_session: OpenSession) -> 
         assert (output == wanted).all()
 
 
-def test_the_stream_takes_no_more_than_its_depth_ahead(open_session: OpenSession) -> None:
-    """Lazy: a camera's frames are not read before there is room for them."""
+def test_the_stream_reads_no_more_than_its_depth_ahead(open_session: OpenSession) -> None:
+    """A camera's frames are not read before there is room for them."""
     session = open_session(schedule=0, simulator="compute=off,timing=fixed:20000", max_queue_size=10)
     source = Source(session, 100)
     stream = session.map(source, depth=4)
@@ -63,7 +63,7 @@ def test_the_stream_takes_no_more_than_its_depth_ahead(open_session: OpenSession
 
 
 def test_a_wrong_feed_raises_at_its_own_item_and_the_stream_goes_on(open_session: OpenSession) -> None:
-    """What came before it is delivered first, what comes after it is not lost."""
+    """Earlier results are delivered first, and later ones are not lost."""
     session = open_session()
     feed = feed_of(session)
     stream = session.map([feed, feed, {"wrong": 1}, feed])
@@ -76,8 +76,8 @@ def test_a_wrong_feed_raises_at_its_own_item_and_the_stream_goes_on(open_session
         next(stream)
 
 
-def test_a_source_that_breaks_raises_after_what_it_gave(open_session: OpenSession) -> None:
-    """And then the stream is over."""
+def test_a_source_that_breaks_raises_after_its_last_item(open_session: OpenSession) -> None:
+    """The stream is then over."""
     session = open_session()
 
     def broken() -> Iterator[Any]:
@@ -91,8 +91,8 @@ def test_a_source_that_breaks_raises_after_what_it_gave(open_session: OpenSessio
     assert list(stream) == []
 
 
-def test_closing_cancels_what_is_queued_and_leaves_the_session_usable(open_session: OpenSession) -> None:
-    """Only what a worker had taken up still runs."""
+def test_closing_cancels_queued_items_and_leaves_the_session_usable(open_session: OpenSession) -> None:
+    """Only items that a worker had taken up still run."""
     session = open_session(schedule=0, simulator="compute=off,timing=fixed:50000", max_queue_size=10)
     with session.map([feed_of(session)] * 100, depth=8) as stream:
         next(stream)
@@ -112,7 +112,7 @@ def test_dropping_the_stream_closes_it(open_session: OpenSession) -> None:
 
 @pytest.mark.parametrize("ordered", [True, False])
 def test_several_threads_share_one_stream(ordered: bool, open_session: OpenSession, tiny_switch_interval: None) -> None:
-    """Each result goes to one of them, and a generator of feeds is never entered twice at once."""
+    """Each result goes to one of them, and no two threads enter a generator of feeds at once."""
     session = open_session(schedule=[0, 1, 2])
     feed = feed_of(session)
     stream = session.map((feed for _ in range(400)), ordered=ordered)
@@ -146,7 +146,7 @@ def test_closing_ends_a_stream_that_another_thread_reads(ordered: bool, open_ses
 
 
 def test_output_names_are_checked_before_anything_runs(open_session: OpenSession) -> None:
-    """And chosen as in run()."""
+    """They are chosen as in run()."""
     session = open_session("two_inputs_int8")
     with pytest.raises(ValueError, match="no output 'x'"):
         session.map([], output_names=["x"])
@@ -155,7 +155,7 @@ def test_output_names_are_checked_before_anything_runs(open_session: OpenSession
 
 
 @pytest.mark.parametrize("depth", [0, -1, True, 1.5])
-def test_a_depth_that_is_no_depth_is_refused(depth: Any, open_session: OpenSession) -> None:
-    """Before anything is taken from the source."""
+def test_refuses_an_invalid_depth(depth: Any, open_session: OpenSession) -> None:
+    """It is refused before anything is taken from the source."""
     with pytest.raises(ValueError, match="depth"):
         open_session().map([], depth=depth)

@@ -1,4 +1,4 @@
-"""A runtime that does not come back from loading a model, or from giving it back."""
+"""A runtime that hangs while it loads a model, or while it destroys a context."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ LOADING = [
 ]
 
 
-# For sessions that are opened before anything hangs, on a busy machine too.
+# For sessions that are opened before anything hangs, also on a busy machine.
 AMPLE_MS = 1000
 
 
 @pytest.fixture
 def contexts_are_back(living_contexts: Callable[[], int]) -> Callable[[], None]:
-    """Waits for the threads that were left behind; then as many contexts exist as when the test began."""
+    """Waits for abandoned threads; then as many contexts exist as when the test began."""
     before = living_contexts()
 
     def wait() -> None:
         for thread in threading.enumerate():
-            if thread.name in ("ez-rknn-errand", "ez-rknn-replace"):
+            if thread.name in ("ez-rknn-job", "ez-rknn-replace"):
                 thread.join(60)
         wait_until(lambda: living_contexts() == before)
 
@@ -61,7 +61,7 @@ def hanging(fault: str) -> dict[str, Any]:
 def test_a_constructor_gives_up_in_time(
     open_session: OpenSession, fault: str, contexts_are_back: Callable[[], None], release_hangs: Callable[[], None]
 ) -> None:
-    """Whichever call it is; other sessions are none the worse, and what comes after all is given back."""
+    """Any of its calls may hang; other sessions are unaffected, and late contexts are destroyed."""
     with pytest.raises(RknnTimeoutError, match="loading the model took longer than 50 ms"):
         open_session(simulator=hanging(fault), schedule=[0, 1], load_timeout_ms=50)
     other = open_session(schedule=[0, 1])
@@ -95,18 +95,18 @@ def test_a_constructor_can_be_interrupted(
     contexts_are_back()
 
 
-def test_a_constructor_in_time_is_as_ever(open_session: OpenSession) -> None:
-    """On another thread too, and no thread stays but those of the session."""
+def test_a_time_limit_does_not_change_a_fast_constructor(open_session: OpenSession) -> None:
+    """This holds on another thread too, and no thread stays but the session's."""
     threads = threading.active_count()
     assert in_thread(lambda: open_session(load_timeout_ms=60_000)).result(60).health.ok
     assert open_session(load_timeout_ms=60_000).health.ok
     wait_until(lambda: threading.active_count() <= threads)
 
 
-def test_a_reset_that_gives_up_leaves_the_session_as_it_is(
+def test_a_reset_that_gives_up_leaves_the_session_unchanged(
     open_session: OpenSession, release_hangs: Callable[[], None], contexts_are_back: Callable[[], None]
 ) -> None:
-    """A service tries again later."""
+    """A service retries later."""
     simulator = {**hanging("rknn_init#2"), "counter": "a reset that gives up"}
     session = open_session(simulator=simulator, load_timeout_ms=AMPLE_MS)
     with pytest.raises(RknnTimeoutError, match="loading the model"):
@@ -119,10 +119,10 @@ def test_a_reset_that_gives_up_leaves_the_session_as_it_is(
     contexts_are_back()
 
 
-def test_a_lender_waits_for_who_may_still_read_its_weights(
+def test_a_lender_waits_for_possible_readers_of_its_weights(
     data: Path, contexts_are_back: Callable[[], None], release_hangs: Callable[[], None], living_contexts: Any
 ) -> None:
-    """A borrower that was given up may be inside the runtime with them."""
+    """An abandoned borrower may be inside the runtime with them."""
     options = make_provider_options(runtime_library="simulator", simulator="compute=off")
     borrowing = make_provider_options(runtime_library="simulator", simulator=hanging("rknn_init#1"), load_timeout_ms=50)
     before = living_contexts()
@@ -139,10 +139,10 @@ def test_a_lender_waits_for_who_may_still_read_its_weights(
 # ---- Contexts that are opened later ----
 
 
-def test_contexts_for_another_way_are_given_up_in_time(
+def test_gives_up_in_time_on_contexts_for_another_way(
     open_session: OpenSession, release_hangs: Callable[[], None], contexts_are_back: Callable[[], None]
 ) -> None:
-    """The run that wanted them fails; those that do without go on, and close() does not wait for them."""
+    """The run that needed them fails; other runs go on, and close() does not wait for them."""
     session = open_session(simulator=hanging("rknn_init#2"), load_timeout_ms=AMPLE_MS)
     floats = feed_of(session)
     pixels = {name: np.zeros(array.shape, np.uint8) for name, array in floats.items()}
@@ -161,8 +161,8 @@ def test_closing_does_not_wait_for_contexts_that_are_being_opened(
     release_hangs: Callable[[], None],
     contexts_are_back: Callable[[], None],
 ) -> None:
-    """Without a limit either; who waits for them is told then, and they are given back before those of which they
-    have the weights."""
+    """This holds without a limit too; a run that waits for them fails then, and they are destroyed before those
+    whose weights they have."""
     loaded = calls_of("rknn_init")
     session = open_session(simulator=hanging("rknn_init#2"))
     floats = feed_of(session)
@@ -178,10 +178,10 @@ def test_closing_does_not_wait_for_contexts_that_are_being_opened(
     contexts_are_back()
 
 
-def test_a_replacement_that_does_not_come_is_given_up(
+def test_gives_up_on_a_replacement_that_does_not_come(
     open_session: OpenSession, release_hangs: Callable[[], None], contexts_are_back: Callable[[], None]
 ) -> None:
-    """What waits for it fails in words, not after ever; one that comes too late is given back at the end."""
+    """Tasks waiting for it fail with a clear error, in finite time; a late one is destroyed at the end."""
     session = open_session(
         simulator={"compute": "off", "fault": ["rknn_run@core0#1:hang", "rknn_init#2:hang"]},
         schedule=[0, 1],
@@ -208,7 +208,7 @@ def test_closing_gives_up_in_time(
     contexts_are_back: Callable[[], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What was accepted has been delivered by then; the log says that contexts are lost."""
+    """Accepted work has been delivered by then; the log says that contexts are lost."""
     session = open_session(simulator=hanging("rknn_destroy#3"), schedule=[0, 1], load_timeout_ms=AMPLE_MS)
     future = session.submit(feed_of(session))
     with caplog.at_level(logging.ERROR, "ez_rknn_async"):
@@ -243,7 +243,7 @@ def test_closing_can_be_interrupted(
     release_hangs()
 
 
-# ---- The thread that it takes ----
+# ---- The thread behind a time limit ----
 
 
 def unexpected(result: object) -> None:
@@ -252,14 +252,14 @@ def unexpected(result: object) -> None:
 
 
 def test_work_in_time_gives_its_result_or_its_exception() -> None:
-    """As if it had been done here."""
+    """The caller need not know that another thread did it."""
     assert within(60_000, "work", lambda: 42, unexpected) == 42
     with pytest.raises(ZeroDivisionError):
         within(60_000, "work", lambda: 1 // 0, unexpected)
 
 
 def test_late_work_is_undone_and_a_late_exception_forgotten() -> None:
-    """On its own thread, because nobody waits for it any more."""
+    """Its own thread does it, because no one waits for it any more."""
     go, undone = threading.Event(), threading.Event()
 
     def late() -> str:
@@ -275,8 +275,8 @@ def test_late_work_is_undone_and_a_late_exception_forgotten() -> None:
     assert undone.wait(60)
 
 
-def test_where_no_thread_can_be_started_the_work_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the end of the interpreter."""
+def test_works_on_the_callers_thread_if_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None can at the end of the interpreter."""
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't create new thread at interpreter shutdown")

@@ -1,4 +1,4 @@
-"""The memory of values on the NPU: where it lies, how long, and whose it is."""
+"""The memory of values on the NPU: place, lifetime and owner."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from .values import PAGE, memfd, memory_files, on_npu, room
 # ---- On the NPU: memory ----
 
 
-def test_where_and_how_a_value_lies(open_session: OpenSession) -> None:
-    """The keys of the library that this one replaces, and the quantisation."""
+def test_a_value_describes_its_memory(open_session: OpenSession) -> None:
+    """It has the keys of the library that this one replaces, and the quantisation."""
     session = open_session("tiny_conv_int8", schedule=[0, 1, 2])
     value = room(session, session.input_names[0])
     info = value.memory_info()
@@ -51,7 +51,7 @@ def test_where_and_how_a_value_lies(open_session: OpenSession) -> None:
 def test_mem_flags_reach_the_runtime(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, mem_flags: Any, flags: str, syncs: bool
 ) -> None:
-    """That library read them and threw them away. Memory without a cache is not synchronised."""
+    """That library ignored them. Memory without a cache is not synchronised."""
     session = open_session()
     asked: list[int] = []
     synced: list[Memory] = []
@@ -70,7 +70,7 @@ def test_mem_flags_reach_the_runtime(
 
 
 def test_a_value_outlives_its_session(open_session: OpenSession) -> None:
-    """Its memory is the session's, which is given back when the last value of it goes."""
+    """Its memory is the session's, which goes when its last value goes."""
     before = memory_files()
     session = open_session(schedule=[0, 1])
     array = feed_of(session)[session.input_names[0]]
@@ -83,8 +83,8 @@ def test_a_value_outlives_its_session(open_session: OpenSession) -> None:
     assert memory_files() == before
 
 
-def test_memory_is_given_back_with_its_value(open_session: OpenSession) -> None:
-    """At once, and not with the session."""
+def test_memory_is_freed_with_its_value(open_session: OpenSession) -> None:
+    """It goes at once, and not with the session."""
     session = open_session()
     before = memory_files()
     value = room(session, session.input_names[0])
@@ -95,10 +95,10 @@ def test_memory_is_given_back_with_its_value(open_session: OpenSession) -> None:
     assert memory_files() == before
 
 
-def test_values_collected_while_another_one_goes_go_too(
+def test_values_collected_while_another_one_is_freed_go_too(
     open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A garbage collection may come inside the release of a value, on the same thread; nothing waits for anything."""
+    """A garbage collection may come inside the release of a value, on the same thread; nothing deadlocks."""
     session = open_session()
     before = memory_files()
     values = [room(session, session.input_names[0]) for _ in range(3)]
@@ -114,11 +114,11 @@ def test_values_collected_while_another_one_goes_go_too(
     assert memory_files() == before
 
 
-# ---- Somebody else's memory ----
+# ---- Foreign memory ----
 
 
 @pytest.mark.parametrize("offset", [0, PAGE, 3 * PAGE])
-def test_a_camera_frame_goes_in_from_where_it_lies(open_session: OpenSession, offset: int) -> None:
+def test_the_npu_reads_a_camera_frame_in_place(open_session: OpenSession, offset: int) -> None:
     """The offset counts for the NPU and for the CPU; that library forgot it for the CPU."""
     session = open_session("conv_c4_int8", simulator="compute=on")
     (arg,) = session.get_inputs()
@@ -133,7 +133,7 @@ def test_a_camera_frame_goes_in_from_where_it_lies(open_session: OpenSession, of
         n, c, h, w = arg.shape
         rows = np.zeros((n, h, stride, c), np.uint8)
         rows[:, :, :w] = frame.transpose(0, 2, 3, 1)
-        os.pwrite(fd, rows.tobytes(), offset)  # as the camera would, behind the program's back
+        os.pwrite(fd, rows.tobytes(), offset)  # as the camera would, without telling the program
         assert os.pread(fd, PAGE, offset + size) == b"\xaa" * PAGE
     value.sync_from_device()
     assert np.array_equal(value.numpy("native"), frame)
@@ -144,7 +144,7 @@ def test_a_camera_frame_goes_in_from_where_it_lies(open_session: OpenSession, of
     assert np.array_equal(binding.copy_outputs_to_cpu()[0], session.run(None, {arg.name: frame})[0])
 
 
-def test_an_output_goes_into_somebody_elses_memory(open_session: OpenSession) -> None:
+def test_the_npu_writes_an_output_into_foreign_memory(open_session: OpenSession) -> None:
     """The next device reads it there."""
     session = open_session("tiny_conv_int8", simulator="compute=on")
     feed, (out,) = feed_of(session), session.get_outputs()
@@ -162,8 +162,8 @@ def test_an_output_goes_into_somebody_elses_memory(open_session: OpenSession) ->
     assert np.array_equal(written, session.run(None, feed, {"output_dtype": "native"})[0])
 
 
-def test_memory_that_is_too_small_is_refused_before_it_is_used(open_session: OpenSession) -> None:
-    """Smaller than the tensor with its rows, or than it is said to be; that library found out on the NPU."""
+def test_refuses_memory_that_is_too_small_before_using_it(open_session: OpenSession) -> None:
+    """It is smaller than the tensor with its rows, or than its stated size; that library found out on the NPU."""
     session = open_session("odd_size_int8")
     (arg,) = session.get_inputs()
     needed = room(session, arg.name).memory_info()["size_with_stride"]
@@ -176,7 +176,7 @@ def test_memory_that_is_too_small_is_refused_before_it_is_used(open_session: Ope
 
 
 @pytest.mark.parametrize("fd", [-1, 10**6])
-def test_what_is_no_memory_is_refused(open_session: OpenSession, fd: int) -> None:
+def test_refuses_a_descriptor_that_is_not_memory(open_session: OpenSession, fd: int) -> None:
     """The vendor's library takes any number for a descriptor."""
     session = open_session()
     with pytest.raises(RknnValueError):

@@ -16,7 +16,7 @@ from .values import on_npu, raw_bytes, room
 @pytest.mark.parametrize("layout", ["native", "nhwc"])
 @pytest.mark.parametrize("model", ["conv_c1_int8", "conv_c4_int8", "conv_c5_int8", "conv_c16_int8", "vector_int8"])
 def test_floats_are_quantised_and_read_as_floats_again(open_session: OpenSession, model: str, layout: str) -> None:
-    """The library that this one replaces cut them off to integers; here each is off by half a step at most."""
+    """The library that this one replaces truncated them to integers; here each is off by half a step at most."""
     session = open_session(model, zero_copy_layout=layout)
     (name, array), *_ = feed_of(session).items()
     value = on_npu(session, array, name)
@@ -30,10 +30,8 @@ def test_floats_are_quantised_and_read_as_floats_again(open_session: OpenSession
 
 @pytest.mark.parametrize("layout", ["native", "nhwc"])
 @pytest.mark.parametrize("model", ["conv_c5_int8", "conv_c1_int8", "odd_size_int8", "vector_int8", "batch4_int8"])
-def test_integers_of_the_tensors_own_type_are_taken_and_given_as_they_are(
-    open_session: OpenSession, model: str, layout: str
-) -> None:
-    """For inputs and outputs, whatever the padding of their memory."""
+def test_integers_of_the_tensors_own_type_pass_unchanged(open_session: OpenSession, model: str, layout: str) -> None:
+    """Inputs and outputs with any padding of their memory are tested."""
     session = open_session(model, zero_copy_layout=layout)
     generator = np.random.default_rng(1)
     for arg, kind in ((session.get_inputs()[0], "input"), (session.get_outputs()[0], "output")):
@@ -44,8 +42,8 @@ def test_integers_of_the_tensors_own_type_are_taken_and_given_as_they_are(
 
 
 @pytest.mark.parametrize("model", ["mean_std_int8", "mean_std_fp16"])
-def test_the_numbers_of_an_input_are_those_before_normalisation(open_session: OpenSession, model: str) -> None:
-    """What goes in is what run() takes, so it is what comes out."""
+def test_an_inputs_numbers_are_those_before_normalisation(open_session: OpenSession, model: str) -> None:
+    """A value takes what run() takes, so it returns the same."""
     session = open_session(model)
     (name, array), *_ = feed_of(session).items()
     value = on_npu(session, array * 255, name)
@@ -67,7 +65,7 @@ def test_uint8_images_stay_pixels(open_session: OpenSession) -> None:
 
 
 def test_blocks_of_channels_are_packed_and_padded(open_session: OpenSession) -> None:
-    """NC1HWC2 of five channels, against a packing in numpy; that library overran its buffers here."""
+    """NC1HWC2 of five channels is compared with a packing in numpy; that library overran its buffers here."""
     session = open_session("conv_c5_int8", zero_copy_layout="native")
     (arg,) = session.get_inputs()
     integers = np.random.default_rng(3).integers(-128, 128, arg.shape, np.int8)
@@ -82,8 +80,8 @@ def test_blocks_of_channels_are_packed_and_padded(open_session: OpenSession) -> 
     assert np.array_equal(view, expected)
 
 
-def test_rows_are_as_long_as_the_npu_wants_them(open_session: OpenSession) -> None:
-    """NHWC with w_stride: the image is at the beginning of each row."""
+def test_rows_are_as_long_as_the_npu_needs_them(open_session: OpenSession) -> None:
+    """This is NHWC with w_stride: the image is at the beginning of each row."""
     session = open_session("odd_size_int8")
     (arg,) = session.get_inputs()
     integers = np.random.default_rng(4).integers(-128, 128, arg.shape, np.int8)
@@ -95,8 +93,8 @@ def test_rows_are_as_long_as_the_npu_wants_them(open_session: OpenSession) -> No
     assert np.array_equal(rows[:, :, :w], integers.transpose(0, 2, 3, 1))
 
 
-def test_the_session_says_in_which_type_outputs_are_read(open_session: OpenSession) -> None:
-    """output_dtype goes for values too, and each call may say otherwise."""
+def test_the_session_determines_the_type_in_which_outputs_are_read(open_session: OpenSession) -> None:
+    """output_dtype applies to values too, and each call may override it."""
     session = open_session("tiny_conv_int8", output_dtype="native")
     value = room(session, session.output_names[0])
     assert value.numpy().dtype == np.int8

@@ -35,13 +35,13 @@ def room(session: InferenceSession, name: str, element_type: Any = None, **keywo
 
 
 def raw_bytes(value: OrtValue) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """What is in the memory of a value, as the NPU sees it."""
+    """Return the bytes in the memory of a value, as the NPU sees them."""
     size = value.memory_info()["size_with_stride"]
     return np.frombuffer(ffi.buffer(ffi.cast("char *", value.data_ptr()), size), np.uint8).copy()
 
 
 def memory_files() -> int:
-    """How many pieces of memory the simulated NPU has made in this process and not yet taken back."""
+    """Return the number of pieces of memory that the simulated NPU has allocated in this process and not yet freed."""
     gc.collect()
     paths = (f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd"))
     return sum("ez_rknn_memory" in os.readlink(path) for path in paths if os.path.islink(path))
@@ -49,7 +49,7 @@ def memory_files() -> int:
 
 @contextmanager
 def memfd(size: int) -> Iterator[int]:
-    """A file in memory, which stands for the dma-buf of a camera."""
+    """Return a file in memory, which stands for the dma-buf of a camera."""
     fd = os.memfd_create("camera")
     os.truncate(fd, size)
     try:
@@ -59,7 +59,7 @@ def memfd(size: int) -> Iterator[int]:
 
 
 def bound(session: InferenceSession, feed: dict[str, Any] | None = None) -> IOBinding:
-    """A binding with every input on the NPU; the outputs are bound by the first run."""
+    """Return a binding with every input on the NPU; the first run binds the outputs."""
     binding = session.io_binding()
     for name, array in (feed or feed_of(session)).items():
         binding.bind_ortvalue_input(name, on_npu(session, array, name, io_kind="input"))
@@ -68,7 +68,7 @@ def bound(session: InferenceSession, feed: dict[str, Any] | None = None) -> IOBi
 
 @contextmanager
 def held_back(session: InferenceSession) -> Iterator[None]:
-    """What ends meanwhile is not delivered before the block is left: so it is under way in it."""
+    """Hold back results until the block is left, so that the inferences in it stay under way."""
     inside, leave = threading.Event(), threading.Event()
 
     def wait(*_: object) -> None:

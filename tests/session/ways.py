@@ -1,4 +1,4 @@
-"""Every way to run, behind one signature, for claims that must hold in all of them.
+"""Every way to run, behind one signature, for claims that must hold for all of them.
 
 A *way* gives ``count`` inferences to a session and returns one :data:`Outcome` for each, in the order of submission:
 the outputs, the exception, or (``run_async``) the text that the callback got.
@@ -68,7 +68,7 @@ def stream_awaitable(session: InferenceSession, feed: Any, count: int) -> list[O
 
 
 def pipeline(session: InferenceSession, feed: Any, count: int) -> list[Outcome]:
-    """Draining raises an error before it returns the outputs of the frames in front of it."""
+    """Return early from an error while draining: it comes before the outputs of the frames in front of it."""
     steps = [_attempt(lambda: session.run_pipeline(feed, depth=3) or []) for _ in range(count)]
     outcomes = [outcome for outcome in steps if outcome != []]
     while True:
@@ -79,7 +79,7 @@ def pipeline(session: InferenceSession, feed: Any, count: int) -> list[Outcome]:
 
 
 def batch(session: InferenceSession, feed: Any, count: int) -> list[Outcome]:
-    """As one batch: if a sample fails all of it does, and the exception names the sample."""
+    """Run as one batch: if a sample fails all of it does, and the exception names the sample."""
     whole = {name: np.concatenate([array] * count) for name, array in feed.items()}
     joined = _attempt(lambda: session.run(None, whole, {"ztu_modelrt_dispatch_batch": True}))
     return [joined] if isinstance(joined, RknnError) else list(_split(joined, count))

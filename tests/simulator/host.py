@@ -1,4 +1,4 @@
-"""The host's side of the wire: starts a device process and talks to it as the simulated runtime library does."""
+"""The host's side of the wire: starts a device process and talks to it like the simulated runtime library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ez_rknn_async.model import Graph, Tensor
 
 LOAD, ATTACH, UNLOAD, RUN = 1, 2, 3, 16
-TIMEOUT = 60  # seconds; a device that does not answer fails the test and does not hang it
+TIMEOUT = 60  # seconds; a device that does not answer fails the test instead of hanging it
 NUMPY = {DType.INT8: np.int8, DType.FLOAT16: np.float16, DType.INT64: np.int64, DType.FLOAT32: np.float32}
 ALIGNMENT = 64
 
@@ -81,7 +81,8 @@ class Device:
 
 
 def blend(left: Array, right: Array, gains: Array) -> list[Array]:
-    """What ``tools/make_test_models.py`` gives to the official simulator, with the attributes of the test model."""
+    """Compute what ``tools/make_test_models.py`` gives to the official simulator, with the attributes of the test
+    model."""
     mean: Any = 0.25 * left + 0.75 * right + (0.5 - 0.25 + 0.125)
     difference: Any = (left - right) * gains.reshape(-1, 1, 1) / 2
     return [mean, difference]
@@ -92,14 +93,14 @@ FUNCTIONS: dict[str, Callable[..., list[Array]]] = {"cstDouble": lambda x: [2 * 
 
 @dataclass(frozen=True)
 class CustomOperator:
-    """A custom operator of a model, and where its tensors lie: shape, offset and size of each."""
+    """A custom operator of a model, and the places of its tensors: shape, offset and size of each."""
 
     op: str
     inputs: int
     tensors: list[tuple[tuple[int, ...], tuple[int, int]]]
 
     def compute(self, memory: NDArray[np.uint8]) -> None:
-        """As the host does it, between two stages."""
+        """Compute as the host does, between two stages."""
         views = [
             memory[offset : offset + size].view(np.float32).reshape(shape) for shape, (offset, size) in self.tensors
         ]
@@ -141,7 +142,7 @@ class Context:
             )
 
     def place(self, size: int) -> tuple[int, int]:
-        """The next free place of the shared memory for so many bytes: its offset and its size."""
+        """Return the next free place of the shared memory for ``size`` bytes: its offset and its size."""
         offset, self.size = self.size, self.size + -(-size // ALIGNMENT) * ALIGNMENT
         return offset, size
 
@@ -152,7 +153,7 @@ class Context:
         return Reply(self.channel.recv(1 << 16))
 
     def run(self, graph: int = 0, core: int = 0, cores: int = 1) -> Reply:
-        """One inference; custom operators are computed in between, by :data:`FUNCTIONS`."""
+        """Run one inference; custom operators are computed in between, by :data:`FUNCTIONS`."""
         for stage, operator in enumerate(self.custom[graph]):
             self.submit(graph, core, cores, stage)
             reply = self.wait()
@@ -163,13 +164,13 @@ class Context:
         return self.wait()
 
     def put(self, inputs: Sequence[NDArray[Any]], graph: int = 0) -> None:
-        """Writes inputs in real numbers, as what the model takes."""
+        """Write inputs in real numbers, converted for the model."""
         of = self.graphs[graph]
         for place, (index, values) in enumerate(zip(of.inputs, inputs)):
             self.view(of, index, self.offsets[graph][0][place])[...] = native(of, place, values)
 
     def get(self, graph: int = 0) -> list[NDArray[Any]]:
-        """The outputs in real numbers."""
+        """Return the outputs in real numbers."""
         of = self.graphs[graph]
         return [
             real(of.tensors[index], self.view(of, index, self.offsets[graph][1][place]))
@@ -190,7 +191,7 @@ def size(tensor: Tensor) -> int:
 
 
 def native(graph: Graph, place: int, values: NDArray[Any]) -> NDArray[Any]:
-    """What the runtime makes of an input: normalised, and quantised where the model is."""
+    """Convert an input like the runtime: normalise it, and quantise it for a quantised model."""
     tensor, preprocessing = graph.tensors[graph.inputs[place]], graph.preprocessing[place]
     values = values.astype(np.float32).reshape(tensor.shape)
     if preprocessing is not None and values.ndim > 1:

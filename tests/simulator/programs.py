@@ -1,4 +1,4 @@
-"""Programs of their own that open a session, and what the kernel tells of the processes that they start."""
+"""Separate programs that open a session, and the kernel's view of the processes that they start."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import ez_rknn_async
 TIMEOUT = 60  # seconds
 MODEL = Path(__file__).resolve().parent.parent / "data" / "tiny_conv_int8.rknn"
 PACKAGE = Path(ez_rknn_async.__file__).parent
-# Where this Python has the package and what it computes with.
+# Where this Python has the package and its dependencies.
 FOLDERS = list(
     dict.fromkeys(str(Path(str(m.__file__)).parent.parent) for m in (ez_rknn_async, numpy, onnx, onnxruntime))
 )
@@ -37,7 +37,7 @@ session.run(None, feed)
 device = load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_device_pid")()
 keeper = int(open(f"/proc/{{device}}/stat").read().rpartition(")")[2].split()[1])
 """
-# In place of the last lines of OPEN, where the session is to be refused.
+# In place of the last lines of OPEN, if the session is to be refused.
 REFUSED = OPEN.partition("feed =")[0]
 
 
@@ -53,7 +53,7 @@ def run(
 def attempt(
     program: str, *flags: str, python: str = sys.executable, env: dict[str, str] | None = None, **options: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end, whatever that is."""
+    """Run a program to its end, with any exit status."""
     return subprocess.run(
         [python, *flags, "-c", program],
         env={**VARIABLES, **(env or {})},
@@ -66,13 +66,13 @@ def attempt(
 
 
 def start(program: str, *flags: str) -> subprocess.Popen[str]:
-    """A program that is running, with pipes to its standard input and output."""
+    """Start a program, with pipes to its standard input and output."""
     command = [sys.executable, *flags, "-c", program]
     return subprocess.Popen(command, env=VARIABLES, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended, and is no zombie of anyone who collects."""
+    """True if a process has ended, and is not a zombie either."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -81,6 +81,6 @@ def is_gone(pid: int) -> bool:
 
 
 def bare_python(folder: Path) -> str:
-    """An environment's interpreter, which has no packages at all."""
+    """Create an environment's interpreter, which has no packages at all."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=TIMEOUT)
     return str(folder / "bin" / "python")

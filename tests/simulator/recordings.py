@@ -1,4 +1,4 @@
-"""The committed models with what the official simulator computed for them (``tests/data``)."""
+"""The committed models with the official simulator's recorded results (``tests/data``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATA = Path(__file__).resolve().parent.parent / "data"
-# There to be refused, each for a reason that the manifest gives.
+# They are there to be refused, each for a reason in the manifest.
 TO_BE_REFUSED = ("without_weights", "compressed", "mini", "gru_clip", "capped_fp16")
 # Executed with the help of the host, which has tests of its own.
 CUSTOM = ("custom_operator", "custom_blend")
@@ -33,11 +33,11 @@ class Recording:
 
     @property
     def cosine(self) -> float:
-        """How close we have to be."""
+        """The required cosine."""
         return 0.9999 if self.entry["precision"] == "fp16" else 0.999
 
     def cases(self) -> list[tuple[list[NDArray[Any]], list[NDArray[Any]]]]:
-        """Inputs and outputs of each call."""
+        """Yield the inputs and outputs of each call."""
         with np.load(DATA / self.entry["recording"]) as stored:
             return [
                 (_numbered(stored, f"case{case}_input"), _numbered(stored, f"case{case}_output"))
@@ -50,15 +50,15 @@ def _numbered(stored: Any, stem: str) -> list[NDArray[Any]]:
 
 
 def recordings() -> list[Recording]:
-    """All of them, those included that are there to be refused."""
+    """Return all recordings, also those of models to be refused."""
     return [Recording(entry) for entry in json.loads((DATA / "manifest.json").read_text())["models"]]
 
 
 def executable() -> list[Recording]:
-    """Those that the simulated NPU executes without anybody's help."""
+    """Return the recordings that the simulated NPU executes without help."""
     return [one for one in recordings() if not one.name.startswith((*TO_BE_REFUSED, *CUSTOM))]
 
 
 def recording(name: str) -> Recording:
-    """The model with that name."""
+    """Return the recording of that name."""
     return next(one for one in recordings() if one.name == name)

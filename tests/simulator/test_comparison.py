@@ -1,4 +1,4 @@
-"""The measures of error, and who is blamed for it."""
+"""The measures of error, and the layer they blame."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def difference(ours: object, reference: object) -> Difference:
 
 
 def test_equal_tensors_have_no_error() -> None:
-    """Also when all is zero, when there is nothing, and where both are infinite."""
+    """Tensors may be all zero, empty, or infinite."""
     for values in ([1.0, -2.0], [0.0, 0.0], [], [-math.inf, 1.0], [3, 4]):
         same = difference(values, values)
         assert (same.cosine, same.max_error, same.noise, same.snr_db) == (1.0, 0.0, 0.0, math.inf)
 
 
-def test_the_measures_are_what_their_names_say() -> None:
+def test_measures_match_their_names() -> None:
     """A tenth of the amplitude is a hundredth of the power: 20 dB."""
     worse = difference([1.1, 0.0], [1.0, 0.0])
     assert worse.cosine == pytest.approx(1.0)
@@ -50,7 +50,7 @@ def test_a_wrong_infinity_is_an_infinite_error() -> None:
 
 
 def test_samples_add_up() -> None:
-    """Two samples are as one of twice the size."""
+    """Two samples count as one of twice the size."""
     ours, reference = np.random.default_rng(0).normal(size=(2, 100))
     tally = Tally()
     for half in (slice(0, 50), slice(50, 100)):
@@ -82,8 +82,8 @@ def residual() -> Graph:
         return model.graphs[0]
 
 
-def test_a_layer_is_blamed_for_the_noise_that_it_was_not_given(residual: Graph) -> None:
-    """Noise is in units of power: 0.3 from 0.1 adds 0.08."""
+def test_blames_a_layer_for_the_noise_that_it_adds(residual: Graph) -> None:
+    """Noise is in units of power: from 0.1 to 0.3 is 0.08 more."""
     noisy = Noisy(residual, {"relu1": 0.1, "relu3": 0.3, "relu6": 0.3})
     result = compare(residual, noisy, Noisy(residual, {}), [{}])
     added = {residual.tensors[layer.tensor].name: layer.added for layer in result.layers if layer.added}
@@ -91,8 +91,8 @@ def test_a_layer_is_blamed_for_the_noise_that_it_was_not_given(residual: Graph) 
     assert [residual.tensors[layer.tensor].name for layer in result.worst(5)] == ["relu3", "relu1"]
 
 
-def test_noise_goes_through_layers_that_the_reference_does_not_have(residual: Graph) -> None:
-    """What a fused layer was given is what the nearest known layers before it gave."""
+def test_noise_passes_through_layers_that_the_reference_lacks(residual: Graph) -> None:
+    """A fused layer's input is the output of the nearest known layers before it."""
     reference = Noisy(residual, {}, without=("relu3", "averagepool8"))
     noisy = Noisy(residual, {"relu1": 0.1, "relu6": 0.1})
     result = compare(residual, noisy, reference, [{}])
@@ -101,7 +101,7 @@ def test_noise_goes_through_layers_that_the_reference_does_not_have(residual: Gr
 
 
 def test_random_inputs_stay_in_the_calibrated_range() -> None:
-    """In the user's numbers, before mean and standard deviation; the same every time."""
+    """They are the user's numbers, before mean and standard deviation; the same every time."""
     with load(str(recording("mean_std_int8").path)) as model:
         graph = model.graphs[0]
     (tensor,) = (graph.tensors[index] for index in graph.inputs)
@@ -119,7 +119,7 @@ def test_random_inputs_stay_in_the_calibrated_range() -> None:
 
 
 def test_random_indices_are_legal() -> None:
-    """Of a table of any size."""
+    """A table may have any size."""
     with load(str(recording("tokens_fp16").path)) as model:
         sample = random_sample(model.graphs[0])
     assert {array.dtype.kind for array in sample.values()} <= {"i", "f"}
@@ -128,8 +128,8 @@ def test_random_indices_are_legal() -> None:
             assert set(np.unique(array)) == {0, 1}
 
 
-def test_inputs_for_different_numbers_of_inferences_are_refused() -> None:
-    """Which of them belong together would be a guess."""
+def test_refuses_inputs_for_different_numbers_of_inferences() -> None:
+    """Pairing them would be a guess."""
     with load(str(recording("two_inputs_int8").path)) as model:
         graph = model.graphs[0]
     first, second = (graph.tensors[index] for index in graph.inputs)

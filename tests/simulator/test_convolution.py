@@ -1,6 +1,6 @@
-"""Convolutions as real numbers: what an int8 model says must be what the fp16 model of the same network says.
+"""Convolutions as real numbers: an int8 model must mean the same as the fp16 model of the same network.
 
-The output of a network hardly tells whether one of its weights is right; these tests look at the weights.
+A wrong weight hardly shows in the output of a network; these tests look at the weights.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ IN_ZOO = [
 
 
 def convolutions(path: Path) -> dict[str, Convolution]:
-    """The convolutions of a model by the names of their results."""
+    """Return the convolutions of a model by the names of their results."""
     with load(str(path)) as model:
         graph = model.graphs[0]
         registers = RegisterFile(model, graph)
@@ -60,20 +60,20 @@ def convolutions(path: Path) -> dict[str, Convolution]:
         }
 
 
-def assert_the_same(quantized: Path, floating: Path) -> None:
-    ours, theirs = convolutions(quantized), convolutions(floating)
+def assert_equal_weights(quantised: Path, floating: Path) -> None:
+    ours, theirs = convolutions(quantised), convolutions(floating)
     common = ours.keys() & theirs.keys()
     assert common
     for name in common:
         error = np.abs(ours[name].weight.real() - theirs[name].weight.real())
-        assert (error <= STEPS * steps(theirs[name], "layer" in quantized.name)).all(), name
+        assert (error <= STEPS * steps(theirs[name], "layer" in quantised.name)).all(), name
         assert ours[name].strides == theirs[name].strides
         assert ours[name].pads == theirs[name].pads
-        assert_the_same_stages(ours[name], theirs[name])
+        assert_equal_stages(ours[name], theirs[name])
 
 
 def steps(floating: Convolution, per_layer: bool) -> np.ndarray[Any, Any]:
-    """What one unit of an int8 weight has to be, for each channel or for all."""
+    """Return the value of one unit of an int8 weight, for each channel or for all."""
     channels = 1 if floating.transposed and floating.group == 1 else 0
     axes = None if per_layer else tuple(axis for axis in range(4) if axis != channels)
     weight = floating.weight.real()
@@ -81,29 +81,29 @@ def steps(floating: Convolution, per_layer: bool) -> np.ndarray[Any, Any]:
     return (np.maximum(high, 0) - np.minimum(low, 0)) / 255 + 1e-9
 
 
-def assert_the_same_stages(ours: Convolution, theirs: Convolution) -> None:
-    """The same functions with the same parameters, where the compiler has fused the same."""
+def assert_equal_stages(ours: Convolution, theirs: Convolution) -> None:
+    """Check that both have the same functions with the same parameters, if the compiler has fused the same."""
     pairs = [(a, b) for a, b in zip(ours.stages, theirs.stages) if isinstance(a, Activation)]
     for a, b in pairs:
         if isinstance(b, Activation) and a.function == b.function != "HardSigmoid":
             assert a.parameters == pytest.approx(b.parameters, rel=0.01, abs=0.01)
 
 
-@pytest.mark.parametrize(("quantized", "floating"), SIBLINGS, ids=lambda path: path.stem)
-def test_quantized_weights_stand_for_the_floating_ones(quantized: Path, floating: Path) -> None:
-    """Half a step of quantisation apart at most, for every channel of every convolution."""
-    assert_the_same(quantized, floating)
+@pytest.mark.parametrize(("quantised", "floating"), SIBLINGS, ids=lambda path: path.stem)
+def test_quantised_weights_stand_for_the_floating_ones(quantised: Path, floating: Path) -> None:
+    """They are half a step of quantisation apart at most, for every channel of every convolution."""
+    assert_equal_weights(quantised, floating)
 
 
 @pytest.mark.skipif(not ZOO.is_dir(), reason="the collection ../shared is not on this machine")
 @pytest.mark.parametrize(("name", "variant"), IN_ZOO)
 def test_every_soc_keeps_the_same_weights(name: str, variant: str) -> None:
-    """Each SoC has other places for scales and zero points, and the same real numbers come out."""
-    assert_the_same(ZOO / name / f"{variant}.rknn", ZOO / name / "fp.rknn")
+    """Each SoC has other places for scales and zero points, but the real numbers are the same."""
+    assert_equal_weights(ZOO / name / f"{variant}.rknn", ZOO / name / "fp.rknn")
 
 
 def image_weight(values: np.ndarray[Any, Any]) -> tuple[Tensor, bytes]:
-    """A weight [Cout, Cin, kh, kw] packed as for an image, and the tensor that describes it."""
+    """Return a weight [Cout, Cin, kh, kw] packed as for an image, and the tensor that describes it."""
     cout, cin, height, width = values.shape
     packed = np.zeros((height, cout, -(-width // 4) * 4, 4), np.int8)
     packed[:, :, :width, :cin] = values.transpose(2, 0, 3, 1)
@@ -133,8 +133,8 @@ def test_weights_for_images_are_unpacked(width: int) -> None:
     assert np.array_equal(unpack_image_weight(model, graph, tensor)[:, :3], values)
 
 
-def test_an_ordinary_weight_is_not_taken_for_an_images() -> None:
-    """Only the length of the buffer tells them apart."""
+def test_an_ordinary_weight_is_not_mistaken_for_an_images() -> None:
+    """Only the length of the buffer distinguishes them."""
     tensor, data = image_weight(np.ones((8, 4, 3, 3), np.int8))
     ordinary = data[: math.prod(tensor.native_shape)]
     model = cast("Model", SimpleNamespace(constant_bytes=lambda graph, tensor: memoryview(ordinary)))
@@ -153,12 +153,12 @@ def test_an_ordinary_weight_is_not_taken_for_an_images() -> None:
         ("PReluClip", ("PRelu", "Clip")),
     ],
 )
-def test_fused_functions_are_read_from_the_name(suffix: str, functions: tuple[str, ...]) -> None:
+def test_reads_fused_functions_from_the_name(suffix: str, functions: tuple[str, ...]) -> None:
     """The longest name wins: HardSwish is not Swish, and LeakyRelu is not Relu."""
     assert fused_functions(suffix) == functions
 
 
-def test_an_unknown_fused_function_is_refused() -> None:
+def test_refuses_an_unknown_fused_function() -> None:
     """Leaving it out would give wrong numbers."""
     with pytest.raises(UnsupportedFormError, match="ReluSoftplux"):
         fused_functions("ReluSoftplux")

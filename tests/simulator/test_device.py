@@ -24,7 +24,7 @@ SUCC, PARAM_INVALID, MODEL_INVALID, CTX_INVALID = 0, -5, -6, -7
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[Device]:
-    """One device process for the tests that leave it as it was."""
+    """A device process shared by the tests that leave it unchanged."""
     device = Device()
     yield device
     device.close()
@@ -32,7 +32,7 @@ def device() -> Iterator[Device]:
 
 @pytest.fixture
 def own_device() -> Iterator[Device]:
-    """A device process for one test, which may do away with it."""
+    """A device process for one test, which may kill it."""
     device = Device()
     yield device
     device.close()
@@ -49,21 +49,21 @@ def model(device: Device) -> Iterator[tuple[int, Path]]:
 
 @pytest.fixture
 def context(device: Device, model: tuple[int, Path]) -> Iterator[Context]:
-    """A context of it, attached."""
+    """An attached context of the small model."""
     context = Context(device, *model)
     assert context.attached == (SUCC, "")
     yield context
     context.close()
 
 
-def test_it_greets_with_magic_and_protocol(device: Device) -> None:
+def test_greets_with_magic_and_protocol(device: Device) -> None:
     """A host can tell a device from a program that happens to write."""
     assert device.greeting == struct.pack("<II", 0x5A455A45, 3)
 
 
 @pytest.mark.parametrize("name", ["tiny_conv_fp16", "block_int8", "mean_std_int8", "two_inputs_fp16", "dynamic_fp16"])
-def test_it_computes_what_the_official_simulator_computes(device: Device, name: str) -> None:
-    """The numbers survive the way through shared memory, for each graph of a model."""
+def test_outputs_match_those_of_the_official_simulator(device: Device, name: str) -> None:
+    """The numbers survive their path through shared memory, for each graph of a model."""
     model = recording(name)
     assert device.load(1, model.path.read_bytes()) == (SUCC, "")
     context = Context(device, 1, model.path)
@@ -83,9 +83,9 @@ def test_it_computes_what_the_official_simulator_computes(device: Device, name: 
 
 
 @pytest.mark.parametrize("name", ["custom_operator_fp16", "custom_blend_fp16", "custom_blend_int8"])
-def test_custom_operators_are_computed_by_the_host_between_stages(device: Device, name: str) -> None:
-    """With what the official simulator computes when it is given the same functions, twice and on every number of
-    cores: what one stage leaves for a later one is where that looks for it.
+def test_the_host_computes_custom_operators_between_stages(device: Device, name: str) -> None:
+    """The official simulator has the same functions; two runs on every number of cores show that a later stage finds
+    what an earlier one left for it.
     """
     model = recording(name)
     assert device.load(1, model.path.read_bytes()) == (SUCC, "")
@@ -103,7 +103,7 @@ def test_custom_operators_are_computed_by_the_host_between_stages(device: Device
 
 
 def test_a_custom_operator_needs_its_tensors_attached(device: Device) -> None:
-    """A host that knows nothing of custom operators, or other ones, is told so when it attaches."""
+    """A host that knows no custom operators, or other ones, is told so when it attaches."""
     path = recording("custom_operator_fp16").path
     assert device.load(1, path.read_bytes()) == (SUCC, "")
     context = Context(device, 1, path)
@@ -120,8 +120,8 @@ def test_a_custom_operator_needs_its_tensors_attached(device: Device) -> None:
     assert device.request(UNLOAD, 1) == (SUCC, "")
 
 
-def test_every_core_and_group_of_cores_computes_the_same(context: Context) -> None:
-    """Where an inference runs, and on how many cores, is a matter of time and not of numbers."""
+def test_every_core_and_group_of_cores_gives_the_same_outputs(context: Context) -> None:
+    """The cores of an inference determine its time and not its numbers."""
     inputs, _ = recording("block_int8").cases()[0]
     context.put(inputs)
     results = []
@@ -132,7 +132,7 @@ def test_every_core_and_group_of_cores_computes_the_same(context: Context) -> No
 
 
 def test_a_context_outlives_the_unloading_of_its_model(device: Device) -> None:
-    """The host may destroy the context it loaded a model with before those that share it."""
+    """The host may destroy the context that loaded a model before those that share it."""
     path = recording("tiny_conv_fp16").path
     assert device.load(2, path.read_bytes()).status == SUCC
     context = Context(device, 2, path)
@@ -144,16 +144,16 @@ def test_a_context_outlives_the_unloading_of_its_model(device: Device) -> None:
     refused.close()
 
 
-def test_a_model_it_cannot_execute_is_refused_with_the_operators(device: Device) -> None:
-    """The person who made the model learns which part of it to change."""
+def test_refuses_a_model_and_names_the_unsupported_operators(device: Device) -> None:
+    """The author of the model learns which part of it to change."""
     reply = device.load(3, recording("gru_clip_fp16").path.read_bytes())
     assert reply.status == MODEL_INVALID
     assert "GRU" in reply.text
     assert device.request(UNLOAD, 3).status == CTX_INVALID
 
 
-def test_a_file_that_is_no_model_is_refused(device: Device) -> None:
-    """Damage is told from inability."""
+def test_refuses_a_file_that_is_not_a_model(device: Device) -> None:
+    """The status tells damage from a model that is not supported."""
     content = recording("block_int8").path.read_bytes()
     for damaged in (b"", b"PK\x03\x04" * 40, content[: len(content) // 2]):
         assert device.load(4, damaged).status == MODEL_INVALID
@@ -172,8 +172,8 @@ def test_a_file_that_is_no_model_is_refused(device: Device) -> None:
         ((UNLOAD, 12345), CTX_INVALID),
     ],
 )
-def test_a_request_that_makes_no_sense_is_answered(device: Device, words: tuple[int, ...], status: int) -> None:
-    """A bug of the host shows as an error where it is, and the device goes on."""
+def test_answers_a_meaningless_request(device: Device, words: tuple[int, ...], status: int) -> None:
+    """A bug of the host shows as an error at its place, and the device goes on."""
     reply = device.request(*words)
     assert reply.status == status
     assert reply.text
@@ -191,15 +191,15 @@ def test_a_request_that_makes_no_sense_is_answered(device: Device, words: tuple[
         (7,),
     ],
 )
-def test_a_run_that_makes_no_sense_is_answered(context: Context, words: tuple[int, ...]) -> None:
+def test_answers_a_meaningless_run(context: Context, words: tuple[int, ...]) -> None:
     """The channel is good for the next run afterwards."""
     context.channel.send(struct.pack(f"<{len(words)}I", *words))
     assert context.wait().status == PARAM_INVALID
     assert context.run().status == SUCC
 
 
-def test_tensors_of_the_wrong_size_are_refused(device: Device, model: tuple[int, Path]) -> None:
-    """The host and the device agree about every byte, or nothing is attached."""
+def test_refuses_tensors_of_the_wrong_size(device: Device, model: tuple[int, Path]) -> None:
+    """The host and the device agree on every byte, or nothing is attached."""
     context = Context(device, *model)
     for extents in (
         struct.pack("<III QQ QQ", 1, 1, 0, 0, 5, 64, 5),  # too small
@@ -214,8 +214,8 @@ def test_tensors_of_the_wrong_size_are_refused(device: Device, model: tuple[int,
     context.close()
 
 
-def test_a_slow_load_holds_up_no_running_channel(own_device: Device) -> None:
-    """Loading a model takes seconds; contexts that run meanwhile do not wait for it."""
+def test_a_slow_load_delays_no_running_channel(own_device: Device) -> None:
+    """Loading a model takes seconds; contexts run meanwhile."""
     path = recording("tiny_conv_fp16").path
     assert own_device.load(1, path.read_bytes()).status == SUCC
     context = Context(own_device, 1, path)
@@ -243,7 +243,7 @@ def test_a_slow_load_holds_up_no_running_channel(own_device: Device) -> None:
     context.close()
 
 
-def test_closing_the_control_socket_ends_it_at_once(own_device: Device) -> None:
+def test_closing_the_control_socket_ends_the_device_at_once(own_device: Device) -> None:
     """A host that dies takes its device with it, even in the middle of a run."""
     path = recording("block_int8").path
     own_device.load(1, path.read_bytes())
@@ -254,7 +254,7 @@ def test_closing_the_control_socket_ends_it_at_once(own_device: Device) -> None:
     context.close()
 
 
-def test_killing_it_closes_every_socket(own_device: Device) -> None:
+def test_killing_the_device_closes_every_socket(own_device: Device) -> None:
     """The host learns of a lost device by the end of the stream, not by a timeout."""
     path = recording("block_int8").path
     own_device.load(1, path.read_bytes())
@@ -265,13 +265,13 @@ def test_killing_it_closes_every_socket(own_device: Device) -> None:
     context.close()
 
 
-def test_an_interrupt_from_the_terminal_leaves_it_running(own_device: Device) -> None:
-    """Ctrl-C goes to the whole process group, and the host may want to finish what it began."""
+def test_an_interrupt_from_the_terminal_leaves_the_device_running(own_device: Device) -> None:
+    """Ctrl-C goes to the whole process group, and the host may want to finish its work."""
     own_device.process.send_signal(signal.SIGINT)
     assert own_device.load(1, recording("tiny_conv_fp16").path.read_bytes()).status == SUCC
 
 
-def test_it_writes_nothing_to_the_hosts_standard_output(own_device: Device) -> None:
+def test_the_device_writes_nothing_to_the_hosts_standard_output(own_device: Device) -> None:
     """A program that pipes its output must not find ours in it."""
     own_device.load(1, recording("tiny_conv_fp16").path.read_bytes())
     own_device.load(2, recording("gru_clip_fp16").path.read_bytes())
@@ -280,7 +280,7 @@ def test_it_writes_nothing_to_the_hosts_standard_output(own_device: Device) -> N
     assert (stdout, stderr) == (b"", b"")
 
 
-def test_descriptors_are_not_leaked(own_device: Device) -> None:
+def test_does_not_leak_descriptors(own_device: Device) -> None:
     """A host that opens and closes contexts for days must not use up the device's files."""
     path = recording("tiny_conv_fp16").path
     own_device.load(1, path.read_bytes())
@@ -304,8 +304,8 @@ def test_descriptors_are_not_leaked(own_device: Device) -> None:
         os.sched_yield()
 
 
-def test_weights_that_a_file_leaves_out_are_its_masters(own_device: Device) -> None:
-    """Found by name in the master, or at the end of a chain; the outputs are the official simulator's."""
+def test_missing_weights_come_from_the_master(own_device: Device) -> None:
+    """They are found by name in the master, or at the end of a chain; outputs equal the official simulator's."""
     model = recording("without_weights_fp16")
     assert own_device.load(1, recording("tiny_conv_fp16").path.read_bytes()).status == SUCC
     assert own_device.load(2, model.path.read_bytes(), master=1) == (SUCC, "")
@@ -320,7 +320,7 @@ def test_weights_that_a_file_leaves_out_are_its_masters(own_device: Device) -> N
 
 
 @pytest.mark.parametrize(("master", "why"), [("conv_c16_fp16", "is to be taken from"), ("tiny_conv_int8", "int8")])
-def test_weights_of_another_model_are_refused(own_device: Device, master: str, why: str) -> None:
+def test_refuses_the_weights_of_another_model(own_device: Device, master: str, why: str) -> None:
     """Weights of another size or type would give wrong numbers."""
     assert own_device.load(1, recording(master).path.read_bytes()).status == SUCC
     refused = own_device.load(2, recording("without_weights_fp16").path.read_bytes(), master=1)
@@ -340,8 +340,8 @@ def test_a_master_must_be_loaded(own_device: Device) -> None:
     assert "unloaded" in refused.text
 
 
-def test_a_masters_file_that_has_changed_is_refused(own_device: Device, tmp_path: Path) -> None:
-    """It is read again for each borrower, and what is in it now may be anything, or cut short."""
+def test_refuses_a_master_whose_file_has_changed(own_device: Device, tmp_path: Path) -> None:
+    """It is read again for each borrower, and may now contain anything, or be cut short."""
     path = tmp_path / "master.rknn"
     path.write_bytes(recording("tiny_conv_fp16").path.read_bytes())
     with path.open("rb") as file:

@@ -1,4 +1,5 @@
-"""What the device process imports: what is installed for the program's Python, and the package that the program has."""
+"""The device process's imports: packages installed for the program's Python, and the program's own copy of this
+package."""
 
 from __future__ import annotations
 
@@ -17,13 +18,13 @@ from ez_rknn_async.simulator import start
 
 from .programs import FOLDERS, MODEL, OPEN, PACKAGE, REFUSED, TIMEOUT, attempt, bare_python, run
 
-# What the device process imports, and what a Python looks for when it starts.
+# Modules that the device process imports, and those that a Python looks for when it starts.
 NAMES = ["numpy", "onnx", "onnxruntime", "ml_dtypes", "google", "queue", "random", "json", "socket"]
 NAMES += ["site", "sitecustomize", "usercustomize"]
 
 
-def put_modules(folder: Path, *names: str) -> Path:
-    """Modules that say when they are run, and break what imports them. Returns where they say so."""
+def create_modules(folder: Path, *names: str) -> Path:
+    """Create modules that log when they are run, and break their importers. Return the path of the log."""
     said = folder / "said"
     for name in names:
         text = f"open({os.fspath(said)!r}, 'a').write('{name} ')\nraise SystemExit('the user has run {name}.py')\n"
@@ -32,32 +33,32 @@ def put_modules(folder: Path, *names: str) -> Path:
 
 
 @pytest.mark.parametrize("flag", ["-I", "-P"])
-def test_nothing_in_the_working_directory_is_run(tmp_path: Path, flag: str) -> None:
+def test_runs_nothing_from_the_working_directory(tmp_path: Path, flag: str) -> None:
     """The program does not see it in these modes, so its device process must not, either."""
     if flag == "-P" and sys.version_info < (3, 11):
         pytest.skip("this Python has no -P")
-    said = put_modules(tmp_path, *NAMES)
+    said = create_modules(tmp_path, *NAMES)
     run(OPEN, flag, cwd=tmp_path)
     assert not said.exists()
 
 
-def test_nothing_beside_the_program_is_run(tmp_path: Path) -> None:
+def test_runs_nothing_from_the_programs_folder(tmp_path: Path) -> None:
     """A script's own folder may well have an onnx.py."""
-    said = put_modules(tmp_path, "onnx", "onnxruntime", "ml_dtypes")
+    said = create_modules(tmp_path, "onnx", "onnxruntime", "ml_dtypes")
     script = tmp_path / "main.py"
     script.write_text(OPEN, encoding="utf-8")
     subprocess.run([sys.executable, script], cwd=tmp_path, check=True, timeout=TIMEOUT)
     assert not said.exists()
 
 
-def test_nothing_on_pythonpath_is_run(tmp_path: Path) -> None:
-    """A shim that stands for ONNX Runtime in the program is none for the simulated NPU."""
-    said = put_modules(tmp_path, "onnx", "onnxruntime", "ml_dtypes")
+def test_runs_nothing_from_pythonpath(tmp_path: Path) -> None:
+    """A shim that replaces ONNX Runtime in the program must not do so in the simulated NPU."""
+    said = create_modules(tmp_path, "onnx", "onnxruntime", "ml_dtypes")
     run(OPEN, env={"PYTHONPATH": os.fspath(tmp_path)})
     assert not said.exists()
 
 
-def test_variables_for_python_do_not_reach_it() -> None:
+def test_variables_for_python_do_not_reach_the_device() -> None:
     """The program sets them for other programs that it starts."""
     variables = {
         "PYTHONHOME": "/nowhere",
@@ -73,7 +74,7 @@ def test_variables_for_python_do_not_reach_it() -> None:
     run(f"import os; os.environ.update({variables!r})\n{OPEN}")
 
 
-def test_what_the_program_warns_of_is_not_what_it_warns_of() -> None:
+def test_warning_options_of_the_program_do_not_apply_to_the_device() -> None:
     """With -W error, -bb and development mode, a program finds its own faults, not those of others."""
     run(OPEN, "-W", "error", "-X", "dev", "-bb", "-O")
 
@@ -87,8 +88,9 @@ COPIED = {
 
 
 @pytest.mark.parametrize("way", COPIED)
-def test_the_package_is_the_one_that_the_program_imported(tmp_path: Path, way: str) -> None:
-    """Not the one that is installed under its name; and by a relative path, from which the program goes away."""
+def test_uses_the_package_that_the_program_imported(tmp_path: Path, way: str) -> None:
+    """Another may be installed under its name, and a relative path loses its meaning when the program changes
+    directory."""
     copied = tmp_path / "lib" / "ez_rknn_async"
     shutil.copytree(PACKAGE, copied, ignore=shutil.ignore_patterns("__pycache__"))
     said = tmp_path / "said"
@@ -100,7 +102,7 @@ def test_the_package_is_the_one_that_the_program_imported(tmp_path: Path, way: s
 
 
 def link_distributions(folder: Path, *names: str) -> None:
-    """Has distributions in a folder as ``pip install --target`` puts them there."""
+    """Put distributions into a folder as ``pip install --target`` does."""
     for name in names:
         for file in importlib.metadata.files(name) or ():
             top = file.parts[0]
@@ -108,33 +110,33 @@ def link_distributions(folder: Path, *names: str) -> None:
                 (folder / top).symlink_to(Path(str(file.locate())).parents[len(file.parts) - 1] / top)
 
 
-def test_dependencies_are_found_where_the_program_finds_them(tmp_path: Path) -> None:
-    """Where nothing is in the site directories: what was installed elsewhere counts, what just lies there does not."""
+def test_finds_dependencies_where_the_program_finds_them(tmp_path: Path) -> None:
+    """The site directories have none: distributions installed elsewhere count, stray modules there do not."""
     python = bare_python(tmp_path / "bare")
     (tmp_path / "user").mkdir()
-    said = put_modules(tmp_path / "user", "onnx", "onnxruntime", "ml_dtypes", "google")
+    said = create_modules(tmp_path / "user", "onnx", "onnxruntime", "ml_dtypes", "google")
     path = os.pathsep.join([str(tmp_path / "user"), *FOLDERS])
     run(OPEN, python=python, env={"PYTHONPATH": path})
     run(f"import sys; sys.path[1:1] = {path.split(os.pathsep)!r}\n{OPEN}", "-S", python=python)
     assert not said.exists()
 
 
-def test_the_standard_library_and_what_is_installed_come_first(tmp_path: Path) -> None:
-    """A folder that things were installed into may hold an older numpy, or the backport of a module."""
+def test_the_standard_library_and_installed_packages_come_first(tmp_path: Path) -> None:
+    """A folder of installed packages may hold an older numpy, or the backport of a module."""
     python = bare_python(tmp_path / "bare")
     target = tmp_path / "target"
     for name in ("queue", "typing_extensions"):
         (target / f"{name}-1.dist-info").mkdir(parents=True)
         (target / f"{name}-1.dist-info" / "RECORD").write_text(f"{name}.py,,\n", encoding="utf-8")
-    said = put_modules(target, "queue", "typing_extensions")
+    said = create_modules(target, "queue", "typing_extensions")
     site = next((tmp_path / "bare" / "lib").glob("python*")) / "site-packages"
     (site / "installed.pth").write_text("\n".join(FOLDERS), encoding="utf-8")
     run(f"import sys; sys.path.append({os.fspath(target)!r})\n{OPEN}", python=python)
     assert not said.exists()
 
 
-def test_a_missing_onnx_runtime_is_said_in_the_words_of_doctor(tmp_path: Path) -> None:
-    """As on an aarch64 machine without an NPU, where nothing has asked for it."""
+def test_a_missing_onnx_runtime_is_reported_like_by_doctor(tmp_path: Path) -> None:
+    """On an aarch64 machine without an NPU, no dependency brings it."""
     python, target = bare_python(tmp_path / "bare"), tmp_path / "target"
     target.mkdir()
     link_distributions(target, "numpy", "cffi", "pycparser")
@@ -151,8 +153,8 @@ def test_a_missing_onnx_runtime_is_said_in_the_words_of_doctor(tmp_path: Path) -
     assert "Traceback" not in error
 
 
-def test_a_package_that_does_not_work_is_named(tmp_path: Path) -> None:
-    """Such as one for another version of Python."""
+def test_names_a_package_that_does_not_work(tmp_path: Path) -> None:
+    """It may be for another version of Python."""
     python = bare_python(tmp_path / "bare")
     site = next((tmp_path / "bare" / "lib").glob("python*")) / "site-packages"
     (site / "installed.pth").write_text("\n".join(FOLDERS), encoding="utf-8")
@@ -161,8 +163,8 @@ def test_a_package_that_does_not_work_is_named(tmp_path: Path) -> None:
     assert "cannot start: importing what it computes with failed: ImportError: no libcudart.so" in error
 
 
-def test_flags_are_passed_on_where_they_concern_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether and where bytecode is written; the isolation is always complete."""
+def test_passes_on_the_flags_that_concern_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They determine if and where bytecode is written; the isolation is always complete."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(sys, "pycache_prefix", "/cache")
     command = host_python().command
@@ -173,10 +175,8 @@ def test_flags_are_passed_on_where_they_concern_it(monkeypatch: pytest.MonkeyPat
     assert not {"-B", "pycache_prefix=/cache"} & set(host_python().command)
 
 
-def test_the_users_site_directory_is_used_where_the_program_has_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """With -s, or in most virtual environments, the program has not."""
+def test_uses_the_users_site_directory_if_the_program_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """With -s, or in most virtual environments, the program does not."""
     import site
 
     monkeypatch.setattr(site, "getusersitepackages", lambda: str(tmp_path))
@@ -187,11 +187,11 @@ def test_the_users_site_directory_is_used_where_the_program_has_it(
 
 
 def test_a_python_that_needs_pythonhome_keeps_it(tmp_path: Path) -> None:
-    """An interpreter that was moved away from its standard library; nothing else of the environment counts there."""
+    """It is an interpreter moved away from its standard library; nothing else of the environment counts there."""
     python = tmp_path / "python3"
     shutil.copy(os.path.realpath(sys.executable), python)
     (tmp_path / "user").mkdir()
-    said = put_modules(tmp_path / "user", "random", "onnxruntime")
+    said = create_modules(tmp_path / "user", "random", "onnxruntime")
     env = {"PYTHONHOME": sys.base_prefix, "PYTHONPATH": os.pathsep.join(FOLDERS)}
     if attempt("", python=str(python), env=env).returncode != 0:
         pytest.skip("this interpreter does not work anywhere else")
@@ -201,7 +201,7 @@ def test_a_python_that_needs_pythonhome_keeps_it(tmp_path: Path) -> None:
 
 
 def test_telemetry_is_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before a session of ONNX Runtime exists; of a version that has none, nothing is asked."""
+    """It must be off before a session of ONNX Runtime exists; versions without it are not asked."""
     import onnxruntime
 
     import ez_rknn_async.simulator.device as device
@@ -217,8 +217,8 @@ def test_telemetry_is_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done == ["off", "serves", "serves"]
 
 
-def test_it_opens_no_file_of_the_user_and_writes_none(tmp_path: Path) -> None:
-    """ONNX Runtime's telemetry would have a database in the cache folder, and connections; what is open is memory."""
+def test_opens_no_file_of_the_user_and_writes_none(tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry would have a database in the cache folder, and connections; only memory is open."""
     folders = {name: os.fspath(tmp_path) for name in ("HOME", "XDG_CACHE_HOME", "TMPDIR")}
     program = f"""{OPEN}
 for fd in os.listdir(f"/proc/{{device}}/fd"):
@@ -231,12 +231,12 @@ for fd in os.listdir(f"/proc/{{device}}/fd"):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_interpreter_computes_with_what_it_has_itself(tmp_path: Path) -> None:
-    """EZ_RKNN_PYTHON, and the package of the program: the name of a program on PATH, or a path from here."""
+def test_another_interpreter_computes_with_its_own_packages(tmp_path: Path) -> None:
+    """EZ_RKNN_PYTHON is the name of a program on PATH or a relative path; the package is the program's."""
     python = bare_python(tmp_path / "bare")
     site = next((tmp_path / "bare" / "lib").glob("python*")) / "site-packages"
     (site / "installed.pth").write_text("\n".join(FOLDERS), encoding="utf-8")
-    said = put_modules(tmp_path, "onnx", "random")
+    said = create_modules(tmp_path, "onnx", "random")
     program = f"{OPEN}\nprint(open(f'/proc/{{device}}/cmdline').read().split('\\0')[0])"
     for name in (python, "bare/bin/python", "python"):
         path = f"{Path(python).parent}:{os.environ['PATH']}"
@@ -246,7 +246,7 @@ def test_another_interpreter_computes_with_what_it_has_itself(tmp_path: Path) ->
     assert not said.exists()
 
 
-def test_the_model_is_there(data: Path) -> None:
-    """The one that the programs of these tests open."""
+def test_the_model_exists(data: Path) -> None:
+    """The programs of these tests open it."""
     assert MODEL.parent == data
     assert MODEL.exists()

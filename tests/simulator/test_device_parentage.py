@@ -1,4 +1,4 @@
-"""Whose child the device process is, and that it never stays behind."""
+"""The parent of the device process, and its end: it never stays behind."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def check_children():
 
 @pytest.mark.parametrize("subreaper", [False, True])
 @pytest.mark.parametrize("ignored", [False, True])
-def test_the_programs_own_wait_never_meets_it(subreaper: bool, ignored: bool) -> None:
-    """While it runs, when it is lost and after it: there is no child, no SIGCHLD, and how it ended is known."""
+def test_the_programs_own_wait_never_returns_it(subreaper: bool, ignored: bool) -> None:
+    """While it runs, when it is lost and later, there is no child and no SIGCHLD, and its exit status is known."""
     program = f"""
 {SUBREAPER if subreaper else ""}
 import signal
@@ -59,14 +59,14 @@ assert not os.path.exists(f"/proc/{{device}}") and not os.path.exists(f"/proc/{{
 
 @pytest.mark.parametrize("subreaper", [False, True])
 def test_nothing_is_left_when_the_program_has_ended(subreaper: bool) -> None:
-    """Not even for process 1 to collect, which in many containers collects nothing."""
+    """Process 1 gets nothing to collect; in many containers it collects nothing."""
     done = run(f"{SUBREAPER if subreaper else ''}\n{OPEN}\nprint(device, keeper)")
     for pid in map(int, done.stdout.split()):
         assert not os.path.exists(f"/proc/{pid}")
 
 
 def await_end(pids: list[int]) -> None:
-    """Waits until none of the processes runs."""
+    """Wait until none of the processes runs."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
@@ -90,8 +90,8 @@ WAYS: dict[str, Callable[[int, int, int], object]] = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_ends_with_a_program_that_is(way: str) -> None:
-    """By SIGKILL nothing of the program can say goodbye."""
+def test_the_device_ends_with_a_killed_program(way: str) -> None:
+    """After SIGKILL the program cannot say goodbye."""
     program = start(f"{OPEN}\nprint(device, keeper, flush=True)\nsys.stdin.read()")
     with program:
         assert program.stdout is not None
@@ -101,8 +101,8 @@ def test_it_ends_with_a_program_that_is(way: str) -> None:
         await_end([device, keeper])
 
 
-def test_a_thread_that_ends_does_not_take_it_along() -> None:
-    """The one that opened the session: some kinds of parentage end with a thread."""
+def test_the_end_of_a_thread_does_not_end_the_device() -> None:
+    """Some kinds of parentage end with the thread that opened the session."""
     run(f"""
 import threading
 def body():
@@ -115,8 +115,8 @@ assert os.path.exists(f"/proc/{{device}}")
 """)
 
 
-def test_a_program_that_becomes_another_one_leaves_it() -> None:
-    """execve() closes its end of the sockets, and the new program does not know of any device."""
+def test_the_device_ends_when_execve_replaces_its_program() -> None:
+    """execve() closes the program's end of the sockets, and the new program knows of no device."""
     program = start(f"{OPEN}\nprint(device, flush=True)\nos.execvp('cat', ['cat'])")
     with program:
         assert program.stdout is not None
@@ -125,8 +125,8 @@ def test_a_program_that_becomes_another_one_leaves_it() -> None:
         program.kill()
 
 
-def test_it_inherits_nothing_that_it_does_not_need() -> None:
-    """No descriptor, no working directory, no blocked or ignored signal, no terminal; and its keeper holds nothing."""
+def test_inherits_nothing_that_it_does_not_need() -> None:
+    """It has no descriptor, working directory, blocked or ignored signal, or terminal; its keeper holds nothing."""
     run(f"""
 import os, signal
 kept, _ = os.pipe()

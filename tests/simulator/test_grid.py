@@ -1,4 +1,4 @@
-"""The grid of a quantised tensor: which numbers are on it, and which of them is nearest."""
+"""The grid of a quantised tensor: its numbers, and the nearest of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_bounds_are_steps_from_the_number_0(grid: Grid, bounds: tuple[int, int])
 
 
 def test_nearest_rounds_ties_to_even_and_saturates() -> None:
-    """As the NPU's own rounding, and ONNX's, do."""
+    """The NPU's own rounding, and ONNX's, do so."""
     grid = Grid(DType.INT8, 0.5, 10)
     numbers = np.array([0.25, 0.75, -0.25, 0.6, 1000, -1000])
     assert grid.nearest(numbers).tolist() == [0.0, 1.0, 0.0, 0.5, 117 * 0.5, -138 * 0.5]
@@ -34,7 +34,7 @@ def test_nearest_rounds_ties_to_even_and_saturates() -> None:
 
 
 def test_unsigned_bytes_stand_for_the_same_numbers() -> None:
-    """Only what stands for them moves."""
+    """Only their representation moves."""
     grid = Grid(DType.INT8, 0.25, -5)
     assert grid.unsigned() == Grid(DType.UINT8, 0.25, 123)
     assert grid.unsigned().bounds == grid.bounds

@@ -39,19 +39,19 @@ if TYPE_CHECKING:
 
 PRODUCT = "MatMulIntegerToFloat"
 INT8 = [one for one in executable() if "int8" in one.name]
-# What this processor uses, and what every processor can.
+# The type for this processor, and the one for every processor.
 TYPES = sorted({byte_kernels.weight_type(), np.uint8}, key=lambda kind: kind.__name__)
 
 
 @pytest.fixture
 def all_in_integers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also the small convolutions of the test models."""
+    """Let even the small convolutions of the test models use integers."""
     monkeypatch.setattr(integer_convolution, "SMALLEST_WEIGHT", 1)
 
 
 @pytest.fixture(params=TYPES, ids=lambda kind: kind.__name__)
 def weight_type(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> type[np.generic]:
-    """With each type of weights that is exact here."""
+    """Each type of weights that is exact here."""
     monkeypatch.setattr(byte_kernels, "weight_type", lambda: request.param)
     return cast("type[np.generic]", request.param)
 
@@ -68,7 +68,7 @@ def convolution(
     pads: tuple[int, int, int, int] = (0, 0, 0, 0),
     dilations: tuple[int, int] = (1, 1),
 ) -> Convolution:
-    """With random weights, scales and zero points; channels are (Cout, Cin)."""
+    """Return a convolution with random weights, scales and zero points; channels are (Cout, Cin)."""
     per_channel = (channels[0], 1, 1, 1)
     return Convolution(
         weight=Weight(
@@ -93,7 +93,7 @@ def tensor(index: int, shape: tuple[int, ...], zero_point: int) -> Tensor:
 
 
 def lowered_alone(decoded: Convolution, source: tuple[int, ...], result: tuple[int, ...], zero_point: int) -> Lowered:
-    """A graph of this one convolution: int8 in, real numbers out."""
+    """Return a graph of this one convolution: int8 in, real numbers out."""
     graph = Graph((tensor(0, source, zero_point), tensor(1, result, 0)), (), (0,), (1,), (None,))
     to = GraphBuilder(cast("Model", SimpleNamespace(stored_bytes=1 << 20)), graph)
     port = native_input(to, 0)
@@ -104,7 +104,7 @@ def lowered_alone(decoded: Convolution, source: tuple[int, ...], result: tuple[i
 
 
 def expected(decoded: Convolution, source: NDArray[np.int8], zero_point: int, size: tuple[int, int]) -> NDArray[Any]:
-    """The definition: one window after the other, in 64-bit integers."""
+    """Compute the definition: one window after the other, in 64-bit integers."""
     top, left, bottom, right = decoded.pads
     padded = np.pad(source[0].astype(np.int64) - zero_point, ((0, 0), (top, bottom), (left, right)))
     assert decoded.weight.offset is not None
@@ -137,7 +137,7 @@ sizes = st.tuples(st.integers(1, 3), st.integers(1, 3))
     zero_point=st.integers(-128, 127),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_any_geometry_sums_up_what_its_windows_see(
+def test_any_geometry_sums_up_its_windows(
     kernel: tuple[int, int],
     strides: tuple[int, int],
     dilations: tuple[int, int],
@@ -146,7 +146,7 @@ def test_any_geometry_sums_up_what_its_windows_see(
     zero_point: int,
     seed: int,
 ) -> None:
-    """Kernels, strides, dilations and pads of all kinds; pads hold the zero point, not the byte 0."""
+    """There are kernels, strides, dilations and pads of all kinds; pads hold the zero point, not the byte 0."""
     rng = np.random.default_rng(seed)
     decoded = convolution(rng, channels, kernel, strides, pads, dilations)
     source = rng.integers(-128, 128, (1, channels[1], 7, 6)).astype(np.int8)
@@ -167,7 +167,7 @@ def test_any_geometry_sums_up_what_its_windows_see(
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("shape", [(1, 2048, 33), (49, 4608, 512), (5, 3, 2)])
 def test_the_kernels_in_use_are_exact(kind: type[np.integer], shape: tuple[int, int, int]) -> None:
-    """Random bytes, and a row and a column of the largest: nothing saturates on the way to 32 bits."""
+    """With random bytes, and a row and a column of the largest, nothing saturates on the way to 32 bits."""
     rows, length, columns = shape
     rng = np.random.default_rng(length)
     left = rng.integers(0, 256, (rows, length)).astype(np.uint8)
@@ -177,8 +177,8 @@ def test_the_kernels_in_use_are_exact(kind: type[np.integer], shape: tuple[int, 
     assert np.array_equal(byte_kernels._product(left, right), sums.astype(np.float32))
 
 
-def test_a_kernel_that_saturates_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on x86 without VNNI, where two products are added in 16 bits; weights without a sign are exact there."""
+def test_does_not_use_a_kernel_that_saturates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """x86 without VNNI adds two products in 16 bits; weights without a sign are exact there."""
 
     def saturating(left: NDArray[np.uint8], right: NDArray[np.int8]) -> NDArray[Any]:
         products = left[:, :, None].astype(np.int64) * right.astype(np.int64)
@@ -196,16 +196,16 @@ def test_a_kernel_that_saturates_is_not_used(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.usefixtures("all_in_integers", "weight_type")
 @pytest.mark.parametrize("model", INT8, ids=lambda model: model.name)
-def test_a_model_in_integers_computes_what_the_official_simulator_computes(model: Recording) -> None:
-    """Every committed int8 model, however small its convolutions are."""
+def test_models_in_integers_match_the_official_simulator(model: Recording) -> None:
+    """Every committed int8 model is tested, even with small convolutions."""
     for inputs, wanted in model.cases():
         for ours, theirs in zip(run(model, inputs), wanted):
             assert cosine(ours, theirs) >= model.cosine
 
 
 @pytest.mark.usefixtures("all_in_integers")
-def test_nobody_else_moves_transposes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ONNX Runtime's optimizer exchanges rows and channels of this model, where it finds transposes to move."""
+def test_onnx_runtimes_optimiser_does_not_move_transposes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It exchanges rows and channels of this model if it finds transposes to move."""
     model = recording("residual_int8")
     ((inputs, _),) = model.cases()
     moved = run(model, inputs)
@@ -216,7 +216,7 @@ def test_nobody_else_moves_transposes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_int8_weights_stay_eight_bits_wide() -> None:
-    """In float32 a model of 26 MB takes 400 MB to load: what ONNX Runtime is given has a byte for each number."""
+    """A model of 26 MB would take 400 MB to load in float32: ONNX Runtime gets a byte for each number."""
     decoded = convolution(np.random.default_rng(0), (64, 128), (3, 3))
     lowered = lowered_alone(decoded, (1, 128, 5, 5), (1, 64, 3, 3), 0)
     assert len(products(lowered)) == 1
@@ -228,7 +228,7 @@ def test_int8_weights_stay_eight_bits_wide() -> None:
 @pytest.mark.usefixtures("all_in_integers")
 @pytest.mark.parametrize("model", INT8, ids=lambda model: model.name)
 def test_convolutions_of_a_whole_model_stay_eight_bits_wide(model: Recording) -> None:
-    """All but depthwise ones, whose weights are few: no other has a weight in float32."""
+    """Only depthwise ones, whose weights are few, have weights in float32."""
     with load(str(model.path)) as loaded:
         lowered = lower(loaded)
     for node in lowered.skeleton.graph.node:
@@ -236,21 +236,21 @@ def test_convolutions_of_a_whole_model_stay_eight_bits_wide(model: Recording) ->
 
 
 def test_a_small_kernel_is_computed_in_float32() -> None:
-    """Laying out its windows would take longer than computing, and its weights take no memory to speak of."""
+    """Laying out its windows would take longer than computing, and its weights take little memory."""
     with load(str(recording("block_int8").path)) as model:
         assert not products(lower(model))
 
 
 @pytest.mark.usefixtures("all_in_integers")
 @pytest.mark.parametrize("off", [{"integers": False}, {"rounding": False}])
-def test_standard_onnx_is_there_for_others(off: dict[str, Any]) -> None:
-    """An exported model has no operator that only ONNX Runtime knows."""
+def test_exported_models_use_standard_onnx(off: dict[str, Any]) -> None:
+    """Only ONNX Runtime knows the integer operator."""
     with load(str(recording("block_int8").path)) as model:
         lowered = lower(model, io="float", **off)
     assert {opset.domain for opset in lowered.skeleton.opset_import} == {""}
 
 
-def test_the_graphs_of_a_dynamic_model_have_their_weights_in_common(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_graphs_of_a_dynamic_model_share_their_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model for five sizes of image would otherwise take five times the memory."""
     monkeypatch.setattr(builder, "EMBEDDED_BYTES", 64)  # its weights are small
     with load(str(recording("dynamic_fp16").path)) as model:
@@ -263,7 +263,7 @@ def test_the_graphs_of_a_dynamic_model_have_their_weights_in_common(monkeypatch:
 
 
 def test_the_file_is_not_in_memory_while_sessions_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the weights are there twice already; nothing waits for the collector of cycles to let go of the file."""
+    """The weights are in memory twice by then; the file must not wait for the collector of cycles."""
     path = recording("block_int8").path
     mapped: list[bool] = []
     real = Executable.open
@@ -284,7 +284,7 @@ def test_the_file_is_not_in_memory_while_sessions_are_opened(monkeypatch: pytest
 
 @pytest.mark.parametrize("offset", [-128, 129])
 @pytest.mark.usefixtures("all_in_integers")
-def test_a_zero_point_that_is_no_byte_is_left_to_float32(offset: int) -> None:
+def test_a_zero_point_that_does_not_fit_a_byte_uses_float32(offset: int) -> None:
     """It would wrap around, and every number of the channel would be wrong."""
     decoded = convolution(np.random.default_rng(0), (2, 3), (1, 1))
     assert decoded.weight.offset is not None
@@ -295,7 +295,7 @@ def test_a_zero_point_that_is_no_byte_is_left_to_float32(offset: int) -> None:
 
 @pytest.mark.usefixtures("all_in_integers")
 def test_a_graph_in_integers_can_be_cut_at_custom_operators() -> None:
-    """The shapes of what ONNX Runtime's own operators give are written down: ONNX cannot tell them."""
+    """Lowering writes down the shapes behind ONNX Runtime's own operators: ONNX cannot infer them."""
     with load(str(recording("custom_blend_int8").path)) as model:
         lowered = lower(model)
     assert products(lowered)

@@ -1,4 +1,4 @@
-"""What the simulated NPU computes, against what the official simulator computed."""
+"""The simulated NPU's results against those of the official simulator."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 ZOO = Path(__file__).resolve().parents[3] / "shared" / "zoo"
-# Enough to see that the whole zoo is still well; all of it: EZ_RKNN_TEST_ZOO=all, or tests/simulator/zoo.py.
+# A sample that shows if the whole zoo still passes; all of it: EZ_RKNN_TEST_ZOO=all, or tests/simulator/zoo.py.
 SAMPLE = 1 if os.environ.get("EZ_RKNN_TEST_ZOO") == "all" else 8
-# What the whole zoo has below the line today; a model that leaves this list must be struck off.
+# The models of the whole zoo that are below the line today; one that improves must be struck off.
 KNOWN_MISSES = {
     ("conv_c64_64_k3", "mini"),  # another container
 }
 
 
 def run(model: Recording, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """One call in real numbers; a batch is one inference after the other."""
+    """Run one call in real numbers; a batch is one inference after the other."""
     with load(str(model.path)) as loaded:
         graph = next(
             place
@@ -55,8 +55,8 @@ def run(model: Recording, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
 
 
 @pytest.mark.parametrize("model", executable(), ids=lambda model: model.name)
-def test_a_model_computes_what_the_official_simulator_computes(model: Recording) -> None:
-    """Every committed model that can be executed, for every recorded call."""
+def test_models_match_the_official_simulator(model: Recording) -> None:
+    """Every committed model that can be executed is tested, for every recorded call."""
     for inputs, expected in model.cases():
         outputs = run(model, inputs)
         assert len(outputs) == len(expected)
@@ -65,7 +65,7 @@ def test_a_model_computes_what_the_official_simulator_computes(model: Recording)
 
 
 def test_matrix_products_are_exact() -> None:
-    """The second operand is rounded once more, with a zero point of 0; no optimiser makes one rounding of the two."""
+    """The second operand is rounded once more, with a zero point of 0; no optimiser may merge the two roundings."""
     model = recording("rk3566_attention_int8")
     for inputs, expected in model.cases():
         assert np.allclose(run(model, inputs), expected, rtol=1e-5, atol=1e-6)
@@ -82,8 +82,8 @@ EXACT = [
 
 
 @pytest.mark.parametrize("name", EXACT)
-def test_all_is_rounded_that_the_official_simulator_rounds_and_nothing_else(name: str) -> None:
-    """Nor are attributes lost that are not in the file because they have their usual values."""
+def test_rounds_exactly_where_the_official_simulator_does(name: str) -> None:
+    """Attributes that the file leaves out because of their default values count too."""
     model = recording(name)
     for inputs, expected in model.cases():
         for ours, theirs in zip(run(model, inputs), expected):
@@ -93,7 +93,7 @@ def test_all_is_rounded_that_the_official_simulator_rounds_and_nothing_else(name
 
 @pytest.mark.parametrize("model", executable(), ids=lambda model: model.name)
 def test_native_and_float_borders_compute_the_same(model: Recording) -> None:
-    """What the device process runs is what is exported, but for the conversions of the runtime around it."""
+    """The device process runs the exported model, but for the conversions of the runtime around it."""
     from .host import native, real
 
     with load(str(model.path)) as loaded:
@@ -117,7 +117,7 @@ def test_native_and_float_borders_compute_the_same(model: Recording) -> None:
 
 @pytest.mark.parametrize("model", executable(), ids=lambda model: model.name)
 def test_the_lowered_model_is_valid_onnx(model: Recording) -> None:
-    """It can be saved, opened by other tools, and says the shapes of its inputs and outputs."""
+    """Other tools can save and open it, and it has the shapes of its inputs and outputs."""
     with load(str(model.path)) as loaded:
         lowered = lower(loaded, 0, io="float")
         graph = loaded.graphs[0]
@@ -137,14 +137,14 @@ def test_the_lowered_model_is_valid_onnx(model: Recording) -> None:
         ("capped_fp16", "the upper bound of its Clip"),
     ],
 )
-def test_what_cannot_be_executed_is_refused_with_advice(name: str, word: str) -> None:
-    """The error names the operator or the option of the compiler that is in the way."""
+def test_refuses_an_unsupported_model_with_advice(name: str, word: str) -> None:
+    """The error names the operator or the option of the compiler that prevents execution."""
     with pytest.raises(RknnModelError, match=word), load(str(recording(name).path)) as model:
         lower(model)
 
 
-def test_all_unknown_operators_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has to change a network wants the whole list, not one operator each time."""
+def test_names_all_unknown_operators_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The author who has to change a network needs the whole list, not one operator each time."""
     monkeypatch.setattr(
         "ez_rknn_async.simulator.lowering.lowering_of",
         lambda operator: None if operator.startswith(("Conv", "MaxPool")) else lowering_of(operator),
@@ -159,7 +159,7 @@ def test_all_unknown_operators_are_named_at_once(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.skipif(not ZOO.is_dir(), reason="the collection ../shared is not on this machine")
 @pytest.mark.parametrize("name", ["net_mbv2", "net_res18"])
 def test_networks_agree_with_the_official_simulator(name: str) -> None:
-    """The networks of the walking skeleton, in every variant for rk3588 that the zoo has."""
+    """They are the networks of the walking skeleton, in every variant for rk3588 that the zoo has."""
     scores = [score(case) for case in cases(ZOO, ("fp", "i8"), name)]
     assert scores
     for one in scores:
@@ -173,7 +173,7 @@ def sample() -> list[Case]:
 @pytest.mark.skipif(not ZOO.is_dir(), reason="the collection ../shared is not on this machine")
 @pytest.mark.parametrize("case", sample(), ids=lambda case: f"{case.model}-{case.variant}")
 def test_the_zoo_agrees_with_the_official_simulator(case: Case) -> None:
-    """Every n-th model of the zoo, or all of them where that is asked for."""
+    """Every n-th model of the zoo is tested, or all of them on request."""
     result = score(case)
     known = (case.model, case.variant) in KNOWN_MISSES
     assert result.passed != known, result

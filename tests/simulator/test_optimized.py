@@ -1,4 +1,4 @@
-"""What all sessions of a graph share, and how little of it there is twice on the way there."""
+"""The weights that all sessions of a graph share, and how few of them are in memory twice while loading."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ WEIGHT = CHANNELS * CHANNELS * 4  # bytes of a layer's
 
 
 def layers(*, known_shapes: bool = True) -> tuple[onnx.ModelProto, dict[str, NDArray[np.float32]]]:
-    """A chain of pointwise convolutions, as lowering would give it; or one of which no shape in it can be told."""
+    """A chain of pointwise convolutions as from lowering; optionally with no known shape."""
     rng = np.random.default_rng(0)
     nodes, weights, initializers = [], {}, []
     for layer in range(LAYERS):
@@ -61,7 +61,7 @@ def computed(session: ort.InferenceSession) -> NDArray[np.float32]:
 
 
 def product_of_layers(weights: dict[str, NDArray[np.float32]]) -> NDArray[np.float64]:
-    """What :func:`layers` computes for :func:`computed`, by matrix products."""
+    """Compute the expected result of :func:`layers`, by matrix products."""
     value = np.linspace(-1, 1, CHANNELS * 64, dtype=np.float32).reshape(CHANNELS, 64).astype(np.float64)
     for array in weights.values():
         value = array[:, :, 0, 0] @ value
@@ -70,14 +70,14 @@ def product_of_layers(weights: dict[str, NDArray[np.float32]]) -> NDArray[np.flo
 
 @pytest.fixture
 def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One for each layer."""
+    """One portion for each layer."""
     monkeypatch.setattr(optimized, "SMALLEST_PORTION", 1)
     monkeypatch.setattr(optimized, "PARTS", LAYERS)
 
 
 @pytest.mark.usefixtures("small_portions")
 def test_no_session_has_weights_of_its_own() -> None:
-    """Each computes with the very arrays that are there once: with zeros, as soon as these hold zeros."""
+    """Each computes with the one copy of the arrays: with zeros, as soon as these hold zeros."""
     model, weights = layers()
     whole = optimize(model, weights)
     sessions = [whole.open(threads) for threads in (1, 2)]
@@ -94,13 +94,13 @@ def test_sessions_keep_their_weights() -> None:
     session = optimize(model, weights).open(1)
     _others = [
         np.full((CHANNELS, CHANNELS), np.nan, np.float32) for _ in range(100)
-    ]  # where the weights were, if freed
+    ]  # the weights would be here, if freed
     np.testing.assert_allclose(computed(session), expected, rtol=1e-3, atol=1e-2)
 
 
 @pytest.mark.usefixtures("small_portions")
-def test_weights_go_as_their_portion_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise all would be there in two orders: twice the memory of what computes in the end."""
+def test_weights_are_released_portion_by_portion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise all would exist in two orders, in twice the memory of the finished sessions."""
     model, weights = layers()
     alive = {name: weakref.ref(array) for name, array in weights.items()}
     left = []
@@ -116,15 +116,15 @@ def test_weights_go_as_their_portion_has_its_turn(monkeypatch: pytest.MonkeyPatc
     assert not weights
 
 
-def test_a_portion_has_no_more_weights_than_it_may() -> None:
-    """The optimisers make copies of all that they are given."""
+def test_a_portion_has_a_limited_amount_of_weights() -> None:
+    """The optimisers copy everything that they get."""
     model, weights = layers()
     sizes = {name: array.nbytes for name, array in weights.items()}
     for limit, expected in ((WEIGHT - 1, [1, 1, 1, 1]), (2 * WEIGHT, [2, 2]), (3 * WEIGHT, [3, 1]), (9 * WEIGHT, [4])):
         assert [len(part.graph.node) for part in portions(model, sizes, limit)] == expected
 
 
-def test_there_is_no_border_where_a_shape_is_not_known() -> None:
+def test_there_is_no_border_at_an_unknown_shape() -> None:
     """A portion is a model of its own, whose inputs have shapes: the optimisers need them."""
     model, weights = layers(known_shapes=False)
     sizes = {name: array.nbytes for name, array in weights.items()}
@@ -133,7 +133,7 @@ def test_there_is_no_border_where_a_shape_is_not_known() -> None:
 
 @pytest.mark.usefixtures("small_portions")
 def test_a_table_is_not_copied() -> None:
-    """Of a language model the embeddings are half of the weights, and no optimiser changes them."""
+    """A language model's embeddings are half of its weights, and no optimiser changes them."""
     table = np.random.default_rng(0).standard_normal((1000, CHANNELS), np.float32)
     placeholder = TensorProto(name="table", data_location=TensorProto.EXTERNAL, data_type=1, dims=table.shape)
     placeholder.external_data.add(key="location", value=builder.NO_FILE)
@@ -153,7 +153,7 @@ def test_a_table_is_not_copied() -> None:
 
 @pytest.fixture
 def many_portions(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of the test models, whose weights are small: a portion for nearly every operator that has some."""
+    """A portion for nearly every operator with weights, as the test models have few."""
     for module in (builder, optimizer):
         monkeypatch.setattr(module, "EMBEDDED_BYTES", 128)
     monkeypatch.setattr(optimized, "SMALLEST_PORTION", 256)
@@ -162,8 +162,8 @@ def many_portions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("many_portions")
 @pytest.mark.parametrize("model", executable(), ids=lambda model: model.name)
-def test_portions_compute_what_the_whole_does(model: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wherever the borders are: where two operators are not fused across one, a float16 may have another last bit."""
+def test_portions_compute_the_same_as_the_whole(model: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any border will do: operators that it keeps from being fused may differ in the last bit of a float16."""
     inputs, _ = model.cases()[0]
     in_portions = run(model, inputs)
     monkeypatch.setattr(optimized, "SMALLEST_PORTION", 1 << 40)
@@ -173,7 +173,7 @@ def test_portions_compute_what_the_whole_does(model: Recording, monkeypatch: pyt
 
 @pytest.mark.usefixtures("many_portions")
 def test_the_graphs_of_a_dynamic_model_compute_with_the_same_arrays() -> None:
-    """Each is optimised by itself, to the same weights again."""
+    """Each is optimised separately, to the same weights."""
     with load(str(recording("dynamic_fp16").path)) as model:
         device = Executable(model)
     graphs = [device.session(graph, 0, 1).weights for graph in range(len(device.graphs))]

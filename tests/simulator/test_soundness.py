@@ -1,4 +1,4 @@
-"""Damaged graphs that can be read are refused when they are loaded: in our words, and before anything is computed."""
+"""Damaged but readable graphs: refused at load with our own error, before anything is computed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FOREIGN = re.compile("onnx|ShapeInference|Status|Error:", re.IGNORECASE)
 
 
 def refusal(content: bytes) -> str:
-    """What is said about a file that can be read."""
+    """Return the error for a readable file."""
     with load(content) as model, pytest.raises(RknnModelError) as caught:
         Executable(model).open()
     return str(caught.value)
@@ -46,8 +46,8 @@ def block(data: Path) -> bytes:
 
 
 @pytest.mark.parametrize("recording", executable(), ids=lambda recording: recording.name)
-def test_what_compilers_write_is_sound(recording: Recording) -> None:
-    """Every shape is known beforehand, and is that of the file."""
+def test_models_from_compilers_are_sound(recording: Recording) -> None:
+    """Every shape is known beforehand, and equals that of the file."""
     with load(recording.path) as model:
         for index, graph in enumerate(model.graphs):
             check_soundness(lower(model, index), graph)
@@ -66,8 +66,8 @@ def test_what_compilers_write_is_sound(recording: Recording) -> None:
     ],
     ids=str,
 )
-def test_rejects_attributes_that_do_not_make_the_shapes_of_the_file(block: bytes, values: Mapping[str, Any]) -> None:
-    """Were they believed, a graph would fail when it is run, or take gigabytes and minutes."""
+def test_rejects_attributes_that_contradict_the_shapes_of_the_file(block: bytes, values: Mapping[str, Any]) -> None:
+    """If they were trusted, a graph would fail when it is run, or take gigabytes and minutes."""
     with load(block) as model:
         node = next(node for node in model.graphs[0].nodes if node.op.startswith("Conv"))
     said = refusal(Changing(block).parameters(node.index, "Conv", values))
@@ -77,7 +77,7 @@ def test_rejects_attributes_that_do_not_make_the_shapes_of_the_file(block: bytes
 
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_rejects_results_of_another_shape(block: bytes, size: int) -> None:
-    """What is declared is what is bound to memory, and what the next layers expect."""
+    """The declared shape is bound to memory, and the next layers expect it."""
     with load(block) as model:
         tensor = next(
             tensor
@@ -89,7 +89,7 @@ def test_rejects_results_of_another_shape(block: bytes, size: int) -> None:
 
 
 def test_rejects_weights_that_do_not_fit_their_operator(data: Path) -> None:
-    """Operands that ONNX Runtime checks only when it computes are checked when a model is loaded."""
+    """ONNX Runtime checks some operands only when it computes."""
     content = (data / "plain_recurrent_int8.rknn").read_bytes()
     with load(content) as model:
         graph = model.graphs[0]
@@ -100,8 +100,8 @@ def test_rejects_weights_that_do_not_fit_their_operator(data: Path) -> None:
     assert "layer 'RNN:rnn0'" in said
 
 
-def test_a_slow_file_of_the_collection_is_refused_at_once(shared: Path) -> None:
-    """Seventy kilobytes that once took many seconds and gigabytes, and then failed."""
+def test_refuses_a_slow_file_of_the_collection_at_once(shared: Path) -> None:
+    """Its seventy kilobytes once took many seconds and gigabytes, and then failed."""
     path = shared / "cases" / "damaged" / "slow.rknn"
     begin = time.process_time()
     tracemalloc.start()
@@ -118,7 +118,7 @@ def test_a_slow_file_of_the_collection_is_refused_at_once(shared: Path) -> None:
 
 
 def test_rejects_a_window_far_larger_than_the_map(data: Path) -> None:
-    """The mean of quantised numbers is computed with a kernel of that size, which would be gigabytes."""
+    """The mean of quantised numbers is computed with a kernel of that size, which would take gigabytes."""
     content = (data / "residual_int8.rknn").read_bytes()
     with load(content) as model:
         node = next(node for node in model.graphs[0].nodes if node.op == "AveragePool")
@@ -127,14 +127,14 @@ def test_rejects_a_window_far_larger_than_the_map(data: Path) -> None:
 
 
 def test_rejects_layers_that_share_data_without_end(block: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each layer has weights of its own in float32: many layers on one weight of a small file would need gigabytes."""
+    """Each layer has separate weights in float32: many layers on one weight of a small file would need gigabytes."""
     monkeypatch.setattr(builder, "_SHARED", 0)
     monkeypatch.setattr(builder, "_SPARE_ROOM", 1000)
     assert "share more data" in refusal(block)
 
 
 def test_rejects_more_register_commands_than_any_graph_has(block: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of tasks may point to the same commands, each of which is decoded on its own."""
+    """Thousands of tasks may point to the same commands, each of which is decoded separately."""
     monkeypatch.setattr(registers, "_MAX_DECODED", 100)
     assert "over 100 register commands" in refusal(block)
 
@@ -178,10 +178,10 @@ def test_rejects_more_register_commands_than_any_graph_has(block: bytes, monkeyp
         ("Relu", [(6,), (6,)], {}, None, True),
     ],
 )
-def test_operands_fit_or_not(
+def test_checks_if_operands_fit(
     operator: str, shapes: list[tuple[int, ...]], attributes: dict[str, Any], constant: Any, fits: bool
 ) -> None:
-    """What ONNX Runtime would only notice while it computes; the last shape is the result's."""
+    """ONNX Runtime would only notice while it computes; the last shape is the result's."""
     inputs = [f"x{place}" for place in range(len(shapes) - 1)]
     node = helper.make_node(operator, inputs, ["y"], **attributes)
     numbers = None if constant is None else np.array(constant)

@@ -21,7 +21,7 @@ def lowered(name: str) -> Lowered:
 
 
 def test_a_graph_without_custom_operators_is_one_stage() -> None:
-    """And the very same: nothing is copied."""
+    """It is the very same graph: nothing is copied."""
     whole = lowered("block_int8")
     (stage,) = split(whole)
     assert stage is whole
@@ -29,7 +29,8 @@ def test_a_graph_without_custom_operators_is_one_stage() -> None:
 
 @pytest.mark.parametrize("name", ["custom_operator_fp16", "custom_blend_fp16", "custom_blend_int8"])
 def test_the_stages_are_models_that_fit_each_other(name: str) -> None:
-    """Each is complete in itself, and takes only what the graph, an earlier stage or an operator before it gives."""
+    """Each is complete, and only takes outputs of an earlier stage, of an operator before it, or inputs of the
+    graph."""
     whole = lowered(name)
     stages = split(whole)
     assert len(stages) == len(whole.custom_operators) + 1
@@ -54,7 +55,7 @@ def test_weights_go_only_to_the_stage_that_needs_them() -> None:
     assert counts[-1]
 
 
-def test_a_value_without_a_shape_cannot_be_handed_over() -> None:
+def test_a_value_between_stages_needs_a_shape() -> None:
     """Its memory is bound before the first run."""
     whole = lowered("custom_blend_fp16")
     operator = next(node for node in whole.skeleton.graph.node if node.op_type == "cstBlend")

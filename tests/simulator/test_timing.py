@@ -1,4 +1,4 @@
-"""The timing model: as far off published frame rates as its page says, and no further than it may be."""
+"""The timing model: its errors against published frame rates are as its page says, and within limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOOLS = ROOT / "tools" / "timing"
 
 @pytest.fixture(scope="module")
 def tools() -> Iterator[dict[str, ModuleType]]:
-    """The modules of ``tools/timing`` that need nothing but numpy."""
+    """The modules of ``tools/timing`` that only need numpy."""
     modules = {}
     for name in ("model", "published", "soc_report"):
         specification = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
@@ -36,17 +36,15 @@ def tools() -> Iterator[dict[str, ModuleType]]:
 
 
 @pytest.mark.parametrize(("soc", "limit"), [("rk3588", 0.12), ("rk3576", 0.15), ("rk3566", 0.15)])
-def test_networks_that_were_not_fitted_come_out_as_published(
-    tools: dict[str, ModuleType], soc: str, limit: float
-) -> None:
-    """On average over them, within the limit; the constants are those in use."""
+def test_times_of_held_out_networks_match_published_ones(tools: dict[str, ModuleType], soc: str, limit: float) -> None:
+    """Their mean error is within the limit, with the constants in use."""
     held_out = tools["published"].HELD_OUT
     assert not set(held_out) & set(tools["published"].FITTED)
     assert tools["soc_report"].mean_error(soc, held_out, tools["model"].constants_in_use()[soc]) <= limit
 
 
-def test_several_cores_that_were_not_fitted_come_out_as_published(tools: dict[str, ModuleType]) -> None:
-    """Data parallelism and tensor parallelism with three cores, each within 15 %, by another author's figures."""
+def test_times_of_held_out_core_counts_match_published_ones(tools: dict[str, ModuleType]) -> None:
+    """Data and tensor parallelism with three cores are within 15 % of another author's figures."""
     published, constants = tools["published"], tools["model"].constants_in_use()["rk3588"]
     fitted = published.FITTED_RATIOS.values()
     assert not {ratio.source for ratio in fitted} & {ratio.source for ratio in published.HELD_OUT_RATIOS}
@@ -56,22 +54,22 @@ def test_several_cores_that_were_not_fitted_come_out_as_published(tools: dict[st
 
 
 def test_the_constants_of_several_cores_are_fitted(tools: dict[str, ModuleType]) -> None:
-    """One figure for each: whoever changes a constant alone is told."""
+    """There is one figure for each: a change of a constant alone must show."""
     constants = tools["model"].constants_in_use()["rk3588"]
     for ratio in tools["published"].FITTED_RATIOS.values():
         assert tools["soc_report"].modelled(ratio, constants) == pytest.approx(ratio.value, rel=0.005), ratio.what
 
 
 def test_the_page_has_the_errors_of_the_constants_in_use(tools: dict[str, ModuleType]) -> None:
-    """Both tables of the page are what soc_report.py prints."""
+    """soc_report.py prints both tables of the page."""
     page = (ROOT / "docs" / "explanation" / "timing.md").read_text()
     assert tools["soc_report"].single_core_table() in page
     assert tools["soc_report"].several_cores_table() in page
 
 
 @pytest.mark.parametrize("name", ["block_int8", "snippet"])
-def test_what_was_fitted_is_what_runs(tools: dict[str, ModuleType], data: Path, name: str) -> None:
-    """The formula in Python gives each layer the native library's time, with 1, 2 and 3 cores."""
+def test_the_fitted_formula_is_the_one_that_runs(tools: dict[str, ModuleType], data: Path, name: str) -> None:
+    """In Python it gives each layer the native library's time, with 1, 2 and 3 cores."""
     layers = layer_times(str(data / f"{name}.rknn"))
     assert any(layer.share[1] < 1 for layer in layers)
     rows = [

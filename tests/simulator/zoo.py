@@ -1,8 +1,8 @@
-"""The zoo: models compiled by the official compiler, with what the official simulator computed for them.
+"""The zoo: models compiled by the official compiler, with the official simulator's recorded results.
 
 ``python tests/simulator/zoo.py [ZOO] [--variant V]... [--model PATTERN]`` (``make test-zoo``) prints the score for each
 variant, and every model below the line with the reason. The line: cosine 0.9999 for floating-point models, 0.999 and
-two units of the output's scale for quantised ones. The status is 0 when enough models are above it (:data:`REQUIRED`).
+two units of the output's scale for quantised ones. The status is 0 if enough models are above it (:data:`REQUIRED`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 STEPS = 2.01  # of an output's scale: two, and what float32 adds
 REQUIRED = {"floating-point: cosine": 0.99, "int8: cosine": 0.995, "int8: within 2 steps": 0.97}
-UNDOCUMENTED = ("mini",)  # variants in a container that is not understood, which are refused in words
+UNDOCUMENTED = ("mini",)  # variants in an unknown container, which are refused with a clear error
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Case:
 
     @contextmanager
     def opened(self) -> Iterator[Model]:
-        """The model; one without weights has those of the variant that it was made of, which lies beside it."""
+        """Open the model; one without weights uses those of the variant that it was compiled with, beside it."""
         with ExitStack() as files:
             model = files.enter_context(load(str(self.path)))
             if self.variant.startswith("nowt_"):
@@ -74,7 +74,7 @@ class Case:
         return {path.stem[len(prefix) :]: np.load(path) for path in self.folder.glob(f"{prefix}*.npy")}
 
     def samples(self) -> list[int]:
-        """Which recorded inputs make up one call: a batch repeats three of them."""
+        """Return the numbers of the recorded inputs of each call: a batch repeats three of them."""
         return [place % 3 for place in range(self.entry["build"].get("rknn_batch_size") or 1)]
 
     def expected(self) -> list[NDArray[Any]]:
@@ -83,23 +83,23 @@ class Case:
 
 @dataclass(frozen=True)
 class Score:
-    """How far our outputs are from the recorded ones."""
+    """The distance of our outputs from the recorded ones."""
 
     model: str
     variant: str
-    refused: str = ""  # why, when it does not run
+    refused: str = ""  # why it does not run, if so
     cosine: float = math.nan  # of the worst output
     steps: float = math.nan  # largest error in units of the output's scale; NaN when no output is quantised
     error: float = math.nan  # largest error, relative to the largest value
     exact: float = math.nan  # fraction of equal elements
 
     @property
-    def quantized(self) -> bool:
+    def quantised(self) -> bool:
         return "i8" in self.variant or not math.isnan(self.steps)
 
     @property
     def passed(self) -> bool:
-        return self.cosine >= (0.999 if self.quantized else 0.9999)
+        return self.cosine >= (0.999 if self.quantised else 0.9999)
 
 
 def cases(zoo: Path, variants: tuple[str, ...] = (), pattern: str = "*") -> Iterator[Case]:
@@ -110,7 +110,7 @@ def cases(zoo: Path, variants: tuple[str, ...] = (), pattern: str = "*") -> Iter
 
 
 def score(case: Case) -> Score:
-    """Runs one case."""
+    """Run one case."""
     try:
         return _score(case)
     except RknnModelError as error:
@@ -126,12 +126,12 @@ def _score(case: Case) -> Score:
         outputs = [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in zip(*batches)]
         grids = [grid_of(model.graphs[graph].tensors[index]) for index in model.graphs[graph].outputs]
     expected = case.expected()
-    quantized = [(ours, theirs, grid.scale) for ours, theirs, grid in zip(outputs, expected, grids) if grid]
+    quantised = [(ours, theirs, grid.scale) for ours, theirs, grid in zip(outputs, expected, grids) if grid]
     return Score(
         case.model,
         case.variant,
         cosine=min(cosine(ours, theirs) for ours, theirs in zip(outputs, expected)),
-        steps=max((largest(ours - theirs) / scale for ours, theirs, scale in quantized), default=math.nan),
+        steps=max((largest(ours - theirs) / scale for ours, theirs, scale in quantised), default=math.nan),
         error=max(largest(o - e.astype(o.dtype)) / (largest(e) + 1e-12) for o, e in zip(outputs, expected)),
         exact=min(float(np.isclose(o, e, rtol=1e-5, atol=1e-6).mean()) for o, e in zip(outputs, expected)),
     )
@@ -165,7 +165,7 @@ def largest(values: NDArray[Any]) -> float:
 
 
 def cosine(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
-    """1 for the same direction; different sizes have none in common."""
+    """Return 1 for the same direction; 0 for different sizes."""
     if ours.size != theirs.size:
         return -1.0
     a, b = ours.astype(np.float64).ravel(), theirs.astype(np.float64).ravel()
@@ -176,7 +176,7 @@ def cosine(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
 
 
 def print_report(scores: list[Score]) -> None:
-    """A table by variant, then every model below the line."""
+    """Print a table by variant, then every model below the line."""
     by_variant: dict[str, list[Score]] = defaultdict(list)
     for one in scores:
         by_variant[one.variant].append(one)
@@ -200,20 +200,20 @@ def print_report(scores: list[Score]) -> None:
 
 
 def shares(scores: list[Score]) -> dict[str, float]:
-    """How many of the models are above each line; of those in a form that is documented."""
+    """Return the share of models above each line, among those in a documented form."""
     documented = [one for one in scores if one.variant not in UNDOCUMENTED]
-    quantized = [one for one in documented if one.quantized]
-    floating = [one for one in documented if not one.quantized]
+    quantised = [one for one in documented if one.quantised]
+    floating = [one for one in documented if not one.quantised]
     above = {
         "floating-point: cosine": [one.passed for one in floating],
-        "int8: cosine": [one.passed for one in quantized],
-        "int8: within 2 steps": [not one.refused and not one.steps > STEPS for one in quantized],
+        "int8: cosine": [one.passed for one in quantised],
+        "int8: within 2 steps": [not one.refused and not one.steps > STEPS for one in quantised],
     }
     return {name: sum(marks) / len(marks) for name, marks in above.items() if marks}
 
 
 def print_shares(scores: list[Score]) -> bool:
-    """Prints what is required and what there is; whether it is enough."""
+    """Print the required and the actual shares; return True if they are enough."""
     found = shares(scores)
     for name, share in found.items():
         print(f"{name:24} {share:8.2%}  required {REQUIRED[name]:.1%}")

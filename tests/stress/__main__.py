@@ -3,7 +3,7 @@
     python -m tests.stress --minutes 30
     python -m tests.stress --seed 17 --round 43      that round alone, as often as --times says
 
-It prints the seed first; the exit status is 0 only if nothing was wrong.
+It prints the seed first; the exit status is 0 only if there was no violation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROGRESS = 10.0  # seconds between two lines
 
 
 def main() -> int:
-    """Play rounds until the time is over or something is wrong."""
+    """Play rounds until the time is over or a rule is broken."""
     arguments = _arguments()
     faulthandler.enable()
     sys.setswitchinterval(arguments.switch_interval)
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def watch(ledger: Ledger) -> None:
-    """Look at what is logged, and at what no one could be told."""
+    """Watch the log, and exceptions that no caller could get."""
     logger = logging.getLogger("ez_rknn_async")
     logger.setLevel(logging.INFO)
     logger.addHandler(LogCounter(ledger))

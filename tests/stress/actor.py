@@ -1,4 +1,4 @@
-"""One thread of a round: it does operations that its own random numbers choose."""
+"""One thread of a round: it does operations chosen by its own random numbers."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Actor:
-    """What an operation may use.
+    """The context of an operation.
 
     Attributes:
         stage: the sessions.
         draw: random numbers. How many an operation draws may not depend on what other threads do.
         doing: the name of the operation under way.
-        bindings: that this thread keeps from one operation to another, with their sessions.
+        bindings: bindings that this thread keeps from one operation to the next, with their sessions.
     """
 
     def __init__(self, stage: Stage, index: int) -> None:
@@ -33,29 +33,29 @@ class Actor:
         self.bindings: dict[int, tuple[Handle, IOBinding]] = {}
 
     def handle(self) -> Handle:
-        """A session to use."""
+        """Return a session to use."""
         return self.stage.handle(self.draw.randrange(1000))
 
     def kind(self, handle: Handle) -> str:
-        """Of which kind a sample is to be."""
+        """Choose the kind of a sample."""
         kinds = sorted(handle.samples.by_kind)
         return kinds[int(self.draw.random() * len(kinds))]
 
     def task(self, handle: Handle, operation: str = "", kind: str = "") -> Task:
-        """A task of this operation for a session."""
+        """Return a task of this operation for a session."""
         kind = kind or self.kind(handle)
         return self.ledger.begin(operation or self.doing, handle.fate, handle.samples, kind)
 
     def chance(self, probability: float) -> bool:
-        """True so often."""
+        """True with that probability."""
         return self.draw.random() < probability
 
     def work(self, start: threading.Barrier) -> None:
-        """Do everything that this thread has to do in the round."""
+        """Do all operations of this thread in the round."""
         from .operations import OPERATIONS
 
         weights = self.stage.scenario.weights
-        # First all of them the same thing at the same moment, to a session that no one has used.
+        # First all do the same thing at the same moment, to a session that no thread has used.
         names = ["run", *self.draw.choices(list(weights), list(weights.values()), k=self.stage.scenario.operations)]
         start.wait()
         for name in names:

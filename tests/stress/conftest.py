@@ -1,4 +1,4 @@
-"""Threads that meet at every point, for the tests of this folder."""
+"""Frequent thread switches for the tests of this folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was done to a session, and so which errors its tasks may end with."""
+"""The history of a session, and so the errors that its tasks may end with."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ez_rknn_async import (
 
 @dataclass
 class Fate:
-    """The reasons for errors. Those that come later are set before whatever brings them about is begun.
+    """The reasons for errors. A later one is set before its cause begins.
 
     Attributes:
         fails: calls into the runtime fail, by injected faults.
         is_limited: waiting for a place or for a run may take too long.
         goes_by_copy: tensors travel by copy at times, when there is nothing to bind.
-        is_ending: someone closes the session.
-        is_discarding: someone closes it with ``cancel=True``.
+        is_ending: a thread closes the session.
+        is_discarding: a thread closes it with ``cancel=True``.
     """
 
     fails: bool = False
@@ -37,7 +37,7 @@ class Fate:
     _closing: threading.Lock = field(default_factory=threading.Lock)
 
     def begin_end(self, *, discard: bool = False) -> bool:
-        """Say that the session is about to be closed; False if someone has said so before."""
+        """Say that the session is about to be closed; False if another thread has said so before."""
         with self._closing:
             first = not self.is_ending
             self.is_discarding = self.is_discarding or discard
@@ -45,7 +45,7 @@ class Fate:
         return first
 
     def excuses(self, error: BaseException) -> bool:
-        """Whether there is a reason for this error."""
+        """True if there is a reason for this error."""
         if isinstance(error, RknnClosedError):
             return self.is_ending
         if isinstance(error, RknnTimeoutError):
@@ -54,5 +54,5 @@ class Fate:
             return self.fails
         if isinstance(error, (RknnInUseError, RknnValueError, RknnTypeError)):
             return False
-        # Of no class of its own: a runtime's code, or a session whose tensors cannot be bound.
+        # Not of a class of their own: a runtime's code, or a session whose tensors cannot be bound.
         return isinstance(error, RknnError) and (self.fails or self.goes_by_copy)

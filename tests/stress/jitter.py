@@ -1,7 +1,7 @@
-"""Pauses inside the package, at lines that random numbers choose: the other threads come in just there.
+"""Pauses inside the package, at random lines: the other threads come in just there.
 
-A race of two Python threads needs one of them to be stopped between two lines of which hardly any is long. A small
-switch interval makes that possible; this makes it likely.
+A race of two Python threads needs one of them to be stopped between two particular lines, few of which take long. A
+small switch interval makes that possible; this makes it likely.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class Jitter:
     """A trace function for one thread."""
 
     def __init__(self, draw: random.Random, share: float) -> None:
-        """``share`` of the lines of the package are paused at."""
+        """Pause at ``share`` of the lines of the package."""
         self._draw = draw
         self._share = share
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> Any:
-        """A function is entered."""
+        """Trace a function that is entered."""
         return self._line if frame.f_code.co_filename.startswith(PACKAGE) else None
 
     def _line(self, frame: FrameType, event: str, _: Any) -> Any:
@@ -42,7 +42,7 @@ class Jitter:
 
 @contextmanager
 def jittered(draw: random.Random, share: float) -> Iterator[None]:
-    """Pauses in all threads that are started in the block, those of the package included."""
+    """Pause in all threads that are started in the block, those of the package included."""
     if share:
         seeds = random.Random(draw.random())
 

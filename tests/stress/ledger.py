@@ -1,4 +1,4 @@
-"""Every task that was accepted, and how it ended: exactly once, right or with an error that has a reason."""
+"""Every accepted task, and its end: exactly once, right or with an error that has a reason."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ MOST_VIOLATIONS = 20  # are kept and printed; the others are counted
 
 
 class Ledger:
-    """Counts what was begun and what became of it; collects what must not be.
+    """Counts tasks and their ends; collects violations.
 
     Attributes:
-        ended: how many tasks ended how, by kind of operation.
-        violations: what went against a rule.
+        ended: the number of tasks with each end, by kind of operation.
+        violations: the broken rules.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Ledger:
         self.violation_count = 0
 
     def begin(self, operation: str, fate: Fate, samples: Samples, kind: str, shared: Sample | None = None) -> Task:
-        """A task with a sample of its own, unless it is told to share one."""
+        """Begin a task with a sample of its own, unless it is told to share one."""
         task = Task(self, operation, fate, samples, shared or samples.take(kind))
         task.is_shared = shared is not None
         with self._lock:
@@ -44,7 +44,7 @@ class Ledger:
         return task
 
     def finish(self, task: Task, outcome: str) -> None:
-        """The task has ended; called once."""
+        """End the task; called once."""
         with self._lock:
             self.ended[task.operation][outcome] += 1
             del self._open[id(task)]
@@ -54,19 +54,19 @@ class Ledger:
             task.samples.give_back(task.sample)
 
     def count(self, operation: str, outcome: str) -> None:
-        """Something was done that is no task."""
+        """Count an operation that is not a task."""
         with self._lock:
             self.ended[operation][outcome] += 1
 
     def violate(self, text: str) -> None:
-        """A rule was broken."""
+        """Record a broken rule."""
         with self._lock:
             self.violation_count += 1
             if len(self.violations) < MOST_VIOLATIONS:
                 self.violations.append(text)
 
     def wait_until_all_ended(self, seconds: float) -> bool:
-        """Whether every task has ended within that time; those that have not are violations."""
+        """Return True if every task ends within that time; those that do not are violations."""
         with self._lock:
             in_time = self._changed.wait_for(lambda: not self._open, seconds)
             left = list(self._open.values())
@@ -76,7 +76,7 @@ class Ledger:
 
 
 class Task:
-    """One inference: its input, and what is known of its end."""
+    """One inference: its input, and its end as far as it is known."""
 
     def __init__(self, ledger: Ledger, operation: str, fate: Fate, samples: Samples, sample: Sample) -> None:
         self._ledger = ledger
@@ -92,11 +92,11 @@ class Task:
         return f"{self.operation} of {self.samples.model} ({self.sample.kind} {self.sample.number}, {age:.1f} s ago)"
 
     def feed(self) -> Feed:
-        """The input, in arrays that belong to the caller."""
+        """Return the input, in arrays that belong to the caller."""
         return {name: array.copy() for name, array in self.sample.feed.items()}
 
     def right(self, outputs: list[Array]) -> None:
-        """It gave these outputs."""
+        """End with these outputs."""
         difference = self.sample.differs(outputs)
         if difference:
             other = self.samples.identify(outputs)
@@ -105,7 +105,7 @@ class Task:
         self._end("wrong" if difference else "right")
 
     def failed(self, error: BaseException) -> None:
-        """It ended with an exception."""
+        """End with an exception."""
         if isinstance(error, (FutureCancelledError, TaskCancelledError)):
             self.cancelled()
             return
@@ -114,25 +114,25 @@ class Task:
         self._end(type(error).__name__)
 
     def failed_with(self, text: str) -> None:
-        """Its callback got the text of an error."""
+        """End with the text of an error, given to a callback."""
         closed = "the session was closed" in text
         if not self.fate.excuses(RknnClosedError(text) if closed else RknnError(text)):
             self._ledger.violate(f"{self} failed without a reason: {text}")
         self._end("closed, as text" if closed else "failed, as text")
 
     def cancelled(self) -> None:
-        """It was withdrawn."""
+        """End as withdrawn."""
         if not (self.may_be_cancelled or self.fate.is_discarding):
             self._ledger.violate(f"{self} is cancelled, but no one has cancelled it")
         self._end("cancelled")
 
     def dropped(self) -> None:
-        """Its result is not wanted any more; whether it ran is unknown."""
+        """End as unwanted: whether the task ran is unknown."""
         self._end("dropped")
 
     @contextlib.contextmanager
     def ending(self) -> Iterator[None]:
-        """Whatever the block raises is the task's end."""
+        """End the task with any exception that the block raises."""
         try:
             yield
         except (Exception, TaskCancelledError) as error:

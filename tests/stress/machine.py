@@ -1,4 +1,4 @@
-"""Rounds: all threads do everything at once; then everything must have ended, and nothing be left."""
+"""Rounds: all threads use everything at once; then everything must have ended, and nothing be left."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .samples import samples_of
 from .scenario import SAMPLES, Scenario
 from .stage import Stage
 
-LONGEST_EXCHANGE = 20.0  # seconds: reset() and set_providers() end within them, whatever the load
+LONGEST_EXCHANGE = 20.0  # seconds: reset() and set_providers() end within them, under any load
 LONGEST_ROUND = 120.0  # seconds until a task that has not ended never will
 MOST_DESCRIPTORS = 800  # more at once than all values, contexts and event loops of a round can have
-RELEASING = 0.1  # seconds between two looks for calls that hang
+RELEASING = 0.1  # seconds between two looks for hanging calls
 
 
 @dataclass
 class Round:
-    """What became of one round."""
+    """The result of one round."""
 
     scenario: Scenario
     seconds: float
@@ -38,13 +38,13 @@ class Round:
 
 
 class Machine:
-    """Plays rounds, and collects what was wrong.
+    """Plays rounds, and collects violations.
 
     Attributes:
-        ledger: of all rounds.
-        before: what the process has between rounds.
-        slowness: by how much everything may take longer than natively.
-        actors: of the round that is played.
+        ledger: the ledger of all rounds.
+        before: the resources of the process between rounds.
+        slowness: the factor by which everything may take longer than natively.
+        actors: the actors of the present round.
     """
 
     def __init__(self, ledger: Ledger, slowness: float = 1.0) -> None:
@@ -54,11 +54,11 @@ class Machine:
         Releaser().start()
 
     def describe(self) -> str:
-        """What each thread of the round is doing."""
+        """Describe what each thread of the round is doing."""
         return "\n".join(f"  thread {actor.index}: {actor.doing}" for actor in self.actors)
 
     def play(self, scenario: Scenario) -> Round:
-        """One round, from opening its sessions to looking at what is left."""
+        """Play one round, from opening its sessions to checking for leaks."""
         for model in scenario.models:
             samples_of(model, SAMPLES)
         if self.before is None:
@@ -92,7 +92,7 @@ class Machine:
         return stage.longest
 
     def _end(self, stage: Stage) -> None:
-        """End each session that is left, in one way or another."""
+        """End each remaining session, in one way or another."""
         draw = stage.scenario.generator("end")
         for handle in stage.handles():
             cancel = draw.random() < 0.3
@@ -113,21 +113,21 @@ def _nothing() -> Usage:
 
 
 class Releaser(threading.Thread):
-    """Lets calls that hang go on after a while, for as long as the process lives."""
+    """Releases hanging calls after a while, for as long as the process lives."""
 
     def __init__(self) -> None:
         super().__init__(name="stress-release", daemon=True)
         self._release = load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_release_hangs")
 
     def run(self) -> None:
-        """Release, again and again."""
+        """Release repeatedly."""
         while True:
             time.sleep(RELEASING)
             self._release()
 
 
 class LogCounter(logging.Handler):
-    """Counts what the package logs; some of it must not be."""
+    """Counts what the package logs; some messages are violations."""
 
     NEVER = ("the context is destroyed, but",)
 
@@ -136,7 +136,7 @@ class LogCounter(logging.Handler):
         self._ledger = ledger
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One record."""
+        """Count one record."""
         text = record.getMessage()
         self._ledger.count("log", f"{record.levelname}: {str(record.msg)[:60]}")
         if any(never in text for never in self.NEVER):

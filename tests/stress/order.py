@@ -1,9 +1,8 @@
-"""Whether callbacks come in the order of submission.
+"""The order of callbacks: that of submission.
 
-Which of two calls on two threads was first cannot be told while they overlap. So each call is an interval on one
-clock, and a callback is late if that of a call that began after its own had returned has come before it. Calls that
-``reset()`` comes between are not compared: each executor has a thread of its own for callbacks, and only those that
-come on the same thread are.
+The order of two calls on two threads is unknown while they overlap. So each call is an interval on one clock, and a
+callback is late if that of a call that began after its own had returned has come before it. Calls on two sides of a
+``reset()`` are not compared: each executor has a separate thread for callbacks, and only those on the same thread are.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ class Order:
         self._latest: weakref.WeakKeyDictionary[threading.Thread, int] = weakref.WeakKeyDictionary()
 
     def submission(self) -> Submission:
-        """A call that begins now."""
+        """Begin a call now."""
         return Submission(self, next(self._clock))
 
     def now(self) -> int:
-        """A moment later than all before."""
+        """Return a moment later than all before."""
         return next(self._clock)
 
     def came(self, submission: Submission) -> bool:
-        """Whether the callback of a call comes in order; called in it."""
+        """Return True if the callback of a call comes in order; called in the callback."""
         thread = threading.current_thread()
         with self._lock:
             latest = self._latest.get(thread, 0)
@@ -40,7 +39,7 @@ class Order:
 
 
 class Submission:
-    """One call: when it began, and when it had returned."""
+    """One call: its beginning and its return."""
 
     def __init__(self, order: Order, began: int) -> None:
         self.order = order
@@ -48,5 +47,5 @@ class Submission:
         self.returned: int | None = None
 
     def has_returned(self) -> None:
-        """The call is over."""
+        """Note that the call has returned."""
         self.returned = self.order.now()

@@ -1,4 +1,4 @@
-"""What was done, as tables."""
+"""The results as tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALLOWED_GROWTH_KB = 20 * 1024  # over all rounds but the first third
 
 
 def progress(done: Sequence[Round], ledger: Ledger, seconds: float) -> str:
-    """One line."""
+    """Return the progress in one line."""
     tasks = sum(sum(outcomes.values()) for name, outcomes in ledger.ended.items() if name != "log")
     last = done[-1]
     return (
@@ -24,7 +24,7 @@ def progress(done: Sequence[Round], ledger: Ledger, seconds: float) -> str:
 
 
 def operations(ledger: Ledger) -> str:
-    """Each operation, and how often it ended how."""
+    """Return each operation, with the number of its ends of each kind."""
     lines = [f"{'operation':20} {'ended':>8}  how"]
     for name in sorted(ledger.ended):
         outcomes = ledger.ended[name]
@@ -34,7 +34,7 @@ def operations(ledger: Ledger) -> str:
 
 
 def errors(ledger: Ledger) -> str:
-    """The errors of all operations, by type."""
+    """Return the errors of all operations, by type."""
     total: collections.Counter[str] = collections.Counter()
     for name, outcomes in ledger.ended.items():
         if name != "log":
@@ -43,7 +43,7 @@ def errors(ledger: Ledger) -> str:
 
 
 def resources(done: Sequence[Round]) -> str:
-    """What the process had at first, at most and in the end."""
+    """Return the resources of the process at first, at most and in the end."""
     first, last = done[0].after, done[-1].after
     longest: dict[str, float] = {}
     for each in done:
@@ -72,7 +72,8 @@ def _series(values: Sequence[float]) -> tuple[float, float, float]:
 
 
 def growth_kb(resident_kb: Sequence[float]) -> float:
-    """How much more memory the last rounds leave than those after the first third; the median says it of each part."""
+    """Return how much more memory the last rounds leave than those after the first third, by the median of each
+    part."""
     warm = resident_kb[len(resident_kb) // 3 :]
     if len(warm) < 8:
         return 0.0

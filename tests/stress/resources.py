@@ -1,4 +1,4 @@
-"""Threads, file descriptors, memory and contexts of this process, and whether they come back to what they were."""
+"""Threads, file descriptors, memory and contexts of this process, which must return to their former numbers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pathlib import Path
 from ez_rknn_async._runtime.library import load
 from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 
-SETTLING = 60.0  # seconds in which what a round has used must be given back
-PERIOD = 0.02  # seconds between two looks at how much is used at once
-SPARE = 2  # descriptors more than at first that are no leak: an event loop's, a look's own
+SETTLING = 60.0  # seconds within which the resources of a round must be released
+PERIOD = 0.02  # seconds between two looks at the use at one moment
+SPARE = 2  # descriptors more than at first that are no leak: an event loop's, this look's own
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What the process has at one moment."""
+    """The resources of the process at one moment."""
 
     threads: int
     descriptors: int
@@ -34,7 +34,7 @@ class Usage:
 
     @property
     def counted(self) -> dict[str, int]:
-        """What must come back to what it was, exactly."""
+        """The numbers that must return exactly to their former values."""
         return {
             "threads": self.threads,
             "descriptors": self.descriptors,
@@ -44,7 +44,7 @@ class Usage:
 
 
 def usage() -> Usage:
-    """What the process has now."""
+    """Return the present resources of the process."""
     library = load(str(SIMULATOR_LIBRARY))
     targets = descriptor_targets()
     return Usage(
@@ -58,7 +58,7 @@ def usage() -> Usage:
 
 
 def descriptor_targets() -> collections.Counter[str]:
-    """What the descriptors of this process stand for, and how many for each."""
+    """Return the targets of this process's descriptors, with the number of descriptors for each."""
     targets: collections.Counter[str] = collections.Counter()
     for descriptor in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
@@ -76,7 +76,7 @@ def _resident_kb(process: str) -> int:
 
 
 def settle(before: Usage) -> tuple[Usage, list[str]]:
-    """Wait until everything that was used since has been given back; and what was not, in words."""
+    """Wait until everything used since is released; return a description of what was not."""
     until = time.monotonic() + SETTLING
     while True:
         gc.collect()
@@ -97,13 +97,13 @@ def settle(before: Usage) -> tuple[Usage, list[str]]:
 
 
 def _trim() -> None:
-    """Give free memory back, so that what is resident is what is used."""
+    """Return free memory to the system, so that resident memory is used memory."""
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class Peak(threading.Thread):
-    """How much is used at once, at most; looked at again and again until :meth:`stop`.
+    """The highest use at one moment; polled until :meth:`stop`.
 
     Attributes:
         threads, descriptors: the highest numbers seen.
@@ -115,12 +115,12 @@ class Peak(threading.Thread):
         self.threads = self.descriptors = 0
 
     def run(self) -> None:
-        """Look, until stopped."""
+        """Poll until stopped."""
         while not self._over.wait(PERIOD):
             self.threads = max(self.threads, len(os.listdir("/proc/self/task")))
             self.descriptors = max(self.descriptors, len(os.listdir("/proc/self/fd")))
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop polling."""
         self._over.set()
         self.join()

@@ -1,7 +1,7 @@
 """Inputs of a model, each with the outputs that it must give.
 
 They are computed once, by one thread and one worker. No two tasks under way have the same input, and no two inputs give
-the same outputs, so whatever is mixed up, written too early or read too late shows as a wrong number.
+the same outputs, so anything mixed up, written too early or read too late shows as a wrong number.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Feed = dict[str, Array]
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 KINDS = ("float32", "uint8")
-# Channels of the images that the NPU converts from pixels itself, on contexts of their own.
+# Channels of the images that the NPU converts from pixels itself, on separate contexts.
 PIXEL_CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One input, and what it gives."""
+    """One input, and its outputs."""
 
     number: int
     kind: str  # of KINDS
@@ -37,7 +37,7 @@ class Sample:
     outputs: list[Array]
 
     def differs(self, outputs: list[Array]) -> str:
-        """How ``outputs`` differ from what this sample gives; "" if they are the same."""
+        """Describe how ``outputs`` differ from this sample's; "" if they are the same."""
         if len(outputs) != len(self.outputs):
             return f"{len(outputs)} outputs instead of {len(self.outputs)}"
         for index, (got, want) in enumerate(zip(outputs, self.outputs)):
@@ -69,22 +69,22 @@ class Samples:
             raise ValueError(f"{self.model}: samples give the same outputs, so a mix-up would not be seen")
 
     def take(self, kind: str) -> Sample:
-        """The sample that was not in use for longest."""
+        """Return the sample that has been unused for longest."""
         with self._lock:
             return self._free[kind].popleft()
 
     def give_back(self, sample: Sample) -> None:
-        """Its task has ended."""
+        """Give back the sample of a task that has ended."""
         with self._lock:
             self._free[sample.kind].append(sample)
 
     def identify(self, outputs: list[Array]) -> Sample | None:
-        """The sample that gives these outputs."""
+        """Return the sample that gives these outputs."""
         return self._by_output.get(fingerprint(outputs))
 
 
 def fingerprint(outputs: list[Array]) -> bytes:
-    """The outputs as one key."""
+    """Return the outputs as one key."""
     return b"".join(output.tobytes() for output in outputs)
 
 
@@ -92,7 +92,7 @@ _known: dict[tuple[str, int], Samples] = {}
 
 
 def samples_of(model: str, count: int) -> Samples:
-    """``count`` samples of each kind that the model takes, computed when they are first asked for."""
+    """Return ``count`` samples of each kind that the model takes, computed on first use."""
     key = (model, count)
     if key not in _known:
         _known[key] = _compute(model, count)

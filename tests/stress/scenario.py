@@ -1,9 +1,8 @@
-"""What one round is, drawn from the seed.
+"""The definition of one round, drawn from the seed.
 
-A *profile* is a theme: which operations are frequent, and what goes wrong meanwhile. Rounds take the profiles in turn,
-so that a short run meets each; everything else about a round is drawn by a generator that is seeded with the seed and
-the number of the round. So a round can be repeated without those before it. What the operating system's scheduler makes
-of it differs every time.
+A *profile* is a theme: the frequent operations, and the faults. Rounds take the profiles in turn, so that a short run
+meets each; everything else about a round is drawn by a generator that is seeded with the seed and the number of the
+round. So a round can be repeated without those before it. The operating system's scheduler makes it differ every time.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ EXCHANGES = {"reset": 1, "set_providers": 1}
 ENDINGS = {"close": 1, "close_cancel": 1, "with": 1, "drop": 1, "drop_cycle": 1, "close_in_callback": 1}
 LOOKS = {"look": 2}
 
-# A mistake of the NPU that has an end: widens the windows of races, and nothing fails.
+# A fault of the NPU that ends: it widens the windows of races, and nothing fails.
 DELAYS = (
     "rknn_init#every2:delay=3000",
     "rknn_destroy#every3:delay=3000",
@@ -44,12 +43,12 @@ class Profile:
     """A theme of rounds.
 
     Attributes:
-        weights: how often each operation.
-        faults: from which those of a round are drawn, any number of them.
+        weights: the frequency of each operation.
+        faults: a round has any number of these.
         always: faults that each round has.
-        fails: whether runtime calls fail by them.
+        fails: True if runtime calls fail by them.
         limits: options that make waiting end early.
-        models: how many sessions there are at once.
+        models: the number of sessions at once.
     """
 
     weights: dict[str, int]
@@ -94,15 +93,15 @@ class Scenario:
     """One round.
 
     Attributes:
-        seed, number: which round of which seed.
+        seed, number: the seed, and the number of the round.
         profile: the name of its theme.
-        models: of the sessions, one for each place on the stage.
-        options: of all sessions.
+        models: the sessions' models, one for each place on the stage.
+        options: the options of all sessions.
         variants: options that ``set_providers()`` chooses from.
-        faults: of the simulated NPU.
-        threads: how many do operations.
-        operations: how many each of them does.
-        jitter: at what share of the package's lines a thread pauses.
+        faults: the faults of the simulated NPU.
+        threads: the number of threads that do operations.
+        operations: the number of operations of each thread.
+        jitter: the share of the package's lines at which a thread pauses.
     """
 
     seed: int
@@ -118,26 +117,26 @@ class Scenario:
 
     @property
     def weights(self) -> dict[str, int]:
-        """How often each operation is to be done."""
+        """The frequency of each operation."""
         return PROFILES[self.profile].weights
 
     @property
     def fails(self) -> bool:
-        """Whether runtime calls fail by injected faults."""
+        """True if runtime calls fail by injected faults."""
         return PROFILES[self.profile].fails
 
     @property
     def is_limited(self) -> bool:
-        """Whether waiting may end early."""
+        """True if waiting may end early."""
         return bool(PROFILES[self.profile].limits)
 
     @property
     def goes_by_copy(self) -> bool:
-        """Whether tensors are copied at times."""
+        """True if tensors are copied at times."""
         return any(options.get("io_mode") == "copy" for options in self.variants)
 
     def generator(self, who: str) -> random.Random:
-        """The random numbers of one thread of this round."""
+        """Return the random numbers of one thread of this round."""
         return random.Random(f"{self.seed}/{self.number}/{who}")
 
     def __str__(self) -> str:
@@ -145,7 +144,7 @@ class Scenario:
 
 
 def scenario(seed: int, number: int, profiles: tuple[str, ...] = tuple(PROFILES)) -> Scenario:
-    """The round of that number."""
+    """Return the round of that number."""
     name = profiles[number % len(profiles)]
     profile, draw = PROFILES[name], random.Random(f"{seed}/{number}")
     options = _options(draw, profile)
@@ -178,7 +177,7 @@ def _options(draw: random.Random, profile: Profile) -> dict[str, Any]:
 
 
 def _variant(draw: random.Random, options: dict[str, Any]) -> dict[str, Any]:
-    """Other options under which everything that was accepted is still as it was promised."""
+    """Return other options that keep every promise made to accepted tasks."""
     kept = {name: value for name, value in options.items() if name not in ("schedule", "tp_mode", "threads_per_core")}
     copying = {"io_mode": "copy"} if draw.random() < 0.15 else {}
     return {**kept, **_cores(draw), **copying, "max_queue_size": draw.choice((1, 3, 10))}

@@ -1,4 +1,4 @@
-"""The sessions of a round, which all its threads share, and values that wait to be taken."""
+"""The sessions of a round, shared by its threads, and values left for any thread."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .scenario import SAMPLES, Scenario
 if TYPE_CHECKING:
     import random
 
-MOST_KEPT = 24  # values wait on the stage; adding another drops the oldest
+MOST_KEPT = 24  # values on the stage; adding another drops the oldest
 ATTEMPTS = 50  # to open a session whose runtime fails now and then
 
 
 @dataclass
 class Frames:
-    """The frames that one session's pipeline has under way. One thread at a time uses it."""
+    """The frames under way in one session's pipeline. One thread at a time uses it."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     tasks: collections.deque[Task] = field(default_factory=collections.deque)
-    errors: list[BaseException] = field(default_factory=list)  # of frames that are not known yet
+    errors: list[BaseException] = field(default_factory=list)  # of frames that are not identified yet
 
 
 @dataclass(eq=False)
@@ -45,7 +45,7 @@ class Handle:
 
 @dataclass(eq=False)
 class Kept:
-    """Values that one thread made, and any other may read, bind or drop."""
+    """Values that one thread created, and any other may read, bind or drop."""
 
     samples: Samples
     sample: Sample
@@ -54,7 +54,7 @@ class Kept:
 
 
 class Stage:
-    """What the threads of a round share.
+    """The shared objects of the threads of a round.
 
     Attributes:
         longest: how many seconds reset() and set_providers() took at most.
@@ -70,17 +70,17 @@ class Stage:
             self._handles.append(self.open(model))
 
     def handle(self, place: int) -> Handle:
-        """The session that has this place at present."""
+        """Return the session that has this place at present."""
         with self._lock:
             return self._handles[place % len(self._handles)]
 
     def handles(self) -> list[Handle]:
-        """All that have a place."""
+        """Return all sessions that have a place."""
         with self._lock:
             return list(self._handles)
 
     def open(self, model: str) -> Handle:
-        """A fresh session."""
+        """Open a fresh session."""
         scenario = self.scenario
         fate = Fate(scenario.fails, scenario.is_limited, scenario.goes_by_copy)
         for _ in range(ATTEMPTS):
@@ -96,17 +96,17 @@ class Stage:
         raise RuntimeError(f"no session could be opened in {ATTEMPTS} attempts")
 
     def options(self, variant: dict[str, Any]) -> dict[str, Any]:
-        """Provider options with the round's faults."""
+        """Return provider options with the round's faults."""
         options = dict(variant)
         simulator: dict[str, Any] = {"timing": options.pop("timing")}
         if self.scenario.faults:
             simulator["fault"] = list(self.scenario.faults)
-            # All sessions of the round count together, or what fails for one that is opened would fail for the next.
+            # All sessions of the round count together, or the fault of one that is opened would recur in the next.
             simulator["counter"] = f"stress {self.scenario.seed} {self.scenario.number}"
         return {"runtime_library": "simulator", **options, "simulator": simulator}
 
     def replace(self, former: Handle) -> None:
-        """Give the place of a session that ends to a fresh one."""
+        """Put a fresh session in the place of one that ends."""
         fresh = self.open(former.samples.model)
         with self._lock:
             self._handles[self._handles.index(former)] = fresh
@@ -118,21 +118,21 @@ class Stage:
             self._kept.append(kept)
             if len(self._kept) > MOST_KEPT:
                 dropped = self._kept.popleft()
-        del dropped  # here, outside the lock, their memory goes
+        del dropped  # here, outside the lock, their memory is freed
 
     def take_kept(self) -> Kept | None:
-        """Values that someone left, not there any more."""
+        """Take values from the stage."""
         with self._lock:
             return self._kept.popleft() if self._kept else None
 
     def look_at_kept(self, draw: random.Random) -> Kept | None:
-        """Values that someone left, and that stay there."""
+        """Return values on the stage, and leave them there."""
         position = draw.random()
         with self._lock:
             return self._kept[int(position * len(self._kept))] if self._kept else None
 
     def took(self, what: str, seconds: float) -> None:
-        """An exchange has taken so long."""
+        """Note the duration of an exchange."""
         with self._lock:
             self.longest[what] = max(seconds, self.longest.get(what, 0.0))
 

@@ -1,4 +1,4 @@
-"""Bindings made, run and dropped by several threads: what they took is given back as fast as it is taken."""
+"""Bindings created, run and dropped by several threads: their memory is freed as fast as it is allocated."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ THREADS = 6
 ROUNDS = 60  # of each thread
 MOST = 150  # descriptors more than with one binding; each thread has two or three pieces of memory at once
 RESET_SECONDS = 10.0
-# Giving back takes longer than making: a thread that leaves it to others runs away from them.
-SLOW_TO_GIVE_BACK = "compute=off,fault=rknn_destroy_mem:delay=1000"
+# Freeing takes longer than allocating: a thread that leaves it to others outruns them.
+SLOW_TO_FREE = "compute=off,fault=rknn_destroy_mem:delay=1000"
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -40,8 +40,8 @@ def with_values(session: InferenceSession, feed: Any) -> None:
     session.submit(binding).result(60)
 
 
-def with_a_knot(session: InferenceSession, feed: Any) -> None:
-    """Left to the garbage collection, which comes on any thread."""
+def with_a_cycle(session: InferenceSession, feed: Any) -> None:
+    """Leave a cycle to the garbage collection, which comes on any thread."""
     binding = session.io_binding()
     for name, array in feed.items():
         binding.bind_cpu_input(name, array)
@@ -52,7 +52,7 @@ def with_a_knot(session: InferenceSession, feed: Any) -> None:
 
 @contextmanager
 def under_load(work: Callable[[], None], rounds: int | None = None) -> Iterator[list[BaseException]]:
-    """Several threads work during the block: until its end, or to their own if it is of so many rounds each."""
+    """Keep several threads at work during the block: until its end, or for ``rounds`` rounds each."""
     stop, errors = threading.Event(), list[BaseException]()
 
     def loop() -> None:
@@ -81,9 +81,9 @@ def descriptors() -> int:
 
 
 @pytest.mark.parametrize("way", [with_arrays, with_values])
-def test_bindings_that_threads_drop_take_bounded_descriptors(open_session: OpenSession, way: Any) -> None:
-    """The thread that lets go of memory gives it back; that is not left to one thread for everyone."""
-    session = open_session(simulator=SLOW_TO_GIVE_BACK, schedule=[0, 1, 2])
+def test_bindings_dropped_by_threads_use_a_bounded_number_of_descriptors(open_session: OpenSession, way: Any) -> None:
+    """The thread that drops memory frees it; no single thread does it for all."""
+    session = open_session(simulator=SLOW_TO_FREE, schedule=[0, 1, 2])
     feed, most = feed_of(session), 0
     way(session, feed)
     before = descriptors()
@@ -100,10 +100,10 @@ def test_bindings_that_threads_drop_take_bounded_descriptors(open_session: OpenS
     assert descriptors() - before < 2 * THREADS
 
 
-@pytest.mark.parametrize("way", [with_arrays, with_values, with_a_knot])
+@pytest.mark.parametrize("way", [with_arrays, with_values, with_a_cycle])
 def test_reset_under_the_load_of_bindings_ends_within_seconds(open_session: OpenSession, way: Any) -> None:
-    """It gives back what was its own, however much the others leave behind."""
-    session = open_session(simulator=SLOW_TO_GIVE_BACK, schedule=[0, 1, 2])
+    """It frees its own memory, not the backlog of the others."""
+    session = open_session(simulator=SLOW_TO_FREE, schedule=[0, 1, 2])
     feed, seconds = feed_of(session), list[float]()
     with under_load(lambda: way(session, feed)) as errors:
         for _ in range(5):

@@ -1,4 +1,4 @@
-"""The first runs of a fresh session, made by several threads at the same moment."""
+"""The first runs of a fresh session, by several threads at the same moment."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _called_back(session: InferenceSession, sample: Sample) -> list[Any]:
 
 
 def check_first_uses(session: InferenceSession, model: str, way: str, number: int) -> None:
-    """Eight threads, each with an input of its own; in every fourth round half of them give pixels."""
+    """Run eight threads with separate inputs; in every fourth round half of them give pixels."""
     samples, start = samples_of(model, 50).by_kind, threading.Barrier(THREADS)
     kinds = sorted(samples) if number % 4 == 0 else sorted(samples)[:1]
     wrong: list[str] = []
@@ -79,8 +79,8 @@ def opened(model: str) -> InferenceSession:
 
 @pytest.mark.parametrize("way", ["run", "run_async"])
 @pytest.mark.parametrize("model", MODELS)
-def test_first_runs_of_eight_threads_are_right(model: str, way: str) -> None:
-    """What is filled when it is first needed is filled once, or the second to come goes on with what was there."""
+def test_first_runs_of_eight_threads_give_the_right_outputs(model: str, way: str) -> None:
+    """Caches are filled once on first use, or the second thread goes on with the first one's entry."""
     for number in range(ROUNDS):
         with opened(model) as session:
             check_first_uses(session, model, way, number)
@@ -88,7 +88,7 @@ def test_first_runs_of_eight_threads_are_right(model: str, way: str) -> None:
 
 @pytest.mark.parametrize("exchange", ["reset", "set_providers"])
 @pytest.mark.parametrize("model", MODELS)
-def test_first_runs_after_an_exchange_are_right(model: str, exchange: str) -> None:
+def test_first_runs_after_an_exchange_give_the_right_outputs(model: str, exchange: str) -> None:
     """Loading the model again makes everything fresh."""
     with opened(model) as session:
         for number in range(ROUNDS):
@@ -99,7 +99,7 @@ def test_first_runs_after_an_exchange_are_right(model: str, exchange: str) -> No
                 session.set_providers(None, OPTIONS)
 
 
-def test_first_runs_beside_exchanges_are_right() -> None:
+def test_first_runs_during_exchanges_give_the_right_outputs() -> None:
     """The model is loaded again while eight threads run."""
     model, stop = MODELS[0], threading.Event()
     with opened(model) as session:

@@ -1,4 +1,4 @@
-"""The stress machine itself: a minute of it, in processes of their own; and that it sees what it is there to see."""
+"""The stress machine itself: a minute of it, in separate processes, and proof that it notices violations."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ SEED = 2026
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("profile", PROFILES)
-def test_nothing_goes_wrong(root: Path, profile: str) -> None:
-    """Every task that was accepted ends once, right or with an error that has a reason, and nothing is left."""
+def test_a_minute_of_stress_finds_no_violation(root: Path, profile: str) -> None:
+    """Every accepted task ends once, right or with an error that has a reason, and nothing is left."""
     command = [sys.executable, "-m", "tests.stress", "--seed", str(SEED), "--profile", profile]
     done = subprocess.run(
         [*command, "--minutes", str(SECONDS / 60), "--slowness", "2"], cwd=root, text=True, capture_output=True
@@ -51,8 +51,8 @@ def begun(ledger: Ledger, samples: Samples, **reasons: Any) -> Task:
     return ledger.begin("run", Fate(**reasons), samples, "float32")
 
 
-def test_wrong_numbers_are_seen_with_whose_they_are(samples: Samples) -> None:
-    """Outputs of another task in particular."""
+def test_notices_wrong_numbers_and_names_their_task(samples: Samples) -> None:
+    """Outputs of another task are the important case."""
     ledger = Ledger()
     task = begun(ledger, samples)
     task.right([np.full((2,), 2, np.float32)])
@@ -60,8 +60,8 @@ def test_wrong_numbers_are_seen_with_whose_they_are(samples: Samples) -> None:
     assert "these are the outputs of float32 1" in ledger.violations[0]
 
 
-def test_right_numbers_are_right(samples: Samples) -> None:
-    """And the sample may be used again."""
+def test_accepts_right_numbers(samples: Samples) -> None:
+    """The sample may be used again."""
     ledger = Ledger()
     for number in (0, 1, 0):
         begun(ledger, samples).right([np.full((2,), 2 * number, np.float32)])
@@ -69,8 +69,8 @@ def test_right_numbers_are_right(samples: Samples) -> None:
     assert ledger.ended["run"] == {"right": 3}
 
 
-def test_a_task_that_ends_twice_or_never_is_seen(samples: Samples) -> None:
-    """Also when both ends are right."""
+def test_notices_a_task_that_ends_twice_or_never(samples: Samples) -> None:
+    """Two right ends are one too many."""
     ledger = Ledger()
     task, _lost = begun(ledger, samples), begun(ledger, samples)
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_a_task_that_ends_twice_or_never_is_seen(samples: Samples) -> None:
     [(RknnClosedError("closed"), {"is_ending": True}), (RknnDeviceError("failed"), {"fails": True})],
 )
 def test_an_error_needs_a_reason(samples: Samples, error: Exception, reasons: dict[str, bool]) -> None:
-    """One that no one has brought about is a violation; and so is one that is not of our types."""
+    """An error without a cause is a violation; so is one that is not of our types."""
     ledger = Ledger()
     begun(ledger, samples, **reasons).failed(error)
     assert ledger.violations == []
@@ -93,8 +93,8 @@ def test_an_error_needs_a_reason(samples: Samples, error: Exception, reasons: di
     assert len(ledger.violations) == 2
 
 
-def test_a_callback_out_of_order_is_seen() -> None:
-    """Of calls that did not overlap; of those that did either may come first."""
+def test_notices_a_callback_out_of_order() -> None:
+    """Calls that overlapped may come in either order."""
     order = Order()
     first = order.submission()
     first.has_returned()
@@ -106,8 +106,8 @@ def test_a_callback_out_of_order_is_seen() -> None:
     assert not order.came(first)
 
 
-def test_what_is_left_over_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A thread, and more descriptors than an event loop has."""
+def test_notices_leaks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Examples are a thread, and more descriptors than an event loop has."""
     monkeypatch.setattr("tests.stress.resources.SETTLING", 0.0)
     before, stop = usage(), threading.Event()
     files = [(tmp_path / "file").open("w") for _ in range(5)]
@@ -123,8 +123,8 @@ def test_what_is_left_over_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert any("left over" in text for text in left)
 
 
-def test_growth_is_seen_beside_noise() -> None:
-    """A step during the warm-up is none."""
+def test_notices_growth_in_spite_of_noise() -> None:
+    """A step during the warm-up does not count."""
     noise = [0, 3000, 1000, 2000] * 15
     assert report.growth_kb([60_000 + noise[i] for i in range(60)]) < 3000
     assert report.growth_kb([50_000] * 15 + [90_000] * 45) == 0
@@ -132,7 +132,7 @@ def test_growth_is_seen_beside_noise() -> None:
 
 
 def test_a_round_is_the_same_every_time() -> None:
-    """And does not depend on those before it."""
+    """It does not depend on those before it."""
     assert scenario(17, 43) == scenario(17, 43)
     assert scenario(17, 43) != scenario(18, 43)
     draws = [[scenario(17, 43).generator("thread 0").random() for _ in range(3)] for _ in range(2)]

@@ -1,4 +1,4 @@
-"""Ends the process when it hangs, and says how to repeat that and where each thread is."""
+"""A watchdog that ends a hanging process, and prints how to repeat the hang and where each thread is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STATUS = 3  # of a process that hung
 
 
 class Watchdog(threading.Thread):
-    """Barks when no one has fed it for ``seconds``."""
+    """Ends the process if it is not fed for ``seconds``."""
 
     def __init__(self, seconds: float, describe: Callable[[], str]) -> None:
         super().__init__(name="stress-watchdog", daemon=True)
@@ -23,7 +23,7 @@ class Watchdog(threading.Thread):
     def run(self) -> None:
         """Watch for ever."""
         while True:
-            # Should the interpreter itself be stuck, this one does without it.
+            # If the interpreter itself is stuck, this one does without it.
             faulthandler.dump_traceback_later(self._seconds + 60, exit=True)
             if not self._fed.wait(self._seconds):
                 print(f"NOTHING HAS ENDED FOR {self._seconds:.0f} s\n{self._describe()}", file=sys.stderr, flush=True)
@@ -32,5 +32,5 @@ class Watchdog(threading.Thread):
             self._fed.clear()
 
     def feed(self) -> None:
-        """All is well."""
+        """Report that all is well."""
         self._fed.set()

@@ -1,4 +1,4 @@
-"""The forms in which a value can hold a tensor, which of them can stand for each other, and the numbers in them."""
+"""The forms in which a value can hold a tensor, their interchangeability, and the numbers in them."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def attribute(shape: tuple[int, ...], format_: str, type_: str = "int8", **more:
 
 
 def forms_of_image(type_: str = "int8", normalisation: Preprocessing | None = None, prefers_nhwc: bool = True) -> Forms:
-    """Of an input of 6 x 4 pixels with 3 channels, in rows of 8 pixels."""
+    """Return the forms of an input of 6 x 4 pixels with 3 channels, in rows of 8 pixels."""
     itemsize = np.dtype(type_).itemsize
     image = attribute((1, 4, 6, 3), "NHWC", type_, row=8, size_with_stride=4 * 8 * 3 * itemsize)
     return input_forms(native_input(image, image), (1, 3, 4, 6), "NCHW", normalisation, prefers_nhwc)
 
 
 def forms_of_channels(type_: str = "int8", normalisation: Preprocessing | None = None) -> Forms:
-    """Of an input with 20 channels, which the NPU keeps in two blocks of 16."""
+    """Return the forms of an input with 20 channels, which the NPU keeps in two blocks of 16."""
     plain = attribute((1, 4, 6, 20), "NHWC", type_)
     blocks = attribute((1, 2, 4, 6, 16), "NC1HWC2", type_)
     return input_forms(native_input(plain, blocks), (1, 20, 4, 6), "NCHW", normalisation, False)
 
 
 def forms_of_output(blocks: int = 2, batch: int = 1, **more: Any) -> Forms:
-    """Of an output with 20 channels."""
+    """Return the forms of an output with 20 channels."""
     plain = replace(attribute((batch, 20, 4, 6), "NCHW"), **more)
     native = attribute((batch, blocks, 4, 6, 16), "NC1HWC2")
     return output_forms(native_output(plain, native), (batch, 20, 4, 6), "NCHW", False)
@@ -49,7 +49,7 @@ def forms_of_vector(type_: str = "int8", normalisation: Preprocessing | None = N
 MEANS = Preprocessing((10.0, 20.0, 30.0), (2.0, 4.0, 5.0))
 
 
-# ---- Which forms there are ----
+# ---- The forms of a tensor ----
 
 
 def test_an_image_has_one_form_for_both_layouts_and_one_for_pixels() -> None:
@@ -62,14 +62,14 @@ def test_an_image_has_one_form_for_both_layouts_and_one_for_pixels() -> None:
 
 
 def test_pixels_of_a_float16_image_take_a_byte_each() -> None:
-    """They lie in their own memory, half as large, in rows as long."""
+    """They lie in separate memory, half as large, with rows of the same length."""
     pixels = forms_of_image("float16").pixels
     assert pixels is not None
     assert (pixels.tensor.size, pixels.tensor.bound.row) == (4 * 8 * 3, 8)
 
 
-def test_many_channels_have_a_form_of_their_own_for_each_layout() -> None:
-    """In NHWC without the padding of the last block, for the runtime to convert."""
+def test_many_channels_have_a_separate_form_for_each_layout() -> None:
+    """NHWC lacks the padding of the last block, and the runtime converts it."""
     forms = forms_of_channels()
     assert (forms.native.tensor.layout.format, forms.native.way) == ("NC1HWC2", "native")
     assert (forms.nhwc.tensor.layout.format, forms.nhwc.way) == ("NHWC", "converted")
@@ -85,15 +85,15 @@ def test_normalised_float16_of_many_channels_has_no_nhwc() -> None:
 
 
 def test_an_output_in_blocks_can_be_had_in_nhwc() -> None:
-    """The runtime writes it so when it is bound so."""
+    """The runtime writes NHWC if it is bound so."""
     forms = forms_of_output()
     assert (forms.native.way, forms.nhwc.way) == ("native", "converted")
     assert forms.nhwc.tensor.bound.shape == (1, 4, 6, 20)
     assert forms.pixels is None
 
 
-def test_what_is_no_image_has_one_form() -> None:
-    """It lies in plain order, whatever layout is preferred."""
+def test_a_tensor_that_is_not_an_image_has_one_form() -> None:
+    """It lies in plain order, with any preferred layout."""
     forms = forms_of_vector()
     assert forms.native == forms.nhwc
     assert forms.pixels is None
@@ -102,14 +102,14 @@ def test_what_is_no_image_has_one_form() -> None:
 
 @pytest.mark.parametrize(("prefers_nhwc", "preferred"), [(True, "nhwc"), (False, "native")])
 def test_the_preferred_form_comes_first(prefers_nhwc: bool, preferred: str) -> None:
-    """As zero_copy_layout says; layouts that are asked for by name are had by name."""
+    """zero_copy_layout says which; a layout that is requested by name is found by name."""
     forms = replace(forms_of_channels(), prefers_nhwc=prefers_nhwc)
     assert next(iter(forms)) is forms.preferred is forms.named("session") is getattr(forms, preferred)
     assert (forms.named("nhwc"), forms.named("nc1hwc2")) == (forms.nhwc, forms.native)
     assert {form.way for form in forms} == {"converted", "native"}
 
 
-# ---- Which normalisation has an effect ----
+# ---- Normalisations with an effect ----
 
 
 @pytest.mark.parametrize(
@@ -117,25 +117,25 @@ def test_the_preferred_form_comes_first(prefers_nhwc: bool, preferred: str) -> N
     [(None, None), (Preprocessing((0.0,) * 3, (1.0,) * 3), None), (MEANS, MEANS)],
     ids=["none", "trivial", "means"],
 )
-def test_a_normalisation_that_changes_nothing_is_none(
+def test_ignores_a_normalisation_that_changes_nothing(
     normalisation: Preprocessing | None, expected: Preprocessing | None
 ) -> None:
-    """So that it makes no difference between values, either."""
+    """It then makes no difference between values, either."""
     assert forms_of_image(normalisation=normalisation).native.normalisation == expected
 
 
 @pytest.mark.parametrize(("type_", "is_normalised"), [("int8", False), ("float16", True), ("int64", False)])
-def test_of_vectors_only_floats_are_normalised(type_: str, is_normalised: bool) -> None:
-    """As the vendor's runtime does it."""
+def test_only_float_vectors_are_normalised(type_: str, is_normalised: bool) -> None:
+    """The vendor's runtime does the same."""
     form = forms_of_vector(type_, Preprocessing((1.0,), (2.0,))).native
     assert (form.normalisation is not None) is is_normalised
 
 
-# ---- What can stand for what ----
+# ---- Interchangeable forms ----
 
 
-def test_the_same_form_can_take_its_own_place() -> None:
-    """No difference is listed."""
+def test_a_form_can_replace_itself() -> None:
+    """The list of differences is empty."""
     for forms in (forms_of_image(), forms_of_channels(), forms_of_output(), forms_of_vector()):
         for form in forms:
             assert form.differences(form) == []
@@ -152,26 +152,26 @@ def test_the_same_form_can_take_its_own_place() -> None:
     ],
     ids=["mean", "type", "pixels", "shape", "layout"],
 )
-def test_differences_say_what_is_given_and_what_is_needed(other: Form, words: str) -> None:
+def test_differences_name_the_given_and_the_required_form(other: Form, words: str) -> None:
     """The message of the error that refuses a value lists them."""
     assert words in forms_of_image().native.differences(other)
 
 
 def test_another_quantisation_is_a_difference() -> None:
-    """The same bytes are other numbers."""
+    """The same bytes mean other numbers."""
     ours, theirs = forms_of_output().native, forms_of_output(scale=0.25, zero_point=7).native
     assert ours.differences(theirs) == ["scale: 0.25 instead of 0.5", "zero point: 7 instead of -3"]
 
 
-def test_one_more_block_of_padding_makes_no_difference_to_a_single_image() -> None:
-    """Outputs often have one more than the input that they become; what is missing cannot be made up for."""
+def test_one_more_block_of_padding_does_not_matter_to_a_single_image() -> None:
+    """Outputs often have one more than the input that they become; a missing block cannot be made up for."""
     ours, theirs = forms_of_output(blocks=2).native, forms_of_output(blocks=3).native
     assert ours.differences(theirs) == []
     assert theirs.differences(ours) == ["blocks of channels: 2 instead of 3"]
 
 
-def test_one_more_block_of_padding_moves_the_second_image() -> None:
-    """So in a batch it matters."""
+def test_one_more_block_of_padding_matters_to_a_batch() -> None:
+    """It moves the second image."""
     ours, theirs = forms_of_output(blocks=2, batch=2).native, forms_of_output(blocks=3, batch=2).native
     assert ours.differences(theirs) == ["blocks of channels: 3 instead of 2"]
 
@@ -180,7 +180,7 @@ def test_one_more_block_of_padding_moves_the_second_image() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int8, np.uint16])
-def test_pixels_take_uint8_only(dtype: type) -> None:
+def test_pixels_only_take_uint8(dtype: type) -> None:
     """They are not converted, so nothing else could become them."""
     pixels = forms_of_image().pixels
     assert pixels is not None
@@ -189,7 +189,7 @@ def test_pixels_take_uint8_only(dtype: type) -> None:
 
 
 def test_pixels_are_not_quantised() -> None:
-    """They are the numbers themselves."""
+    """They are plain numbers."""
     forms = forms_of_image()
     assert forms.pixels is not None
     assert (forms.pixels.scale, forms.pixels.zero_point) == (1.0, 0)
@@ -198,8 +198,8 @@ def test_pixels_are_not_quantised() -> None:
 
 @pytest.mark.parametrize("form", [*forms_of_channels(), *forms_of_image()], ids=lambda form: form.tensor.layout.format)
 @pytest.mark.parametrize("order", ["NCHW", "NHWC"])
-def test_what_is_written_is_read(form: Form, order: str) -> None:
-    """Through the memory's layout and back, in the order of the form; gaps and padding do not show."""
+def test_reads_back_written_numbers(form: Form, order: str) -> None:
+    """They pass through the memory's layout, in the order of the form; gaps and padding do not show."""
     dims = form.tensor.dims
     numbers = np.arange(dims.n * dims.c * dims.h * dims.w, dtype=np.int64).reshape(tuple(dims)) % 100
     dtype = np.dtype(form.type)
@@ -212,7 +212,7 @@ def test_what_is_written_is_read(form: Form, order: str) -> None:
 
 
 def test_real_numbers_are_quantised_and_dequantised() -> None:
-    """To the tensor's steps of 0.5."""
+    """The tensor's steps are 0.5."""
     form = forms_of_channels().native
     numbers = (np.arange(480, dtype=np.float32).reshape(1, 20, 4, 6) % 100) * 0.5 - 20
     memory, result = np.zeros(form.tensor.size, np.uint8), np.empty_like(numbers)
@@ -223,7 +223,7 @@ def test_real_numbers_are_quantised_and_dequantised() -> None:
 
 @pytest.mark.parametrize("order", ["NCHW", "NHWC"])
 def test_denormalising_undoes_the_normalisation_channel_by_channel(order: str) -> None:
-    """A value's numbers are those from before it."""
+    """A value's numbers are those before normalisation."""
     form = replace(forms_of_image(normalisation=MEANS).native, order=order)
     channels = (-1, 1, 1) if order == "NCHW" else (-1,)
     mean, std = (np.reshape(np.array(each, np.float32), channels) for each in (MEANS.mean, MEANS.std))
@@ -235,7 +235,7 @@ def test_denormalising_undoes_the_normalisation_channel_by_channel(order: str) -
 
 
 def test_integers_are_not_denormalised() -> None:
-    """They stand for themselves."""
+    """They are plain numbers."""
     quantised = np.arange(72, dtype=np.int8).reshape(1, 3, 4, 6)
     before = quantised.copy()
     forms_of_image(normalisation=MEANS).native.denormalise(quantised)
@@ -244,12 +244,12 @@ def test_integers_are_not_denormalised() -> None:
 
 @pytest.mark.parametrize(("type_", "dtype"), [("int8", np.float32), ("float16", np.float32), ("int64", np.int64)])
 def test_real_numbers_are_float32_unless_it_could_not_hold_them(type_: str, dtype: type) -> None:
-    """Plain integers are read as they are."""
+    """Plain integers are read unchanged."""
     assert forms_of_vector(type_).native.real_dtype == dtype
 
 
-def test_messages_about_shapes_know_the_layout_of_images_only() -> None:
-    """The advice to transpose makes no sense elsewhere."""
+def test_only_messages_about_images_advise_on_the_layout() -> None:
+    """The advice to transpose makes no sense for other tensors."""
     image, vector = forms_of_image().native.expected, forms_of_vector().native.expected
     assert (image.layout, image.other_layout) == ("NCHW", "NHWC")
     assert (vector.shape, vector.layout, vector.other_layout) == ((2, 12), "", "")

@@ -1,4 +1,4 @@
-"""Damaged model files: a sample of what ``make fuzz-files`` tries, and that it would notice what goes wrong."""
+"""Damaged model files: a sample of the variants of ``make fuzz-files``, and proof that it notices failures."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ SESSIONS = 0.15  # the share that is opened and run
 
 @pytest.mark.timeout(1800)
 def test_damaged_files_run_or_are_refused_when_they_are_opened(tmp_path: Path) -> None:
-    """By both parsers alike, with ``RknnModelError`` in our words, within 5 seconds and 500 MB."""
+    """Both parsers agree, with ``RknnModelError`` and our own message, within 5 seconds and 500 MB."""
     report = campaign.run(base_models(collections=False), VARIANTS, seed=1, sessions=SESSIONS, folder=tmp_path)
     assert [(fault.order.seed, fault.outcome, fault.text) for fault in report.faults] == []
     assert sum(report.counts.values()) == VARIANTS
-    # Were nearly all refused at once, or nearly none, the variants would show nothing.
+    # If nearly all or nearly none were refused at once, the variants would show nothing.
     assert report.counts[trial.REFUSED] > VARIANTS / 10
     assert report.counts[trial.RAN] > VARIANTS * SESSIONS / 10
 
 
 def test_there_are_forty_base_models() -> None:
-    """Every kind of model that is committed, so that every operator's fields are damaged."""
+    """Every kind of committed model is one, so that every operator's fields are damaged."""
     assert len(base_models(collections=False)) > 40
 
 
-def test_a_variant_is_the_same_every_time(data: Path) -> None:
-    """A fault can be looked at again: its seed is all that is needed."""
+def test_a_seed_always_gives_the_same_variant(data: Path) -> None:
+    """A fault can be reproduced from its seed alone."""
     content = (data / "tiny_conv_int8.rknn").read_bytes()
     anatomy = dissect(content)
     first = [variant(content, anatomy, f"seed/{index}") for index in range(50)]
@@ -85,10 +85,10 @@ def test_a_worker_measures_the_device_process(data: Path) -> None:
         ("answer(outcome=trial.PARSERS_DIFFER)", trial.PARSERS_DIFFER),
     ],
 )
-def test_a_campaign_notices(
+def test_a_campaign_notices_failures(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, outcome: str
 ) -> None:
-    """A process that dies, hangs, or reports what must not be, is counted and replaced, and its file is kept."""
+    """A process that dies, hangs or reports a violation is counted and replaced, and its file is kept."""
     program = tmp_path / "worker.py"
     program.write_text(
         "import json, os, signal, sys\n"

@@ -24,7 +24,7 @@ HEADERS = {
 
 
 def check(root: Path, native: Path, path: str, text: str) -> list[str]:
-    """What the check prints of a tree with that file in it, one entry a broken rule; the file's path is left out."""
+    """Return the lines that the check prints for a tree with that file, one for each broken rule, without its path."""
     for name, content in {**HEADERS, path: text}.items():
         file = native / name
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def check(root: Path, native: Path, path: str, text: str) -> list[str]:
         (
             "rknnrt/abi/a.cpp",
             '#include "ez_rknn_simulator.h"',
-            "1: rknnrt/abi has no business with ",
+            "1: rknnrt/abi may not use ez_rknn_simulator.h",
         ),
         ("rknnrt/abi/a.cpp", "// On the simulated NPU.", "1: the front does not know which device it has"),
         ("rknnrt/a.cpp", "", "1: it lies in no room of the front: abi, "),
@@ -62,17 +62,17 @@ def check(root: Path, native: Path, path: str, text: str) -> list[str]:
         ("engine/a.cpp", "constexpr int kMost = 1;", "1: a constant has a name like a variable's"),
     ],
 )
-def test_a_broken_rule_is_named_with_its_file_and_line(
+def test_names_a_broken_rule_with_its_file_and_line(
     root: Path, tmp_path: Path, path: str, text: str, broken: str
 ) -> None:
-    """What a reviewer would have to notice otherwise."""
+    """A reviewer would have to notice it otherwise."""
     found = check(root, tmp_path / "native", path, text)
     assert len(found) == 1
     assert found[0].startswith(broken)
 
 
-def test_a_room_uses_those_below_it_and_tests_use_any(root: Path, tmp_path: Path) -> None:
-    """What the order is there to allow."""
+def test_a_room_may_use_rooms_below_it_and_tests_may_use_any(root: Path, tmp_path: Path) -> None:
+    """The order of the rooms exists to allow it."""
     front = '#include "rknn_abi.h"\n#include "common/export.h"\n#include "rknnrt/base/bytes.h"\nnamespace '
     assert check(root, tmp_path / "front", "rknnrt/context/a.cpp", front + "ez_rknn::rknnrt {") == []
     device = '#include "ez_rknn_simulator.h"\n#include "rknnrt/context/context.h"\nnamespace '
@@ -81,7 +81,7 @@ def test_a_room_uses_those_below_it_and_tests_use_any(root: Path, tmp_path: Path
 
 
 def test_the_rooms_of_native_are_in_order(root: Path) -> None:
-    """As ``make lint`` would say, for those who only run the tests."""
+    """``make lint`` checks it too, but not everyone runs that."""
     script = root / "tools" / "native-rooms.py"
     process = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stdout

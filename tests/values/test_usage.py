@@ -1,4 +1,4 @@
-"""Who may use a tensor's memory beside whom, and that a refused claim leaves nothing behind."""
+"""Concurrent uses of a tensor's memory: which are allowed, and that a refused claim leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PAIRS = list(itertools.product(Use, repeat=2))
 
 @pytest.fixture
 def image() -> Mark:
-    """A tensor that no one uses."""
+    """A tensor that is not in use."""
     return Mark("value 'image'")
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair[0].name} then {pair[1].name}")
 def test_only_uses_of_one_kind_that_write_nothing_go_together(image: Mark, pair: tuple[Use, Use]) -> None:
-    """All sixteen pairs: not even an inference and a thread may read at once."""
+    """Of all sixteen pairs, not even an inference and a thread may read at once."""
     first, second = pair
     with image.held(first):
         if pair in SHARED:
@@ -37,8 +37,8 @@ def test_only_uses_of_one_kind_that_write_nothing_go_together(image: Mark, pair:
 
 
 @pytest.mark.parametrize("use", Use)
-def test_message_names_the_tensor_and_its_present_use(image: Mark, use: Use) -> None:
-    """And says what to do."""
+def test_the_message_names_the_tensor_and_its_present_use(image: Mark, use: Use) -> None:
+    """It also says what to do."""
     with image.held(use), pytest.raises(RknnInUseError, match=f"value 'image' {use.value}") as caught:
         Claim([(image, Use.WRITTEN)])
     assert "wait for" in str(caught.value)
@@ -56,7 +56,7 @@ def test_a_tensor_is_free_only_after_its_last_reader(image: Mark) -> None:
 
 @pytest.mark.parametrize("use", Use)
 def test_only_inferences_count_as_in_flight(image: Mark, use: Use) -> None:
-    """A thread that reads or writes is soon done; an inference may be waited for."""
+    """A thread that reads or writes is soon done; a caller may wait for an inference."""
     assert not image.in_flight
     with image.held(use):
         assert image.in_flight is (use in (Use.FEEDS, Use.RECEIVES))
@@ -73,8 +73,8 @@ def test_a_claim_takes_all_tensors_or_none(image: Mark) -> None:
     Claim([(image, Use.FEEDS), (result, Use.RECEIVES)]).end()
 
 
-def test_a_claim_that_breaks_off_takes_none(image: Mark) -> None:
-    """Whatever error it is that ends the list of uses."""
+def test_a_claim_that_fails_takes_no_tensor(image: Mark) -> None:
+    """Any error may end the list of uses."""
 
     def uses() -> Iterator[tuple[Mark, Use]]:
         yield image, Use.RECEIVES
@@ -85,8 +85,8 @@ def test_a_claim_that_breaks_off_takes_none(image: Mark) -> None:
     assert not image.in_flight
 
 
-def test_one_inference_cannot_receive_into_its_own_input(image: Mark) -> None:
-    """The NPU would overwrite what it has not read yet."""
+def test_one_inference_cannot_write_to_its_own_input(image: Mark) -> None:
+    """The NPU would overwrite numbers that it has not read yet."""
     with pytest.raises(RknnInUseError):
         Claim([(image, Use.FEEDS), (image, Use.RECEIVES)])
     assert not image.in_flight
@@ -100,7 +100,7 @@ def test_one_inference_may_read_a_tensor_twice(image: Mark) -> None:
     assert not image.in_flight
 
 
-def test_ending_a_claim_twice_frees_no_one_elses(image: Mark) -> None:
+def test_ending_a_claim_twice_frees_no_other_claim(image: Mark) -> None:
     """A callback and a cancellation may both end it."""
     first, second = Claim([(image, Use.FEEDS)]), Claim([(image, Use.FEEDS)])
     first.end()
@@ -117,7 +117,7 @@ def test_an_error_in_the_block_frees_the_tensor(image: Mark) -> None:
 
 
 @pytest.mark.usefixtures("tiny_switch_interval")
-def test_of_many_threads_one_writes_at_a_time(image: Mark) -> None:
+def test_only_one_of_many_threads_writes_at_a_time(image: Mark) -> None:
     """The claims of one tensor are decided one after the other."""
     inside, together = [0], [0]
     begin = threading.Barrier(4)

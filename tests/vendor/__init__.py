@@ -1,1 +1,1 @@
-"""Against the vendor's real library; see conftest.py."""
+"""Tests of the vendor's real library; see conftest.py."""

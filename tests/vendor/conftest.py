@@ -1,7 +1,7 @@
 """The vendor's own ``librknnrt.so``, under our binding, engine and sessions, on a faked kernel driver.
 
 These tests run inside an emulated aarch64 Python whose C library stands behind the faked driver; ``make test-vendor``
-prepares all that. Everywhere else they are skipped.
+prepares it. Everywhere else they are skipped.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def _driver(vendor_library: str) -> FakeNpu:
 
 @pytest.fixture
 def npu(_driver: FakeNpu) -> Iterator[FakeNpu]:
-    """The faked NPU; nothing that a test allocates may be left when it ends."""
+    """The faked NPU; no allocation of a test may be left when it ends."""
     _driver.forget()
     before, stale = len(_driver.memories()), _driver.count("DESTROYED_NOTHING")
     yield _driver
     _driver.forget()
-    gc.collect()  # an exception keeps what the frames that it went through had
+    gc.collect()  # an exception keeps the variables of the frames that it went through
     assert len(_driver.memories()) == before, "memory that the NPU can reach was not given back"
     assert _driver.count("DESTROYED_NOTHING") == stale, "memory was given back that did not exist (any more)"
     assert _driver.count("UNKNOWN") == 0, "the driver was asked for something that it does not know"
@@ -53,7 +53,7 @@ def npu(_driver: FakeNpu) -> Iterator[FakeNpu]:
 
 @pytest.fixture(params=["copy", "direct"])
 def io_mode(request: pytest.FixtureRequest) -> str:
-    """Through the runtime's general calls, and through memory that is bound once."""
+    """Each mode: the runtime's general calls, and memory that is bound once."""
     return str(request.param)
 
 
@@ -76,7 +76,7 @@ def open_session(npu: FakeNpu, vendor_library: str, data: Path) -> Iterator[Open
 
 @pytest.fixture
 def raw(npu: FakeNpu, vendor_library: str, data: Path) -> Iterator[Callable[[str | Path], Raw]]:
-    """Opens models with the library's own calls, without anything of ours, and closes them after the test."""
+    """Opens models with the library's own calls, without our code, and closes them after the test."""
     opened: list[Raw] = []
 
     def open_(model: str | Path) -> Raw:

@@ -1,8 +1,8 @@
-"""The faked NPU, as a test sees it: its memory, and what it is asked to do.
+"""The faked NPU, as a test sees it: its memory, and its submissions.
 
-The vendor's library believes that it talks to the kernel's driver. Where the hardware would compute, a *submission*
-arrives here: the commands say which addresses the NPU would read and write, and a test looks at the one and plants
-numbers at the other.
+The vendor's library believes that it talks to the kernel's driver. In place of the hardware's computation, a
+*submission* arrives here: the commands hold the addresses that the NPU would read and write, and a test looks at the
+one and plants numbers at the other.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TASK = np.dtype(
         ("address", "<u8"),
     ]
 )
-# Registers that hold addresses: of what the NPU reads (convolution core, DPU's and PPU's readers), and writes.
+# Registers that hold addresses: those that the NPU reads (convolution core, DPU's and PPU's readers), and writes.
 SOURCES = (0x1070, 0x5018, 0x5038, 0x701C)
 DESTINATIONS = (0x4020, 0x6070)
 
@@ -52,9 +52,9 @@ class Memory:
 
 @dataclass(frozen=True)
 class Submission:
-    """One submission: which core may run it, which tasks, for each core too, and their register commands.
+    """One submission: its core, its tasks, for each core too, and their register commands.
 
-    ``registers`` has, by the task's number in the model's list, what the commands write into each register;
+    ``registers`` has, by the task's number in the model's list, the values that the commands write into each register;
     ``commands`` are their addresses. ``subcores`` is ``((start, number), ...)``, five of them.
     """
 
@@ -67,20 +67,20 @@ class Submission:
     memories: tuple[Memory, ...]
 
     def addresses(self, registers: tuple[int, ...]) -> list[int]:
-        """The addresses that the commands write into ``registers``, each once, in their order."""
+        """Return the addresses that the commands write into ``registers``, each once, in their order."""
         found = [task[r] for task in self.registers.values() for r in registers if r in task]
         return [address for address in dict.fromkeys(found) if self.is_memory(address)]
 
     def is_memory(self, address: int) -> bool:
-        """Whether the NPU finds something at an address."""
+        """True if there is memory at an address."""
         return any(address in memory for memory in self.memories)
 
     def is_beside_commands(self, address: int) -> bool:
-        """Whether the commands are in the same memory; that is where the weights are."""
+        """True if the commands are in the same memory; the weights are there too."""
         return any(address in memory and command in memory for memory in self.memories for command in self.commands)
 
     def at(self, address: int, size: int) -> np.ndarray:
-        """The ``size`` bytes at an address of the NPU's, uint8, not a copy."""
+        """Return the ``size`` bytes at an address of the NPU's, uint8, not a copy."""
         for memory in self.memories:
             if address in memory:
                 return memory.bytes[address - memory.address :][:size]
@@ -107,7 +107,7 @@ class FakeNpu:
         self._lib.fake_npu_on_submit(self._callback)
 
     def forget(self) -> None:
-        """Forget what was submitted, and what is to happen at the next submission."""
+        """Forget past submissions, and the answer to the next one."""
         with self._lock:
             self.submissions.clear()
             self._answer = None
@@ -118,11 +118,11 @@ class FakeNpu:
             self._answer = answer
 
     def count(self, ioctl: str) -> int:
-        """How often an ioctl was used since the process began."""
+        """Return how often an ioctl was used since the process began."""
         return int(self._lib.fake_npu_count(ioctl.encode()))
 
     def memories(self) -> tuple[Memory, ...]:
-        """All that is allocated, in the order of allocation."""
+        """Return all allocations, in their order."""
         room = self._ffi.new("fake_npu_memory[]", 4096)
         number = self._lib.fake_npu_memories(room, len(room))
         return tuple(self._memory(room[i]) for i in range(number))
@@ -144,7 +144,7 @@ def _submission(entry: Any, memories: tuple[Memory, ...]) -> Submission:
     subcores = tuple((pair[0], pair[1]) for pair in entry.subcore_task)
     listed = next(memory for memory in memories if memory.handle == entry.task_handle).bytes
     records = listed[: len(listed) // _TASK.itemsize * _TASK.itemsize].view(_TASK)
-    # AUTO names its tasks once for each core that it might choose; each core has its own copy or the first one's.
+    # AUTO names its tasks once for each core that it might choose; each core has a separate copy or the first one's.
     indices = sorted({i for start, number in subcores if number for i in range(start, start + number)})
     commands = {i: int(records[i]["address"]) + int(records[i]["offset"]) for i in indices if i < len(records)}
     registers = {i: _registers(start, int(records[i]["amount"]), memories) for i, start in commands.items()}

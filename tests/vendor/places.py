@@ -1,6 +1,6 @@
-"""Where in a model's commands its inputs and outputs stand.
+"""The places of a model's inputs and outputs in its commands.
 
-What a program binds has other addresses each time; the commands around them stay as they are.
+The addresses of what a program binds differ each time; the commands around them stay the same.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Place:
     register: int
 
     def address_in(self, submission: Submission) -> int | None:
-        """What stands there; None if the task is in another submission: operators on the CPU come between them."""
+        """Return the address; None if the task is in another submission: operators on the CPU come between them."""
         return submission.registers.get(self.task, {}).get(self.register)
 
 
 def input_places(context: Raw, npu: FakeNpu) -> list[Place]:
-    """Where each input is read by the last task that reads it, told by a run with ``rknn_inputs_set``."""
+    """Return where the last task that reads each input reads it, found by a run with ``rknn_inputs_set``."""
     npu.forget()
     context.run([np.zeros(i.shape, np.uint8) for i in context.inputs])
     # The library allocates all inputs and then all outputs, last of all.
@@ -45,7 +45,7 @@ def _last_reader(submissions: list[Submission], memory: Memory) -> Place:
 
 
 class Watch:
-    """What the NPU reads of each input of a model, as it is when the NPU is told to run.
+    """The bytes of each input of a model, as they are when the NPU is told to run.
 
     Images of up to four channels without the ends of their rows: in a program's own memory a task of the NPU's writes
     those.
@@ -55,7 +55,7 @@ class Watch:
     """
 
     def __init__(self, context: Raw, npu: FakeNpu) -> None:
-        """Find out where the inputs stand.
+        """Find the places of the inputs.
 
         Args:
             context: of the model, and of no use afterwards: it is given pixels.
@@ -69,7 +69,7 @@ class Watch:
         npu.compute(self._look)
 
     def take(self) -> dict[int, bytes]:
-        """The bytes of each input in the last run; those of a run are there once."""
+        """Return the bytes of each input in the last run; those of a run can be taken once."""
         read, self._read = self._read, {}
         return read
 
@@ -89,7 +89,8 @@ class Watch:
 
 
 def images_of(context: Raw, dtype: type, seed: int = 0) -> list[np.ndarray]:
-    """Numbers that every input can represent, in the runtime's order: beyond its range the library wraps some."""
+    """Return numbers that every input can represent, in the runtime's order: beyond its range the library wraps
+    some."""
     generator = np.random.default_rng(seed)
     images: list[np.ndarray] = []
     for i in context.inputs:
@@ -99,10 +100,10 @@ def images_of(context: Raw, dtype: type, seed: int = 0) -> list[np.ndarray]:
 
 
 def plant(submission: Submission, seed: int = 0) -> None:
-    """Fill what the NPU would write with numbers that depend on the seed and on which task writes there last.
+    """Fill the NPU's outputs with numbers that depend on the seed and on the last task that writes there.
 
-    They go as far as the next address that is written, or to the end of the memory. Some tasks rewrite a piece of the
-    weights; the commands are beside them, so that memory is left alone.
+    They go as far as the next written address, or to the end of the memory. Some tasks rewrite a piece of the weights;
+    the commands are beside them, so that memory is left alone.
     """
     writers: dict[int, tuple[int, int]] = {}
     for task, values in submission.registers.items():
@@ -114,5 +115,5 @@ def plant(submission: Submission, seed: int = 0) -> None:
     for address, following in zip(addresses, [*addresses[1:], 1 << 62]):
         target = submission.at(address, following - address)
         target[:] = np.random.default_rng([seed, *writers[address]]).integers(0, 256, len(target), np.uint8)
-        # Of a float16, only the low bits of its exponent: no infinities, and nothing that is not a number.
+        # Of a float16, only the low bits of its exponent: no infinities, and no NaNs.
         target[1::2] &= 0xBF

@@ -1,4 +1,4 @@
-"""The vendor's library by its own calls: what it does is the yardstick for what sessions do with it."""
+"""The vendor's library by its own calls: the yardstick for sessions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NHWC, NC1HWC2 = 1, 2
 
 @dataclass(frozen=True)
 class Attribute:
-    """What ``rknn_query`` says about a tensor."""
+    """The answer of ``rknn_query`` about a tensor."""
 
     name: str
     shape: tuple[int, ...]
@@ -44,7 +44,7 @@ class Raw:
         self.outputs = [self.query("RKNN_QUERY_OUTPUT_ATTR", i) for i in range(number.n_output)]
 
     def query(self, command: str, index: int) -> Attribute:
-        """One tensor's attributes."""
+        """Return one tensor's attributes."""
         answer: Any = ffi.new("rknn_tensor_attr *", {"index": index})
         value = ffi.typeof("rknn_query_cmd").relements[command]
         assert self._lib.rknn_query(self._handle, value, answer, ffi.sizeof("rknn_tensor_attr")) == 0

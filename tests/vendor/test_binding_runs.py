@@ -1,4 +1,4 @@
-"""Bindings under way on several cores, bindings whose run fails or takes its time, and what is left of them."""
+"""Bindings under way on several cores, bindings whose run fails or is slow, and their remains."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .places import Place, Watch, input_places, plant
 from .raw import Raw
 
 MODEL = "conv_c16_int8"
-# Each way to run bindings at the same time; returns the output of each.
+# Each way to run bindings at the same time; it returns the output of each.
 Outputs = list[np.ndarray]
 
 
@@ -39,12 +39,12 @@ def value_of(session: InferenceSession, array: Any, kind: str = "input") -> OrtV
 
 
 def image(session: InferenceSession, number: int) -> np.ndarray:
-    """An image all of whose elements are one integer of the tensor's own."""
+    """Return an image whose elements are all one integer of the tensor's own."""
     return np.full(session.get_inputs()[0].shape, number, np.int8)
 
 
 def bound(session: InferenceSession, number: int) -> IOBinding:
-    """A binding with an input and an output in memory of the NPU."""
+    """Return a binding with an input and an output in memory of the NPU."""
     binding = session.io_binding()
     binding.bind_ortvalue_input(session.input_names[0], value_of(session, image(session, number)))
     binding.bind_output(session.output_names[0], "rknpu2")
@@ -52,7 +52,7 @@ def bound(session: InferenceSession, number: int) -> IOBinding:
 
 
 def echo(submission: Submission, place: Place) -> None:
-    """In place of the NPU: an output that depends on the first element of the input, and on nothing else."""
+    """Write an output that depends on the first element of the input, and on nothing else."""
     address = place.address_in(submission)
     assert address is not None
     plant(submission, int(submission.at(address, 1)[0]))
@@ -60,7 +60,7 @@ def echo(submission: Submission, place: Place) -> None:
 
 @pytest.fixture
 def echoing(raw: Callable[[str], Raw], npu: FakeNpu) -> Place:
-    """Where the input of the model stands; the NPU echoes it."""
+    """The place of the model's input; the NPU echoes it."""
     (place,) = input_places(raw(MODEL), npu)
     npu.compute(functools.partial(echo, place=place))
     return place
@@ -110,7 +110,7 @@ def test_bindings_under_way_on_three_cores_have_their_own_results(
     echoing: Place,
     npu: FakeNpu,
 ) -> None:
-    """Three are inside the driver at once, always, and twice as many bindings are waiting or under way."""
+    """Three are always inside the driver at once, and twice as many bindings are waiting or under way."""
     session, together = open_session(MODEL, schedule=[0, 1, 2]), threading.Barrier(3)
     bindings = [bound(session, number) for number in range(6)]
 
@@ -130,7 +130,7 @@ def test_bindings_under_way_on_three_cores_have_their_own_results(
 
 
 def test_a_hundred_values_and_bindings_leave_nothing_behind(open_session: OpenSession, npu: FakeNpu) -> None:
-    """Whatever a value was made of and whichever cores have run with it: every handle is given back, once."""
+    """Any source of a value and any core may be involved: every handle is freed, once."""
 
     def use(session: InferenceSession, number: int) -> None:
         size = value_of(session, image(session, 0)).memory_info()["size_with_stride"]
@@ -153,7 +153,7 @@ def test_a_hundred_values_and_bindings_leave_nothing_behind(open_session: OpenSe
     for number in range(100):
         use(session, number)
     gc.collect()
-    # What each core had bound last stays until something else is bound there.
+    # Each core's last binding stays until something else is bound there.
     assert len(npu.memories()) == memories
     assert len(os.listdir("/proc/self/fd")) <= descriptors
     created, destroyed = npu.count("MEMORY_CREATE") - created, npu.count("MEMORY_DESTROY") - destroyed
@@ -161,10 +161,10 @@ def test_a_hundred_values_and_bindings_leave_nothing_behind(open_session: OpenSe
     assert npu.count("DESTROYED_NOTHING") == 0
 
 
-def test_a_run_of_a_binding_takes_no_memory_after_the_first_on_each_core(
+def test_a_binding_allocates_no_memory_after_the_first_run_on_each_core(
     open_session: OpenSession, npu: FakeNpu
 ) -> None:
-    """Neither from the driver nor by importing: not even the other cores do that, which know the memory already."""
+    """It allocates none from the driver and imports none: other cores know the memory already."""
     session = open_session(MODEL, schedule=[0, 1, 2])
     bindings = [bound(session, number) for number in range(4)]
     before = [npu.count(ioctl) for ioctl in ("MEMORY_CREATE", "FD_TO_HANDLE", "MEMORY_MAP")]
@@ -181,7 +181,7 @@ def test_a_run_of_a_binding_takes_no_memory_after_the_first_on_each_core(
 def test_a_refused_submission_frees_the_values_and_the_binding_runs_again(
     code: int, open_session: OpenSession, echoing: Place, npu: FakeNpu
 ) -> None:
-    """By call and by future: an error of the device, and the next run of the same binding is right."""
+    """Call and future raise a device error, and the next run of the same binding is right."""
     session = open_session(MODEL, schedule=[0, 1])
     binding = bound(session, 7)
     expected = session.run(None, [image(session, 7)])[0]
@@ -196,8 +196,8 @@ def test_a_refused_submission_frees_the_values_and_the_binding_runs_again(
         assert np.array_equal(binding.get_outputs()[0].numpy(), expected)
 
 
-def test_only_the_bindings_on_the_core_that_fails_fail(open_session: OpenSession, echoing: Place, npu: FakeNpu) -> None:
-    """The others have their own results; the one that failed may be run again, on another core."""
+def test_a_failing_core_only_fails_its_own_bindings(open_session: OpenSession, echoing: Place, npu: FakeNpu) -> None:
+    """The others have their own results; the failed one may be run again, on another core."""
     session = open_session(MODEL, schedule=[0, 1, 2])
     bindings = [bound(session, number) for number in range(6)]
     expected = [session.run(None, [image(session, number)])[0] for number in range(6)]
@@ -212,11 +212,9 @@ def test_only_the_bindings_on_the_core_that_fails_fail(open_session: OpenSession
         assert np.array_equal(bindings[number].get_outputs()[0].numpy(), expected[number])
 
 
-def test_a_binding_whose_submission_does_not_come_back_stays_in_use(
-    open_session: OpenSession, echoing: Place, npu: FakeNpu
-) -> None:
-    """run_timeout_ms ends the wait, another context serves the next binding, and nobody touches what the NPU may still
-    write until it is back."""
+def test_a_binding_whose_submission_hangs_stays_in_use(open_session: OpenSession, echoing: Place, npu: FakeNpu) -> None:
+    """run_timeout_ms ends the wait, another context serves the next binding, and no one touches memory that the NPU
+    may still write until the call returns."""
     session = open_session(MODEL, schedule=0, run_timeout_ms=300)
     expected = session.run(None, [image(session, 1)])[0]
     hanging, other = bound(session, 1), bound(session, 1)
@@ -247,11 +245,11 @@ def test_a_binding_whose_submission_does_not_come_back_stays_in_use(
 # ---- Memory that several sessions use ----
 
 
-def test_one_frame_of_a_camera_feeds_two_sessions_and_outlives_one(
+def test_one_camera_frame_feeds_two_sessions_and_outlives_one(
     open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """The driver has one handle for a buffer: when the first session gives its value back, the NPU still reads the
-    buffer for the second."""
+    """The driver has one handle for a buffer: when the first session frees its value, the NPU still reads the buffer
+    for the second."""
     watch = Watch(raw(MODEL), npu)
     first, second = (open_session(MODEL, schedule=[0, 1], zero_copy_layout="native") for _ in range(2))
     size = value_of(first, image(first, 0)).memory_info()["size_with_stride"]
@@ -282,10 +280,10 @@ def test_one_frame_of_a_camera_feeds_two_sessions_and_outlives_one(
         assert (watch.take(), watch.addresses[0]) == seen[1]
 
 
-def test_the_output_of_one_session_is_read_by_the_next_where_it_is(
+def test_a_session_reads_another_ones_output_in_place(
     open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """Nothing is moved between two models, on whichever cores they run, and the memory outlives the first one."""
+    """Nothing is copied between two models, on any cores, and the memory outlives the first one."""
     model = "activations_fp16"
     watch = Watch(raw(model), npu)
     first, second = open_session(model, schedule=[0]), open_session(model, schedule=[1, 2])
@@ -311,10 +309,10 @@ def test_the_output_of_one_session_is_read_by_the_next_where_it_is(
         assert planted.startswith(content)
 
 
-def test_every_shape_of_a_dynamic_model_is_bound_on_its_own(
+def test_every_shape_of_a_dynamic_model_is_bound_separately(
     open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """The library forgets at one shape what was bound at another: each run of a binding reads that binding's memory."""
+    """At one shape the library forgets the bindings of another: each run of a binding reads that binding's memory."""
     session = open_session("dynamic_fp16", schedule=[0, 1])
     (name,), (output,) = session.input_names, session.output_names
     npu.compute(plant)
@@ -336,7 +334,7 @@ def test_every_shape_of_a_dynamic_model_is_bound_on_its_own(
 
 
 @pytest.mark.parametrize("flags", ["non_cacheable", "try_sram"])
-def test_memory_that_needs_a_newer_library_is_refused_in_words(flags: str, open_session: OpenSession) -> None:
+def test_refuses_memory_that_needs_a_newer_library(flags: str, open_session: OpenSession) -> None:
     """1.5.2 has no rknn_create_mem2."""
     session = open_session(MODEL)
     with pytest.raises(RknnValueError, match="needs a runtime that has rknn_create_mem2"):

@@ -1,4 +1,4 @@
-"""Bindings: what the NPU is given by each way to bind an input, and what comes back by each way to bind an output."""
+"""Bindings: the NPU's input for each way to bind an input, and the result for each way to bind an output."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .npu import DESTINATIONS, FakeNpu
 from .places import Watch, images_of, plant
 from .raw import Raw
 
-# Images of 1, 3, 4, 5 and 16 channels, rows and planes of odd sizes, normalisation, several tensors, and no images.
+# Images of 1, 3, 4, 5 and 16 channels, rows and planes of odd sizes, normalisation, several tensors, and other tensors.
 MODELS = ["conv_c1_int8", "conv_c4_fp16", "conv_c5_int8", "conv_c16_fp16", "odd_size_int8", "odd_size_fp16"]
 MODELS += ["mean_std_int8", "two_inputs_int8", "vector_int8", "vector_fp16", "residual_fp16"]
 
 
 def value_of(session: InferenceSession, name: str, array: Any) -> OrtValue:
-    """A value on the NPU; pixels stay pixels where they can."""
+    """Return a value on the NPU; pixels stay pixels if they can."""
     return OrtValue.ortvalue_from_numpy(array, "rknpu2", name=name, session=session, io_kind="input")
 
 
 class Camera:
-    """A dma-buf, for which a memfd stands, with room for an input in front and behind."""
+    """A dma-buf, played by a memfd, with room for an input in front and behind."""
 
     def __init__(self, session: InferenceSession, name: str, array: np.ndarray) -> None:
         like = value_of(session, name, array)
@@ -43,7 +43,7 @@ class Camera:
 
 
 def bind_npu_address(binding: IOBinding, session: InferenceSession, name: str, array: np.ndarray) -> Any:
-    """As a program for ONNX Runtime does; who binds by address keeps the value."""
+    """Bind as a program for ONNX Runtime does: binding by address leaves the caller to keep the value."""
     value = value_of(session, name, array)
     binding.bind_input(name, "rknpu2", 0, array.dtype, array.shape, value.data_ptr())
     return value
@@ -54,7 +54,7 @@ def bind_cpu_address(binding: IOBinding, session: InferenceSession, name: str, a
     return array
 
 
-# What each returns is kept until the binding has run.
+# The result of each is kept until the binding has run.
 INPUT_FORMS: dict[str, Callable[[IOBinding, InferenceSession, str, np.ndarray], Any]] = {
     "bind_cpu_input": lambda b, s, n, a: b.bind_cpu_input(n, a),
     "bind_input of an array": bind_cpu_address,
@@ -71,7 +71,7 @@ INPUT_FORMS: dict[str, Callable[[IOBinding, InferenceSession, str, np.ndarray], 
 def test_each_way_to_bind_an_input_gives_the_npu_the_librarys_own_bytes(
     model: str, layout: str, dtype: type, open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """Whether values lie in the NPU's memory, the program's or a camera's: what rknn_inputs_set would write."""
+    """Values in the NPU's memory, the program's or a camera's must equal what rknn_inputs_set would write."""
     context, session = raw(model), open_session(model, layout="nhwc", zero_copy_layout=layout)
     images, watch = images_of(context, dtype), Watch(raw(model), npu)
     context.run(images)
@@ -87,11 +87,11 @@ def test_each_way_to_bind_an_input_gives_the_npu_the_librarys_own_bytes(
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 @pytest.mark.parametrize("model", ["conv_c4_fp16", "conv_c5_int8", "odd_size_int8", "two_inputs_int8", "vector_int8"])
-def test_the_npu_reads_and_writes_the_values_where_they_are(
+def test_the_npu_reads_and_writes_values_in_place(
     model: str, dtype: type, open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """Zero copy: the addresses in the commands are those of the values' own memory. (Of what is no image the library
-    itself copies the output, and pixels for float16 models and for more than four channels it converts.)"""
+    """Zero copy: the addresses in the commands are those of the values' own memory. (The library itself copies
+    outputs that are not images, and it converts pixels for float16 models and for more than four channels.)"""
     context, session = raw(model), open_session(model, layout="nhwc", zero_copy_layout="native")
     watch, binding = Watch(context, npu), session.io_binding()
     before, direct = len(npu.memories()), []
@@ -128,7 +128,8 @@ def into_a_value(binding: IOBinding, value: OrtValue, name: str) -> OrtValue:
 
 
 def output_forms(session: InferenceSession, name: str, shape: list[int], native: Any) -> Iterator[tuple[str, Any]]:
-    """Each way to bind an output; called with a binding it returns the value, or None for that of ``get_outputs()``."""
+    """Return each way to bind an output; called with a binding it returns the value, or None for that of
+    ``get_outputs()``."""
     yield "not bound", lambda b: None
     yield "bind_output", lambda b: b.bind_output(name)
     yield "bind_output native", lambda b: b.bind_output(name, element_type=native)
@@ -145,10 +146,10 @@ def output_forms(session: InferenceSession, name: str, shape: list[int], native:
 
 @pytest.mark.parametrize("layout", ["nhwc", "native"])
 @pytest.mark.parametrize("model", [*MODELS, "sequence_int8", "sequence_fp16", "reshapes_int8", "gates_int8"])
-def test_each_way_to_bind_an_output_returns_what_was_planted(
+def test_each_way_to_bind_an_output_returns_the_planted_numbers(
     model: str, layout: str, open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """In its native type bit for bit what rknn_outputs_get gives, in float32 what run() returns."""
+    """The native type is bit for bit that of rknn_outputs_get, float32 that of run()."""
     context, session = raw(model), open_session(model, zero_copy_layout=layout)
     npu.compute(plant)
     expected = context.run([np.zeros(i.shape, np.uint8) for i in context.inputs])
@@ -172,14 +173,14 @@ def test_each_way_to_bind_an_output_returns_what_was_planted(
         assert not wrong, name
 
 
-# ---- Changing ways ----
+# ---- Alternating ways ----
 
 
-def test_pixels_floats_and_converted_layouts_take_turns(
+def test_pixels_floats_and_converted_layouts_can_alternate(
     open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """1.5.2 computes wrongly, and says nothing, once the kind of an input's binding changes on a context: each kind
-    has a context of its own, among ordinary runs, too."""
+    """1.5.2 silently computes wrongly once the kind of an input's binding changes on a context: each kind has a
+    separate context, among ordinary runs, too."""
     model = "two_inputs_int8"
     session = open_session(model, layout="nhwc", schedule=[0, 1])
     watch, arrays, expected = Watch(raw(model), npu), {}, {}

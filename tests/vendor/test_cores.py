@@ -1,4 +1,4 @@
-"""Which cores each schedule and each tp_mode asks the driver for."""
+"""The cores that each schedule and each tp_mode requests from the driver."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def run_times(session: Any, times: int) -> None:
         session.run(None, feed)
 
 
-def busy(submission: Submission) -> int:
-    """How many cores the submission gives tasks of their own: the driver reads two places, or three others."""
+def busy_cores(submission: Submission) -> int:
+    """Return the number of cores for which the submission has tasks: the driver reads two places, or three others."""
     places = submission.subcores[2:] if submission.core_mask == 7 else submission.subcores[:2]
     return len({place for place in places if place[1]})
 
@@ -51,22 +51,22 @@ def test_tasks_go_to_the_scheduled_cores_in_rotation(
 def test_the_cores_of_a_tp_mode_share_each_inference(
     mode: str, mask: int, cores: int, open_session: OpenSession, npu: FakeNpu
 ) -> None:
-    """The driver is handed one list of tasks a core, and the lists differ where cores work together."""
+    """The driver gets one list of tasks a core, and the lists differ if cores work together."""
     run_times(open_session("tiny_conv_int8", tp_mode=mode), 2)
     assert {s.core_mask for s in npu.submissions} == {mask}
-    assert {busy(s) for s in npu.submissions} == {cores}
+    assert {busy_cores(s) for s in npu.submissions} == {cores}
 
 
 def test_a_layer_that_cannot_be_divided_runs_on_one_core(open_session: OpenSession, npu: FakeNpu) -> None:
-    """A model divided among cores is submitted part by part; what the compiler did not divide goes to core 0 alone."""
-    # With direct I/O the NPU also pads the rows of the image, by a task of its own in front.
+    """A model divided among cores is submitted part by part; undivided parts go to core 0 alone."""
+    # With direct I/O the NPU also pads the rows of the image, by a separate task in front.
     run_times(open_session("block_int8", tp_mode="0,1,2", io_mode="copy"), 1)
-    assert [(s.core_mask, busy(s)) for s in npu.submissions] == [(7, 3), (7, 3), (7, 3), (1, 1)]
+    assert [(s.core_mask, busy_cores(s)) for s in npu.submissions] == [(7, 3), (7, 3), (7, 3), (1, 1)]
 
 
 @pytest.mark.parametrize("mode", ["0,1", "0,1,2"])
 def test_a_model_compiled_for_one_core_runs_on_one(mode: str, open_session: OpenSession, npu: FakeNpu) -> None:
-    """The library falls back to core 0 and says nothing: only the submission shows it."""
+    """The library silently falls back to core 0: only the submission shows it."""
     run_times(open_session("single_core_int8", tp_mode=mode), 1)
     assert [s.core_mask for s in npu.submissions] == [1]
 

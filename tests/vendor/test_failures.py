@@ -1,4 +1,4 @@
-"""A driver that fails, or takes its time."""
+"""A driver that fails, or is slow."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def feed_of(session: InferenceSession) -> dict[str, np.ndarray]:
 def test_a_refused_submission_is_a_device_error_and_the_next_run_succeeds(
     code: int, open_session: OpenSession, npu: FakeNpu
 ) -> None:
-    """Whatever the errno, rknn_run returns -1; the context is as good as before."""
+    """rknn_run returns -1 for any errno; the context is as good as before."""
     session = open_session()
     npu.compute(lambda submission: code)
     with pytest.raises(RknnDeviceError) as failure:
@@ -33,8 +33,8 @@ def test_a_refused_submission_is_a_device_error_and_the_next_run_succeeds(
     assert len(session.run(None, feed_of(session))) == 1
 
 
-def test_only_the_core_that_fails_loses_its_tasks(open_session: OpenSession, npu: FakeNpu) -> None:
-    """One core's failure is the failure of the tasks that it ran, and of no other."""
+def test_a_failing_core_only_fails_its_own_tasks(open_session: OpenSession, npu: FakeNpu) -> None:
+    """An error of the driver belongs to one submission, and so to one core."""
     session = open_session("block_int8", schedule=[0, 1, 2])
     npu.compute(lambda submission: errno.EIO if submission.core_mask == 2 else None)
     futures = [session.submit(feed_of(session)) for _ in range(6)]
@@ -42,10 +42,9 @@ def test_only_the_core_that_fails_loses_its_tasks(open_session: OpenSession, npu
     assert failed == [False, True, False, False, True, False]
 
 
-def test_a_submission_that_does_not_come_back_is_ended_by_run_timeout_ms(
-    open_session: OpenSession, npu: FakeNpu
-) -> None:
-    """The run fails in time, a fresh context serves the next one, and the late one is given back once it returns."""
+def test_run_timeout_ms_ends_a_submission_that_hangs(open_session: OpenSession, npu: FakeNpu) -> None:
+    """The run fails in time, a fresh context serves the next one, and the old one is destroyed once its call
+    returns."""
     session = open_session(run_timeout_ms=200)
     release, late = threading.Event(), threading.Event()
 
@@ -80,7 +79,7 @@ def test_a_slow_core_does_not_delay_the_others(open_session: OpenSession, npu: F
 def test_a_model_for_another_soc_is_a_model_error(npu: FakeNpu, vendor_library: str, data: Path) -> None:
     """The library refuses it with the code of a damaged file. (On a board the session knows the SoC, and says more.)
 
-    The model is given as bytes: what the library allocates to read a file that it then refuses, it never gives back.
+    The model is given as bytes: memory that the library allocates to read a file that it then refuses is never freed.
     """
     model = (data / "rk3566_block_int8.rknn").read_bytes()
     with pytest.raises(RknnModelError) as failure:

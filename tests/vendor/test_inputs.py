@@ -1,4 +1,4 @@
-"""What stands in the NPU's input buffer when it is told to run."""
+"""The NPU's input buffers at the moment when it is told to run."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ DTYPES = {"u8": np.uint8, "i8": np.int8, "f16": np.float16, "f32": np.float32}
 AWKWARD = [-1000, -300, -129, -128.5, -128, -1.5, -0.5, -0.25, 255.5, 256, 300, 1000, 1e6, -1e6]
 AWKWARD += [0.49999997, 2.5, 3.5]
 
-# Committed models: images of 1, 3, 4, 5 and 16 channels, odd sizes, means, several inputs, some that are no images, and
-# some that the CPU reads.
+# Committed models: images of 1, 3, 4, 5 and 16 channels, odd sizes, means, several inputs, some that are not images,
+# and some that the CPU reads.
 COMMITTED = ["conv_c1_int8", "conv_c4_fp16", "conv_c5_int8", "conv_c16_int8", "conv_c16_fp16", "odd_size_int8"]
 COMMITTED += ["odd_size_fp16", "mean_std_int8", "mean_std_fp16", "two_inputs_int8", "vector_int8", "vector_fp16"]
 COMMITTED += ["sequence_int8", "read_by_cpu_int8", "read_by_cpu_fp16"]
 
 
 def recorded_vector(kind: str, elements: int) -> np.ndarray:
-    """The numbers that the recordings were made with."""
+    """Return the numbers of the recordings."""
     if kind == "u8":
         return (np.arange(elements) % 256).astype(np.uint8)
     if kind == "i8":
@@ -43,13 +43,13 @@ def recorded_vector(kind: str, elements: int) -> np.ndarray:
 
 
 def input_buffers(submission: Submission, inputs: int, outputs: int) -> list[bytes]:
-    """The contents of the input buffers: the library allocates all inputs and then all outputs, last of all."""
+    """Return the contents of the input buffers: the library allocates all inputs and then all outputs, last of all."""
     buffers = submission.memories[-inputs - outputs :][:inputs]
     return [buffer.bytes.tobytes() for buffer in buffers]
 
 
 def buffers_of_a_run(session: InferenceSession, npu: FakeNpu, arrays: list[np.ndarray]) -> list[bytes]:
-    """Run, and return the input buffers as they were when the NPU was told to."""
+    """Run, and return the input buffers as they were when the NPU was told to run."""
     seen: list[bytes] = []
 
     def look(submission: Submission) -> None:
@@ -62,12 +62,13 @@ def buffers_of_a_run(session: InferenceSession, npu: FakeNpu, arrays: list[np.nd
 
 
 def is_padded_by_the_npu(io_mode: str, dtype: str) -> bool:
-    """Whether the ends of an image's rows are not there yet: with direct I/O, a task of the NPU's writes them."""
+    """True if the ends of an image's rows are still missing: with direct I/O, a task of the NPU's writes them."""
     return io_mode == "direct" and dtype in ("u8", "uint8")
 
 
 def pixels(buffer: bytes, shape: Sequence[int], row: int) -> bytes:
-    """The part of a buffer that holds an image's pixels, [n, h, w, c] in rows of ``row``; all of any other buffer."""
+    """Return the part of a buffer that holds an image's pixels, [n, h, w, c] in rows of ``row``; all of any other
+    buffer."""
     if len(shape) != 4 or shape[3] > 4:
         return buffer
     n, h, w, c = shape
@@ -75,12 +76,12 @@ def pixels(buffer: bytes, shape: Sequence[int], row: int) -> bytes:
 
 
 def is_refused(recording: dict[str, Any]) -> bool:
-    """Whether the library said that it cannot convert, and left the buffer as it was (sessions never ask for that)."""
+    """True if the library refused to convert, and left the buffer unchanged (sessions never ask for that)."""
     return any(message.startswith("E:") for message in recording["msgs"])
 
 
 @pytest.mark.parametrize("model", RECORDED)
-def test_the_npu_is_given_the_recorded_bytes(
+def test_the_npu_gets_the_recorded_bytes(
     model: str, io_mode: str, open_session: OpenSession, npu: FakeNpu, shared: Path
 ) -> None:
     """A session's input buffers equal those recorded from the vendor's library, for each element type."""
@@ -104,7 +105,7 @@ def test_the_npu_is_given_the_recorded_bytes(
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float16])
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("model", COMMITTED)
-def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
+def test_the_npu_gets_the_same_bytes_as_from_the_librarys_own_calls(
     model: str,
     layout: str,
     dtype: type,
@@ -113,7 +114,7 @@ def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
     raw: Callable[[str], Raw],
     npu: FakeNpu,
 ) -> None:
-    """Whatever the layout and the type, a session's buffers equal those of rknn_inputs_set with the same image."""
+    """A session's buffers equal those of rknn_inputs_set with the same image, in any layout and type."""
     context = raw(model)
     theirs: list[Any] = []
     generator = np.random.default_rng(0)
@@ -133,11 +134,11 @@ def test_the_npu_is_given_what_the_librarys_own_calls_give_it(
 
 
 @pytest.mark.parametrize("model", ["conv_c1_int8", "mean_std_int8", "two_inputs_int8", "conv_c16_int8", "conv_c4_fp16"])
-def test_pixels_and_numbers_may_take_turns(
+def test_pixels_and_numbers_can_alternate(
     model: str, io_mode: str, open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu
 ) -> None:
-    """A context of 1.5.2 that was once given pixels goes on normalising, silently, whatever it is given later, by
-    rknn_inputs_set as well as in bound memory."""
+    """A context of 1.5.2 that has had pixels goes on normalising, silently, any later input, by rknn_inputs_set as
+    well as in bound memory."""
     session, watch = open_session(model, layout="nhwc", io_mode=io_mode), Watch(raw(model), npu)
     feeds, expected = [], []
     for seed, dtype in enumerate((np.uint8, np.float32, np.float16)):
@@ -160,7 +161,7 @@ def _in_range(attribute: Any, generator: np.random.Generator) -> np.ndarray:
 def test_a_vector_saturates_where_the_library_alone_would_wrap(
     io_mode: str, open_session: OpenSession, npu: FakeNpu
 ) -> None:
-    """rknn_inputs_set takes int8 inputs that are no images modulo 256; a session hands it nothing that wraps."""
+    """rknn_inputs_set takes int8 vectors modulo 256; a session passes it nothing that wraps."""
     session = open_session("vector_int8", io_mode=io_mode)
     (argument,) = session.get_inputs()
     array = np.full(argument.shape, 1e6, np.float32)

@@ -1,6 +1,6 @@
-"""Why pixels and floats have contexts of their own, and that those compute right and have their weights in memory once.
+"""Separate contexts for pixels and floats: why, and that they compute right and share one copy of the weights.
 
-The first half shows what the vendor's library does by its own calls; the second, what sessions make of it.
+The first half shows the vendor's library by its own calls; the second, the sessions on top of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .raw import NHWC, TYPES
 
 MODEL = "conv_c4_int8"
 SHARE_WEIGHTS = 32
-# Of the convolution core: how what it reads becomes int8. The first register's lowest bit switches all that off.
+# Of the convolution core: how its input becomes int8. The first register's lowest bit switches all that off.
 CONVERSION = (0x104C, 0x1050, 0x1054, 0x1058, 0x105C)
 
 
@@ -33,7 +33,7 @@ class Contexts:
         self._made: list[int] = []
 
     def load(self, weights_of: int | None = None) -> int:
-        """A context from the file, perhaps with the weights of another."""
+        """Load a context from the file, perhaps with the weights of another."""
         handle = ffi.new("rknn_context *")
         extend = ffi.NULL if weights_of is None else ffi.new("rknn_init_extend *", {"ctx": weights_of})
         flags = 0 if weights_of is None else SHARE_WEIGHTS
@@ -42,7 +42,7 @@ class Contexts:
         return self._kept(handle)
 
     def duplicate(self, of: int) -> int:
-        """A duplicate."""
+        """Duplicate a context."""
         handle = ffi.new("rknn_context *")
         assert self._lib.rknn_dup_context(ffi.new("rknn_context *", of), handle) == 0
         return self._kept(handle)
@@ -57,7 +57,7 @@ class Contexts:
             assert self._lib.rknn_destroy(self._made.pop()) == 0
 
     def infer(self, context: int, dtype: type) -> None:
-        """Set the input, the same numbers in whatever type, and run."""
+        """Set the input, the same numbers in any type, and run."""
         attribute: Any = ffi.new("rknn_tensor_attr *")
         query = ffi.typeof("rknn_query_cmd").relements["RKNN_QUERY_INPUT_ATTR"]
         assert self._lib.rknn_query(context, query, attribute, ffi.sizeof("rknn_tensor_attr")) == 0
@@ -81,28 +81,28 @@ def contexts(npu: FakeNpu, vendor_library: str, data: Path) -> Iterator[Contexts
 
 
 def conversion(submission: Submission) -> list[tuple[int, ...]]:
-    """What the registers of the layer that reads the input say of its conversion."""
+    """Return the registers that convert the input, of the layer that reads it."""
     (first,) = [task for task in submission.registers.values() if task.get(0x1070)][:1]
     return [tuple(first.get(register, 0) for register in CONVERSION)]
 
 
 def is_off(submission: Submission) -> bool:
-    """Whether the NPU takes what it reads as it is."""
+    """True if the NPU reads its input unconverted."""
     return bool(conversion(submission)[0][0] & 1)
 
 
-# ---- What the library does ----
+# ---- The library alone ----
 
 
-def test_a_context_that_was_given_pixels_normalises_whatever_it_is_given(contexts: Contexts, npu: FakeNpu) -> None:
-    """Every call returns success; a context that was never given pixels does not, and may be given some later."""
+def test_a_context_that_had_pixels_normalises_every_later_input(contexts: Contexts, npu: FakeNpu) -> None:
+    """Every call returns success; a context that never had pixels does not, and may get some later."""
     context = contexts.load()
     for dtype in (np.float32, np.uint8, np.float32):
         contexts.infer(context, dtype)
     assert [is_off(submission) for submission in npu.submissions] == [True, False, False]
 
 
-def test_a_duplicate_inherits_how_its_original_was_given_its_input(contexts: Contexts, npu: FakeNpu) -> None:
+def test_a_duplicate_inherits_its_originals_kind_of_input(contexts: Contexts, npu: FakeNpu) -> None:
     """So a lane cannot be opened by duplicating the contexts of another."""
     context = contexts.load()
     untouched = contexts.duplicate(context)
@@ -125,13 +125,11 @@ def test_a_context_that_borrows_the_weights_inherits_nothing_else(contexts: Cont
     assert len(weights) == 1
 
 
-# ---- What sessions do ----
+# ---- Sessions ----
 
 
-def test_every_lane_is_given_what_a_session_of_its_own_is_given(
-    io_mode: str, open_session: OpenSession, npu: FakeNpu
-) -> None:
-    """The bytes that the NPU reads and how it converts them, whichever came first and however often they alternate."""
+def test_every_lane_gets_the_input_of_a_separate_session(io_mode: str, open_session: OpenSession, npu: FakeNpu) -> None:
+    """The bytes that the NPU reads and their conversion are the same, in any order and however often they alternate."""
     numbers = np.random.default_rng(1).integers(0, 256, open_session(MODEL).get_inputs()[0].shape)
     images = {dtype: numbers.astype(dtype) for dtype in (np.uint8, np.float32)}
 
@@ -151,7 +149,7 @@ def test_every_lane_is_given_what_a_session_of_its_own_is_given(
 
 
 def test_the_weights_of_all_lanes_are_in_memory_once(io_mode: str, open_session: OpenSession, npu: FakeNpu) -> None:
-    """A lane costs what its contexts write, not what they read."""
+    """A lane costs the memory that its contexts write, not what they read."""
 
     def weights() -> int:
         # The memory of the weights begins with the file itself.

@@ -1,4 +1,4 @@
-"""Numbers planted where the NPU would have computed them come back right."""
+"""Numbers planted in the NPU's outputs come back right."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def planted(request: pytest.FixtureRequest, raw: Callable[[str], Raw], npu: Fake
 
 
 def test_native_outputs_are_the_librarys_own(planted: Planted, open_session: OpenSession, io_mode: str) -> None:
-    """With output_dtype='native' every bit is what rknn_outputs_get gives."""
+    """With output_dtype='native' every bit equals that of rknn_outputs_get."""
     model, _, expected = planted
     session = open_session(model, output_dtype="native", io_mode=io_mode)
     for ours, theirs in zip(session.run(None, zeros(session)), expected):
@@ -59,14 +59,14 @@ def test_float_outputs_are_dequantised(planted: Planted, open_session: OpenSessi
     for ours, theirs, attribute in zip(session.run(None, zeros(session)), expected, context.outputs):
         quantised = theirs.dtype == np.int8
         real = (theirs.astype(np.float64) - attribute.zero_point) * attribute.scale if quantised else theirs
-        # The library multiplies and adds in one rounding, or in two: an error of half a unit of zero point * scale.
+        # The library multiplies and adds with one rounding or with two: an error of half a unit of zero point * scale.
         bound = np.finfo(np.float32).eps * 128 * attribute.scale if quantised else 0
         assert ours.dtype == np.float32
         np.testing.assert_allclose(ours, real, rtol=1e-6, atol=bound)
 
 
 def test_outputs_are_written_into_the_callers_arrays(planted: Planted, open_session: OpenSession, io_mode: str) -> None:
-    """Arrays given with outputs= receive what would have been returned, and are returned."""
+    """Arrays given with outputs= receive the results, and are returned."""
     model, _, _ = planted
     session = open_session(model, io_mode=io_mode)
     returned = session.run(None, zeros(session))
@@ -80,7 +80,7 @@ def test_outputs_are_written_into_the_callers_arrays(planted: Planted, open_sess
 def test_image_outputs_are_unpacked_from_blocks_of_channels(
     open_session: OpenSession, raw: Callable[[str], Raw], npu: FakeNpu, io_mode: str
 ) -> None:
-    """The planted blocks, unpacked here by the attributes alone, are what a session returns."""
+    """The planted blocks, unpacked here by the attributes alone, equal a session's result."""
     unpacked = 0
     for model in MODELS:
         context, session = raw(model), open_session(model, output_dtype="native", io_mode=io_mode)

@@ -17,7 +17,7 @@ from ez_rknn_async._runtime.library import load
 from .conftest import OpenSession
 from .npu import FakeNpu
 
-# Each provider option with a value other than its default, and those that 1.5.2 cannot do, with what is said then.
+# Each provider option with a value other than its default, and those that 1.5.2 cannot do, with their errors.
 OPTIONS: list[dict[str, Any]] = [
     {"layout": "nhwc"},
     {"layout": "any"},
@@ -61,24 +61,24 @@ def run_once(session: InferenceSession) -> list[Any]:
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(f"{k}={v}" for k, v in o.items()))
 def test_every_provider_option_runs_on_the_vendors_library(options: dict[str, Any], open_session: OpenSession) -> None:
-    """Each option opens, runs and closes; that nothing stays allocated is checked for every test here."""
+    """Each option opens, runs and closes; every test here checks that nothing stays allocated."""
     session = open_session("block_int8", **options)
     assert len(run_once(session)) == len(session.get_outputs())
     session.close()
 
 
 @pytest.mark.parametrize(("options", "words"), REFUSED, ids=lambda o: str(o))
-def test_what_this_version_cannot_do_is_refused_in_words(
+def test_refuses_options_that_this_version_lacks(
     options: dict[str, Any], words: str, npu: FakeNpu, vendor_library: str, data: Path
 ) -> None:
-    """Before anything runs; nothing stays open."""
+    """They are refused before anything runs; nothing stays open."""
     options = make_provider_options(runtime_library=vendor_library, **options)
     with pytest.raises(RknnError, match=words):
         InferenceSession(data / "block_int8.rknn", provider_options=options)
 
 
-def test_every_provider_option_is_among_these() -> None:
-    """A new one is to be tried on the vendor's library, too."""
+def test_every_provider_option_is_tested_here() -> None:
+    """A new one must be tried on the vendor's library, too."""
     tried = {name for options in (*OPTIONS, *(options for options, _ in REFUSED)) for name in options}
     assert tried | {"runtime_library"} == {field.name for field in dataclasses.fields(ProviderOptions)}
 
@@ -97,7 +97,7 @@ def test_duplicated_contexts_share_the_weights(open_session: OpenSession, npu: F
 
 
 def test_a_hundred_sessions_leave_nothing_behind(io_mode: str, open_session: OpenSession, npu: FakeNpu) -> None:
-    """Memory handles, file descriptors and mappings are the same in number after the hundredth session as before."""
+    """The numbers of memory handles, file descriptors and mappings are the same as before."""
     run_and_close(open_session, io_mode)  # the device is opened once, and stays open
     memories, descriptors = len(npu.memories()), len(os.listdir("/proc/self/fd"))
     created, destroyed = npu.count("MEMORY_CREATE"), npu.count("MEMORY_DESTROY")
@@ -116,7 +116,7 @@ def run_and_close(open_session: OpenSession, io_mode: str) -> None:
     session.close()
 
 
-def test_a_run_takes_no_memory_after_the_first(io_mode: str, open_session: OpenSession, npu: FakeNpu) -> None:
+def test_allocates_no_memory_after_the_first_run(io_mode: str, open_session: OpenSession, npu: FakeNpu) -> None:
     """The buffers of inputs and outputs are allocated once a context."""
     session = open_session(io_mode=io_mode)
     run_once(session)
@@ -126,8 +126,8 @@ def test_a_run_takes_no_memory_after_the_first(io_mode: str, open_session: OpenS
     assert (npu.count("MEMORY_CREATE"), npu.count("MEMORY_MAP")) == (created, mapped)
 
 
-def test_a_library_without_the_newer_functions_is_enough(vendor_library: str, open_session: OpenSession) -> None:
-    """Version 1.5.2 has neither rknn_mem_sync nor rknn_create_mem2; sessions work all the same."""
+def test_works_with_a_library_that_lacks_the_newer_functions(vendor_library: str, open_session: OpenSession) -> None:
+    """Version 1.5.2 has neither rknn_mem_sync nor rknn_create_mem2."""
     library = load(vendor_library)
     assert not library.has("rknn_mem_sync")
     assert not library.has("rknn_create_mem2")

@@ -1,4 +1,4 @@
-"""Where a good model file has what: the parser's own tables, read once more for the positions of their fields."""
+"""The positions of all fields of a good model file, found with the parser's own tables."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Number:
     position: int
     code: str  # of struct
     field: str  # such as "Tensor.shape"
-    table: int  # the position of the table that it is a part of
+    table: int  # the position of its table
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Bytes of the file that mean something together."""
+    """A range of the file's bytes with one meaning."""
 
     position: int
     size: int
@@ -34,7 +34,7 @@ class Stretch:
 
 @dataclass
 class Anatomy:
-    """The parts of one file, by what they are; positions are in the file."""
+    """The parts of one file, by kind; positions are in the file."""
 
     numbers: list[Number] = field(default_factory=list)
     lengths: list[Number] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Anatomy:
     data: list[Stretch] = field(default_factory=list)  # of tensors
 
     def by_field(self, numbers: list[Number]) -> list[list[Number]]:
-        """``numbers`` in groups, so that a field of few tables is chosen as often as one of many."""
+        """Group ``numbers`` by field, so that a field of few tables is chosen as often as one of many."""
         groups: dict[str, list[Number]] = defaultdict(list)
         for number in numbers:
             groups[number.field].append(number)
@@ -53,7 +53,7 @@ class Anatomy:
 
 
 def dissect(content: bytes) -> Anatomy:
-    """The anatomy of a file that loads."""
+    """Return the anatomy of a file that loads."""
     return _Dissection(content).anatomy
 
 
@@ -103,7 +103,7 @@ class _Dissection:
             self._leaf(name, kind, position)
 
     def _leaf(self, name: str, kind: Any, position: int) -> None:
-        """A vector of numbers, bytes or texts."""
+        """Record a vector of numbers, bytes or texts."""
         start, count = self._vector(position, getattr(kind, "_item_size", 1), name)
         if isinstance(kind, flatbuffer.Vector):
             for index in range(count):
@@ -132,7 +132,7 @@ class _Dissection:
         for tensor in model.graphs[0].tensors:
             data = model.buffer(tensor.buffer)
             if tensor.kind is not Kind.DUMMY and len(data):
-                # The same bytes, as a place in the file.
+                # The position of these bytes in the file.
                 position = _address(data) - _address(memoryview(self._content))
                 self.anatomy.data.append(Stretch(position, len(data), tensor.kind.name))
 

@@ -1,4 +1,4 @@
-"""The good models that variants are made of."""
+"""The good models from which variants are made."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ez_rknn_async.model import load
 ROOT = Path(__file__).resolve().parents[2]
 _DATA = ROOT / "tests" / "data"
 _BESIDE = ROOT.parent / "shared"
-_LARGEST = 200_000  # bytes: what is larger has more of the same, and takes longer
+_LARGEST = 200_000  # bytes: larger models have more of the same, and take longer
 _COLLECTIONS = ("zoo/*/*.rknn", "golden/models/*.rknn", "cases/models/*.rknn")
 
 
 def base_models(collections: bool = True) -> list[Path]:
-    """Every small model of ``tests/data`` and, with ``collections``, one of each folder of ``../shared``."""
+    """Return every small model of ``tests/data`` and, with ``collections``, one of each folder of ``../shared``."""
     chosen = sorted(_DATA.glob("*.rknn"))
     if collections:
         for pattern in _COLLECTIONS:
@@ -24,7 +24,7 @@ def base_models(collections: bool = True) -> list[Path]:
 
 
 def _one_of_each_kind(paths: list[Path]) -> list[Path]:
-    """Of models that differ in precision only, the int8 one and the float16 one by turns."""
+    """Return, of models that differ in precision only, the int8 one and the float16 one by turns."""
     groups: dict[str, list[Path]] = {}
     for path in paths:
         name = path.parent.name if path.parent.parent.name == "zoo" else path.stem.rpartition("_")[0] or path.stem
@@ -33,7 +33,7 @@ def _one_of_each_kind(paths: list[Path]) -> list[Path]:
 
 
 def _is_executable(path: Path) -> bool:
-    """Whether it has all that a session needs: no borrowed weights."""
+    """Check if the model has all that a session needs: no borrowed weights."""
     try:
         with load(path) as model:
             graph = model.graphs[0]

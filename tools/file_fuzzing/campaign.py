@@ -1,4 +1,4 @@
-"""Thousands of variants, tried out by processes that are watched and replaced when they die or take too long."""
+"""A campaign of thousands of variants, in processes that are replaced when they die or take too long."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ GOOD = (trial.RAN, trial.REFUSED, trial.ACCEPTED)
 OUTCOMES = (
     *GOOD, trial.FAILED, trial.WRONG_ERROR, trial.FOREIGN_WORDS, trial.PARSERS_DIFFER, CRASH, SLOW, LARGE,
 )  # fmt: skip
-PATIENCE = 60  # seconds, until a process that does not answer is killed
-_START, _GOODBYE = 60, 10  # seconds, until it must be ready, and gone
+PATIENCE = 60  # seconds until a process that does not answer is killed
+_START, _EXIT = 60, 10  # seconds within which it must be ready, or have exited
 WORKER = Path(worker.__file__)
-_LIFE = 2000  # variants, after which a process is replaced
+_LIFE = 2000  # variants after which a process is replaced
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Fault:
-    """A variant that was neither run nor refused as it should have been."""
+    """A variant that neither ran nor was properly refused."""
 
     order: Order
     outcome: str
     text: str
 
     def save(self, folder: Path) -> Path:
-        """Writes the variant, and what was said about it beside it."""
+        """Write the variant, and next to it the outcome and the message."""
         folder.mkdir(parents=True, exist_ok=True)
         content = self.order.base.read_bytes()
         path = folder / f"{self.order.seed.replace('/', '-')}-{self.order.base.parent.name}-{self.order.base.name}"
@@ -66,7 +66,7 @@ class Fault:
 
 @dataclass
 class Report:
-    """How the variants of a campaign ended."""
+    """The outcomes of a campaign's variants."""
 
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[Fault] = field(default_factory=list)
@@ -75,7 +75,7 @@ class Report:
     seconds: float = 0.0  # for all
 
     def table(self) -> str:
-        """As text."""
+        """Format the report as text."""
         total = sum(self.counts.values())
         rows = [(name, self.counts[name]) for name in OUTCOMES if self.counts[name] or name not in GOOD]
         width = max(len(name) for name, _ in rows)
@@ -87,7 +87,7 @@ class Report:
 
 
 def orders(bases: Sequence[Path], count: int, seed: int, sessions: float) -> Iterator[Order]:
-    """``count`` variants of ``bases`` by turns, of which the share ``sessions`` is opened and run."""
+    """Yield ``count`` variants of ``bases`` by turns, of which the share ``sessions`` is opened and run."""
     for number in range(count):
         whole = int((number + 1) * sessions) > int(number * sessions)
         yield Order(bases[number % len(bases)], f"{seed}/{number}", not whole)
@@ -102,15 +102,15 @@ def run(
     jobs: int | None = None,
     folder: Path | None = None,
 ) -> Report:
-    """Tries out ``count`` variants.
+    """Try ``count`` variants.
 
     Args:
-        bases: the good models that they are made of, by turns.
-        count: how many.
+        bases: the good models from which they are made, by turns.
+        count: of the variants.
         seed: the same one gives the same variants.
-        sessions: the share that is opened and run, and not only read.
-        jobs: how many processes; as many as there are processors unless given.
-        folder: where the files of faults go as they are found; nowhere unless given.
+        sessions: the share that is opened and run, not only read.
+        jobs: the number of processes; by default that of the processors.
+        folder: for the files of faults, saved as they are found; None saves none.
     """
     begin = time.monotonic()
     report, lock = Report(), threading.Lock()
@@ -158,7 +158,7 @@ def _count(report: Report, order: Order, outcome: str, answer: dict[str, Any], f
 
 
 class _Process:
-    """A worker process, started again when it has died."""
+    """A worker process, restarted when it has died."""
 
     def __init__(self, keeper: Path) -> None:
         self._keeper = keeper
@@ -178,7 +178,7 @@ class _Process:
             raise RuntimeError("a worker process did not start: see its message above")
 
     def ask(self, order: Order) -> dict[str, Any]:
-        """What the process saw; ``{"death": ...}`` if it died of it or had to be killed."""
+        """Return the process's answer; ``{"death": ...}`` if it died or had to be killed."""
         if self._answered >= _LIFE:
             self.replace()
         self._answered += 1
@@ -191,13 +191,13 @@ class _Process:
         if line:
             answer: dict[str, Any] = json.loads(line)
             return answer
-        self.end(0 if line is None else _GOODBYE)
+        self.end(0 if line is None else _EXIT)
         status = self._process.returncode
         self._start()
         return {"death": SLOW} if line is None else {"death": CRASH, "text": f"status {status}"}
 
     def _line(self, seconds: float) -> str | None:
-        """The next line; "" if the process is gone, None if it says nothing for so long."""
+        """Return the next line; "" if the process is gone, None if it does not answer in time."""
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], seconds)
         return self._process.stdout.readline() if ready else None
@@ -206,8 +206,8 @@ class _Process:
         self.end()
         self._start()
 
-    def end(self, seconds: float = _GOODBYE) -> None:
-        """Ends the process, and whatever it has started; by force if it takes longer than ``seconds``."""
+    def end(self, seconds: float = _EXIT) -> None:
+        """End the process and all that it has started; by force if it takes longer than ``seconds``."""
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             with suppress(OSError):

@@ -1,8 +1,8 @@
 """Variants of a good file: each damaged in one place or a few, the same for the same seed.
 
-Blind damage seldom gets past the first check. Most variants therefore remain what a reader takes for a model: a number
-becomes another number that such a field may have in some file, an offset points to something else that exists, an
-operator becomes another operator.
+Blind damage seldom gets past the first check. Most variants therefore still look like a model: a number becomes another
+one that such a field may have in some file, an offset points to something else that exists, an operator becomes another
+operator.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ OPERATORS = tuple(name.encode() for name in (*known_operators(), "OutputOperator
 
 
 def variant(content: bytes, anatomy: Anatomy, seed: str) -> bytes:
-    """A variant of the file ``content``, whose parts are ``anatomy``."""
+    """Return a variant of the file ``content``, whose parts are ``anatomy``."""
     chance = random.Random(seed)
     changed = bytearray(content)
     (damage,) = chance.choices(_DAMAGE, _WEIGHTS)
     for _ in range(chance.choice((1, 1, 1, 1, 2, 3, 5))):
         damage(chance, changed, anatomy)
-        if len(changed) != len(content):  # cut short, or pushed apart: nothing is where it was
+        if len(changed) != len(content):  # cut short, or pushed apart: all positions have moved
             break
         if chance.random() < 0.2:
             (damage,) = chance.choices(_DAMAGE, _WEIGHTS)
@@ -55,14 +55,14 @@ def variant(content: bytes, anatomy: Anatomy, seed: str) -> bytes:
 
 
 def _number(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
-    """A shape, type, index, scale, task count or attribute becomes another one."""
+    """Replace a shape, type, index, scale, task count or attribute."""
     group = chance.choice(anatomy.by_field(anatomy.numbers))
     number = chance.choice(group)
     _write(content, number, _other(chance, content, number, group))
 
 
 def _other(chance: random.Random, content: bytearray, number: Number, group: Sequence[Number]) -> Any:
-    """Another value for ``number``; often one that a number of the same field has."""
+    """Return another value for ``number``, often that of another number of the same field."""
     kind = chance.random()
     old = _read(content, number)
     if kind < 0.3:
@@ -79,7 +79,7 @@ def _other(chance: random.Random, content: bytearray, number: Number, group: Seq
 
 
 def _exchange(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
-    """Two numbers of one field change places: operands, sizes, types."""
+    """Exchange two numbers of one field: operands, sizes, types."""
     group = chance.choice(anatomy.by_field(anatomy.numbers))
     one, other = chance.choice(group), chance.choice(group)
     values = _read(content, one), _read(content, other)
@@ -97,7 +97,7 @@ def _length(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None
 
 
 def _offset(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
-    """An offset points to what another one points to, of the same field or of any: cycles, shared and foreign parts."""
+    """Point an offset to the target of another, of the same field or of any: cycles, shared and foreign parts."""
     group = chance.choice(anatomy.by_field(anatomy.offsets))
     number = chance.choice(group)
     other = chance.choice(group if chance.random() < 0.6 else anatomy.offsets)
@@ -109,7 +109,7 @@ def _offset(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None
 
 
 def _field_list(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
-    """A field becomes absent, or lies elsewhere, or where another one lies; or the sizes lie."""
+    """Make a field absent, move it, or give it the place of another; or falsify the sizes."""
     group = chance.choice(anatomy.field_lists)
     entries = max(2, group.size // 2)
     position = group.position + 2 * chance.randrange(entries)
@@ -136,14 +136,14 @@ def _text(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
 
 
 def _operator(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
-    """A node has the operator of another node, or one of the vocabulary."""
+    """Replace a node's operator by that of another node, or one of the vocabulary."""
     texts = [text for text in anatomy.texts if text.field == "Node.op" and text.size]
     text = chance.choice(texts)
     _replace(content, text, chance.choice((*OPERATORS, *(_bytes(content, other) for other in texts))))
 
 
 def _document(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
-    """An attribute's value, type, name or length."""
+    """Change an attribute's value, type, name or length."""
     if not anatomy.documents:
         return _number(chance, content, anatomy)
     document = chance.choice(anatomy.documents)
@@ -156,7 +156,7 @@ def _document(chance: random.Random, content: bytearray, anatomy: Anatomy) -> No
 
 
 def _data(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
-    """Weights, constants, look-up tables, register commands and task records."""
+    """Change weights, constants, look-up tables, register commands or task records."""
     if not anatomy.data:
         return _number(chance, content, anatomy)
     kinds = sorted({stretch.field for stretch in anatomy.data})
@@ -171,7 +171,7 @@ def _data(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
 
 
 def _container(chance: random.Random, content: bytearray, anatomy: Anatomy) -> None:
-    """The header, the mark of the FlatBuffer, the length of the summary, or the end of the file."""
+    """Change the header, the mark of the FlatBuffer, the length of the summary, or the end of the file."""
     (length,) = struct.unpack_from("<Q", content, 16)
     places = [at for at in (0, 4, 8, 16, 16, 24, 64, 68, 64 + length) if at + 8 <= len(content)]
     if chance.random() < 0.3:
@@ -192,9 +192,7 @@ def _bytes(content: bytearray, stretch: Stretch) -> bytes:
 
 
 def _replace(content: bytearray, text: Stretch, by: bytes) -> None:
-    """Writes another text where one is; the room behind it, which is padding or another part, is overwritten at most
-    by a few bytes: the length before it says how much of it counts.
-    """
+    """Overwrite a text, and at most a few bytes of the padding or the part after it; update its length."""
     by = by[: text.size + (-(text.size + 1) % 4)]
     content[text.position : text.position + len(by) + 1] = by + b"\0"
     if text.field != "summary":

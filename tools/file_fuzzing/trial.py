@@ -1,4 +1,4 @@
-"""One variant, opened and run as a program would: how that ended."""
+"""A trial of one variant: open and run it as a program would, and classify the outcome."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WRONG_ERROR = "wrong error when opened"
 FOREIGN_WORDS = "refused in the words of another library"
 FAILED = "opened, then failed to run"
 
-# What the libraries below us say when they refuse a graph.
+# The words of the libraries below us when they refuse a graph.
 _FOREIGN = re.compile(r"onnx|Non-zero status|SHAPE_INFER|Status Message|INVALID_GRAPH|Traceback|std::|Error: ", re.I)
 
 _PROVIDERS = ["RKNPU2SimulatorExecutionProvider"]
@@ -39,7 +39,7 @@ _REAL = ("float16", "float32", "bfloat16", "int8", "uint8", "int16")
 
 
 def try_out(content: bytes, parsers_only: bool) -> tuple[str, str]:
-    """How reading, opening and running a file ended: one of the words above, and what was said."""
+    """Read, open and run a file; return the outcome, one of the words above, and the message."""
     try:
         with rknn_file.load(content) as model:
             soc(model.target_platform)
@@ -57,7 +57,7 @@ def try_out(content: bytes, parsers_only: bool) -> tuple[str, str]:
 
 
 def _read_natively(content: bytes) -> str:
-    """Why the C++ reader of the simulated NPU refuses a file; "" if it does not."""
+    """Return the reason why the simulated NPU's C++ reader refuses a file; "" if it does not."""
     library = locate(SIMULATOR).library
     try:
         with library.simulator_settings("compute=off"):
@@ -85,12 +85,12 @@ def _open_and_run(content: bytes) -> tuple[str, str]:
 
 
 def _is_foreign(text: str) -> bool:
-    """Whether it has words of other libraries, but for names from the file, which are in quotes."""
+    """Check for words of other libraries, outside of quoted names from the file."""
     return _FOREIGN.search(re.sub(r"'[^']*'", "", text)) is not None
 
 
 def feeds(model: Model) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """Inputs for each set of shapes that the model has; none where a plug-in would have to compute a part of it."""
+    """Yield inputs for each of the model's sets of shapes; none if a plug-in would have to compute a part of it."""
     graphs = model.graphs if model.dynamic else model.graphs[:1]
     if any(node.is_custom for graph in graphs for node in graph.nodes):
         return
@@ -115,7 +115,7 @@ def _describe(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def device_kept(content: bytes) -> Iterator[None]:
-    """Keeps a session open, and with it the device process that all others use."""
+    """Keep a session open, and with it the device process that all others use."""
     with rknn.InferenceSession(content, providers=_PROVIDERS) as session, rknn_file.load(content) as model:
         session.run(None, next(feeds(model)))
         yield

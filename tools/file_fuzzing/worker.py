@@ -1,7 +1,7 @@
-"""A process that tries out one variant after the other, and may die of one.
+"""A worker process that tries one variant after the other, and may die of one.
 
-Reads lines ``{"base": path, "seed": text, "parsers_only": bool}`` and answers each with a line of what it saw: the
-outcome, the processor time, and the most memory, of it and the device process, beyond what they had before.
+It reads lines ``{"base": path, "seed": text, "parsers_only": bool}`` and answers each with a line: the outcome, the
+processor time, and the growth of the peak memory, of itself and the device process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _RESET_PEAK = "5"
 
 
 def main() -> None:
-    """Serve until standard input ends; the first argument is a model to keep the device process with."""
+    """Serve until standard input ends; the first argument is a model that keeps the device process alive."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     adopt_orphans()
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def adopt_orphans() -> None:
-    """Makes what its parent leaves behind this process's own: the device process is found however it was started."""
+    """Adopt processes whose parents have exited, so that the device process is found however it was started."""
     ctypes.CDLL(None).prctl(_BECOME_REAPER, 1, 0, 0, 0)
 
 
@@ -62,7 +62,7 @@ def _answer(order: dict[str, object]) -> dict[str, object]:
 
 
 def descendants() -> list[int]:
-    """The processes that this one has started, directly or not: the device process may have a guard between."""
+    """Return the processes that this one has started, directly or not: the device process may have a guard between."""
     parents = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
@@ -75,7 +75,7 @@ def descendants() -> list[int]:
 
 
 def _processor_time(process: int) -> float:
-    """Seconds that a process has computed: unlike those on the wall, the same on a busy machine."""
+    """Return the processor seconds of a process: unlike wall-clock time, the same on a busy machine."""
     with suppress(OSError):
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -83,7 +83,7 @@ def _processor_time(process: int) -> float:
 
 
 def memory_of(process: int, field: str) -> int:
-    """A size from ``/proc/PROCESS/status``, in bytes; 0 if the process is gone."""
+    """Return a size from ``/proc/PROCESS/status``, in bytes; 0 if the process is gone."""
     with suppress(OSError):
         for line in Path(f"/proc/{process}/status").read_text().splitlines():
             if line.startswith(field + ":"):

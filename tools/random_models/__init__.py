@@ -1,14 +1,14 @@
-"""Random models, to be compiled by the official compiler: what does the simulated NPU make of them?
+"""Random models for the official compiler, to test the simulated NPU.
 
 A seed makes one :class:`Subject`. Its kind is drawn first:
 
 * ``operator``: one operator in a random form, alone or with convolutions around it (:mod:`.operators`);
-* ``block``: a convolution in a random form, with an activation and what is joined with it (:mod:`.blocks`);
+* ``block``: a convolution in a random form, with an activation and other operands (:mod:`.blocks`);
 * ``network``: a stem and a handful of operators of images (:mod:`.networks`);
 * ``sequence``: attention, transformers, recurrent layers, perceptrons (:mod:`.sequences`).
 
-They are as frequent as in the collection that the required shares were set for: about 190 single operators, 160 blocks
-and 20 networks of both sorts. Each kind has a score of its own beside that of all.
+They are as frequent as in the collection for which the required shares were set: about 190 single operators, 160 blocks
+and 20 networks of both sorts. Each kind has its own score beside the total.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SOCS = ("rk3588", "rk3576", "rk3566", "rk3568", "rk3562", "rv1126b")
 
 
 def network_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, str]:
-    """A network; all are of one form."""
+    """Build a network; all are of one form."""
     return Network(name, source).model(), "network"
 
 
@@ -48,7 +48,7 @@ FREQUENCIES = {"operator": 19, "block": 16, "network": 1, "sequence": 1}
 
 @dataclass(frozen=True)
 class Subject:
-    """A random model and how it is to be compiled."""
+    """A random model and its compiler options."""
 
     kind: str  # one of KINDS
     form: str  # which of its forms
@@ -56,7 +56,7 @@ class Subject:
 
 
 def subject(seed: int, kind: str | None = None) -> Subject:
-    """The model of ``seed``; its graph is the same for the same seed and kind."""
+    """Draw the model of ``seed``; its graph is the same for the same seed and kind."""
     decide = random.Random(-1 - seed)
     int8, target = decide.random() < 0.7, decide.choice(SOCS)
     (drawn,) = decide.choices(tuple(FREQUENCIES), tuple(FREQUENCIES.values()))
@@ -70,5 +70,5 @@ def subject(seed: int, kind: str | None = None) -> Subject:
 
 
 def _config(decide: random.Random) -> dict[str, Any]:
-    """Options of the compiler: usually none."""
+    """Draw options of the compiler: usually none."""
     return {"quantized_method": "layer"} if decide.random() < 0.2 else {}

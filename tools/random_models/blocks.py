@@ -1,4 +1,4 @@
-"""Blocks: a convolution in any form, an activation, and what is joined with it."""
+"""Blocks: a convolution in any form, an activation, and an operator that joins or pools."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST_WEIGHT = 200_000  # elements
 
 
 def block_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, str]:
-    """A block, and what stands at its end."""
+    """Build a block; return it and the form of its end."""
     g = Draft(name, source)
     x = first(g)
     y = g.choice(FUSED)(g, convolution(g, x)) if g.chance(0.8) else convolution(g, x)
@@ -30,7 +30,7 @@ def block_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, str]
 
 
 def first(g: Draft) -> str:
-    """An input, in half of the cases behind a convolution, so that it is an image inside of the network."""
+    """Draw an input, in half of the cases after a convolution, so that it is an image inside the network."""
     channels, space = g.choice((3, 1, 4, g.channels(), g.channels())), 1 if g.chance(0.12) else 2
     size = [g.integer(1, 40) for _ in range(space)]
     while channels * size[0] * size[-1] > LARGEST_IMAGE:
@@ -40,30 +40,30 @@ def first(g: Draft) -> str:
 
 
 def convolution(g: Draft, x: str) -> str:
-    """Any form."""
+    """Draw a convolution of any form."""
     shape = g.of(x).shape
     forms = (plain, plain, plain, depthwise, grouped, transposed)
     return g.choice(forms)(g, x, shape[1], shape[2:])
 
 
 def plain(g: Draft, x: str, inputs: int, size: tuple[int, ...]) -> str:
-    """Kernels up to 7, strides, dilations, any padding."""
+    """Draw a plain one: kernels up to 7, strides, dilations, any padding."""
     return convolved(g, x, inputs, g.channels(), size, 1)
 
 
 def depthwise(g: Draft, x: str, inputs: int, size: tuple[int, ...]) -> str:
-    """A kernel for each channel; at times two."""
+    """Draw one with a kernel for each channel; at times two."""
     return convolved(g, x, inputs, inputs * g.choice((1, 1, 1, 1, 2)), size, inputs)
 
 
 def grouped(g: Draft, x: str, inputs: int, size: tuple[int, ...]) -> str:
-    """Channels that do not meet."""
+    """Draw one with groups of channels."""
     groups = g.choice([count for count in range(1, min(inputs, 8) + 1) if inputs % count == 0])
     return convolved(g, x, inputs, groups * g.integer(1, 12), size, groups)
 
 
 def convolved(g: Draft, x: str, inputs: int, outputs: int, size: tuple[int, ...], groups: int) -> str:
-    """With weights of a size that compiles in seconds."""
+    """Draw a convolution with weights of a size that compiles in seconds."""
     kernel = [g.choice((1, 2, 3, 3, 5, 7))] * len(size) if g.chance(0.8) else [g.integer(1, 7) for _ in size]
     dilation = g.choice((1, 1, 1, 2, 3))
     pads = padding(g, kernel, dilation)
@@ -88,7 +88,7 @@ def convolved(g: Draft, x: str, inputs: int, outputs: int, size: tuple[int, ...]
 
 
 def padding(g: Draft, kernel: list[int], dilation: int) -> list[int]:
-    """So that the size stays, none, or any."""
+    """Draw padding that keeps the size, none, or any."""
     half = [dilation * (extent - 1) // 2 for extent in kernel]
     form = g.random.random()
     if form < 0.6:
@@ -97,7 +97,7 @@ def padding(g: Draft, kernel: list[int], dilation: int) -> list[int]:
 
 
 def transposed(g: Draft, x: str, inputs: int, size: tuple[int, ...]) -> str:
-    """Kernels up to 5, strides up to 3, depthwise at times."""
+    """Draw a transposed one: kernels up to 5, strides up to 3, depthwise at times."""
     space = len(size)
     outputs = g.channels(64)
     groups = inputs if g.chance(0.15) else 1
@@ -118,12 +118,12 @@ def transposed(g: Draft, x: str, inputs: int, size: tuple[int, ...]) -> str:
 
 
 def alone(g: Draft, x: str, y: str) -> str:
-    """Nothing behind it."""
+    """Append nothing."""
     return y
 
 
 def joined(g: Draft, x: str, y: str) -> str:
-    """A sum, difference, product or concatenation with another convolution, or with what was there before it."""
+    """Append a sum, difference, product or concatenation with another convolution, or with an earlier tensor."""
     made, kind = g.of(y).shape, g.choice(("Add", "Add", "Sub", "Mul", "Concat"))
     if g.of(x).shape == made and g.chance(0.5):
         other = x
@@ -136,12 +136,12 @@ def joined(g: Draft, x: str, y: str) -> str:
 
 
 def beside(g: Draft, x: str, y: str) -> str:
-    """The convolution's input where it has the size of its result, else the result."""
+    """Return the convolution's input if it has the size of the result, else the result."""
     return x if g.of(x).shape[2:] == g.of(y).shape[2:] else y
 
 
 def pooled(g: Draft, x: str, y: str) -> str:
-    """A maximum or mean of 2 x 2 or 3 x 3, where there are as many."""
+    """Append a maximum or mean of 2 x 2 or 3 x 3, if the image is large enough."""
     size = g.of(y).shape[2:]
     kernel = g.integer(2, 3)
     if min(size) < kernel:

@@ -1,4 +1,4 @@
-"""Compiles random models, each in a process of its own: the compiler crashes on some, and hangs on others."""
+"""Compilation of random models, each in its own process: the compiler crashes on some, and hangs on others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _Job:
 
 
 def compile_all(subjects: Iterable[Subject], folder: Path, jobs: int) -> Iterator[dict[str, Any]]:
-    """A manifest's entry for each model as it is done, ``jobs`` at a time; with ``refused`` if there is no file."""
+    """Yield a manifest's entry for each compiled model, ``jobs`` at a time; with ``refused`` if there is no file."""
     waiting, running = iter(subjects), dict[Any, _Job]()
     while True:
         while len(running) < jobs and (subject := next(waiting, None)):
@@ -63,7 +63,7 @@ def _start(subject: Subject, folder: Path) -> tuple[Connection, _Job]:
 
 
 def _compile(subject: Subject, folder: Path, result: Connection) -> None:
-    """In the child; what the compiler prints goes to ``NAME.log``."""
+    """Compile in the child process; the compiler's output goes to ``NAME.log``."""
     log = os.open(folder / f"{subject.entry.name}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
@@ -97,7 +97,7 @@ def _death(status: int | None) -> str:
 
 
 def _complaint(log: str) -> str:
-    """The last line of an error that the compiler printed, of those that say something; or the exception."""
+    """Return the exception, or the last informative error that the compiler printed."""
     plain = _COLOUR.sub("", log)
     errors = [line for line in _ERROR.findall(plain) if not _FRAME.search(line)]
     lines: list[str] = _EXCEPTION.findall(plain) or errors or ["no reason given"]

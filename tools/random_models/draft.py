@@ -1,4 +1,4 @@
-"""A model being drawn up: a graph, and the random source that decides on it."""
+"""A model under construction: a graph, and the random source of its decisions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Result:
 
 
 class Draft(GraphWriter):
-    """Everything that is decided at random is decided here or by :attr:`random`, so that a seed makes one model.
+    """A graph whose random decisions all come from here or from :attr:`random`, so that a seed makes one model.
 
     Operators are written in the form of the graph's opset where forms differ.
     """
@@ -44,30 +44,30 @@ class Draft(GraphWriter):
         self.alpha = self.choice((1.0, self.number(0.3, 1.5)))  # of every ELU
         self._known: dict[str, Result] = {}
 
-    # ---- Decisions ----
+    # Decisions
 
     def choice(self, choices: Sequence[Choice]) -> Choice:
-        """One of several."""
+        """Choose one of several."""
         return self.random.choice(choices)
 
     def chance(self, probability: float) -> bool:
-        """True so often."""
+        """Return True with this probability."""
         return self.random.random() < probability
 
     def integer(self, least: int, largest: int) -> int:
-        """Both ends included."""
+        """Draw an integer, both ends included."""
         return self.random.randint(least, largest)
 
     def number(self, least: float, largest: float) -> float:
-        """Any number between the two."""
+        """Draw any number between the two."""
         return self.random.uniform(least, largest)
 
     def channels(self, largest: int = 200) -> int:
-        """Small ones as often as large ones: they meet other blocks of the NPU's layouts."""
+        """Draw a number of channels, small ones as often as large ones: they meet other blocks of the layouts."""
         return min(self.choice((self.integer(1, 9), self.integer(8, 40), self.integer(30, largest))), largest)
 
     def shape(self, *ranks: int, least: int = 1) -> Shape:
-        """A shape of one of these ranks; the first dimension is 1, except of vectors and, at times, of others."""
+        """Draw a shape of one of these ranks; the first dimension is 1, except of vectors and, at times, of others."""
         rank = self.choice(ranks)
         if rank == 1:
             return (self.integer(max(2, least), 60),)
@@ -78,15 +78,15 @@ class Draft(GraphWriter):
         return shape
 
     def axis(self, x: str, first: int = 1) -> int:
-        """Any axis of a tensor from ``first`` on, counted from the front or from the back."""
+        """Draw an axis of a tensor from ``first`` on, counted from the front or from the back."""
         rank = len(self.of(x).shape)
         axis = self.integer(min(first, rank - 1), rank - 1)
         return axis - rank if self.chance(0.3) else axis
 
-    # ---- Tensors ----
+    # Tensors
 
     def of(self, x: str) -> Result:
-        """Shape and element type of a tensor, as ONNX infers them."""
+        """Return shape and element type of a tensor, as ONNX infers them."""
         if x in self._known:
             return self._known[x]
         model = self._inferred([helper.make_empty_tensor_value_info(x)])
@@ -96,12 +96,12 @@ class Draft(GraphWriter):
         return Result(x, tuple(dim.dim_value for dim in tensor.shape.dim), tensor.elem_type)
 
     def like(self, x: str, known: Result) -> str:
-        """``x``, of which ONNX infers nothing: a tensor like another."""
+        """Declare ``x``, whose shape ONNX cannot infer, to be like another tensor."""
         self._known[x] = known
         return x
 
     def source(self, shape: Shape) -> str:
-        """An operator's operand: an input of the graph or, in a third of the cases where it can be, a convolution."""
+        """Add an operand: an input of the graph or, in a third of the cases that allow it, a convolution."""
         x = self.input(f"x{len(self._inputs)}", shape)
         if len(shape) == 4 and self.chance(0.33):
             x = self.convolution(x, shape[1])
@@ -109,43 +109,43 @@ class Draft(GraphWriter):
         return x
 
     def operand(self, shape: Shape, positive: bool = False) -> str:
-        """A second operand: a constant as often as another input."""
+        """Add a second operand: a constant as often as another input."""
         if shape and self.chance(0.5):
             return self.positive(self.source(shape)) if positive else self.source(shape)
         return self.magnitudes(*shape) if positive else self.normal(*shape)
 
     def positive(self, x: str, least: float = 0.5) -> str:
-        """A tensor from ``least`` up."""
+        """Return a tensor from ``least`` up."""
         return self.op("Add", self.op("Abs", x), self.floats(least))
 
     def floats(self, value: ArrayLike) -> str:
-        """A float32 constant."""
+        """Add a float32 constant."""
         return self.constant(np.array(value, np.float32))
 
     def ints(self, *values: int) -> str:
-        """An int64 constant of one dimension."""
+        """Add an int64 constant of one dimension."""
         return self.constant(np.array(values, np.int64))
 
     def normal(self, *shape: int, spread: float = 1.0, mean: float = 0.0) -> str:
-        """A constant of normally distributed numbers."""
+        """Add a constant of normally distributed numbers."""
         return self.floats(self._random.standard_normal(shape) * spread + mean)
 
     def magnitudes(self, *shape: int) -> str:
-        """A constant of numbers from 0.5 up."""
+        """Add a constant of numbers from 0.5 up."""
         return self.floats(np.abs(self._random.standard_normal(shape)) + 0.5)
 
     def integers(self, end: int, *shape: int) -> str:
-        """An int64 constant of numbers from 0 to below ``end``."""
+        """Add an int64 constant of numbers from 0 to below ``end``."""
         return self.constant(self._random.integers(0, end, shape))
 
     def mask(self, *shape: int) -> str:
-        """A constant of truth values."""
+        """Add a constant of truth values."""
         return self.constant(self._random.random(shape) < 0.5)
 
-    # ---- Operators that many families need ----
+    # Operators that many families need
 
     def convolution(self, x: str, channels: int, kernel: int | None = None) -> str:
-        """A plain one with bias that keeps the size, of 1 x 1 to 5 x 5 unless told; of four dimensions, or of three."""
+        """Add a plain convolution with bias, in 1 or 2 dimensions, that keeps the size; kernel 1, 3 or 5 by default."""
         inputs, space = self.of(x).shape[1], len(self.of(x).shape) - 2
         size = kernel or self.choice((1, 3, 5))
         weight = self.weight(channels, inputs, *[size] * space, fan_in=inputs * size**space)
@@ -153,21 +153,21 @@ class Draft(GraphWriter):
         return self.op("Conv", x, weight, self.normal(channels, spread=0.3), **attributes)
 
     def product(self, x: str, outputs: int, bias: bool = True) -> str:
-        """A matrix product with a constant: [..., inputs] to [..., outputs]."""
+        """Add a matrix product with a constant: [..., inputs] to [..., outputs]."""
         inputs = self.of(x).shape[-1]
         y = self.op("MatMul", x, self.weight(inputs, outputs, fan_in=inputs))
         return self.op("Add", y, self.normal(outputs, spread=0.2)) if bias else y
 
     def reshape(self, x: str, *shape: int) -> str:
-        """To a constant shape."""
+        """Reshape to a constant shape."""
         return self.op("Reshape", x, self.ints(*shape))
 
     def swapped(self, x: str, *perm: int) -> str:
-        """Axes in another order."""
+        """Permute the axes."""
         return self.op("Transpose", x, perm=list(perm))
 
     def reduced(self, kind: str, x: str, axes: Sequence[int] | None, keep: bool = True) -> str:
-        """A reduction; its axes have been an operand since opset 13 or 18, and an attribute before."""
+        """Add a reduction; its axes have been an operand since opset 13 or 18, and an attribute before."""
         since = 13 if kind == "ReduceSum" else 18
         if axes is None:
             return self.op(kind, x, keepdims=int(keep))
@@ -180,13 +180,13 @@ class Draft(GraphWriter):
         return self.op(kind, x, self.ints(*axes)) if self.opset >= 13 else self.op(kind, x, axes=list(axes))
 
     def parts(self, x: str, axis: int, sizes: Sequence[int]) -> tuple[str, ...]:
-        """A split; the sizes have been an operand since opset 13."""
+        """Split; the sizes have been an operand since opset 13."""
         if self.opset >= 13:
             return self.ops("Split", len(sizes), x, self.ints(*sizes), axis=axis)
         return self.ops("Split", len(sizes), x, axis=axis, split=list(sizes))
 
     def finish(self, *results: str, convolved: bool = False) -> None:
-        """Makes these tensors the graph's outputs; ``convolved``: images behind a convolution."""
+        """Make these tensors the graph's outputs; ``convolved``: images after a convolution."""
         for place, x in enumerate(results):
             known = self.of(x)
             if convolved and len(known.shape) == 4 and known.dtype == TensorProto.FLOAT:

@@ -33,7 +33,7 @@ class Network:
         self.features = [self.convolution(Feature(name, channels, size))]
 
     def model(self) -> onnx.ModelProto:
-        """The network after three to eight random operators."""
+        """Build the network of three to eight random operators."""
         for _ in range(self.random.randint(3, 8)):
             add = self.random.choice(OPERATORS)
             self.features.append(add(self, self.features[-1]))
@@ -48,19 +48,19 @@ class Network:
         return all(feature.name != other.name for other in self.features[:-1])
 
     def convolution(self, x: Feature) -> Feature:
-        """Plain or strided, 1 x 1 to 5 x 5, often with an activation."""
+        """Add a convolution, plain or strided, 1 x 1 to 5 x 5, often with an activation."""
         channels = self.random.choice((4, 7, 8, 16, 24, 32, 40))
         stride = self.random.choice((1, 1, 2)) if x.size > 4 else 1
         name = self.writer.conv(x.name, channels, self.random.choice((1, 3, 3, 5)), stride)
         return self.activation(Feature(name, channels, -(-x.size // stride)))
 
     def depthwise(self, x: Feature) -> Feature:
-        """Depthwise 3 x 3."""
+        """Add a depthwise 3 x 3 convolution."""
         name = self.writer.conv(x.name, x.channels, depthwise=x.channels > 1)
         return self.activation(x._replace(name=name))
 
     def activation(self, x: Feature) -> Feature:
-        """One of the activations that the compiler fuses, or none."""
+        """Add one of the activations that the compiler fuses, or none."""
         op, bounds = self.writer.op, [self.writer.constant(np.array(bound, np.float32)) for bound in (0.0, 6.0)]
         choices: tuple[Callable[[], str], ...] = (
             lambda: x.name,
@@ -75,7 +75,7 @@ class Network:
         return x._replace(name=self.random.choice(choices)())
 
     def pooling(self, x: Feature) -> Feature:
-        """Largest or average of 2 x 2, or of 3 x 3 at every place."""
+        """Add a maximum or average of 2 x 2, or of 3 x 3 at every place."""
         kind = self.random.choice(("MaxPool", "AveragePool"))
         if x.size >= 4 and self.random.random() < 0.5:
             return Feature(self.writer.op(kind, x.name, kernel_shape=[2, 2], strides=[2, 2]), x.channels, x.size // 2)
@@ -83,24 +83,24 @@ class Network:
         return x._replace(name=self.writer.op(kind, x.name, kernel_shape=[3, 3], pads=[1] * 4, **extra))
 
     def residual(self, x: Feature) -> Feature:
-        """Sum or product with an earlier tensor of the same shape, or with a convolution of this one."""
+        """Add a sum or product with an earlier tensor of the same shape, or with a convolution of this one."""
         alike = [other for other in self.features if other[1:] == x[1:] and other.name != x.name]
         other = self.random.choice(alike).name if alike else self.writer.conv(x.name, x.channels, 1)
         return x._replace(name=self.writer.op(self.random.choice(("Add", "Add", "Mul")), x.name, other))
 
     def concatenation(self, x: Feature) -> Feature:
-        """With an earlier tensor of the same size, or with a convolution of this one."""
+        """Concatenate with an earlier tensor of the same size, or with a convolution of this one."""
         alike = [other for other in self.features if other.size == x.size and other.name != x.name]
         other = self.random.choice(alike) if alike else self.convolution_of_size(x)
         channels = x.channels + other.channels
         return Feature(self.writer.op("Concat", x.name, other.name, axis=1, channels=channels), channels, x.size)
 
     def convolution_of_size(self, x: Feature) -> Feature:
-        """A 1 x 1 convolution to eight channels."""
+        """Add a 1 x 1 convolution to eight channels."""
         return Feature(self.writer.conv(x.name, 8, 1), 8, x.size)
 
     def head(self, x: Feature) -> Feature:
-        """Ten probabilities."""
+        """Add a head of ten probabilities."""
         flat = self.writer.op("Flatten", self.writer.op("GlobalAveragePool", x.name), axis=1)
         return Feature(self.writer.op("Softmax", self.writer.linear(flat, x.channels, 10), axis=1), 10, 1)
 

@@ -1,4 +1,4 @@
-"""Sequences: attention, transformers, recurrent layers, perceptrons, and what they are made of, in random sizes."""
+"""Sequences: attention, transformers, recurrent layers, perceptrons and their parts, in random sizes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MASKED = -1e4
 
 
 def sequence_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, str]:
-    """One of :data:`SEQUENCES`, and which."""
+    """Build one of :data:`SEQUENCES`; return it and its name."""
     build = source.choice(SEQUENCES)
     g = Draft(name, source, source.choice(OPSETS[1:]))
     made = build(g)
@@ -33,11 +33,11 @@ def sequence_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, s
     return g.model(), build.__name__
 
 
-# ---- Parts ----
+# Parts
 
 
 def normalized(g: Draft, x: str, rms: bool = False) -> str:
-    """As an operator where the opset has it, or in pieces."""
+    """Normalise by an operator if the opset has it, or in parts."""
     if not rms and g.opset >= 17 and g.chance(0.5):
         width = g.of(x).shape[-1]
         scale, offset = g.normal(width, spread=0.2, mean=1.0), g.normal(width, spread=0.3)
@@ -46,14 +46,14 @@ def normalized(g: Draft, x: str, rms: bool = False) -> str:
 
 
 def heads_of(g: Draft, x: str, heads: int, depth: int) -> str:
-    """A projection, as [1, heads, length, depth]."""
+    """Project, as [1, heads, length, depth]."""
     length = g.of(x).shape[1]
     split = g.reshape(g.product(x, heads * depth), 1, length, heads, depth)
     return g.swapped(split, 0, 2, 1, 3)
 
 
 def mask(g: Draft, length: int) -> str | None:
-    """None, of the future, or of the last positions."""
+    """Draw no mask, one of the future, or one of the last positions."""
     form = g.random.random()
     if form < 0.5:
         return None
@@ -64,7 +64,7 @@ def mask(g: Draft, length: int) -> str | None:
 
 
 def attention(g: Draft, x: str, memory: str, heads: int, depth: int, masked: str | None = None) -> str:
-    """``x`` looks at ``memory``; both [1, length, width]."""
+    """Let ``x`` attend to ``memory``; both [1, length, width]."""
     _, length, width = g.of(x).shape
     queries, keys, values = (heads_of(g, source, heads, depth) for source in (x, memory, memory))
     turned = g.swapped(keys, 0, 1, 3, 2)
@@ -75,13 +75,13 @@ def attention(g: Draft, x: str, memory: str, heads: int, depth: int, masked: str
 
 
 def perceptron(g: Draft, x: str, activation: Activation) -> str:
-    """Wider inside."""
+    """Add a perceptron that is wider inside."""
     width = g.of(x).shape[-1]
     return g.product(activation(g, g.product(x, width * g.integer(1, 4))), width)
 
 
 def gated_perceptron(g: Draft, x: str) -> str:
-    """A branch that gates another (SwiGLU)."""
+    """Add a perceptron with a branch that gates another (SwiGLU)."""
     width = g.of(x).shape[-1]
     inner = width * g.integer(1, 3)
     gate = activations.silu(g, g.product(x, inner, bias=False))
@@ -89,7 +89,7 @@ def gated_perceptron(g: Draft, x: str) -> str:
 
 
 def layers(g: Draft, x: str, heads: int, depth: int, masked: str | None, before: bool) -> str:
-    """One or two of a transformer's, alike, with the normalisations ``before`` the parts or behind the sums."""
+    """Add one or two equal transformer layers, normalised ``before`` their parts or after the sums."""
     activation = g.choice((activations.gelu, activations.gelu_by_tanh, activations.quick_gelu, activations.silu))
     rms, gated = before and g.chance(0.3), g.chance(0.2)
 
@@ -107,37 +107,37 @@ def layers(g: Draft, x: str, heads: int, depth: int, masked: str | None, before:
     return x
 
 
-# ---- Models ----
+# Models
 
 
 def size(g: Draft) -> tuple[int, int, int]:
-    """Length, heads, depth of a head."""
+    """Draw length, heads, depth of a head."""
     return g.integer(2, 32), g.integer(1, 4), g.choice((4, 8, 12, 16, 24, 32))
 
 
 def self_attention(g: Draft) -> str:
-    """Alone, with a mask or without."""
+    """Draw attention alone, with a mask or without."""
     length, heads, depth = size(g)
     x = g.input("x", [1, length, heads * depth])
     return attention(g, x, x, heads, depth, mask(g, length))
 
 
 def cross_attention(g: Draft) -> str:
-    """Of two inputs."""
+    """Draw attention of two inputs."""
     length, heads, depth = size(g)
     x = g.input("x", [1, length, heads * depth])
     return attention(g, x, g.input("memory", [1, g.integer(2, 32), heads * depth]), heads, depth)
 
 
 def transformer(g: Draft) -> str:
-    """One or two layers of vectors."""
+    """Draw one or two layers of vectors."""
     length, heads, depth = size(g)
     x = g.input("x", [1, length, heads * depth])
     return layers(g, x, heads, depth, mask(g, length), before=g.chance(0.6))
 
 
 def language_model(g: Draft) -> str:
-    """Token ids, embeddings and positions, one or two layers, and a head."""
+    """Draw token ids, embeddings and positions, one or two layers, and a head."""
     length, heads, depth = size(g)
     width, before = heads * depth, g.chance(0.5)
     tokens = g.op("Gather", g.normal(VOCABULARY, width), g.input("ids", [1, length], TensorProto.INT64))
@@ -148,7 +148,7 @@ def language_model(g: Draft) -> str:
 
 
 def vision_transformer(g: Draft) -> str:
-    """Patches of an image, a class token, one or two layers."""
+    """Draw patches of an image, a class token, one or two layers."""
     patch, across, (_, heads, depth) = g.choice((4, 8)), g.integer(2, 4), size(g)
     width = heads * depth
     weight = g.weight(width, 3, patch, patch, fan_in=3 * patch * patch)
@@ -164,7 +164,7 @@ def vision_transformer(g: Draft) -> str:
 
 
 def recurrent(g: Draft) -> tuple[str, ...]:
-    """LSTM, GRU or plain; any direction, with lengths or states at times, and any of its outputs."""
+    """Draw an LSTM, GRU or RNN of any direction, with lengths or states at times, and any of its outputs."""
     kind = g.choice(("LSTM", "GRU", "RNN"))
     steps, batch, inputs, hidden = g.integer(1, 12), g.choice((1, 1, 1, 2)), g.integer(1, 48), g.integer(2, 48)
     outputs = recurrent_layer(g, kind, g.input("x", [steps, batch, inputs]), hidden)
@@ -172,14 +172,14 @@ def recurrent(g: Draft) -> tuple[str, ...]:
 
 
 def recurrent_layer(g: Draft, kind: str, x: str, hidden: int) -> tuple[str, ...]:
-    """All outputs of one layer; the first is [steps, directions, batch, hidden]."""
+    """Return all outputs of one layer; the first is [steps, directions, batch, hidden]."""
     steps, batch, inputs = g.of(x).shape
     direction = g.choice(("forward", "forward", "reverse", "bidirectional"))
     count, rows = 1 + (direction == "bidirectional"), {"LSTM": 4, "GRU": 3, "RNN": 1}[kind] * hidden
     weights = [g.weight(count, rows, inputs, fan_in=inputs), g.weight(count, rows, hidden, fan_in=hidden)]
     operands = [x, *weights, g.weight(count, 2 * rows, fan_in=4)]
     if g.chance(0.15):
-        spread = g.choice((0.0, 0.5))  # frameworks write down zeros
+        spread = g.choice((0.0, 0.5))  # frameworks write zeros
         operands += ["", *(g.normal(count, batch, hidden, spread=spread) for _ in range(1 + (kind == "LSTM")))]
     elif g.chance(0.1):
         operands.append(g.constant(np.full(batch, g.integer(1, steps), np.int32)))
@@ -189,7 +189,7 @@ def recurrent_layer(g: Draft, kind: str, x: str, hidden: int) -> tuple[str, ...]
 
 
 def recurrent_network(g: Draft) -> str:
-    """One or two layers, and a matrix product."""
+    """Draw one or two layers, and a matrix product."""
     kind, steps = g.choice(("LSTM", "GRU")), g.integer(2, 10)
     x = g.input("x", [steps, 1, g.integer(2, 32)])
     for _ in range(g.integer(1, 2)):
@@ -200,7 +200,7 @@ def recurrent_network(g: Draft) -> str:
 
 
 def perceptrons(g: Draft) -> str:
-    """Two to four fully connected layers with any activations."""
+    """Draw two to four fully connected layers with any activations."""
     x = g.input("x", [g.choice((1, 1, g.integer(2, 8))), g.channels()])
     for _ in range(g.integer(2, 4)):
         x = g.choice((*activations.FUSED[:-3], activations.elu))(g, g.product(x, g.channels()))
@@ -208,7 +208,7 @@ def perceptrons(g: Draft) -> str:
 
 
 def normalizations(g: Draft) -> str:
-    """Normalisations between matrix products."""
+    """Draw normalisations between matrix products."""
     x = g.input("x", [1, g.integer(1, 24), g.integer(4, 64)])
     for _ in range(g.integer(1, 3)):
         x = g.product(normalized(g, x, rms=g.chance(0.4)), g.integer(4, 64))
@@ -216,7 +216,7 @@ def normalizations(g: Draft) -> str:
 
 
 def rotary(g: Draft) -> str:
-    """Positions as rotations of pairs of numbers."""
+    """Draw positions as rotations of pairs of numbers."""
     heads, length, half = g.integer(1, 4), g.integer(2, 20), g.choice((2, 4, 8))
     x = g.input("x", [1, heads, length, 2 * half])
     left, right = g.parts(x, 3, [half, half])
@@ -226,7 +226,7 @@ def rotary(g: Draft) -> str:
 
 
 def temporal(g: Draft) -> str:
-    """Dilated convolutions of a sequence, each of which sees only what came before."""
+    """Draw dilated causal convolutions of a sequence."""
     x = g.input("x", [1, g.channels(40), g.integer(12, 60)])
     for dilation in (1, 2, 4)[: g.integer(1, 3)]:
         inputs, outputs, kernel = g.of(x).shape[1], g.channels(40), g.integer(2, 3)

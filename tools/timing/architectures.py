@@ -1,9 +1,9 @@
 """The networks of the published table, from public definitions with random weights, as ONNX files.
 
-The time that a layer takes does not depend on its weights. Every network ends where the vendor's model collection ends
-it: YOLO without decoding boxes, per scale the convolutions of the head, the sigmoid, and for the anchor-free ones the
-sum over the classes, clamped. The collection names the networks, not their exact files; ``docs/explanation/timing.md``
-says what is only alike.
+The time of a layer does not depend on its weights. Every network ends where it ends in the vendor's model collection:
+YOLO without decoding boxes, per scale the convolutions of the head, the sigmoid, and for the anchor-free ones the sum
+over the classes, clamped. The collection names the networks, not their exact files; ``docs/explanation/timing.md`` says
+which are only similar.
 
 Needs torch 2.4.0, torchvision 0.19.0, ultralytics 8.3.253, yolov5 7.0.14 and yolov6detect 0.4.1
 (``pip install --no-deps`` for the last three, then what they import). Nothing is downloaded: no weights, no data::
@@ -27,14 +27,14 @@ OPSET = 12
 
 
 class Outputs(nn.Module):
-    """Runs ``network`` and gives the flat list of tensors that ``head`` makes of its intermediate result."""
+    """A network whose outputs are the flat list of tensors that its replaced head returns."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """All outputs, in the order of the head."""
+        """Return all outputs, in the order of the head."""
         return tuple(self.network(image))
 
 
@@ -55,7 +55,7 @@ class PreActivation(nn.Module):
         self.project = nn.Conv2d(channels_in, channels, 1, stride, bias=False) if project else None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """One block; the shortcut takes what is normalised where it has a convolution, else the input."""
+        """Compute one block; the shortcut is the normalised input if it has a convolution, else the input."""
         shortcut = image
         for index, (norm, convolution) in enumerate(zip(self.norms, self.convolutions)):
             image = norm(image).relu()
@@ -66,7 +66,7 @@ class PreActivation(nn.Module):
 
 
 def resnet50_v2() -> nn.Module:
-    """He et al. 2016, "Identity mappings in deep residual networks", in 50 layers."""
+    """Build the 50-layer network of He et al. 2016, "Identity mappings in deep residual networks"."""
     layers: list[nn.Module] = [
         nn.BatchNorm2d(3),
         nn.Conv2d(3, 64, 7, 2, 3, bias=False),
@@ -85,7 +85,7 @@ def resnet50_v2() -> nn.Module:
 
 
 def torchvision_network(name: str) -> nn.Module:
-    """A classifier, whole."""
+    """Build a whole classifier."""
     import torchvision
 
     network: nn.Module = getattr(torchvision.models, name)(weights=None)
@@ -93,7 +93,7 @@ def torchvision_network(name: str) -> nn.Module:
 
 
 def ultralytics_network(configuration: str) -> nn.Module:
-    """Anchor-free YOLO. The head is replaced by one that stops before boxes are decoded."""
+    """Build an anchor-free YOLO, with a head that stops before boxes are decoded."""
     from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
     kind = SegmentationModel if "-seg" in configuration else DetectionModel
@@ -116,14 +116,14 @@ def ultralytics_network(configuration: str) -> nn.Module:
 
 
 def _anchor_based(model: Any) -> nn.Module:
-    """YOLOv5: one convolution for each scale, then the sigmoid."""
+    """Reduce YOLOv5's head to one convolution for each scale and the sigmoid."""
     head = model.model[-1]
     head.forward = lambda features: [head.m[scale](feature).sigmoid() for scale, feature in enumerate(features)]
     return Outputs(model)
 
 
 def yolov5(configuration: str, activation: nn.Module | None = None) -> nn.Module:
-    """YOLOv5 6.0 or later; ``activation`` in place of SiLU."""
+    """Build YOLOv5 6.0 or later, with ``activation`` in place of SiLU."""
     import yolov5 as package
     from yolov5.models.common import Conv
     from yolov5.models.yolo import DetectionModel
@@ -139,7 +139,7 @@ def yolov5(configuration: str, activation: nn.Module | None = None) -> nn.Module
 
 
 def yolov6n() -> nn.Module:
-    """YOLOv6-N 2.0 with its branches merged; per scale: boxes, classes, and the sum of the classes."""
+    """Build YOLOv6-N 2.0 with its branches merged; per scale: boxes, classes, and the sum of the classes."""
     import yolov6
     from yolov6.layers.common import RepVGGBlock
     from yolov6.models.yolo import build_model
@@ -187,12 +187,12 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int]] = {
 
 
 def export(name: str, path: Path) -> None:
-    """Writes the network as ONNX with one input ``images`` of shape ``[1, 3, size, size]``, float32."""
+    """Write the network as ONNX with one input ``images`` of shape ``[1, 3, size, size]``, float32."""
     torch.manual_seed(0)
     build, size = NETWORKS[name]
     network = build().eval()
     for parameter in network.parameters():
-        if not parameter.any():  # begun with zeros, to be trained: as it is, the compiler would see a constant
+        if not parameter.any():  # initialised with zeros: the compiler would see a constant
             nn.init.normal_(parameter, std=0.01)
     image = torch.zeros(1, 3, size, size)
     with torch.no_grad():

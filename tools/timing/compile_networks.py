@@ -1,4 +1,4 @@
-"""Compiles ONNX files to int8 ``.rknn`` files, or float16 ones, one after the other, each in a process of its own.
+"""Compilation of ONNX files to int8 or float16 ``.rknn`` files, one after the other, each in its own process.
 
 Needs ``rknn-toolkit2`` (the constants of the timing model were fitted with 2.5.0). One random image serves as
 calibration: the time does not depend on the scales. The build log is kept beside each file, with the compiler's own
@@ -21,7 +21,7 @@ import onnx
 
 
 def compile_network(source: Path, target: str, path: Path, *, quantized: bool) -> None:
-    """Writes ``path``; raises ``RuntimeError`` where the compiler fails."""
+    """Write ``path``; raise ``RuntimeError`` if the compiler fails."""
     from rknn.api import RKNN
 
     value = onnx.load(str(source), load_external_data=False).graph.input[0].type.tensor_type
@@ -44,7 +44,7 @@ def compile_network(source: Path, target: str, path: Path, *, quantized: bool) -
 
 
 def main() -> None:
-    """What is there already stays; ``--here`` is for the child, which compiles one file."""
+    """Compile what is missing; ``--here`` is for the child process, which compiles one file."""
     quantized = "--float16" not in sys.argv
     onnx_folder, rknn_folder, target, *names = [argument for argument in sys.argv[1:] if argument != "--float16"]
     if names[:1] == ["--here"]:

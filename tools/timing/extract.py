@@ -1,4 +1,4 @@
-"""Keeps of compiled networks what the timing model needs, as small JSON files, so that anyone can fit it again.
+"""Extraction of the timing model's inputs from compiled networks to small JSON files, so that anyone can refit it.
 
 Needs the installed package and the ``.rknn`` files of ``compile_networks.py``, named ``NETWORK.SOC.rknn``::
 
@@ -18,7 +18,7 @@ COLUMNS = ("operator", "on_npu", "compute_cycles", "moved_bytes", "table_element
 
 
 def row(layer: LayerTime) -> list[object]:
-    """The columns of one layer; ``share`` is that of 2 and of 3 cores."""
+    """Return the columns of one layer; ``share`` is that of 2 and of 3 cores."""
     return [
         layer.operator,
         int(layer.on_npu),
@@ -31,7 +31,7 @@ def row(layer: LayerTime) -> list[object]:
 
 
 def write(files: list[Path], path: Path) -> None:
-    """One network a block, one layer a line, so that a change shows in a diff."""
+    """Write one network per block and one layer per line, so that a change shows in a diff."""
     networks = []
     for file in files:
         lines = ",\n".join(json.dumps(row(layer), separators=(",", ":")) for layer in layer_times(str(file)))

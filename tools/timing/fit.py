@@ -1,7 +1,7 @@
-"""Fits the constants of the timing model to published frame rates.
+"""The fit of the timing model's constants to published frame rates.
 
-Half of the networks are fitted (``published.FITTED``); ``report.py`` tells the errors on the others. Needs numpy and
-scipy, but neither the compiler nor any ``.rknn``. Prints, for each SoC, what goes into the last columns of the table in
+Half of the networks are fitted (``published.FITTED``); ``soc_report.py`` shows the errors on the others. Needs numpy
+and scipy, but neither the compiler nor any ``.rknn``. Prints, for each SoC, the last columns of the table in
 ``native/devices/simulated/timing.cpp``::
 
     python tools/timing/fit.py
@@ -18,17 +18,17 @@ from soc_report import SOCS, modelled
 
 from model import Array, Constants, milliseconds, networks
 
-CPU_SOC = "rk3566"  # the only one where the CPU has much to do in these networks: a softmax
+CPU_SOC = "rk3566"  # the only one where the CPU does much in these networks: a softmax
 # A cycle cannot be shorter than at the clock of the published tests: 1.0, 0.95 and 0.9 GHz.
 SHORTEST_CYCLE = {"rk3588": 1.0, "rk3576": 1 / 0.95, "rk3566": 1 / 0.9}
-# Where the search begins, and where a constant stays that the data hardly determines: bytes at 17 GB/s beside computing
-# and at 10 GB/s alone, a table at 5 elements a nanosecond, 15 us for a layer.
+# The start of the search, to which the constants are pulled that the data hardly determines: bytes at 17 GB/s beside
+# computing and at 10 GB/s alone, a table at 5 elements a nanosecond, 15 us for a layer.
 START = Constants(1.1, 0.06, 0.2, 0.1, 15000, 8, 25, contention=0, join=0)
 PULL = 3e-4
 
 
 def fit(soc: str, byte_on_cpu: float | None = None) -> Constants:
-    """Least squares of the logarithms of modelled over published times, over the networks to be fitted.
+    """Minimise the squared logarithms of modelled over published times, over the networks to be fitted.
 
     One core does not show contention: it is left at 0. ``byte_on_cpu`` is fitted unless it is given.
     """
@@ -54,7 +54,7 @@ def fit(soc: str, byte_on_cpu: float | None = None) -> Constants:
 
 
 def several_cores(constants: Constants) -> Constants:
-    """With contention and then the time to join cores such that the ratios to be fitted come out as published."""
+    """Solve for contention and then for the time to join cores, so that the fitted ratios are as published."""
     for name, most in (("contention", 10.0), ("join", 1e6)):
         constants = replace(constants, **{name: _solved(constants, name, most)})
     return constants
@@ -73,7 +73,7 @@ def main() -> None:
     """Print the rows."""
     fitted = {CPU_SOC: fit(CPU_SOC)}
     fitted |= {soc: fit(soc, fitted[CPU_SOC].byte_on_cpu) for soc in SOCS if soc != CPU_SOC}
-    # Attention is not fused there: nothing in the data says what a score would take.
+    # Attention is not fused there: the data does not determine the time of a score.
     fitted[CPU_SOC] = replace(fitted[CPU_SOC], score=fitted["rk3588"].score)
     several = several_cores(fitted["rk3588"])
     for soc, constants in fitted.items():

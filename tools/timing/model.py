@@ -1,6 +1,7 @@
-"""The timing model once more, in Python, so that its constants can be fitted.
+"""A Python copy of the timing model, for fitting its constants.
 
-What runs is ``native/devices/simulated/timing.cpp``; ``tests/simulator/test_timing.py`` compares the two, by layer.
+The simulator runs ``native/devices/simulated/timing.cpp``; ``tests/simulator/test_timing.py`` compares the two, layer
+by layer.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Constants:
-    """What is fitted for each SoC, in nanoseconds: the last columns of the table in ``timing.cpp``, in its order."""
+    """The fitted constants of one SoC, in nanoseconds: the last columns of ``timing.cpp``'s table, in its order."""
 
     cycle: float
     byte: float
@@ -48,7 +49,7 @@ class Network:
 
 
 def layer_durations(network: Network, constants: Constants, together: int = 1, busy: int = 1) -> Array:
-    """Nanoseconds for each layer, when ``together`` cores share it and ``busy`` cores compete for the memory."""
+    """Return nanoseconds for each layer, if ``together`` cores share it and ``busy`` cores compete for memory."""
     share = network.share[together - 1]
     # The others wait while one core computes a layer that is not divided.
     others = np.where(share < 1, busy, busy - together + 1) - 1
@@ -65,24 +66,24 @@ def layer_durations(network: Network, constants: Constants, together: int = 1, b
 
 
 def milliseconds(network: Network, constants: Constants, together: int = 1, busy: int = 1) -> float:
-    """For one inference."""
+    """Return the modelled time of one inference."""
     return float(layer_durations(network, constants, together, busy).sum()) / 1e6
 
 
 def networks(soc: str) -> dict[str, Network]:
-    """The networks that were compiled for ``soc``, by name."""
+    """Return the networks that were compiled for ``soc``, by name."""
     recorded = json.loads((DATA / f"{soc}.json").read_text())
     return {name: network_of(rows) for name, rows in recorded.items()}
 
 
 def network_of(rows: list[list[object]]) -> Network:
-    """The columns of rows as ``extract.py`` writes them."""
+    """Return the columns of rows as ``extract.py`` writes them."""
     operators, *columns = zip(*rows)
     on_npu, cycles, moved, table, scores, two, three = (np.array(column, np.float64) for column in columns)
     return Network(operators, on_npu, cycles, moved, table, scores, (np.ones_like(two), two, three))
 
 
 def constants_in_use() -> dict[str, Constants]:
-    """Those in ``timing.cpp``, by SoC."""
+    """Return the constants in ``timing.cpp``, by SoC."""
     rows = re.findall(r'^    \{"(\w+)", ([^}]+)\},$', SOURCE.read_text(), re.MULTILINE)
     return {soc: Constants(*(float(value) for value in values.split(",")[4:])) for soc, values in rows}

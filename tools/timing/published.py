@@ -1,7 +1,7 @@
-"""Frame rates that the vendor publishes for the networks of ``architectures.py``: int8, one core, highest frequency.
+"""The vendor's published frame rates of the networks of ``architectures.py``: int8, one core, highest frequency.
 
 From the table "Performance" in the README of its model collection (rknn_model_zoo), which counts the inference only. It
-tells neither the version of the compiler nor whether inputs and outputs were copied.
+says neither which version of the compiler was used nor whether inputs and outputs were copied.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ HELD_OUT = tuple(FRAMES_PER_SECOND)[1::2]
 
 @dataclass(frozen=True)
 class Ratio:
-    """How an inference's time on RK3588 changes with three cores: one published time over another.
+    """The effect of three cores on an inference's time on RK3588: one published time over another.
 
-    ``cores`` and ``busy`` are those of the two: how many share the inference, and how many compete for the memory.
+    ``cores`` and ``busy`` are, for each of the two, the cores that share the inference and that compete for memory.
     """
 
     what: str
@@ -46,7 +46,7 @@ class Ratio:
     busy: tuple[int, int]
 
 
-# All that is published of RK3588's three cores without the program around them: half is fitted, half is held out.
+# All published figures of RK3588's three cores without the surrounding program: half is fitted, half is held out.
 FITTED_RATIOS = {
     "contention": Ratio(
         "data parallel: one core alone over each of three loaded cores",
@@ -67,7 +67,7 @@ FITTED_RATIOS = {
         busy=(3, 3),
     ),
 }
-# The author says YOLO, 640 x 640; of those that the project is about (YOLOv8), it is m that takes 60 ms.
+# The author says YOLO, 640 x 640; of the project's models (YOLOv8), m is the one that takes 60 ms.
 HELD_OUT_RATIOS = (
     Ratio(
         "data parallel: one core alone over each of three loaded cores",
@@ -89,5 +89,5 @@ HELD_OUT_RATIOS = (
 
 
 def published_milliseconds(network: str, soc: str) -> float:
-    """For one inference."""
+    """Return the published time of one inference."""
     return 1000 / FRAMES_PER_SECOND[network][soc]

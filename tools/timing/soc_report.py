@@ -1,5 +1,6 @@
-"""How far the timing model is off the published frame rates, with the constants that are in use; the tables of
-``docs/explanation/timing.md``. Needs numpy::
+"""A report of the timing model's errors against published frame rates, with the constants in use.
+
+It prints the tables of ``docs/explanation/timing.md``. Needs numpy::
 
     python tools/timing/soc_report.py
 """
@@ -23,30 +24,30 @@ SOCS = ("rk3588", "rk3576", "rk3566")
 
 
 def error(network: Network, name: str, soc: str, constants: Constants) -> float:
-    """Relative to what is published; positive where the model is too slow."""
+    """Return the error relative to the published time; positive if the model is too slow."""
     return milliseconds(network, constants) / published_milliseconds(name, soc) - 1
 
 
 def mean_error(soc: str, names: tuple[str, ...], constants: Constants) -> float:
-    """Mean of the absolute relative errors."""
+    """Return the mean of the absolute relative errors."""
     compiled = networks(soc)
     return float(np.mean([abs(error(compiled[name], name, soc, constants)) for name in names]))
 
 
 def modelled(ratio: Ratio, constants: Constants) -> float:
-    """A ratio as the model has it."""
+    """Return the model's value of a ratio."""
     network = networks("rk3588")[ratio.network]
-    one, other = (milliseconds(network, constants, *way) for way in zip(ratio.cores, ratio.busy))
+    one, other = (milliseconds(network, constants, *cores) for cores in zip(ratio.cores, ratio.busy))
     return one / other
 
 
 def report() -> str:
-    """Both tables, as Markdown."""
+    """Return both tables, as Markdown."""
     return f"{single_core_table()}\n\n{several_cores_table()}"
 
 
 def single_core_table() -> str:
-    """Every network on every SoC, in milliseconds for one inference."""
+    """Format every network on every SoC, in milliseconds for one inference."""
     found = constants_in_use()
     compiled = {soc: networks(soc) for soc in SOCS}
     lines = [
@@ -67,7 +68,7 @@ def single_core_table() -> str:
 
 
 def several_cores_table() -> str:
-    """Ratios of times with three cores."""
+    """Format the ratios of times with three cores."""
     constants = constants_in_use()["rk3588"]
     lines = ["| three cores of RK3588 | | network | published | modelled | error |", "|---|---|---|---|---|---|"]
     for kind, group in (("fitted", FITTED_RATIOS.values()), ("held out", HELD_OUT_RATIOS)):

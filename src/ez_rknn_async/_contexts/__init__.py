@@ -1,1 +1,1 @@
-"""The contexts of a session: the model they are made of, their pool, lanes and custom operators."""
+"""The contexts of a session: the model that they load, their pool, lanes and custom operators."""

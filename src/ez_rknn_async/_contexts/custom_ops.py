@@ -1,7 +1,7 @@
-"""The custom operators of a session: which plug-ins it loads, and that each of its contexts has them.
+"""The custom operators of a session: the plug-ins that it loads, registered with each of its contexts.
 
-Those that the user names must be right. Those of the system's directory are whatever somebody installed there: one
-that is not right is a warning, and the others are loaded.
+A plug-in that the user names must be valid. The system's directory holds whatever was installed there: an invalid
+plug-in is a warning, and the others are loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .._runtime.library import Library
     from ..model import Model
 
-# Where the vendor's own tools look, and the names that they look for.
+# The directory and the names that the vendor's own tools search.
 DEFAULT_DIRECTORY = Path("/usr/lib/rknpu/op_plugins")
 DEFAULT_NAMES = "librkcst_*.so"
 
@@ -51,7 +51,7 @@ class CustomOps:
 
 
 def load_custom_ops(library: Library, options: ProviderOptions) -> CustomOps | None:
-    """The plug-ins that the options ask for; None when there are none.
+    """Load the plug-ins that the options ask for; None if there are none.
 
     Raises:
         RknnValueError: one that the user names is not a plug-in, or two are for the same operator.
@@ -76,7 +76,7 @@ def load_custom_ops(library: Library, options: ProviderOptions) -> CustomOps | N
 
 
 def check_custom_operators(model: Model, library: Library, custom_ops: CustomOps | None) -> None:
-    """Say which custom operators of a model nobody computes.
+    """Warn of a model's custom operators that no plug-in brings.
 
     Raises:
         RknnModelError: the runtime is too old for custom operators: it would end the process.
@@ -97,7 +97,7 @@ def check_custom_operators(model: Model, library: Library, custom_ops: CustomOps
 
 
 def missing_operators(model: Model, custom_ops: CustomOps | None) -> tuple[str, ...]:
-    """The custom operators of a model that no plug-in brings."""
+    """Return the custom operators of a model that no plug-in brings."""
     needed = {node.op for graph in model.graphs for node in graph.nodes if node.is_custom}
     return tuple(sorted(needed - {plugin.operator for plugin in (custom_ops.plugins if custom_ops else ())}))
 

@@ -1,10 +1,9 @@
-"""The contexts of a session for each way of giving a context its tensors.
+"""Lanes: separate contexts for each way of giving a context its tensors.
 
-A context does not survive a change of that way: librknnrt 1.5.2, once it was given uint8 pixels, normalises whatever
-else it is given, by ``rknn_inputs_set`` or by binding, and it goes on converting what was bound before
-``rknn_inputs_set``; all its calls succeed. So each way has contexts of its own, a *lane*: one more for every worker,
-which still runs one task at a time. Most programs use one way for ever, and that one has the contexts that the session
-was made with.
+A context does not survive a change of way. Once given uint8 pixels, librknnrt 1.5.2 normalises all later inputs, by
+``rknn_inputs_set`` or by binding, and after ``rknn_inputs_set`` it goes on converting what was bound before; all its
+calls succeed. So each way has contexts of its own, a *lane*: one more for every worker, which still runs one task at a
+time. Most programs only ever use one way, whose lane has the contexts that the session was opened with.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Lanes:
-    """Opens a lane for each way when it is first used, and ends them all."""
+    """The lanes of a session, one for each way, opened when it is first used."""
 
     def __init__(
         self, first: Contexts, open_contexts: Callable[[Contexts], Contexts], load_timeout_ms: int = 0
@@ -34,12 +33,12 @@ class Lanes:
 
         Args:
             first: the contexts of lane 0.
-            open_contexts: opens those of another, from the first.
-            load_timeout_ms: how long that may take; 0: for ever.
+            open_contexts: opens those of another lane, from the first.
+            load_timeout_ms: the time limit for that; 0: none.
         """
         self._open = open_contexts
         self._load_timeout_ms = load_timeout_ms
-        self._opening = threading.Lock()  # one lane at a time; opening one may take for ever
+        self._opening = threading.Lock()  # one lane at a time; opening one may hang
         self._lock = greenlets.lock()  # guards what follows
         self._contexts = [first]
         self._numbers: dict[Hashable, int] = {}
@@ -50,7 +49,7 @@ class Lanes:
         return self._contexts[lane]
 
     def attach(self, engine: Engine, check: Callable[[], None]) -> None:
-        """Before the first call of :meth:`number`: who runs tasks on the lanes, and what refuses them in a fork."""
+        """Set the engine that runs tasks on the lanes, and the check that refuses them in a fork; call it first."""
         self._engine, self._check = engine, check
 
     def detach(self) -> None:
@@ -59,16 +58,15 @@ class Lanes:
             self._engine = None
 
     def number(self, way: Hashable) -> int:
-        """The lane for tasks whose tensors go this way, opened if there is none yet.
+        """Return the lane for tasks whose tensors go this way, opened if there is none yet.
 
         Args:
-            way: for each input and for each output whether it is bound as ``"pixels"`` (which the NPU converts), as
-                ``"native"`` (as it is), or to be ``"converted"`` (by the runtime, in every run); or, of inputs that are
-                copied, which of them are pixels.
+            way: how each input and output is bound: as ``"pixels"`` (converted by the NPU), ``"native"`` (as it is) or
+                ``"converted"`` (by the runtime, in every run); or, for copied inputs, which of them are pixels.
 
         Raises:
             RknnClosedError: the session is closed.
-            RknnTimeoutError: the runtime did not give them in time.
+            RknnTimeoutError: the runtime did not open its contexts in time.
             RknnError: the runtime has no more contexts.
         """
         lane = self._numbers.get(way)
@@ -89,7 +87,7 @@ class Lanes:
 
     def close(self, lost: Collection[int] = ()) -> None:
         """See :meth:`.Contexts.close`."""
-        # The later ones first: their weights, and those that other sessions borrow, are lane 0's.
+        # The later lanes first: their weights, and those that other sessions borrow, are lane 0's.
         with self._lock:
             lanes = self._contexts[::-1]
         for contexts in lanes:
@@ -113,7 +111,7 @@ class Lanes:
         return lane
 
     def _open_from_first(self) -> tuple[Contexts, Loan]:
-        """The contexts of one more lane; as long as they have no place here, the loan keeps those of the first."""
+        """Open the contexts of one more lane; until they are added, the loan keeps those of the first."""
         first = self._contexts[0]
         loan = first.lend()
         try:

@@ -62,31 +62,32 @@ class _Version(NamedTuple):
 
 
 class ModelSource:
-    """An open model file, shared by all who may need it again.
+    """An open model file, shared by everything that may need it again.
 
-    Made once and held by :meth:`hold`; each of these is let go once, and the last one closes the file. Thread-safe.
+    Counts its holders: the first is the caller that made it, :meth:`hold` adds one, and the last one to let go closes
+    the file. Thread-safe.
 
     Attributes:
         name: the path as it was given, for messages; None for a model that was given as bytes.
     """
 
     def __init__(self, descriptor: int, name: str | None = None, *, is_copy: bool) -> None:
-        """Use :meth:`of`. The descriptor is this object's from now on; ``is_copy``: nothing can change its content."""
+        """Use :meth:`of`. Takes over the descriptor; ``is_copy``: nothing can change its content."""
         self.name = name
         self._descriptor = descriptor
         self._is_copy = is_copy
         self._version = _version(descriptor)
-        # Also where it is never let go, as in a forked child. Not at exit: threads that are left behind may need it.
+        # Even if it is never let go, as in a forked child. Not at exit: threads that are left behind may need it.
         self._close = weakref.finalize(self, _close, descriptor, self._version)
         self._close.atexit = False
         self._holders = Holders()
 
     @classmethod
     def of(cls, path_or_bytes: Any) -> ModelSource:
-        """Open a file, or take its content. A source is held once more, and is its own.
+        """Open a file, or take its content; a source is held once more and returned.
 
         Raises:
-            RknnModelError: the file cannot be opened, or is none, or it was changed meanwhile.
+            RknnModelError: the file cannot be opened, is not a file, or was changed meanwhile.
             RknnTypeError, RknnValueError: it is neither a path nor a file's bytes.
         """
         if isinstance(path_or_bytes, cls):
@@ -113,7 +114,7 @@ class ModelSource:
             raise RknnClosedError("the session is closed")
 
     def let_go(self) -> None:
-        """Call once for each :meth:`hold`, and once more for having made it."""
+        """Let go of it: once for each :meth:`hold`, and once for having made it."""
         if self._holders.remove():
             self._close()
 
@@ -127,7 +128,7 @@ class ModelSource:
 
     @contextlib.contextmanager
     def content(self) -> Iterator[Content]:
-        """What ``rknn_init`` is to be given inside the ``with`` block: a path, or the content where no path leads here.
+        """Yield what to give ``rknn_init`` inside the ``with`` block: a path, or the content if no path leads here.
 
         Raises:
             RknnModelError: the file was changed, before or inside.
@@ -135,11 +136,11 @@ class ModelSource:
         """
         with self._held(), self._unchanged(), naming(self.name):
             path = f"{OPEN_FILES}/{self._descriptor}"
-            # No path without /proc, nor to a file that this process may not open any more.
+            # There is no path without /proc, nor to a file that this process may no longer open.
             yield path if _leads_to(path, self._version) else memoryview(self._map())
 
     def open_context(self, library: Library, flags: int = 0, *, weights_of: Context | None = None) -> Context:
-        """See :meth:`.Context.open`; raises what :meth:`content` does, too."""
+        """Open a context; see :meth:`.Context.open` and :meth:`content`."""
         with contextlib.ExitStack() as undo:
             with self.content() as model:
                 context = Context.open(library, model, flags, weights_of=weights_of)
@@ -149,7 +150,7 @@ class ModelSource:
 
     @contextlib.contextmanager
     def parsed(self) -> Iterator[Model]:
-        """What the file says; its data can be read inside the ``with`` block.
+        """Parse the file; its data can be read inside the ``with`` block.
 
         Raises:
             RknnModelError: it is damaged, or was changed.
@@ -176,7 +177,7 @@ class ModelSource:
         try:
             yield
         except RknnError:
-            self._check()  # then that is the reason
+            self._check()  # a change would be the reason
             raise
         self._check()
 
@@ -188,7 +189,7 @@ class ModelSource:
                 "or replaced since",
                 hint="close only descriptors that the program itself has opened",
             )
-        # The time of a copy may change: an attempt to write to it counts.
+        # A copy's time may change: even a refused attempt to write sets it.
         if present != self._version and not self._is_copy:
             raise RknnModelError(
                 f"{_called(self.name)} was overwritten in place since the session has opened it",
@@ -207,7 +208,7 @@ def _called(name: str | None) -> str:
 def _version(descriptor: int) -> _Version:
     try:
         status = os.fstat(descriptor)
-    except OSError:  # the program has closed what is not its own
+    except OSError:  # the program has closed a descriptor that is not its own
         return _Version(-1, -1, -1, -1)
     return _Version(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
@@ -217,7 +218,7 @@ def _is_same_file(one: _Version, other: _Version) -> bool:
 
 
 def _close(descriptor: int, version: _Version) -> None:
-    if _is_same_file(_version(descriptor), version):  # or it would be another's
+    if _is_same_file(_version(descriptor), version):  # otherwise the number is another file's by now
         os.close(descriptor)
 
 
@@ -238,14 +239,14 @@ def _leads_to(path: str, version: _Version) -> bool:
 
 
 def _opened(path: str) -> tuple[int, bool]:
-    """A descriptor of the file, or of a copy of it that nothing can change; and whether it is a copy."""
+    """Open the file, or a copy of it that nothing can change; the flag is True for a copy."""
     descriptor = above_standard_streams(open_file(path))
     version = _version(descriptor)
     if version.size > LARGEST_COPY:
         return descriptor, False
     try:
         copy = sealed(functools.partial(fill_from_file, descriptor, version.size))
-    except OSError:  # no memory, or a file system that cannot: then the file itself is watched
+    except OSError:  # no memory, or a file system without sendfile(): the file itself is watched
         return descriptor, False
     is_whole = _version(descriptor) == version
     os.close(descriptor)
@@ -256,7 +257,7 @@ def _opened(path: str) -> tuple[int, bool]:
 
 
 def _kept(content: memoryview) -> int:
-    """A descriptor of memory with these bytes."""
+    """Return a descriptor of memory with these bytes."""
     if not content:
         raise RknnModelError("the model is empty: path_or_bytes has 0 bytes", offset=0, hint=COPY_AGAIN)
     _refuse_path(content)
@@ -272,7 +273,7 @@ def _view(content: Any) -> memoryview:
 
 
 def _refuse_path(content: memoryview) -> None:
-    """Recognise a path that was given as bytes, which are a model's content."""
+    """Refuse a path that was given as bytes, which are taken as a model's content."""
     if content.nbytes > _LONGEST_PATH:
         return
     given = bytes(content)

@@ -1,15 +1,15 @@
 """The contexts of a session: one for each worker of its plan.
 
-Weights are in memory once. Contexts beyond the first are its duplicates, made before any of them runs. Those of another
-:mod:`lane <.lanes>` cannot be: what they would duplicate has run, and with it they would inherit how it was given its
-inputs. So the first of them is loaded separately, with the weights of the contexts that are there.
+Weights are in memory once. Contexts after the first are its duplicates, made before any of them runs. The contexts of
+another :mod:`lane <.lanes>` cannot be duplicates: the first context has run by then, and they would inherit how it was
+given its inputs. So the first of them is loaded separately, with the weights of the existing contexts.
 
-A session may use the weights of another one. Then each of its contexts is made from the first context of that *lender*,
-which is kept for that by a :class:`Loan`, and by each context that was made from it.
+A session may use the weights of another one. Each of its contexts is then made from the first context of that *lender*,
+which is kept for that by a :class:`Loan`, and by each context made from it.
 
-A garbage collection may end a session at any moment, on any thread, also inside of these methods. So nothing here takes
-a lock: every step is an atomic operation on a list or a dictionary, and what two may want to end belongs to the one who
-takes it out.
+A garbage collection may end a session at any moment, on any thread, even inside these methods. So nothing here takes a
+lock: every step is an atomic operation on a list or a dictionary, and a context is destroyed by the call that takes it
+out.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ logger = logging.getLogger("ez_rknn_async")
 
 
 class Watcher(Protocol):
-    """Owns something in each of the contexts; notified when one is replaced."""
+    """Owns resources in each of the contexts; notified when one is replaced."""
 
     def replaced(self, worker: int, context: Context) -> None:
-        """Move to the fresh context of a worker; the former one will be destroyed, with all that it has."""
+        """Move to the fresh context of a worker; the former one will be destroyed, with everything in it."""
 
 
 _numbers = itertools.count()
-# RKNN_ERR_FAIL, _PARAM_INVALID, _MODEL_INVALID: with which a runtime may say that it does not do what it is asked for.
+# RKNN_ERR_FAIL, _PARAM_INVALID, _MODEL_INVALID: with these a runtime may refuse what it does not support.
 _REFUSALS = (-1, -5, -6)
 
 
@@ -53,7 +53,7 @@ class Loan:
     """The use of a lender's first context, until :meth:`end`, or in a ``with`` block."""
 
     def __init__(self, context: Context) -> None:
-        """The context is held already."""
+        """Take over a context that is held already."""
         self.context = context
 
     def __enter__(self) -> Context:
@@ -63,12 +63,12 @@ class Loan:
         self.end()
 
     def end(self) -> None:
-        """Call exactly once, when nothing will be made of the context any more."""
+        """Let go of the context: exactly once, when nothing more will be made from it."""
         self.context.let_go()
 
 
 def counted_apart(options: ProviderOptions) -> ProviderOptions:
-    """Options by which the simulated NPU's faults count the calls of one session, unless they say otherwise."""
+    """Return options that make the simulated NPU's faults count one session's calls, unless they say otherwise."""
     settings = options.simulator
     if settings is None or "fault" not in settings or "counter" in settings:
         return options
@@ -76,7 +76,7 @@ def counted_apart(options: ProviderOptions) -> ProviderOptions:
 
 
 class Contexts:
-    """Opens them all or none, replaces one that hangs, and gives them back."""
+    """The contexts of one lane: opened all or none, replaced where one hangs, and given back."""
 
     def __init__(
         self,
@@ -93,27 +93,27 @@ class Contexts:
 
         Args:
             library: the runtime.
-            source: the model; what keeps these contexts holds it: one of them may have to be replaced.
-            plan: which workers there are.
+            source: the model; the owner of these contexts holds it, as one of them may have to be replaced.
+            plan: the workers.
             options: the session's.
             lender: has the weights that the model leaves out.
             custom_ops: for every context.
-            first: of the session's first lane, if this is to be another one.
+            first: the contexts of the session's first lane, if this is to be another one.
 
         Raises:
-            RknnClosedError: the lender is closed, or the first lane.
-            RknnError: the runtime refuses the model, a core mask or a custom operator; those that were open already
+            RknnClosedError: the lender or the first lane is closed.
+            RknnError: the runtime refuses the model, a core mask or a custom operator; contexts that were open already
                 are given back.
         """
         self._custom_ops = custom_ops
         self._library, self._source, self._plan, self._options = library, source, plan, options
-        # What stands against sharing weights: the user; operators that a duplicate would lack, and that a runtime does
-        # not combine with the weights of another context.
+        # Not if the user says so, nor with custom operators: a duplicate would lack them, and the runtime does not
+        # combine them with the weights of another context.
         self._may_share = not options.disable_dup_context and custom_ops is None
-        self._all: dict[Context, None] = {}  # still to be destroyed, by the one who takes it out
+        self._all: dict[Context, None] = {}  # still to be destroyed, by the call that takes them out
         self._current: list[Context] = []
         self._set_aside: dict[int, Context] = {}  # by the tag of the task that hangs in it
-        self._came_back: set[int] = set()  # tags whose contexts were not set aside by then
+        self._came_back: set[int] = set()  # tags of calls that returned before their context was set aside
         self._replacing: list[int] = []  # the workers that are being replaced
         self._is_closed = False
         self._watchers: set[weakref.ref[Watcher]] = set()
@@ -138,46 +138,46 @@ class Contexts:
 
     @property
     def is_closed(self) -> bool:
-        """Whether they were given back, or will be as soon as nothing needs them."""
+        """True if they were given back, or will be as soon as nothing needs them."""
         return self._is_closed
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell ``watcher``, for as long as it lives, of each context that is replaced from now on."""
+        """Notify ``watcher``, for as long as it lives, of each context that is replaced from now on."""
         self._watchers.add(weakref.ref(watcher, self._watchers.discard))
 
     def spare(self) -> Context:
-        """One more context, to ask and to try things with, but not to run; the caller destroys it before these.
+        """Open one more context for queries and trials, not for runs; the caller destroys it before these.
 
         It has no core mask and no custom operators. Only to be called before any of these contexts has run.
 
         Raises:
-            RknnError: the runtime gives no other.
+            RknnError: the runtime opens no other.
         """
         return self._another()
 
     def replace(self, worker: int, tag: int, prepare: Callable[[Context], None] = lambda _: None) -> Context:
-        """A fresh context for a worker whose present one hangs with the task of that tag; that one is set aside.
+        """Open a fresh context for a worker, and set its present one aside, which hangs with the task of that tag.
 
-        ``prepare`` and the watchers are called with it before the engine knows it; what ``prepare`` raises ends the
+        ``prepare`` and the watchers get the fresh context before the engine does; what ``prepare`` raises ends the
         attempt.
 
-        It takes as long as loading the model does, and may hang in a runtime that is not well; :meth:`close` does not
-        wait for it.
+        This takes as long as loading the model does, and may hang in a faulty runtime; :meth:`close` does not wait for
+        it.
 
         Raises:
-            RknnClosedError: these contexts were closed before the fresh one was there.
-            RknnError: the runtime gives no other.
+            RknnClosedError: these contexts were closed before the fresh one was ready.
+            RknnError: the runtime opens no other.
         """
         if self._is_closed:
             raise RknnClosedError("the session is closed")
         self._replacing.append(worker)
         try:
-            # With weights of its own: those of a context that is not well are not to be relied upon.
+            # With weights of its own: those of a context that hangs cannot be relied on.
             fresh = self._open(worker, self._load)
         finally:
             self._replacing.remove(worker)
-        # First of all: whatever is made in the contexts from now on is made in this one, and whatever was made before
-        # is told of it.
+        # Before the notifications: resources made from now on are made in this context, and the owners of those made
+        # before are notified.
         old, self._current[worker] = self._current[worker], fresh
         try:
             prepare(fresh)
@@ -185,7 +185,7 @@ class Contexts:
             self._current[worker] = old
             self._destroy(fresh)
             raise
-        self._tell(worker, fresh)
+        self._notify(worker, fresh)
         self._put_aside(tag, old)
         if self._is_closed:
             self._destroy(fresh)
@@ -193,14 +193,14 @@ class Contexts:
         return fresh
 
     def release(self, tag: int) -> None:
-        """The call that hung with that task has come back: its context can be given back, once it is replaced."""
+        """Give back, once it is replaced, the context in which that task hung: its call has returned."""
         self._came_back.add(tag)
         self._destroy_released(tag)
 
     def close(self, lost: Collection[int] = ()) -> None:
-        """Give all contexts back, but for those with the handles ``lost``: they are still inside the runtime.
+        """Give all contexts back, except those with the handles ``lost``, which are still inside the runtime.
 
-        Each goes when nothing uses its weights or its memory any more.
+        Each is destroyed when nothing uses its weights or its memory any more.
         """
         self._is_closed = True
         for context in tuple(self._all):
@@ -210,7 +210,7 @@ class Contexts:
             self._loans.pop().end()
 
     def lend(self, session: str = "the session") -> Loan:
-        """Let another session or lane use these weights, or a value the memory of the first context.
+        """Lend the first context: to another session or lane for its weights, or to a value for its memory.
 
         Raises:
             RknnClosedError: these contexts are closed; the message calls them ``session``.
@@ -231,7 +231,7 @@ class Contexts:
             raise RknnClosedError(f"{session} is closed")
         return self._current[0]
 
-    def _tell(self, worker: int, fresh: Context) -> None:
+    def _notify(self, worker: int, fresh: Context) -> None:
         for reference in self._watchers.copy():
             watcher = reference()
             try:
@@ -267,7 +267,7 @@ class Contexts:
                 context.set_batch_core_num(self._options.batch_core_num)
             if self._custom_ops is not None:
                 self._custom_ops.register(context)
-            if self._is_closed:  # and has perhaps not met this one
+            if self._is_closed:  # and close() may have missed this one
                 raise RknnClosedError("the session is closed")
         except BaseException:
             self._destroy(context)
@@ -275,28 +275,28 @@ class Contexts:
         return context
 
     def _another(self) -> Context:
-        """One more, of contexts none of which has run."""
+        """Open one more context; none of these has run yet."""
         if not self._may_share or self._loans:
             return self._load()
         with self._library.simulator_settings(self._options.simulator):
             return self._current[0].duplicate()
 
     def _load(self, first: Contexts | None = None) -> Context:
-        """Load the model, with the lender's weights or, if there may be two of the kind, with those of ``first``."""
+        """Load the model, with the lender's weights or, if weights may be shared, with those of ``first``."""
         for loan in self._loans:
             return self._init(loan.context)
         if first is None or not self._may_share:
             return self._init(None)
         try:
-            return self._init(first._well())
+            return self._init(first._healthy())
         except RknnError as error:
             if error.code not in _REFUSALS:
                 raise
             logger.info("the contexts of another lane have weights of their own: %s", error)
             return self._init(None)
 
-    def _well(self) -> Context | None:
-        """A context that does not hang; None while that is not known of any."""
+    def _healthy(self) -> Context | None:
+        """Return a context that does not hang; None while one is being replaced."""
         first = self._first()
         return None if self._replacing else first
 

@@ -1,4 +1,4 @@
-"""NPU memory that every worker of a session reaches, and what it is bound as.
+"""NPU memory that every worker of a session reaches, and its bindings.
 
 A worker runs inferences on a context of its own, and a runtime knows memory by context: one piece of memory is a
 ``rknn_tensor_mem`` for each worker. It is bound as an input or output of the model with an ``rknn_tensor_attr``, and
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from .._runtime.memory import Memory
     from .._runtime.tensor_attribute import TensorAttribute
 
-# One for the whole process: a worker binds only what is not the last that it bound.
+# Unique in the process: a worker binds again only if the number is not that of its last binding.
 _numbers = itertools.count(1)
 
 
 class BoundMemory:
-    """Memory as one input or output of the model: all that a task needs to know of it but the array."""
+    """Memory bound as one input or output of the model: all that a task needs but the array."""
 
     def __init__(self, attribute: TensorAttribute, memories: Any, *, needs_sync: bool) -> None:
         """Describe a binding.
 
         Args:
-            attribute: what the runtime is told.
+            attribute: the binding, as the runtime gets it.
             memories: ``rknn_tensor_mem *[]``, by worker.
-            needs_sync: whether CPU caches stand between the program and the NPU.
+            needs_sync: True if CPU caches stand between the program and the NPU.
         """
         self._attribute = describe([attribute])
         self._memories = memories
@@ -43,20 +43,20 @@ class BoundMemory:
         self._needs_sync = needs_sync
 
     def transfer(self, conversion: Conversion | None) -> Transfer:
-        """How an array gets in or out; without a conversion the NPU uses the memory as it is."""
+        """Return the transfer of an array; without a conversion the NPU uses the memory as it is."""
         return Transfer(self._attribute, self._memories, self._number, conversion, sync=self._needs_sync)
 
 
 class WorkerMemory:
-    """One piece of memory as the contexts of all workers know it; no context does before :meth:`reach`."""
+    """One piece of memory in the contexts of all workers; in none of them before :meth:`reach`."""
 
     def __init__(self, workers: int, obtain: Callable[[Context], Memory], *, needs_sync: bool = True) -> None:
-        """Know how to get at the memory.
+        """Prepare for this number of workers.
 
         Args:
-            workers: how many there are.
+            workers: the number of workers.
             obtain: allocates the memory in a context, or imports it there.
-            needs_sync: whether CPU caches stand between the program and the NPU.
+            needs_sync: True if CPU caches stand between the program and the NPU.
         """
         self._obtain = obtain
         self._needs_sync = needs_sync
@@ -65,14 +65,14 @@ class WorkerMemory:
         self._bound: dict[TensorAttribute, BoundMemory] = {}
 
     def __iter__(self) -> Iterator[Memory]:
-        """What there is, by worker."""
+        """Iterate over the memory in each context that has it, by worker."""
         return (memory for memory in tuple(self._memories) if memory is not None)
 
     def reach(self, worker: int, context: Context) -> None:
-        """Have the memory in what is now the context of a worker; what was in the former one goes with that.
+        """Obtain the memory in a worker's present context; a former context takes its own with it.
 
         Raises:
-            RknnDeviceError: it cannot be had there; binding it then fails with a message.
+            RknnDeviceError: the context cannot have it; binding it then fails with a message.
         """
         former = self._memories[worker]
         if former is not None and former.context is context:
@@ -82,7 +82,7 @@ class WorkerMemory:
         self._memories[worker], self._structures[worker] = memory, memory.structure
 
     def bound(self, attribute: TensorAttribute) -> BoundMemory:
-        """The memory bound with this attribute; always the same object for the same one."""
+        """Return the memory bound with this attribute; always the same object for the same attribute."""
         bound = self._bound.get(attribute)
         return bound or self._bound.setdefault(
             attribute, BoundMemory(attribute, self._structures, needs_sync=self._needs_sync)

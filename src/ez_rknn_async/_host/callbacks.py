@@ -1,9 +1,9 @@
 """The user's callbacks: checked when they are given, reported when they raise.
 
-A callback that cannot be called would fail after its inference, on a thread where no one looks. So what can be known of
-it is checked before anything is accepted. What it raises all the same is reported as that of a thread of the program's
-own: by ``threading.excepthook``, to stderr unless the program has set another hook. Where the program has given this
-package's logger, or one above it, a handler, it goes there instead.
+A callback that cannot be called would fail after its inference, on a thread where no one looks. So it is checked, as
+far as it can be, before anything is accepted. An exception that it raises all the same is reported like one in a thread
+of the program's own: by ``threading.excepthook``, to stderr unless the program has set another hook. If the program has
+given this package's logger, or one above it, a handler, it goes there instead.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ VALUES = ("values", "user_data", "error")
 
 
 def check_callback(callback: Any, arguments: Sequence[str], call: str, instead: str) -> None:
-    """Refuse what cannot be called with these positional arguments, or would not run when called.
+    """Refuse a callback that cannot be called with these positional arguments, or would not run when called.
 
-    Callables that do not say what they take, as many built-in ones, are let through.
+    Callables without a signature, as many built-in ones are, are let through.
 
     Args:
         callback: what the user passed.
-        arguments: their names, for the message.
-        call: how the method is called that takes it, for the message.
+        arguments: the arguments' names, for the message.
+        call: the usage of the method that takes it, for the message.
         instead: what a coroutine should do, for the message.
 
     Raises:
-        RknnTypeError: it is no such callback.
+        RknnTypeError: it is refused.
     """
     if not callable(callback):
         raise RknnTypeError(f"callback must be callable, not {shown(callback)}; it is called as {call}")
@@ -57,7 +57,7 @@ def check_callback(callback: Any, arguments: Sequence[str], call: str, instead: 
 
 
 def report_exception(what: str = "a callback raised") -> None:
-    """Report the exception that is being handled; none comes out of this.
+    """Report the exception that is being handled; raise none.
 
     ``SystemExit`` is passed on like any other: ``threading.excepthook`` ignores it, as it does in a thread.
     """
@@ -69,13 +69,13 @@ def report_exception(what: str = "a callback raised") -> None:
     try:
         threading.excepthook(threading.ExceptHookArgs((kind, error, traceback, threading.current_thread())))
     except BaseException:
-        sys.__excepthook__(*sys.exc_info())  # of the hook, and by its context the callback's
+        sys.__excepthook__(*sys.exc_info())  # the hook's exception and, as its context, the callback's
     finally:
-        del error, traceback  # or they would keep this frame, and this frame them
+        del error, traceback  # or they and this frame would keep each other
 
 
 def reporting(callback: Callable[[Any], object]) -> Callable[[Any], None]:
-    """The same callback of one argument; what it raises is reported."""
+    """Return the same callback of one argument, whose exceptions are reported."""
 
     @functools.wraps(callback)
     def call(argument: Any) -> None:
@@ -88,7 +88,7 @@ def reporting(callback: Callable[[Any], object]) -> Callable[[Any], None]:
 
 
 def _is_logged() -> bool:
-    """Whether the program has given the logger, or one that it propagates to, a handler."""
+    """Check if the program has given the logger, or one that it propagates to, a handler."""
     current: logging.Logger | None = logger
     while current is not None:
         if not all(isinstance(handler, logging.NullHandler) for handler in current.handlers):
@@ -109,13 +109,13 @@ def _kind_that_does_not_run(callback: Any) -> str | None:
 
 
 def _objection(callback: Any, count: int) -> str | None:
-    """Why it cannot be called with so many positional arguments."""
-    # inspect.signature() takes longer than all else that submitting does.
+    """Return why it cannot be called with ``count`` positional arguments; None if it can."""
+    # inspect.signature() takes longer than the rest of a submission.
     function, given = (callback.__func__, count + 1) if isinstance(callback, MethodType) else (callback, count)
     if isinstance(function, FunctionType) and _takes(function, given):
         return None
     try:
-        # What a decorator has wrapped is not what is called.
+        # The function that a decorator has wrapped is not the one that is called.
         signature = inspect.signature(callback, follow_wrapped=False)
     except (TypeError, ValueError):
         return None

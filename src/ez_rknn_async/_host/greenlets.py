@@ -1,8 +1,8 @@
 """Programs whose threads are greenlets: gevent and eventlet after ``monkey.patch_all()``.
 
-All greenlets share one thread of the system, so a call that blocks in native code stops every one of them, for ever if
-it waits for another. Two things keep them going: what blocks is done on threads of the system, which are begun in spite
-of the patch; and greenlets wait for those threads at a descriptor, as they do for a socket.
+All greenlets share one system thread, so a call that blocks in native code stops every one of them, for ever if it
+waits for another. Two things keep them going: blocking calls are made on system threads, which are started in spite of
+the patch; and greenlets wait for those threads at a descriptor, as they do for a socket.
 
 Nothing of gevent's or eventlet's is used on those threads: its locks and events are for the greenlets of one thread.
 So the locks that both sides take are the system's (:func:`lock`); they are held for a few steps, in which no greenlet
@@ -22,19 +22,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# The modules of which one is loaded where :func:`framework` may find something.
+# One of these modules is loaded if :func:`framework` can find one.
 PATCHERS = ("gevent.monkey", "eventlet.patcher")
 
 Batch = TypeVar("Batch", bound="list[Any]")
 
 
 class Framework(NamedTuple):
-    """The one that has patched the program.
+    """The framework that has patched the program.
 
     Attributes:
-        name: its own.
-        thread: ``_thread`` as it was.
-        select: ``select.select`` for greenlets: the others go on meanwhile.
+        name: its name.
+        thread: the original ``_thread``.
+        select: ``select.select`` for greenlets: the others run meanwhile.
     """
 
     name: str
@@ -49,7 +49,7 @@ class _Originals(NamedTuple):
 
 
 def framework() -> Framework | None:
-    """What has made the program's threads greenlets; None where they are threads, by now."""
+    """Return the framework that has made the program's threads greenlets; None if, so far, they are threads."""
     gevent, eventlet = map(sys.modules.get, PATCHERS)
     if gevent is not None and gevent.is_object_patched("_thread", "start_new_thread"):
         return _gevent()
@@ -59,38 +59,38 @@ def framework() -> Framework | None:
 
 
 def in_main_thread() -> bool:
-    """Whether the caller is on the main thread of the system, or a greenlet of it. Not affected by the patch."""
+    """Check if the caller is on the main system thread, or a greenlet of it. Not affected by the patch."""
     return threading.get_native_id() == os.getpid()
 
 
 class Signal:
-    """Lets a thread of the system wake a greenlet."""
+    """Lets a system thread wake a greenlet."""
 
     def __init__(self, of: Framework) -> None:
         self._select = of.select
         self._reading, self._writing = os.pipe()
 
     def set(self) -> None:
-        """Wake the greenlet, now or when it waits; on any thread."""
+        """Wake the greenlet, now or when it waits; callable on any thread."""
         os.write(self._writing, b"!")
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Let the others go on until it is set; False if that takes longer than ``timeout`` seconds."""
+        """Let other greenlets run until it is set; return False if that takes longer than ``timeout`` seconds."""
         if not self._select([self._reading], [], [], timeout)[0]:
             return False
         os.read(self._reading, 1)
         return True
 
     def close(self) -> None:
-        """Give the descriptors back; neither side uses it any more."""
+        """Close the descriptors; neither side may use it any more."""
         os.close(self._reading)
         os.close(self._writing)
 
 
 def relayed(of: Framework, collect: Callable[[], Batch]) -> Iterator[Batch]:
-    """What ``collect`` returns, called again and again on a thread of its own, until it returns an empty list.
+    """Call ``collect`` on a thread of its own and yield what it returns, until it returns an empty list.
 
-    The greenlet that iterates lets the others go on while it waits. One batch is collected ahead.
+    The greenlet that iterates lets others run while it waits. One batch is collected ahead.
     """
     signal, taken, box = Signal(of), of.thread.allocate_lock(), []
     taken.acquire()
@@ -137,12 +137,12 @@ _allocate_lock, _allocate_rlock = _originals().allocate_lock, _originals().RLock
 
 
 def lock() -> threading.Lock:
-    """A lock of the system, for what greenlets and threads of the system use; no greenlet may wait while it has it."""
+    """Make a system lock, for what greenlets and system threads share; no greenlet may wait while it holds it."""
     made: threading.Lock = _allocate_lock()
     return made
 
 
 def rlock() -> threading.RLock:
-    """The same, reentrant: for threads of the system, not for greenlets, which it cannot tell apart."""
+    """Make a reentrant system lock: for system threads, not for greenlets, which it cannot tell apart."""
     made: threading.RLock = _allocate_rlock()
     return made

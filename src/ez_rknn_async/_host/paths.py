@@ -1,4 +1,4 @@
-"""Paths, as users give them: text that need not be UTF-8, since the names of Linux's files are bytes."""
+"""Paths as users give them: text that need not be UTF-8, since file names on Linux are bytes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..errors import RknnTypeError, RknnValueError
 
 
 def checked_path(argument: str, given: Any) -> str:
-    """The path given for an argument as text, bytes that are no characters in it as ``os.fsdecode()`` has them.
+    """Return the path given for an argument as text, with undecodable bytes as ``os.fsdecode()`` writes them.
 
     Args:
         argument: its name, for messages.
@@ -40,12 +40,12 @@ def checked_path(argument: str, given: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with what UTF-8 cannot hold, the undecodable bytes of a file's name, as ``\\udcxx``."""
+    """Return the text with what UTF-8 cannot hold, the undecodable bytes of a file's name, as ``\\udcxx``."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def file_name(name: str) -> str:
-    """The name, with what the file system's encoding does not have as ``\\uxxxx``."""
+    """Return the name, with what the file system's encoding does not have as ``\\uxxxx``."""
     try:
         os.fsencode(name)
     except UnicodeEncodeError:

@@ -1,7 +1,7 @@
-"""Objects that hold threads, contexts or NPU memory of this process: neither pickled nor copied, and always shown.
+"""Objects that hold threads, contexts or NPU memory of this process: never pickled or copied, and always printable.
 
-Without this, ``pickle`` and ``copy`` fail inside one of their parts, with a message about a lock; or they do not fail,
-and two objects own the same NPU memory.
+Without this, ``pickle`` and ``copy`` fail inside one of their parts, with a message about a lock; or they succeed, and
+two objects own the same NPU memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ProcessBound:
 
 
 def refuse_copy(of: object) -> NoReturn:
-    """Say that this object cannot be pickled or copied.
+    """Refuse to pickle or copy this object.
 
     Raises:
         RknnTypeError: always.
@@ -44,7 +44,7 @@ def refuse_copy(of: object) -> NoReturn:
 
 
 def never_raising(method: Method) -> Method:
-    """A ``__repr__`` that names the class alone where the object is half-made or its parts are gone."""
+    """Decorate a ``__repr__`` to name only the class if the object is half-made or its parts are gone."""
 
     @functools.wraps(method)
     def show(self: Any) -> str:

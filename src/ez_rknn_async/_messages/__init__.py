@@ -1,1 +1,1 @@
-"""How messages show values, options, names and shapes, and what they advise."""
+"""The wording of messages: values, options, names and shapes, and advice."""

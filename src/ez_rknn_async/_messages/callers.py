@@ -1,4 +1,4 @@
-"""Whose line a warning is about."""
+"""The user's line that a warning is about."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def user_stacklevel() -> int:
-    """The ``stacklevel`` with which the caller of this warns about the user's line.
+    """Return the ``stacklevel`` with which the caller of this warns about the user's line.
 
-    That is the first frame outside of the package, if there is one.
+    That is the first frame outside the package, if there is one.
     """
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:

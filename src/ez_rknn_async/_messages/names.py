@@ -1,4 +1,4 @@
-"""What to say about names that are not the model's: which were perhaps meant, and which there are."""
+"""The wording for names that the model does not have: the names perhaps meant, and those that there are."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 
 def meant(name: object, names: Iterable[str]) -> str:
-    """The name that was perhaps meant, as a question; "" where none is near."""
+    """Return the name that was perhaps meant, as a question; "" if none is near."""
     by_lower = {each.lower(): each for each in names}
     near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f"did you mean {by_lower[near[0]]!r}?" if near else ""
 
 
 def inputs_are(names: Sequence[str]) -> str:
-    """Lists the names of a model's inputs."""
+    """List the names of a model's inputs."""
     return f"the model's inputs are {', '.join(map(repr, names))}"
 
 
 def no_input(name: object, names: Sequence[str], missing: Sequence[str] = ()) -> str:
-    """For an input that the model does not have; ``missing`` are those that nothing was given for, if any."""
+    """Return the message for an unknown input; ``missing`` are the inputs that nothing was given for, if any."""
     said = [f"the model has no input {name!r}", meant(name, missing or names), inputs_are(names)]
     return "; ".join(filter(None, said))

@@ -1,4 +1,4 @@
-"""What to do with an array whose shape the model does not take.
+"""Advice for arrays whose shape the model does not take.
 
 Advice must never scramble an image: ``reshape`` keeps the order of the numbers, so it is right only where nothing but
 dimensions of 1 differ. Everything else is a transposition, or another layout.
@@ -30,7 +30,7 @@ class Expected(NamedTuple):
         shape: the dimensions.
         layout: of an image, ``"NCHW"`` or ``"NHWC"``; otherwise "".
         other_layout: of an image, the one that is not taken; "" where both are.
-        is_settled: whether the user cannot choose the layout.
+        is_settled: True if the user cannot choose the layout.
     """
 
     shape: Shape
@@ -40,7 +40,7 @@ class Expected(NamedTuple):
 
 
 def advice(shape: Shape, expected: Sequence[Expected]) -> str:
-    """What to do, as the end of a message; "" where there is nothing sensible to say."""
+    """Return what to do, as the end of a message; "" if there is no sensible advice."""
     for find in (_wrong_layout, _one_sample, _grey_image, _same_but_ones, _turned, _regrouped, _batch):
         for wanted in expected:
             found = find(shape, wanted)
@@ -50,7 +50,7 @@ def advice(shape: Shape, expected: Sequence[Expected]) -> str:
 
 
 def _wrong_layout(shape: Shape, wanted: Expected) -> str:
-    """A whole image in the layout that was not chosen."""
+    """Recognise a whole image in the layout that was not chosen."""
     other = wanted.other_layout
     if not other or shape != _in(other, wanted):
         return ""
@@ -59,7 +59,7 @@ def _wrong_layout(shape: Shape, wanted: Expected) -> str:
 
 
 def _one_sample(shape: Shape, wanted: Expected) -> str:
-    """One sample without the batch dimension, in either layout."""
+    """Recognise one sample without the batch dimension, in either layout."""
     if len(shape) + 1 != len(wanted.shape):
         return ""
     samples, other = wanted.shape[0], wanted.other_layout
@@ -81,7 +81,7 @@ def _batched(name: str, samples: int) -> str:
 
 
 def _grey_image(shape: Shape, wanted: Expected) -> str:
-    """A grey image as two dimensions."""
+    """Recognise a grey image of two dimensions."""
     if wanted.layout not in LAYOUTS or _extent("N", wanted) * _extent("C", wanted) != 1:
         return ""
     if shape != (_extent("H", wanted), _extent("W", wanted)):
@@ -91,14 +91,14 @@ def _grey_image(shape: Shape, wanted: Expected) -> str:
 
 
 def _same_but_ones(shape: Shape, wanted: Expected) -> str:
-    """The same numbers in the same order, but for dimensions of 1."""
+    """Recognise the same numbers in the same order, except for dimensions of 1."""
     if _without_ones(shape) != _without_ones(wanted.shape) or (wanted.layout and len(shape) == len(wanted.shape)):
         return ""
     return f"only dimensions of 1 differ: pass array.reshape({_listed(wanted.shape)})"
 
 
 def _turned(shape: Shape, wanted: Expected) -> str:
-    """The expected dimensions in another order."""
+    """Recognise the expected dimensions in another order."""
     if len(shape) > _MOST_DIMENSIONS or sorted(shape) != sorted(wanted.shape):
         return ""
     orders = itertools.permutations(range(len(shape)))
@@ -107,7 +107,7 @@ def _turned(shape: Shape, wanted: Expected) -> str:
 
 
 def _regrouped(shape: Shape, wanted: Expected) -> str:
-    """Neighbouring dimensions made one, or one made several: flattened, or not yet."""
+    """Recognise neighbouring dimensions merged, or one split: flattened, or not yet."""
     if not (_refines(shape, wanted.shape) or _refines(wanted.shape, shape)):
         return ""
     order = f"{wanted.layout} order" if wanted.layout else "the model's order"
@@ -115,7 +115,7 @@ def _regrouped(shape: Shape, wanted: Expected) -> str:
 
 
 def _batch(shape: Shape, wanted: Expected) -> str:
-    """Several samples at once, in either layout."""
+    """Recognise several samples at once, in either layout."""
     if not shape or len(shape) != len(wanted.shape):
         return ""
     other, each = wanted.other_layout, f"to run each sample on its own, set {run_option(DISPATCH_BATCH)}"
@@ -148,7 +148,7 @@ def _without_ones(shape: Shape) -> Shape:
 
 
 def _refines(fine: Shape, coarse: Shape) -> bool:
-    """Whether the dimensions of ``coarse`` are products of neighbouring ones of ``fine``."""
+    """Check if the dimensions of ``coarse`` are products of neighbouring ones of ``fine``."""
     boundaries = list(itertools.accumulate(_without_ones(fine), int.__mul__))
     coarser = list(itertools.accumulate(_without_ones(coarse), int.__mul__))
     return coarser[-1:] == boundaries[-1:] and set(coarser) <= set(boundaries)

@@ -1,7 +1,8 @@
-"""How messages call what the user can set: by the name that the interface in use has for it.
+"""The names of options in messages: those of the interface in use.
 
 The library's messages are written once, and read by programs' authors, who know an option as a key of a dictionary,
-and by users of the command line, who know it as a flag. The command line says so while it runs; see :func:`speaking`.
+and by users of the command line, who know it as a flag. The command line sets its own names while it runs; see
+:func:`speaking`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ _LONGEST = 100  # characters of a value that a message quotes
 
 @dataclass(frozen=True)
 class Wording:
-    """What an interface calls options.
+    """An interface's names for options.
 
     Attributes:
-        kind: what stands before a provider option's name where it is first mentioned.
+        kind: the words before a provider option's name where it is first mentioned.
         run_kind: the same for an option of a single run.
-        is_python: whether the user has the objects of the package at hand, and can be told to call their methods.
-        write: an option's name, with a value as the user would write them; see :func:`is_said`.
+        is_python: True if the user has the package's objects at hand, and can be told to call their methods.
+        write: writes an option's name, with a value, as the user would; see :func:`is_said`.
     """
 
     kind: str
@@ -36,7 +37,7 @@ class Wording:
 
 
 def is_said(value: Any) -> bool:
-    """Whether a value is given to :attr:`Wording.write`."""
+    """Check if a value is given to :attr:`Wording.write`."""
     return value is not _UNSAID
 
 
@@ -50,7 +51,7 @@ _spoken = [PYTHON]  # the last one is in use
 
 @contextlib.contextmanager
 def speaking(wording: Wording) -> Iterator[None]:
-    """Word all messages of this process like this inside the ``with`` block, whichever thread they come from."""
+    """Use these names in all messages of the process inside the ``with`` block, whichever thread they come from."""
     _spoken.append(wording)
     try:
         yield
@@ -59,27 +60,27 @@ def speaking(wording: Wording) -> Iterator[None]:
 
 
 def option(name: str, value: Any = _UNSAID) -> str:
-    """An option as the user writes it: ``layout='nhwc'``, or ``--layout nhwc``."""
+    """Return an option as the user writes it: ``layout='nhwc'``, or ``--layout nhwc``."""
     return _spoken[-1].write(name, value)
 
 
 def provider_option(name: str, value: Any = _UNSAID) -> str:
-    """The same where it is first mentioned: ``the provider option layout='nhwc'``, or ``--layout nhwc``."""
+    """Return it as first mentioned: ``the provider option layout='nhwc'``, or ``--layout nhwc``."""
     return _spoken[-1].kind + option(name, value)
 
 
 def run_option(name: str, value: Any = _UNSAID) -> str:
-    """An option of a single run: ``the run option ztu_modelrt_dispatch_batch``, or ``--dispatch-batch``."""
+    """Return an option of a single run: ``the run option ztu_modelrt_dispatch_batch``, or ``--dispatch-batch``."""
     return _spoken[-1].run_kind + option(name, value)
 
 
 def in_python(advice: str) -> str:
-    """Advice that is of use only to who writes a program; otherwise ""."""
+    """Return advice that only helps the author of a program; "" for any other user."""
     return advice if _spoken[-1].is_python else ""
 
 
 def shown(value: Any) -> str:
-    """What an error says that it was given: one short line, also for arrays and what holds them."""
+    """Describe a given value in a message: one short line, also for arrays and what holds them."""
     if isinstance(value, Mapping):
         return f"a dictionary with {_short(', '.join(map(repr, value)))}" if value else "an empty dictionary"
     if hasattr(value, "dtype") and hasattr(value, "shape"):

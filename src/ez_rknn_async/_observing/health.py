@@ -1,4 +1,4 @@
-"""How a session's workers are: what a service looks at to see whether it serves, and whether to call ``reset()``."""
+"""The health of a session's workers, for services to check whether they can serve, or should call ``reset()``."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class WorkerHealth:
     """One worker: a thread with a context on its cores.
 
     Attributes:
-        cores: which, such as ``"0"`` or ``"0,1,2"``; the names of ``stats.cores``.
-        state: ``"ready"``; ``"failing"``: its last task failed, though it may be the device that is not well;
-            ``"set aside"``: it did not come back from the runtime within ``run_timeout_ms``, and is being replaced; or
-            ``"lost"``: it did not, and the runtime gave no replacement.
-        failures: how many tasks in a row have failed, up to the last that it had.
-        error: what the last of them failed with, by code and call; None when it did not.
+        cores: its cores, such as ``"0"`` or ``"0,1,2"``; the names of ``stats.cores``.
+        state: ``"ready"``; ``"failing"``: its last task failed, though the fault may be the device's; ``"set aside"``:
+            it did not return from the runtime within ``run_timeout_ms``, and is being replaced; or ``"lost"``: it did
+            not, and could not be replaced.
+        failures: the number of tasks in a row that have failed, up to its last one.
+        error: the failure of its last task, by code and call; None if it succeeded.
     """
 
     cores: str
@@ -41,31 +41,31 @@ class SessionHealth:
     """A snapshot.
 
     Attributes:
-        workers: of the session; none once it is closed.
+        workers: those of the session; none once it is closed.
     """
 
     workers: tuple[WorkerHealth, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether every worker is ready, and there are some."""
+        """True if every worker is ready, and there are some."""
         return bool(self.workers) and all(worker.state == "ready" for worker in self.workers)
 
     @property
     def serving(self) -> bool:
-        """Whether any worker is ready."""
+        """True if any worker is ready."""
         return any(worker.state == "ready" for worker in self.workers)
 
 
 def read_health(engine: Engine, cores: Sequence[str]) -> SessionHealth:
-    """Of the workers of an engine; ``cores`` names those of each group."""
+    """Return the health of an engine's workers; ``cores`` names the cores of each group."""
     return SessionHealth(
         tuple(_worker(cores[w.group], WORKER_STATES[w.state], w.failures, w.code, w.call) for w in engine.health())
     )
 
 
 def faults_of(workers: Sequence[WorkerHealth]) -> str:
-    """What is wrong with workers, as ``", of 3 workers 1 lost"``; empty if nothing is."""
+    """Return what is wrong with workers, as ``", of 3 workers 1 lost"``; empty if nothing is."""
     counts = Counter(worker.state for worker in workers)
     wrong = [f"{counts[name]} {name}" for name in ("failing", "set aside", "lost") if counts[name]]
     return f", of {len(workers)} workers {', '.join(wrong)}" if wrong else ""

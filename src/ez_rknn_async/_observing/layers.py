@@ -1,7 +1,7 @@
-"""The runtime's own table of how long each layer takes.
+"""The runtime's own table of the time that each layer takes.
 
-For this table the runtime submits every layer on its own, which makes inferences slower and their timeline another.
-So it is not collected while a session works: a context of its own runs once, and is asked.
+For this table the runtime submits every layer on its own, which makes inferences slower and changes their timeline.
+So it is not collected while a session works: a separate context runs once, and is queried.
 """
 
 from __future__ import annotations

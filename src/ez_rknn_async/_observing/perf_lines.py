@@ -20,20 +20,20 @@ _ON = ("1", "true", "on", "yes")
 
 
 def are_wanted() -> bool:
-    """Whether the environment asks for the lines."""
+    """Check if the environment asks for the lines."""
     return os.environ.get(VARIABLE, "").strip().lower() in _ON
 
 
 class PerfLines:
-    """Prints the tasks of one session as they end; a failed one only if it ended in the runtime."""
+    """Prints the tasks of one session as they end; those that no worker took up are left out."""
 
     def __init__(self, workers: Sequence[str]) -> None:
-        """``workers``: for each worker the cores that it uses, such as ``"0"`` or ``"0,1,2"``."""
+        """Print for ``workers``: the cores that each uses, such as ``"0"`` or ``"0,1,2"``."""
         # Cores that work together, or that the runtime chooses, go by the first one's number.
         self._cores = tuple(int(cores.split(",")[0]) if cores[0].isdigit() else 0 for cores in workers)
 
     def task_ended(self, result: Result) -> None:
-        """A task has ended."""
+        """Print the line of a task that has ended."""
         if result.worker >= len(self._cores):
             return  # no worker took it up
         times = (result.started_ns, result.input_ns, result.npu_ns, result.finished_ns)
@@ -47,7 +47,7 @@ class PerfLines:
         print(line, file=sys.stderr, flush=True)
 
     def observing(self, receive: Callable[[Request, Result], None]) -> Callable[[Request, Result], None]:
-        """The same receiver of a task's results, printing the task's line before it is called."""
+        """Return the same receiver of a task's results, which prints the task's line first."""
 
         def observed(request: Request, result: Result) -> None:
             self.task_ended(result)

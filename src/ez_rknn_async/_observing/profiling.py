@@ -1,7 +1,7 @@
 """A session's profile: when each task waited, was converted, ran and was delivered, as a Chrome trace.
 
-Open the file in ``chrome://tracing`` or https://ui.perfetto.dev: a row for each worker with its tasks one after the
-other, a row for the callbacks, and the waits in the queues, which overlap, each on its own.
+Open the file in ``chrome://tracing`` or https://ui.perfetto.dev: it has a row for each worker with its tasks one after
+the other, a row for the callbacks, and the waits in the queues, which overlap, on rows of their own.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("ez_rknn_async")
 
-# Beyond this a profile records no more: it is the number of events at which ONNX Runtime's ends, too.
+# The most records of a profile: the number of events at which ONNX Runtime's own ends, too.
 MOST_RECORDS = 1_000_000
 _CALLBACKS = 0  # the row of the callbacks; workers follow
 
@@ -36,34 +36,34 @@ class _Callback(NamedTuple):
 
 
 class Profiler:
-    """Records tasks from its creation to :meth:`end`; recording is thread-safe and keeps only what the engine says."""
+    """Records tasks from its creation to :meth:`end`; recording is thread-safe and keeps only the engine's results."""
 
     def __init__(self, prefix: str, workers: Sequence[str]) -> None:
-        """Begin.
+        """Begin to record.
 
         Args:
             prefix: the beginning of the file's path.
-            workers: for each worker the cores that it uses, such as ``"0"`` or ``"0,1,2"``.
+            workers: the cores that each worker uses, such as ``"0"`` or ``"0,1,2"``.
         """
         self.start_ns = time.monotonic_ns()
         self._prefix = prefix
         self._workers = tuple(workers)
-        self.measure_layers: Callable[[], str] | None = None  # the runtime's table, for the end
+        self.measure_layers: Callable[[], str] | None = None  # returns the runtime's table; called at the end
         self._pid = os.getpid()
-        self._ending = threading.Lock()  # one end at a time; guards the next
-        self._table: str | None = None  # once it is measured: the file may have to be tried again
-        # Guards what follows. Reentrant: a garbage collection in the middle may end the session, and so the profile.
+        self._ending = threading.Lock()  # one call of end() at a time; guards _table
+        self._table: str | None = None  # kept once it is measured, as writing the file may have to be tried again
+        # Guards what follows. Reentrant: a garbage collection inside may end the session, and so the profile.
         self._lock = threading.RLock()
         self._results: list[Result] = []
         self._callbacks: list[_Callback] = []
         self._path: str | None = None
 
     def task_ended(self, result: Result) -> None:
-        """A task has ended."""
+        """Record a task that has ended."""
         self._record(self._results, result)
 
     def observing(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
-        """The same receiver of a task's results, recording the task and how long receiving takes."""
+        """Return the same receiver of a task's results, which also records the task and the time of receiving."""
 
         def observed(request: Any, result: Result) -> None:
             self.task_ended(result)
@@ -76,13 +76,13 @@ class Profiler:
         return observed
 
     def callback(self, task: int, began_ns: int) -> None:
-        """Delivering that task's results began then and has just ended."""
+        """Record that the delivery of a task's results began at ``began_ns`` and has just ended."""
         self._record(self._callbacks, _Callback(task, began_ns, time.monotonic_ns()))
 
     def end(self) -> str:
-        """Write the file and return its path; at a second call, only the latter.
+        """Write the file and return its path; a second call only returns the path.
 
-        In a forked child it does nothing and returns ``""``: what was recorded is the parent's to write.
+        In a forked child it does nothing and returns ``""``: the parent writes what was recorded.
 
         Raises:
             OSError: the file cannot be written; what was recorded is kept.
@@ -125,7 +125,7 @@ class Profiler:
                 with open(path, "x", encoding="utf-8") as file:
                     file.write(text)
             except FileExistsError:
-                continue  # another session's, of the same second
+                continue  # of another session, in the same second
             return path
         raise AssertionError
 

@@ -1,4 +1,4 @@
-"""What a session has done and how long it took: always on, cheap to keep."""
+"""A session's statistics: always on, cheap to keep."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class CoreStats:
     """One core, or the cores that work together.
 
     Attributes:
-        queued: tasks that wait for it now.
-        running: tasks that it is at now.
-        completed, failed, cancelled: how tasks ended.
-        stalled: how often a worker did not come back from the runtime and was set aside.
+        queued: the tasks that wait for it now.
+        running: the tasks that it runs now.
+        completed, failed, cancelled: the tasks that ended so.
+        stalled: the number of times that a worker did not return from the runtime and was set aside.
         busy_seconds: the time that its workers were occupied, summed over them.
         utilization: that time as a share of the session's age; above 1 with several workers.
     """
@@ -40,7 +40,7 @@ class CoreStats:
 
 @dataclass(frozen=True)
 class Latency:
-    """How long one stage took, in milliseconds, over the tasks that succeeded. Percentiles are true to 5 %."""
+    """The time of one stage, in milliseconds, over the tasks that succeeded. Percentiles are accurate to 5 %."""
 
     count: int
     mean: float
@@ -58,7 +58,7 @@ class SessionStats:
         seconds: the session's age.
         cores: by the cores' name, such as ``"0"`` or ``"0,1,2"``.
         latency: by stage: ``"queue"``, ``"input"`` (conversion), ``"npu"``, ``"output"`` (conversion), ``"total"``.
-        memory: what one context takes, in bytes: ``"weights"``, ``"internal"``, ``"dma"``; taken when it was opened.
+        memory: what one context takes, in bytes: ``"weights"``, ``"internal"``, ``"dma"``; queried when it was opened.
     """
 
     seconds: float
@@ -68,7 +68,7 @@ class SessionStats:
 
 
 class StatsReader:
-    """Reads the statistics of one engine; after its end, the last ones."""
+    """Reads the statistics of one engine; after its end, the last snapshot."""
 
     def __init__(self, engine: Engine, cores: Sequence[str], memory: Mapping[str, int]) -> None:
         self._engine = engine
@@ -79,12 +79,12 @@ class StatsReader:
         self._last: SessionStats | None = None
 
     def read(self) -> SessionStats:
-        """A snapshot of now."""
+        """Return a present snapshot, or the last one."""
         with self._lock:
             return self._last if self._last is not None else self._read()
 
     def freeze(self) -> None:
-        """The engine is about to go: this is the last snapshot."""
+        """Take the last snapshot: the engine is about to be destroyed."""
         with self._lock:
             self._last = self._read()
 

@@ -1,4 +1,4 @@
-"""Whatever observes the tasks of a session."""
+"""The interface of an observer of a session's tasks."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class TaskObserver(Protocol):
-    """Is told of every task that ends."""
+    """An observer, called for every task that ends."""
 
     def task_ended(self, result: Result) -> None:
-        """A task has ended like this; on any thread."""
+        """Note the result of a task; called on any thread."""
 
     def observing(self, receive: Callable[[Any, Result], None]) -> Callable[[Any, Result], None]:
-        """The same receiver of a task's results, telling of the task too."""
+        """Return the same receiver of a task's results, which notes the task too."""

@@ -1,4 +1,4 @@
-"""The checks of options: from whatever form programs and configuration files use to one checked value.
+"""The checks of options: whatever form programs and configuration files use becomes one checked value.
 
 A refusal names the option, what was given and what is possible.
 """
@@ -24,10 +24,10 @@ _SWITCHES = {"1": True, "true": True, "on": True, "yes": True, "0": False, "fals
 
 
 def one_of(spellings: Mapping[str, str]) -> Check[str]:
-    """A name, in upper or lower case.
+    """Check a name, in upper or lower case.
 
     Args:
-        spellings: each way to write one, and the name that it stands for.
+        spellings: each spelling, and the name that it stands for.
     """
 
     def parse(key: str, given: Any) -> str:
@@ -42,7 +42,7 @@ def one_of(spellings: Mapping[str, str]) -> Check[str]:
 
 
 def names(*choices: str) -> Check[str]:
-    """One of these names, each of which is written in one way."""
+    """Check one of these names, each with a single spelling."""
     return one_of({choice: choice for choice in choices})
 
 
@@ -134,7 +134,7 @@ def _simulator(key: str, given: Any) -> str:
 
 
 def _several(values: Any) -> Sequence[Any]:
-    """A setting's values: a list or tuple gives it several times."""
+    """Return a setting's values: a list or tuple gives it several times."""
     return values if isinstance(values, (list, tuple)) else [values]
 
 
@@ -150,7 +150,7 @@ PLUG_INS = Check(_paths, "Union[PathLike, Sequence[PathLike]]", "a path, or seve
 RUNTIME_LIBRARY = Check(_path, "PathLike", 'a path, `"simulator"`')
 SIMULATOR = Check(_simulator, "Union[str, Mapping[str, Any]]", "a dictionary or a string")
 
-# Each way to write a kind of NPU memory.
+# Each spelling of a kind of NPU memory.
 MEM_FLAGS = {
     "default": "default",
     "cacheable": "cacheable",

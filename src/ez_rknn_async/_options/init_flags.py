@@ -1,4 +1,4 @@
-"""What a session's options mean to ``rknn_init``: its flags."""
+"""The flags of ``rknn_init`` for a session's options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .._runtime.library import Library
     from .provider_options import ProviderOptions
 
-# Of RKNN_FLAG_PRIOR_*.
+# RKNN_FLAG_PRIOR_*.
 _PRIORITIES = {"high": 0, "medium": 1, "low": 2}
 # RKNN_FLAG_EXECUTE_FALLBACK_PRIOR_DEVICE_GPU, _ENABLE_SRAM, _DISABLE_FLUSH_INPUT_MEM_CACHE, _..._OUTPUT_...
 _SWITCHES = {
@@ -24,15 +24,15 @@ _FLUSHES = ("disable_flush_input", "disable_flush_output")
 
 
 def init_flags(options: ProviderOptions) -> int:
-    """The flags of ``rknn_init`` for a session's contexts."""
+    """Return the flags of ``rknn_init`` for a session's contexts."""
     return _PRIORITIES[options.priority] | sum(flag for name, flag in _SWITCHES.items() if getattr(options, name))
 
 
 def check_flushes(options: ProviderOptions, library: Library, *, is_direct: bool) -> None:
-    """See that somebody flushes the caches where the runtime is told not to.
+    """Check that direct I/O flushes the caches if the runtime is told not to.
 
     Raises:
-        RknnValueError: nobody would, and the NPU or the CPU would read what was there before.
+        RknnValueError: nothing would flush them, and the NPU or the CPU would read stale data.
     """
     asked = [name for name in _FLUSHES if getattr(options, name)]
     if not asked or (is_direct and library.has("rknn_mem_sync")):

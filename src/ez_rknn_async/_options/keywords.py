@@ -1,7 +1,7 @@
 """Each provider option as a keyword, and as the key of a dictionary.
 
 Written by ``make options`` from :class:`.provider_options.ProviderOptions`; change that, not this file. Editors and
-type checkers read source, so each name has to stand in it.
+type checkers read source, so each name must be in it.
 """
 
 # Annotations are evaluated here, unlike elsewhere: tools read those of a TypedDict at run time.
@@ -13,7 +13,7 @@ from .provider_options import refuse_both
 
 
 class Rknpu2ProviderOptions(TypedDict, total=False):
-    """The options of a session; see :func:`make_provider_options` for what each means."""
+    """The options of a session; see :func:`make_provider_options` for their meaning."""
 
     layout: str
     zero_copy_layout: str
@@ -80,16 +80,16 @@ def make_provider_options(
     runtime_library: Optional[PathLike] = None,
     simulator: Optional[Union[str, Mapping[str, Any]]] = None,
 ) -> dict[str, Any]:
-    """The dictionary for ``InferenceSession(..., provider_options=...)``; what is None is left out.
+    """Return the dictionary for ``InferenceSession(..., provider_options=...)``, without options that are None.
 
     Args:
-        layout: What 4-D inputs look like; ``"any"`` takes NHWC, and NCHW where the shape leaves no doubt. ``"nchw"`` (=
+        layout: The layout of 4-D inputs; ``"any"`` takes NHWC, and NCHW where the shape leaves no doubt. ``"nchw"`` (=
             ``"original"``, ``"nchw_software"``, ``"original_software"``), ``"nhwc"``, ``"any"`` (default: ``"nchw"``).
-        zero_copy_layout: How values on the NPU lie in memory: in NHWC, or as the NPU itself keeps tensors. ``"nhwc"``,
+        zero_copy_layout: The layout of values in NPU memory: NHWC, or as the NPU itself keeps tensors. ``"nhwc"``,
             ``"native"`` (default: ``"nhwc"``).
-        max_queue_size: How many tasks may wait *for each core*, besides those that run. At least 1 (default: ``3``).
+        max_queue_size: The limit of tasks waiting *for each core*, besides those that run. At least 1 (default: ``3``).
         threads_per_core: Worker threads for each core, each with its own context. At least 1 (default: ``1``).
-        submit_timeout_ms: How long a call may wait for a place in the queue before it raises ``RknnTimeoutError``. At
+        submit_timeout_ms: The longest wait of a call for a place in the queue before it raises ``RknnTimeoutError``. At
             least 1 (default: ``10000``).
         sequential_callbacks: Call callbacks in the order of submission, rather than as tasks finish. ``True`` or
             ``False`` (default: ``True``).
@@ -98,12 +98,12 @@ def make_provider_options(
             ``"all"`` (default: none).
         tp_mode: Tensor parallelism: the cores that work together on each inference. Excludes ``schedule``. ``"auto"``,
             ``"all"``, ``"0"``, ``"1"``, ``"2"``, ``"0,1"``, ``"0,1,2"`` (default: ``"auto"``).
-        dispatch: Which core the next task goes to: the one whose turn it is in ``schedule``, or the scheduled core that
-            is free first. ``"modulo"``, ``"least_loaded"`` (default: ``"modulo"``).
-        run_timeout_ms: How long an inference may take before it fails with ``RknnTimeoutError`` and its worker is
+        dispatch: The choice of the core for the next task: the one whose turn it is in ``schedule``, or the scheduled
+            core that is free first. ``"modulo"``, ``"least_loaded"`` (default: ``"modulo"``).
+        run_timeout_ms: The time limit of an inference, after which it fails with ``RknnTimeoutError`` and its worker is
             replaced. At least 1; 0: never (default: ``0``).
-        load_timeout_ms: How long the runtime may take to load the model before that is given up with
-            ``RknnTimeoutError``; and so, in ``close()``, to give it back. At least 1; 0: never (default: ``0``).
+        load_timeout_ms: The time limit for the runtime to load the model, after which that is given up with
+            ``RknnTimeoutError``; and likewise, in ``close()``, to give it back. At least 1; 0: never (default: ``0``).
         enable_pacing: Admit tasks only at the rate that the cores sustain, within ``submit_timeout_ms``: results are of
             fresh frames. ``True`` or ``False`` (default: ``False``).
         disable_dup_context: Load the model once more for each context instead of sharing the first one's weights.
@@ -115,8 +115,8 @@ def make_provider_options(
         load_custom_ops_from_default_path: The same as ``custom_op_default_path``.
         output_dtype: Outputs dequantised, or as the model has them: int8 for example, to be read with the scale and
             zero point of ``get_outputs()``. ``"float32"``, ``"native"`` (default: ``"float32"``).
-        output_layout: What 4-D outputs look like. ``"nchw"`` (= ``"original"``), ``"nhwc"`` (default: ``"nchw"``).
-        io_mode: How tensors travel: converted straight into NPU memory, or through the runtime's general calls.
+        output_layout: The layout of 4-D outputs. ``"nchw"`` (= ``"original"``), ``"nhwc"`` (default: ``"nchw"``).
+        io_mode: The transport of tensors: converted straight into NPU memory, or through the runtime's general calls.
             ``"auto"`` goes direct where it is possible; ``"direct"`` raises ``RknnValueError`` where it is not. The
             results are the same. ``"auto"``, ``"direct"``, ``"copy"`` (default: ``"auto"``).
         mem_flags: The kind of NPU memory that direct I/O allocates. ``"non_cacheable"`` and ``"try_sram"`` need a
@@ -124,7 +124,7 @@ def make_provider_options(
             ``"non-cacheable"``, ``"uncached"``), ``"try_sram"`` (= ``"sram"``) (default: ``"default"``).
         collect_perf: Measure each layer: the profile has the runtime's table of layers. Layers are submitted one by
             one, so inferences take longer. ``True`` or ``False`` (default: ``False``).
-        priority: What the runtime is asked for where several contexts want one core. ``"high"``, ``"medium"``,
+        priority: The priority to ask the runtime for where several contexts want one core. ``"high"``, ``"medium"``,
             ``"low"`` (default: ``"high"``).
         enable_sram: Let the runtime keep feature maps in the SoC's own memory, where it has some. ``True`` or ``False``
             (default: ``False``).
@@ -134,9 +134,9 @@ def make_provider_options(
             with it nothing is flushed twice; a session whose tensors are copied refuses the option. ``True`` or
             ``False`` (default: ``False``).
         disable_flush_output: The same after a run. ``True`` or ``False`` (default: ``False``).
-        batch_core_num: Over how many cores the samples of a model that was compiled with a batch are spread. A number
-            of cores; 0: as the runtime does (default: ``0``).
-        runtime_library: Which ``librknnrt.so`` to load. A path, ``"simulator"`` (default: the machine's).
+        batch_core_num: The number of cores over which the samples of a model that was compiled with a batch are spread.
+            A number of cores; 0: as the runtime does (default: ``0``).
+        runtime_library: The ``librknnrt.so`` to load. A path, ``"simulator"`` (default: the machine's).
         simulator: Settings of the simulated NPU, such as ``{"timing": "fixed:2000", "compute": "off"}``. A dictionary
             or a string (default: none).
 

@@ -18,14 +18,14 @@ import logging
 from ..errors import RknnValueError
 
 LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
-# The severity that leaves the logger as it is.
+# The severity that leaves the logger unchanged.
 DEFAULT = -1
 
 
 def set_default_logger_severity(severity: int) -> None:
     """Let the logger ``ez_rknn_async`` pass on messages of at least this severity: 0 (everything) to 4 (fatal only).
 
-    Where the messages go is for the program to say, with the handlers of :mod:`logging`.
+    The program chooses where the messages go, with the handlers of :mod:`logging`.
 
     Raises:
         RknnValueError: there is no such severity.

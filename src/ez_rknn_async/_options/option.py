@@ -1,6 +1,6 @@
-"""One option: what it takes, its default, its other names and its documentation, said once.
+"""One option: its check, its default, its other names and its documentation, all declared once.
 
-A frozen dataclass declares each of its fields with :func:`declare`; what parses a user's dictionary, the keywords of
+A frozen dataclass declares each of its fields with :func:`declare`; the parser of a user's dictionary, the keywords of
 :func:`make_provider_options`, the command line's help and the tables of the reference are made from that.
 """
 
@@ -20,13 +20,13 @@ _KEY = "option"  # in the metadata of a field
 
 @dataclass(frozen=True)
 class Check(Generic[T_co]):
-    """The values that an option takes. Calling it with the option's name and what the user gave checks that.
+    """The check of an option's values. Call it with the option's name and the value that the user gave.
 
     Attributes:
-        parse: does so; it raises RknnValueError or RknnTypeError.
-        annotation: the type of what the user may give, as Python source.
+        parse: makes the check; it raises RknnValueError or RknnTypeError.
+        annotation: the type of the values that the user may give, as Python source.
         values: the same for readers, in Markdown.
-        choices: what there is to choose from, each under its first name; empty where the option takes more than names.
+        choices: the choices, each under its first name; empty where the option takes more than names.
     """
 
     parse: Callable[[str, Any], T_co]
@@ -40,15 +40,15 @@ class Check(Generic[T_co]):
 
 @dataclass(frozen=True)
 class Option:
-    """What is known of an option besides its name.
+    """The declaration of an option, without its name.
 
     Attributes:
-        default: what is in force where the user gives nothing.
-        check: what it takes.
-        meaning: what it does, in sentences of Markdown.
+        default: the value in force if the user gives none.
+        check: the check of its values.
+        meaning: its effect, in sentences of Markdown.
         see: a link to the page that says more, for a page in ``docs/reference``; otherwise "".
         aliases: its other names.
-        unset: what a default of None means, in Markdown.
+        unset: the meaning of a default of None, in Markdown.
     """
 
     default: Any
@@ -60,7 +60,7 @@ class Option:
 
     @property
     def shown_default(self) -> str:
-        """The default as the reference writes it."""
+        """The default as the reference shows it."""
         if self.default is None or self.default == ():
             return self.unset
         if isinstance(self.default, str):
@@ -71,12 +71,12 @@ class Option:
 def declare(
     default: T, check: Check[T], meaning: str, *, see: str = "", aliases: tuple[str, ...] = (), unset: str = "none"
 ) -> T:
-    """A field of a dataclass that is an :class:`Option`; to type checkers, its default."""
+    """Declare a field of a dataclass as an :class:`Option`; to type checkers it is the default."""
     option = Option(default, check, meaning, see, aliases, unset)
     declaration: T = field(default=default, metadata={_KEY: option})
     return declaration
 
 
 def declared(options: type) -> dict[str, Option]:
-    """The options that a dataclass declares, by name."""
+    """Return the options that a dataclass declares, by name."""
     return {each.name: each.metadata[_KEY] for each in fields(options)}

@@ -1,7 +1,7 @@
 """Option objects with the attributes of ONNX Runtime's.
 
-Programs set attributes on them by name, and a name that is misspelt would be lost without a word: so an attribute must
-be one that the class has. Those that mean nothing on an NPU are kept and noted in the log at debug level.
+Programs set attributes on them by name, and a misspelt name would silently be lost: so an attribute must be one that
+the class has. Those that mean nothing on an NPU are kept and logged at debug level.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger("ez_rknn_async")
 class Attributes:
     """Attributes with defaults; a subclass declares them as class variables."""
 
-    # Those that have an effect; the others are noted when they are set.
+    # Those that have an effect; the others are logged when they are set.
     EFFECTIVE: ClassVar[tuple[str, ...]] = ()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -37,7 +37,7 @@ class Attributes:
         object.__setattr__(self, name, converted)
 
     def __getattr__(self, name: str) -> Any:
-        # Only called for what does not exist.
+        # Only called for an attribute that does not exist.
         raise AttributeError(_no_attribute(self, name))
 
     def __repr__(self) -> str:
@@ -46,7 +46,7 @@ class Attributes:
 
     @classmethod
     def names(cls) -> list[str]:
-        """The names of the attributes."""
+        """Return the names of the attributes."""
         return [n for n, v in vars(cls).items() if not n.startswith("_") and not n.isupper() and _is_value(v)]
 
 
@@ -82,7 +82,7 @@ def _integer(name: str, value: Any) -> int:
     try:
         return operator.index(value)
     except TypeError:
-        # ONNX Runtime's own enumerations are no integers, but know theirs.
+        # ONNX Runtime's own enumerations are not integers, but convert to them.
         if hasattr(value, "__int__") and hasattr(value, "name"):
             return int(value)
         raise RknnTypeError(f"{name} takes an integer, not {shown(value)}") from None

@@ -1,4 +1,4 @@
-"""Which core runs which task.
+"""The plan of a session: its workers, and the cores that run each task.
 
 A *plan* is what ``schedule`` or ``tp_mode`` means on one SoC: the workers to start, each with the core mask of its
 context, and the rule that gives a task to a group of workers. Making a plan is pure: it touches no device, so every
@@ -23,23 +23,23 @@ if TYPE_CHECKING:
 class Worker:
     """One thread that owns one context."""
 
-    group: int  # index of its queue; Plan.groups says which cores that is
+    group: int  # index of its queue; Plan.groups names its cores
     core_mask: int | None  # what rknn_set_core_mask receives; None: it is not called
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The workers of a session and the way of a task to them."""
+    """The workers of a session, and the route of a task to them."""
 
     groups: tuple[str, ...]  # the cores of each group, such as "0" or "0,1,2"
     workers: tuple[Worker, ...]
     routes: tuple[int, ...]  # task i goes to group routes[i % len(routes)]
     queue_capacity: int  # waiting tasks a group
-    completion_capacity: int  # finished tasks that nobody has collected yet
+    completion_capacity: int  # finished tasks that are still to be collected
 
 
 def plan(options: ProviderOptions, soc: Soc) -> Plan:
-    """What these options mean on this SoC.
+    """Make the plan for these options on this SoC.
 
     Raises:
         RknnValueError: they name a core or a mode that the SoC does not have.
@@ -69,7 +69,7 @@ def _data_parallel(schedule: tuple[int, ...], options: ProviderOptions, soc: Soc
 
 def _tensor_parallel(mode: str, options: ProviderOptions, soc: Soc) -> Plan:
     if mode == "auto":
-        # AUTO is what a new context does anyway, and a single-core SoC refuses to be told.
+        # AUTO is a new context's default, and a single-core SoC refuses any mask.
         return _plan([mode], [None if soc.cores == 1 else 0], (0,), options)
     cores = tuple(range(soc.cores)) if mode == "all" else tuple(int(core) for core in mode.split(","))
     if max(cores) >= soc.cores:
@@ -96,7 +96,7 @@ def _plan(groups: list[str], masks: list[int | None], routes: tuple[int, ...], o
         workers=tuple(workers),
         routes=routes,
         queue_capacity=options.max_queue_size,
-        # As many as can have finished while, with callbacks in order, one slow core still holds its queue of older
-        # tasks: fewer, and that core would stop the others.
+        # As many as can finish while, with callbacks in order, one slow core still holds its queue of older tasks:
+        # with fewer, that core would stop the others.
         completion_capacity=(options.max_queue_size + options.threads_per_core + 1) * len(routes) + 8,
     )

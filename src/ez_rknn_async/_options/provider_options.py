@@ -1,10 +1,10 @@
-"""Provider options: how a session uses the NPU.
+"""Provider options: the settings of a session's use of the NPU.
 
-:class:`ProviderOptions` says everything about each of them, once. Users write them as a dictionary
+:class:`ProviderOptions` declares everything about each of them, once. Users write them as a dictionary
 (:func:`.keywords.make_provider_options` makes one); a session turns that dictionary into a :class:`ProviderOptions`
 once, and nothing below sees a dictionary or a string again.
 
-The keywords in ``keywords.py`` and the table in ``docs/reference/provider-options.md`` are written by ``make options``.
+``make options`` writes the keywords in ``keywords.py`` and the table in ``docs/reference/provider-options.md``.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ class ProviderOptions:
     layout: str = declare(
         "nchw",
         LAYOUT,
-        'What 4-D inputs look like; `"any"` takes NHWC, and NCHW where the shape leaves no doubt.',
+        'The layout of 4-D inputs; `"any"` takes NHWC, and NCHW where the shape leaves no doubt.',
         see="[layouts](#layouts)",
     )
     zero_copy_layout: str = declare(
         "nhwc",
         names("nhwc", "native"),
-        "How values on the NPU lie in memory: in NHWC, or as the NPU itself keeps tensors.",
+        "The layout of values in NPU memory: NHWC, or as the NPU itself keeps tensors.",
         see="[IO binding](../how-to/io-binding.md)",
     )
-    max_queue_size: int = declare(3, AT_LEAST_1, "How many tasks may wait *for each core*, besides those that run.")
+    max_queue_size: int = declare(3, AT_LEAST_1, "The limit of tasks waiting *for each core*, besides those that run.")
     threads_per_core: int = declare(1, AT_LEAST_1, "Worker threads for each core, each with its own context.")
     submit_timeout_ms: int = declare(
-        10_000, AT_LEAST_1, "How long a call may wait for a place in the queue before it raises `RknnTimeoutError`."
+        10_000, AT_LEAST_1, "The longest wait of a call for a place in the queue before it raises `RknnTimeoutError`."
     )
     sequential_callbacks: bool = declare(
         True, SWITCH, "Call callbacks in the order of submission, rather than as tasks finish."
@@ -79,20 +79,20 @@ class ProviderOptions:
     dispatch: str = declare(
         "modulo",
         names("modulo", "least_loaded"),
-        "Which core the next task goes to: the one whose turn it is in `schedule`, or the scheduled core that is free "
-        "first.",
+        "The choice of the core for the next task: the one whose turn it is in `schedule`, or the scheduled core that "
+        "is free first.",
     )
     run_timeout_ms: int = declare(
         0,
         TIME_LIMIT,
-        "How long an inference may take before it fails with `RknnTimeoutError` and its worker is replaced.",
+        "The time limit of an inference, after which it fails with `RknnTimeoutError` and its worker is replaced.",
         see=f"[time limits]({_TIME_LIMITS})",
     )
     load_timeout_ms: int = declare(
         0,
         TIME_LIMIT,
-        "How long the runtime may take to load the model before that is given up with `RknnTimeoutError`; and so, in "
-        "`close()`, to give it back.",
+        "The time limit for the runtime to load the model, after which that is given up with `RknnTimeoutError`; and "
+        "likewise, in `close()`, to give it back.",
         see=f"[a runtime that does not come back]({_TIME_LIMITS}#a-runtime-that-does-not-come-back)",
     )
     enable_pacing: bool = declare(
@@ -126,13 +126,13 @@ class ProviderOptions:
     output_layout: str = declare(
         "nchw",
         OUTPUT_LAYOUT,
-        "What 4-D outputs look like.",
+        "The layout of 4-D outputs.",
         see="[outputs](inputs-and-outputs.md#outputs)",
     )
     io_mode: str = declare(
         "auto",
         names("auto", "direct", "copy"),
-        "How tensors travel: converted straight into NPU memory, or through the runtime's general calls. "
+        "The transport of tensors: converted straight into NPU memory, or through the runtime's general calls. "
         '`"auto"` goes direct where it is possible; `"direct"` raises `RknnValueError` where it is not. The results '
         "are the same.",
         see="[zero copy](../how-to/zero-copy.md)",
@@ -153,7 +153,7 @@ class ProviderOptions:
     priority: str = declare(
         "high",
         names("high", "medium", "low"),
-        "What the runtime is asked for where several contexts want one core.",
+        "The priority to ask the runtime for where several contexts want one core.",
     )
     enable_sram: bool = declare(
         False, SWITCH, "Let the runtime keep feature maps in the SoC's own memory, where it has some."
@@ -174,12 +174,12 @@ class ProviderOptions:
     batch_core_num: int = declare(
         0,
         NUMBER_OF_CORES,
-        "Over how many cores the samples of a model that was compiled with a batch are spread.",
+        "The number of cores over which the samples of a model that was compiled with a batch are spread.",
     )
     runtime_library: str | None = declare(
         None,
         RUNTIME_LIBRARY,
-        "Which `librknnrt.so` to load.",
+        "The `librknnrt.so` to load.",
         see="[how it is found](runtime-library.md)",
         unset="the machine's",
     )
@@ -203,7 +203,7 @@ class ProviderOptions:
             if name not in OPTIONS:
                 raise RknnValueError(_unknown(key))
             value = OPTIONS[name].check(key, given)
-            # Paths under both names of their option are all meant.
+            # Paths under both names of their option are all used.
             values[name] = values[name] + value if isinstance(value, tuple) and name in values else value
         parsed = cls(**values)
         refuse_both(parsed.schedule, parsed.tp_mode)
@@ -216,7 +216,7 @@ ALIASES = {alias: name for name, declaration in OPTIONS.items() for alias in dec
 
 
 def is_option(name: str) -> bool:
-    """Whether there is a provider option of that name."""
+    """Check if there is a provider option of that name."""
     return ALIASES.get(name, name) in OPTIONS
 
 
@@ -231,7 +231,7 @@ def refuse_both(schedule: object, tp_mode: object) -> None:
 
 
 def parse_settings(settings: str) -> dict[str, str]:
-    """The simulated NPU's settings, ``"key=value,key=value"``, as a dictionary."""
+    """Parse the simulated NPU's settings, ``"key=value,key=value"``, into a dictionary."""
     return dict(part.split("=", 1) for part in settings.split(",") if "=" in part)
 
 

@@ -1,4 +1,4 @@
-"""The names of the execution providers, and what ``InferenceSession`` accepts as such."""
+"""The execution providers: their names, and the arguments of ``InferenceSession`` that choose one."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ RKNPU2_SIMULATOR = "RKNPU2SimulatorExecutionProvider"
 RKNPU3 = "RKNPU3ExecutionProvider"  # known by name only
 _ALIASES = {RKNPU2: RKNPU2, "RKNNExecutionProvider": RKNPU2, RKNPU2_SIMULATOR: RKNPU2_SIMULATOR}
 
-# What a session's methods take: options; providers by name or with their options. None: whatever there is.
+# The arguments of a session's methods: options; providers by name or with their options. None: whatever there is.
 ProviderOptionsLike = Union[Mapping[str, Any], Sequence[Mapping[str, Any]], None]
 Providers = Union[str, Sequence[Union[str, tuple[str, ProviderOptionsLike]]], None]
 
 
 def get_all_providers() -> list[str]:
-    """The providers that this package knows, whatever this machine has."""
+    """Return the providers that this package knows, whatever this machine has."""
     return [RKNPU2, RKNPU2_SIMULATOR]
 
 
 def get_available_providers() -> list[str]:
-    """The providers that this machine has, the best first: the NPU, where there is one, and the simulated NPU."""
+    """Return the providers that this machine has, the best first: the NPU, if there is one, and the simulated NPU."""
     return get_all_providers() if _has_npu() else [RKNPU2_SIMULATOR]
 
 
 def get_device() -> str:
-    """What computes by default on this machine: ``"NPU"``, or ``"CPU"`` where the NPU is simulated."""
+    """Return the device that computes by default on this machine: ``"NPU"``, or ``"CPU"`` if the NPU is simulated."""
     return "NPU" if _has_npu() else "CPU"
 
 
@@ -44,7 +44,7 @@ def _has_npu() -> bool:
 
 
 def choose(providers: Providers, provider_options: ProviderOptionsLike) -> tuple[str | None, dict[str, Any]]:
-    """The provider asked for, and its options as a dictionary.
+    """Return the provider asked for, and its options as a dictionary.
 
     Args:
         providers: None, a name, or a sequence of names or ``(name, options)`` pairs: the one to use, or several that
@@ -55,7 +55,7 @@ def choose(providers: Providers, provider_options: ProviderOptionsLike) -> tuple
         The provider's name (None: whichever this machine has) and the options.
 
     Raises:
-        RknnValueError, RknnTypeError: it is neither, or the options are given twice.
+        RknnValueError, RknnTypeError: an argument is none of these, or the options are given twice.
     """
     name, inline = _provider(providers)
     options = _options(provider_options)
@@ -65,7 +65,7 @@ def choose(providers: Providers, provider_options: ProviderOptionsLike) -> tuple
 
 
 def warn_of_simulation(providers: Providers, runtime_library: str | None) -> None:
-    """Warn where the NPU was asked for by name, nothing else was, and this machine has none.
+    """Warn if the NPU was asked for by name, nothing else was, and this machine has none.
 
     Args:
         providers: as :func:`choose` takes them, checked.

@@ -1,7 +1,7 @@
 """The options of RKNPU3, the other generation of NPUs, for programs that choose between the two.
 
-The types are for annotations: ``options: Rknpu2ProviderOptions = {"schedule": [0, 1, 2]}``. They are dictionaries and
-nothing else; :class:`InferenceSession` checks what is in them.
+The types are for annotations: ``options: Rknpu2ProviderOptions = {"schedule": [0, 1, 2]}``. They are plain
+dictionaries; :class:`InferenceSession` checks what is in them.
 """
 
 # Annotations are evaluated here, unlike elsewhere: tools read those of a TypedDict at run time.
@@ -39,9 +39,9 @@ def make_rknpu3_provider_options(
     run_timeout_ms: Optional[int] = None,
     run_core_mask: Union[int, str, None] = None,
 ) -> dict[str, Any]:
-    """The dictionary of options for RKNPU3; what is None is left out.
+    """Return the dictionary of options for RKNPU3, without options that are None.
 
     It is here so that programs which choose between the two generations can be imported and run where there is an
-    RKNPU2. Sessions refuse RKNPU3 models and providers in words.
+    RKNPU2. Sessions refuse RKNPU3 models and providers with a clear message.
     """
     return {key: value for key, value in locals().items() if value is not None}

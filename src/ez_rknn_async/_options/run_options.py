@@ -32,7 +32,7 @@ OPTIONS = {
 class RunOptions(Attributes):
     """Options for ``session.run(names, feed, run_options=...)``.
 
-    What has an effect is given with :meth:`add_run_config_entry`; the attributes are ONNX Runtime's and have none.
+    Set those that have an effect with :meth:`add_run_config_entry`; the attributes are ONNX Runtime's and have none.
     """
 
     log_severity_level: int = -1
@@ -60,17 +60,17 @@ class RunOptions(Attributes):
         self._entries[key] = value
 
     def get_run_config_entry(self, key: str) -> str:
-        """An entry that was set; :class:`RknnError`, a RuntimeError as in ONNX Runtime, where it was not."""
+        """Return an entry; raise :class:`RknnError`, a RuntimeError as in ONNX Runtime, if it was not set."""
         if key not in self._entries:
             raise RknnError(f"RunOptions does not have configuration with key: {key}")
         return self._entries[key]
 
 
 class OrtRunOptions(Protocol):
-    """What is read of ONNX Runtime's own ``RunOptions``."""
+    """The part of ONNX Runtime's own ``RunOptions`` that is read."""
 
     def get_run_config_entry(self, key: str, /) -> str:
-        """An entry that was set; RuntimeError where it was not."""
+        """Return an entry; raise RuntimeError if it was not set."""
         ...
 
 
@@ -79,11 +79,11 @@ RunOptionsLike = Union[Mapping[str, Any], RunOptions, OrtRunOptions, None]
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What the options of one call mean.
+    """The options of one call, checked.
 
     Attributes:
-        dispatch_batch: whether each sample is a task of its own.
-        outputs: how they are wanted.
+        dispatch_batch: True if each sample is a task of its own.
+        outputs: their element type and layout.
     """
 
     dispatch_batch: bool = False
@@ -112,7 +112,7 @@ DEFAULT_SETTINGS = RunSettings()
 
 
 def of_one(run_options: RunOptionsLike, caller: str) -> RunSettings:
-    """The settings of a method that runs one inference, and no batch.
+    """Return the settings of a method that runs one inference, and no batch.
 
     Raises:
         RknnError: a batch is asked for; ``caller`` is the method's name.

@@ -1,7 +1,7 @@
 """``SessionOptions``, as ONNX Runtime has it.
 
-What a session does with the NPU is in the provider options; here are profiling, logging, and the settings of a CPU
-runtime that programs set out of habit.
+The provider options set a session's use of the NPU; here are profiling, logging, and the settings of a CPU runtime that
+programs set out of habit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ logger = logging.getLogger("ez_rknn_async")
 
 
 class GraphOptimizationLevel(enum.IntEnum):
-    """How much to optimise the graph: nothing here, the compiler has done it."""
+    """The level of graph optimisation: without effect here, as the compiler has optimised the graph."""
 
     ORT_DISABLE_ALL = 0
     ORT_ENABLE_BASIC = 1
@@ -32,14 +32,14 @@ class GraphOptimizationLevel(enum.IntEnum):
 
 
 class ExecutionMode(enum.IntEnum):
-    """Whether independent operators run at once: nothing here, the compiler has settled it."""
+    """The execution of independent operators, at once or not: without effect here, as the compiler has settled it."""
 
     ORT_SEQUENTIAL = 0
     ORT_PARALLEL = 1
 
 
 class ExecutionOrder(enum.IntEnum):
-    """In which order operators run: nothing here, the compiler has settled it."""
+    """The order of operators: without effect here, as the compiler has settled it."""
 
     DEFAULT = 0
     PRIORITY_BASED = 1
@@ -52,8 +52,8 @@ class SessionOptions(Attributes):
     Attributes:
         enable_profiling: record when each task waited and ran, for :meth:`InferenceSession.end_profiling`.
         profile_file_prefix: the beginning of the profile's path; date, time and ``.json`` follow.
-        log_severity_level: from which severity the package's logger passes messages on: 0 verbose, 1 info, 2 warning,
-            3 error, 4 fatal; -1 leaves the logger as it is. There is one logger for all sessions, ``ez_rknn_async``.
+        log_severity_level: the least severity of messages that the package's logger passes on: 0 verbose, 1 info,
+            2 warning, 3 error, 4 fatal; -1 leaves the logger unchanged. All sessions share it: ``ez_rknn_async``.
 
     The others of ONNX Runtime's are accepted and have no effect on an NPU.
     """
@@ -82,11 +82,11 @@ class SessionOptions(Attributes):
 
     @classmethod
     def of(cls, given: SessionOptionsLike) -> SessionOptions:
-        """What a program passed as ``sess_options``: one of these, ONNX Runtime's own, or None.
+        """Take what a program passed as ``sess_options``: one of these, ONNX Runtime's own, or None.
 
         Raises:
             RknnTypeError: it is something else.
-            RknnValueError: the profile can have no such path.
+            RknnValueError: the profile cannot have that path.
         """
         if given is None:
             return cls()
@@ -108,21 +108,21 @@ class SessionOptions(Attributes):
         self._entries[key] = value
 
     def get_session_config_entry(self, key: str) -> str:
-        """What was kept under ``key``; :class:`RknnError`, a RuntimeError as in ONNX Runtime, where nothing was."""
+        """Return an entry; raise :class:`RknnError`, a RuntimeError as in ONNX Runtime, if it was not set."""
         if key not in self._entries:
             raise RknnError(f"SessionOptions does not have configuration with key: {key}")
         return self._entries[key]
 
     def add_free_dimension_override_by_name(self, name: str, value: int) -> None:
-        """Accepted: the shapes of a compiled model are the compiler's."""
+        """Do nothing: the shapes of a compiled model are the compiler's."""
         logger.debug("the dimension %s=%d is the compiler's to choose", name, value)
 
     def add_free_dimension_override_by_denotation(self, denotation: str, value: int) -> None:
-        """Accepted: the shapes of a compiled model are the compiler's."""
+        """Do nothing: the shapes of a compiled model are the compiler's."""
         logger.debug("the dimension %s=%d is the compiler's to choose", denotation, value)
 
     def register_custom_ops_library(self, path: str | os.PathLike[str]) -> None:
-        """Refused: a library of ONNX Runtime's operators cannot serve the NPU's runtime."""
+        """Raise an error: a library of ONNX Runtime's operators cannot serve the NPU's runtime."""
         raise RknnError(
             f"{os.fspath(path)} holds operators for ONNX Runtime, which the NPU's runtime cannot call",
             hint=f"give a plug-in made for librknnrt with {provider_option('custom_op_path')}",
@@ -130,11 +130,11 @@ class SessionOptions(Attributes):
 
 
 class OrtSessionOptions(Protocol):
-    """What tells ONNX Runtime's own ``SessionOptions`` from something else."""
+    """The part by which ONNX Runtime's own ``SessionOptions`` are recognised."""
 
     @property
     def enable_profiling(self) -> bool:
-        """Whether to record a profile."""
+        """True if a profile is to be recorded."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""The SoCs: how many NPU cores each has."""
+"""The SoCs, and the number of NPU cores of each."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ SOCS = {
 
 
 def soc(name: str) -> Soc:
-    """The SoC of that name.
+    """Return the SoC of that name.
 
     Raises:
-        RknnModelError: there is none that this package knows.
+        RknnModelError: this package does not know it.
     """
     if name not in SOCS:
         raise RknnModelError(

@@ -1,4 +1,4 @@
-"""Opening all that a model runs on: contexts, lanes, transport, engine."""
+"""Assembly of what a model runs on: contexts, lanes, transport, engine."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Parts:
-    """What runs a model. Nothing has run on it yet.
+    """The parts that run a model; nothing has run on them yet.
 
     Attributes:
         library: the runtime.
         source: the model, held for these parts.
-        lanes: the contexts, of the workers of the plan.
-        engine: its threads.
+        lanes: the workers' contexts, by lane.
+        engine: the worker threads.
         signature: the model's inputs and outputs.
         direct: the transport if it is direct I/O, otherwise None.
-        transport: how tensors travel.
-        nans: warns of NaN where it is quantised.
-        cores: of each group of workers, such as ``"0"`` or ``"0,1,2"``.
-        workers: how many there are.
-        versions: of the runtime library and of the driver.
-        memory: what a context takes, in bytes.
+        transport: moves tensors to and from the NPU.
+        nans: warns of quantised NaNs.
+        cores: those of each group of workers, such as ``"0"`` or ``"0,1,2"``.
+        workers: the number of workers.
+        versions: the runtime library's and the driver's.
+        memory: what one context takes, in bytes.
     """
 
     library: Library
@@ -72,13 +72,13 @@ def assemble(
     lender: Contexts | None = None,
     custom_ops: CustomOps | None = None,
 ) -> Parts:
-    """Open everything; when something fails, what was opened before is given back.
+    """Open everything; on failure, give back what was already open.
 
     Args:
         library: the runtime.
-        source: the model for the runtime; whoever ends the parts lets go of it.
+        source: the model for the runtime; the caller that ends the parts lets go of it.
         model: what the file says.
-        plan: which contexts there are, on which cores.
+        plan: the workers and their cores.
         options: the session's.
         lender: has the weights that this model leaves out.
         custom_ops: for every context.
@@ -90,8 +90,8 @@ def assemble(
         source.hold()
         undo.callback(source.let_go)
         contexts = functools.partial(Contexts, library, source, plan, counted_apart(options), lender, custom_ops)
-        # The runtime loads no dynamic-shape model with the weights of another context: 1.5.2 refuses it, and keeps what
-        # it had allocated by then.
+        # A dynamic-shape model cannot be loaded with another context's weights: runtime 1.5.2 refuses it, and leaks
+        # what it had allocated by then.
         another = functools.partial(_another_lane, contexts, shares_weights=not model.dynamic)
         lanes = Lanes(contexts(), another, options.load_timeout_ms)
         undo.callback(lanes.close)

@@ -1,13 +1,12 @@
-"""Coroutines in line for a place in the queue, without a thread and without polling.
+"""The line of coroutines that wait for a place in the queue, without a thread and without polling.
 
-A coroutine must not block its event loop, so it asks the engine for a place without waiting. Where there is none it
-lines up here, and the engine is asked to say when there is room; that word arrives on the dispatcher's thread, which
-wakes the first in line. Coroutines of several loops in several threads may stand in one line.
+A coroutine must not block its event loop, so it submits without waiting. If the queue is full it lines up here, and the
+engine is asked to report when there is room. The report arrives on the delivery thread, which wakes the first in line.
+Coroutines of several loops in several threads may share one line.
 """
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import contextlib
 import threading
@@ -26,17 +25,18 @@ class Admission:
     """The line in front of one engine."""
 
     def __init__(self, notify_room: Callable[[], None]) -> None:
-        """``notify_room`` asks for one call of :meth:`room` as soon as a submission may succeed.
+        """Start with an empty line.
 
-        It raises :class:`RknnClosedError` when the session is closed.
+        ``notify_room`` requests one call of :meth:`room` as soon as a submission may succeed, and raises
+        :class:`RknnClosedError` if the session is closed.
         """
         self._notify_room = notify_room
-        # Guards _line. Reentrant: a garbage collection in the middle may drop a coroutine, which leaves the line.
+        # Guards _line. Reentrant: a garbage collection inside may drop a coroutine, which then leaves the line.
         self._lock = greenlets.rlock()
         self._line: collections.deque[_Place | _Waiter] = collections.deque()
 
     async def submit(self, try_submit: Callable[[], int], timeout: float) -> int:
-        """Call ``try_submit`` until it no longer raises for want of room, and return what it returns.
+        """Call ``try_submit`` until there is room, and return its result.
 
         Raises:
             RknnTimeoutError: there was no room for ``timeout`` seconds.
@@ -49,7 +49,7 @@ class Admission:
                 pass
         place = _Place()
         with self._lock:
-            # Before the first await: whoever comes next must find someone in line, and not overtake.
+            # Before the first await, so that the next caller sees the line and does not overtake.
             self._line.append(place)
         try:
             return await self._in_line(place, try_submit, timeout)
@@ -57,7 +57,7 @@ class Admission:
             self._leave(place)
 
     def submit_waiting(self, try_submit: Callable[[], int], timeout: float) -> int:
-        """:meth:`submit` for a greenlet: the others go on while it waits, and deliver what makes room."""
+        """Submit from a greenlet; other greenlets run while it waits, and deliver the results that make room."""
         if not self._line:
             try:
                 return try_submit()
@@ -69,7 +69,7 @@ class Admission:
         try:
             while True:
                 self._notify_room()
-                if not waiter.woken():
+                if not waiter.wait():
                     raise _too_late(timeout)
                 try:
                     return try_submit()
@@ -79,32 +79,32 @@ class Admission:
             self._leave(waiter)
 
     def room(self) -> None:
-        """There may be room: the first in line shall try. Called on the dispatcher's thread."""
+        """Wake the first in line, as there may be room. Called on the delivery thread."""
         with self._lock:
             first = self._line[0] if self._line else None
         if first is not None:
             first.wake()
 
     def close(self) -> None:
-        """There will be no room any more: everyone in line shall see that."""
+        """Wake everyone in line, as the session is closed."""
         with self._lock:
             line = tuple(self._line)
         for place in line:
             place.wake()
 
     async def _in_line(self, place: _Place, try_submit: Callable[[], int], timeout: float) -> int:
-        # Not asyncio.wait_for(): until 3.12 it runs this as a task of its own, and a caller that is cancelled when that
-        # task has just submitted is not told. Here nothing is awaited between submitting and returning.
+        # Not asyncio.wait_for(): before Python 3.12 it runs this as a separate task, and a caller that is cancelled
+        # just after that task submitted never learns of it. Here nothing is awaited between submitting and returning.
         with place.limited_to(timeout):
             while True:
                 self._notify_room()
-                await place.woken()
+                await place.wait()
                 if place.is_late:
-                    break  # and it does not overtake those who are before it
+                    break  # without another try, which could overtake those ahead of it
                 try:
                     return try_submit()
                 except RknnTimeoutError:
-                    continue  # someone else was faster; still the first in line
+                    continue  # another submission was faster; this one is still first in line
         raise _too_late(timeout)
 
     def _leave(self, place: _Place | _Waiter) -> None:
@@ -113,7 +113,7 @@ class Admission:
                 self._line.remove(place)
             waiting = bool(self._line)
         if waiting:
-            # The word that there is room may have been for the one who leaves.
+            # The one that leaves may have been woken for the room that there is.
             with contextlib.suppress(RknnClosedError):
                 self._notify_room()
 
@@ -135,8 +135,8 @@ class _Waiter:
     def wake(self) -> None:
         self._event.set()
 
-    def woken(self) -> bool:
-        """Wait to be woken; False once it has waited as long as it may."""
+    def wait(self) -> bool:
+        """Wait to be woken; return False once the timeout has passed."""
         is_woken = self._event.wait(max(0.0, self._deadline - time.monotonic()))
         self._event.clear()
         return is_woken
@@ -146,17 +146,19 @@ class _Place:
     """One coroutine's place in the line.
 
     Attributes:
-        is_late: whether it has waited as long as it may.
+        is_late: True once the timeout has passed.
     """
 
     def __init__(self) -> None:
+        import asyncio  # see awaitable.py
+
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
         self.is_late = False
 
     @contextlib.contextmanager
     def limited_to(self, timeout: float) -> Iterator[None]:
-        """Be woken after that many seconds at the latest, and :attr:`is_late` then."""
+        """Wake after ``timeout`` seconds at the latest, with :attr:`is_late` set."""
         timer = self._loop.call_later(timeout, self._expire)
         try:
             yield
@@ -168,10 +170,10 @@ class _Place:
         self._event.set()
 
     def wake(self) -> None:
-        # A loop that was closed with this coroutine in it refuses the call.
+        # A loop that was closed while this coroutine waited refuses the call.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._event.set)
 
-    async def woken(self) -> None:
+    async def wait(self) -> None:
         await self._event.wait()
         self._event.clear()

@@ -1,7 +1,7 @@
-"""Batch dispatch: the samples of a batch as tasks of their own, spread over the cores.
+"""Batch dispatch: each sample of a batch is a task of its own, spread over the cores.
 
-The results of all samples stand in one array for each output, made before the first sample runs: each task writes
-into its own part of it, so nothing is joined, copied or cut off afterwards.
+Each output has one array for all samples, allocated before the first sample runs. Each task writes into its own part of
+it, so nothing is concatenated, copied or trimmed afterwards.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 def run_batch_on(
     executor: Executor, feed: Any, *, outputs: Mapping[str, Any] | None = None, choice: Choice = AS_THE_SESSION
 ) -> list[Array]:
-    """:func:`run_batch` on an executor.
+    """Run a batch on an executor; see :func:`run_batch`.
 
-    Inside a callback, whose thread would have to deliver the results, each sample is run at once instead.
+    Inside a callback, whose thread would have to deliver the results, the samples run one after the other instead.
     """
     if executor.is_delivering():
         queue: Callable[[Request], Future[list[Array]]] = functools.partial(_run_now, executor)
@@ -62,18 +62,18 @@ def run_batch(
 
     Args:
         signature: the model's inputs and outputs.
-        transport: how the tensors of a sample travel.
+        transport: moves the tensors of a sample.
         feed: as for one inference, but the first dimension of each input is a multiple of the model's own.
         queue: queues one inference.
-        outputs: arrays to receive outputs, by name, in the shapes of all samples together.
-        choice: how the outputs are wanted.
+        outputs: arrays to receive outputs, by name, each with the shape of the whole batch.
+        choice: the element type and layout of the outputs.
 
     Returns:
-        For each output, the samples' results one after the other along the first dimension: of a model that gives
-        [6, 4], two samples give [12, 4].
+        For each output, the samples' results concatenated along the first dimension: two samples of [6, 4] give
+        [12, 4].
 
     Raises:
-        RknnError: what went wrong with the first sample that failed, with its number; all others have ended by then.
+        RknnError: a sample failed; the error is that of the first one, with its number. All others have ended by then.
     """
     samples = _samples(signature.inputs, arrange(feed, signature.input_names))
     count = len(samples)
@@ -96,7 +96,7 @@ def run_batch(
         wait(pending)  # nothing writes into the caller's arrays once this call has ended
         raise
     except BaseException:
-        # But for an interrupted one, as with run(): it may be that what it would wait for never ends.
+        # Except when interrupted, as in run(): what it would wait for may never end.
         for future in pending:
             future.cancel()
         raise
@@ -116,7 +116,7 @@ def _run_now(executor: Executor, request: Request) -> Future[list[Array]]:
 
 
 def _samples(inputs: Sequence[Input], values: Sequence[Any]) -> list[list[Array]]:
-    """The feed of each sample, as views."""
+    """Return the feed of each sample, as views."""
     arrays = [as_array(value, i.attribute.name) for i, value in zip(inputs, values)]
     counts = {i.attribute.name: _count(i, array) for i, array in zip(inputs, arrays)}
     if len(set(counts.values())) != 1:
@@ -128,7 +128,7 @@ def _samples(inputs: Sequence[Input], values: Sequence[Any]) -> list[list[Array]
 
 
 def _count(of: Input, array: Array) -> int:
-    """How many samples an array holds: each is as long as the model's own first dimension."""
+    """Return the number of samples in an array; each is as long as the model's own first dimension."""
     if array.ndim != max(1, len(of.attribute.shape)):
         raise RknnValueError(
             f"input {of.attribute.name!r} has shape {list(array.shape)}, but a batch is many samples of the model's "
@@ -148,7 +148,7 @@ def _joined(shape: Shape, count: int) -> Shape:
 
 
 def _part_of(shape: Shape, array: Array, number: int, count: int) -> Array:
-    """The part of one sample of a tensor of this shape, as a view."""
+    """Return one sample's part of a tensor of this shape, as a view."""
     length = len(array) // count
     part = array[number * length : (number + 1) * length]
     return part if shape else part.reshape(array.shape[1:])
@@ -156,7 +156,7 @@ def _part_of(shape: Shape, array: Array, number: int, count: int) -> Array:
 
 @contextmanager
 def _naming(number: int, count: int) -> Iterator[None]:
-    """Says of which sample an error is."""
+    """Prefix an error with the number of its sample."""
     try:
         yield
     except RknnError as error:

@@ -1,4 +1,4 @@
-"""Results for the callbacks of ``run_async()`` and its relatives."""
+"""Delivery of results to the callbacks of ``run_async()`` and ``run_with_iobinding_async()``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def deliver_to(
     request: Request,
     outputs: Callable[[], list[Output]],
 ) -> None:
-    """Queue a request; ``callback(outputs(), user_data, "")`` or ``callback(None, user_data, error)`` tells its end.
+    """Queue a request; once it has ended, call ``callback(outputs(), user_data, "")`` or, if it failed,
+    ``callback(None, user_data, error)``.
 
     Raises:
         RknnTimeoutError, RknnClosedError: it was not accepted, and the callback will not be called.

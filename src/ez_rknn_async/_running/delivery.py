@@ -1,4 +1,4 @@
-"""One thread that collects what the engine's workers finish, and delivers it.
+"""The thread that collects the results of the engine's workers and delivers them.
 
 The workers never touch the interpreter; this thread is where their results enter it. It is started with the first task
 whose result is to be delivered, and ends when the engine is closed and everything accepted was delivered.
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 class Recipient(NamedTuple):
-    """Who gets the result of a task under way, and the request, which is needed until then."""
+    """The receiver of a task's result, and the request, which is needed until then."""
 
     request: Request
     receive: Callable[[Any, Result], None]
 
 
 class Listener(NamedTuple):
-    """Who is told what is not a completion. All are called on the delivery's thread."""
+    """Callbacks for what concerns more than one task's receiver. All are called on the delivery thread."""
 
-    delivered: Callable[[Request], None]  # that task's result was, which may have succeeded
+    delivered: Callable[[Request], None]  # a result was delivered, of a success or a failure
     room: Callable[[], None]  # a submission may succeed
-    stalled: Callable[[int, int, int], None]  # that worker hangs inside the runtime, with the task of that tag and lane
-    released: Callable[[int, int], None]  # the call that hung with the task of that tag and lane has come back
+    stalled: Callable[[int, int, int], None]  # (worker, tag, lane): the worker hangs inside the runtime with that task
+    released: Callable[[int, int], None]  # (tag, lane): the runtime call that hung with that task has returned
 
 
 class Delivery:
@@ -50,10 +50,10 @@ class Delivery:
         self._stalled: set[int] = set()  # tags of tasks that hang inside the runtime
         self._starting = threading.Lock()  # guards the two below
         self._thread: threading.Thread | None = None
-        self._framework: greenlets.Framework | None = None  # whose greenlet that is
+        self._framework: greenlets.Framework | None = None  # set if the thread is one of its greenlets
 
     def submit(self, task: EngineTask, recipient: Recipient, timeout_ms: int, *, unordered: bool) -> int:
-        """Queue a task whose result shall be delivered, and return its id.
+        """Queue a task whose result is to be delivered, and return its id.
 
         Raises:
             RknnTimeoutError, RknnClosedError: it was not accepted, and nothing will be delivered.
@@ -69,7 +69,7 @@ class Delivery:
             raise
 
     def serves_greenlets(self) -> bool:
-        """Whether the caller is a greenlet that may let others go on, this delivery's among them, until it is served.
+        """Check if the caller is a greenlet that can wait while others run, including the one that delivers.
 
         Raises: as :meth:`start`.
         """
@@ -79,22 +79,22 @@ class Delivery:
         return not self.is_current_thread()
 
     def is_current_thread(self) -> bool:
-        """Whether the caller runs inside a delivery."""
+        """Check if the caller runs inside a delivery."""
         return threading.current_thread() is self._thread
 
     def join(self) -> None:
-        """Wait until everything was delivered; the engine must have been closed."""
+        """Wait until everything is delivered; the engine must have been closed."""
         with self._starting:
             thread = self._thread
         if thread is not None:
             thread.join()
 
     def start(self) -> None:
-        """Start the thread, unless it runs. Where threads are greenlets it is one of the main thread.
+        """Start the thread, unless it runs. Where threads are greenlets, it is a greenlet of the main thread.
 
         Raises:
-            RknnError: the program was patched after it was started, or it would be on a thread whose greenlets do not
-                go on by themselves.
+            RknnError: the program was patched after the thread was started, or the greenlet would be on another thread,
+                whose greenlets do not run by themselves.
         """
         framework = greenlets.framework()
         if self._thread is None:
@@ -131,7 +131,7 @@ class Delivery:
                 try:
                     self._handle(event, result)
                 except BaseException:
-                    # Whatever a callback raises, SystemExit included, is its own business: the others are owed theirs.
+                    # Whatever a callback raises, SystemExit included, must not keep the others from their results.
                     report_exception()
 
     def _handle(self, event: int, result: Result | None) -> None:

@@ -1,4 +1,4 @@
-"""What a session runs on: a model, opened on a provider with options, and exchanged as a whole."""
+"""The deployment of a session: its model, opened on a provider with options, and exchanged as a whole."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Deployment:
 
     Attributes:
         executor: runs the model.
-        provider: on which it is.
-        options: of that provider, in force.
-        session_options: in force, for as long as the session lives.
-        metadata: of the model.
+        provider: the provider that runs it.
+        options: that provider's options in force.
+        session_options: those in force, for the life of the session.
+        metadata: the model's.
         profiler: records a profile, if the session options ask for one.
     """
 
@@ -52,15 +52,15 @@ class Deployment:
     ) -> None:
         """Open a model; the arguments are those of ``InferenceSession``.
 
-        ``lender`` returns what runs the session given as ``use_weight_from``, if one is given.
+        ``lender`` returns the executor of the session given as ``use_weight_from``, or None.
         """
         self._lender = lender
         self.session_options = SessionOptions.of(sess_options)
         if self.session_options.log_severity_level != DEFAULT:
             set_default_logger_severity(self.session_options.log_severity_level)
         self._exchanging = threading.RLock()  # one exchange at a time; a signal handler may begin one inside another
-        self._exchanges = self._last_exchange = 0  # how many have begun; the number of the last one that succeeded
-        self._state = threading.Lock()  # guards what _enter() sets, while it may be exchanged
+        self._exchanges = self._last_exchange = 0  # count of those begun; number of the last one that succeeded
+        self._state = threading.Lock()  # guards what _enter() sets, against a concurrent exchange
         wanted, options = _chosen(providers, provider_options)
         self._source = ModelSource.of(path_or_bytes)  # let go by _close()
         try:
@@ -80,7 +80,7 @@ class Deployment:
         self._exchange(lambda: (wanted, options, None))
 
     def reset(self) -> None:
-        """Open the model again, as it was opened last."""
+        """Open the model again, with the provider and options in force."""
         self._exchange(lambda: (self._wanted, self.options, self._loaded), may_join=True)
 
     def close(self, *, cancel: bool) -> None:
@@ -97,16 +97,16 @@ class Deployment:
         return open_model(self._source, provider, options, self.session_options, self._lender(), loaded)
 
     def _enter(self, opened: Opened, wanted: str | None, options: ProviderOptions) -> None:
-        """Run on what was opened from now on."""
+        """Run on ``opened`` from now on."""
         self._wanted, self.options = wanted, options
         self.executor, self.provider, self.metadata, self.profiler, self._loaded = opened
-        # Runs when the session is dropped and, should that not happen, before the interpreter ends.
+        # Runs when the session is dropped, or else before the interpreter ends.
         self._finalizer = weakref.finalize(self, _close, self._source, self.executor, self.profiler)
 
     def _exchange(self, choose_target: Callable[[], _Target], *, may_join: bool = False) -> None:
-        """Open the model again, for the provider and with the options chosen, and end what it ran on.
+        """Open the model again for the chosen provider and options, and end the former executor.
 
-        With ``may_join`` another exchange that begins after this call and succeeds will do.
+        With ``may_join``, an exchange that begins after this call and succeeds counts as this one.
         """
         begun = self._exchanges
         with self._exchanging:
@@ -123,7 +123,7 @@ class Deployment:
                 if former is not None:
                     self._enter(opened, wanted, options)
                     self._last_exchange = number
-        # Not inside: the former executor may be delivering to a callback that makes an exchange, too.
+        # Outside the lock: the former executor may be delivering to a callback that starts an exchange, too.
         if former is None:  # closed meanwhile
             _end(opened.executor, opened.profiler, patient=False)
             raise RknnClosedError("the session is closed")
@@ -132,7 +132,7 @@ class Deployment:
 
 
 def read_health(session: Any) -> SessionHealth:
-    """How the workers of a session are; none once it is closed."""
+    """Return the health of a session's workers; of none once it is closed."""
     try:
         return _read_health(session)
     except RknnClosedError:
@@ -146,7 +146,7 @@ def _read_health(session: Any) -> SessionHealth:
 
 
 def _chosen(providers: Providers, provider_options: ProviderOptionsLike) -> tuple[str | None, ProviderOptions]:
-    """The provider that the user asks for, if any, and its options."""
+    """Return the provider that the user asks for, if any, and its options."""
     provider, given = choose(providers, provider_options)
     options = ProviderOptions.parse(given)
     warn_of_simulation(providers, options.runtime_library)

@@ -1,4 +1,4 @@
-"""The running part of a session: the engine's threads, the calls under way, the delivery, and the end of them all.
+"""The running part of a session: the engine's threads, the calls under way, the delivery, and their shutdown.
 
 A session that is dropped still owes its callers what it accepted. So everything that runs lives here, apart from the
 session object, and :meth:`Executor.close` ends it in the one right order: no more work in, everything accepted
@@ -48,9 +48,9 @@ AnyRequest = TypeVar("AnyRequest", bound=Request)
 
 logger = logging.getLogger("ez_rknn_async")
 
-# How long the end of a session waits for threads that are stuck inside the runtime.
+# The time that close() waits for threads that are stuck inside the runtime.
 STUCK_WAIT_MS = 1000
-# What such threads, and those of an end that was interrupted, may still use: kept for the life of the process.
+# What such threads, and those of an interrupted close(), may still use: kept for the life of the process.
 _LOST: list[Delivery | Executor] = []
 
 
@@ -60,15 +60,15 @@ class Executor:
     Attributes:
         library: the runtime library.
         options: the session's.
-        contexts: of the workers, in the lane that all others come after.
+        contexts: the workers' contexts of lane 0.
         signature: the model's inputs and outputs.
-        transport: how tensors travel.
+        transport: moves tensors to and from the NPU.
         direct: the same if it is direct I/O, otherwise None.
-        versions: of the runtime library and of the driver.
-        depth: how many tasks under way keep every worker busy.
-        stats: what was done, and how long it took.
+        versions: the runtime library's and the driver's.
+        depth: the number of tasks under way that keeps every worker busy.
+        stats: the session's statistics.
         failure: makes the exception for a task that failed.
-        cores: of each group of workers, such as ``"0"`` or ``"0,1,2"``.
+        cores: those of each group of workers, such as ``"0"`` or ``"0,1,2"``.
     """
 
     def __init__(
@@ -77,10 +77,10 @@ class Executor:
         """Run on these parts, which :meth:`close` gives back.
 
         Args:
-            parts: of the model.
+            parts: those of the model.
             options: the session's.
             failure: makes the exception for a task that failed.
-            observers: are told of each task.
+            observers: are notified of each task.
         """
         self.library, self.options, self.failure = parts.library, options, failure
         self.signature, self.transport, self.direct = parts.signature, parts.transport, parts.direct
@@ -104,10 +104,10 @@ class Executor:
         parts.lanes.attach(parts.engine, self._check_process)
 
     def listen(self) -> None:
-        """Begin to deliver on a thread of the calling one's kind; to be called once, where the session is opened.
+        """Start the delivery if it cannot wait for the first task; call once, on the thread that opens the session.
 
-        Without a watchdog there is nothing to deliver before the first task, and threads can begin with it. A greenlet
-        belongs to the thread that begins it.
+        A watchdog may report something before any task is submitted, and a greenlet belongs to the thread that starts
+        it.
         """
         if self._engine.has_watchdog or (greenlets.framework() is not None and greenlets.in_main_thread()):
             self._delivery.start()
@@ -120,13 +120,13 @@ class Executor:
         outputs: Mapping[str, Any] | None = None,
         choice: Choice = AS_THE_SESSION,
     ) -> Request:
-        """Check and convert a feed, and make room for what will come out.
+        """Check and convert a feed, and allocate the arrays for the outputs.
 
         Args:
             feed: ``{name: array}``, a sequence of arrays, or one array.
-            private: whether the request must not share memory with the feed.
+            private: True if the request must not share memory with the feed.
             outputs: arrays to receive outputs, by name; the others are allocated.
-            choice: how the outputs are wanted.
+            choice: the element type and layout of the outputs.
 
         Raises:
             RknnValueError, RknnTypeError: the feed or the arrays do not fit the model.
@@ -144,7 +144,7 @@ class Executor:
             RknnTimeoutError: no worker was free in time, or the run took too long.
             RknnError: the runtime refused or failed.
         """
-        # Little is called in here: this is on the way of every inference.
+        # As few calls as possible: every inference passes through here.
         if os.getpid() != self._pid:
             self._check_process()
         may_be_greenlets = not sys.modules.keys().isdisjoint(greenlets.PATCHERS)
@@ -181,8 +181,8 @@ class Executor:
         Args:
             request: what to run.
             receive: is called with the request and the result once the task has ended, however it ended.
-            unordered: as soon as it has ended; otherwise in the order of submission, if the session is so.
-            timeout_ms: how long to wait for a place in the queue; None: as the session's options say.
+            unordered: deliver the result at once; otherwise in the order of submission, if the session's options ask.
+            timeout_ms: the longest wait for a place in the queue; None: as the session's options say.
 
         Raises:
             RknnTimeoutError: the queue stayed full; ``receive`` will not be called.
@@ -204,13 +204,13 @@ class Executor:
         return identifier
 
     async def submit_awaitable(self, request: AnyRequest, receive: Callable[[AnyRequest, Result], None]) -> int:
-        """:meth:`submit`, unordered, for a coroutine: while the queue is full the event loop goes on."""
+        """Submit unordered from a coroutine; the event loop goes on while the queue is full. See :meth:`submit`."""
         return await self._admission.submit(
             lambda: self.submit(request, receive, unordered=True, timeout_ms=0), self._timeout_ms / 1000
         )
 
     def check_open(self) -> None:
-        """See that something could be run.
+        """Check that the session can run something.
 
         Raises:
             RknnClosedError: the session is closed.
@@ -221,7 +221,7 @@ class Executor:
             pass
 
     def health(self) -> SessionHealth:
-        """How its workers are.
+        """Return the health of the workers.
 
         Raises:
             RknnClosedError: it is closed.
@@ -232,9 +232,9 @@ class Executor:
             return read_health(self._engine, self.cores)
 
     def state(self) -> str:
-        """``"open"``, and what is wrong with its workers if anything is; ``"closed"``; or ``"of another process"``.
+        """Return ``"open"`` with the workers' faults if there are any, ``"closed"``, or ``"of another process"``.
 
-        It asks neither the runtime nor the NPU.
+        Asks neither the runtime nor the NPU.
         """
         if os.getpid() != self._pid:
             return "of another process"
@@ -247,7 +247,7 @@ class Executor:
         return f"open{faults_of(workers)}"
 
     def lane(self, inputs: Sequence[str], outputs: Sequence[str]) -> tuple[int, Contexts]:
-        """The contexts, and their number, for inferences whose tensors are bound in these ways; see :attr:`Form.way`.
+        """Return the lane for inferences whose tensors are bound in these ways, and its contexts; see :attr:`Form.way`.
 
         Raises:
             RknnError: the runtime has no more contexts.
@@ -256,7 +256,7 @@ class Executor:
         return number, self._lanes[number]
 
     def call_at_end(self, callback: Callable[[], None]) -> None:
-        """Have a callback called when the contexts are gone; never, if a thread is stuck in one."""
+        """Call ``callback`` once the contexts are gone; never, if a thread is stuck in one."""
         self._at_end.append(callback)
 
     def cancel(self, identifier: int) -> bool:
@@ -268,30 +268,30 @@ class Executor:
             return False
 
     def is_delivering(self) -> bool:
-        """Whether the caller runs inside a callback of this executor."""
+        """Check if the caller runs inside a callback of this executor."""
         return self._delivery.is_current_thread()
 
     def close(self, *, cancel: bool = False, patient: bool = True) -> None:
         """Accept no more, deliver what was accepted, end the threads, give the contexts back. May be called twice.
 
         Called from inside a callback it does not wait: the rest follows when that callback has returned. On the main
-        thread it can be interrupted: a signal handler that raises ends it, and what was still to do is left.
+        thread it can be interrupted: a signal handler that raises ends it, and the rest is left undone.
 
         Args:
             cancel: what no worker has taken up ends with :data:`DISCARDED` instead.
-            patient: wait for the runtime to take the contexts back, however long it takes. Otherwise that is done on
-                another thread, which a finalizer cannot do: it may run where none can be started.
+            patient: wait for the runtime to take the contexts back, however long it takes. Otherwise another thread
+                does that, which is no choice for a finalizer: it may run where no thread can be started.
         """
         if os.getpid() != self._pid:
             return  # a forked child: the threads and the contexts are its parent's
         if sys.is_finalizing():
-            return  # past the finalizers, which were interrupted: no thread of Python's runs that could be waited for
+            return  # past the finalizers, which were interrupted: no Python thread runs that could be joined
         if not self._in_flight.close():
             return
         self._admission.close()
         self._engine.close(discard=cancel)
         if self._delivery.is_current_thread():
-            # This thread cannot join itself; another one ends what is left.
+            # This thread cannot join itself; another one finishes.
             threading.Thread(target=self._finish, args=(False,), name="ez-rknn-close").start()
             return
         try:
@@ -342,9 +342,9 @@ class Executor:
             )
 
     def _filled(self, request: Request) -> EngineTask:
-        """The request in structures of the pool; the engine has copied them when its call returns."""
+        """Write a request into pooled structures, which the engine has copied when its call returns."""
         try:
-            # A pool and not a thread's own: a signal handler may call run() while run() is under way.
+            # Pooled, not thread-local: a signal handler may call run() while run() is under way.
             task = self._tasks.pop()
         except IndexError:
             task = EngineTask(len(self.signature.inputs), len(self.signature.outputs))

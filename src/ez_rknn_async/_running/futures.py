@@ -24,7 +24,7 @@ else:
 
 
 class RunFuture(ProcessBound, _Future):
-    """What ``InferenceSession.submit()`` returns: a standard future of a list of arrays, or of values.
+    """The future that ``InferenceSession.submit()`` returns: a standard one, of a list of arrays or of values.
 
     It can be cancelled until a worker takes up its task; then :meth:`cancel` returns False, as for a running future.
 
@@ -40,7 +40,7 @@ class RunFuture(ProcessBound, _Future):
         super().add_done_callback(_forget_task)
 
     def add_done_callback(self, fn: Callable[[_Future], object]) -> None:
-        """Have ``fn(future)`` called when the future has ended, on the session's thread; at once, if it has.
+        """Call ``fn(future)`` on the session's thread when the future has ended; at once if it already has.
 
         What it raises, ``SystemExit`` included, goes to ``threading.excepthook``, or is logged if the program has set
         up logging; the other callbacks are called all the same.
@@ -60,7 +60,7 @@ class RunFuture(ProcessBound, _Future):
         return f"<{type(self).__name__} of task {self.task_id}: {'failed' if failed else state}>"
 
     def accepted(self, task_id: int, withdraw: Callable[[], bool]) -> RunFuture:
-        """The task is queued; ``withdraw`` takes it back and says whether it was in time."""
+        """Note that the task is queued; ``withdraw`` takes it back, and returns False if it is too late."""
         self.task_id = task_id
         self._withdraw = withdraw
         if self.done():  # already, and perhaps before there was anything to forget
@@ -68,20 +68,20 @@ class RunFuture(ProcessBound, _Future):
         return self
 
     def discard(self) -> None:
-        """The session was closed and has thrown the task away: the future is cancelled."""
+        """Cancel the future: the session was closed and has discarded the task."""
         if super().cancel():
             self.set_running_or_notify_cancel()
 
     def cancel(self) -> bool:
-        """Withdraw the task if no worker has taken it up; whether it is cancelled."""
+        """Withdraw the task if no worker has taken it up; return True if it is cancelled."""
         if not self.done() and self._withdraw() and super().cancel():
-            # Says so to concurrent.futures.wait() and as_completed() too.
+            # Notifies concurrent.futures.wait() and as_completed() too.
             self.set_running_or_notify_cancel()
         return self.cancelled()
 
 
 def result_of(future: _Future) -> list[Any]:
-    """The result of a future that the caller has never seen, and so cannot have cancelled.
+    """Return the result of a future that the user has never seen, and so cannot have cancelled.
 
     Raises:
         RknnClosedError: the session was closed with ``cancel=True``.
@@ -100,7 +100,7 @@ def _too_late() -> bool:
 
 
 def _forget_task(future: _Future) -> None:
-    # What withdraws the task holds its inputs; whoever keeps the future wants the outputs.
+    # The function that withdraws the task holds its inputs; a future that is kept needs only the outputs.
     assert isinstance(future, RunFuture)
     future._withdraw = _too_late
 
@@ -120,12 +120,12 @@ def submit(
 def future_of(
     executor: Executor, request: Request, outputs: Callable[[], list[Any]], timeout_ms: int | None
 ) -> RunFuture:
-    """Queue anything that can be run and return the future of its ``outputs``; see :func:`submit`."""
+    """Queue a request of any kind and return the future of its ``outputs``; see :func:`submit`."""
     future = RunFuture()
 
     def receive(_: Request, result: Result) -> None:
         if result.code == CANCELLED:
-            return  # by the future's own cancel(), which has told everyone
+            return  # by the future's own cancel(), which has notified everyone
         if result.code == DISCARDED and not result.call:
             future.discard()
             return
@@ -138,7 +138,7 @@ def future_of(
     def withdraw() -> bool:
         withdrawn = executor.cancel(identifier)
         if withdrawn:
-            request.ended(None)  # now, and not when the delivery comes to it: what it uses may be used again at once
+            request.ended(None)  # now, and not at its delivery: what it uses may be used again at once
         return withdrawn
 
     try:

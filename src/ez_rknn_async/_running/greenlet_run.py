@@ -1,4 +1,4 @@
-"""One inference for a greenlet: the others go on while it waits."""
+"""One inference run from a greenlet: other greenlets run while it waits."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 class Submitter(Protocol):
-    """As much of an executor as is needed here."""
+    """The part of an executor that is needed here."""
 
     @property
     def failure(self) -> Callable[[Result], RknnError]:
-        """Makes the exception for a task that failed."""
+        """The function that makes the exception for a failed task."""
 
     def submit(self, request: Request, receive: Callable[[Request, Result], None], *, unordered: bool) -> int:
         """Queue an inference, and return its id."""
 
     def cancel(self, identifier: int) -> bool:
-        """Withdraw it; False if a worker has taken it up."""
+        """Withdraw the inference; return False if a worker has taken it up."""
 
 
 def run(executor: Submitter, request: Request, timeout_ms: int) -> list[npt.NDArray[Any]]:
@@ -50,23 +50,23 @@ def run(executor: Submitter, request: Request, timeout_ms: int) -> list[npt.NDAr
         request.ended(None)  # it was not accepted
         raise
     try:
-        if not ended.wait(timeout_ms / 1000) and _withdrawn(executor, identifier, request):
+        if not ended.wait(timeout_ms / 1000) and _withdraw(executor, identifier, request):
             raise RknnTimeoutError(
                 f"run submit timed out: no worker was free within {timeout_ms} ms",
                 hint="raise submit_timeout_ms or max_queue_size, or submit less",
             )
         ended.wait()
     except BaseException:
-        # Killed, or out of time. What a worker has taken up ends by itself, and its memory is kept until then.
-        _withdrawn(executor, identifier, request)
+        # Killed, or out of time. A task that a worker has taken up ends by itself, and its memory is kept until then.
+        _withdraw(executor, identifier, request)
         raise
     if results[0].code < 0:
         raise executor.failure(results[0])
     return request.arrays
 
 
-def _withdrawn(executor: Submitter, identifier: int, request: Request) -> bool:
-    """Whether the task is withdrawn, and what it uses free again at once."""
+def _withdraw(executor: Submitter, identifier: int, request: Request) -> bool:
+    """Withdraw the task and free what it uses; return False if a worker has taken it up."""
     withdrawn = executor.cancel(identifier)
     if withdrawn:
         request.ended(None)

@@ -1,7 +1,7 @@
-"""The calls under way inside an executor, and the requests that a call of the runtime may still be using.
+"""The calls under way inside an executor, and the requests that a runtime call may still use.
 
-A coroutine or a stream that a garbage collection drops comes in to cancel what it had under way, perhaps in the middle
-of these very lines. So nothing here takes a lock: every step is an atomic operation on a dictionary or a list.
+A garbage collection may drop a coroutine or a stream, which then cancels what it had under way, perhaps in the middle
+of this very code. So nothing here takes a lock: every step is an atomic operation on a dictionary or a list.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ if TYPE_CHECKING:
 
 
 class InFlight:
-    """Counts calls, so that closing waits for those under way and refuses new ones; keeps requests until they ended.
+    """The calls and requests of one executor: closing it waits for those under way and refuses new ones.
 
-    While it is open, an engine that is closed has done that itself: its last worker is lost.
+    If the engine is closed while this is open, the engine has closed itself: its last worker is lost.
     """
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
         self._calls: dict[int, None] = {}
         self._requests: dict[int, Request] = {}
-        self._opening = [None]  # taken out by the one who closes it
+        self._opening = [None]  # taken out by the call that closes it
         self._empty = threading.Event()
 
     @property
     def is_open(self) -> bool:
-        """Whether calls are let in."""
+        """True while calls are accepted."""
         return bool(self._opening)
 
     def number(self) -> int:
-        """A number for a call or a task, never used for another."""
+        """Return a number for a call or a task, never used for another."""
         return next(self._numbers)
 
     def keep(self, number: int, request: Request) -> None:
-        """Keep the request of a task until the call of the runtime that is using it has come back."""
+        """Keep the request of a task until the runtime call that uses it has returned."""
         self._requests[number] = request
 
     def release(self, number: int, result: Result) -> None:
-        """That call has come back; nothing happens if the task's own run has ended before."""
+        """End a request whose runtime call has returned, unless the task's own run has ended it."""
         request = self._requests.pop(number, None)
         if request is not None:
             request.ended(result)
 
     def close(self) -> bool:
-        """Refuse every call from now on; False when that was so already."""
+        """Refuse every call from now on; return False if it was closed already."""
         try:
             self._opening.pop()
         except IndexError:
@@ -109,13 +109,13 @@ class Run:
 
     Attributes:
         number: the tag of its task.
-        result: of the run, as soon as there is one.
+        result: the run's result, once there is one.
     """
 
     __slots__ = ("_in_flight", "_is_kept", "_listen", "_request", "number", "result")
 
     def __init__(self, in_flight: InFlight, request: Request, listen: Callable[[], None]) -> None:
-        """``listen`` has the engine's events collected, one of which releases a request that is kept."""
+        """Prepare a run. ``listen`` starts the delivery of events, one of which releases a request that is kept."""
         self.number = next(in_flight._numbers)
         self.result: Result | None = None
         self._in_flight = in_flight
@@ -146,7 +146,7 @@ class Run:
             raise without_workers("of the session", DEVICE_UNAVAILABLE) from None
 
     def keep(self, is_kept: bool) -> None:
-        """Keep the request until the engine says that the call of the runtime which is using it has come back."""
+        """Keep the request until the engine reports that the runtime call which uses it has returned."""
         self._is_kept = is_kept
 
     def _end(self) -> None:

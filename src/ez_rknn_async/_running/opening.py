@@ -1,4 +1,4 @@
-"""From a file and options to a model that runs: what happens once, when a session is made."""
+"""Opening a model: from a file and options to an executor."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ if TYPE_CHECKING:
     from .._options.provider_options import ProviderOptions
     from .._options.session_options import SessionOptions
 
-# Below it sessions and `ezrknn doctor` warn: the library that this one replaces does, and Rockchip's examples of the
-# current toolkit are made with it.
+# Sessions and `ezrknn doctor` warn of older ones, as the library that this one replaces does: Rockchip's examples for
+# the current toolkit are made with this version.
 OLDEST_RUNTIME = (2, 4, 1)
 
 logger = logging.getLogger("ez_rknn_async")
 
 
 class Loaded(NamedTuple):
-    """What options had a session load; loaded once, though its files may be gone or the environment be another."""
+    """The libraries that options name, loaded once: later their files may be gone, or the environment be another."""
 
     located: LocatedRuntime
     custom_ops: CustomOps | None
@@ -79,13 +79,13 @@ def open_model(
         options: the session's.
         session_options: whether to record a profile, and where.
         lender: runs the model with the weights that this one leaves out.
-        loaded: by the same options before.
+        loaded: what the same options loaded before, if they did.
 
     Raises:
         RknnModelError: the file is damaged, or not for this SoC or runtime.
         RknnClosedError: the lender is closed.
         RknnRuntimeNotFoundError: no runtime library could be loaded.
-        RknnValueError: the options name what the SoC does not have, or a plug-in that is none.
+        RknnValueError: the options name what the SoC does not have, or a file that is not a plug-in.
     """
     with source.parsed() as model:
         located = loaded.located if loaded is not None else _locate(provider, options)
@@ -122,7 +122,7 @@ def open_model(
     )
     try:
         _warn_about_version(executor.versions[0], located.library.path)
-    except UserWarning:  # made an exception by a filter
+    except UserWarning:  # turned into an exception by a filter
         executor.close()
         raise
     if profiler is not None and options.collect_perf:
@@ -181,15 +181,13 @@ def _locate(provider: str | None, options: ProviderOptions) -> LocatedRuntime:
 
 
 def _soc_of(located: LocatedRuntime, options: ProviderOptions) -> str | None:
-    """The SoC that the runtime drives; None where it will be the one that the model is for."""
+    """Return the SoC that the runtime drives; None if it will be the one that the model is for."""
     if not located.library.simulated:
         return located.soc
     settings = {**parse_settings(os.environ.get("EZ_RKNN_SIMULATOR", "")), **parse_settings(options.simulator or "")}
     name = settings.get("soc")
     if name is not None and name not in SOCS:
-        raise RknnValueError(
-            f"the simulator setting soc={name} names no SoC that is known; choose one of {', '.join(SOCS)}"
-        )
+        raise RknnValueError(f"the simulator setting soc={name} names an unknown SoC; choose one of {', '.join(SOCS)}")
     return name
 
 
@@ -210,7 +208,7 @@ def _warn_about_version(version: str, path: str) -> None:
         oldest = ".".join(map(str, OLDEST_RUNTIME))
         warnings.warn(
             f"the runtime library {printable(path)} is of version {version}; before {oldest} it has faults that were "
-            "mended since: update librknnrt.so",
+            "fixed since: update librknnrt.so",
             UserWarning,
             stacklevel=user_stacklevel(),
         )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Pipeline:
-    """Keeps up to ``depth`` frames under way; each call gives in the newest and takes out the oldest."""
+    """A window of up to ``depth`` frames under way; each step submits the newest and returns the oldest's results."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the two below
@@ -29,14 +29,14 @@ class Pipeline:
         self._frames: collections.deque[Future[Results]] = collections.deque()
 
     def step(self, submit: Callable[[], Future[Results]], depth: int, reset: bool) -> Results | None:
-        """Submit one frame and return the results of the one that was submitted ``depth`` calls ago.
+        """Submit one frame and return the results of the one submitted ``depth`` calls ago.
 
-        The first ``depth`` calls return None. A changed depth, like ``reset``, starts anew with this frame: the results
-        of older ones are dropped.
+        The first ``depth`` calls return None. A changed depth, like ``reset``, starts again with this frame: older
+        results are dropped.
 
         Raises:
-            RknnValueError: the depth is no number of at least 1.
-            RknnError: whatever went wrong with the frame whose results are due.
+            RknnValueError: the depth is not an integer of at least 1.
+            RknnError: the frame whose results are due failed.
         """
         depth = checked_depth(depth)
         frame = submit()
@@ -51,7 +51,7 @@ class Pipeline:
         return result_of(oldest)
 
     def drain(self) -> list[Results]:
-        """The results of all frames under way, oldest first; the pipeline is empty afterwards.
+        """Return the results of all frames under way, oldest first; the pipeline is empty afterwards.
 
         Raises:
             RknnError: a frame failed. It alone is taken out: call again for the results of the others.
@@ -69,10 +69,10 @@ class Pipeline:
 
 
 def checked_depth(depth: Any) -> int:
-    """How many inferences are to be under way at once.
+    """Return the number of inferences to have under way at once, checked.
 
     Raises:
-        RknnValueError: it is no integer of at least 1.
+        RknnValueError: it is not an integer of at least 1.
     """
     if isinstance(depth, bool) or not hasattr(depth, "__index__") or hasattr(depth, "shape") or depth < 1:
         raise RknnValueError(f"depth={shown(depth)} must be an integer of at least 1")

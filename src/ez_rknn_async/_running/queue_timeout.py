@@ -1,4 +1,4 @@
-"""``timeout`` of ``submit()``: how long it waits for a place in the queue."""
+"""The ``timeout`` of ``submit()``: the longest wait for a place in the queue."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from ..errors import RknnTimeoutError, RknnTypeError, RknnValueError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LONGEST_MS = 2**31 - 1  # that the engine counts to: 24 days
+_LONGEST_MS = 2**31 - 1  # the engine's limit: 24 days
 
 
 @dataclass(frozen=True)
 class QueueTimeout:
-    """How long one submission waits.
+    """The longest wait of one submission.
 
     Attributes:
-        seconds: as the user said; None: as the session's options say.
+        seconds: as the user gave it; None: as the session's options say.
     """
 
     seconds: float | None
 
     @classmethod
     def of(cls, timeout: Any) -> QueueTimeout:
-        """Check what the user said.
+        """Check the user's argument.
 
         Raises:
-            RknnValueError, RknnTypeError: it is no time to wait.
+            RknnValueError, RknnTypeError: it is not a number of seconds.
         """
         if timeout is None:
             return _AS_THE_SESSION
@@ -45,14 +45,14 @@ class QueueTimeout:
 
     @property
     def milliseconds(self) -> int | None:
-        """For the engine; None: as the session's options say."""
+        """The timeout for the engine; None: as the session's options say."""
         if self.seconds is None:
             return None
         return _LONGEST_MS if self.seconds * 1000 > _LONGEST_MS else math.ceil(self.seconds * 1000)
 
     @contextlib.contextmanager
     def explained(self) -> Iterator[None]:
-        """Say of a queue that is full inside the ``with`` block how long was waited, in the user's own terms."""
+        """Reword a timeout inside the ``with`` block in terms of the user's argument."""
         try:
             yield
         except RknnTimeoutError:

@@ -23,15 +23,15 @@ class Replacing:
     """Sets workers aside and gives the engine their successors."""
 
     def __init__(self, parts: Parts, in_flight: InFlight, load_timeout_ms: int) -> None:
-        """``in_flight`` guards the engine; loading a successor may take ``load_timeout_ms`` (0: without limit)."""
+        """Use ``in_flight`` to guard the engine; loading a successor may take ``load_timeout_ms`` (0: no limit)."""
         self._engine, self._lanes, self._direct, self._in_flight = parts.engine, parts.lanes, parts.direct, in_flight
         self._load_timeout_ms = load_timeout_ms
 
     def set_aside(self, worker: int, tag: int, lane: int) -> None:
         """Replace a worker that hangs with the task of that tag; returns at once."""
-        logger.error("worker %d did not come back from the runtime; it is set aside and replaced", worker)
-        # Not on the delivery's thread: loading takes long and, in a runtime that is not well, may hang as well;
-        # what the other workers finish is delivered meanwhile. Daemon: nothing waits for it.
+        logger.error("worker %d did not return from the runtime; it is set aside and replaced", worker)
+        # Not on the delivery thread, which goes on delivering what the other workers finish: loading takes long and, in
+        # a faulty runtime, may hang as well. Daemon: nothing waits for it.
         threading.Thread(target=self._replace, args=(worker, tag, lane), name="ez-rknn-replace", daemon=True).start()
 
     def _replace(self, worker: int, tag: int, lane: int) -> None:

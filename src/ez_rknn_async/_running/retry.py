@@ -1,7 +1,7 @@
-"""Calls that meet ``set_providers()`` or ``reset()``, which exchange what a session runs on.
+"""Retries of calls that meet ``set_providers()`` or ``reset()``, which exchange a session's executor.
 
-A call takes its session's executor once, and uses that one throughout. When it comes too late, because the executor was
-exchanged and closed meanwhile, nothing of it runs; it is simply retried on the new one.
+A call looks its session's executor up once, and uses that one throughout. If the executor is exchanged and closed
+before the call gets through, nothing of it has run, and it is retried on the new one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def retried(method: Method) -> Method:
-    """A method of a session that is retried when the executor that it found was closed by an exchange.
+    """Retry a method of a session if the executor that it found was closed by an exchange.
 
-    Arguments that it cannot be called with are refused with how it is called.
+    Also explains, for arguments that the method cannot be called with, how it is called.
     """
 
     @functools.wraps(method)
@@ -57,7 +57,7 @@ def retried(method: Method) -> Method:
 
 
 def retried_for_session(function: Method) -> Method:
-    """A function with the keyword ``session``, which is retried as a method of that session would be."""
+    """Retry a function with the keyword ``session`` as a method of that session would be."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -74,6 +74,6 @@ def retried_for_session(function: Method) -> Method:
 
 
 def executor_of(session: Any) -> Executor | None:
-    """What a session runs on at this moment; None of what is no session."""
+    """Return a session's present executor; None for anything but a session."""
     executor: Executor | None = getattr(getattr(session, "_deployment", None), "executor", None)
     return executor

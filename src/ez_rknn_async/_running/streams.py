@@ -1,12 +1,11 @@
 """``map``: a bounded, lazy stream of inferences, for threads and for coroutines.
 
 Both are iterators and not generators, because an inference that fails must raise at its own item and leave the stream
-usable, while a generator that raises is over.
+usable, whereas a generator that raises is finished.
 """
 
 from __future__ import annotations
 
-import asyncio
 import collections
 import contextlib
 import queue
@@ -23,7 +22,7 @@ from .futures import result_of
 from .pipeline import checked_depth
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     import numpy.typing as npt
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def check_feeds(feeds: Any, caller: str, *, asynchronous: bool = False) -> None:
-    """Refuse what is no stream of feeds.
+    """Check that ``feeds`` is a stream of feeds.
 
     Raises:
         RknnTypeError: it cannot be iterated over, or it is a single feed; ``caller`` is the method's name.
@@ -47,7 +46,7 @@ def check_feeds(feeds: Any, caller: str, *, asynchronous: bool = False) -> None:
     if asynchronous and hasattr(feeds, "__aiter__"):
         return
     if hasattr(feeds, "__aiter__"):
-        raise RknnTypeError(f"feeds takes an iterable of feeds, not {shown(feeds)}; use map_awaitable() for such ones")
+        raise RknnTypeError(f"feeds takes an iterable of feeds, not {shown(feeds)}; use map_awaitable() instead")
     try:
         iter(feeds)
     except TypeError:
@@ -65,7 +64,7 @@ def check_stream(
     *,
     asynchronous: bool = False,
 ) -> int:
-    """Check what ``map()`` is called with, and return how many inferences are to be under way.
+    """Check the arguments of ``map()``, and return the number of inferences to have under way.
 
     Raises:
         RknnTypeError, RknnValueError: an argument is wrong; ``caller`` is the method's name.
@@ -78,9 +77,9 @@ def check_stream(
 class Stream(ProcessBound):
     """The results of a stream of feeds; at most ``depth`` of them are under way.
 
-    Iterating gives in the feeds as there is room for them. An item whose inference failed, or whose feed was wrong,
-    raises when it is its turn; the items after it still come. Several threads may iterate over one stream:
-    each item goes to one of them.
+    Iterating submits the feeds as there is room for them. An item whose inference failed, or whose feed was wrong,
+    raises when it is its turn; the items after it still come. Several threads may iterate over one stream: each item
+    goes to one of them.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class Stream(ProcessBound):
         return result_of(future)
 
     def _next_future(self) -> Future[Results]:
-        # At least one, so that as many go in as come out; more only while there is nothing to give out.
+        # At least one, so that as many go in as come out; more only while no result is ready.
         while not self._fed and len(self._window) < self._depth:
             self._feed_one()
             if self._has_result():
@@ -121,7 +120,7 @@ class Stream(ProcessBound):
         return future
 
     def close(self) -> None:
-        """Give in no more, cancel what is queued, and forget the rest; the session stays usable."""
+        """Submit no more, cancel what is queued, and forget the rest; the session stays usable."""
         self._fed = True
         with contextlib.suppress(IndexError):
             while True:
@@ -153,7 +152,7 @@ class Stream(ProcessBound):
             self._fed = True
             return
         except BaseException as error:
-            # The source of the feeds is broken: what it gave before is still delivered, then its error.
+            # The source of the feeds has failed: the results of earlier feeds are still delivered, then its error.
             self._fed = True
             future: Future[Results] = _failed(error)
         else:
@@ -169,82 +168,7 @@ class Stream(ProcessBound):
             return _failed(error)
 
 
-class AsyncStream(ProcessBound):
-    """:class:`Stream` for coroutines: ``async for results in session.map_awaitable(feeds)``."""
-
-    def __init__(
-        self,
-        feeds: Iterable[Any] | AsyncIterable[Any],
-        run: Callable[[Any], Awaitable[Results]],
-        *,
-        depth: int,
-        ordered: bool,
-    ) -> None:
-        self._feeds = feeds.__aiter__() if hasattr(feeds, "__aiter__") else _asynchronous(feeds)
-        self._run = run
-        self._depth = depth
-        self._ordered = ordered
-        self._window: collections.deque[asyncio.Future[Results]] = collections.deque()
-        self._fed = False
-
-    def __aiter__(self) -> AsyncStream:
-        return self
-
-    async def __anext__(self) -> Results:
-        # At least one, so that as many go in as come out; more only while there is nothing to give out.
-        while not self._fed and len(self._window) < self._depth:
-            await self._feed_one()
-            if self._has_result():
-                break
-        if not self._window:
-            raise StopAsyncIteration
-        candidates = [self._window[0]] if self._ordered else self._window
-        done, _ = await asyncio.wait(candidates, return_when=asyncio.FIRST_COMPLETED)
-        task = next(t for t in self._window if t in done)
-        self._window.remove(task)
-        return task.result()
-
-    async def aclose(self) -> None:
-        """Give in no more and cancel what is under way; the session stays usable."""
-        self._fed = True
-        tasks = list(self._window)
-        self._window.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def __aenter__(self) -> AsyncStream:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-    def _has_result(self) -> bool:
-        return any(task.done() for task in (list(self._window)[:1] if self._ordered else self._window))
-
-    async def _feed_one(self) -> None:
-        try:
-            feed = await self._feeds.__anext__()
-        except StopAsyncIteration:
-            self._fed = True
-            return
-        except Exception as error:
-            self._fed = True
-            failed: asyncio.Future[Results] = asyncio.get_running_loop().create_future()
-            failed.set_exception(error)
-            self._window.append(failed)
-            return
-        self._window.append(asyncio.ensure_future(self._run(feed)))
-
-
 def _failed(error: BaseException) -> Future[Results]:
     future: Future[Results] = Future()
     future.set_exception(error)
     return future
-
-
-async def _asynchronous(feeds: Iterable[Any]) -> Any:
-    for feed in feeds:
-        yield feed

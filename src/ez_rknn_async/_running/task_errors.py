@@ -1,4 +1,4 @@
-"""The exceptions for tasks that failed."""
+"""The exceptions for failed tasks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Failures:
-    """Explains why tasks of one executor failed.
+    """The function that makes the exceptions for failed tasks of one executor.
 
     Attributes:
-        run_timeout_ms: of the session's options; 0 for none.
+        run_timeout_ms: the session's limit; 0 for none.
         missing_operators: the custom operators of the model that no plug-in brings.
     """
 
@@ -28,7 +28,7 @@ class Failures:
     missing_operators: tuple[str, ...] = ()
 
     def __call__(self, result: Result) -> RknnError:
-        """The exception for a task that failed."""
+        """Return the exception for a failed task."""
         if result.call:
             return self._explained(result)
         if result.code == DISCARDED:
@@ -36,7 +36,7 @@ class Failures:
         return without_workers("of its cores", result.code)
 
     def _explained(self, result: Result) -> RknnError:
-        """One that the runtime ended with, or the watchdog: in terms of the session's options where it is about one."""
+        """Explain a failure of the runtime or a timeout of the watchdog, in terms of the session's options."""
         if result.code == RUN_TIMEOUT and self._ran_too_long(result):
             return _timed_out(self.run_timeout_ms, result)
         missing = [name for name in self.missing_operators if name in result.message]
@@ -45,7 +45,7 @@ class Failures:
         return status.error(result.code, result.call, result.message)
 
     def _ran_too_long(self, result: Result) -> bool:
-        # The driver has a time limit of its own, and the same code for it.
+        # The driver has a time limit of its own, with the same code.
         return 0 < self.run_timeout_ms * 1_000_000 <= result.finished_ns - result.started_ns
 
 
@@ -74,12 +74,12 @@ def _without_operators(missing: list[str], result: Result) -> RknnError:
 
 
 def discarded() -> RknnClosedError:
-    """That a task was thrown away by ``close(cancel=True)``."""
+    """Return the error for a task that ``close(cancel=True)`` has discarded."""
     return RknnClosedError("the session was closed with cancel=True before a worker took up the task")
 
 
 def without_workers(of_which: str, code: int) -> RknnDeviceError:
-    """That none is left to run anything; ``of_which`` says for whom."""
+    """Return the error for having no worker left; ``of_which`` completes "every worker ..."."""
     return RknnDeviceError(
         f"every worker {of_which} hangs inside the runtime, and none could be started in its place",
         code=code,

@@ -1,4 +1,4 @@
-"""``use_weight_from``: the session whose weights stand for those that a model leaves out."""
+"""``use_weight_from``: the session that lends a model the weights that its file leaves out."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _KEYWORDS = ("sess_options", "providers", "provider_options", "use_weight_from")
 
 
 def weight_lender(session_class: type, session: Any, unknown: Mapping[str, Any]) -> Callable[[], Executor | None]:
-    """Check the keyword arguments of a session's constructor: ``use_weight_from``, and those that it has not.
+    """Check ``use_weight_from`` and refuse unknown keyword arguments of a session's constructor.
 
     Returns:
-        What runs the session given as ``use_weight_from``, whenever it is called; None if none was given. The session
-        itself may be dropped.
+        A function that returns the executor of the session given as ``use_weight_from``, or None if none was given. It
+        does not keep the session alive.
 
     Raises:
-        RknnTypeError: there is no such keyword, or it is given no session.
+        RknnTypeError: a keyword is unknown, or ``use_weight_from`` is not a session.
     """
     for name in unknown:
         raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")

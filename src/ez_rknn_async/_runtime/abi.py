@@ -1,7 +1,7 @@
 """The C declarations, as cffi sees them.
 
-There is one text for C++ and for Python: the headers of ``native/include``. What cffi has made of them, of what stands
-between two marker lines, is in :mod:`.declared`.
+C++ and Python share one text, the headers of ``native/include``: :mod:`.declared` is what cffi has made of the part
+between two marker lines.
 """
 
 from __future__ import annotations
@@ -13,5 +13,5 @@ from .declared import ffi as _declared
 
 NATIVE = Path(__file__).resolve().parent.parent / "_native"
 
-# Not cffi's own type to the type checker: the fields of C structures are known to cffi alone.
+# Any to the type checker: only cffi knows the fields of C structures.
 ffi: Any = _declared

@@ -24,7 +24,7 @@ logger = logging.getLogger("ez_rknn_async")
 
 # The flag of rknn_init (RKNN_FLAG_COLLECT_PERF_MASK) that makes the runtime measure each layer.
 COLLECT_PERF = 8
-# The one (RKNN_FLAG_SHARE_WEIGHT_MEM) with which a context uses the weights of another.
+# The flag (RKNN_FLAG_SHARE_WEIGHT_MEM) that makes a context use the weights of another.
 SHARE_WEIGHTS = 32
 
 
@@ -41,7 +41,7 @@ AdoptedMemory = TypeVar("AdoptedMemory", bound=Adopted)
 class Context:
     """A handle of ``rknn_init`` or ``rknn_dup_context``; :meth:`destroy` must be called exactly once.
 
-    A context whose weights or memory others use goes last, in whatever order they are destroyed: the weights and the
+    A context whose weights or memory others use goes last, whatever the order of the calls, as the weights and the
     memory may go with it.
     """
 
@@ -65,7 +65,7 @@ class Context:
             library: the runtime.
             model: a path, or the file's bytes.
             flags: of ``rknn_init``.
-            weights_of: a context whose weights stand for the file's own, which it may leave out.
+            weights_of: a context to take the weights from, which the file may leave out.
 
         Raises:
             RknnError: the runtime refuses the model.
@@ -78,13 +78,13 @@ class Context:
             return cls(library, _load(library, model, flags | SHARE_WEIGHTS, extend), weights_of)
 
     def duplicate(self) -> Context:
-        """A second context that shares this one's weights. The core mask is not inherited.
+        """Open a second context that shares this one's weights. The core mask is not inherited.
 
-        Its register commands are copies of this one's: of a context that was given pixels the vendor's library makes
-        duplicates that normalise whatever they are given. So only contexts that have not run yet are duplicated.
+        Its register commands are copies of this one's: in the vendor's library, a duplicate of a context that was given
+        pixels normalises whatever it is given. So only contexts that have not run yet are duplicated.
 
         Raises:
-            RknnError: the runtime gives no other.
+            RknnError: the runtime opens no other.
             RknnClosedError: this one was destroyed.
         """
         source, handle = ffi.new("rknn_context *", self.handle), ffi.new("rknn_context *")
@@ -95,7 +95,7 @@ class Context:
     def destroy(self) -> None:
         """Give the memory back, and then the context, as soon as nothing else needs it.
 
-        A failure is of no use to anyone and only logged.
+        A failure is only logged: no caller could do anything about it.
         """
         self._is_destroyed = True
         self.free_memories()
@@ -103,7 +103,7 @@ class Context:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the context for what is made of it inside, which then holds it and lets go of it at its own end.
+        """Hold the context for what is made from it inside, which takes the hold over and ends it at its own end.
 
         Raises:
             RknnClosedError: it was destroyed.
@@ -142,22 +142,22 @@ class Context:
             memory.free()
 
     def register_custom_ops(self, owner: object, operators: Any) -> None:
-        """Have custom operators, a C array that belongs to ``owner`` and stays as long as this context.
+        """Register custom operators, a C array that ``owner`` keeps for as long as this context lives.
 
         Raises:
-            RknnError: the runtime refuses one of them, or the function with which it begins failed.
+            RknnError: the runtime refuses one of them, or its ``init`` function failed.
         """
         self._custom_ops = owner
         self.library.call("rknn_register_custom_ops", self.handle, operators, len(operators))
 
     def adopt(self, memory: AdoptedMemory) -> AdoptedMemory:
-        """Take on memory that is to be freed with the context, unless that happens before; returns it.
+        """Take over memory that is to be freed with the context, if not before, and return it.
 
         Raises:
             RknnClosedError: the context was destroyed meanwhile; the memory is freed.
         """
         self._memories[memory] = None
-        if self._is_destroyed:  # and may have looked for its memory before this one was there
+        if self._is_destroyed:  # and free_memories() may have missed this one
             memory.free()
             raise RknnClosedError("the session was closed while NPU memory was allocated for it")
         return memory
@@ -171,33 +171,33 @@ class Context:
         self.library.call("rknn_set_core_mask", self.handle, mask)
 
     def set_batch_core_num(self, count: int) -> None:
-        """Over how many cores the samples of a model with a batch are spread."""
+        """Set the number of cores over which the samples of a model with a batch are spread."""
         self.library.call("rknn_set_batch_core_num", self.handle, count)
 
     def counts(self) -> tuple[int, int]:
-        """How many inputs and outputs the model has."""
+        """Return the number of inputs and the number of outputs."""
         answer = ffi.new("rknn_input_output_num *")
         self._query("RKNN_QUERY_IN_OUT_NUM", answer)
         return answer.n_input, answer.n_output
 
     def inputs(self) -> tuple[TensorAttribute, ...]:
-        """The inputs as ``rknn_inputs_set`` takes them."""
+        """Return the inputs as ``rknn_inputs_set`` takes them."""
         return tuple(self._attribute("RKNN_QUERY_INPUT_ATTR", i) for i in range(self.counts()[0]))
 
     def outputs(self) -> tuple[TensorAttribute, ...]:
-        """The outputs as ``rknn_outputs_get`` gives them."""
+        """Return the outputs as ``rknn_outputs_get`` gives them."""
         return tuple(self._attribute("RKNN_QUERY_OUTPUT_ATTR", i) for i in range(self.counts()[1]))
 
     def native_inputs(self, *, current: bool = False) -> tuple[TensorAttribute, ...]:
-        """The inputs as they lie in the NPU's own memory.
+        """Return the inputs as they lie in the NPU's own memory.
 
-        ``current``: of the shapes last set, which only a model with dynamic shapes can say.
+        ``current``: for the shapes last set, which only a model with dynamic shapes has.
         """
         command = "RKNN_QUERY_CURRENT_NATIVE_INPUT_ATTR" if current else "RKNN_QUERY_NATIVE_INPUT_ATTR"
         return tuple(self._attribute(command, i) for i in range(self.counts()[0]))
 
     def native_outputs(self, *, current: bool = False) -> tuple[TensorAttribute, ...]:
-        """The outputs as they lie in the NPU's own memory; see :meth:`native_inputs`."""
+        """Return the outputs as they lie in the NPU's own memory; see :meth:`native_inputs`."""
         command = "RKNN_QUERY_CURRENT_NATIVE_OUTPUT_ATTR" if current else "RKNN_QUERY_NATIVE_OUTPUT_ATTR"
         return tuple(self._attribute(command, i) for i in range(self.counts()[1]))
 
@@ -206,13 +206,13 @@ class Context:
         self.library.call("rknn_set_input_shapes", self.handle, len(attributes), attributes)
 
     def versions(self) -> tuple[str, str]:
-        """The versions of the runtime library and of the kernel driver, as texts."""
+        """Return the versions of the runtime library and of the kernel driver, as texts."""
         answer = ffi.new("rknn_sdk_version *")
         self._query("RKNN_QUERY_SDK_VERSION", answer)
         return text(answer.api_version), text(answer.drv_version)
 
     def memory(self) -> dict[str, int]:
-        """What the context takes, in bytes: weights, internal feature maps, and all memory that the NPU can reach."""
+        """Return what the context takes, in bytes: weights, internal feature maps, and all that the NPU can reach."""
         answer = ffi.new("rknn_mem_size *")
         self._query("RKNN_QUERY_MEM_SIZE", answer)
         return {
@@ -230,7 +230,7 @@ class Context:
         self.library.call("rknn_run", self.handle, ffi.NULL)
 
     def perf_detail(self) -> str:
-        """What the runtime measured in the last run: a table of layers, if opened with :data:`COLLECT_PERF`."""
+        """Return the runtime's measurements of the last run: a table of layers, if opened with :data:`COLLECT_PERF`."""
         answer = ffi.new("rknn_perf_detail *")
         self._query("RKNN_QUERY_PERF_DETAIL", answer)
         if answer.perf_data == ffi.NULL:
@@ -238,7 +238,7 @@ class Context:
         return bytes(ffi.buffer(answer.perf_data, answer.data_len)).decode("utf-8", "replace").rstrip("\0")
 
     def custom_string(self) -> str:
-        """What the model's author put into ``config(custom_string=...)``."""
+        """Return what the model's author put into ``config(custom_string=...)``."""
         answer = ffi.new("rknn_custom_string *")
         self._query("RKNN_QUERY_CUSTOM_STRING", answer)
         return text(answer.string)
@@ -260,5 +260,5 @@ def _load(library: Library, model: str | bytes | memoryview, flags: int, extend:
         library.call("rknn_init", handle, ffi.new("char[]", os.fsencode(model)), 0, flags, extend)
     else:
         library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, extend)
-    # On failure the vendor may leave a number in the handle that is none: it is only read here, after success.
+    # On failure the vendor's library may leave a number in the handle that is none: it is only read after success.
     return int(handle[0])

@@ -1,7 +1,7 @@
 """The native engine, from Python: submit tasks, run them, collect their completions.
 
-The engine itself is C++ (``native/engine``); its interface, with who may call what when, is described in
-``native/include/ez_rknn_engine.h``. This module adds nothing but types and the life of the C structures.
+The engine itself is C++ (``native/engine``); ``native/include/ez_rknn_engine.h`` describes its interface, and which
+calls may run at once. This module adds nothing but types and the lifetime of the C structures.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from .task import EngineTask, Result
 
 OK, TIMEOUT, CLOSED, INTERRUPTED, BUSY = 0, -101, -102, -106, -107
-ROOM, STALLED, RELEASED = 1, 2, 3  # what next_events() tells besides completions, which are OK
+ROOM, STALLED, RELEASED = 1, 2, 3  # the events of next_events() besides completions, which are OK
 CANCELLED = -108  # Result.code of a task that was withdrawn
-DISCARDED = -1  # Result.code, with no Result.call, of a task that close() threw away (RKNN_ERR_FAIL)
+DISCARDED = -1  # Result.code, with no Result.call, of a task that close() discarded (RKNN_ERR_FAIL)
 RUN_TIMEOUT = -2  # Result.code of a task that the watchdog ended (RKNN_ERR_TIMEOUT)
 INTERRUPTIBLE = 1
 DEVICE_UNAVAILABLE = -3  # Result.code of a task for which no worker is left (RKNN_ERR_DEVICE_UNAVAILABLE)
 _NO_ID = 2**63 - 1
-# How many events are taken at once. Those taken no longer hold submissions up, though their callbacks are to come.
+# The most events taken at once. Those taken no longer hold submissions up, though their callbacks are still to come.
 _AT_ONCE = 16
-# How often a thread that waits for the engine's end looks for signals.
+# The interval at which a thread that waits for the engine's end checks for signals.
 _SLICE_MS = 100
 WORKER_STATES = ("ready", "set aside", "lost")  # by EZR_WORKER_*
 STAGES = ("queue", "input", "npu", "output", "total")
@@ -58,12 +58,12 @@ class Engine:
             library: the runtime library that made the contexts.
             workers: the handle of each context, with the index of its group.
             routes: task *i* goes to group ``routes[i % len(routes)]``.
-            queue_capacity: how many tasks may wait in each group's queue.
-            completion_capacity: how many finished tasks may wait to be collected.
-            ordered: whether completions come in the order of submission.
-            least_loaded: whether tasks go to whichever routed group is free first, instead of by the rule above.
-            pacing: whether tasks are admitted no faster than the contexts sustain.
-            run_timeout_ms: how long a worker may have a task before it is set aside; 0: for ever.
+            queue_capacity: the most tasks that may wait in each group's queue.
+            completion_capacity: the most finished tasks that may wait to be collected.
+            ordered: deliver completions in the order of submission.
+            least_loaded: send tasks to whichever routed group is free first, instead of by the rule above.
+            pacing: admit tasks no faster than the contexts sustain.
+            run_timeout_ms: how long a worker may have a task before it is set aside; 0: no limit.
         """
         self._native = native()
         self._groups = max(group for _, group in workers) + 1
@@ -113,11 +113,10 @@ class Engine:
         Args:
             task: what to run.
             tag: comes back in the result, and in a RELEASED event.
-            timeout_ms: how long to wait for a worker.
-            interruptible: whether Python's signal handlers are to run while this waits. When one raises, the task is
-                given up.
-            keep: told in that case whether the task's arrays stay in use until a RELEASED event with its tag, because
-                a worker is at it.
+            timeout_ms: the longest wait for a worker.
+            interruptible: run Python's signal handlers while this waits. When one raises, the task is given up.
+            keep: called in that case, with True if the task's arrays stay in use until a RELEASED event with its tag,
+                because a worker has taken it up.
 
         Raises:
             RknnTimeoutError: no worker took it up in time; it was withdrawn.
@@ -132,7 +131,7 @@ class Engine:
                 status = self._native.ezr_resume(self._engine, task.result.id, task.result)
         except BaseException:
             # A handler raised, perhaps before the status above was stored: only the result tells which run it was.
-            keep(True)  # whatever a second signal cuts short here
+            keep(True)  # first, as a second signal may interrupt what follows
             if self._native.ezr_leave(self._engine, task.result.id) != BUSY:
                 keep(False)
             raise
@@ -141,7 +140,7 @@ class Engine:
         return result_of(task.result)
 
     def submit(self, task: EngineTask, tag: int, timeout_ms: int, *, unordered: bool) -> int:
-        """Queue a task and return its id; :meth:`next_events` will give out a result with this ``tag``.
+        """Queue a task and return its id; :meth:`next_events` will return a result with this ``tag``.
 
         Raises:
             RknnTimeoutError: the queue stayed full; nothing was accepted.
@@ -154,7 +153,7 @@ class Engine:
         return identifier
 
     def cancel(self, identifier: int) -> bool:
-        """Withdraw a submitted task; False if a worker has taken it up. Its result, CANCELLED, is still given out."""
+        """Withdraw a submitted task; False if a worker has taken it up. Its result, CANCELLED, is still an event."""
         withdrawn: bool = self._native.ezr_cancel(self._engine, identifier) == OK
         return withdrawn
 
@@ -163,10 +162,10 @@ class Engine:
         self._native.ezr_notify_room(self._engine)
 
     def next_events(self) -> list[tuple[int, Result | None]]:
-        """Wait for completions (OK) or ROOM, STALLED, RELEASED; empty once all were given out and the engine is closed.
+        """Wait for completions (OK) or ROOM, STALLED, RELEASED; empty once there are no more and the engine is closed.
 
-        Every event but ROOM has a result; that of STALLED and RELEASED says only which task and worker. Several come at
-        once where they are there: whenever this returns, it has waited for the interpreter, which may be busy.
+        Every event but ROOM has a result; that of STALLED and RELEASED says only which task and worker. Several events
+        are returned at once if there are any, because each return waits for the interpreter, which may be busy.
         """
         results, events = self._collected
         count: int = self._native.ezr_next_completions(self._engine, -1, _AT_ONCE, results, events)
@@ -175,7 +174,7 @@ class Engine:
         return [(events[i], None if events[i] == ROOM else result_of(results[i])) for i in range(count)]
 
     def add_lane(self, contexts: Sequence[int]) -> int:
-        """One more context for every worker, given by their handles, for tasks that name the lane returned.
+        """Add one more context for every worker, given by their handles, and return the lane for tasks to name.
 
         Raises:
             RknnClosedError: the engine is closed.
@@ -186,25 +185,25 @@ class Engine:
         return lane
 
     def replace_worker(self, worker: int, handle: int | None) -> bool:
-        """Put a fresh context in the place of one that was set aside; None: there will be none. False: too late."""
+        """Replace a context that was set aside; None: there will be no other. Return False if it is too late."""
         replaced: bool = self._native.ezr_replace_worker(self._engine, worker, handle or 0) == OK
         return replaced
 
     def stats(self) -> tuple[Any, Any]:
-        """What each group did (``ezr_group_stats[]``), and how long each of the :data:`STAGES` took
+        """Return the counts of each group (``ezr_group_stats[]``), and the times of each of the :data:`STAGES`
         (``ezr_stage_stats[]``)."""
         groups, stages = ffi.new("ezr_group_stats[]", self._groups), ffi.new("ezr_stage_stats[]", len(STAGES))
         self._native.ezr_stats(self._engine, groups, stages)
         return groups, stages
 
     def health(self) -> Any:
-        """How each worker is: ``ezr_worker_health[]``."""
+        """Return the health of each worker: ``ezr_worker_health[]``."""
         workers = ffi.new("ezr_worker_health[]", self._workers)
         self._native.ezr_health(self._engine, workers)
         return workers
 
     def close(self, *, discard: bool = False) -> None:
-        """Accept no more work; what was accepted is still executed, or thrown away if no worker has taken it up."""
+        """Accept no more work; what was accepted is still executed, or discarded if no worker has taken it up."""
         self._native.ezr_close(self._engine, discard)
 
     def join(self) -> None:

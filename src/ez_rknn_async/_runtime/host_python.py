@@ -1,12 +1,11 @@
-"""How to start this program's own Python for the device process, and with which packages.
+"""The command that starts this program's own Python for the device process, and the folders of its packages.
 
-The simulated NPU computes in a Python process that must be the program's in all that is installed, and in nothing that
-merely lies around: no module of the working directory, of the program's folder or of ``PYTHONPATH`` may be run there.
-So it is started isolated and without site directories, and is told which folders to search instead
-(:mod:`..simulator.start`).
+The simulated NPU computes in a Python process that must have the packages that the program has installed, and nothing
+else: no module of the working directory, of the program's folder or of ``PYTHONPATH`` may be run there. So it is
+started isolated and without site directories, and is told which folders to search instead (:mod:`..simulator.start`).
 
-Started is what runs this very program, ``/proc/self/exe``, and only if that is a Python interpreter. ``sys.executable``
-is not asked: in a frozen program it is the program, in an embedding one any ``python3`` on the path.
+The interpreter is the one that runs this very program, ``/proc/self/exe``, if that is a Python interpreter.
+``sys.executable`` is not used: in a frozen program it is the program, in an embedding one any ``python3`` on the path.
 """
 
 from __future__ import annotations
@@ -37,15 +36,15 @@ def _working_directory() -> str:
         return "/"
 
 
-_FOLDER = _working_directory()  # to which relative entries of sys.path refer, wherever the program goes later
+_FOLDER = _working_directory()  # the base of relative entries of sys.path, even if the program changes it later
 
 
 @dataclass(frozen=True)
 class HostPython:
-    """How to start the device process.
+    """The command that starts the device process.
 
     Attributes:
-        command: the interpreter and its arguments; empty where it cannot be started.
+        command: the interpreter and its arguments; empty if it cannot be started.
         why_not: the reason for that.
     """
 
@@ -54,7 +53,7 @@ class HostPython:
 
 
 def host_python() -> HostPython:
-    """What is known about this program's Python."""
+    """Find the command for this program's Python, or the reason why there is none."""
     program = os.path.realpath("/proc/self/exe")
     why_not = _why_not(program)
     if why_not:
@@ -64,7 +63,7 @@ def host_python() -> HostPython:
 
 
 def _why_not(program: str) -> str:
-    """Why ``program``, which runs this, is not to be started as a Python interpreter; "" if it is one."""
+    """Return why ``program``, which runs this, cannot be started as a Python interpreter; "" if it can."""
     if getattr(sys, "frozen", False) or hasattr(sys, "oxidized") or "__compiled__" in globals():
         return f"this program, {program}, is frozen: it contains a Python interpreter and is none itself"
     if not _INTERPRETER.fullmatch(os.path.basename(program)):
@@ -73,7 +72,7 @@ def _why_not(program: str) -> str:
 
 
 def _flags() -> Iterator[str]:
-    """What of the program's own flags concerns the device process too; what it prints and warns of does not."""
+    """Yield those of the program's flags that concern the device process too; not those for output and warnings."""
     if _home_is_used():
         # Isolated mode would ignore it, and find no standard library. The runtime library leaves out all other
         # variables of this kind, and start.py takes the script's folder off the path where there is no -P.
@@ -95,7 +94,7 @@ def _home_is_used() -> bool:
 
 
 def installed_folders() -> list[str]:
-    """The site directories of this Python; the user's own only where this program has it."""
+    """Return the site directories of this Python; the user's own only if this program has it."""
     if sys.flags.no_site:
         return []
     folders = list(getattr(site, "getsitepackages", list)())
@@ -105,7 +104,7 @@ def installed_folders() -> list[str]:
 
 
 def _found_folders() -> list[str]:
-    """Where the program finds modules otherwise. Of these folders, start.py only takes what was installed into them."""
+    """Return the other folders where the program finds modules; start.py only takes what was installed into them."""
     folders = [str(PACKAGE.parent)]
     for name in _NEEDED:  # the path to them may have been taken back
         with contextlib.suppress(AttributeError, IndexError, TypeError):

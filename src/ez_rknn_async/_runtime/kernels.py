@@ -1,7 +1,7 @@
 """The conversion kernels, from Python: an array into a tensor's memory and back, converted while it moves.
 
-The kernels are C++ (``native/kernels``); what each layout and each rule means is written in
-``native/include/ez_rknn_kernels.h``. This module adds types, the life of the C structures, and a check in words.
+The kernels are C++ (``native/kernels``); ``native/include/ez_rknn_kernels.h`` defines each layout and each rule. This
+module adds types, the lifetime of the C structures, and a check with a clear message.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _OK = 0  # EZR_OK
 
 
 class Rule(IntEnum):
-    """What happens to an element ``x`` on its way, given its channel's factors ``a`` and ``b``."""
+    """The conversion of an element ``x``, given its channel's factors ``a`` and ``b``."""
 
     COPY = 0  # x
     NORMALISE = 1  # (x - a) / b in float32
@@ -35,7 +35,7 @@ class Rule(IntEnum):
 
 @dataclass(frozen=True)
 class MemoryLayout:
-    """How the elements of an ``n x c x h x w`` tensor lie in memory.
+    """The layout in memory of an ``n x c x h x w`` tensor.
 
     Attributes:
         type: the element type, by its name in :data:`~.context.TYPES`.
@@ -54,7 +54,7 @@ class MemoryLayout:
     surface: int = 0
 
     def as_c(self) -> dict[str, int]:
-        """The fields of ``ezr_layout``."""
+        """Return the fields of ``ezr_layout``."""
         return {
             "type": TYPES.index(self.type),
             "format": FORMATS.index(self.format),
@@ -65,7 +65,7 @@ class MemoryLayout:
         }
 
     def bytes_of(self, shape: tuple[int, int, int, int]) -> int:
-        """The bytes that a tensor of shape ``(n, c, h, w)`` takes, gaps included."""
+        """Return the bytes that a tensor of shape ``(n, c, h, w)`` takes, gaps included."""
         size: int = native().ezr_layout_bytes(*shape, ffi.new("ezr_layout *", self.as_c()))
         return size
 
@@ -75,11 +75,11 @@ class Conversion:
 
     Attributes:
         c: the ``ezr_conversion *``, valid as long as this object.
-        source_bytes: how much memory the source takes.
-        destination_bytes: how much memory the destination takes; all of it is written.
+        source_bytes: the size of the source.
+        destination_bytes: the size of the destination; all of it is written.
         name: of the tensor, for messages.
         met_nan: ``uint32_t *``, not 0 once a NaN was quantised, which made it the largest number.
-        is_told: whether the user was warned of it.
+        is_reported: True once the user was warned of it.
     """
 
     def __init__(
@@ -96,17 +96,17 @@ class Conversion:
         """Describe a conversion of tensors of one shape.
 
         Args:
-            shape: ``(n, c, h, w)``. What is no image is ``(1, 1, 1, elements)`` in NCHW.
-            source: where the elements lie.
-            destination: where they go.
-            rule: what happens to them on the way.
+            shape: ``(n, c, h, w)``; for anything but an image ``(1, 1, 1, elements)`` in NCHW.
+            source: the layout to read.
+            destination: the layout to write.
+            rule: the conversion of each element.
             a: the rule's first factor, one for all channels or one for each; empty with COPY.
-            b: the second one.
-            gap: for each channel, what fills the ends of the destination's rows; None: 0.
+            b: the rule's second factor, likewise.
+            gap: for each channel, the value that fills the ends of the destination's rows; None: 0.
             name: of the tensor, for messages.
 
         Raises:
-            RknnValueError: there is no kernel for this, or the numbers contradict each other.
+            RknnValueError: there is no kernel for this, or the numbers are inconsistent.
         """
         if len(a) != len(b) or (gap is not None and len(gap) != shape[1]):
             raise RknnValueError(f"{len(a)} factors a, {len(b)} factors b, gap {gap} for {shape[1]} channels")
@@ -117,7 +117,7 @@ class Conversion:
         ]
         n, c, h, w = shape
         self.name = name
-        self.is_told = False
+        self.is_reported = False
         self.met_nan: Any = ffi.new("uint32_t *")
         self.c: Any = ffi.new(
             "ezr_conversion *",
@@ -153,7 +153,7 @@ class Conversion:
 
 
 def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int) -> None:
-    """``destination[o, c, r] = source[o, r, c]`` for two contiguous arrays of the same element size."""
+    """Set ``destination[o, c, r] = source[o, r, c]`` for two contiguous arrays of the same element size."""
     native().ezr_transpose(
         ffi.from_buffer(source), ffi.from_buffer(destination), outer, rows, columns, source.dtype.itemsize
     )

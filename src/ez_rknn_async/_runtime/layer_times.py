@@ -1,4 +1,4 @@
-"""What each layer of a model takes on the NPU, by the timing model of the simulated one.
+"""The time that each layer of a model takes on the NPU, by the timing model of the simulated one.
 
 The model is ``native/devices/simulated/timing.cpp``; ``docs/explanation/timing.md`` says how it was made and how far
 off it is. These times are modelled from the file: nothing is run, and no NPU is asked.
@@ -22,9 +22,9 @@ class LayerTime:
     """One layer. Cycles are the compiler's own estimates, 0 for layers that it does not estimate.
 
     Attributes:
-        operator: as the compiler names it, such as ``"ConvRelu"``.
-        name: of the node in the file.
-        on_npu: whether the NPU computes it; otherwise the runtime does, on the CPU.
+        operator: the compiler's name for it, such as ``"ConvRelu"``.
+        name: the node's name in the file.
+        on_npu: True if the NPU computes it; otherwise the runtime does, on the CPU.
         compute_cycles: to multiply and add, with one core.
         memory_cycles: to move its data.
         moved_bytes: that it reads and writes.
@@ -47,7 +47,7 @@ class LayerTime:
 
 
 def layer_times(model: str | memoryview, soc: str | None = None) -> list[LayerTime]:
-    """The layers of the model in order of execution, without the markers of its borders.
+    """Return the layers of the model in order of execution, without the markers of its borders.
 
     ``model`` is a path, or the content. ``soc`` is the SoC to model; default: the one that the model was compiled for.
     For a model with dynamic shapes they are the layers for its largest ones.

@@ -44,11 +44,11 @@ _visible: list[Library] = []  # the one whose functions plug-ins find
 
 
 class Library:
-    """One loaded ``librknnrt.so``, whoever made it.
+    """One loaded ``librknnrt.so``, the vendor's or any other.
 
     Attributes:
-        path: what it was loaded from.
-        simulated: whether it is the simulated NPU (it offers settings that no vendor library has).
+        path: the path that it was loaded from.
+        simulated: True if it is the simulated NPU (it offers settings that no vendor library has).
     """
 
     def __init__(self, path: str) -> None:
@@ -84,7 +84,7 @@ class Library:
         self.function("ez_rknn_simulator_set_host_python")(command, os.fsencode(python.why_not))
 
     def has(self, function: str) -> bool:
-        """Whether the library exports ``function``: newer versions have more than older ones."""
+        """Check if the library exports ``function``: newer versions have more than older ones."""
         return self._library.has(function)
 
     def make_visible(self) -> None:
@@ -103,12 +103,12 @@ class Library:
                     f"those for {self.path} need a process of their own"
                 )
             if not _visible:
-                # The same library once more: what is loaded already is only made global.
+                # The same library once more: the loader only makes its symbols global.
                 SharedLibrary(self.path, RTLD_NOW_GLOBAL)
                 _visible.append(self)
 
     def function(self, name: str) -> Any:
-        """The C function itself, for handing it to native code."""
+        """Return the C function itself, for handing it to native code."""
         return getattr(self._library.functions, name)
 
     def call(self, name: str, *arguments: Any) -> None:
@@ -137,11 +137,11 @@ class Library:
                 native().ezr_unwatch_interrupts()
 
     def error(self, code: int, call: str) -> RknnError:
-        """The exception for a failed call, with the library's own explanation where it offers one."""
+        """Return the exception for a failed call, with the library's own explanation if it offers one."""
         return status.error(code, call, self.last_error())
 
     def last_error(self) -> str:
-        """Why the last call on this thread failed, in the library's own words; "" where it offers none."""
+        """Return why the last call on this thread failed, in the library's own words; "" if it offers none."""
         if not self.has("ez_rknn_last_error"):
             return ""
         text: str = ffi.string(self.function("ez_rknn_last_error")()).decode("utf-8", "replace")
@@ -149,7 +149,7 @@ class Library:
 
     @contextmanager
     def simulator_settings(self, settings: str | None) -> Iterator[None]:
-        """Settings of the simulated NPU for the contexts that this thread creates inside the ``with`` block.
+        """Apply settings of the simulated NPU to the contexts that this thread creates inside the ``with`` block.
 
         Raises:
             RknnValueError: they are wrong, or this library is not the simulated NPU.
@@ -174,7 +174,7 @@ class Library:
 
 
 def load(path: str) -> Library:
-    """The library at ``path``, loaded once a process: weights are shared within one object only."""
+    """Load the library at ``path``, once a process: weights are shared within one object only."""
     with _loading:
         if path not in _loaded:
             _loaded[path] = Library(path)

@@ -1,6 +1,6 @@
-"""Which runtime library to use.
+"""The choice of the runtime library.
 
-In this order, and the first rule that applies decides:
+The first rule that applies decides:
 
 1. the provider option ``runtime_library``;
 2. the environment variable ``EZ_RKNN_RUNTIME_LIBRARY``, or ``ZTU_RKNPU2_RUNTIME_LIBRARY``;
@@ -46,9 +46,9 @@ class LocatedRuntime:
 
     Attributes:
         library: the loaded library.
-        reason: which rule chose it, as a phrase.
-        soc: the SoC that it drives, where that is known before a model is loaded.
-        is_last_resort: whether no rule but the last one applied.
+        reason: the rule that chose it, as a phrase.
+        soc: the SoC that it drives, if that is known before a model is loaded.
+        is_last_resort: True if no rule but the last one applied.
     """
 
     library: Library

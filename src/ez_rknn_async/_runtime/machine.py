@@ -1,4 +1,4 @@
-"""Which SoC this machine is, from the device tree."""
+"""The SoC of this machine, from the device tree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ROCKCHIP = re.compile(r"rockchip,((?:rk|rv)\d{4}[a-z]?)")
 
 
 def rockchip_soc(device_tree: Path = DEVICE_TREE) -> str | None:
-    """The name of the Rockchip SoC that this program runs on, such as ``"rk3588"``; None on any other machine.
+    """Return the name of the Rockchip SoC that this program runs on, such as ``"rk3588"``; None on other machines.
 
     The root node's ``compatible`` lists the board first and the SoC last; ``rk3588s`` is an RK3588 to the NPU.
     """
@@ -21,7 +21,7 @@ def rockchip_soc(device_tree: Path = DEVICE_TREE) -> str | None:
 
 
 def soc_named_in(compatible: str) -> str | None:
-    """The Rockchip SoC in a device tree's ``compatible``: names that end with a zero byte each."""
+    """Return the Rockchip SoC in a device tree's ``compatible``: names that end with a zero byte each."""
     names = [match[1] for part in compatible.split("\0") if (match := _ROCKCHIP.fullmatch(part))]
     if not names:
         return None

@@ -1,8 +1,8 @@
-"""Somebody else's memory, a camera's or a decoder's, in our own address space.
+"""Another owner's memory, such as a camera's or a decoder's, mapped into the process.
 
-A buffer is mapped once in a process, whole, however many contexts and values use it. Runtimes know memory that they
-take in by its address: librknnrt 1.5.2 imports a buffer once for each address at which it meets it, and gives the one
-handle that the driver has for the buffer back with the first of them. The NPU could then not reach it any more.
+A buffer is mapped once in a process, whole, however many contexts and values use it. Runtimes identify imported memory
+by its address: librknnrt 1.5.2 imports a buffer once for each address, and gives the driver's only handle of the buffer
+back with the first of them. The NPU could then no longer reach it.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from .abi import ffi
 
 
 class Mapping:
-    """A buffer, from its beginning to its end, for as long as somebody refers to this.
+    """A whole buffer, mapped for as long as this object is referred to.
 
     Attributes:
-        fd: a descriptor of its own. The runtime keeps it, the address and an offset side by side, and duplicates none.
-        address: of the first byte, as a cffi buffer.
-        length: in bytes.
+        fd: a descriptor of its own: the runtime keeps descriptor, address and offset as they are, without a duplicate.
+        address: the first byte, as a cffi buffer.
+        length: its size in bytes.
     """
 
     def __init__(self, fd: int, length: int) -> None:
-        """Map it.
+        """Map the buffer.
 
         Raises:
             OSError: it cannot be mapped for reading and writing.
@@ -44,17 +44,17 @@ _mappings: weakref.WeakValueDictionary[tuple[int, int], Mapping] = weakref.WeakV
 
 
 def mapping_of(fd: int, size: int, offset: int) -> Mapping:
-    """The mapping of the buffer that a descriptor stands for, which may be closed afterwards.
+    """Return the mapping of a descriptor's buffer; the descriptor may be closed afterwards.
 
     Args:
-        fd: of the buffer.
-        size, offset: the bytes of it that are wanted.
+        fd: the descriptor.
+        size, offset: the bytes wanted.
 
     Raises:
         RknnValueError: there are no such bytes, or they cannot be mapped for reading and writing.
     """
     if size <= 0 or offset < 0:
-        raise RknnValueError(f"{size} bytes at offset {offset} are no part of a file descriptor")
+        raise RknnValueError(f"size={size} must be above 0 bytes, and offset={offset} must not be negative")
     try:
         status, length = os.fstat(fd), _length(fd)
         if length < offset + size:
@@ -77,7 +77,7 @@ def mapping_of(fd: int, size: int, offset: int) -> Mapping:
 
 def _length(fd: int) -> int:
     status = os.fstat(fd)
-    # A dma-buf is no regular file, and tells its size to those who seek its end.
+    # A dma-buf is not a regular file, and gives its size only by a seek to its end.
     return status.st_size if stat.S_ISREG(status.st_mode) else os.lseek(fd, 0, os.SEEK_END)
 
 

@@ -1,14 +1,14 @@
 """Memory that both the program and the NPU can reach.
 
-A :class:`Memory` belongs to one context: it is allocated by the runtime (:meth:`Memory.allocate`), or it is somebody
-else's file descriptor, a dma-buf usually, that the runtime takes in (:meth:`Memory.from_fd`), or what another context
-has already (:meth:`Memory.shared`). It is given back exactly once: by :meth:`Memory.free`, or with its context,
-whichever comes first; afterwards it refuses to be used. Memory that ``stays`` is given back by :meth:`Memory.free`
-alone, and its context waits for that. Freeing never waits for another thread, so that a finalizer may do it.
+A :class:`Memory` belongs to one context: it is allocated by the runtime (:meth:`Memory.allocate`), or imported from
+another owner's file descriptor, usually a dma-buf (:meth:`Memory.from_fd`), or from another context
+(:meth:`Memory.shared`). It is given back exactly once: by :meth:`Memory.free`, or with its context, whichever comes
+first; afterwards it refuses to be used. Memory that ``stays`` is given back by :meth:`Memory.free` alone, and its
+context waits for that. Freeing never waits for another thread, so that a finalizer may do it.
 
-CPU caches stand between the two who use it. Who writes calls :meth:`Memory.to_device` before the NPU reads, and
-:meth:`Memory.from_device` before reading what the NPU wrote; runtimes older than 2.0 have no such call, and do it in
-every run.
+CPU caches stand between the program and the NPU. After writing, call :meth:`Memory.to_device` before the NPU reads, and
+call :meth:`Memory.from_device` before reading what the NPU wrote; runtimes older than 2.0 have no such call, and
+synchronise in every run.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from .mapping import Mapping
     from .tensor_attribute import TensorAttribute
 
-# What may be asked of rknn_create_mem2, by the names that users give it.
+# The flags of rknn_create_mem2, by the names that users know.
 FLAGS = {"default": 0, "cacheable": 1, "non_cacheable": 2, "try_sram": 4}
-# What rknn_create_mem does anyway.
+# The kinds that rknn_create_mem gives, too.
 _ORDINARY = (FLAGS["default"], FLAGS["cacheable"])
 
 TO_DEVICE, FROM_DEVICE = 1, 2  # rknn_mem_sync_mode
@@ -39,31 +39,31 @@ class Memory:
     """A piece of memory that one context's NPU can reach.
 
     Attributes:
-        context: whose it is.
-        size: how many bytes it has.
+        context: the context that it belongs to.
+        size: its bytes.
     """
 
     def __init__(self, context: Context, structure: Any, size: int, mapping: Mapping | None = None) -> None:
         """Use :meth:`allocate`, :meth:`from_fd` or :meth:`shared`; the context is held for this memory."""
         self.context = context
         self.size = size
-        self._structures = [structure]  # taken out by the one who gives the memory back
+        self._structures = [structure]  # taken out by the call that gives the memory back
         self._mapping = mapping  # kept for as long as the runtime knows its address
 
     @classmethod
     def allocate(cls, context: Context, size: int, flags: int = FLAGS["default"], *, stays: bool = False) -> Memory:
-        """New memory.
+        """Allocate memory.
 
         Args:
-            context: who shall use it.
+            context: the context that is to use it.
             size: in bytes.
             flags: one of :data:`FLAGS`.
-            stays: whether it outlives :meth:`.Context.destroy`.
+            stays: True if it outlives :meth:`.Context.destroy`.
 
         Raises:
             RknnClosedError: the context was destroyed.
             RknnDeviceError: there is none left.
-            RknnValueError: this runtime cannot be asked for such memory.
+            RknnValueError: this runtime has no such memory.
         """
         library, call = context.library, "rknn_create_mem2"
         arguments: tuple[int, ...] = (size, flags)
@@ -77,18 +77,18 @@ class Memory:
 
     @classmethod
     def from_fd(cls, context: Context, fd: int, size: int, offset: int = 0, *, stays: bool = False) -> Memory:
-        """Memory that a file descriptor stands for, such as a camera's dma-buf; nothing is copied.
+        """Import the memory of a file descriptor, such as a camera's dma-buf; nothing is copied.
 
         Args:
-            context: who shall use it.
+            context: the context that is to use it.
             fd: the descriptor; it may be closed afterwards.
-            size: how many bytes of it to use.
-            offset: where they begin.
-            stays: whether it outlives :meth:`.Context.destroy`.
+            size: the bytes of it to use.
+            offset: the first of them.
+            stays: True if it outlives :meth:`.Context.destroy`.
 
         Raises:
             RknnClosedError: the context was destroyed.
-            RknnValueError: the descriptor is none, has fewer bytes, or cannot be mapped for reading and writing.
+            RknnValueError: the descriptor is invalid, has fewer bytes, or cannot be mapped for reading and writing.
             RknnDeviceError: the runtime refuses it.
         """
         mapping = mapping_of(fd, size, offset)
@@ -100,19 +100,19 @@ class Memory:
 
     @classmethod
     def shared(cls, context: Context, other: Memory) -> Memory:
-        """What another context of the process has, for this one as well; nothing is mapped or copied.
+        """Import the memory of another context of the process; nothing is mapped or copied.
 
         Args:
-            context: who shall use it, too.
-            other: the memory as the other context knows it; to be freed after this one.
+            context: the context that is to use it, too.
+            other: the memory in the other context; to be freed after this one.
 
         Raises:
             RknnClosedError: the context was destroyed.
             RknnDeviceError: the runtime refuses it.
         """
         theirs, what = other.structure, f"{other.size} bytes of another context's"
-        # At the same address: a runtime that meets memory at an address that it does not know imports it once more, and
-        # 1.5.2 then gives the driver's only handle of it back once for each import.
+        # At the same address: a runtime imports memory once more for each new address, and 1.5.2 then gives the
+        # driver's only handle of it back once for each import.
         with context.held():
             structure = _from_fd(context, theirs.fd, theirs.virt_addr, other.size, theirs.offset, what)
             memory = cls(context, structure, other.size)
@@ -131,31 +131,31 @@ class Memory:
 
     @property
     def is_free(self) -> bool:
-        """Whether it was given back."""
+        """True if it was given back."""
         return not self._structures
 
     @property
     def address(self) -> int:
-        """Where its first byte is for the CPU."""
+        """The address of its first byte for the CPU."""
         structure = self.structure
         return int(ffi.cast("uintptr_t", structure.virt_addr)) + int(structure.offset)
 
     @property
     def fd(self) -> int:
-        """The descriptor under which others can take it in, or -1."""
+        """The descriptor by which others can import it, or -1."""
         return int(self.structure.fd)
 
     @property
     def offset(self) -> int:
-        """Where it begins in what the descriptor stands for, in bytes."""
+        """The offset of its first byte in the descriptor's memory."""
         return int(self.structure.offset)
 
     def view(self) -> memoryview:
-        """Its bytes, writable. Not to be touched once the memory was given back."""
+        """Return its bytes, writable. Not to be touched once the memory was given back."""
         return memoryview(ffi.buffer(ffi.cast("char *", self.address), self.size))
 
     def bind(self, attribute: TensorAttribute) -> None:
-        """Make an input or output of its context, found by its name, lie in this memory as the attribute says."""
+        """Bind an input or output of its context, found by its name, to this memory as the attribute says."""
         self.context.library.call("rknn_set_io_mem", self.context.handle, self.structure, describe([attribute]))
 
     def to_device(self) -> None:
@@ -186,10 +186,10 @@ class Memory:
 
 
 def check_flags(library: Library, flags: int) -> None:
-    """Whether a runtime can be asked for memory of this kind.
+    """Check that a runtime has memory of this kind.
 
     Raises:
-        RknnValueError: it cannot.
+        RknnValueError: it has not.
     """
     if flags not in _ORDINARY and not library.has("rknn_create_mem2"):
         name = next(name for name, value in FLAGS.items() if value == flags)
@@ -205,7 +205,7 @@ def _from_fd(context: Context, fd: int, address: Any, size: int, offset: int, wh
 
 
 def _given(library: Library, structure: Any, call: str, what: str) -> Any:
-    """What a function returned that returns NULL when it fails."""
+    """Return the memory that a function gave; raise for NULL, with which it fails."""
     if structure != ffi.NULL:
         return structure
     reason = library.last_error()

@@ -13,5 +13,5 @@ ENGINE_LIBRARY = NATIVE / "libez_rknn_engine.so"
 
 @functools.cache
 def native() -> Any:
-    """Its functions; it is loaded once a process."""
+    """Load the library, once a process, and return its functions."""
     return SharedLibrary(str(ENGINE_LIBRARY)).functions

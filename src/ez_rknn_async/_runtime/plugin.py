@@ -1,7 +1,7 @@
 """Plug-ins: shared libraries that bring a custom operator to the runtime.
 
 A plug-in exports one function, ``get_rknn_custom_op``, whose answer describes one operator: its type, and the C
-functions that compute it. Everything that can be wrong with that is found here and said in words, before a context
+functions that compute it. Everything that can be wrong with that is found here, with a clear message, before a context
 knows of it.
 """
 
@@ -43,7 +43,7 @@ class Plugin:
 
     @property
     def identity(self) -> tuple[str, int, str]:
-        """What no two plug-ins of one session may have in common."""
+        """The key that no two plug-ins of one session may share."""
         return self.operator, self.version, self.target
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Plugin:
 
 
 def load_plugin(path: str) -> Plugin:
-    """The plug-in at ``path``.
+    """Load the plug-in at ``path``.
 
     Raises:
         RknnValueError: there is no such file, or it is not a plug-in.
@@ -62,7 +62,7 @@ def load_plugin(path: str) -> Plugin:
 
 
 def array_of(plugins: Sequence[Plugin]) -> Any:
-    """The operators as ``rknn_register_custom_ops`` takes them: a C array, which owns its memory."""
+    """Return the operators as ``rknn_register_custom_ops`` takes them: a C array, which owns its memory."""
     array = ffi.new("rknn_custom_op[]", len(plugins))
     for place, plugin in enumerate(plugins):
         array[place] = plugin.structure[0]
@@ -75,7 +75,7 @@ def _load(path: str) -> Plugin:
     try:
         plugin = _read(path, library)
     except RknnValueError:
-        library.unload()  # or the next try would find this one, even if the file has been mended
+        library.unload()  # or the next try would find this one, even if the file has been fixed
         raise
     return plugin
 

@@ -1,4 +1,4 @@
-"""Opening shared libraries under any name that a file can have.
+"""Shared libraries under any name that a file can have.
 
 cffi's own ``dlopen()`` takes only names that the file system's encoding has, and looks for what it does not find under
 other names too. The C library's takes bytes.
@@ -33,7 +33,7 @@ class Functions:
 
 
 _c: Any = Functions(ffi.dlopen(None))
-# Found now: finding dlerror() is a call of the loader itself, which would forget the error that it is to tell.
+# Looked up now: the lookup of dlerror() calls the loader itself, which would clear the error to report.
 _dlopen, _dlerror, _dlclose = _c.dlopen, _c.dlerror, _c.dlclose
 
 
@@ -56,9 +56,9 @@ class SharedLibrary:
         self.functions: Any = Functions(ffi.dlopen(self._handle))
 
     def has(self, function: str) -> bool:
-        """Whether it exports a function of that name."""
+        """Check if it exports a function of that name."""
         return hasattr(self.functions, function)
 
     def unload(self) -> None:
-        """Let the loader forget it; nothing of it may be in use."""
+        """Unload it; nothing of it may be in use."""
         _dlclose(self._handle)

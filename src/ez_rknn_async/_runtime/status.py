@@ -1,4 +1,4 @@
-"""What the runtime's return codes mean, and which exception each becomes."""
+"""The runtime's return codes, and the exception for each."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _UNKNOWN = StatusCode("RKNN_ERR_UNKNOWN", RknnError)
 
 
 def symbol(code: int) -> str:
-    """The name of a code."""
+    """Return the name of a code."""
     return STATUSES.get(code, _UNKNOWN).symbol
 
 
 def error(code: int, call: str, detail: str = "") -> RknnError:
-    """The exception for a failed runtime call.
+    """Return the exception for a failed runtime call.
 
     Args:
         code: what the call returned (negative).

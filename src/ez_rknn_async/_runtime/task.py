@@ -1,4 +1,4 @@
-"""A task of the engine: its C structures, and how it ended."""
+"""A task of the engine: its C structures and its result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NULL = ffi.NULL
 
 
 class Result(NamedTuple):
-    """How a task ended. Times are nanoseconds of ``CLOCK_MONOTONIC``."""
+    """The result of a task. Times are nanoseconds of ``CLOCK_MONOTONIC``."""
 
     id: int
     tag: int
@@ -43,9 +43,9 @@ class Result(NamedTuple):
 
 
 class Transfer:
-    """How one tensor gets into bound memory, or out of it: an ``ezr_io`` without its array.
+    """The transfer of one tensor into bound memory, or out of it: an ``ezr_io`` without its array.
 
-    It owns what it points to; whoever submits it keeps it until the task has ended.
+    It owns what it points to; the request that uses it keeps it until the task has ended.
 
     Attributes:
         c: the ``ezr_io``.
@@ -57,15 +57,15 @@ class Transfer:
     def __init__(
         self, attribute: Any, memories: Any, binding: int, conversion: Conversion | None = None, *, sync: bool = True
     ) -> None:
-        """Describe it.
+        """Describe the transfer.
 
         Args:
-            attribute: how the memory is bound: ``rknn_tensor_attr *``.
-            memories: the memory as each worker's context knows it: ``rknn_tensor_mem *[]``, by worker.
+            attribute: the binding of the memory: ``rknn_tensor_attr *``.
+            memories: the memory in each worker's context: ``rknn_tensor_mem *[]``, by worker.
             binding: a number for this memory with this attribute, never 0 and never used again for another: a worker
-                binds only what is not the last that it bound.
+                binds again only if the number is not that of its last binding.
             conversion: from the array to the memory of an input, from the memory to the array of an output.
-            sync: whether the CPU's caches are synchronised with the device.
+            sync: synchronise the CPU's caches with the device.
         """
         self.conversion = conversion
         self._memory = attribute, memories
@@ -75,9 +75,9 @@ class Transfer:
 
 
 class EngineTask:
-    """The C structures of one task; whoever submits it keeps the arrays behind its pointers until it has ended.
+    """The C structures of one task; its request keeps the arrays behind its pointers until it has ended.
 
-    All inputs go by copy or all are direct, as they were set last; and so it is with the outputs.
+    All inputs go by copy or all are direct: the last setter wins. The same holds for the outputs.
     """
 
     __slots__ = ("direct_inputs", "direct_outputs", "inputs", "outputs", "result", "task")
@@ -112,9 +112,9 @@ class EngineTask:
         """Let all tensors go through memory that is bound to the context.
 
         Args:
-            inputs: how each input gets into its memory.
+            inputs: the transfer of each input into its memory.
             sources: the contiguous array of each input that is converted; otherwise None.
-            outputs: how each output gets out of its memory.
+            outputs: the transfer of each output out of its memory.
             destinations: the contiguous array of each output that is converted; otherwise None.
         """
         task = self.task
@@ -129,7 +129,7 @@ class EngineTask:
         task.direct_inputs, task.direct_outputs = self.direct_inputs, self.direct_outputs
 
     def set_contexts(self, lane: int, shapes: Any) -> None:
-        """Say on which of its worker's contexts it runs, and with which shapes.
+        """Choose which of its worker's contexts runs it, and with which shapes.
 
         Args:
             lane: see :meth:`Engine.add_lane`.
@@ -139,8 +139,8 @@ class EngineTask:
 
 
 def result_of(result: Any) -> Result:
-    """The Python value of an ``ezr_result``."""
-    # What Result(...) does, but for one call: this is on the way of every inference.
+    """Return the Python value of an ``ezr_result``."""
+    # Result(...) with one call less: every inference passes through here.
     return tuple.__new__(
         Result,
         (

@@ -33,7 +33,7 @@ FOREIGN = ("int4", "bfloat16")
 
 @dataclass(frozen=True)
 class TensorAttribute:
-    """What the runtime says about one input or output (``rknn_tensor_attr``).
+    """The runtime's description of one input or output (``rknn_tensor_attr``).
 
     ``shape`` is in the order that ``format`` names; ``size`` is in bytes. ``scale`` and ``zero_point`` are those of an
     affine quantisation; for a tensor that is not quantised they are 1 and 0. ``row`` is the length of a row in pixels,
@@ -54,12 +54,12 @@ class TensorAttribute:
 
     @property
     def elements(self) -> int:
-        """How many elements the tensor has."""
+        """The number of elements of the tensor."""
         return math.prod(self.shape)
 
 
 def describe(attributes: Sequence[TensorAttribute]) -> Any:
-    """A C array ``rknn_tensor_attr[]``, as ``rknn_set_input_shapes`` takes it and, one by one, ``rknn_set_io_mem``.
+    """Return a C array ``rknn_tensor_attr[]``, as ``rknn_set_input_shapes`` and, one by one, ``rknn_set_io_mem`` take.
 
     It owns its memory.
     """
@@ -77,7 +77,7 @@ def describe(attributes: Sequence[TensorAttribute]) -> Any:
 
 
 def from_c(attribute: Any) -> TensorAttribute:
-    """The Python value of an ``rknn_tensor_attr``."""
+    """Return the Python value of an ``rknn_tensor_attr``."""
     return TensorAttribute(
         name=text(attribute.name),
         shape=tuple(attribute.dims[i] for i in range(min(attribute.n_dims, len(attribute.dims)))),
@@ -93,6 +93,6 @@ def from_c(attribute: Any) -> TensorAttribute:
 
 
 def text(characters: Any) -> str:
-    """The text in an array of characters."""
+    """Return the text in an array of characters."""
     decoded: str = ffi.string(characters).decode("utf-8", "replace")
     return decoded

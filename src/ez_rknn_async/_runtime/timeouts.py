@@ -1,8 +1,8 @@
-"""Calls of the runtime that may never come back: loading a model, and giving it back.
+"""Runtime calls that may never return: loading a model, and giving it back.
 
-A thread cannot be ended, and a call into a driver cannot be broken off. So such work is done on a thread of its own,
-for which whoever wants it waits: as long as he likes, and until a signal handler raises. Then the thread is left
-behind; should its work be done after all, it undoes it itself.
+A thread cannot be killed, and a call into a driver cannot be interrupted. So such work is done on a thread of its own,
+and the caller waits for it up to a time limit, or until a signal handler raises. Then the thread is left behind; if its
+work is done after all, it undoes it itself.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Result = TypeVar("Result")
 
 
 def within(timeout_ms: int, what: str, work: Callable[[], Result], undo: Callable[[Result], object]) -> Result:
-    """Do some work and return its result, within a time.
+    """Do some work within a time limit, and return its result.
 
     Args:
-        timeout_ms: how long it may take; 0: for ever.
-        what: it is, for messages, such as ``"loading the model"``.
+        timeout_ms: the time limit; 0: none.
+        what: a name for the work in messages, such as ``"loading the model"``.
         work: the work.
         undo: undoes a result that comes too late.
 
@@ -33,10 +33,10 @@ def within(timeout_ms: int, what: str, work: Callable[[], Result], undo: Callabl
         RknnTimeoutError: it took too long.
         Exception: whatever the work raises; and on the main thread whatever a signal handler does.
     """
-    if timeout_ms == 0 and not _may_be_broken_off():
+    if timeout_ms == 0 and not _needs_thread():
         return work()
     try:
-        return _Errand(what, work, undo).result(timeout_ms)
+        return _Job(what, work, undo).result(timeout_ms)
     except _NoThreadError:  # the interpreter is at its end
         return work()
 
@@ -45,14 +45,14 @@ class _NoThreadError(Exception):
     """No thread can be started any more."""
 
 
-def _may_be_broken_off() -> bool:
-    """Whether anything could make the caller give up: a signal, or that it is a greenlet, which others wait for."""
+def _needs_thread() -> bool:
+    """Check if the work needs a thread even without a limit: signals may end the wait, or other greenlets must run."""
     if greenlets.framework() is not None:
         return greenlets.in_main_thread()
     return threading.current_thread() is threading.main_thread()
 
 
-class _Errand(Generic[Result]):
+class _Job(Generic[Result]):
     """Work on a thread of the system, and the wait for it."""
 
     _result: Result
@@ -68,7 +68,7 @@ class _Errand(Generic[Result]):
         self._done: threading.Event | greenlets.Signal
         if self._framework is None:
             # Daemon: when it is left behind, nothing waits for it.
-            self._thread = threading.Thread(target=self._run, name="ez-rknn-errand", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="ez-rknn-job", daemon=True)
             self._done = threading.Event()
         else:
             self._done = greenlets.Signal(self._framework)
@@ -84,27 +84,27 @@ class _Errand(Generic[Result]):
                 self._done.set()
         if is_left:
             self._close()
-            self._take_back()
+            self._undo_late()
 
     def result(self, timeout_ms: int) -> Result:
-        """Wait for what comes of it; see :func:`within`."""
+        """Wait for the result; see :func:`within`."""
         try:
             self._begin()
-            # Not join(): before Python 3.13 a thread counts as ended when a signal handler interrupts who joins it.
+            # Not join(): before Python 3.13 a thread counts as ended when a signal handler interrupts its join().
             if self._done.wait(timeout_ms / 1000 if timeout_ms else None) and self._thread is not None:
                 self._thread.join()
         except BaseException:
             # Perhaps while it was being started, so that only the thread itself knows whether it runs.
             if not self._leave():
                 self._close()
-                self._take_back()
+                self._undo_late()
             raise
         if self._leave():
             limit = option("load_timeout_ms")
             raise RknnTimeoutError(
-                f"{self._what} took longer than {timeout_ms} ms ({limit}): the runtime does not come back, and the "
+                f"{self._what} took longer than {timeout_ms} ms ({limit}): the runtime does not return, and the "
                 "thread that is inside it is left behind",
-                hint=f"if the NPU is well, raise {limit}; if not, the kernel log (dmesg) may say why",
+                hint=f"if the NPU works, raise {limit}; if not, the kernel log (dmesg) may say why",
             )
         self._close()
         error, self._error = self._error, None
@@ -113,7 +113,7 @@ class _Errand(Generic[Result]):
         try:
             raise error
         finally:
-            del error  # or it would keep this frame, and this frame it
+            del error  # or it and this frame would keep each other
 
     def _begin(self) -> None:
         try:
@@ -126,17 +126,17 @@ class _Errand(Generic[Result]):
             raise _NoThreadError from None
 
     def _leave(self) -> bool:
-        """Leave the thread to itself, unless it is done."""
+        """Leave the thread behind, unless it is done; return True if it is left."""
         with self._lock:
             self._is_left = not self._is_done
             return self._is_left
 
     def _close(self) -> None:
-        """Give the signal back, if the other side does not need it any more either."""
+        """Close the signal; call this only when the other side does not need it any more either."""
         if isinstance(self._done, greenlets.Signal):
             self._done.close()
 
-    def _take_back(self) -> None:
+    def _undo_late(self) -> None:
         if self._error is None:
-            logger.warning("%s has come to an end when nobody waited for it any more; it is undone", self._what)
+            logger.warning("%s has ended after its caller gave up; it is undone", self._what)
             self._undo(self._result)

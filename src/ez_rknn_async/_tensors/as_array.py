@@ -1,4 +1,4 @@
-"""From whatever holds numbers to a numpy array, without a copy where the memory can be shared."""
+"""Conversion of whatever holds numbers to a numpy array, without a copy where the memory can be shared."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HOST_DEVICES = (1, 3, 11)
 
 
 def as_array(value: Any, name: str, kind: str = "input") -> Array:
-    """A numpy array of the value of input ``name``.
+    """Convert the value of input ``name`` to a numpy array.
 
     Args:
         value: an array, anything with ``__array__`` or ``__dlpack__`` (PyTorch, JAX, CuPy ...), a number, or nested
-            sequences of numbers. What numpy has no type for, bfloat16 and float8, becomes float32, which is exact.
-        name: for the message of an error.
-        kind: of thing that has this name, likewise.
+            sequences of numbers. Types that numpy lacks, bfloat16 and float8, become float32, which is exact.
+        name: the name in the message of an error.
+        kind: the noun before the name, likewise.
 
     Raises:
         RknnTypeError: it holds no real numbers, or lives where the CPU cannot read it.
@@ -45,7 +45,7 @@ def as_array(value: Any, name: str, kind: str = "input") -> Array:
 
 
 def _is_extension(dtype: np.dtype[Any]) -> bool:
-    """Whether it is one of the small real types that ml_dtypes adds to numpy."""
+    """Check if it is one of the small real types that ml_dtypes adds to numpy."""
     return dtype.kind == "V" and not issubclass(dtype.type, np.void)
 
 
@@ -87,11 +87,11 @@ def _from_dlpack(value: Any, name: str, kind: str) -> Array:
 
 
 def _bfloat16(value: Any) -> Array | None:
-    """The numbers of a bfloat16 tensor that numpy refuses; None where it is something else."""
+    """Return the numbers of a bfloat16 tensor that numpy refuses; None for anything else."""
     if not hasattr(value, "__dlpack__"):
         return None
     try:
         device, _ = value.__dlpack_device__()
         return bfloat16_numbers(value) if device in _HOST_DEVICES else None
-    except Exception:  # the reason for which numpy refuses it is the one to tell
+    except Exception:  # the caller reports why numpy refuses it
         return None

@@ -1,4 +1,4 @@
-"""From the user's element type to one that the runtime reads, refusing what would change an integer unnoticed."""
+"""Casts from the user's element type to one that the runtime reads; they refuse to change an integer silently."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 
 # The types that the runtime converts to a float16 or a quantised input by itself.
 _CONVERTED = (np.dtype(np.float32), np.dtype(np.uint8), np.dtype(np.float16))
-# float32 holds every integer up to here, and not every one beyond.
+# float32 holds every integer up to here, but not every one beyond.
 _EXACT = 2**24
 
 
 def uncast(wanted: str) -> tuple[np.dtype[Any], ...]:
-    """The types that :func:`cast` leaves as they are; ``wanted`` is the element type of the input inside the NPU."""
+    """Return the types that :func:`cast` leaves as they are; ``wanted`` is the input's element type inside the NPU."""
     if wanted in PLAIN_INTEGERS:
         return (np.dtype(wanted),)
     return (*_CONVERTED, np.dtype(np.int8)) if wanted == "int8" else _CONVERTED
 
 
 def cast(array: Array, wanted: str, name: str) -> Array:
-    """An array of a type that the runtime converts to ``wanted``; the same array where it is one already.
+    """Cast an array to a type that the runtime converts to ``wanted``; return the same array if it has one already.
 
     Args:
         array: of any real type, in any byte order.
-        wanted: the element type of the input inside the NPU, as numpy calls it.
+        wanted: the element type of the input inside the NPU, by numpy's name.
         name: the input's, for the message of an error.
 
     Raises:
-        RknnValueError: an integer would not survive.
+        RknnValueError: an integer would change.
     """
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
@@ -55,7 +55,7 @@ def _to_float32(array: Array, name: str) -> Array:
                     f"input {name!r} holds the integer {value}, but reaches the NPU as float32, which is exact only up "
                     f"to 2**24; pass it as a float array if its last digits do not matter"
                 )
-    with np.errstate(over="ignore"):  # what is beyond float32 is infinite, as it is on the NPU
+    with np.errstate(over="ignore"):  # numbers beyond float32 become infinite, as they do on the NPU
         return array.astype(np.float32)
 
 

@@ -1,9 +1,9 @@
 """Mean and deviation of more than four channels, where the runtime would apply the first channel's.
 
 The vendor's library knows four pairs of them: with five and more channels it normalises the first four by their own,
-and all others by the first channel's, without a word. With direct I/O it has no part in that. Where tensors are copied,
-an int8 model is given what is quantised already, by the same kernels, which the library takes as it is; a float16 model
-is given numbers that the library's wrong pair turns into the right ones.
+and silently all others by the first channel's. With direct I/O it has no part in that. Where tensors are copied, an
+int8 model is given numbers that the same kernels have quantised already, which the library takes as they are; a float16
+model is given numbers that the library's wrong pair turns into the right ones.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-# How many channels the library normalises each by its own.
+# The number of channels that the library normalises by their own pair.
 _KNOWN = 4
 
 
 def is_mistaken(normalisation: Preprocessing) -> bool:
-    """Whether the runtime normalises some channel by another one's mean or deviation."""
+    """Check if the runtime normalises some channel by another one's mean or deviation."""
     pairs = list(zip(normalisation.mean, normalisation.std))
     return any(pair != pairs[0] for pair in pairs[_KNOWN:])
 
 
 class ChannelNormalisation:
-    """Of one 4-D input."""
+    """The normalisation of one 4-D input."""
 
     def __init__(self, attribute: TensorAttribute, normalisation: Preprocessing) -> None:
         """Read what the file says; ``normalisation`` is one that :func:`is_mistaken`."""
@@ -47,7 +47,7 @@ class ChannelNormalisation:
         self._offsets = mean[0] - mean[_KNOWN:] * self._factors
 
     def normalised(self, given: Given) -> tuple[Array, bool]:
-        """A new NHWC array for the runtime, and whether a NaN was quantised."""
+        """Return a new NHWC array for the runtime, and True if a NaN was quantised."""
         if self._attribute.type == "int8":
             return self._quantised(given)
         return self._prepared(given), False

@@ -1,6 +1,6 @@
-"""Arrays through DLPack of an element type that numpy cannot take over: bfloat16.
+"""Arrays through DLPack of an element type that numpy cannot import: bfloat16.
 
-A producer hands out a capsule with a ``DLManagedTensor``; what is in it is copied at once, and the capsule, never
+A producer hands out a capsule with a ``DLManagedTensor``; its numbers are copied at once, and the capsule, never
 consumed, frees it.
 """
 
@@ -25,7 +25,7 @@ class _DataType(ctypes.Structure):
 
 
 class _Tensor(ctypes.Structure):
-    """``DLTensor``, with which a ``DLManagedTensor`` begins."""
+    """``DLTensor``, the first member of a ``DLManagedTensor``."""
 
     _fields_ = (
         ("data", ctypes.c_void_p),
@@ -40,7 +40,7 @@ class _Tensor(ctypes.Structure):
 
 
 def bfloat16_numbers(value: Any) -> Array | None:
-    """The numbers of a bfloat16 tensor in the CPU's memory as float32; None if ``value`` is of another type."""
+    """Return the numbers of a bfloat16 tensor in the CPU's memory as float32; None for a tensor of another type."""
     capsule = value.__dlpack__()
     get = ctypes.pythonapi.PyCapsule_GetPointer
     get.restype, get.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_char_p)
@@ -58,7 +58,7 @@ def bfloat16_numbers(value: Any) -> Array | None:
 
 
 def widened(bits: Array) -> Array:
-    """The float32 numbers of bfloat16 ones, given as uint16: exactly the same, as they are float32's upper half."""
+    """Widen bfloat16 numbers, given as uint16, to float32: exactly, as they are float32's upper half."""
     numbers: Array = (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
     return numbers
 

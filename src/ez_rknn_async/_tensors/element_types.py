@@ -46,12 +46,12 @@ class ElementType(int):
 
     @classmethod
     def of(cls, name: str) -> ElementType:
-        """The type with this name, such as ``"float16"``."""
+        """Return the type with this name, such as ``"float16"``."""
         return cls(_NUMBERS[name])
 
     @property
     def name(self) -> str:
-        """As numpy calls it, such as ``"float16"``."""
+        """Numpy's name, such as ``"float16"``."""
         return _NAMES[int(self)]
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ _BY_ONNX_NAME = {str(ElementType(number)): name for name, number in _NUMBERS.ite
 
 
 def parse_dtype(element_type: Any) -> np.dtype[Any]:
-    """The numpy type that someone names.
+    """Return the numpy type that an argument names.
 
     Args:
         element_type: anything that ``numpy.dtype`` takes, ONNX's number, or ONNX's name (``"tensor(float)"``).
@@ -88,7 +88,7 @@ def parse_dtype(element_type: Any) -> np.dtype[Any]:
     elif isinstance(element_type, str):
         element_type = _BY_ONNX_NAME.get(element_type, element_type)
     try:
-        # By name, bfloat16 is a type only where another package has told numpy of it.
+        # By name, bfloat16 is a type only if another package has registered it with numpy.
         dtype: np.dtype[Any] = np.dtype(np.void if element_type == "bfloat16" else element_type).newbyteorder("=")
     except TypeError:
         raise RknnTypeError(

@@ -1,7 +1,7 @@
-"""From whatever the user passes to an array that fits the model.
+"""The checks of inputs: from whatever the user passes to arrays that fit the model.
 
-What leaves this module has one of the model's shapes, and a type that can be converted to the model's own. How it
-travels from there to the NPU is another matter: see :mod:`.copying` and :mod:`.direct`.
+A checked array has one of the model's shapes, and a type that can be converted to the model's own; :mod:`.copying` and
+:mod:`.direct` send it to the NPU.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Given(NamedTuple):
     array: Array  # of any strides
     order: str  # of an image, "NCHW" or "NHWC"; otherwise "NCHW"
     shape: Shape  # in the runtime's order
-    is_new: bool  # whether nobody else has the array's memory
+    is_new: bool  # True if no one else has the array's memory
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Input:
 
     @functools.cached_property
     def is_image(self) -> bool:
-        """Whether the runtime wants NHWC, so that the user's layout matters."""
+        """True if the runtime wants NHWC, so that the user's layout matters."""
         return len(self.attribute.shape) == 4 and self.attribute.format == "NHWC"
 
     @property
@@ -72,11 +72,11 @@ class Input:
 
     @property
     def batch(self) -> int:
-        """How many samples one inference takes: the first dimension, in any layout; 1 for a single number."""
+        """The number of samples that one inference takes: the first dimension in any layout; 1 for a single number."""
         return min(shape[0] for shape in self._legal) if self.attribute.shape else 1
 
     def for_user(self, shape: Shape) -> Shape:
-        """A shape in the runtime's order, in the order that the user chose."""
+        """Turn a shape in the runtime's order into the order that the user chose."""
         return to_nchw(shape) if self.is_image and self.layout == "nchw" else shape
 
     def check(self, value: Any) -> Given:
@@ -87,9 +87,9 @@ class Input:
 
         Raises:
             RknnTypeError: it holds no real numbers.
-            RknnValueError: its shape is not the model's, or an integer would not survive.
+            RknnValueError: its shape is not the model's, or an integer would change.
         """
-        # The common case makes no further call, nor that of Given(...): this is on the way of every inference.
+        # The common case makes no further call, not even Given(...): every inference passes through here.
         if type(value) is np.ndarray and value.dtype in self._uncast:
             known = self._orders.get(value.shape)
             if known is not None:
@@ -106,7 +106,7 @@ class Input:
 
     @functools.cached_property
     def _orders(self) -> dict[Shape, tuple[str, Shape]]:
-        """For each shape that arrays may have: the order of an image, and the shape in the runtime's order."""
+        """The order of an image and the shape in the runtime's order, for each shape that arrays may have."""
         return {shape: self._order(shape) for shape in self._accepted}
 
     def _order(self, shape: Shape) -> tuple[str, Shape]:
@@ -137,7 +137,7 @@ class Input:
 
     @functools.cached_property
     def expected(self) -> tuple[Expected, ...]:
-        """What arrays may look like, in the user's layout."""
+        """The shapes that arrays may have, in the user's layout."""
         if not self.is_image:
             return tuple(map(Expected, self._legal))
         other = {"nchw": "NHWC", "nhwc": "NCHW"}.get(self.layout, "")
@@ -151,7 +151,7 @@ class Input:
 
 
 def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
-    """The values of a feed in the model's order.
+    """Return the values of a feed in the model's order.
 
     Args:
         feed: a mapping from input names to values, a sequence of values in order, or one array for the only input.
@@ -160,7 +160,7 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
     Raises:
         RknnValueError, RknnTypeError: a value is missing or not of this model.
     """
-    # A dictionary is known for one at once; whether something else is a mapping takes asking.
+    # dict first: recognising it is fast, whereas isinstance(feed, Mapping) is slow.
     if isinstance(feed, (dict, Mapping)):
         if len(feed) != len(names) or not all(map(feed.__contains__, names)):
             raise RknnValueError(_misnamed(feed, names))
@@ -181,7 +181,7 @@ def arrange(feed: Any, names: Sequence[str]) -> list[Any]:
 
 
 def _misnamed(feed: Mapping[Any, Any], names: Sequence[str]) -> str:
-    """What to say about a feed whose names are not the model's."""
+    """Return the message for a feed whose names are not the model's."""
     missing, unknown = [n for n in names if n not in feed], [n for n in feed if n not in names]
     faults = [f"lacks input {', '.join(map(repr, missing))}"] * bool(missing)
     faults += [f"has {', '.join(map(shown, unknown))}"] * bool(unknown)
@@ -190,7 +190,7 @@ def _misnamed(feed: Mapping[Any, Any], names: Sequence[str]) -> str:
 
 
 def owned(feed: Any, names: Sequence[str]) -> list[Array]:
-    """The values of a feed in the model's order, in arrays that no one else has.
+    """Return the values of a feed in the model's order, in arrays that no one else has.
 
     Raises:
         RknnValueError, RknnTypeError: as :func:`arrange` and :func:`~.as_array.as_array`.

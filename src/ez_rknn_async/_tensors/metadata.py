@@ -1,4 +1,4 @@
-"""What the model's author and the compiler wrote into the file."""
+"""The metadata that the model's author and the compiler wrote into the file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""A warning where NaN is quantised: an integer cannot hold it, and it becomes the largest number that one can.
+"""Warnings of quantised NaNs: an integer cannot hold NaN, which becomes the largest number that it can hold.
 
-The conversion kernels look for NaN where they cannot estimate, which costs nothing that could be measured, and leave a
-mark in the conversion (see :attr:`._runtime.kernels.Conversion.met_nan`). What the runtime itself converts
-(``io_mode="copy"``) is not looked at: that would cost more than the conversion.
+The conversion kernels look for NaN only where they cannot estimate a result, at no measurable cost, and leave a mark in
+the conversion (see :attr:`._runtime.kernels.Conversion.met_nan`). What the runtime itself converts (``io_mode="copy"``)
+is not checked: that would cost more than the conversion.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 
 class NanWarnings:
-    """Warns once of each input."""
+    """Warnings, at most one for each input."""
 
     def __init__(self) -> None:
-        self._lock = greenlets.lock()  # guards _told
-        self._told: set[str] = set()
+        self._lock = greenlets.lock()  # guards _warned
+        self._warned: set[str] = set()
 
     def look(self, conversions: Iterable[Conversion]) -> None:
-        """Warn of those conversions into inputs that have met a NaN."""
+        """Warn of each conversion of an input that has met a NaN."""
         for conversion in conversions:
-            if conversion.met_nan[0] and conversion.name not in self._told:
+            if conversion.met_nan[0] and conversion.name not in self._warned:
                 self.warn(conversion.name)
 
     def warn(self, name: str) -> None:
-        """NaN was quantised for the input of that name."""
+        """Warn that NaN was quantised for the input of that name."""
         with self._lock:
-            if name in self._told:
+            if name in self._warned:
                 return
-            self._told.add(name)
+            self._warned.add(name)
         warnings.warn(
             f"input {name!r} is quantised and was given NaN, which became the largest number that it can hold; "
             "this is said once a session",
@@ -47,9 +47,9 @@ class NanWarnings:
 
 
 def look_at_value(conversion: Conversion) -> None:
-    """Warn, once of each conversion, if a value on the NPU was given NaN by it."""
+    """Warn, once for each conversion, if it has written NaN to a value on the NPU."""
     if conversion.met_nan[0]:
-        conversion.met_nan[0] = 0  # those who run inferences need not warn of it again
-        if not conversion.is_told:
-            conversion.is_told = True
+        conversion.met_nan[0] = 0  # inferences need not warn of it again
+        if not conversion.is_reported:
+            conversion.is_reported = True
             NanWarnings().warn(conversion.name)

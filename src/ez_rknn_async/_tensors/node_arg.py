@@ -1,4 +1,4 @@
-"""What a session says about its inputs and outputs."""
+"""The description of a session's inputs and outputs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ONNX_TYPES = {
 
 @dataclass(frozen=True)
 class Quantization:
-    """How integers stand for real numbers: ``real = (quantised - zero_point) * scale``."""
+    """The real numbers that integers stand for: ``real = (quantised - zero_point) * scale``."""
 
     scale: float
     zero_point: int
@@ -33,15 +33,15 @@ class NodeArg:
         name: the tensor's name in the model.
         shape: the shape that the user passes or receives. Of a model with dynamic shapes, the largest legal one:
             numbers throughout, so that what is written for one shape works as it stands.
-        dtype: the element type inside the NPU, as numpy calls it (``"int8"``, ``"float16"``, ``"int64"`` ...). What may
-            be passed is any real type; what is returned is float32, or the tensor's own type where that is an integer
-            without quantisation.
+        dtype: the element type inside the NPU, by numpy's name (``"int8"``, ``"float16"``, ``"int64"`` ...). Any real
+            type may be passed; float32 is returned, or the tensor's own type where that is an integer without
+            quantisation.
         layout: the order of the dimensions of ``shape``: ``"NCHW"``, ``"NHWC"``, or ``"UNDEFINED"`` (not an image).
         quantization: scale and zero point, for a quantised tensor; otherwise None.
         shapes: every legal shape, largest first; one for most models. Where several inputs change their shapes
             together, :meth:`InferenceSession.get_input_shapes` says which ones belong together.
-        strides: empty, as arrays go in and out dense; but of what ``get_native_inputs()`` and ``get_native_outputs()``
-            return, bytes from one element in the memory of a value to the next, along each dimension.
+        strides: empty, as arrays go in and out dense; but from ``get_native_inputs()`` and ``get_native_outputs()``,
+            the bytes from one element in the memory of a value to the next, along each dimension.
     """
 
     name: str
@@ -69,6 +69,6 @@ class NodeArg:
 
 
 def quantization(attribute: TensorAttribute) -> Quantization | None:
-    """The quantisation of a tensor; None where its type is not a quantised one."""
+    """Return the quantisation of a tensor; None if its type is not a quantised one."""
     quantised = attribute.type in ("int4", "int8", "uint8", "int16", "uint16")
     return Quantization(attribute.scale, attribute.zero_point) if quantised else None

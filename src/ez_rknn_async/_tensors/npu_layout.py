@@ -1,7 +1,7 @@
-"""How one input or output lies in the NPU's own memory, and how arrays get there and back.
+"""The layout of inputs and outputs in the NPU's own memory, and the conversions between it and arrays.
 
 A :class:`NativeTensor` is what direct I/O binds once to a context: the attribute for ``rknn_set_io_mem``, the layout
-that the bytes then have, and how many there are. Which that is follows from what the runtime says about the tensor:
+that the bytes then have, and their number. The layout follows from the runtime's description of the tensor:
 
 * an image of up to four channels: NHWC, with rows of ``w_stride`` pixels;
 * a 4-D tensor of more channels, and every 4-D output that the NPU writes: NC1HWC2, channels in blocks;
@@ -9,10 +9,10 @@ that the bytes then have, and how many there are. Which that is follows from wha
 * anything else: as it is, in plain order.
 
 All but one are bound with ``pass_through``: the bytes are ours, the runtime converts nothing. The exception is
-:func:`raw_image`: uint8 pixels of an int8 model go in as they are, for the NPU itself normalises and quantises them.
+:func:`raw_image`: uint8 pixels of an int8 model go in as they are, and the NPU itself normalises and quantises them.
 
-What cannot be bound so raises :class:`~.errors.RknnValueError` with the tensor's name and the reason; a session then
-leaves the tensor to ``rknn_inputs_set`` and ``rknn_outputs_get``.
+A tensor that cannot be bound raises :class:`~.errors.RknnValueError` with its name and the reason; a session then
+leaves it to ``rknn_inputs_set`` and ``rknn_outputs_get``.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from ..model import Preprocessing, Tensor
     from .preprocessing import Formula
 
-# How many channels an image has at most: the NPU reads those without blocks.
+# The most channels of an image: the NPU reads those without blocks.
 IMAGE_CHANNELS = 4
 
 
 class Dims(NamedTuple):
-    """A tensor's extents; what is no image has all its elements in ``w``."""
+    """A tensor's extents; anything but an image has all its elements in ``w``."""
 
     n: int
     c: int
@@ -55,8 +55,8 @@ class NativeTensor:
         attribute: the tensor as ``rknn_inputs_set`` and ``rknn_outputs_get`` know it.
         bound: what ``rknn_set_io_mem`` receives.
         dims: the extents, without any padding.
-        layout: how the elements lie in the memory.
-        size: how many bytes the memory must have at least.
+        layout: the layout of the elements in the memory.
+        size: the least bytes that the memory must have.
     """
 
     attribute: TensorAttribute
@@ -67,12 +67,12 @@ class NativeTensor:
 
     @property
     def is_image(self) -> bool:
-        """Whether arrays of it come in NCHW or in NHWC order; otherwise their order is the tensor's own."""
+        """True if its arrays come in NCHW or in NHWC order; otherwise their order is the tensor's own."""
         return len(self.attribute.shape) == 4
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Bytes from one element to the next along each dimension of ``bound.shape``, as numpy counts them."""
+        """The bytes from one element to the next along each dimension of ``bound.shape``, as in numpy."""
         item, shape = itemsize(self.layout.type), self.bound.shape
         if self.layout.format == "NHWC":
             pixel, row = self.dims.c * item, self.layout.row * self.dims.c * item
@@ -85,12 +85,12 @@ class NativeTensor:
 
 
 def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Tensor | None = None) -> NativeTensor:
-    """An input, as our own conversions fill it.
+    """Describe an input, as our own conversions fill it.
 
     Args:
         attribute: of ``RKNN_QUERY_INPUT_ATTR``.
         native: of ``RKNN_QUERY_NATIVE_INPUT_ATTR``, or the current one of a dynamic model.
-        stored: what the file says about it. What an operator on the CPU reads is not in the NPU's own layout.
+        stored: the tensor in the file. One that an operator on the CPU reads is not in the NPU's own layout.
 
     Raises:
         RknnValueError: its memory cannot be understood.
@@ -106,7 +106,7 @@ def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Te
         return NativeTensor(attribute, bound, dims, layout, max(native.size, native.size_with_stride))
     if stored is not None and stored.layout != Stored.NC1HWC2:
         raise _refusal(
-            "input", attribute, "an operator on the CPU reads it, in an order that the runtime does not tell"
+            "input", attribute, "an operator on the CPU reads it, in an order that the runtime does not report"
         )
     if native.format == "NC1HWC2":
         return _blocks("input", attribute, bound, dims)
@@ -121,7 +121,7 @@ def native_input(attribute: TensorAttribute, native: TensorAttribute, stored: Te
 
 
 def raw_image(tensor: NativeTensor) -> NativeTensor | None:
-    """The same input bound for uint8 pixels that the NPU converts; None where it does not do that."""
+    """Return the same input bound for uint8 pixels that the NPU converts; None if it does not convert them."""
     if tensor.attribute.type != "int8" or tensor.layout.format != "NHWC":
         return None
     size = tensor.size  # of the same memory: both types have one byte
@@ -130,7 +130,7 @@ def raw_image(tensor: NativeTensor) -> NativeTensor | None:
 
 
 def native_output(attribute: TensorAttribute, native: TensorAttribute) -> NativeTensor:
-    """An output, as the NPU writes it.
+    """Describe an output, as the NPU writes it.
 
     Args:
         attribute: of ``RKNN_QUERY_OUTPUT_ATTR``.
@@ -155,13 +155,13 @@ def native_output(attribute: TensorAttribute, native: TensorAttribute) -> Native
 def input_conversion(
     tensor: NativeTensor, dtype: np.dtype[Any], order: str, normalisation: Preprocessing | None, row: int = 0
 ) -> Conversion:
-    """From a C-contiguous array to memory that is bound as ``tensor`` says.
+    """Return the conversion from a C-contiguous array to memory that is bound as ``tensor`` says.
 
     Args:
         tensor: of :func:`native_input` or :func:`raw_image`.
         dtype: the array's.
-        order: ``"NCHW"`` or ``"NHWC"``, the array's; of no consequence for what is no image.
-        normalisation: what the model's file says about this input.
+        order: ``"NCHW"`` or ``"NHWC"``, the array's; ignored for anything but an image.
+        normalisation: the model file's normalisation of this input.
         row: pixels from one row of the array to the next; 0: as many as a row has.
 
     Raises:
@@ -175,16 +175,16 @@ def input_conversion(
 
 
 def output_conversion(tensor: NativeTensor, dtype: np.dtype[Any], order: str = "NCHW") -> Conversion:
-    """From memory that is bound as ``tensor`` says to a C-contiguous array; see :func:`input_conversion`.
+    """Return the conversion from memory that is bound as ``tensor`` says to a C-contiguous array.
 
-    ``dtype`` is float32, or the tensor's own type.
+    ``dtype`` is float32, or the tensor's own type; see :func:`input_conversion`.
     """
     destination = MemoryLayout(dtype.name, order if tensor.is_image else "NCHW")
     return _conversion("output", tensor, tensor.layout, destination, _output_formula(tensor, dtype))
 
 
 def itemsize(type_: str) -> int:
-    """Bytes of an element."""
+    """Return the bytes of an element."""
     return np.dtype(type_).itemsize
 
 
@@ -238,13 +238,13 @@ def _conversion(
 def _plain(attribute: TensorAttribute, bound: TensorAttribute) -> NativeTensor:
     shape = attribute.shape
     dims = Dims(*shape) if len(shape) == 4 else Dims(1, 1, 1, attribute.elements)
-    # As many bytes as any of the runtime's answers names: older ones pad the second dimension of inputs.
+    # The most bytes that any of the runtime's answers names: older runtimes pad the second dimension of inputs.
     size = max(attribute.elements * itemsize(attribute.type), attribute.size_with_stride, bound.size_with_stride)
     return NativeTensor(attribute, bound, dims, MemoryLayout(attribute.type, "NCHW"), size)
 
 
 def _blocks(kind: str, attribute: TensorAttribute, bound: TensorAttribute, dims: Dims) -> NativeTensor:
-    """NC1HWC2. How far apart the blocks are follows from the native shape.
+    """Describe a tensor in NC1HWC2; the native shape gives the distance between the blocks.
 
     For inputs that is H x W, which is also the stride that the compiler gives the layers that read them, although the
     sizes in ``RKNN_QUERY_INPUT_ATTR`` are those of surfaces rounded up to four pixels. Those of outputs are rounded:

@@ -29,7 +29,7 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 class Choice(NamedTuple):
-    """How the outputs of one inference are wanted; None: as the session's options say."""
+    """The element type and layout of one inference's outputs; None: as the session's options say."""
 
     native: bool | None = None  # in the element type that they have inside the NPU
     layout: str | None = None  # of images: "nchw" or "nhwc"
@@ -39,11 +39,11 @@ AS_THE_SESSION = Choice()
 
 
 class Receiver(NamedTuple):
-    """An array that receives one output, and what is to be in it.
+    """An array that receives one output, and its meaning.
 
     Attributes:
         array: C-contiguous, in the shape that the user wants.
-        want_float: whether its numbers are the real ones, as float32.
+        want_float: True if its numbers are the real ones, as float32.
         order: of an image, ``"NCHW"`` or ``"NHWC"``; otherwise ``"NCHW"``, as the dimensions are.
     """
 
@@ -61,7 +61,7 @@ class Allocation(NamedTuple):
     order: str
 
     def receiver(self) -> Receiver:
-        """Make the array."""
+        """Allocate the array."""
         return Receiver(np.empty(self.shape, self.dtype), self.want_float, self.order)
 
 
@@ -77,19 +77,19 @@ class Output:
 
     @functools.cached_property
     def is_image(self) -> bool:
-        """Whether the runtime gives NCHW, so that the layout matters."""
+        """True if the runtime gives NCHW, so that the layout matters."""
         return len(self.attribute.shape) == 4 and self.attribute.format == "NCHW"
 
     def order(self, layout: str | None = None) -> str:
-        """``"NHWC"`` for images in that layout (None: the session's), otherwise ``"NCHW"``."""
+        """Return ``"NHWC"`` for images in that layout (None: the session's), otherwise ``"NCHW"``."""
         return "NHWC" if (layout or self.layout) == "nhwc" and self.is_image else "NCHW"
 
     def for_user(self, shape: Shape, layout: str | None = None) -> Shape:
-        """A shape in the order that the user chose."""
+        """Turn a shape into the order that the user chose."""
         return to_nhwc(shape) if self.order(layout) == "NHWC" else shape
 
     def node_arg(self, shapes: Sequence[Shape] = ()) -> NodeArg:
-        """This output as the user sees it; ``shapes`` are all that it can have."""
+        """Describe this output as the user sees it; ``shapes`` are all that it can have."""
         attribute = self.attribute
         return NodeArg(
             attribute.name,
@@ -101,7 +101,7 @@ class Output:
         )
 
     def allocation(self, shape: Shape, native: bool = False, layout: str | None = None) -> Allocation:
-        """A new array for one inference's result: float32, or with ``native`` the type that it has inside the NPU.
+        """Describe a new array for one inference's result: float32, or with ``native`` the type inside the NPU.
 
         A plain integer has that type in any case.
         """
@@ -109,11 +109,11 @@ class Output:
         return Allocation(self.for_user(shape, layout), dtype, dtype == _FLOAT32, self.order(layout))
 
     def receive_in(self, array: Any, shape: Shape, layout: str | None = None) -> Receiver:
-        """The user's own array, which is written in place; its type says whether the runtime converts.
+        """Receive an output in the user's own array, in place; its type says whether the runtime converts.
 
         Raises:
             RknnTypeError: it is not a numpy array.
-            RknnValueError: it is not one that this output can be written into.
+            RknnValueError: this output cannot be written into it.
         """
         name, order, shape = self.attribute.name, self.order(layout), self.for_user(shape, layout)
         if not isinstance(array, np.ndarray):
@@ -138,7 +138,7 @@ class Output:
 
 
 def output_dtypes(type_: str) -> tuple[np.dtype[Any], ...]:
-    """The types in which an output of this type can be had: by default the first, natively the last."""
+    """Return the types that an output of this type can have: by default the first, natively the last."""
     if type_ in PLAIN_INTEGERS:
         return (np.dtype(type_),)
     if type_ in ("float32", *FOREIGN):
@@ -147,16 +147,16 @@ def output_dtypes(type_: str) -> tuple[np.dtype[Any], ...]:
 
 
 def select(requested: Any, names: Sequence[str], call: str = "") -> list[int] | None:
-    """The indices of the requested outputs, in the order requested; None for all, as None or nothing means.
+    """Return the indices of the requested outputs, in the order requested; None, for None or no names, means all.
 
     Args:
         requested: a sequence of names, or None.
         names: of the model's outputs.
-        call: how the method is called in which the names were given, for the message of an error.
+        call: the usage of the method that was given the names, for the message of an error.
 
     Raises:
         RknnValueError: a name is not one of the model's outputs.
-        RknnTypeError: this is no sequence of names: perhaps the feed.
+        RknnTypeError: it is not a sequence of names, but perhaps the feed.
     """
     if requested is None:
         return None
@@ -171,7 +171,7 @@ def select(requested: Any, names: Sequence[str], call: str = "") -> list[int] | 
 
 
 def selected(arrays: list[Any], wanted: Sequence[int] | None) -> list[Any]:
-    """Those with the indices that :func:`select` returned."""
+    """Return the arrays with the indices that :func:`select` returned."""
     return arrays if wanted is None else [arrays[index] for index in wanted]
 
 
@@ -182,7 +182,7 @@ def _is_names(requested: Any) -> bool:
 
 
 def nearest(name: object, names: Sequence[str]) -> str:
-    """What to say about a name that is not among the model's outputs."""
+    """Return the message for a name that is not among the model's outputs."""
     suggestion = meant(name, names) or f"the outputs are {', '.join(map(repr, names))}"
     return f"the model has no output {name!r}; {suggestion}"
 

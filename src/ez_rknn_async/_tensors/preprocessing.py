@@ -1,11 +1,11 @@
-"""What becomes of a number on its way into the NPU.
+"""The arithmetic of normalisation and quantisation on the way into the NPU.
 
-The file of a model says for each input by which mean and standard deviation the runtime normalises what it is given,
-and the runtime how the result is quantised. In which arithmetic it does both was found by recording its bytes
-(docs/explanation/runtime-facts.md): it is another for images, for tensors of more channels, for what is not 4-D and for
-floating point. These are the same rules, so that an array converted here is, byte for byte, what the vendor's library
-makes of it; but for two defects of that library, which are not repeated: beyond the fourth channel it takes the first
-channel's mean and deviation, and what is not 4-D wraps around where it should saturate.
+The model's file gives the mean and standard deviation by which the runtime normalises each input, and the runtime says
+how the result is quantised. Its arithmetic was found by recording its bytes (docs/explanation/runtime-facts.md): it
+differs between images, tensors of more channels, tensors that are not 4-D, and floating point. These are the same
+rules, so that an array converted here is, byte for byte, what the vendor's library makes of it; except for two defects
+of that library, which are not repeated: beyond the fourth channel it takes the first channel's mean and deviation, and
+tensors that are not 4-D wrap around where they should saturate.
 
 All is pure: numbers in, numbers out.
 """
@@ -29,10 +29,10 @@ _INT32 = 2**31
 
 @dataclass(frozen=True)
 class Formula:
-    """What happens to an element of channel *k*: a kernel's rule, with ``a[k]`` and ``b[k]``.
+    """The conversion of an element of channel *k*: a kernel's rule, with ``a[k]`` and ``b[k]``.
 
-    Where all channels are treated alike there is one of each. ``gap`` is what fills the end of the destination's rows,
-    one value a channel; None for zeros.
+    Where all channels are treated alike there is one of each. ``gap`` fills the end of the destination's rows, one
+    value a channel; None for zeros.
     """
 
     rule: Rule
@@ -42,24 +42,24 @@ class Formula:
 
 
 def copy(gap: tuple[int, ...] | None = None) -> Formula:
-    """As it is."""
+    """Copy elements as they are."""
     return Formula(Rule.COPY, gap=gap)
 
 
 def pixels(channels: int, normalisation: Preprocessing | None) -> Formula:
-    """Raw pixels, which the NPU normalises itself; the gap holds what becomes zero when it does."""
+    """Copy raw pixels, which the NPU normalises itself; the gap holds what becomes zero when it does."""
     mean, _ = _statistics(normalisation, channels)
     return copy(tuple(min(max(_round_half_even(m), 0), 255) for m in mean))
 
 
 def quantise_image(attribute: TensorAttribute, channels: int, normalisation: Preprocessing | None) -> Formula:
-    """Images of up to four channels: fixed point, for the NPU's own converter has that and the runtime imitates it."""
+    """Quantise images of up to four channels in fixed point: the NPU's converter has that, the runtime imitates it."""
     scaled = [_fixed_point(attribute, m, s) for m, s in zip(*_statistics(normalisation, channels))]
     return Formula(Rule.SCALE, *_columns(scaled), gap=(attribute.zero_point,) * channels)
 
 
 def quantise_channels(attribute: TensorAttribute, channels: int, normalisation: Preprocessing | None) -> Formula:
-    """4-D tensors of more channels: a factor and an offset that are float32, as the runtime has them."""
+    """Quantise 4-D tensors of more channels by a factor and an offset in float32, as the runtime has them."""
     means, deviations = (np.asarray(values, np.float32) for values in _statistics(normalisation, channels))
     factors = np.float32(1) / (deviations * np.float32(attribute.scale))
     offsets = np.float32(attribute.zero_point) - means * factors
@@ -67,22 +67,22 @@ def quantise_channels(attribute: TensorAttribute, channels: int, normalisation: 
 
 
 def quantise_plain(attribute: TensorAttribute) -> Formula:
-    """What is not 4-D: a division in float32. No mean and no deviation: the runtime ignores them here."""
+    """Quantise tensors that are not 4-D by a division in float32; the runtime ignores mean and deviation here."""
     return Formula(Rule.DIVIDE, (attribute.scale,), (float(attribute.zero_point),))
 
 
 def normalise(channels: int, normalisation: Preprocessing | None) -> Formula:
-    """Floating point: normalised in float32, then rounded to the tensor's own type."""
+    """Normalise floating point in float32, then round it to the tensor's own type."""
     return Formula(Rule.NORMALISE, *_columns(list(zip(*_statistics(normalisation, channels)))))
 
 
 def dequantise(attribute: TensorAttribute) -> Formula:
-    """Integers to real numbers."""
+    """Turn integers into real numbers."""
     return Formula(Rule.DEQUANTISE, (attribute.scale,), (float(attribute.zero_point),))
 
 
 def widen() -> Formula:
-    """From one floating point type to another: the number itself."""
+    """Turn one floating point type into another: the number itself."""
     return Formula(Rule.NORMALISE, (0.0,), (1.0,))
 
 
@@ -93,7 +93,7 @@ def _statistics(normalisation: Preprocessing | None, channels: int) -> tuple[tup
 
 
 def _columns(pairs: list[tuple[float, float]]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """All a and all b; one of each where the channels are alike, for which the kernels are faster."""
+    """Return all a and all b; one of each if the channels are alike, for which the kernels are faster."""
     if len(set(pairs)) == 1:
         pairs = pairs[:1]
     a, b = zip(*pairs)
@@ -101,7 +101,7 @@ def _columns(pairs: list[tuple[float, float]]) -> tuple[tuple[float, ...], tuple
 
 
 def _fixed_point(attribute: TensorAttribute, mean: float, deviation: float) -> tuple[float, float]:
-    """Factor and offset of the NPU's converter: the factor is a number of 15 bits divided by a power of two."""
+    """Return factor and offset of the NPU's converter: the factor is a number of 15 bits over a power of two."""
     k = 1.0 / (deviation * attribute.scale)
     shift = 15 - math.frexp(k)[1]
     multiplier = _round_half_away(math.ldexp(k, shift))

@@ -1,7 +1,7 @@
 """The shapes with which a model can run.
 
 Most models have one set of shapes. A *dynamic* model was compiled for several: each is a graph of its own in the file,
-and before each run the runtime is told which of them is meant. What is not among them cannot run.
+and before each run the runtime is told which of them to use. No other shapes can run.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # The shapes of the inputs and of the outputs of one graph, in ONNX order.
 GraphShapes = tuple[tuple[tuple[int, ...], ...], tuple[tuple[int, ...], ...]]
 
-# How many sets of shapes the message of an error lists.
+# The most sets of shapes that the message of an error lists.
 _LISTED = 16
 
 
@@ -36,7 +36,7 @@ class ShapeSet:
 
 
 def graph_shapes(model: Model) -> tuple[GraphShapes, ...]:
-    """The shapes of the inputs and of the outputs of each graph of a dynamic model, in ONNX order, largest first.
+    """Return the shapes of inputs and outputs of each graph of a dynamic model, in ONNX order, largest first.
 
     Empty for a static model.
     """
@@ -53,11 +53,11 @@ def shape_sets(
     outputs: Sequence[TensorAttribute],
     graphs: Sequence[GraphShapes],
 ) -> tuple[ShapeSet, ...]:
-    """Each set of shapes; the attributes of the first are those that the runtime reports for a new context.
+    """Return each set of shapes; the first has the attributes that the runtime reports for a new context.
 
     Args:
-        inputs, outputs: what the runtime reports.
-        graphs: what :func:`graph_shapes` says.
+        inputs, outputs: as the runtime reports them.
+        graphs: of :func:`graph_shapes`.
     """
     if not graphs:
         return (ShapeSet(tuple(inputs), tuple(outputs)),)
@@ -71,16 +71,16 @@ def shape_sets(
 
 
 def choose(sets: Sequence[ShapeSet], shapes: Sequence[Shape], orders: Sequence[str]) -> int:
-    """The index of the set whose inputs have these shapes.
+    """Return the index of the set whose inputs have these shapes.
 
     Args:
         sets: those of the model.
         shapes: one for each input, in the runtime's order of dimensions.
-        orders: in which the user gave each: ``"NCHW"`` or ``"NHWC"``.
+        orders: the order in which the user gave each: ``"NCHW"`` or ``"NHWC"``.
 
     Raises:
-        RknnValueError: there is none: each is legal for its input, but not together with the others. The message shows
-            shapes in the orders that the user gave them.
+        RknnValueError: there is none: each shape is legal for its input, but not together with the others. The message
+            shows shapes in the orders that the user gave them.
     """
     for index, candidate in enumerate(sets):
         if all(a.shape == shape for a, shape in zip(candidate.inputs, shapes)):
@@ -94,19 +94,19 @@ def choose(sets: Sequence[ShapeSet], shapes: Sequence[Shape], orders: Sequence[s
 
 
 def listing(shapes: Sequence[Shape]) -> str:
-    """Alternatives in words, for the message of an error."""
+    """List alternative shapes, for the message of an error."""
     more = f" or {len(shapes) - _LISTED} more" * (len(shapes) > _LISTED)
     return " or ".join(str(list(shape)) for shape in shapes[:_LISTED]) + more
 
 
 def to_nchw(nhwc: Shape) -> Shape:
-    """The same image's shape in NCHW order."""
+    """Return the same image's shape in NCHW order."""
     n, h, w, c = nhwc
     return (n, c, h, w)
 
 
 def to_nhwc(nchw: Shape) -> Shape:
-    """The same image's shape in NHWC order."""
+    """Return the same image's shape in NHWC order."""
     n, c, h, w = nchw
     return (n, h, w, c)
 
@@ -115,7 +115,7 @@ def _reshaped(attribute: TensorAttribute, shape: Shape) -> TensorAttribute:
     ordered = to_nhwc(shape) if attribute.format == "NHWC" and len(shape) == 4 else shape
     # The size follows from the number of elements: attributes of one tensor have one element type.
     size = attribute.size // max(attribute.elements, 1) * math.prod(ordered)
-    # How far apart its rows are is for the runtime to say.
+    # Only the runtime knows the distance between its rows.
     return replace(attribute, shape=ordered, size=size, row=0, size_with_stride=0)
 
 
@@ -129,5 +129,5 @@ def _turned(attribute: TensorAttribute, shape: Shape) -> Shape:
 
 
 def named(attributes: Sequence[TensorAttribute], kind: str) -> list[TensorAttribute]:
-    """The same attributes, with names for tensors that have none: ``"input_0"`` and so on."""
+    """Return the same attributes, with names for tensors that have none: ``"input_0"`` and so on."""
     return [a if a.name else replace(a, name=f"{kind}_{i}") for i, a in enumerate(attributes)]

@@ -1,10 +1,10 @@
-"""What the bytes of a device value mean: which tensor they are, in which layout, and how numbers get in and out.
+"""The meaning of a device value's bytes: the tensor, its layout, and the conversions to and from arrays.
 
 A :class:`Form` belongs to one input or output of one session, and there are up to three for each:
 
 * ``"nc1hwc2"``: as the NPU itself keeps the tensor; nothing is converted when it runs;
-* ``"nhwc"``: in the order that programs and cameras know. The same thing for images of up to four channels; of other
-  4-D tensors the runtime makes the NPU's own layout in every run;
+* ``"nhwc"``: in the order of programs and cameras. The same for images of up to four channels; other 4-D tensors the
+  runtime converts to the NPU's own layout in every run;
 * pixels: an image's raw uint8 pixels, which the runtime or the NPU itself normalises and quantises.
 
 The numbers of a value are the model's: an input's before normalisation, as ``run()`` takes them, an output's after
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Form:
-    """How one tensor lies in memory.
+    """The form of one tensor in memory.
 
     Attributes:
-        tensor: the layout, and how the memory is bound.
+        tensor: the layout and the binding of the memory.
         shape: of the arrays that go in and come out.
         order: of an image's arrays, ``"NCHW"`` or ``"NHWC"``.
-        normalisation: what happens to numbers before they are quantised; None for nothing.
+        normalisation: applied to numbers before they are quantised; None for none.
     """
 
     tensor: NativeTensor
@@ -57,17 +57,17 @@ class Form:
 
     @property
     def type(self) -> str:
-        """The element type in memory, as numpy calls it."""
+        """The element type in memory, by numpy's name."""
         return self.tensor.layout.type
 
     @property
     def is_pixels(self) -> bool:
-        """Whether the memory holds pixels that the runtime quantises."""
+        """True if the memory holds pixels that the runtime quantises."""
         return self.tensor.bound.type == "uint8" and self.tensor.attribute.type != "uint8"
 
     @property
     def way(self) -> str:
-        """How a context is given the tensor: ``"pixels"`` and ``"converted"`` by the runtime, or ``"native"``.
+        """The way of giving a context the tensor: ``"pixels"`` and ``"converted"`` by the runtime, or ``"native"``.
 
         A context does not survive a change of this; see :mod:`.lanes`.
         """
@@ -84,26 +84,26 @@ class Form:
 
     @property
     def scale(self) -> float:
-        """Of the quantisation; 1 where there is none."""
+        """The scale of the quantisation; 1 where there is none."""
         return 1.0 if self.is_pixels else self.tensor.attribute.scale
 
     @property
     def zero_point(self) -> int:
-        """Of the quantisation; 0 where there is none."""
+        """The zero point of the quantisation; 0 where there is none."""
         return 0 if self.is_pixels else self.tensor.attribute.zero_point
 
     @property
     def expected(self) -> Expected:
-        """What arrays look like."""
+        """The shape and order that arrays have."""
         if not self.tensor.is_image:
             return Expected(self.shape)
         return Expected(self.shape, self.order, "NHWC" if self.order == "NCHW" else "NCHW")
 
     def writing(self, dtype: np.dtype[Any], order: str) -> Conversion:
-        """From a C-contiguous array to the memory.
+        """Return the conversion from a C-contiguous array to the memory.
 
         Raises:
-            RknnValueError: the memory holds nothing that could be made of such an array.
+            RknnValueError: such an array cannot be converted to what the memory holds.
         """
         if self.is_pixels and dtype != np.uint8:
             raise RknnValueError(
@@ -117,7 +117,7 @@ class Form:
         )
 
     def reading(self, dtype: np.dtype[Any]) -> Conversion:
-        """From the memory to a C-contiguous array of the tensor's own type or of :attr:`real_dtype`.
+        """Return the conversion from the memory to a C-contiguous array of the tensor's own type or :attr:`real_dtype`.
 
         An input's numbers are then still normalised; see :meth:`denormalise`.
         """
@@ -133,7 +133,7 @@ class Form:
         return {}
 
     def denormalise(self, array: Array) -> None:
-        """Make the model's numbers of normalised float32 ones, in place."""
+        """Turn normalised float32 numbers into the model's, in place."""
         if self.normalisation is None or array.dtype != np.float32:
             return
         rule = rules.normalise(self.tensor.dims.c, self.normalisation)
@@ -142,9 +142,9 @@ class Form:
         array += np.asarray(rule.a, np.float32).reshape(channels)
 
     def differences(self, other: Form) -> list[str]:
-        """In what a value of the form ``other`` is not what this tensor would be; empty when it can take its place."""
+        """List how ``other`` differs from this form; empty if values of the two are interchangeable."""
         ours, theirs = self._aspects(), other._aspects()
-        # Behind the channels of a single image, another block of padding does not matter: outputs often have one more.
+        # After the channels of a single image another block of padding does not matter: outputs often have one more.
         if self.tensor.dims.n == 1 and other.tensor.layout.c1 > self.tensor.layout.c1:
             theirs = {**theirs, "blocks of channels": ours["blocks of channels"]}
         return [f"{what}: {theirs[what]} instead of {ours[what]}" for what in ours if ours[what] != theirs[what]]
@@ -169,7 +169,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Forms:
-    """The forms in which one input or output can be had: in the session's order of preference."""
+    """The forms of one input or output, in the session's order of preference."""
 
     native: Form
     nhwc: Form
@@ -181,18 +181,18 @@ class Forms:
 
     @property
     def preferred(self) -> Form:
-        """As the provider option ``zero_copy_layout`` says."""
+        """The form that the provider option ``zero_copy_layout`` names."""
         return self.nhwc if self.prefers_nhwc else self.native
 
     def named(self, layout: str) -> Form:
-        """The form that someone asks for: ``"nhwc"``, ``"nc1hwc2"``, or ``"session"`` for the preferred one."""
+        """Return the form with a name: ``"nhwc"``, ``"nc1hwc2"``, or ``"session"`` for the preferred one."""
         return {"nhwc": self.nhwc, "nc1hwc2": self.native}.get(layout, self.preferred)
 
 
 def input_forms(
     tensor: NativeTensor, shape: Shape, order: str, normalisation: Preprocessing | None, prefers_nhwc: bool
 ) -> Forms:
-    """The forms of an input, for arrays of this shape and order."""
+    """Return the forms of an input, for arrays of this shape and order."""
     native = Form(tensor, shape, order, _effective(tensor, normalisation))
     nhwc = replace(native, tensor=_nhwc_input(tensor, native.normalisation))
     raw = _pixels(tensor)
@@ -201,13 +201,13 @@ def input_forms(
 
 
 def output_forms(tensor: NativeTensor, shape: Shape, order: str, prefers_nhwc: bool) -> Forms:
-    """The forms of an output, for arrays of this shape and order."""
+    """Return the forms of an output, for arrays of this shape and order."""
     native = Form(tensor, shape, order)
     return Forms(native, replace(native, tensor=_nhwc_output(tensor)), None, prefers_nhwc)
 
 
 def _effective(tensor: NativeTensor, normalisation: Preprocessing | None) -> Preprocessing | None:
-    """What the runtime would do: it normalises quantised inputs only if they are 4-D, and integers never."""
+    """Return what the runtime would apply: it normalises quantised inputs only if they are 4-D, and integers never."""
     attribute = tensor.attribute
     if attribute.type in PLAIN_INTEGERS or (attribute.type == "int8" and attribute.format != "NHWC"):
         return None
@@ -222,7 +222,7 @@ def _nhwc_input(tensor: NativeTensor, normalisation: Preprocessing | None) -> Na
     if attribute.format != "NHWC" or tensor.layout.format == "NHWC" or attribute.type not in ("int8", "float16"):
         return tensor
     if attribute.type == "float16" and normalisation is not None:
-        return tensor  # the runtime would normalise a second time what it is given as float16
+        return tensor  # the runtime would normalise float16 a second time
     n, c, h, w = tensor.dims
     row = attribute.row or w
     bound = replace(attribute, pass_through=False)

@@ -1,1 +1,1 @@
-"""How arrays get into NPU memory and back: the signature of the model, requests, direct I/O and I/O by copy."""
+"""Transport of arrays into NPU memory and back: the model's signature, requests, direct I/O and I/O by copy."""

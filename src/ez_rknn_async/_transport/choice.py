@@ -1,4 +1,4 @@
-"""Whether a session's tensors travel directly or by copy.
+"""The choice of a session's transport: direct I/O or copies.
 
 ``io_mode="auto"`` goes direct wherever the runtime has the functions, its attributes are understood and every
 conversion has a kernel; elsewhere, and where the runtime then refuses, tensors are copied, and the log says why.
@@ -35,7 +35,7 @@ _ALLOCATORS = ("rknn_create_mem", "rknn_create_mem2")
 
 
 def direct_transport(lanes: Lanes, signature: Signature, model: Model, options: ProviderOptions) -> Direct | None:
-    """Set direct I/O up, as the options say; None: tensors are copied.
+    """Set direct I/O up as the options say; return None if tensors are copied.
 
     Everything is tried on a context of its own, so that those of the workers are as they were if it fails.
 
@@ -63,7 +63,7 @@ def direct_transport(lanes: Lanes, signature: Signature, model: Model, options: 
             raise RknnValueError(
                 f"{option('io_mode', 'direct')} is not possible: {error}; use {option('io_mode', 'auto')}"
             ) from error
-        # What is not understood is no surprise; what the runtime refuses is.
+        # What is not understood is expected; what the runtime refuses is a surprise.
         level = logging.DEBUG if isinstance(error, RknnValueError) else logging.INFO
         logger.log(level, "inputs and outputs are copied: %s", error)
         return None

@@ -1,14 +1,14 @@
-"""Tensors that travel through the runtime's general calls, ``rknn_inputs_set`` and ``rknn_outputs_get``.
+"""I/O by copy, through the runtime's general calls ``rknn_inputs_set`` and ``rknn_outputs_get``.
 
-The vendor's library reads a 4-D input only in NHWC order: handed NCHW it logs a line, returns success and leaves the
-NPU's buffer as it was. It also ignores, silently, combinations of types that it does not convert. So both are settled
-here, before it is called: what it gets is dense, in its own order, and of a type that it converts.
+The vendor's library reads a 4-D input only in NHWC order: given NCHW it logs a line, returns success and leaves the
+NPU's buffer as it was. It also silently ignores combinations of types that it does not convert. So both are settled
+here, before it is called: its inputs are dense, in its own order, and of a type that it converts.
 
-Of tensors of five and more channels it normalises only the first four by their own mean and deviation, and the others
+In tensors of five and more channels it normalises only the first four by their own mean and deviation, and the others
 by the first channel's. Those are normalised here.
 
-Nor does a context of it that was given the pixels of an int8 image ever again take that input in another type: the NPU
-goes on normalising. Those inputs have :mod:`lanes <.lanes>`, as they do with direct I/O.
+Nor does one of its contexts, once given the pixels of an int8 image, ever again take that input in another type: the
+NPU goes on normalising. Those inputs have :mod:`lanes <.lanes>`, as they do with direct I/O.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-# The runtime's numbers of numpy's types; a dictionary because a dtype takes its time to say its name.
+# The runtime's numbers for numpy's types; a dictionary, because reading a dtype's name is slow.
 _TYPES = {np.dtype(name): number for number, name in enumerate(TYPES) if name not in FOREIGN}
 
 
@@ -56,7 +56,7 @@ class Destination(NamedTuple):
     """An output as ``rknn_outputs_get`` writes it."""
 
     receiver: Receiver
-    array: Array  # the receiver's own, or one in NCHW order: the only one that the runtime knows for images
+    array: Array  # the receiver's own, or one in NCHW order, the only order that the runtime knows for images
 
 
 class CopyingRequest:
@@ -68,11 +68,11 @@ class CopyingRequest:
         shapes: for ``rknn_set_input_shapes``.
     """
 
-    # What is left to convert is the runtime's affair.
+    # The runtime makes the remaining conversions.
     quantisations: Sequence[Conversion] = ()
 
     def __init__(self, sources: list[Source], destinations: list[Destination], lane: int, shapes: Any) -> None:
-        """``lane``: on which of a worker's contexts it runs."""
+        """Run on this ``lane`` of a worker's contexts."""
         self.sources = sources
         self.destinations = destinations
         self.shapes = shapes
@@ -87,7 +87,7 @@ class CopyingRequest:
         task.set_contexts(self._lane, self.shapes)
 
     def ended(self, result: Result | None) -> None:
-        """Release nothing: its arrays are their owners' alone."""
+        """Release nothing: its arrays belong to their owners alone."""
 
     @property
     def arrays(self) -> list[Array]:
@@ -113,13 +113,13 @@ class Copying:
         normalisations: Sequence[Preprocessing | None] = (),
         nans: NanWarnings | None = None,
     ) -> None:
-        """Know the inputs, and what is said of them.
+        """Serve the inputs of a model.
 
         Args:
             signature: the model's inputs and outputs.
-            lanes: of the session. Without them all inferences run on one context, which has to be given one type.
-            normalisations: what the model's file says about each input.
-            nans: is told of NaN where it is met here.
+            lanes: the session's. Without them all inferences run on one context, which must always get one type.
+            normalisations: the model file's normalisation of each input.
+            nans: warns of NaNs that are found here.
         """
         self._inputs, self._descriptions, self._lanes = signature.inputs, signature.descriptions, lanes
         self._takes_pixels = [takes_pixels(target.attribute) for target in signature.inputs]
@@ -139,7 +139,7 @@ class Copying:
         return CopyingRequest(sources, list(map(_destination, receivers)), lane, self._descriptions[chosen])
 
     def _lane(self, given: Sequence[Given]) -> int:
-        """The lane for inputs of these types."""
+        """Return the lane for inputs of these types."""
         if self._lanes is None or not any(self._takes_pixels):
             return 0
         return self._lanes.number(
@@ -150,7 +150,7 @@ class Copying:
         )
 
     def _source(self, index: int, given: Given, private: bool) -> Source:
-        """A value in the runtime's order."""
+        """Bring a value into the runtime's order."""
         target = self._inputs[index]
         here = self._normalised_here.get(index)
         if here is not None and given.array.dtype != np.int8:
@@ -183,7 +183,7 @@ class Copying:
 
 
 def _destination(receiver: Receiver) -> Destination:
-    """An array for an output; images in NHWC order come by way of another one."""
+    """Return an array for an output; images in NHWC order go through an NCHW one."""
     if receiver.order != "NHWC":
         return Destination(receiver, receiver.array)
     n, h, w, c = receiver.array.shape
@@ -191,7 +191,7 @@ def _destination(receiver: Receiver) -> Destination:
 
 
 def nchw_to_nhwc(array: Array) -> Array:
-    """A C-contiguous NHWC array of an NCHW one; without a copy where the memory is in that order already."""
+    """Return a C-contiguous NHWC array of an NCHW one; without a copy where the memory is in that order already."""
     view: Array = array.transpose(0, 2, 3, 1)
     if view.flags.c_contiguous:
         return view
@@ -202,7 +202,7 @@ def nchw_to_nhwc(array: Array) -> Array:
 
 
 def takes_pixels(attribute: TensorAttribute) -> bool:
-    """Whether the NPU itself normalises and quantises what is given as uint8."""
+    """Check if the NPU itself normalises and quantises uint8 input."""
     return attribute.type == "int8" and attribute.format == "NHWC" and attribute.shape[-1] <= IMAGE_CHANNELS
 
 

@@ -1,11 +1,11 @@
-"""Tensors that travel straight between the user's arrays and memory that the NPU reads and writes.
+"""Direct I/O: tensors go straight between the user's arrays and memory that the NPU reads and writes.
 
 Each worker's context has memory for every input and every output, allocated and bound once. A worker thread converts
-the user's array into it with our own kernels, runs, and converts what came out into the user's array: no
+the user's array into it with our own kernels, runs, and converts the outputs into the user's arrays: no
 ``rknn_inputs_set``, no ``rknn_outputs_get``, no array in between, no allocation.
 
-Nothing is bound anew from one run to the next, except for other shapes of a dynamic model. Where the NPU converts uint8
-pixels itself the runtime must be told, and cannot be told otherwise later: pixels and floats have a lane each.
+Nothing is bound again from one run to the next, except for other shapes of a dynamic model. The runtime must be told
+where the NPU converts uint8 pixels itself, and cannot be told otherwise later: pixels and floats have a lane each.
 """
 
 from __future__ import annotations
@@ -39,24 +39,24 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-# What casting.py leaves the numbers for a float or quantised input in, besides its own type.
+# The types in which casting.py leaves the numbers for a float or quantised input, besides its own type.
 _NUMBERS = ("float32", "float16", "uint8")
-# Of the ways in which a context can be given a tensor those that are used here; see value_layout.py for the third.
+# The ways of giving a context a tensor that are used here; see value_layout.py for the third.
 PIXELS, NATIVE = "pixels", "native"
 ORDERS = ("NCHW", "NHWC")
-# Programs use a few kinds of arrays. One that cuts images out of frames of all sizes would use more and more.
-_MOST_ROUTES = 1000
+# Programs use a few kinds of arrays. One that crops images out of frames of all sizes would add ever more.
+_MOST_TRANSFERS = 1000
 
 
 @dataclass(frozen=True)
-class Route:
-    """How arrays of the same kinds get into the memory of one lane, and out of it.
+class Transfers:
+    """The transfers of arrays of the same kinds into the memory of one lane, and out of it.
 
     Attributes:
-        lane: on which of a worker's contexts the inferences run; see :mod:`.lanes`.
+        lane: the lane that the inferences run on; see :mod:`.lanes`.
         shapes: for ``rknn_set_input_shapes``.
-        inputs, outputs: in the model's order.
-        quantisations: those conversions of inputs that can meet a NaN.
+        inputs, outputs: the transfers, in the model's order.
+        quantisations: the conversions of inputs that can meet a NaN.
     """
 
     lane: int
@@ -70,34 +70,34 @@ class DirectRequest:
     """A request whose arrays a worker converts into the memory of its context, and out of it.
 
     Attributes:
-        arrays: of the outputs, C-contiguous.
-        quantisations: those conversions of inputs that can meet a NaN.
+        arrays: the outputs' arrays, C-contiguous.
+        quantisations: the conversions of inputs that can meet a NaN.
     """
 
-    __slots__ = ("_route", "_sources", "arrays", "quantisations")
+    __slots__ = ("_sources", "_transfers", "arrays", "quantisations")
 
-    def __init__(self, route: Route, sources: list[Array], arrays: list[Array]) -> None:
-        """``sources`` are C-contiguous."""
-        self._route = route
+    def __init__(self, transfers: Transfers, sources: list[Array], arrays: list[Array]) -> None:
+        """Send the ``sources``, which are C-contiguous."""
+        self._transfers = transfers
         self._sources = sources
         self.arrays = arrays
-        self.quantisations = route.quantisations
+        self.quantisations = transfers.quantisations
 
     def fill(self, task: EngineTask) -> None:
         """Write this request into the structures of a task."""
-        route = self._route
-        task.set_direct(route.inputs, self._sources, route.outputs, self.arrays)
-        task.set_contexts(route.lane, route.shapes)
+        transfers = self._transfers
+        task.set_direct(transfers.inputs, self._sources, transfers.outputs, self.arrays)
+        task.set_contexts(transfers.lane, transfers.shapes)
 
     def ended(self, result: Result | None) -> None:
-        """Release nothing: its arrays are their owners' alone."""
+        """Release nothing: its arrays belong to their owners alone."""
 
 
 class LaneMemory:
     """The memory of all inputs and outputs in the contexts of one lane. It is freed with them."""
 
     def __init__(self, sets: Sequence[NativeSet], contexts: Sequence[Context], flags: int) -> None:
-        """Allocate it, large enough for each set of shapes.
+        """Allocate the memory, large enough for each set of shapes.
 
         Raises:
             RknnDeviceError: there is not enough.
@@ -106,7 +106,7 @@ class LaneMemory:
         self.outputs = [_allocate(natives, contexts, flags) for natives in zip(*(s.outputs for s in sets))]
 
     def replace(self, worker: int, context: Context) -> None:
-        """Use memory of a fresh context for a worker.
+        """Allocate the memory in a fresh context of a worker.
 
         Raises:
             RknnError: there is none.
@@ -115,7 +115,7 @@ class LaneMemory:
             memory.reach(worker, context)
 
     def bind(self, tensors: NativeSet) -> None:
-        """Bind everything once, in every way, to see whether the runtime accepts it.
+        """Bind everything once, in every way, to check that the runtime accepts it.
 
         Raises:
             RknnError: it does not.
@@ -130,9 +130,9 @@ class Direct:
     """The transport of a session with direct I/O; see :class:`.protocol.Transport`.
 
     Attributes:
-        sets: how tensors are bound, for each set of shapes.
-        normalisations: what the model's file says about each input.
-        memory: of each lane that is in use.
+        sets: the bindings of the tensors, for each set of shapes.
+        normalisations: the model file's normalisation of each input.
+        memory: that of each lane in use.
     """
 
     def __init__(
@@ -146,9 +146,9 @@ class Direct:
         """Allocate the memory of lane 0.
 
         Args:
-            sets: how tensors are bound, for each set of shapes.
+            sets: the bindings of the tensors, for each set of shapes.
             descriptions: each set of shapes for ``rknn_set_input_shapes``.
-            normalisations: what the model's file says about each input.
+            normalisations: the model file's normalisation of each input.
             lanes: the contexts. The memory belongs to them and is freed with them.
             flags: of the memory; one of :data:`~._runtime.memory.FLAGS`.
 
@@ -161,16 +161,16 @@ class Direct:
         self._outputs_way = (NATIVE,) * len(sets[0].outputs)
         self._takes_pixels = [raw_image(tensor) is not None for tensor in sets[0].inputs]
         self._quantises = [quantization(tensor.attribute) is not None for tensor in sets[0].inputs]
-        self._lock = greenlets.lock()  # guards the making of memory
+        self._lock = greenlets.lock()  # guards the allocation of memory
         self.memory = {0: self._allocate(0)}
-        # Filled when first needed. Two threads may both make a route: each request owns the one that its task uses.
-        self._routes: dict[Hashable, Route] = {}
+        # Filled when first needed. Two threads may both make the same: each request owns those that its task uses.
+        self._transfers: dict[Hashable, Transfers] = {}
 
     def request(
         self, given: Sequence[Given], chosen: int, receivers: Sequence[Receiver], *, private: bool
     ) -> DirectRequest:
-        """Find the route of these arrays; see :meth:`.Transport.request`."""
-        # The common case makes no call in here but that of the request: this is on the way of every inference.
+        """Find the transfers for these arrays; see :meth:`.Transport.request`."""
+        # The common case makes no call but that of the request: every inference passes through here.
         sources, arrays = [], []
         kinds: list[Hashable] = [chosen]
         for value in given:
@@ -185,50 +185,50 @@ class Direct:
             arrays.append(receiver.array)
             kinds += (receiver.array.dtype, receiver.order)
         key = tuple(kinds)
-        route = self._routes.get(key)
-        if route is None:
-            if len(self._routes) >= _MOST_ROUTES:
-                self._routes.clear()
-            route = self._routes.setdefault(key, self._route(chosen, iter(key[1:])))
-        return DirectRequest(route, sources, arrays)
+        transfers = self._transfers.get(key)
+        if transfers is None:
+            if len(self._transfers) >= _MOST_TRANSFERS:
+                self._transfers.clear()
+            transfers = self._transfers.setdefault(key, self._transfers_of(chosen, iter(key[1:])))
+        return DirectRequest(transfers, sources, arrays)
 
     def replace(self, worker: int, lane: int, context: Context) -> None:
-        """Give a worker that was set aside memory of its new context; a lane that only values use has none.
+        """Allocate memory in the new context of a worker that was set aside; a lane that only values use has none.
 
         Raises:
             RknnError: there is none.
         """
-        # With the lock: memory that is being made for the former context is replaced as well.
+        # With the lock: memory that is being allocated in the former context is replaced as well.
         with self._lock:
             memory = self.memory.get(lane)
             if memory is not None:
                 memory.replace(worker, context)
 
-    def _route(self, chosen: int, kinds: Iterator[Any]) -> Route:
-        """The route of arrays of these kinds: dtype, order and row of each input; dtype and order of each output."""
+    def _transfers_of(self, chosen: int, kinds: Iterator[Any]) -> Transfers:
+        """Make the transfers for arrays of these kinds: dtype, order, row of inputs; dtype, order of outputs."""
         tensors = self.sets[chosen]
-        entering = [(next(kinds), next(kinds), next(kinds)) for _ in tensors.inputs]
-        leaving = [(next(kinds), next(kinds)) for _ in tensors.outputs]
-        is_pixels = [takes and kind[0] == np.uint8 for takes, kind in zip(self._takes_pixels, entering)]
+        input_kinds = [(next(kinds), next(kinds), next(kinds)) for _ in tensors.inputs]
+        output_kinds = [(next(kinds), next(kinds)) for _ in tensors.outputs]
+        is_pixels = [takes and kind[0] == np.uint8 for takes, kind in zip(self._takes_pixels, input_kinds)]
         lane, memory = self._lane(tuple(PIXELS if pixels else NATIVE for pixels in is_pixels))
         inputs = []
-        for index, (dtype, order, row) in enumerate(entering):
+        for index, (dtype, order, row) in enumerate(input_kinds):
             native = _ways(tensors.inputs[index])[is_pixels[index]]
             conversion = input_conversion(native, dtype, order, self.normalisations[index], row)
             inputs.append(memory.inputs[index].bound(native.bound).transfer(conversion))
         outputs = [
             memory.outputs[index].bound(native.bound).transfer(output_conversion(native, dtype, order))
-            for index, (native, (dtype, order)) in enumerate(zip(tensors.outputs, leaving))
+            for index, (native, (dtype, order)) in enumerate(zip(tensors.outputs, output_kinds))
         ]
         quantisations = [
             transfer.conversion
             for transfer, quantises in zip(inputs, self._quantises)
             if quantises and transfer.conversion is not None
         ]
-        return Route(lane, self._descriptions[chosen], tuple(inputs), tuple(outputs), tuple(quantisations))
+        return Transfers(lane, self._descriptions[chosen], tuple(inputs), tuple(outputs), tuple(quantisations))
 
     def _lane(self, inputs_way: tuple[str, ...]) -> tuple[int, LaneMemory]:
-        """The lane for inputs that are bound in these ways, and its memory."""
+        """Return the lane for inputs that are bound in these ways, and its memory."""
         lane = self._lanes.number((inputs_way, self._outputs_way))
         if lane not in self.memory:
             with self._lock:
@@ -241,7 +241,7 @@ class Direct:
 
 
 def _allocate(natives: Sequence[NativeTensor], contexts: Sequence[Context], flags: int) -> WorkerMemory:
-    """Memory of every context for one tensor, large enough for each of its shapes."""
+    """Allocate memory in every context for one tensor, large enough for each of its shapes."""
     size = max(native.size for native in natives)
     memory = WorkerMemory(
         len(contexts),
@@ -255,13 +255,13 @@ def _allocate(natives: Sequence[NativeTensor], contexts: Sequence[Context], flag
 
 
 def _ways(native: NativeTensor) -> tuple[NativeTensor, ...]:
-    """A tensor as it is, and bound for pixels that the NPU converts itself, where there is that."""
+    """Return a tensor as it is and, if the NPU can convert pixels for it, as bound for those."""
     pixels = raw_image(native)
     return (native,) if pixels is None else (native, pixels)
 
 
 def check_conversions(tensors: NativeSet, normalisations: Sequence[Preprocessing | None]) -> None:
-    """Make sure that there is a kernel for whatever may be sent and received.
+    """Check that there is a kernel for whatever may be sent and received.
 
     Raises:
         RknnValueError: there is none for a tensor; the message names it.
@@ -277,10 +277,10 @@ def check_conversions(tensors: NativeSet, normalisations: Sequence[Preprocessing
 
 
 def readable(array: Array, order: str) -> tuple[Array, str, int]:
-    """A C-contiguous array with the same elements, their order, and pixels from one row to the next (0: dense).
+    """Return a C-contiguous array of the same elements, its order, and pixels from one row to the next (0: dense).
 
     Copies only what no kernel can read. A frame turned by ``transpose()`` lies in the other order; and a part that was
-    cut out of a larger frame has rows that are further apart: for it, the array returned is the piece of memory from
+    cropped from a larger frame has rows that are further apart: for it, the array returned is the piece of memory from
     its first to its last element.
     """
     if array.flags.c_contiguous:
@@ -299,7 +299,7 @@ def readable(array: Array, order: str) -> tuple[Array, str, int]:
 
 
 def _pixels_between_rows(nhwc: Array) -> int:
-    """Of one image whose rows are dense; 0 for any other array."""
+    """Return the distance between the rows of one image whose rows are dense; 0 for any other array."""
     n, _, w, c = nhwc.shape
     _, row, pixel, element = nhwc.strides
     dense = n == 1 and element == nhwc.itemsize and pixel == c * element and row >= w * pixel

@@ -1,4 +1,4 @@
-"""What a runtime says about its own memory, for each set of shapes with which a model can run."""
+"""The runtime's description of its own memory, for each set of shapes with which a model can run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NativeSet(NamedTuple):
 
 
 def native_sets(context: Context, descriptions: Sequence[Any], model: Model) -> tuple[NativeSet, ...]:
-    """One for each set of shapes; afterwards the last one's shapes are those of the context.
+    """Query one for each set of shapes; afterwards the context is set to the last one.
 
     Args:
         context: idle, and of this model.
@@ -45,7 +45,7 @@ def native_sets(context: Context, descriptions: Sequence[Any], model: Model) -> 
 
 
 def _set(context: Context, graph: Graph, *, current: bool) -> NativeSet:
-    # With shapes chosen, the unqualified queries speak of the current ones as well.
+    # With shapes set, the unqualified queries answer for the current ones as well.
     inputs = zip(context.inputs(), context.native_inputs(current=current), (graph.tensors[i] for i in graph.inputs))
     outputs = zip(context.outputs(), context.native_outputs(current=current))
     return NativeSet(

@@ -1,4 +1,4 @@
-"""How tensors travel between the user's arrays and the NPU."""
+"""The interface of a transport, which moves tensors between the user's arrays and the NPU."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class Transport(Protocol):
-    """There are two: :class:`~.copying.Copying` and :class:`~.direct.Direct`. Thread-safe."""
+    """The interface of :class:`~.copying.Copying` and :class:`~.direct.Direct`. Thread-safe."""
 
     def request(self, given: Sequence[Given], chosen: int, receivers: Sequence[Receiver], *, private: bool) -> Request:
-        """Make an inference ready to run.
+        """Prepare an inference.
 
         Args:
             given: the inputs.
             chosen: the index of their set of shapes.
             receivers: the arrays for the outputs.
-            private: whether the request must share no memory with the inputs, because the caller may change them
-                while it runs.
+            private: True if the request must share no memory with the inputs, because the caller may change them while
+                it runs.
 
         Raises:
             RknnClosedError, RknnError: its lane cannot be opened.

@@ -1,4 +1,4 @@
-"""A request: one inference, checked and converted, that only has to be run."""
+"""A request: one inference, checked and ready to run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Request(Protocol):
-    """One inference about which nothing can be refused for the user's fault any more.
+    """One inference that can no longer fail because of a wrong argument.
 
     It owns what its task points to, and lives until the task has ended.
     """

@@ -1,4 +1,4 @@
-"""What goes into a model and what comes out: names, shapes, element types and layouts."""
+"""The signature of a model: names, shapes, element types and layouts of its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Signature:
         sets: the sets of shapes with which the model can run; the first is the one to report.
         inputs, outputs: each on its own.
         input_names, output_names: their names.
-        native_outputs: whether outputs keep the element type that they have inside the NPU.
+        native_outputs: True if outputs keep the element type that they have inside the NPU.
         descriptions: each set of shapes for ``rknn_set_input_shapes``; None for a model that has only one.
     """
 
@@ -47,7 +47,7 @@ class Signature:
     native_outputs: bool
     descriptions: tuple[Any, ...]
     _output_shapes: tuple[tuple[Shape, ...], ...]
-    # Filled when first needed; what two threads put in at once is the same.
+    # Filled when first needed; two threads that fill it at once put in the same.
     _allocations: dict[tuple[int, Choice], list[Allocation]] = field(default_factory=dict)
 
     @classmethod
@@ -58,9 +58,9 @@ class Signature:
 
         Args:
             sets: the sets of shapes.
-            layout: what the user passes for images: ``"nchw"``, ``"nhwc"`` or ``"any"``.
-            native_outputs: whether outputs keep the element type that they have inside the NPU.
-            output_layout: in which order the user wants images: ``"nchw"`` or ``"nhwc"``.
+            layout: the order in which the user passes images: ``"nchw"``, ``"nhwc"`` or ``"any"``.
+            native_outputs: True if outputs keep the element type that they have inside the NPU.
+            output_layout: the order in which the user wants images: ``"nchw"`` or ``"nhwc"``.
         """
         first = sets[0]
         return cls(
@@ -78,12 +78,12 @@ class Signature:
         )
 
     def node_args(self) -> tuple[list[NodeArg], list[NodeArg]]:
-        """The inputs and the outputs as the user sees them."""
+        """Return the inputs and the outputs as the user sees them."""
         outputs = [o.node_arg(_distinct([s.outputs[i].shape for s in self.sets])) for i, o in enumerate(self.outputs)]
         return [i.node_arg for i in self.inputs], outputs
 
     def input_shapes(self) -> list[dict[str, list[int]]]:
-        """Each legal set of input shapes, in the layout that the user chose."""
+        """Return each legal set of input shapes, in the layout that the user chose."""
         return [{i.attribute.name: list(i.for_user(a.shape)) for i, a in zip(self.inputs, s.inputs)} for s in self.sets]
 
     def check(self, feed: Any) -> tuple[list[Given], int]:
@@ -103,14 +103,14 @@ class Signature:
     def receivers(
         self, chosen: int, given: Mapping[str, Any] | None = None, choice: Choice = AS_THE_SESSION
     ) -> list[Receiver]:
-        """Arrays for the outputs of one inference; see :meth:`receivers_of`."""
+        """Return arrays for the outputs of one inference; see :meth:`receivers_of`."""
         if given is not None:
             return self.receivers_of(self._output_shapes[chosen], given, choice)
         key = chosen, choice
         allocations = self._allocations.get(key)
         if allocations is None:
             allocations = self._allocations[key] = self._allocated(self._output_shapes[chosen], choice)
-        # No call, nor that of Receiver(...): this is on the way of every inference.
+        # No calls, not even Receiver(...): every inference passes through here.
         receivers = []
         for shape, dtype, want_float, order in allocations:
             receivers.append(tuple.__new__(Receiver, (np.empty(shape, dtype), want_float, order)))
@@ -119,12 +119,12 @@ class Signature:
     def receivers_of(
         self, shapes: Sequence[Shape], given: Mapping[str, Any] | None = None, choice: Choice = AS_THE_SESSION
     ) -> list[Receiver]:
-        """Arrays for outputs of these shapes.
+        """Return arrays for outputs of these shapes.
 
         Args:
             shapes: in the runtime's order of dimensions.
             given: arrays to receive outputs, by name; the others are allocated.
-            choice: how the outputs are wanted.
+            choice: the element type and layout of the outputs.
 
         Raises:
             RknnValueError, RknnTypeError: the arrays do not fit the model.

@@ -1,1 +1,1 @@
-"""Values that programs hold and bind: OrtValue, IO binding, and who is using what."""
+"""Values that programs hold and bind: OrtValue, IO binding, and marks of what is in use."""

@@ -1,4 +1,4 @@
-"""From what is bound to what the engine is told: memory, conversions and contexts for the inferences of a binding."""
+"""The planning of a binding's inferences: their memory, conversions and contexts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from .._tensors.shapes import choose
 from ..errors import RknnValueError
-from .binding_request import BindingPlan, Passage
+from .binding_request import BindingPlan, BoundTensor
 from .ort_value import tensor_of
 from .ports import ports_of
 from .storage import DeviceTensor, HostTensor
@@ -29,66 +29,65 @@ if TYPE_CHECKING:
 class BindingPlanner:
     """Plans the inferences of one binding on one executor.
 
-    It owns the NPU memory through which the arrays go, by input or output and form; that is kept, so that no run
-    allocates.
+    It owns the NPU memory for arrays, one piece for each port and form; that is kept, so that no run allocates.
     """
 
     def __init__(self, executor: Executor) -> None:
-        """The memory will be of this executor's contexts."""
+        """Plan for this executor; the memory belongs to its contexts."""
         self._executor = executor
         self._staging: dict[tuple[str, Form], DeviceTensor] = {}
 
-    def stage(self, port: Port, form: Form) -> DeviceTensor:
-        """The memory for arrays that go in or come out there, in this form."""
+    def staging(self, port: Port, form: Form) -> DeviceTensor:
+        """Return the memory through which a port's arrays go in this form, allocated when first needed."""
         key = (port.kind + port.name, form)
         tensor = self._staging.get(key)
         return tensor or self._staging.setdefault(key, port.allocate_form(form))
 
     def plan(self, binding: Mark, inputs: Sequence[OrtValue], outputs: Sequence[BoundOutput]) -> BindingPlan:
-        """Everything that an inference needs.
+        """Plan one inference.
 
         Args:
             binding: the mark of the binding itself, in use like its values.
             inputs, outputs: what is bound, in the model's order.
 
         Raises:
-            RknnValueError: values do not fit, or not together.
+            RknnValueError: a value does not fit, or the values do not go together.
         """
         executor, signature, ports = self._executor, self._executor.signature, ports_of(self._executor)
-        entering = [self._entering(port, value) for port, value in zip(ports.inputs, inputs)]
-        forms = [passage.form for passage in entering]
+        bound_inputs = [self._input(port, value) for port, value in zip(ports.inputs, inputs)]
+        forms = [bound.form for bound in bound_inputs]
         chosen = choose(signature.sets, [f.tensor.attribute.shape for f in forms], [f.order for f in forms])
         shapes = [o.for_user(a.shape) for o, a in zip(signature.outputs, signature.sets[chosen].outputs)]
-        leaving = [self._leaving(*each) for each in zip(ports.outputs, outputs, shapes)]
+        bound_outputs = [self._output(*each) for each in zip(ports.outputs, outputs, shapes)]
         uses = [(binding, Use.RECEIVES)]
-        uses += list(dict.fromkeys((passage.mark, Use.FEEDS) for passage in entering))
-        uses += [(passage.mark, Use.RECEIVES) for passage in leaving]
+        uses += list(dict.fromkeys((bound.mark, Use.FEEDS) for bound in bound_inputs))
+        uses += [(bound.mark, Use.RECEIVES) for bound in bound_outputs]
         _check_distinct(uses)
-        lane, contexts = executor.lane([p.form.way for p in entering], [p.form.way for p in leaving])
-        transfers = [p.transfer(contexts) for p in entering], [p.transfer(contexts) for p in leaving]
-        return BindingPlan(entering, leaving, signature.descriptions[chosen], uses, lane, transfers)
+        lane, contexts = executor.lane([b.form.way for b in bound_inputs], [b.form.way for b in bound_outputs])
+        transfers = [b.transfer(contexts) for b in bound_inputs], [b.transfer(contexts) for b in bound_outputs]
+        return BindingPlan(bound_inputs, bound_outputs, signature.descriptions[chosen], uses, lane, transfers)
 
-    def _entering(self, port: Port, value: OrtValue) -> Passage:
+    def _input(self, port: Port, value: OrtValue) -> BoundTensor:
         tensor = tensor_of(value, "an input")
         if isinstance(tensor, DeviceTensor):
-            return Passage(tensor.memory, port.match(tensor), tensor.mark)
+            return BoundTensor(tensor.memory, port.match(tensor), tensor.mark)
         given = self._executor.signature.inputs[port.index].check(tensor.array)
-        form = port.staging(given.array.shape, given.array.dtype)
+        form = port.array_form(given.array.shape, given.array.dtype)
         array = np.ascontiguousarray(given.array).reshape(given.array.shape)
         is_copy = not np.may_share_memory(array, tensor.array)
-        memory = self.stage(port, form).memory
-        return Passage(memory, form, tensor.mark, form.writing(array.dtype, given.order), array, is_copy)
+        memory = self.staging(port, form).memory
+        return BoundTensor(memory, form, tensor.mark, form.writing(array.dtype, given.order), array, is_copy)
 
-    def _leaving(self, port: Port, output: BoundOutput, shape: Shape) -> Passage:
+    def _output(self, port: Port, output: BoundOutput, shape: Shape) -> BoundTensor:
         tensor = tensor_of(output.value_of(shape), "an output")
         if isinstance(tensor, DeviceTensor):
             form = port.match(tensor)
             _check_shape(tensor, form.shape, shape)
-            return Passage(tensor.memory, form, tensor.mark)
+            return BoundTensor(tensor.memory, form, tensor.mark)
         _check_shape(tensor, tensor.shape, shape)
-        form = port.staging(shape, tensor.array.dtype)
-        memory = self.stage(port, form).memory
-        return Passage(memory, form, tensor.mark, form.reading(tensor.array.dtype), tensor.array)
+        form = port.array_form(shape, tensor.array.dtype)
+        memory = self.staging(port, form).memory
+        return BoundTensor(memory, form, tensor.mark, form.reading(tensor.array.dtype), tensor.array)
 
 
 def _check_shape(tensor: DeviceTensor | HostTensor, has: Shape, gives: Shape) -> None:
@@ -103,5 +102,5 @@ def _check_distinct(uses: Sequence[tuple[Mark, Use]]) -> None:
     seen: set[Mark] = set()
     for mark, _ in uses:
         if mark in seen:
-            raise RknnValueError(f"{mark.name} is bound twice: what is written cannot be read or written otherwise too")
+            raise RknnValueError(f"{mark.name} is bound twice; an output needs a value that nothing else is bound to")
         seen.add(mark)

@@ -1,4 +1,4 @@
-"""One inference whose inputs and outputs are values: what the engine is told, and what is kept until it has ended."""
+"""One inference on bound values: its task for the engine, and what is kept until it has ended."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     Array = npt.NDArray[Any]
 
 
-class Passage(NamedTuple):
-    """What goes in or comes out of one inference, and through which memory."""
+class BoundTensor(NamedTuple):
+    """One input or output of an inference: the value bound to it, and the memory that it goes through."""
 
     memory: DeviceMemory
-    form: Form  # as which the memory is bound
-    mark: Mark  # of the value
+    form: Form  # the form that the memory is bound in
+    mark: Mark  # the value's
     conversion: Conversion | None = None  # between array and memory, done by the worker; None: the value is the memory
     array: Array | None = None
-    is_copy: bool = False  # the array was made of the user's, cast or laid out anew
+    is_copy: bool = False  # the array is a copy of the user's, cast or in another order
 
     def transfer(self, contexts: Contexts) -> Transfer:
-        """How it goes on these contexts.
+        """Return its transfer on these contexts.
 
         Raises:
             RknnDeviceError: one of them cannot import the memory.
@@ -47,29 +47,29 @@ class Passage(NamedTuple):
 class BindingPlan(NamedTuple):
     """All that a binding's inferences have in common."""
 
-    inputs: Sequence[Passage]
-    outputs: Sequence[Passage]
+    inputs: Sequence[BoundTensor]
+    outputs: Sequence[BoundTensor]
     shapes: Any  # rknn_tensor_attr[] of a dynamic model; otherwise None
-    uses: Sequence[tuple[Mark, Use]]  # what becomes of each value
-    lane: int  # on which of a worker's contexts they run
+    uses: Sequence[tuple[Mark, Use]]  # the use of each value
+    lane: int  # which of a worker's contexts runs them
     transfers: tuple[list[Transfer], list[Transfer]]  # of the inputs and of the outputs, on the contexts of that lane
 
     @property
     def has_copies(self) -> bool:
-        """Whether it serves one inference only, since the user's arrays may have changed before the next."""
-        return any(passage.is_copy for passage in self.inputs)
+        """True if it serves one inference only, since the user's arrays may change before the next."""
+        return any(bound.is_copy for bound in self.inputs)
 
 
 class BindingRequest:
-    """What the executor runs. The values are marked as in use from its creation until :meth:`ended`.
+    """A request for the executor. The values are marked as in use from its creation until :meth:`ended`.
 
     Attributes:
-        arrays: none; the values have the outputs.
-        quantisations: what the worker does to the inputs.
+        arrays: empty; the values have the outputs.
+        quantisations: the worker's conversions of the inputs.
     """
 
     def __init__(self, plan: BindingPlan, last_bound: LastBound) -> None:
-        """Mark the values.
+        """Mark the values as in use.
 
         Raises:
             RknnInUseError: one is in use already.
@@ -77,31 +77,31 @@ class BindingRequest:
         self._plan = plan
         self._last_bound = last_bound
         self.arrays: list[Array] = []
-        self.quantisations = [passage.conversion for passage in plan.inputs if passage.conversion is not None]
+        self.quantisations = [bound.conversion for bound in plan.inputs if bound.conversion is not None]
         self._claim = Claim(plan.uses)
 
     def fill(self, task: EngineTask) -> None:
         """Write this request into the structures of a task."""
         plan, (inputs, outputs) = self._plan, self._plan.transfers
-        task.set_direct(inputs, [p.array for p in plan.inputs], outputs, [p.array for p in plan.outputs])
+        task.set_direct(inputs, [b.array for b in plan.inputs], outputs, [b.array for b in plan.outputs])
         task.set_contexts(plan.lane, plan.shapes)
 
     def ended(self, result: Result | None) -> None:
-        """Nothing of the engine or the runtime uses the values any more. May be called twice.
+        """Free the values: neither the engine nor the runtime uses them any more. May be called twice.
 
         ``result`` is None when nothing has run.
         """
         if result is not None:
-            passages = (*self._plan.inputs, *self._plan.outputs)
-            self._last_bound.ran(result, tuple(passage.memory for passage in passages))
+            bound = (*self._plan.inputs, *self._plan.outputs)
+            self._last_bound.ran(result, tuple(tensor.memory for tensor in bound))
         self._claim.end()
 
 
 class LastBound:
-    """The memory that each context has bound last.
+    """The memory that each context was last bound to.
 
     A context stays bound to memory until it is bound to something else, and no runtime can be told to let go. So the
-    memory is kept until the next binding runs there, or the session is closed, even if nobody else wants it any more.
+    memory is kept until the next binding runs there or the session is closed, even if nothing else refers to it.
     """
 
     def __init__(self) -> None:
@@ -109,21 +109,21 @@ class LastBound:
         self._kept: dict[tuple[int, int], tuple[int, tuple[DeviceMemory, ...]]] = {}  # by worker and lane
 
     def ran(self, result: Result, memories: tuple[DeviceMemory, ...]) -> None:
-        """A task has ended that bound this memory."""
+        """Note that a task has ended that bound this memory."""
         if result.worker == NO_WORKER:
             return
         context = (result.worker, result.lane)
         with self._lock:
             began, former = self._kept.get(context, (0, ()))
             if result.started_ns < began:
-                return  # results may be told in another order than tasks ran
+                return  # results may arrive in another order than the tasks ran in
             if result.code < 0:
                 memories += former  # it may have failed before everything was bound
             self._kept[context] = (result.started_ns, tuple(dict.fromkeys(memories)))
-        # Here, outside the lock, `former` goes, and perhaps the memory with it.
+        # Here, outside the lock, `former` is dropped, which may free the memory.
 
     def forget(self) -> None:
-        """The contexts are gone."""
+        """Drop all memory, as the contexts are gone."""
         with self._lock:
             self._kept, kept = {}, self._kept
         kept.clear()

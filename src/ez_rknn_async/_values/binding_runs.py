@@ -1,4 +1,4 @@
-"""Running what is bound."""
+"""The runs of a binding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def binding_request(
     session: Any, binding: Any, run_options: RunOptionsLike, caller: str
 ) -> tuple[Executor, BindingRequest]:
-    """One inference of a binding, with its values marked as in use, and what is to run it.
+    """Return the executor and a request for one inference of a binding, its values marked as in use.
 
     Raises:
         RknnValueError, RknnTypeError: it cannot run, or not with these options; ``caller`` is the method's name.
@@ -53,10 +53,10 @@ def submit_binding(
 
 
 def feed_of_values(values: Any) -> dict[str, Any]:
-    """What ``run_with_ort_values()`` is given, as a feed.
+    """Return the values given to ``run_with_ort_values()`` as a feed.
 
     Raises:
-        RknnTypeError: it is no dictionary.
+        RknnTypeError: they are not in a dictionary.
     """
     if not isinstance(values, Mapping):
         raise RknnTypeError(

@@ -1,4 +1,4 @@
-"""What an output of a binding is bound to."""
+"""The value that an output of a binding is bound to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BoundOutput:
-    """A value of the user's, or one that is made when the shape is known.
+    """The user's value, or one that is made when the shape is known.
 
     Attributes:
         value: None until it is made.
@@ -39,12 +39,12 @@ class BoundOutput:
         self.value = value
 
     def at(self, port: Port, native: bool) -> BoundOutput:
-        """The same for that output of another executor; a value of its own is made anew."""
+        """Return the same for an output of another executor; a value that is not the user's will be made again."""
         value = self.value if self._is_given else None
         return BoundOutput(port, self._device, self._dtype, self._layout, self._flags, native, value=value)
 
     def value_of(self, shape: Shape) -> OrtValue:
-        """The value for an output of this shape."""
+        """Return the value for an output of this shape."""
         if self.value is None or (not self._is_given and tuple(self.value.shape()) != shape):
             self.value = OrtValue(self._make(shape))
         return self.value

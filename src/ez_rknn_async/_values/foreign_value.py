@@ -1,6 +1,6 @@
 """Values of ONNX Runtime's own class ``OrtValue``, which bind like ours.
 
-What they hold is shared, not copied: an output that is bound to one is written into its memory.
+Their memory is shared, not copied: an output that is bound to one is written there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BFLOAT16 = "tensor(bfloat16)"
 
 
 def input_value(value: Any, caller: str) -> OrtValue:
-    """A value to read from: ours, or one of ONNX Runtime's as one of ours.
+    """Return a value to read from: ours, or one of ONNX Runtime's as one of ours.
 
     Raises:
         RknnTypeError: it is neither, or holds no numbers that the CPU can reach.
@@ -37,7 +37,7 @@ def input_value(value: Any, caller: str) -> OrtValue:
 
 
 def output_value(value: Any, caller: str) -> OrtValue:
-    """A value to write to: see :func:`input_value`."""
+    """Return a value to write to; see :func:`input_value`."""
     if isinstance(value, OrtValue):
         return value
     _check(value, caller)
@@ -58,7 +58,7 @@ def _check(value: Any, caller: str) -> None:
 
 
 def _memory_of(value: Any) -> Array:
-    """The value's own memory as an array, which keeps the value."""
+    """Return the value's own memory as an array, which keeps the value alive."""
     try:
         dtype = parse_dtype(value.data_type())
     except RknnError as error:

@@ -1,7 +1,7 @@
-"""``IOBinding``: which values an inference reads and writes.
+"""``IOBinding``: the values that an inference reads and writes.
 
-A binding is made once and run many times: memory is allocated when something is bound, and never when it runs. It is
-what one inference at a time uses; for several in flight, make several.
+A binding is made once and run many times: memory is allocated when something is bound, and never when it runs. It
+serves one inference at a time; for several in flight, make several.
 """
 
 from __future__ import annotations
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def _alone(method: Method) -> Method:
-    """A method that changes a binding: neither another one nor the preparation of an inference comes in between.
+def _exclusive(method: Method) -> Method:
+    """Run a method that changes a binding apart from other changes and from the preparation of inferences.
 
-    One that meets an exchange of what the session runs on is made again, on the new contexts.
+    It is retried on the new contexts if the session's executor is exchanged meanwhile.
     """
 
     @functools.wraps(method)
@@ -69,14 +69,14 @@ def _alone(method: Method) -> Method:
 class IOBinding(ProcessBound):
     """The inputs and outputs of inferences of one session; made by ``session.io_binding()``.
 
-    Binding a name again replaces what was bound to it, and keeps its place among the outputs. The values of outputs
-    that the binding made itself are written anew by each run; those that were passed in are the user's.
+    Binding a name again replaces what was bound to it, and keeps its place among the outputs. The output values that
+    the binding made itself are overwritten by each run; those that were passed in are the user's.
 
     While an inference of this binding is under way every method raises :class:`RknnInUseError`.
     """
 
     def __init__(self, session: Any) -> None:
-        """For one session, which it does not keep open."""
+        """Belong to a session, without keeping it open."""
         executor = executor_of(session)
         if executor is None:
             raise RknnTypeError(f"IOBinding takes an InferenceSession, not {shown(session)}")
@@ -90,7 +90,7 @@ class IOBinding(ProcessBound):
         self._inputs: dict[str, OrtValue] = {}
         self._outputs: dict[str, BoundOutput] = {}
         self._unbound: dict[str, BoundOutput] = {}
-        self._ready: BindingPlan | None = None  # what the last run was made of, as long as it serves the next one too
+        self._ready: BindingPlan | None = None  # the last run's plan, as long as it serves the next run too
 
     @never_raising
     def __repr__(self) -> str:
@@ -99,9 +99,9 @@ class IOBinding(ProcessBound):
 
     # ---- Inputs ----
 
-    @_alone
+    @_exclusive
     def bind_cpu_input(self, name: str, arr_on_cpu: Any) -> None:
-        """Convert an array into NPU memory of the binding's own, now; the array may be changed afterwards.
+        """Convert an array into the binding's own NPU memory, now; the array may be changed afterwards.
 
         Args:
             name: of the input.
@@ -113,7 +113,7 @@ class IOBinding(ProcessBound):
         self._begin_change()
         port = self._ports.find(name, "input")
         given = self._executor.signature.inputs[port.index].check(as_array(arr_on_cpu, name))
-        tensor = self._planner.stage(port, port.staging(given.array.shape, given.array.dtype))
+        tensor = self._planner.staging(port, port.array_form(given.array.shape, given.array.dtype))
         tensor.write(given.array)
         self._inputs[port.name] = OrtValue(tensor)
 
@@ -135,7 +135,7 @@ class IOBinding(ProcessBound):
             buffer_ptr: the address; on the NPU what ``value.data_ptr()`` returned.
 
         Raises:
-            RknnValueError, RknnTypeError: there is no such input, or no value at this address, or it does not fit.
+            RknnValueError, RknnTypeError: there is no such input or no value at this address, or it does not fit.
         """
         if parse_device(device_type, device_id) == CPU:
             value = OrtValue(HostTensor(_array_at(buffer_ptr, shape, element_type)))
@@ -143,7 +143,7 @@ class IOBinding(ProcessBound):
             value = OrtValue(tensor_at(_address(buffer_ptr)))
         self.bind_ortvalue_input(name, value)
 
-    @_alone
+    @_exclusive
     def bind_ortvalue_input(self, name: str, ortvalue: Any) -> None:
         """Bind a value, ours or ONNX Runtime's. One on the CPU is converted at each run, by the worker that runs it.
 
@@ -158,7 +158,7 @@ class IOBinding(ProcessBound):
 
     # ---- Outputs ----
 
-    @_alone
+    @_exclusive
     def bind_output(
         self,
         name: str,
@@ -171,7 +171,7 @@ class IOBinding(ProcessBound):
         layout: str = "native",
         mem_flags: str | int | None = "cacheable",
     ) -> None:
-        """Have an output written to a new value, on the CPU or on the NPU.
+        """Bind an output to a new value, on the CPU or on the NPU.
 
         Args:
             name: of the output.
@@ -182,7 +182,7 @@ class IOBinding(ProcessBound):
             layout, mem_flags: on the NPU, as for :meth:`OrtValue.ortvalue_from_shape_and_type`.
 
         Raises:
-            RknnValueError, RknnTypeError: there is no such output, or it cannot be had so.
+            RknnValueError, RknnTypeError: there is no such output, or it has no such type, shape or layout.
         """
         self._begin_change()
         port, device = self._ports.find(name, "output"), parse_device(device_type, device_id)
@@ -200,9 +200,9 @@ class IOBinding(ProcessBound):
         output.value_of(wanted or port.shape)
         self._outputs[port.name] = output
 
-    @_alone
+    @_exclusive
     def bind_ortvalue_output(self, name: str, ortvalue: Any) -> None:
-        """Have an output written to a value; to the memory of ONNX Runtime's own, if it is one of those.
+        """Bind an output to a value, ours or ONNX Runtime's, whose memory is then written in place.
 
         Raises:
             RknnValueError: there is no such output, or the value does not fit it; the message lists the differences.
@@ -218,7 +218,7 @@ class IOBinding(ProcessBound):
         self._outputs[port.name] = BoundOutput(port, value=value)
 
     def _fitting(self, kind: str, name: str, ortvalue: Any) -> tuple[Port, OrtValue, HostTensor | DeviceTensor]:
-        """An input or output, the value for it as one of ours, and what it has; if that is on the NPU, it fits."""
+        """Return a port, the value for it as one of ours, and its tensor, which fits if it is on the NPU."""
         self._begin_change()
         port, caller = self._ports.find(name, kind), f"bind_ortvalue_{kind}"
         value = input_value(ortvalue, caller) if kind == "input" else output_value(ortvalue, caller)
@@ -230,7 +230,7 @@ class IOBinding(ProcessBound):
     # ---- Results ----
 
     def get_outputs(self) -> list[OrtValue]:
-        """The values of the bound outputs, in the order of binding; if none is bound, of all, on the NPU.
+        """Return the values of the bound outputs, in the order of binding; if none is bound, of all, on the NPU.
 
         Raises:
             RknnInUseError: an inference of this binding is under way.
@@ -239,29 +239,29 @@ class IOBinding(ProcessBound):
         return self.results()
 
     def get_outputs_as_ortvaluevector(self) -> list[OrtValue]:
-        """The same as :meth:`get_outputs`."""
+        """Return the same as :meth:`get_outputs`."""
         return self.get_outputs()
 
     def copy_outputs_to_cpu(self) -> list[Array]:
-        """The outputs as new arrays, in the order of :meth:`get_outputs`; of values on the NPU, their real numbers."""
+        """Return the outputs as new arrays, in the order of :meth:`get_outputs`; from the NPU, their real numbers."""
         return [value.numpy() for value in self.get_outputs()]
 
     def results(self) -> list[OrtValue]:
-        """:meth:`get_outputs` for the package's own use, when an inference has just ended."""
+        """Return what :meth:`get_outputs` does; for the package's own use, when an inference has just ended."""
         outputs = self._outputs or self._unbound
         return [output.value for output in outputs.values() if output.value is not None]
 
     # ---- Changes ----
 
-    @_alone
+    @_exclusive
     def clear_binding_inputs(self) -> None:
-        """Nothing is bound to any input any more."""
+        """Unbind all inputs."""
         self._begin_change()
         self._inputs.clear()
 
-    @_alone
+    @_exclusive
     def clear_binding_outputs(self) -> None:
-        """Nothing is bound to any output any more."""
+        """Unbind all outputs."""
         self._begin_change()
         self._outputs.clear()
         self._unbound.clear()
@@ -280,11 +280,11 @@ class IOBinding(ProcessBound):
     # ---- Running ----
 
     def request(self, session: Any, executor: Executor) -> BindingRequest:
-        """One inference with what is bound now; everything in it is in use from here on.
+        """Make a request for one inference on what is bound now; everything in it is in use from here on.
 
         Args:
-            session: that runs it.
-            executor: that the session runs on.
+            session: the session to run it.
+            executor: the session's executor.
 
         Raises:
             RknnValueError: an input is not bound, values do not go together, or the binding is another session's.
@@ -320,9 +320,9 @@ class IOBinding(ProcessBound):
         return self._planner.plan(self._mark, inputs, outputs)
 
     def _follow(self) -> None:
-        """Go on with what the session runs on now, if ``set_providers()`` or ``reset()`` has exchanged it.
+        """Move to the session's present executor, if ``set_providers()`` or ``reset()`` has exchanged it.
 
-        What was bound stays bound; values that the binding made itself are made anew, in memory of the new contexts.
+        What was bound stays bound; values that the binding made itself are made again, in memory of the new contexts.
 
         Raises:
             RknnInUseError: an inference is under way on the former contexts.
@@ -361,12 +361,12 @@ def _address(buffer_ptr: Any) -> int:
             f"buffer_ptr takes an address, such as array.ctypes.data, not {shown(buffer_ptr)}"
         ) from None
     if address <= 0:
-        raise RknnValueError(f"buffer_ptr={address} is no address")
+        raise RknnValueError(f"buffer_ptr={address} is not an address")
     return address
 
 
 def _array_at(buffer_ptr: Any, shape: Sequence[int], element_type: Any) -> Array:
-    """The C-contiguous array that somebody has at this address."""
+    """Return the C-contiguous array at this address."""
     dtype, extents = parse_dtype(element_type), parse_shape(shape)
     size = dtype.itemsize * int(np.prod(extents))
     buffer = (ctypes.c_char * size).from_address(_address(buffer_ptr))

@@ -1,11 +1,11 @@
-"""One piece of NPU memory, reachable for every context that is to use it.
+"""One piece of NPU memory, within reach of every context that uses it.
 
 Memory is allocated once, by the first context of a session, or comes as a file descriptor (a dma-buf). Every other
-context takes the same pages in, under the same descriptor and at the same address: those of the session's other
-workers, so that any core can run with it, and those of other sessions, so that the output of one model is the input of
-the next without being moved.
+context imports the same pages, under the same descriptor and at the same address: those of the session's other workers,
+so that any core can run with it, and those of other sessions, so that the output of one model is the input of the next
+without being moved.
 
-The context that allocated it stays until it is freed, even if its session is closed before.
+The context that allocated it stays until the memory is freed, even if its session is closed before.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 
 class DeviceMemory:
-    """Memory that NPU contexts share; it is given back when nobody refers to it any more.
+    """Memory that NPU contexts share; it is given back when nothing refers to it any more.
 
     Attributes:
-        size: how many bytes it has.
-        is_imported: whether it is another owner's: a dma-buf that was handed in.
-        needs_sync: whether CPU caches stand between the program and the NPU.
+        size: its bytes.
+        is_imported: True if it is another owner's: a dma-buf that was handed in.
+        needs_sync: True if CPU caches stand between the program and the NPU.
     """
 
     def __init__(self, origin: Memory, contexts: Contexts, *, is_imported: bool, needs_sync: bool) -> None:
@@ -53,34 +53,34 @@ class DeviceMemory:
 
     @classmethod
     def allocate(cls, contexts: Contexts, size: int, flags: str) -> DeviceMemory:
-        """New memory; ``flags`` is one of :data:`._runtime.memory.FLAGS`.
+        """Allocate memory; ``flags`` is one of :data:`._runtime.memory.FLAGS`.
 
         Raises:
             RknnClosedError: the session is closed.
             RknnDeviceError: there is no memory left.
             RknnValueError: the runtime has no such memory.
         """
-        _free_dropped(_AT_ONCE)
+        _free_dropped(_FREED_FIRST)
         with contexts.lend() as context:
             origin = Memory.allocate(context, size, FLAGS[flags], stays=True)
         return cls(origin, contexts, is_imported=False, needs_sync=flags != "non_cacheable")
 
     @classmethod
     def from_fd(cls, contexts: Contexts, fd: int, size: int, offset: int) -> DeviceMemory:
-        """Memory that a descriptor of another owner stands for; the descriptor may be closed afterwards.
+        """Import another owner's memory by its descriptor, which may be closed afterwards.
 
         Raises:
             RknnClosedError: the session is closed.
-            RknnValueError: the descriptor is none, or has not that many bytes.
+            RknnValueError: the descriptor is invalid, or has fewer bytes.
         """
-        _free_dropped(_AT_ONCE)
+        _free_dropped(_FREED_FIRST)
         with contexts.lend() as context:
             origin = Memory.from_fd(context, fd, size, offset, stays=True)
         return cls(origin, contexts, is_imported=True, needs_sync=True)
 
     @property
     def origin(self) -> Memory:
-        """The memory as the context knows it that allocated it or took it in first."""
+        """The memory in the context that allocated it, or imported it first."""
         return self._origin
 
     @property
@@ -90,10 +90,10 @@ class DeviceMemory:
             return sum(session.import_count for session in self._sessions)
 
     def bound(self, contexts: Contexts, attribute: TensorAttribute) -> BoundMemory:
-        """The memory bound as an input or output of the model that runs on these contexts.
+        """Return the memory bound as an input or output of the model that runs on these contexts.
 
         Raises:
-            RknnDeviceError: a context cannot take it in.
+            RknnDeviceError: a context cannot import it.
         """
         return self._of(contexts).bound(attribute)
 
@@ -109,10 +109,10 @@ class DeviceMemory:
 
 
 class SessionMemory:
-    """One piece of memory as the contexts of one session know it.
+    """One piece of memory in the contexts of one session.
 
     Attributes:
-        contexts: those.
+        contexts: the session's.
     """
 
     def __init__(self, origin: Memory, contexts: Contexts, *, needs_sync: bool) -> None:
@@ -140,11 +140,11 @@ class SessionMemory:
         return sum(memory is not self._origin for memory in self._memory)
 
     def bound(self, attribute: TensorAttribute) -> BoundMemory:
-        """The memory bound with this attribute."""
+        """Return the memory bound with this attribute."""
         return self._memory.bound(attribute)
 
     def replaced(self, worker: int, context: Context) -> None:
-        """Import the memory into what is now the context of a worker."""
+        """Import the memory into a worker's present context."""
         with self._lock:
             if context is not self.contexts[worker]:
                 return  # replaced meanwhile; this is called for the fresh one, too
@@ -164,16 +164,16 @@ def _in_context(origin: Memory, context: Context) -> Memory:
     return origin if context is origin.context else Memory.shared(context, origin)
 
 
-# What garbage collections have found and not yet given back. A collection ends the cycles of all threads on one of
-# them, and no other begins before it has ended, while those threads go on allocating. So it only collects; each
-# allocation then gives back more than it takes, and the thread that made the collection the rest.
+# Memory that garbage collections have found and not yet given back. A collection ends the cycles of all threads on one
+# thread, and no other begins before it has ended, while the other threads go on allocating. So it only queues what it
+# finds; each allocation then gives back more than it takes, and the collecting thread gives back the rest.
 _dropped: collections.deque[tuple[Memory, list[SessionMemory], int]] = collections.deque()
 _collecting: set[int] = set()  # the threads inside a garbage collection
-_AT_ONCE = 4  # pieces of memory that an allocation gives back first
+_FREED_FIRST = 4  # pieces of memory that an allocation gives back before it takes one
 
 
 def _drop(origin: Memory, sessions: list[SessionMemory], pid: int) -> None:
-    """Give back what nothing refers to any more, on the thread that let go of it, or after its garbage collection."""
+    """Give back memory that nothing refers to, on the thread that dropped it, or after its garbage collection."""
     if threading.get_ident() in _collecting:
         _dropped.append((origin, sessions, pid))
     else:
@@ -181,7 +181,7 @@ def _drop(origin: Memory, sessions: list[SessionMemory], pid: int) -> None:
 
 
 def _free(origin: Memory, sessions: list[SessionMemory], pid: int) -> None:
-    """Never waits for another thread."""
+    """Give the memory back; never wait for another thread."""
     if os.getpid() != pid:
         return  # a forked child: the memory is its parent's
     for each in sessions:

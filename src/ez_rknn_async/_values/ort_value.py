@@ -1,4 +1,4 @@
-"""``OrtValue``: a tensor with a home, in the program's memory or in the NPU's."""
+"""``OrtValue``: a tensor in the program's memory or in the NPU's."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-# What a device may be called.
+# The names that users may give a device.
 _DEVICES = {"cpu": CPU, "rknpu2": NPU, "rknn": NPU, "npu": NPU}
 
 
@@ -37,15 +37,15 @@ class OrtValue:
     that the file asks for); of an output, what ``run()`` would return. Integers of the tensor's own type are taken and
     given as they are in memory.
 
-    A value on the NPU belongs to one input or output of a session, but goes with any other whose memory looks the same.
-    It may outlive its session, and keeps the NPU's memory until it is dropped. While an inference uses it,
-    nothing else may: that is :class:`RknnInUseError`.
+    A value on the NPU belongs to one input or output of a session, but fits any other with the same memory layout. It
+    may outlive its session, and keeps the NPU's memory until it is dropped. Any other use while an inference uses it
+    raises :class:`RknnInUseError`.
     """
 
     def __init__(self, tensor: ValueTensor) -> None:
-        """For the package's own use; see :meth:`ortvalue_from_numpy` and its neighbours."""
+        """Wrap a tensor: for the package's own use; see :meth:`ortvalue_from_numpy` and the other class methods."""
         if not isinstance(tensor, (HostTensor, DeviceTensor)):
-            raise RknnTypeError("make an OrtValue with OrtValue.ortvalue_from_numpy() or one of its neighbours")
+            raise RknnTypeError("make an OrtValue with OrtValue.ortvalue_from_numpy() or another class method")
         self._tensor: HostTensor | DeviceTensor = tensor
 
     @never_raising
@@ -74,18 +74,18 @@ class OrtValue:
         layout: str = "onnx",
         sync: bool = True,
     ) -> OrtValue:
-        """A value with the numbers of an array.
+        """Make a value with the numbers of an array.
 
         Args:
             numpy_obj: any array of real numbers. On the CPU its memory is shared where it is C-contiguous; on the NPU
                 it is converted: floats are quantised as ``run()`` would, uint8 images stay pixels.
             device_type: ``"cpu"``, or ``"rknpu2"`` (also ``"npu"``).
             device_id: 0.
-            vendor_id: of no consequence.
-            name, session, io_kind: on the NPU, for which input or output: its name, whose it is, and ``"input"`` or
-                ``"output"`` (may be left out where the name says it).
+            vendor_id: ignored.
+            name, session, io_kind: on the NPU, the input or output that it is for: its name, its session, and
+                ``"input"`` or ``"output"`` (may be left out where the name is unique).
             layout: of the memory: ``"onnx"`` (as ``zero_copy_layout`` says), ``"nhwc"`` or ``"nc1hwc2"``.
-            sync: whether to make the numbers visible to the NPU at once. Every run does so anyway.
+            sync: make the numbers visible to the NPU at once. Every run does so anyway.
 
         Raises:
             RknnValueError, RknnTypeError: the array or another argument does not fit.
@@ -102,12 +102,12 @@ class OrtValue:
 
     @classmethod
     def ortvalue_from_numpy_with_onnx_type(cls, data: Any, onnx_element_type: int) -> OrtValue:
-        """A value on the CPU whose type is given by ONNX's number; the array's memory is shared.
+        """Make a value on the CPU whose type is given by ONNX's number; the array's memory is shared.
 
         Numbers of bfloat16 (16, given as uint16) are copied to float32, which is exact: numpy has no such type.
 
         Raises:
-            RknnValueError: the array is of another size of element.
+            RknnValueError: the array's elements have another size.
         """
         tensor = host_tensor(data)
         if onnx_element_type == ElementType.of("bfloat16") and tensor.type == "uint16":
@@ -134,14 +134,14 @@ class OrtValue:
         layout: str = "native",
         mem_flags: str | int | None = "cacheable",
     ) -> OrtValue:
-        """A value of zeros on the CPU, or with room for a tensor on the NPU.
+        """Make a value of zeros on the CPU, or with room for a tensor on the NPU.
 
         Args:
             shape: of the tensor; on the NPU one that the input or output can have, in the session's order.
             element_type: a numpy type, or ONNX's number or name for it. On the NPU: the tensor's own, float32 (its real
                 numbers), or uint8 for an image's raw pixels; None: its own.
             device_type, device_id, vendor_id, name, session, io_kind: as for :meth:`ortvalue_from_numpy`.
-            memory_info: of no consequence.
+            memory_info: ignored.
             layout: of the memory: ``"native"`` (as ``zero_copy_layout`` says), ``"nhwc"`` or ``"nc1hwc2"``.
             mem_flags: ``"cacheable"``, ``"non_cacheable"`` (the CPU reads it slowly, and nothing is synchronised) or
                 ``"try_sram"`` (in the SoC's SRAM if there is room), or the sum of their numbers.
@@ -172,15 +172,15 @@ class OrtValue:
         io_kind: str | None = None,
         layout: str = "native",
     ) -> OrtValue:
-        """A value in memory that already exists: a camera's, a decoder's, another device's.
+        """Make a value in memory that already exists: a camera's, a decoder's, another device's.
 
         Args:
             fd: a file descriptor of the memory (a dma-buf, a memfd); it may be closed afterwards.
             shape, element_type: as for :meth:`ortvalue_from_shape_and_type`.
-            size: how many bytes of it belong to the tensor.
-            offset: where they begin.
-            virt_addr: where the program has it mapped; not needed, as the value maps it itself.
-            session, name, io_kind: for which input or output; see :meth:`ortvalue_from_numpy`.
+            size: the bytes of it that belong to the tensor.
+            offset: the first of them.
+            virt_addr: the address where the program has mapped it; not needed, as the value maps it itself.
+            session, name, io_kind: the input or output that it is for; see :meth:`ortvalue_from_numpy`.
             layout: as for :meth:`ortvalue_from_shape_and_type`.
 
         Raises:
@@ -191,17 +191,17 @@ class OrtValue:
         numbers = {"fd": fd, "size": size, "offset": offset}
         fd, size, offset = (_natural(name, number) for name, number in numbers.items())
         port = port_of(session, name, io_kind)
-        return cls(port.take_in(extents, dtype, parse_layout(layout), fd, size, offset))
+        return cls(port.import_fd(extents, dtype, parse_layout(layout), fd, size, offset))
 
     @classmethod
     def from_dlpack(cls, data: Any) -> OrtValue:
-        """A value on the CPU that shares the memory of a tensor of another library."""
+        """Make a value on the CPU that shares the memory of another library's tensor."""
         return cls(host_tensor(data))
 
     # ---- The numbers ----
 
     def numpy(self, dtype: Any = None) -> Array:
-        """A copy of the numbers, as a new C-contiguous array.
+        """Return a copy of the numbers, as a new C-contiguous array.
 
         Args:
             dtype: ``"native"`` for the element type in memory, or a type. None: of a value on the NPU float32 (but
@@ -228,7 +228,7 @@ class OrtValue:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False and not (isinstance(self._tensor, HostTensor) and dtype in (None, self._tensor.array.dtype)):
-            raise ValueError("the numbers of this OrtValue cannot be had without a copy")
+            raise ValueError("the numbers of this OrtValue cannot be read without a copy")
         if isinstance(self._tensor, HostTensor) and not copy:
             return np.asarray(self._tensor.array, dtype)
         return self.numpy() if dtype is None else self.numpy().astype(dtype, copy=False)
@@ -239,48 +239,48 @@ class OrtValue:
     def __dlpack_device__(self) -> tuple[int, int]:
         return (1, 0)  # kDLCPU: what is on the NPU is handed on as a copy
 
-    # ---- What it is ----
+    # ---- Description ----
 
     def shape(self) -> list[int]:
-        """Of the arrays that go in and come out."""
+        """Return the shape of the arrays that go in and come out."""
         return list(self._tensor.shape)
 
     def element_type(self) -> ElementType:
-        """ONNX's number of the element type (1 for float32), which also equals its name (``"tensor(float)"``)."""
+        """Return ONNX's number of the element type, such as 1, which also equals its name (``"tensor(float)"``)."""
         return ElementType.of(self._tensor.type)
 
     def data_type(self) -> str:
-        """ONNX's name of the element type, such as ``"tensor(int8)"``."""
+        """Return ONNX's name of the element type, such as ``"tensor(int8)"``."""
         return str(self.element_type())
 
     def device_name(self) -> str:
-        """``"cpu"`` or ``"rknpu2"``."""
+        """Return ``"cpu"`` or ``"rknpu2"``."""
         return self._tensor.device
 
     def device_type(self) -> str:
-        """The same as :meth:`device_name`."""
+        """Return the same as :meth:`device_name`."""
         return self._tensor.device
 
     def device_id(self) -> int:
-        """0."""
+        """Return 0."""
         return 0
 
     def data_ptr(self) -> int:
-        """Where the CPU finds the first byte. What is there is laid out as :meth:`memory_info` says.
+        """Return the address of the first byte for the CPU; :meth:`memory_info` describes the layout.
 
-        Who writes there calls :meth:`sync_to_device` afterwards, and who reads, :meth:`sync_from_device` before.
+        Call :meth:`sync_to_device` after writing there, and :meth:`sync_from_device` before reading.
         """
         return self._tensor.address
 
     def tensor_size_in_bytes(self) -> int:
-        """The bytes of a dense array of the value's shape and type."""
+        """Return the bytes of a dense array of the value's shape and type."""
         return int(np.prod(self._tensor.shape)) * np.dtype(self._tensor.type).itemsize
 
     def memory_info(self) -> dict[str, Any]:
-        """Where and how the tensor lies in memory.
+        """Describe the tensor's memory.
 
         On the CPU ``device_type`` and ``device_id``; on the NPU also ``size``, ``fd``, ``offset``, ``virt_addr``,
-        ``import_count`` (contexts that took the memory in), ``dmabuf_backed``, the layout (``layout``, ``fmt`` as the
+        ``import_count`` (contexts that imported the memory), ``dmabuf_backed``, the layout (``layout``, ``fmt`` as the
         runtime numbers it, ``shape`` and ``strides`` in bytes in that layout, ``w_stride`` and ``h_stride`` in pixels,
         ``attr_size``, ``size_with_stride``, ``aligned_size``, ``pass_through``), ``element_type``, and the quantisation
         (``scale``, ``zero_point``: real = (integer - zero_point) * scale).
@@ -288,23 +288,23 @@ class OrtValue:
         return self._tensor.information()
 
     def is_tensor(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def has_value(self) -> bool:
-        """True."""
+        """Return True."""
         return True
 
     def is_sparse_tensor(self) -> bool:
-        """False."""
+        """Return False."""
         return False
 
     def is_tensor_sequence(self) -> bool:
-        """False."""
+        """Return False."""
         return False
 
     def as_sparse_tensor(self) -> Any:
-        """Never possible: values are dense.
+        """Raise an error: values are dense.
 
         Raises:
             RknnError: always.
@@ -314,21 +314,21 @@ class OrtValue:
     # ---- Caches ----
 
     def sync_to_device(self) -> None:
-        """After writing to :meth:`data_ptr`: make it visible to the NPU. Nothing to do on the CPU."""
+        """Make what was written to :meth:`data_ptr` visible to the NPU. Does nothing for a value on the CPU."""
         if isinstance(self._tensor, DeviceTensor):
             self._tensor.sync_to_device()
 
     def sync_from_device(self) -> None:
-        """Before reading from :meth:`data_ptr`: make visible what another device wrote. Nothing to do on the CPU."""
+        """Make what another device wrote visible at :meth:`data_ptr`. Does nothing for a value on the CPU."""
         if isinstance(self._tensor, DeviceTensor):
             self._tensor.sync_from_device()
 
 
 def tensor_of(value: Any, argument: str) -> HostTensor | DeviceTensor:
-    """What an ``OrtValue`` holds.
+    """Return the tensor that an ``OrtValue`` holds.
 
     Raises:
-        RknnTypeError: it is none.
+        RknnTypeError: it is not an ``OrtValue``.
     """
     if not isinstance(value, OrtValue):
         raise RknnTypeError(
@@ -338,7 +338,7 @@ def tensor_of(value: Any, argument: str) -> HostTensor | DeviceTensor:
 
 
 def parse_device(device_type: Any, device_id: Any) -> str:
-    """``"cpu"`` or ``"rknpu2"``.
+    """Return ``"cpu"`` or ``"rknpu2"``.
 
     Raises:
         RknnValueError, RknnTypeError: there is no such device.
@@ -358,10 +358,10 @@ def _device(device_type: Any, device_id: Any) -> str:
 
 
 def parse_shape(shape: Any) -> tuple[int, ...]:
-    """The extents of a tensor.
+    """Return a shape as a tuple of integers.
 
     Raises:
-        RknnValueError, RknnTypeError: these are none.
+        RknnValueError, RknnTypeError: it is not a shape.
     """
     try:
         extents = tuple(operator.index(extent) for extent in shape)

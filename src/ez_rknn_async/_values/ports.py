@@ -1,7 +1,7 @@
-"""Values on the NPU: for which input or output they are made, and which they may be bound to.
+"""Ports: the inputs and outputs that values on the NPU are made for and bound to.
 
-A :class:`Port` is one input or output of a session seen from its values. It knows the forms that a value can have
-there; a value of another session is welcome where one of them is the same, byte for byte.
+A :class:`Port` is one input or output of a session as its values see it. It knows the forms that a value can have
+there; a value of another session fits if it has one of them, byte for byte.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ KINDS = ("input", "output")
 _LAYOUTS = {"onnx": "session", "native": "session", "nhwc": "nhwc", "nc1hwc2": "nc1hwc2"}
 _MEM_FLAG_NAMES = {number: name for name, number in FLAGS.items()}
 
-# For those who bind a value by its data_ptr().
+# For binding a value by its data_ptr().
 _by_address: weakref.WeakValueDictionary[int, DeviceTensor] = weakref.WeakValueDictionary()
 
 
@@ -62,7 +62,7 @@ class Port:
     def __init__(
         self, kind: str, index: int, name: str, contexts: Contexts, forms: Mapping[Shape, Forms], *, native: bool
     ) -> None:
-        """``forms``: for each shape of arrays; ``native``: whether values are read as they are in memory."""
+        """Take the ``forms`` for each shape of arrays; ``native``: read values as they are in memory."""
         self.kind, self.index, self.name = kind, index, name
         self._contexts = contexts
         self._forms = forms
@@ -84,7 +84,7 @@ class Port:
     def allocate(
         self, shape: Shape | None, dtype: np.dtype[Any] | None, layout: str = "session", flags: str = "default"
     ) -> DeviceTensor:
-        """A value in new memory.
+        """Make a value in new memory.
 
         Args:
             shape: of its arrays; None: the first possible one.
@@ -93,7 +93,7 @@ class Port:
             flags: one of :data:`._runtime.memory.FLAGS`.
 
         Raises:
-            RknnValueError: this input or output cannot be had so.
+            RknnValueError: this input or output has no such shape, type or layout.
             RknnClosedError: the session is closed.
             RknnDeviceError: there is no memory left.
         """
@@ -101,29 +101,29 @@ class Port:
         return self._tensor(DeviceMemory.allocate(self._contexts, form.tensor.size, flags), form)
 
     def allocate_for(self, array: Array, layout: str) -> DeviceTensor:
-        """A value in new memory for the numbers of an array: pixels stay pixels where they can."""
+        """Make a value in new memory for the numbers of an array: pixels stay pixels where they can."""
         forms = self._forms.get(array.shape)
         raw = array.dtype == np.uint8 and forms is not None and forms.pixels is not None
         return self.allocate(array.shape, array.dtype if raw else None, layout)
 
     def allocate_form(self, form: Form) -> DeviceTensor:
-        """A value of one of this input's or output's forms; see :meth:`allocate`."""
+        """Make a value of one of this port's forms; see :meth:`allocate`."""
         return self._tensor(DeviceMemory.allocate(self._contexts, form.tensor.size, "default"), form)
 
-    def take_in(
+    def import_fd(
         self, shape: Shape, dtype: np.dtype[Any] | None, layout: str, fd: int, size: int, offset: int
     ) -> DeviceTensor:
-        """A value in somebody else's memory; see :meth:`allocate`.
+        """Make a value in another owner's memory; see :meth:`allocate`.
 
         Raises:
-            RknnValueError: it is too small, or no memory.
+            RknnValueError: the memory is too small, or the descriptor is not of memory.
         """
         form = self.form(shape, dtype, layout)
         _check_size(f"the part of file descriptor {fd} has", size, form, self.name)
         return self._tensor(DeviceMemory.from_fd(self._contexts, fd, size, offset), form)
 
     def form(self, shape: Shape | None, dtype: np.dtype[Any] | None, layout: str = "session") -> Form:
-        """The form with arrays of this shape, for numbers of this type; see :meth:`allocate`."""
+        """Return the form for arrays of this shape and type; see :meth:`allocate`."""
         forms = self._forms.get(self.shape if shape is None else shape)
         if forms is None:
             raise RknnValueError(
@@ -147,23 +147,23 @@ class Port:
             return [forms.preferred.expected for forms in self._forms.values()]
         return [Expected(shape) for shape in self._forms]
 
-    def staging(self, shape: Shape, dtype: np.dtype[Any]) -> Form:
-        """The form that arrays of this type are best converted to and from."""
+    def array_form(self, shape: Shape, dtype: np.dtype[Any]) -> Form:
+        """Return the form that arrays of this type are best converted to and from."""
         forms = self._forms[shape]
         return forms.pixels if dtype == np.uint8 and forms.pixels is not None else forms.native
 
     def match(self, tensor: DeviceTensor) -> Form:
-        """The form of this input or output that a value has.
+        """Return the form of this port that a value has.
 
         Raises:
-            RknnValueError: it has none of them; the message lists in what it differs.
+            RknnValueError: it has none of them; the message lists the differences.
         """
         candidates = [form for forms in self._forms.values() for form in forms]
         closest = min(candidates, key=lambda form: len(form.differences(tensor.form)))
         differences = closest.differences(tensor.form)
         if differences:
             raise RknnValueError(
-                f"{tensor.mark.name} cannot be bound to {self.kind} {self.name!r}, whose memory is another: "
+                f"{tensor.mark.name} cannot be bound to {self.kind} {self.name!r}, whose memory differs: "
                 f"{'; '.join(differences)}"
             )
         _check_size(f"the memory of {tensor.mark.name} has", tensor.memory.size, closest, self.name)
@@ -184,10 +184,10 @@ class Ports:
     """
 
     def __init__(self, executor: Executor) -> None:
-        """See what values can be.
+        """Find the forms that values can have.
 
         Raises:
-            RknnError: the session's tensors do not go through memory that could be bound.
+            RknnError: the session's tensors go through copies.
         """
         direct, signature, contexts = executor.direct, executor.signature, executor.contexts
         native, prefers_nhwc = signature.native_outputs, executor.options.zero_copy_layout == "nhwc"
@@ -210,7 +210,7 @@ class Ports:
         executor.call_at_end(self.last_bound.forget)
 
     def find(self, name: Any, kind: Any = None) -> Port:
-        """The input or output of this name; ``kind`` may be None where only one of them has it.
+        """Return the input or output of this name; ``kind`` may be None where only one of them has it.
 
         Raises:
             RknnValueError, RknnTypeError: there is none, or there are two.
@@ -235,7 +235,7 @@ _ports: weakref.WeakKeyDictionary[Executor, Ports] = weakref.WeakKeyDictionary()
 
 
 def ports_of(executor: Executor) -> Ports:
-    """The inputs and outputs of a session as values see them: always the same ones.
+    """Return the ports of a session, always the same ones.
 
     Raises:
         RknnError: the session's tensors go through copies.
@@ -248,10 +248,10 @@ def ports_of(executor: Executor) -> Ports:
 
 
 def port_of(session: Any, name: Any, io_kind: Any) -> Port:
-    """The input or output that somebody makes a value for.
+    """Return the input or output that a value is to be made for.
 
     Raises:
-        RknnValueError, RknnTypeError: it is not said, or does not exist.
+        RknnValueError, RknnTypeError: it is not given, or does not exist.
     """
     executor = executor_of(session)
     if executor is None and session is not None:
@@ -265,7 +265,7 @@ def port_of(session: Any, name: Any, io_kind: Any) -> Port:
 
 
 def tensor_at(address: int) -> DeviceTensor:
-    """The value on the NPU whose ``data_ptr()`` this is.
+    """Return the value on the NPU whose ``data_ptr()`` this is.
 
     Raises:
         RknnValueError: there is none.
@@ -277,7 +277,7 @@ def tensor_at(address: int) -> DeviceTensor:
 
 
 def parse_layout(layout: Any) -> str:
-    """``"session"``, ``"nhwc"`` or ``"nc1hwc2"``.
+    """Return ``"session"``, ``"nhwc"`` or ``"nc1hwc2"``.
 
     Raises:
         RknnValueError: there is no such layout.
@@ -290,7 +290,7 @@ def parse_layout(layout: Any) -> str:
 
 
 def parse_mem_flags(mem_flags: Any) -> str:
-    """One of :data:`._runtime.memory.FLAGS`.
+    """Return one of :data:`._runtime.memory.FLAGS`.
 
     Raises:
         RknnValueError, RknnTypeError: there is no such memory.
@@ -306,7 +306,7 @@ def parse_mem_flags(mem_flags: Any) -> str:
             raise RknnTypeError(f"mem_flags takes a name or a number, not {shown(mem_flags)}") from None
     if flags is None:
         names = ", ".join(map(repr, MEM_FLAGS))
-        raise RknnValueError(f"mem_flags={mem_flags!r} is no kind of memory; there are {names}, and 0, 1, 2, 4")
+        raise RknnValueError(f"mem_flags={mem_flags!r} is not a kind of memory; choose one of {names}, or 0, 1, 2, 4")
     return flags
 
 
@@ -328,7 +328,7 @@ def _output_forms(direct: Direct, index: int, io: Output, prefers_nhwc: bool) ->
 
 
 def _arrays(io: Input, shape: Shape) -> list[tuple[Shape, str]]:
-    """The shapes of arrays for a tensor of this shape, in the runtime's order, with the order of each."""
+    """Return the shapes and orders of arrays for a tensor of this shape, which is in the runtime's order."""
     if not io.is_image:
         return [(shape, "NCHW")]
     nchw, nhwc = (to_nchw(shape), "NCHW"), (shape, "NHWC")

@@ -1,6 +1,6 @@
-"""The two kinds of tensors that an ``OrtValue`` holds: an array of the program's, or memory of the NPU.
+"""The two kinds of tensors that an ``OrtValue`` holds: an array of the program's, or NPU memory.
 
-Both answer the same questions, so that an ``OrtValue`` need not know which of them it has.
+Both have the same interface, so that an ``OrtValue`` need not know which of them it has.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ CPU, NPU = "cpu", "rknpu2"
 
 
 class ValueTensor(Protocol):
-    """What both kinds can do."""
+    """The interface of both kinds."""
 
     mark: Mark
     device: str
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the arrays that go in and come out."""
+        """The shape of the arrays that go in and come out."""
 
     @property
     def type(self) -> str:
@@ -44,16 +44,16 @@ class ValueTensor(Protocol):
 
     @property
     def address(self) -> int:
-        """Where the CPU finds the first byte."""
+        """The address of the first byte for the CPU."""
 
     def read(self, dtype: np.dtype[Any] | None) -> Array:
-        """A copy as a new array: of that type, or of the tensor's own choice."""
+        """Return a copy as a new array: of that type, or of the tensor's own choice."""
 
     def write(self, data: Any, *, sync: bool = True) -> None:
-        """Take over the numbers of an array of the same shape."""
+        """Overwrite the numbers with those of an array of the same shape."""
 
     def information(self) -> dict[str, Any]:
-        """Where and how it lies in memory."""
+        """Describe the tensor's memory."""
 
 
 class HostTensor:
@@ -62,27 +62,27 @@ class HostTensor:
     device = CPU
 
     def __init__(self, array: Array) -> None:
-        """``array`` is C-contiguous, in the machine's byte order; it is not copied."""
+        """Wrap ``array``, which is C-contiguous, in the machine's byte order; it is not copied."""
         self.array = array
         self.mark = Mark("the value")
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The array's."""
+        """The array's shape."""
         return self.array.shape
 
     @property
     def type(self) -> str:
-        """The array's."""
+        """The array's element type."""
         return str(self.array.dtype.name)
 
     @property
     def address(self) -> int:
-        """Where the array's first element is."""
+        """The address of the array's first element."""
         return int(self.array.ctypes.data)
 
     def read(self, dtype: np.dtype[Any] | None) -> Array:
-        """A copy; see :meth:`ValueTensor.read`."""
+        """Return a copy; see :meth:`ValueTensor.read`."""
         with self.mark.held(Use.READ):
             return self.array.astype(dtype or self.array.dtype, copy=True)
 
@@ -105,23 +105,23 @@ class HostTensor:
         return advice(array.shape, [Expected(self.array.shape)])
 
     def information(self) -> dict[str, Any]:
-        """Where it is."""
+        """Describe the array's memory."""
         return {"device_type": CPU, "device_id": 0}
 
 
 class DeviceTensor:
-    """A tensor in memory of the NPU.
+    """A tensor in NPU memory.
 
     Attributes:
         memory: the memory; it may be larger than the tensor.
-        form: what its bytes mean. This never changes, whatever the tensor is bound to.
+        form: the meaning of its bytes. This never changes, whatever the tensor is bound to.
         name: of the input or output that it was made for.
     """
 
     device = NPU
 
     def __init__(self, memory: DeviceMemory, form: Form, name: str, *, native: bool = False) -> None:
-        """``native``: whether it is read as it is in memory, unless otherwise asked for."""
+        """Describe the tensor; ``native``: read it as it is in memory, unless asked otherwise."""
         self.memory = memory
         self.form = form
         self.name = name
@@ -130,7 +130,7 @@ class DeviceTensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As the session's users know it."""
+        """The shape that users of the session know."""
         return self.form.shape
 
     @property
@@ -140,15 +140,15 @@ class DeviceTensor:
 
     @property
     def address(self) -> int:
-        """Where the first byte is mapped for the CPU."""
+        """The address where the first byte is mapped for the CPU."""
         return self.memory.origin.address
 
     def read(self, dtype: np.dtype[Any] | None) -> Array:
-        """The tensor's real numbers as float32, or what is in memory as its own type.
+        """Return the tensor's real numbers as float32, or the memory's content as its own type.
 
         Raises:
             RknnInUseError: an inference under way uses it.
-            RknnValueError: it cannot be had in that type.
+            RknnValueError: it cannot be read as that type.
         """
         dtype = dtype or self._dtype
         if dtype not in (self.form.real_dtype, np.dtype(self.type)):
@@ -185,7 +185,7 @@ class DeviceTensor:
         look_at_value(conversion)
 
     def prepared(self, array: Array) -> Array:
-        """The array as the conversion kernels take it: C-contiguous, of a type that they convert."""
+        """Return the array as the conversion kernels take it: C-contiguous, of a type that they convert."""
         if array.dtype != np.dtype(self.type):
             array = cast(array, self.form.tensor.attribute.type, self.name)
         return np.ascontiguousarray(array).reshape(array.shape)
@@ -201,7 +201,7 @@ class DeviceTensor:
             self.memory.origin.from_device()
 
     def information(self) -> dict[str, Any]:
-        """Where and how it lies; see :meth:`OrtValue.memory_info`."""
+        """Describe the tensor's memory; see :meth:`OrtValue.memory_info`."""
         origin, tensor = self.memory.origin, self.form.tensor
         row = tensor.layout.row if tensor.layout.format == "NHWC" else 0
         return {
@@ -231,7 +231,7 @@ class DeviceTensor:
 
 
 def host_tensor(data: Any) -> HostTensor:
-    """An array, or what can be made one, as a tensor; it is copied only if it is not dense.
+    """Return an array, or what can be made one, as a tensor; it is copied only if it is not dense.
 
     Raises:
         RknnTypeError: it holds no real numbers.

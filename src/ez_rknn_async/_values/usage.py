@@ -1,9 +1,8 @@
-"""Who is using a tensor's memory at this moment.
+"""Marks of the tensors whose memory is in use.
 
-An NPU core reads and writes memory while the program goes on. What the program does to that memory meanwhile would be
-a race: sometimes right, sometimes not. So every user of a tensor says so first, and is refused while another one is at
-it with whom it does not go together: any number of inferences may read one tensor at once, and any number of threads,
-but not both, and whoever writes is alone.
+An NPU core reads and writes memory while the program goes on. Touching that memory meanwhile would be a race: sometimes
+right, sometimes not. So every user of a tensor marks it first, and is refused while a conflicting use is under way: any
+number of inferences may read one tensor at once, or any number of threads, but not both, and a writer is alone.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Use(enum.Enum):
-    """What somebody does with a tensor; the value is its description."""
+    """A use of a tensor; the value is its description."""
 
     FEEDS = "is an input of an inference under way"
     RECEIVES = "receives an output of an inference under way"
@@ -29,27 +28,27 @@ class Use(enum.Enum):
 
     @property
     def shared(self) -> bool:
-        """Whether several may do it at once."""
+        """True if several users may do it at once."""
         return self in (Use.FEEDS, Use.READ)
 
 
 # Guards all marks. One for all: a run marks several tensors, and either all or none of them. Reentrant: a garbage
-# collection in the middle may drop a coroutine, whose claim then ends.
+# collection inside may drop a coroutine, whose claim then ends.
 _lock = greenlets.rlock()
 
 
 class Mark:
-    """What one tensor is used for."""
+    """The present use of one tensor."""
 
     def __init__(self, name: str) -> None:
-        """``name`` is for the message of an error."""
+        """Start unused; ``name`` is for the message of an error."""
         self.name = name
         self._use: Use | None = None
         self._count = 0
 
     @property
     def in_flight(self) -> bool:
-        """Whether an inference under way uses the tensor."""
+        """True if an inference under way uses the tensor."""
         return self._use in (Use.FEEDS, Use.RECEIVES)
 
     @contextmanager
@@ -57,7 +56,7 @@ class Mark:
         """Use the tensor in the ``with`` block.
 
         Raises:
-            RknnInUseError: someone else uses it otherwise.
+            RknnInUseError: a conflicting use is under way.
         """
         claim = Claim([(self, use)])
         try:
@@ -66,7 +65,7 @@ class Mark:
             claim.end()
 
     def check(self, use: Use) -> None:
-        """Refuse what does not go together with the present use; the lock is held."""
+        """Refuse a use that conflicts with the present one; the lock is held."""
         if self._use is not None and not (self._use is use and use.shared):
             raise RknnInUseError(
                 f"{self.name} {self._use.value}",
@@ -74,12 +73,12 @@ class Mark:
             )
 
     def begin(self, use: Use) -> None:
-        """One more user; the lock is held."""
+        """Count one more user; the lock is held."""
         self._use = use
         self._count += 1
 
     def end(self) -> None:
-        """One user less; the lock is held."""
+        """Count one user less; the lock is held."""
         self._count -= 1
         if self._count == 0:
             self._use = None
@@ -109,7 +108,7 @@ class Claim:
             self._marks = begun
 
     def end(self) -> None:
-        """The tensors are free again. May be called twice."""
+        """Free the tensors. May be called twice."""
         with _lock:
             marks, self._marks = self._marks, []
             for mark in marks:

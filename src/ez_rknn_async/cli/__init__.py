@@ -40,7 +40,7 @@ def _handled(parsed: argparse.Namespace) -> int:
             warnings.showwarning = _warn
             status: int = parsed.handler(parsed)
     except BrokenPipeError:
-        # Whoever read us (head, less) has seen enough.
+        # The reader of the output (head, less) has seen enough.
         sys.stderr.close()
         return 1
     except KeyboardInterrupt:
@@ -54,14 +54,14 @@ def _handled(parsed: argparse.Namespace) -> int:
 
 
 def _let_print_any_name() -> None:
-    """Escape what the terminal or pipe cannot show, as standard error does, unless the user has chosen another way."""
+    """Escape what the terminal or pipe cannot show, as standard error does, unless the user chose another handler."""
     stream = sys.stdout
     if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
         stream.reconfigure(errors="backslashreplace")
 
 
 def _line(error: Exception) -> str:
-    """An error as one line: its own words if they are ours or the system's, otherwise what it is besides."""
+    """Return an error as one line: its own words if they are ours or the system's, otherwise with its type."""
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
@@ -75,7 +75,7 @@ def _warn(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line's grammar."""
+    """Return the parser of the command line."""
     root = argparse.ArgumentParser(
         prog="ezrknn", description="Look at, run and measure .rknn models, on a Rockchip NPU or a simulated one."
     )

@@ -1,4 +1,4 @@
-"""Arrays of the command line: ``NAME=FILE.npy``, ``FILE.npy`` for the next input, or all of them in ``FILE.npz``."""
+"""Arrays on the command line: ``NAME=FILE.npy``, ``FILE.npy`` for the next input, or all of them in ``FILE.npz``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 def read_arrays(given: Sequence[str], names: Sequence[str]) -> dict[str, Array]:
-    """The arrays by input name; a file without a name is for the first input that has none yet.
+    """Read the arrays by input name; a file without a name is for the first input that has none yet.
 
     Raises:
-        RknnValueError: there is a file too many, or one that cannot be read.
+        RknnValueError: there is one file too many, or one that cannot be read.
     """
     arrays: dict[str, Array] = {}
     for argument in given:

@@ -26,7 +26,7 @@ from .table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Exploring schedules: the time is the NPU's, and this machine's processor is not in the way.
+# For exploring schedules: times are the NPU's, and this machine's processor does not slow them down.
 MODELLED = "timing=modelled,compute=off"
 
 
@@ -47,7 +47,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and print."""
+    """Measure the model and print the figures."""
     if arguments.compare and (arguments.schedule or arguments.tp_mode):
         raise RknnValueError("--compare measures every mode; leave out --schedule and --tp-mode, or --compare")
     overrides = _simulator_settings(arguments)
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is no time to measure for; give a number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text} is not a time to measure for; give a number of seconds above 0")
     return seconds
 
 
@@ -92,7 +92,7 @@ def _measure(arguments: argparse.Namespace, model: Any, overrides: dict[str, Any
 
 
 def _split_table(results: Sequence[dict[str, Any]]) -> Table:
-    """How an inference's time divides while every worker is busy: means in milliseconds."""
+    """Tabulate the stages of an inference while every worker is busy: means in milliseconds."""
     table = Table(["mode", *(f"{stage} (ms)" for stage in STAGES), "NPU at work"])
     for result in results:
         table.row(result["mode"], *(result["split_ms"][stage] for stage in STAGES), f"{result['computing']:.0%}")
@@ -107,7 +107,7 @@ def _label(options: dict[str, Any]) -> str:
 
 
 def _modes(arguments: argparse.Namespace, source: ModelSource) -> Iterable[dict[str, Any]]:
-    """One core, every core, and each number of cores that can work together on this SoC."""
+    """Return the modes: one core, every core, and each number of cores that can work together on this SoC."""
     with source.parsed() as model:
         cores = soc(locate(arguments.runtime_library).soc or model.target_platform).cores
     modes: list[dict[str, Any]] = [{"schedule": "0", "tp_mode": None}]
@@ -118,7 +118,7 @@ def _modes(arguments: argparse.Namespace, source: ModelSource) -> Iterable[dict[
 
 
 def _modelled(arguments: argparse.Namespace, source: ModelSource) -> dict[str, Any] | None:
-    """What the layers add up to, if the simulated NPU can say: a board may run what it cannot."""
+    """Return the sums of the layers; None if the simulated NPU cannot run the model, which a board may."""
     try:
         return modelled(source, locate(arguments.runtime_library).soc)
     except RknnError:
@@ -126,7 +126,7 @@ def _modelled(arguments: argparse.Namespace, source: ModelSource) -> dict[str, A
 
 
 def _simulator_settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """On the simulated NPU: the settings of this measurement, where the user has not chosen any."""
+    """Return the simulated NPU's settings: those of this measurement, unless the user has chosen any."""
     chosen = arguments.simulator or os.environ.get("EZ_RKNN_SIMULATOR")
     if chosen is None and locate(arguments.runtime_library).library.simulated:
         return {"simulator": MODELLED}

@@ -1,4 +1,4 @@
-"""``ezrknn compare``: how far a compiled model is from its original, and which layers are to blame."""
+"""``ezrknn compare``: the error of a compiled model against its original, and the layers that cause it."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--layers", action="store_true", help="show every layer")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw every layer into an SVG file")
     graph_choice.add_argument(parser)
-    parser.add_argument("--json", action="store_true", help="say it as JSON")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare, and print the outputs, the layers where asked for, and advice."""
+    """Compare, and print the outputs, the layers if asked for, and advice."""
     with simulator_extra("compare"):
         from ..simulator import comparison, references
     with load(arguments.model) as model:
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _what_to_run(model: Model, arguments: argparse.Namespace) -> tuple[int, list[Sample]]:
-    """Which graph, on what. Arrays choose a dynamic model's graph by their shapes."""
+    """Return the graph's number and the samples. Arrays choose a dynamic model's graph by their shapes."""
     from ..simulator import samples
 
     number = graph_choice.choose(model, arguments.graph)
@@ -99,7 +99,7 @@ def _what_to_run(model: Model, arguments: argparse.Namespace) -> tuple[int, list
 
 
 def describe(graph: Graph, result: Comparison, *, layers: bool) -> dict[str, Any]:
-    """The result as plain values. ``snr_db`` is null where there is no error, ``noise_added`` a share of the signal."""
+    """Return the result as plain values; ``snr_db`` is null without an error, ``noise_added`` a share of the signal."""
     worst = result.worst()
     return {
         "outputs": [{**_tensor(graph, index), **_errors(difference)} for index, difference in result.outputs],
@@ -138,7 +138,7 @@ def _finite(number: float) -> float | None:
 
 
 def _amplitude(noise: float) -> float:
-    """From a ratio of powers to one of root mean squares, which is what people picture."""
+    """Turn a ratio of powers into one of root mean squares, which is easier to picture."""
     return math.sqrt(noise)
 
 
@@ -192,13 +192,13 @@ def _cells(graph: Graph, index: int) -> tuple[str, str]:
 
 
 def _error_cells(difference: Difference) -> tuple[str, float, str]:
-    # The last digits of a cosine are what it is read for.
+    # The last digits of a cosine are the telling ones.
     snr = difference.snr_db
     return f"{difference.cosine:.6f}", difference.max_error, f"{snr:8.1f}" if math.isfinite(snr) else "no error"
 
 
 def _advice(graph: Graph, result: Comparison) -> str:
-    """One line: who loses most, and what to do about it."""
+    """Return one line: the layers that lose most, and what to do about it."""
     blamed = result.worst(_BLAMED)
     if not blamed:
         return "No layer loses anything."

@@ -29,7 +29,7 @@ _SNR_LEFT = MARGIN + LABELS
 _NOISE_LEFT = _SNR_LEFT + PANEL + GAP
 _WIDTH = _NOISE_LEFT + PANEL + 60 + MARGIN  # 60: for the number behind the longest bar
 
-# Plain fills first: a program that knows no media queries draws the light chart.
+# Plain fills first: a program without media queries draws the light chart.
 STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #24292f; }
 .title { font-size: 16px; font-weight: 600; }
@@ -85,7 +85,7 @@ class _Axis:
 
 
 def error_chart(title: str, subtitle: str, bars: Sequence[Bar]) -> str:
-    """The chart as the text of an SVG file."""
+    """Return the chart as the text of an SVG file."""
     finite = [bar.snr_db for bar in bars if math.isfinite(bar.snr_db)]
     snr = _axis(_SNR_LEFT, min([0.0, *finite]), max([*finite, 10.0]))
     noise = _axis(_NOISE_LEFT, 0.0, max([bar.noise_added for bar in bars if math.isfinite(bar.noise_added)] + [0.1]))
@@ -108,7 +108,7 @@ def error_chart(title: str, subtitle: str, bars: Sequence[Bar]) -> str:
 
 
 def _axis(left: int, low: float, high: float) -> _Axis:
-    """With about ``TICKS`` ticks at round numbers."""
+    """Return an axis with about ``TICKS`` ticks at round numbers."""
     rough = (high - low) / TICKS
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
@@ -116,7 +116,7 @@ def _axis(left: int, low: float, high: float) -> _Axis:
 
 
 def _stripes(rows: int) -> Iterator[str]:
-    """Behind every other row, to lead the eye from the name to the bar."""
+    """Draw a stripe behind every other row, to lead the eye from the name to the bar."""
     for row in range(0, rows, 2):
         yield (
             f'<rect class="stripe" x="{MARGIN}" y="{HEAD + row * ROW}" width="{_WIDTH - 2 * MARGIN}" height="{ROW}"/>'
@@ -155,7 +155,7 @@ def _rows(bars: Sequence[Bar], snr: _Axis, noise: _Axis) -> Iterator[str]:
 
 
 def _shortened(label: str) -> str:
-    """The end of a long name tells layers apart; its beginning is the same for many."""
+    """Keep the end of a long name, which tells layers apart; its beginning is the same for many."""
     if len(label) <= LONGEST_LABEL:
         return label
     return "\N{HORIZONTAL ELLIPSIS}" + label[-(LONGEST_LABEL - 1) :]

@@ -1,4 +1,4 @@
-"""``ezrknn export``: what the simulated NPU runs, as an ONNX file."""
+"""``ezrknn export``: the graph that the simulated NPU runs, as an ONNX file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the file and say what is in it."""
+    """Write the file and describe it."""
     with simulator_extra("export"):
         from ..simulator.export import export
     source = Path(arguments.model)

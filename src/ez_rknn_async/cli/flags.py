@@ -1,4 +1,4 @@
-"""The command line's own words for options: messages of the library name its flags while a command runs."""
+"""The command line's names for options: messages of the library name its flags while a command runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ANY = "--option"
 
 
 def written(name: str, value: Any) -> str:
-    """An option as the command line takes it: ``--layout nhwc``, or ``--option run_timeout_ms=500``."""
+    """Return an option as the command line takes it: ``--layout nhwc``, or ``--option run_timeout_ms=500``."""
     flag = FLAGS.get(name)
     if not is_said(value):
         return flag or f"{ANY} {name}"

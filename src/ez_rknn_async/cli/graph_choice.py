@@ -1,4 +1,4 @@
-"""``--graph``: which graph of a model with dynamic shapes a command is about."""
+"""``--graph``: the choice of a graph of a model with dynamic shapes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def add_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def choose(model: Model, number: int | None) -> int:
-    """The graph with that number; by default the one with the largest inputs."""
+    """Return the number of the graph asked for; by default that of the graph with the largest inputs."""
     graphs = model.graphs
     if number is None:
         return max(range(len(graphs)), key=lambda index: _input_elements(graphs[index]))
@@ -34,7 +34,7 @@ def choose(model: Model, number: int | None) -> int:
 
 
 def describe(model: Model, number: int) -> str:
-    """The graph and its shapes in words, or nothing when there is only one."""
+    """Describe the graph and its shapes; return "" if there is only one graph."""
     if len(model.graphs) == 1:
         return ""
     graph = model.graphs[number]

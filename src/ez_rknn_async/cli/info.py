@@ -1,4 +1,4 @@
-"""``ezrknn info``: what a model says about itself, without running it."""
+"""``ezrknn info``: the description of a model, without running it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
     from ..model import ApiTensor, Graph, Model, Node, Preprocessing, Tensor
 
-_MARKERS = ("InputOperator", "OutputOperator")  # they say where a graph begins and ends, and compute nothing
+_MARKERS = ("InputOperator", "OutputOperator")  # they mark where a graph begins and ends, and compute nothing
 
 
 def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the parser of this command."""
     parser = subcommands.add_parser(
         "info",
-        help="say what is in a model",
-        description="Say what a .rknn model was compiled for, its inputs and outputs, its layers and its memory.",
+        help="describe a model",
+        description="Describe a .rknn model: its target, its inputs and outputs, its layers and its memory.",
     )
     parser.add_argument("model", help="the .rknn file")
     parser.add_argument(
         "--layers", action="store_true", help="add how long each layer would take on the NPU: modelled, not measured"
     )
-    parser.add_argument("--json", action="store_true", help="say it as JSON")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.set_defaults(handler=run)
 
 
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def describe(model: Model) -> dict[str, Any]:
-    """Everything that the command prints, as plain values; sizes are in bytes."""
+    """Return everything that the command prints, as plain values; sizes are in bytes."""
     graph = model.graphs[0]
     layers = [_layer(graph, node) for node in graph.nodes if node.op not in _MARKERS]
     return {
@@ -90,13 +90,13 @@ def _tensors(graph: Graph, indices: Sequence[int]) -> list[Tensor]:
 
 
 def _described(graph: Graph, indices: Sequence[int], described: Sequence[ApiTensor]) -> Iterator[ApiTensor | None]:
-    """For each tensor, how the API shows it; the file keeps that by name."""
+    """Return the API's description of each tensor, which the file keeps by name."""
     by_name = {tensor.name: tensor for tensor in described}
     return (by_name.get(tensor.name) for tensor in _tensors(graph, indices))
 
 
 def _border(tensor: Tensor, described: ApiTensor | None, batch: int) -> dict[str, Any]:
-    """An input or output. The shape is in ONNX order, with the batch of one call."""
+    """Describe an input or output; the shape is in ONNX order, with the batch of one call."""
     quantization = tensor.quantization
     return {
         "name": tensor.name,
@@ -133,7 +133,7 @@ def _layer(graph: Graph, node: Node) -> dict[str, Any]:
 
 
 def _sections(description: Mapping[str, Any]) -> Iterator[str]:
-    """The parts of the text, in the reader's order."""
+    """Yield the parts of the text, in the reader's order."""
     yield _summary(description)
     yield _inputs(description["inputs"])
     yield _outputs(description["outputs"])

@@ -1,4 +1,4 @@
-"""What limits a model's throughput, from how an inference's time divides."""
+"""The limit of a model's throughput, derived from the times of an inference's stages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 # Above this share of a worker's time the NPU itself is the limit.
 _NPU_BOUND = 0.9
-# Above this share of a worker's own work, conversions are worth a word.
+# Above this share of a worker's own work, conversions are worth a mention.
 _NOTICEABLE = 0.1
 
 
 def limit(split_ms: Mapping[str, float], computing: float, threads_per_core: int) -> str:
-    """A sentence on what limits the throughput, and what would raise it.
+    """Return a sentence on what limits the throughput, and what would raise it.
 
     Args:
         split_ms: mean milliseconds of each stage of an inference while every worker was kept busy, as

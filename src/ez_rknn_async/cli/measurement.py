@@ -1,4 +1,4 @@
-"""How fast a session is: latency of one inference at a time, throughput of as many as the cores take."""
+"""The speed of a session: latency of one inference at a time, throughput of as many as the cores take."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     Progress = Callable[[float], None]
 
 WARM_UP_RUNS = 3
-# Waiting for a worker, setting the inputs, the NPU, getting the outputs, and until the callback was called.
+# Waiting for a worker, setting the inputs, the NPU, getting the outputs, and waiting for the callback.
 STAGES = ("queue", "input", "npu", "output", "callback")
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured; milliseconds, and inferences a second."""
+    """The figures of a session, in milliseconds, and inferences a second."""
 
     latency_ms: dict[str, float]  # "p50", "p90", "p99", "min", "max"
     latency_runs: int
@@ -37,7 +37,7 @@ class Measurement:
 
 
 def measure(session: InferenceSession, seconds: float, progress: Progress) -> Measurement:
-    """Measure a session for about ``seconds``, half of it each way.
+    """Measure a session for about ``seconds``, half of them for latency and half for throughput.
 
     Latency is the time of ``run()``, one call after the other. Throughput is the rate of ``run_async()`` called as fast
     as its back-pressure allows.
@@ -57,7 +57,7 @@ def measure(session: InferenceSession, seconds: float, progress: Progress) -> Me
 
 
 def random_feed(session: InferenceSession) -> dict[str, npt.NDArray[Any]]:
-    """Random values for every input: what they are does not change the time."""
+    """Return random values for every input: they do not change the time."""
     generator = np.random.default_rng(0)
     return {
         i.name: np.zeros(i.shape, np.int64) if i.dtype == "int64" else generator.random(i.shape, np.float32)
@@ -80,7 +80,7 @@ def _latencies(
 def _throughput(
     session: InferenceSession, feed: dict[str, npt.NDArray[Any]], seconds: float, progress: Progress
 ) -> tuple[int, float, float]:
-    """How many runs there were, their rate, and how many milliseconds passed from a submission to its callback."""
+    """Return the number of runs, their rate, and the mean milliseconds from a submission to its callback."""
     finished: list[float] = []
     waited = 0.0
     errors: list[str] = []
@@ -117,7 +117,7 @@ def _workers(session: InferenceSession) -> int:
 
 
 def _means(before: SessionStats, after: SessionStats) -> dict[str, float]:
-    """Of what happened between two snapshots, in milliseconds."""
+    """Return the mean of each stage between two snapshots, in milliseconds."""
     means = {}
     for stage, latency in after.latency.items():
         earlier = before.latency[stage]

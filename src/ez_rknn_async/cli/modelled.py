@@ -1,4 +1,4 @@
-"""How long the layers of a model would take on the NPU, for commands to show. Always modelled, never measured."""
+"""The times of a model's layers on the NPU, for commands to show. Always modelled, never measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def modelled(source: ModelSource, on: str | None = None) -> dict[str, Any]:
-    """The layers with their times in microseconds, and the sums in milliseconds, each with 1 core, 2 cores, ...
+    """Return the layers with their times in microseconds, and the sums in milliseconds, each with 1 core, 2 cores, ...
 
     ``on`` is the SoC; default: the one that the model was compiled for.
 
@@ -47,7 +47,7 @@ def _layer(layer: LayerTime, cores: int) -> dict[str, Any]:
 
 
 def modelled_table(description: Mapping[str, Any]) -> str:
-    """The layers, their share of the whole, and the sum."""
+    """Tabulate the layers, their share of the whole, and the sum."""
     sums = description["milliseconds"]
     times = [f"{cores(n + 1)} (us)" for n in range(len(sums))]
     table = Table(["layer", "operator", "device", "compute (kcycles)", "moved (KiB)", *times, "share (%)"])
@@ -65,11 +65,11 @@ def modelled_table(description: Mapping[str, Any]) -> str:
 
 
 def modelled_sum(description: Mapping[str, Any]) -> str:
-    """One line: the sums."""
+    """Return one line with the sums."""
     sums = ", ".join(f"{time:.3f} ms with {cores(n + 1)}" for n, time in enumerate(description["milliseconds"]))
     return f"Modelled for {description['soc']}, not measured: {sums}."
 
 
 def cores(count: int) -> str:
-    """A number of cores, in words."""
+    """Return a number of cores as a phrase."""
     return "1 core" if count == 1 else f"{count} cores"

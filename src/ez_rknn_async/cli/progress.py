@@ -1,4 +1,4 @@
-"""A progress bar on a terminal; nothing where the output is piped."""
+"""A progress bar on a terminal; nothing if the output is piped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REFRESH_SECONDS = 0.1
 
 
 class ProgressBar:
-    """Shows how far a command is, on standard error, while its ``with`` block runs."""
+    """Shows the progress of a command, on standard error, while its ``with`` block runs."""
 
     def __init__(self, label: str) -> None:
         self._label = label

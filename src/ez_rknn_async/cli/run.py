@@ -51,7 +51,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the model, write its outputs and say what they are."""
+    """Run the model, write its outputs and describe them."""
     with InferenceSession(arguments.model, provider_options=provider_options(arguments)) as session:
         feed = _feed(arguments.input, session.input_names)
         outputs = session.run(None, feed, {DISPATCH_BATCH: arguments.dispatch_batch})
@@ -80,7 +80,7 @@ def _feed(given: Sequence[str], names: Sequence[str]) -> dict[str, npt.NDArray[A
 
 
 def _write(folder: Path, name: str, output: npt.NDArray[Any]) -> dict[str, Any]:
-    # A tensor's name may hold a slash; a file's may not, nor in a C locale what ASCII does not have.
+    # A tensor's name may hold a slash; a file's may not, nor, in a C locale, anything but ASCII.
     file = folder / f"{file_name(name.replace('/', '_'))}.npy"
     np.save(file, output)
     statistics = {"min": float(output.min()), "max": float(output.max()), "mean": float(output.mean())}

@@ -1,4 +1,4 @@
-"""The arguments that say how a session is to use the NPU, shared by the commands that open one."""
+"""The arguments for a session's provider options, shared by the commands that open one."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from .._options.option import Option
 
-# The provider options that have a flag: what stands for the value, and what the flag does; choices and default follow.
+# The provider options that have a flag: the placeholder of the value, and the help; choices and default follow.
 _ARGUMENTS = {
     "schedule": ("CORES", "one inference a core, such as 0,1,2 or all"),
     "tp_mode": ("MODE", "several cores an inference"),
     "threads_per_core": ("N", "worker threads for each core"),
-    "layout": ("LAYOUT", "what 4-D inputs look like"),
-    "io_mode": ("MODE", "how tensors travel"),
+    "layout": ("LAYOUT", "the layout of 4-D inputs"),
+    "io_mode": ("MODE", "the transport of tensors"),
     "custom_op_path": ("PATH", "a plug-in with custom operators; may be given several times"),
     "runtime_library": ("PATH", "path of librknnrt.so, or 'simulator'"),
     "simulator": ("SETTINGS", "settings of the simulated NPU, such as timing=modelled,compute=off"),
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _values(option: Option) -> str:
-    """An option's choices and default, to follow its help."""
+    """Return an option's choices and default, to follow its help."""
     default = option.shown_default.strip('`"')
     choices = [f"{choice} (default)" if choice == default else choice for choice in option.check.choices]
     if choices:
@@ -60,10 +60,10 @@ def _values(option: Option) -> str:
 
 
 def provider_options(arguments: argparse.Namespace, **overrides: Any) -> dict[str, Any]:
-    """The provider options that the arguments ask for.
+    """Return the provider options that the arguments ask for.
 
     Raises:
-        RknnValueError: they contradict each other.
+        RknnValueError: the arguments contradict each other.
     """
     named = make_provider_options(**{**{name: getattr(arguments, name) for name in _ARGUMENTS}, **overrides})
     others = dict(map(_other, arguments.others))
@@ -77,5 +77,5 @@ def provider_options(arguments: argparse.Namespace, **overrides: Any) -> dict[st
 def _other(argument: str) -> tuple[str, str]:
     name, separator, value = argument.partition("=")
     if not separator or not name:
-        raise RknnValueError(f"--option {argument} says no value; write it as --option NAME=VALUE")
+        raise RknnValueError(f"--option {argument} has no value; write it as --option NAME=VALUE")
     return name, value

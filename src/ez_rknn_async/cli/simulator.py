@@ -1,4 +1,4 @@
-"""``ezrknn simulator``: where the simulated NPU is, for programs that load it themselves."""
+"""``ezrknn simulator``: the paths of the simulated NPU, for programs that load it themselves."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the path that was asked for."""
     path = os.fsencode(SIMULATOR_LIBRARY if arguments.library else NATIVE / "include")
     sys.stdout.flush()
-    sys.stdout.buffer.write(path + b"\n")  # as it is: a shell is to use it
+    sys.stdout.buffer.write(path + b"\n")  # unescaped, as a shell is to use it
     return 0

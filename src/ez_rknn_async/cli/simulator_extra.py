@@ -1,4 +1,4 @@
-"""What the optional packages of the simulated NPU are needed for, said in words where they are missing."""
+"""A clear message where a command lacks the optional packages of the simulated NPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PACKAGES = ("onnx", "onnxruntime")  # a board has neither: it needs only numpy 
 
 @contextlib.contextmanager
 def simulator_extra(command: str) -> Iterator[None]:
-    """Around the imports of a command that works with ONNX models."""
+    """Explain a failed import of a command that works with ONNX models."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -25,7 +25,7 @@ class Table:
         return self
 
     def render(self) -> str:
-        """The table as text, without a line break at its end."""
+        """Return the table as text, without a line break at its end."""
         texts = [[_text(cell) for cell in row] for row in self._rows]
         widths = [max(map(len, column)) for column in zip(self._columns, *texts)]
         numeric = [all(_is_number(row[i]) for row in self._rows) for i in range(len(self._columns))]

@@ -29,10 +29,10 @@ MAX_CORES = 8  # more than any SoC has
 
 
 class Cores:
-    """The simulated cores: each runs one inference at a time.
+    """The simulated cores, each of which runs one inference at a time.
 
-    A core is a lock and not a thread: the thread that has read the request computes, so that a request changes
-    threads only once on its way. The locks are not fair; which context comes first is decided before, by the library.
+    A core is a lock and not a thread: the thread that has read the request computes, so a request changes threads only
+    once. The locks are not fair; the library has already decided which context comes first.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class SharedMemory:
         self._bytes = np.frombuffer(mmap.mmap(descriptor, size), np.uint8)
 
     def address(self, extent: Extent, port: GraphPort) -> int:
-        """Where the tensor of ``port`` lies, having checked that it fits there."""
+        """Return the address of ``port``'s tensor, after checking that it fits there."""
         if extent.size != port.size:
             raise RefusedError(
                 ReplyStatus.PARAM_INVALID, f"tensor {port.name!r} has {port.size} bytes, the host gave it {extent.size}"
@@ -67,7 +67,7 @@ class SharedMemory:
 
 
 class ServedContext:
-    """One context of a model: where its tensors lie, and what runs them."""
+    """One context of a model: the addresses of its tensors, and its sessions."""
 
     def __init__(self, executable: Executable, memory: SharedMemory, extents: Sequence[GraphExtents]) -> None:
         if len(extents) != len(executable.graphs):
@@ -77,22 +77,22 @@ class ServedContext:
             )
         self._executable = executable
         self._memory = memory  # keeps the addresses valid
-        self._carried: list[NDArray[np.uint8]] = []  # likewise
+        self._private: list[NDArray[np.uint8]] = []  # likewise
         self._addresses = tuple(
-            self._carry(_shared(memory, at, graph), stages)
+            self._with_private_memory(_shared(memory, at, graph), stages)
             for at, graph, stages in zip(extents, executable.graphs, executable.stages)
         )
         self._bindings: dict[tuple[int, int, int], Binding] = {}
 
     def binding(self, graph: int, stage: int, threads: int) -> Binding:
-        """What runs a stage of ``graph`` on the context's memory."""
+        """Return the binding that runs a stage of ``graph`` on the context's memory."""
         key = (graph, stage, threads)
         if key not in self._bindings:
             self._bindings[key] = self._executable.bind(graph, stage, threads, self._addresses[graph])
         return self._bindings[key]
 
     def check(self, request: RunCommand) -> None:
-        """Refuses a run that names a graph, a stage or cores that do not exist."""
+        """Refuse a run that names a graph, a stage or cores that do not exist."""
         if request.graph >= len(self._addresses):
             raise RefusedError(
                 ReplyStatus.PARAM_INVALID, f"graph {request.graph} was asked for, the model has {len(self._addresses)}"
@@ -108,16 +108,16 @@ class ServedContext:
                 f"{request.cores} cores from core {request.core} were asked for, of {MAX_CORES}",
             )
 
-    def _carry(self, addresses: dict[str, int], stages: Sequence[Lowered]) -> Mapping[str, int]:
-        """With memory of the device's own for what only its stages hand to each other."""
+    def _with_private_memory(self, addresses: dict[str, int], stages: Sequence[Lowered]) -> Mapping[str, int]:
+        """Allocate memory in the device for the tensors that only its stages exchange."""
         for port in (port for stage in stages for port in stage.outputs if port.name not in addresses):
-            self._carried.append(np.empty(port.size, np.uint8))
-            addresses[port.name] = int(self._carried[-1].ctypes.data)
+            self._private.append(np.empty(port.size, np.uint8))
+            addresses[port.name] = int(self._private[-1].ctypes.data)
         return addresses
 
 
 def _shared(memory: SharedMemory, at: GraphExtents, graph: Lowered) -> dict[str, int]:
-    """Where the tensors lie that the host and the device both see, by the names of their ports."""
+    """Return the addresses of the tensors that host and device share, by the names of their ports."""
     if len(at.custom_operators) != len(graph.custom_operators):
         raise RefusedError(
             ReplyStatus.PARAM_INVALID,
@@ -143,7 +143,7 @@ def _addresses(
 
 
 class Channel:
-    """Serves the runs of one context until the host closes its end."""
+    """A server of one context's runs, until the host closes its end."""
 
     def __init__(self, connection: socket.socket, context: ServedContext, cores: Cores) -> None:
         self._connection = connection
@@ -151,7 +151,7 @@ class Channel:
         self._cores = cores
 
     def start(self) -> None:
-        """Begins to serve, in a thread that ends with the channel."""
+        """Start the serving thread, which ends with the channel."""
         threading.Thread(target=self._serve, name="channel", daemon=True).start()
 
     def _serve(self) -> None:
@@ -162,7 +162,7 @@ class Channel:
                 try:
                     self._connection.send(self._answer(message))
                 except OSError:
-                    return  # the host closed its end and waits for no answer
+                    return  # the host closed its end and no longer waits
 
     def _answer(self, message: bytes) -> bytes:
         try:

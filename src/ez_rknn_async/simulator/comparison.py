@@ -1,7 +1,7 @@
-"""Where a compiled model loses precision: its tensors beside those of a reference.
+"""A comparison of a compiled model's tensors with a reference, which shows where the model loses precision.
 
-Noise is the power of the error relative to the power of the signal. What a layer hands on has the noise that it was
-given and its own; the difference is what the layer *adds*. (A layer may also take noise away, as an average does.)
+Noise is the power of the error relative to the power of the signal. A layer's result has the noise of its inputs and
+its own; the difference is the noise that the layer *adds*. (A layer may also remove noise, as an average does.)
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from .references import Network
     from .samples import Sample
 
-INPUT = "(input)"  # stands for an operator: the conversion of an input
+INPUT = "(input)"  # in place of an operator: the conversion of an input
 
 
 @dataclass(frozen=True)
 class LayerError:
-    """How far the result of a layer is from the reference."""
+    """The error of a layer's result relative to the reference."""
 
     number: int  # of the layer, in the order of execution, as ``ezrknn info`` counts; -1: an input
     operator: str
@@ -47,16 +47,16 @@ class Comparison:
         return sum(layer.added for layer in self.layers)
 
     def worst(self, count: int = 1) -> list[LayerError]:
-        """The layers that add most noise, the worst first; none that adds nothing."""
+        """Return the layers that add most noise, the worst first; layers that add none are left out."""
         adding = [layer for layer in self.layers if layer.added > 0]
         return sorted(adding, key=lambda layer: layer.added, reverse=True)[:count]
 
 
 def compare(graph: Graph, compiled: Network, reference: Network, samples: Iterable[Sample]) -> Comparison:
-    """Runs both networks on the samples.
+    """Run both networks on the samples and compare their tensors.
 
     Args:
-        graph: of the compiled model; the tensors are its.
+        graph: of the compiled model, to which the tensor indices refer.
     """
     differences = _differences(compiled, reference, samples)
     layers = tuple(_layers(graph, differences))
@@ -70,7 +70,7 @@ def _differences(compiled: Network, reference: Network, samples: Iterable[Sample
     for sample in samples:
         ours, theirs = compiled.run(sample), reference.run(sample)
         for index in ours.keys() & theirs.keys():
-            # The compiler adds and removes dimensions of size 1; where it changes more, elements have other places.
+            # The compiler adds and removes dimensions of size 1; where it changes more, elements are in another order.
             if _essential(ours[index].shape) == _essential(theirs[index].shape):
                 tallies[index].add(ours[index], theirs[index])
     return {index: tally.difference() for index, tally in tallies.items()}
@@ -97,5 +97,5 @@ def _layers(graph: Graph, differences: dict[int, Difference]) -> Iterator[LayerE
 
 
 def _computing(graph: Graph) -> Iterator[tuple[int, Node]]:
-    """The layers, numbered without the markers of inputs and outputs."""
+    """Yield the layers, numbered without the markers of inputs and outputs."""
     return enumerate(node for node in graph.nodes if node.op not in ("InputOperator", "OutputOperator"))

@@ -1,6 +1,6 @@
-"""The device process: loads models, serves contexts, and goes when the host goes.
+"""The device process: it loads models, serves contexts, and exits when the host does.
 
-Three kinds of threads: the main thread reads the control socket, so that it notices at once when the host is gone; one
+Three kinds of threads: the main thread reads the control socket, so it notices at once when the host is gone; one
 thread answers control requests in order, because lowering a model takes seconds; and each attached context has a
 thread of its own (:mod:`.channel`), which neither of the others can hold up.
 """
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 
 class Device:
-    """What the host's control requests act on."""
+    """The state that the host's control requests act on."""
 
     def __init__(self) -> None:
         self._models: dict[int, LoadedModel] = {}
         self._cores = Cores()
 
     def answer(self, message: bytes, descriptors: tuple[int, ...]) -> bytes:
-        """The reply to one control request; never raises. Takes the descriptors."""
+        """Return the reply to one control request; never raises. Takes ownership of the descriptors."""
         try:
             self._perform(wire.parse_control(message), descriptors)
         except RefusedError as refused:
@@ -44,7 +44,7 @@ class Device:
             log.exception("control request failed")
             return wire.reply(ReplyStatus.FAIL, f"the simulated NPU failed: {type(error).__name__}: {error}")
         finally:
-            wire.close_all(descriptors)  # whoever needs one has made its own of it
+            wire.close_all(descriptors)  # duplicated where they are needed
         return wire.reply(ReplyStatus.SUCC)
 
     def _perform(self, request: Load | Attach | Unload, descriptors: tuple[int, ...]) -> None:
@@ -81,7 +81,7 @@ def _expect(descriptors: tuple[int, ...], count: int) -> tuple[int, ...]:
 
 
 def serve(control: socket.socket) -> None:
-    """Greets the host and serves it; returns when the control socket closes."""
+    """Greet the host and serve it; return when the control socket closes."""
     requests: queue.SimpleQueue[tuple[bytes, tuple[int, ...]]] = queue.SimpleQueue()
     device = Device()
 

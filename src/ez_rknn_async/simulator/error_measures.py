@@ -1,4 +1,4 @@
-"""How far apart two tensors are: cosine, largest error, signal-to-noise ratio."""
+"""Measures of the error between two tensors: cosine, largest error, signal-to-noise ratio."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """Between a tensor and its reference, over all samples.
+    """The difference between a tensor and its reference, over all samples.
 
     Attributes:
         cosine: of the angle between them; 1 for the same direction.
@@ -35,13 +35,13 @@ class Difference:
 
 
 class Tally:
-    """Adds up the differences of one tensor over several samples."""
+    """A sum of one tensor's differences over several samples."""
 
     def __init__(self) -> None:
         self._product = self._ours = self._reference = self._error = self._largest = 0.0
 
     def add(self, ours: NDArray[Any], reference: NDArray[Any]) -> None:
-        """One sample; both have the same number of elements."""
+        """Add one sample; both tensors have the same number of elements."""
         a, b = ours.astype(np.float64).ravel(), reference.astype(np.float64).ravel()
         with np.errstate(invalid="ignore"):
             # Infinities, as in attention masks, are right where they are equal and infinitely wrong elsewhere.
@@ -55,7 +55,7 @@ class Tally:
         self._largest = max(self._largest, float(np.abs(error).max(initial=0.0)))
 
     def difference(self) -> Difference:
-        """What the samples so far come to."""
+        """Return the difference over the samples so far."""
         if not self._error:
             return Difference(1.0, 0.0, 0.0)
         lengths = math.sqrt(self._ours) * math.sqrt(self._reference)

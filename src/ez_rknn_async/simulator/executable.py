@@ -1,8 +1,8 @@
 """A loaded model, ready to run: its graphs as ONNX Runtime sessions.
 
 A session is safe to run from several threads at once and computes on the thread that calls it, so all cores share the
-one-thread session of a graph; when several cores work on one inference together, that is another session with as
-many threads, and with the same weights (:mod:`.optimized`). Sessions are made when first needed. A graph with custom
+one-thread session of a graph; when several cores share one inference, that is another session with as many threads
+and the same weights (:mod:`.optimized`). Sessions are created on first use. A graph with custom
 operators has a session for each of its stages (:mod:`.stages`), between which the host computes.
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class Executable:
-    """All graphs of one model, lowered: the model's file is not needed any more.
+    """All graphs of one model, lowered; the model's file is not needed any more.
 
     Raises:
         RknnModelError: the model has something that cannot be executed; the text names it.
@@ -43,17 +43,17 @@ class Executable:
         for result, graph in zip(lowered, model.graphs):
             check_soundness(result, graph)
         self.stages: tuple[tuple[Lowered, ...], ...] = tuple(split(graph) for graph in lowered)
-        # Without a hand on the weights, which each stage has until it is optimised.
+        # Without references to the weights, which each stage keeps until it is optimised.
         self.graphs: tuple[Lowered, ...] = tuple(replace(graph, weights={}) for graph in lowered)
         self._optimized: dict[tuple[int, int], Optimized] = {}
         self._sessions: dict[tuple[int, int, int], ort.InferenceSession] = {}
         self._lock = threading.Lock()  # guards the two above and the stages' weights
 
     def open(self) -> None:
-        """Opens the sessions of the first graph: what ONNX Runtime refuses is refused when a model is loaded.
+        """Open the sessions of the first graph, so that ONNX Runtime refuses a model when it is loaded.
 
         Raises:
-            RknnModelError: it refuses the graph.
+            RknnModelError: ONNX Runtime refuses the graph.
         """
         for place, stage in enumerate(self.stages[0]):
             nodes = list(stage.skeleton.graph.node)
@@ -65,7 +65,7 @@ class Executable:
                 raise cannot_be_computed(nodes, str(error)) from error
 
     def session(self, graph: int, stage: int, threads: int) -> ort.InferenceSession:
-        """The session that runs a stage of ``graph`` with ``threads`` threads."""
+        """Return the session that runs a stage of ``graph`` with ``threads`` threads."""
         with self._lock:
             key = (graph, stage, threads)
             if key not in self._sessions:
@@ -80,7 +80,7 @@ class Executable:
         return self._optimized[key]
 
     def bind(self, graph: int, stage: int, threads: int, addresses: Mapping[str, int]) -> Binding:
-        """Ties what a stage takes and gives to memory addresses, by name, so that a run copies nothing.
+        """Bind a stage's inputs and outputs to memory addresses, by name, so that a run copies nothing.
 
         The memory must stay valid as long as the binding, and be as large as the stage's ports say.
         """
@@ -101,7 +101,7 @@ class Binding:
         self._binding = binding
 
     def run(self) -> None:
-        """One inference, from the bound inputs to the bound outputs."""
+        """Run one inference, from the bound inputs to the bound outputs."""
         self._session.run_with_iobinding(self._binding)
 
 
@@ -112,5 +112,5 @@ def _element_type(port: GraphPort) -> Any:
 
 
 def open_session(lowered: Lowered, threads: int = 1) -> ort.InferenceSession:
-    """A session with the numbers of the NPU, of a lowered graph that is kept."""
+    """Open a session of a lowered graph, which is kept, with the numbers of the NPU."""
     return optimize(lowered.skeleton, dict(lowered.weights)).open(threads)

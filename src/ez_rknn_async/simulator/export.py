@@ -1,8 +1,8 @@
-"""What the simulated NPU runs, as a standard ONNX model.
+"""Export of the simulated NPU's computation as a standard ONNX model.
 
 Inputs and outputs are real numbers in ONNX order under the model's own names; mean and standard deviation are in the
 graph. Quantised activations are pairs of QuantizeLinear and DequantizeLinear. Custom operators are nodes of the domain
-``ez_rknn_async.custom`` with the attributes of the file; a program that runs the model has to bring them.
+``ez_rknn_async.custom`` with the attributes of the file; a program that runs the model has to supply them.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ PRODUCER = "ez-rknn-async"
 
 
 def export(model: Model, graph_index: int = 0, *, rounding: bool = True, source: str = "") -> onnx.ModelProto:
-    """One graph of ``model`` as a self-contained ONNX model with metadata.
+    """Export one graph of ``model`` as a self-contained ONNX model with metadata.
 
     Args:
-        graph_index: which graph of a dynamic model; 0 has the largest shapes.
-        rounding: False leaves quantisation and the rounding to float16 out, and computes in float32.
+        graph_index: of a dynamic model; 0 has the largest shapes.
+        rounding: False leaves out quantisation and the rounding to float16, and computes in float32.
         source: the name of the model's file, for the metadata.
 
     Raises:
-        UnsupportedOperatorError: something in the graph cannot be executed; names all of it.
+        UnsupportedOperatorError: some operators cannot be executed; names all of them.
         RknnModelError: the graph is damaged.
     """
     lowered = lower(model, graph_index, io="float", rounding=rounding, integers=False)
@@ -48,7 +48,7 @@ def export(model: Model, graph_index: int = 0, *, rounding: bool = True, source:
 
 
 def _with_shapes(lowered: Lowered) -> Lowered:
-    """With the shape of every value, which is what Netron writes beside its arrows."""
+    """Add the shape of every value, which Netron shows on its edges."""
     lowered.skeleton.CopyFrom(shape_inference.infer_shapes(lowered.skeleton))
     return lowered
 

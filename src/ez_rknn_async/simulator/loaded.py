@@ -1,4 +1,4 @@
-"""A model that the device has loaded: what runs it, and its file, which models without weights borrow from.
+"""A model that the device has loaded: its executable, and its file, from which models without weights borrow.
 
 The file is not kept in memory: it stays open, and is mapped again when a borrower is loaded.
 """
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class LoadedModel:
-    """Loads a file on construction.
+    """A model, loaded on construction.
 
     Args:
         descriptor: of the file; the caller's to close.
-        master: the model whose weights stand for those that the file leaves out.
+        master: the model whose weights replace those that the file leaves out.
 
     Raises:
         RefusedError: the file is empty, or the master's has changed.
-        RknnModelError: it is damaged, or has something that cannot be executed.
+        RknnModelError: it is damaged, or cannot be executed.
     """
 
     def __init__(self, descriptor: int, master: LoadedModel | None = None) -> None:
@@ -47,12 +47,12 @@ class LoadedModel:
             raise
 
     def close(self) -> None:
-        """Lets go of the file: no model can borrow from this one any more. What runs it stays."""
+        """Release the file: no model can borrow from this one any more. The executable stays."""
         self._file.close()
 
     @contextmanager
     def _opened(self) -> Iterator[Model]:
-        """The parsed file, its weights included wherever they are."""
+        """Open the parsed file, with its weights, its own or the master's."""
         with ExitStack() as opened:
             model = opened.enter_context(load(self._map()))
             if self._master is not None:
@@ -71,6 +71,6 @@ class LoadedModel:
 
 
 def _version(descriptor: int) -> tuple[int, int]:
-    """Changes when the file does: its size and when it was last written to."""
+    """Return the file's size and modification time, which change when the file does."""
     status = os.fstat(descriptor)
     return status.st_size, status.st_mtime_ns

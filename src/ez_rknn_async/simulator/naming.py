@@ -1,6 +1,6 @@
-"""Names for people: a lowered graph as it should look in Netron.
+"""Readable names for a lowered graph, as Netron should show it.
 
-Lowering names everything by a number. Here a tensor gets the name that it has in the file, an operator the name of the
+Lowering gives everything a number. Here a tensor gets the name that it has in the file, an operator the name of the
 node that it comes from (``Conv:conv0/Relu``), and a constant that of its place in the operator
 (``relu1/QuantizeLinear/y_scale``). The inputs and outputs keep their names, which are the model's own.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def readable(lowered: Lowered, graph: Graph) -> Lowered:
-    """The same graph of ``graph`` with names for people."""
+    """Return the same graph with readable names, taken from ``graph``."""
     skeleton = onnx.ModelProto()
     skeleton.CopyFrom(lowered.skeleton)
     _own_constants(skeleton.graph)
@@ -36,12 +36,12 @@ def readable(lowered: Lowered, graph: Graph) -> Lowered:
         skeleton=skeleton,
         weights={names[name]: array for name, array in lowered.weights.items()},
         values={index: names.get(value, value) for index, value in lowered.values.items()},
-        custom_operators=(),  # they are nodes like any other for whoever reads the graph
+        custom_operators=(),  # plain nodes to a reader of the graph
     )
 
 
 def _own_constants(graph: onnx.GraphProto) -> None:
-    """Gives each operator its own copy of the small constants, which lowering shares by content.
+    """Give each operator its own copy of the small constants, which lowering shares by content.
 
     A scale that happens to equal an upper bound should not have that bound's name.
     """
@@ -60,7 +60,7 @@ def _own_constants(graph: onnx.GraphProto) -> None:
 
 
 class _Naming:
-    """Finds the new name of each value; the first who wants a name gets it, others get a number behind it."""
+    """The new name of each value; the first value to claim a name gets it, later ones add a number."""
 
     def __init__(self, lowered: Lowered, graph: Graph, skeleton: onnx.GraphProto) -> None:
         self._lowered = lowered
@@ -71,7 +71,7 @@ class _Naming:
         self._seen: Counter[str] = Counter()
 
     def names(self) -> Mapping[str, str]:
-        """The new name of everything by its old one."""
+        """Return the new names by the old ones."""
         ports = [port.name for port in (*self._lowered.inputs, *self._lowered.outputs)]
         for name in ports:
             self._give(name, name)
@@ -83,7 +83,7 @@ class _Naming:
         return self._names
 
     def _outputs(self, made: set[str]) -> None:
-        """A value that is only copied to a graph output has that output's name instead; see :func:`_rename`."""
+        """Name a value that is only copied to a graph output after that output; see :func:`_rename`."""
         outputs = {port.name for port in self._lowered.outputs}
         for node in self._skeleton.node:
             if node.op_type == "Identity" and node.output[0] in outputs and node.input[0] in made:
@@ -119,12 +119,12 @@ class _Naming:
 
 
 def _without_number(name: str) -> str:
-    """``conv0/Relu`` for ``conv0/Relu#7``."""
+    """Return ``conv0/Relu`` for ``conv0/Relu#7``."""
     return name.rpartition("#")[0] or name
 
 
 def _role(node: onnx.NodeProto, place: int) -> str:
-    """What ONNX calls an input of an operator."""
+    """Return ONNX's name for an input of an operator."""
     if node.domain == CUSTOM_DOMAIN:
         return f"operand{place}"
     inputs = defs.get_schema(node.op_type, OPSET).inputs

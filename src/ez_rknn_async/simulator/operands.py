@@ -1,6 +1,6 @@
-"""Whether the operands of an ONNX operator fit each other, where shape inference does not look.
+"""Checks that the operands of an ONNX operator fit each other, where shape inference does not look.
 
-ONNX Runtime checks these when it computes, and refuses then what it should not have been given.
+ONNX Runtime checks them only when it computes, which is too late.
 """
 
 from __future__ import annotations
@@ -31,30 +31,30 @@ class Operator:
     numbers: Callable[[str], NDArray[Any] | None]  # of a value, if it is constant
 
     def shape(self, place: int) -> Shape:
-        """The shape of an operand that must be there."""
+        """Return the shape of an operand that must be present."""
         shape = self.inputs[place]
         if shape is None:
             raise ValueError(f"operand {place} is left out")
         return shape
 
     def takes(self, place: int, *shapes: Shape) -> bool:
-        """Whether an operand is left out, or has one of these shapes."""
+        """Check if an operand is left out, or has one of these shapes."""
         return place >= len(self.inputs) or self.inputs[place] in (None, *shapes)
 
     def constant(self, place: int) -> NDArray[Any] | None:
-        """The numbers of an operand that is a constant; None if it is none, or left out."""
+        """Return the numbers of a constant operand; None if it is not constant, or left out."""
         return self.numbers(self.node.input[place]) if place < len(self.node.input) else None
 
     def integer(self, name: str, default: int = 0) -> int:
-        """An attribute."""
+        """Return an integer attribute."""
         return int(self._attribute(name, default))
 
     def text(self, name: str, default: str) -> str:
-        """An attribute."""
+        """Return a string attribute."""
         return str(self._attribute(name, default.encode()).decode())
 
     def integers(self, name: str, default: Shape) -> Shape:
-        """An attribute."""
+        """Return an attribute that is a list of integers."""
         return tuple(self._attribute(name, default))
 
     def _attribute(self, name: str, default: Any) -> Any:
@@ -62,7 +62,7 @@ class Operator:
 
 
 def fit(operator: Operator) -> bool:
-    """Whether ``operator`` can compute with its operands."""
+    """Check if ``operator`` can compute with its operands."""
     check = _CHECKS.get(operator.node.op_type)
     try:
         return check is None or check(operator)
@@ -116,7 +116,7 @@ def _per_channel(operator: Operator) -> bool:
 
 
 def _byte_product(operator: Operator) -> bool:
-    """``MatMulIntegerToFloat``: A, B, their scales, their zero points, bias."""
+    """Check ``MatMulIntegerToFloat``: A, B, their scales, their zero points, bias."""
     left, right, result = operator.shape(0), operator.shape(1), operator.outputs[0]
     columns = (right[1],)
     fits = left[-1] == right[0] and result == (*left[:-1], *columns)
@@ -135,7 +135,7 @@ def _gather(operator: Operator) -> bool:
 
 
 def _gather_tuples(operator: Operator) -> bool:
-    """``GatherND`` and ``ScatterND``, whose places are tuples of indices."""
+    """Check ``GatherND`` and ``ScatterND``, whose places are tuples of indices."""
     source, places = operator.shape(0), operator.constant(1)
     if places is None or not places.size:
         return True
@@ -171,7 +171,7 @@ def _slope(operator: Operator) -> bool:
 
 
 def _divisor(operator: Operator) -> bool:
-    """Division of integers by zero ends the process."""
+    """Check for a division of integers by zero, which ends the process."""
     divisor = operator.constant(1)
     return divisor is None or divisor.dtype.kind not in "iu" or bool((divisor != 0).all())
 

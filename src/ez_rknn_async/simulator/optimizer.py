@@ -1,6 +1,6 @@
-"""ONNX Runtime's optimisers by themselves: from a model to a model, where otherwise there would be a session.
+"""ONNX Runtime's optimisers on their own: from a model to a model rather than a session.
 
-What they make is written into files in memory, the weights into one of their own, which is mapped: there they stay.
+The result is written to files in memory; the weights have one of their own, which stays mapped.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-# What moves transposes, first on any graph and then once more: :mod:`.lowering.layout` says what goes wrong.
-# The other one makes one rounding of two that follow each other, to a scale between theirs.
+# The first two move transposes, on any graph and then again: :mod:`.lowering.layout` describes the fault.
+# The last one merges two consecutive roundings into one, to a scale between theirs.
 _WRONG_OPTIMIZERS = ["TransposeOptimizer", "TransposeOptimizer_CPUExecutionProvider", "DoubleQDQPairsRemover"]
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector register
@@ -33,7 +33,7 @@ _POPULATED = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)  # the latter is
 
 
 def session_options(threads: int) -> ort.SessionOptions:
-    """With the numbers of the NPU: no fusion may skip a rounding to int8 or float16."""
+    """Return options that keep the NPU's numbers: no fusion may skip a rounding to int8 or float16."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -48,12 +48,12 @@ def session_options(threads: int) -> ort.SessionOptions:
 def run_optimizers(
     model: onnx.ModelProto, weights: dict[str, NDArray[Any]]
 ) -> tuple[onnx.ModelProto, dict[str, NDArray[Any]]]:
-    """The optimised model, and those of its weights that are not in it: its initialisers with external data, by name.
+    """Return the optimised model, and its weights that are not in it: initialisers with external data, by name.
 
     It computes the same numbers, with operators that only ONNX Runtime has and in forms for this processor.
 
     Args:
-        weights: of the model's initialisers with external data. Is emptied: none of it is needed any more afterwards.
+        weights: of the model's initialisers with external data. It is emptied, to free them.
     """
     with _memory_file() as optimized, _memory_file() as external:
         _write(model, weights, optimized, external)
@@ -66,7 +66,7 @@ def run_optimizers(
 
 
 def _write(model: onnx.ModelProto, weights: dict[str, NDArray[Any]], optimized: int, external: int) -> None:
-    """Has ONNX Runtime write the model and its weights into two files, of which the descriptors are given."""
+    """Have ONNX Runtime write the model and its weights to two files, given by their descriptors."""
     options = session_options(1)
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.optimized_model_filepath = f"/proc/self/fd/{optimized}"
@@ -94,7 +94,7 @@ def _memory_file() -> Iterator[int]:
 
 
 def _numbers(initializer: TensorProto, file: NDArray[np.uint8]) -> NDArray[Any]:
-    """The data of an initialiser where it lies in the file, or a copy where it lies askew."""
+    """Return the data of an initialiser, as a view of the file or, if it is misaligned, a copy."""
     offset = next(int(entry.value) for entry in initializer.external_data if entry.key == "offset")
     dtype = helper.tensor_dtype_to_np_dtype(initializer.data_type)
     content = file[offset : offset + math.prod(initializer.dims) * dtype.itemsize]
@@ -112,6 +112,6 @@ def _aligned(content: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def give_back_memory() -> None:
-    """What opening a session has freed, which can be several times its weights, and which the C library would keep."""
+    """Return the memory freed by opening a session, several times its weights, which the C library would keep."""
     with contextlib.suppress(AttributeError):  # a C library other than glibc
         ctypes.CDLL(None).malloc_trim(0)

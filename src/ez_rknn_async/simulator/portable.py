@@ -1,9 +1,9 @@
-"""What keeps the numbers of an exported model the same in somebody else's ONNX Runtime.
+"""A rewrite that keeps an exported model's numbers the same in any ONNX Runtime.
 
-The simulated NPU runs its sessions without the fusions of quantised operators. Others do not know that, and with its
-own settings ONNX Runtime (seen with 1.32) quantises the float weights of every convolution between a DequantizeLinear
-and a QuantizeLinear once more, on a grid that is not the compiler's: outputs of the test models move by up to three
-units. A bias that is added by ``Sum``, which ONNX Runtime fuses with nothing, leaves such a convolution alone.
+The simulated NPU runs its sessions without the fusions of quantised operators. Other programs do not, and by
+default ONNX Runtime (seen with 1.32) quantises the float weights of every convolution between a DequantizeLinear
+and a QuantizeLinear again, on a grid that is not the compiler's: outputs of the test models move by up to three
+units. A bias added by ``Sum``, which ONNX Runtime fuses with nothing, prevents that.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CONVOLUTIONS = ("Conv", "ConvTranspose")
 
 
 def with_separate_biases(lowered: Lowered) -> Lowered:
-    """The same graph, with the bias of each convolution of quantised numbers in an operator of its own."""
+    """Return the same graph, with each quantised convolution's bias in an operator of its own."""
     skeleton = onnx.ModelProto()
     skeleton.CopyFrom(lowered.skeleton)
     graph = skeleton.graph
@@ -46,7 +46,7 @@ def with_separate_biases(lowered: Lowered) -> Lowered:
 
 
 def _separate(convolution: onnx.NodeProto, bias: str) -> onnx.NodeProto:
-    """Takes the bias off; the operator that adds it gives the result instead."""
+    """Remove the bias; the returned operator adds it and gives the result instead."""
     result = convolution.output[0]
     del convolution.input[2]
     convolution.output[0] = f"{result}@product"
@@ -60,7 +60,7 @@ def _array(initializer: onnx.TensorProto, weights: Mapping[str, NDArray[Any]]) -
 
 
 def _keep_used(graph: onnx.GraphProto, weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Takes out the initialisers that nobody reads any more."""
+    """Remove the initialisers that are not read any more; return the weights of the others."""
     used = {name for node in graph.node for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in used]
     copies = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in kept]

@@ -1,8 +1,8 @@
-"""A graph in portions that are as good as independent, each with no more than so many bytes of weights.
+"""Portions of a graph that are nearly independent, each with a limited number of bytes of weights.
 
-ONNX Runtime's optimisers make copies of all the weights that they are given before they let go of any. Given one
-portion after the other, they make copies of little at a time. What one portion computes and a later one needs is an
-output of the former and an input of the latter, under the same name.
+ONNX Runtime's optimisers copy all the weights that they are given before they free any. Given one portion after the
+other, they copy little at a time. A value that one portion computes and a later one needs is an output of the former
+and an input of the latter, under the same name.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def portions(model: onnx.ModelProto, sizes: Mapping[str, int], limit: int) -> Iterator[onnx.ModelProto]:
-    """Models which together compute what ``model`` does, in the order in which they have to run.
+    """Yield models that together compute what ``model`` does, in the order in which they must run.
 
-    A portion ends in front of the operator whose weights would be too many, or in front of the next one with weights
-    where the types and shapes of all values that cross the border are known.
+    A portion ends before the operator whose weights would exceed the limit, or before the next one with weights where
+    the types and shapes of all values that cross the border are known.
 
     Args:
-        sizes: bytes of each weight, by the names of their initialisers; others count as nothing.
-        limit: of the bytes of a portion's weights; a single operator's may be more.
+        sizes: bytes of each weight, by the name of its initialiser; others are not counted.
+        limit: bytes of a portion's weights; a single operator may have more.
     """
     if sum(sizes.values()) <= limit:
         yield model
@@ -40,7 +40,7 @@ def portions(model: onnx.ModelProto, sizes: Mapping[str, int], limit: int) -> It
 
 
 def _values(model: onnx.ModelProto) -> Mapping[str, onnx.ValueInfoProto]:
-    """The values of which type and shape are known, and the model's outputs, which must be."""
+    """Return the values of known type and shape, and the model's inputs and outputs, whose types must be known."""
     graph = shape_inference.infer_shapes(model).graph
     values = {value.name: value for value in graph.value_info if _is_known(value.type.tensor_type)}
     values.update((value.name, value) for value in (*graph.input, *graph.output))
@@ -58,12 +58,12 @@ def _borders(
     sizes: Mapping[str, int],
     limit: int,
 ) -> Iterator[int]:
-    """The places of the nodes that begin another portion."""
+    """Yield the places of the nodes that begin another portion."""
     taken: set[str] = set()  # weights of the portion so far
     needed = -1  # the last place where a value of unknown shape is used: no border up to there
     for place, node in enumerate(nodes):
         weights = {name for name in node.input if name in sizes}
-        # Only in front of weights: what follows an operator that has some is often fused with it.
+        # Only before weights: the operators after one that has some are often fused with it.
         if weights - taken and taken and place > needed and sum(sizes[name] for name in taken | weights) > limit:
             yield place
             taken = set()

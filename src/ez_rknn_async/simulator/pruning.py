@@ -1,4 +1,4 @@
-"""Leaving out what nobody reads: ONNX Runtime computes every operator that it is given."""
+"""Removal of operators without effect: ONNX Runtime computes every operator that it is given."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import onnx
 
 
 def without_unread(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A model of those operators that its outputs depend on, directly or not."""
+    """Return a model of those operators that its outputs depend on, directly or not."""
     read = {value.name for value in model.graph.output}
     kept = []
     for node in reversed(model.graph.node):

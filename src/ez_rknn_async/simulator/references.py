@@ -1,6 +1,6 @@
-"""What runs for a comparison: a compiled model or its original, with every intermediate tensor as an output.
+"""The networks of a comparison: a compiled model or its original, with every intermediate tensor as an output.
 
-Each answers a sample with the values of tensors by their index in the compiled graph.
+Each maps a sample to the values of tensors, by their index in the compiled graph.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """Something that computes tensors of a compiled graph."""
+    """A network that computes tensors of a compiled graph."""
 
     def run(self, sample: Sample) -> Values:
-        """The tensors that it knows, by index."""
+        """Return the tensors that it knows, by index."""
         ...
 
 
 class Compiled:
-    """A graph of a compiled model: as on the NPU, or without rounding."""
+    """A graph of a compiled model, with the NPU's rounding or without."""
 
     def __init__(self, model: Model, graph_index: int, *, rounding: bool) -> None:
         lowered = lower(model, graph_index, io="float", rounding=rounding)
         check_soundness(lowered, model.graphs[graph_index])
         _check_computable(lowered, model.graphs[graph_index])
-        made = _made(lowered.skeleton.graph)
+        made = _computed(lowered.skeleton.graph)
         self._values = {index: value for index, value in lowered.values.items() if value in made}
         self._ports = {model.graphs[graph_index].tensors[i].name: i for i in model.graphs[graph_index].inputs}
-        self._outputs = _also_give(lowered.skeleton.graph, self._values.values())
+        self._outputs = _add_outputs(lowered.skeleton.graph, self._values.values())
         self._types = {port.name: _numpy_type(port.element_type) for port in lowered.inputs}
         self._session = open_session(lowered)
 
     def run(self, sample: Sample) -> Values:
-        """Every tensor that a node computes, and the inputs as the first layer sees them."""
+        """Return every tensor that a node computes, and the inputs as the first layer sees them."""
         feed = {name: sample[name].astype(dtype) for name, dtype in self._types.items()}
         results = dict(zip(self._outputs, self._session.run(list(self._outputs), feed)))
-        # An input that needs no conversion is nobody's output.
+        # An input that needs no conversion is the output of no operator.
         given: dict[int, NDArray[Any]] = {index: sample[name] for name, index in self._ports.items()}
         return {**given, **{index: results[value] for index, value in self._values.items()}}
 
@@ -84,14 +84,14 @@ class Original:
         self._graph = graph
         model = _read(path)
         self._values = self._matches(model.graph)
-        self._outputs = _also_give(model.graph, self._values.values())
+        self._outputs = _add_outputs(model.graph, self._values.values())
         options = ort.SessionOptions()
         options.log_severity_level = 3
         self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         self._inputs = self._match_inputs(path)
 
     def run(self, sample: Sample) -> Values:
-        """Every tensor that the compiled graph has too, and the normalised inputs."""
+        """Return every tensor that the compiled graph has too, and the normalised inputs."""
         given = {index: normalised(sample[self._name(index)], before) for index, before, _ in self._inputs}
         feed: dict[str, NDArray[Any]] = {
             spec.name: _reshaped(given[index], spec.shape).astype(_TYPES.get(spec.type, np.float32))
@@ -104,8 +104,8 @@ class Original:
         return self._graph.tensors[index].name
 
     def _matches(self, original: onnx.GraphProto) -> dict[int, str]:
-        """By name; outputs whose names are unknown, by their place."""
-        made = _made(original)
+        """Match tensors by name; outputs whose names are unknown, by their place."""
+        made = _computed(original)
         computed = {index for node in self._graph.nodes for index in node.outputs} - set(self._graph.inputs)
         matches = {index: self._name(index) for index in sorted(computed) if self._name(index) in made}
         if len(self._graph.outputs) == len(original.output):
@@ -154,12 +154,12 @@ def _read(path: str | PathLike[str]) -> onnx.ModelProto:
     return model
 
 
-def _made(graph: onnx.GraphProto) -> set[str]:
+def _computed(graph: onnx.GraphProto) -> set[str]:
     return {name for node in graph.node for name in node.output if name}
 
 
-def _also_give(graph: onnx.GraphProto, names: Iterable[str]) -> tuple[str, ...]:
-    """Makes the values outputs of the graph; all that were asked for, once each."""
+def _add_outputs(graph: onnx.GraphProto, names: Iterable[str]) -> tuple[str, ...]:
+    """Make the values outputs of the graph; return all that were asked for, once each."""
     wanted = tuple(dict.fromkeys(names))
     present = {output.name for output in graph.output}
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in present)
@@ -167,7 +167,7 @@ def _also_give(graph: onnx.GraphProto, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _reshaped(values: NDArray[Any], shape: list[Any]) -> NDArray[Any]:
-    """The compiler may give an input more dimensions than the original had."""
+    """Reshape an input to the original's dimensions, to which the compiler may have added."""
     fixed = [size for size in shape if isinstance(size, int)]
     if len(fixed) == len(shape) and int(np.prod(fixed)) == values.size:
         return values.reshape(shape)

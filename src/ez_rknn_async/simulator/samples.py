@@ -1,6 +1,6 @@
-"""Inputs for a comparison: random ones, or arrays of the user's cut into single inferences.
+"""Inputs for a comparison: random ones, or the user's arrays cut into single inferences.
 
-Inputs are what a program would pass: real numbers in ONNX order, before mean and standard deviation are applied.
+Inputs are as a program would pass them: real numbers in ONNX order, before mean and standard deviation are applied.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     Sample = Mapping[str, NDArray[Any]]
 
 SEED = 0
-# Where nothing says what the numbers mean: what networks usually take.
+# The usual range of network inputs, for a tensor that gives none.
 UNQUANTIZED_RANGE = (-3.0, 3.0)
 
 
 def random_sample(graph: Graph) -> Sample:
-    """Normally distributed noise within the range that each input was calibrated to; the same every time.
+    """Return normal noise within the range that each input was calibrated to; the same every time.
 
-    The range is three standard deviations to each side: noise that used all of it evenly would have more power than
-    what the model was calibrated with, and show clipping that no real input causes.
+    The range is three standard deviations to each side: uniform noise would have more power than the calibration data,
+    and show clipping that no real input causes.
     """
     generator = np.random.default_rng(SEED)
     return {
@@ -43,7 +43,7 @@ def random_sample(graph: Graph) -> Sample:
 
 def _noise(tensor: Tensor, preprocessing: Preprocessing | None, generator: np.random.Generator) -> NDArray[Any]:
     if not is_real(tensor):
-        # Indices and masks: what is legal cannot be known, but 0 and 1 nearly always are.
+        # Indices and masks: the legal values are unknown, but 0 and 1 nearly always are.
         return generator.integers(0, 2, tensor.shape)
     low, high = _range(tensor)
     values = generator.normal((low + high) / 2, (high - low) / 6, tensor.shape).clip(low, high)
@@ -55,7 +55,7 @@ def _noise(tensor: Tensor, preprocessing: Preprocessing | None, generator: np.ra
 
 
 def _range(tensor: Tensor) -> tuple[float, float]:
-    """The real numbers that the tensor can hold."""
+    """Return the range of real numbers that the tensor can hold."""
     grid = grid_of(tensor)
     if grid is None:
         return UNQUANTIZED_RANGE
@@ -64,7 +64,7 @@ def _range(tensor: Tensor) -> tuple[float, float]:
 
 
 def normalised(values: NDArray[Any], preprocessing: Preprocessing | None) -> NDArray[Any]:
-    """What the network itself takes, and so what the original model was given."""
+    """Return the network's own input, which is also the original model's."""
     if preprocessing is None:
         return values
     mean, std = (_along_channels(numbers, values.ndim) for numbers in (preprocessing.mean, preprocessing.std))
@@ -76,7 +76,7 @@ def _along_channels(numbers: tuple[float, ...], dimensions: int) -> NDArray[np.f
 
 
 def split(graph: Graph, arrays: Sample) -> list[Sample]:
-    """Arrays for one or more inferences, as single ones; the first dimension counts them.
+    """Split arrays for one or more inferences into single ones; the first dimension counts them.
 
     Raises:
         RknnValueError: an input is missing, or an array fits no whole number of inferences.
@@ -114,7 +114,7 @@ def _expected(tensor: Tensor) -> Expected:
 
 
 def fits(graph: Graph, arrays: Sample) -> bool:
-    """Whether the arrays have the shapes of this graph, of those of a dynamic model."""
+    """Check if the arrays have the shapes of this graph, one of a dynamic model's."""
     return all(
         graph.tensors[index].name in arrays
         and arrays[graph.tensors[index].name].shape[1:] == graph.tensors[index].shape[1:]

@@ -1,8 +1,8 @@
-"""That a lowered graph computes tensors of the very shapes and types that its file says.
+"""A check that a lowered graph computes tensors of the very shapes and types that its file declares.
 
-A damaged file may still be lowered: to operators that do not fit each other, or that make enormous tensors of small
-ones. ONNX's shape inference finds out in a millisecond, before anything is computed or allocated. All shapes of a graph
-for an NPU are known beforehand, so one that is not is a fault as well.
+A damaged file may still be lowered: to operators that do not fit each other, or that turn small tensors into enormous
+ones. ONNX's shape inference detects it in a millisecond, before anything is computed or allocated. All shapes of a
+graph for an NPU are known beforehand, so an unknown one is a fault as well.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Shapes = Mapping[str, "tuple[int, ...] | None"]
 
-# What lowering puts between two tensors of the file may be larger than these: what the windows of a convolution see.
+# A value that lowering puts between two tensors of the file may be larger than these: the windows of a convolution.
 _GROWTH = 256
 _ALWAYS_ALLOWED = 1 << 22  # elements
 
@@ -40,7 +40,7 @@ def check_soundness(lowered: Lowered, graph: Graph) -> None:
     """Check the lowered ``graph`` of a file.
 
     Raises:
-        RknnModelError: its operators do not fit each other, or do not make what the file says.
+        RknnModelError: its operators do not fit each other, or do not compute what the file declares.
     """
     shapes = {**_infer(lowered), **{one.name: tuple(one.dims) for one in lowered.skeleton.graph.initializer}}
     for index, value in lowered.values.items():
@@ -55,9 +55,9 @@ def check_soundness(lowered: Lowered, graph: Graph) -> None:
 
 
 def cannot_be_computed(nodes: Iterable[onnx.NodeProto], said: str) -> RknnModelError:
-    """The error for a graph that something refuses; the first of ``nodes`` that ``said`` names is the culprit.
+    """Return the error for a graph that was refused; the first of ``nodes`` that ``said`` names is the culprit.
 
-    What it said is about ONNX, of which the user of a model knows nothing.
+    ``said``, the reason, is about ONNX, of which the user of a model knows nothing.
     """
     for node in nodes:
         if node.name and re.search(re.escape(node.name) + r"(?!\d)", said):
@@ -68,15 +68,15 @@ def cannot_be_computed(nodes: Iterable[onnx.NodeProto], said: str) -> RknnModelE
 def _culprit(name: str) -> str:
     made = _MADE_BY_LOWERING.match(name)
     if made is None:
-        return f"output {name!r} has another shape or type than what computes it"
+        return f"output {name!r} differs in shape or type from the value computed for it"
     return f"layer {made[1]!r} cannot be computed: its operands and attributes do not fit each other"
 
 
 def _infer(lowered: Lowered) -> dict[str, tuple[int, ...] | None]:
-    """The shape of every value that is computed; None where it is not known."""
+    """Return the shape of every computed value; None if it is not known."""
     model = onnx.ModelProto()
     model.CopyFrom(lowered.skeleton)
-    for output in model.graph.output:  # to be told what it is, and not only that it is not what was declared
+    for output in model.graph.output:  # so that inference finds the shape, not only that the declared one is wrong
         output.type.tensor_type.ClearField("shape")
     try:
         inferred = shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
@@ -111,7 +111,7 @@ class _Constants:
         self._casts = {node.output[0]: node.input[0] for node in lowered.skeleton.graph.node if node.op_type == "Cast"}
 
     def get(self, name: str) -> NDArray[Any] | None:
-        """The numbers of that value; None if they are not known beforehand."""
+        """Return the numbers of that value; None if they are not known beforehand."""
         name = self._casts.get(name, name)
         if name in self._weights:
             return self._weights[name]

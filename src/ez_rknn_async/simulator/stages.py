@@ -1,8 +1,8 @@
-"""A graph cut where the host has to compute: before and behind each of its custom operators.
+"""The stages of a graph, cut where the host has to compute: before and after each of its custom operators.
 
 Stage *i* computes everything up to custom operator *i*, and the last one the outputs; a graph without custom operators
-is one stage. What one stage computes and a later one needs, or what an operator is given, is an output of the former
-and an input of the latter, so that whoever runs the stages only has to bind values of one name to one memory.
+is one stage. A value that one stage computes and a later one or an operator needs is an output of the former and an
+input of the latter, so to run the stages it is enough to bind values of one name to one memory.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def split(lowered: Lowered) -> tuple[Lowered, ...]:
-    """The stages of a lowered graph, in the order in which they run.
+    """Split a lowered graph into its stages, in the order in which they run.
 
     Raises:
-        RknnModelError: a value that one stage hands to another has no shape that could be told beforehand.
+        RknnModelError: the shape of a value that one stage passes to another is not known beforehand.
     """
     if not lowered.custom_operators:
         return (lowered,)
@@ -65,7 +65,7 @@ def _cut(lowered: Lowered) -> Iterable[_Nodes]:
 
 
 def _operands(node: onnx.NodeProto, operator: CustomOperator) -> list[onnx.NodeProto]:
-    """Hands each operand over under a name of its own."""
+    """Copy each operand to a value with a name of its own."""
     return [
         helper.make_node("Identity", [value], [port.name], name=port.name)
         for value, port in zip(node.input, operator.inputs)
@@ -73,7 +73,7 @@ def _operands(node: onnx.NodeProto, operator: CustomOperator) -> list[onnx.NodeP
 
 
 def _taken_later(cut: Sequence[_Nodes], outputs: Sequence[str]) -> list[set[str]]:
-    """For each stage, what others need behind it."""
+    """Return, for each stage, the values that later stages or the outputs need."""
     later: list[set[str]] = []
     needed = set(outputs)
     for stage in reversed(cut):
@@ -83,7 +83,7 @@ def _taken_later(cut: Sequence[_Nodes], outputs: Sequence[str]) -> list[set[str]
 
 
 def _ports(lowered: Lowered) -> Mapping[str, GraphPort]:
-    """The form of every value that is known."""
+    """Return the type and shape of every value that is known."""
     inferred = shape_inference.infer_shapes(lowered.skeleton).graph
     ports = {value.name: _port(value) for value in inferred.value_info}
     known = [*lowered.inputs, *lowered.outputs]
@@ -132,5 +132,5 @@ def _stage(lowered: Lowered, stage: _Nodes, later: set[str], ports: Mapping[str,
 def _known(name: str, ports: Mapping[str, GraphPort]) -> GraphPort:
     port = ports.get(name)
     if port is None or min(port.shape, default=0) < 0:
-        raise RknnModelError(f"the shape of {name!r}, which a custom operator is computed beside, is not known")
+        raise RknnModelError(f"the shape of {name!r}, which crosses a custom operator, is not known")
     return port

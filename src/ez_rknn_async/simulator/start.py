@@ -1,14 +1,14 @@
-"""Starts the device process, with a search path of its own.
+"""The start of the device process, with a search path of its own.
 
-As a script it is told where to look (``--site``, ``--found``) and runs in an isolated Python
-(:mod:`.._runtime.host_python`). The search path is then
+As a script it runs in an isolated Python (:mod:`.._runtime.host_python`) and gets its folders from ``--site`` and
+``--found``. The search path is then
 
 1. the standard library;
-2. the site directories: what is installed there for the program's Python;
-3. other folders of the program's search path, of which only what pip has installed into them is visible: what a
-   ``RECORD`` lists. A module that a user has put there is not.
+2. the site directories of the program's Python;
+3. other folders of the program's search path, limited to the modules that pip has installed there, which a ``RECORD``
+   lists. A module that a user has put there is not visible.
 
-The package itself is the one that this script lies in, which the program has imported.
+The package itself is the one that contains this script, which the program has imported.
 
 Nothing of the package may be imported before that, so this module imports only the standard library.
 """
@@ -49,13 +49,13 @@ _LOADERS: tuple[tuple[type, list[str]], ...] = (
 
 
 def missing(packages: Iterable[str] = COMPUTES_WITH) -> str:
-    """The sentence that says which of these packages are not installed; "" if all are."""
+    """Return the sentence that names those of these packages that are not installed; "" if all are."""
     absent = [name for name in packages if importlib.util.find_spec(name) is None]
     return f"it computes with {' and '.join(absent)}, which this Python does not have" if absent else ""
 
 
 class InstalledFinder(machinery.FileFinder):
-    """Finds modules in a folder that is no site directory, and only those that an installer has put there."""
+    """A finder of modules in a folder that is no site directory; it sees only those that an installer has put there."""
 
     def __init__(self, folder: str) -> None:
         super().__init__(folder, *_LOADERS)
@@ -66,7 +66,7 @@ class InstalledFinder(machinery.FileFinder):
         fullname: str,
         target: object = None,
     ) -> machinery.ModuleSpec | None:
-        """As any finder: by the name of a module."""
+        """Find a module by its name, if an installer has put it there."""
         if self._names is None:
             self._names = frozenset(_installed_in(self.path))
         return super().find_spec(fullname) if fullname in self._names else None
@@ -81,7 +81,7 @@ def _installed_in(folder: str) -> Iterable[str]:
 
 
 def main() -> None:
-    """Serves the host at the other end of the control socket until it closes."""
+    """Serve the host at the other end of the control socket until it closes."""
     parser = argparse.ArgumentParser(prog=f"python -m {_NAME}.simulator", description=__doc__)
     parser.add_argument("module", nargs="?", help="what is started, for lists of processes")
     parser.add_argument("--control-fd", type=int, required=True, help="descriptor of the control socket")
@@ -89,27 +89,27 @@ def main() -> None:
     parser.add_argument("--found", action="append", default=[], help="another folder; only what pip installed there")
     parser.add_argument("--own-sites", action="store_true", help="use the site directories of this Python")
     arguments = parser.parse_args()
-    os.chdir("/")  # so that no file system stays in use, and nothing is found there
-    # Ctrl-C reaches the whole foreground group; whether the device goes is for the host to decide, by closing.
+    os.chdir("/")  # keeps no file system in use, and has no modules
+    # Ctrl-C reaches the whole foreground group; the host decides when the device exits, by closing.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # While a model is lowered, the threads that run others get the interpreter back soon (seconds).
     sys.setswitchinterval(0.0005)
-    # The host's standard output is not ours to write to, whatever a library below may print.
+    # The host's standard output is not ours: redirect what libraries print.
     os.dup2(2, 1)
     control = socket.socket(fileno=arguments.control_fd)
     if __name__ == "__main__":
         _search(arguments.site or (_user_folders() if arguments.own_sites else ()), arguments.found)
     _serve(control)
-    # Other threads may be inside ONNX Runtime; none of them has anything left to save, and nothing waits for it.
+    # Other threads may be inside ONNX Runtime; they have nothing to save, and nothing waits for them.
     os._exit(0)
 
 
 def _search(sites: Sequence[str], found: Sequence[str]) -> None:
-    """Sets the search path."""
+    """Set the search path."""
     standard = list(sys.path)
     for folder in sites:
         site.addsitedir(folder)
-    sys.path[:] = dict.fromkeys((*standard, *sys.path))  # whatever a .pth file has put in front
+    sys.path[:] = dict.fromkeys((*standard, *sys.path))  # a .pth file may have put entries in front
     known = {os.path.realpath(entry) for entry in sys.path}
     for folder in (*found, str(_PACKAGE.parent)):
         if os.path.realpath(folder) not in known:
@@ -118,15 +118,15 @@ def _search(sites: Sequence[str], found: Sequence[str]) -> None:
 
 
 def _user_folders() -> list[str]:
-    """The user's own site directory, which isolated mode leaves out, where this Python has it otherwise."""
-    # A virtual environment has it only together with the packages of the Python that it was made with.
+    """Return the user's site directory, which isolated mode leaves out, if this Python uses it otherwise."""
+    # A virtual environment has it only together with the packages of its base Python.
     has_it = sys.base_prefix in site.PREFIXES and not os.environ.get("PYTHONNOUSERSITE")
     folder = site.getusersitepackages()
     return [folder] if has_it and os.path.isdir(folder) else []
 
 
 def _serve(control: socket.socket) -> None:
-    """Serves the host, or tells it why that is impossible."""
+    """Serve the host, or send it the reason why that is impossible."""
     reason = missing(("numpy", "cffi", *COMPUTES_WITH))
     if reason:
         _refuse(control, f"{reason}; {INSTALL}")
@@ -135,15 +135,15 @@ def _serve(control: socket.socket) -> None:
             _import_package()
         turn_off_telemetry()
         from ez_rknn_async.simulator.device import serve
-    except Exception as error:  # a package that is there and does not work
+    except Exception as error:  # a package that is installed but broken
         _refuse(control, f"importing what it computes with failed: {type(error).__name__}: {error}")
     serve(control)
 
 
 def turn_off_telemetry() -> None:
-    """Has ONNX Runtime keep everything for itself.
+    """Keep ONNX Runtime from sending telemetry.
 
-    From 1.29 on it begins on import, with a database in the user's cache folder; only the variable prevents that.
+    From 1.29 on that begins on import, with a database in the user's cache folder; only the variable prevents it.
     """
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
@@ -152,13 +152,13 @@ def turn_off_telemetry() -> None:
 
 
 def _refuse(control: socket.socket, reason: str) -> None:
-    """Answers with an error in place of the greeting, and ends."""
+    """Send an error in place of the greeting, and exit."""
     control.send(struct.pack("<i", _DEVICE_UNAVAILABLE) + reason.encode("utf-8", "replace"))
     os._exit(1)
 
 
 def _import_package() -> None:
-    """Imports the very package that this script lies in, whatever else is installed under its name."""
+    """Import the very package that contains this script, whatever else is installed under its name."""
     spec = importlib.util.spec_from_file_location(
         _NAME, _PACKAGE / "__init__.py", submodule_search_locations=[str(_PACKAGE)]
     )

@@ -1,6 +1,6 @@
 """The messages between the simulated runtime library and its device process.
 
-Everything here is about bytes: what ``docs/explanation/device-process.md`` says, as frozen values. All integers are
+It implements the encoding of ``docs/explanation/device-process.md``, with frozen values. All integers are
 little endian; one message is one packet of a ``SOCK_SEQPACKET`` socket; file descriptors travel beside it.
 """
 
@@ -52,7 +52,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Extent:
-    """Where one tensor lies in the shared memory, in bytes."""
+    """The place of one tensor in the shared memory, in bytes."""
 
     offset: int
     size: int
@@ -77,9 +77,9 @@ class GraphExtents:
 
 @dataclass(frozen=True)
 class Load:
-    """Load the model file whose descriptor came along; ``model`` is the host's name for it.
+    """A request to load the model file whose descriptor came along; ``model`` is the host's name for it.
 
-    Weights that the file leaves out are those of ``master``, a loaded model; 0: of none.
+    Weights that the file leaves out are taken from ``master``, a loaded model; 0: none.
     """
 
     model: int
@@ -88,7 +88,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Attach:
-    """Serve one context of ``model`` on the channel whose descriptor came along, with the memory beside it."""
+    """A request to serve one context of ``model`` on the channel and the memory whose descriptors came along."""
 
     model: int
     graphs: tuple[GraphExtents, ...]
@@ -96,16 +96,16 @@ class Attach:
 
 @dataclass(frozen=True)
 class Unload:
-    """Forget ``model``; contexts attached to it keep working."""
+    """A request to forget ``model``; contexts attached to it keep working."""
 
     model: int
 
 
 @dataclass(frozen=True)
 class RunCommand:
-    """One stage of an inference of ``graph`` on simulated core ``core`` (the first of ``cores`` that work together).
+    """A request to run one stage of ``graph`` on simulated core ``core``, the first of ``cores`` that work together.
 
-    A graph without custom operators has one stage; otherwise the host computes operator *i* behind stage *i*.
+    A graph without custom operators has one stage; otherwise the host computes operator *i* after stage *i*.
     """
 
     graph: int
@@ -115,22 +115,22 @@ class RunCommand:
 
 
 class Fields:
-    """Reads the words of one message in order; a message that is too short, or too long, is refused."""
+    """A reader of one message's words, in order; it refuses a message that is too short or too long."""
 
     def __init__(self, message: bytes) -> None:
         self._message = message
         self._position = 0
 
     def u32(self) -> int:
-        """The next 32-bit word."""
+        """Return the next 32-bit word."""
         return self._read("<I")
 
     def u64(self) -> int:
-        """The next 64-bit word."""
+        """Return the next 64-bit word."""
         return self._read("<Q")
 
     def end(self) -> None:
-        """Checks that nothing is left."""
+        """Check that nothing is left."""
         left = len(self._message) - self._position
         if left:
             raise RefusedError(ReplyStatus.PARAM_INVALID, f"the message is {left} bytes too long")
@@ -147,7 +147,7 @@ class Fields:
 
 
 def parse_control(message: bytes) -> Load | Attach | Unload:
-    """The request in one packet of the control socket."""
+    """Parse the request in one packet of the control socket."""
     fields = Fields(message)
     opcode = fields.u32()
     request: Load | Attach | Unload
@@ -164,7 +164,7 @@ def parse_control(message: bytes) -> Load | Attach | Unload:
 
 
 def parse_channel(message: bytes) -> RunCommand:
-    """The request in one packet of a channel."""
+    """Parse the request in one packet of a channel."""
     fields = Fields(message)
     opcode = fields.u32()
     if opcode != Opcode.RUN:
@@ -175,7 +175,7 @@ def parse_channel(message: bytes) -> RunCommand:
 
 
 def _graphs(fields: Fields) -> tuple[GraphExtents, ...]:
-    # Counts come from the message, so nothing is allocated by them: the reads run out first.
+    # Counts come from the message, so nothing is allocated from them: the reads run out first.
     return tuple(_graph(fields) for _ in range(fields.u32()))
 
 
@@ -196,12 +196,12 @@ def _extents(fields: Fields, count: int) -> tuple[Extent, ...]:
 
 
 def reply(status: ReplyStatus, text: str = "") -> bytes:
-    """The packet that answers a request."""
+    """Return the packet that answers a request."""
     return struct.pack("<i", status) + text.encode("utf-8", "replace")[:MAX_TEXT]
 
 
 def receive(connection: socket.socket) -> tuple[bytes, tuple[int, ...]] | None:
-    """The next packet and the descriptors beside it (the caller's to close); None when the other side has closed."""
+    """Return the next packet and its descriptors, which the caller closes; None when the other side has closed."""
     space = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
     try:
         message, ancillary, _, _ = connection.recvmsg(MAX_MESSAGE, space, socket.MSG_CMSG_CLOEXEC)
@@ -218,6 +218,6 @@ def receive(connection: socket.socket) -> tuple[bytes, tuple[int, ...]] | None:
 
 
 def close_all(descriptors: tuple[int, ...] | array.array[int]) -> None:
-    """Closes descriptors that nobody took."""
+    """Close descriptors that were not taken over."""
     for descriptor in descriptors:
         os.close(descriptor)

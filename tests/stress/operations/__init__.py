@@ -1,4 +1,4 @@
-"""What a thread of the machine can do, by name."""
+"""The operations of a thread of the machine, by name."""
 
 from __future__ import annotations
 

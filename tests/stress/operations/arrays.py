@@ -8,7 +8,7 @@ from ..actor import Actor
 
 
 def run(actor: Actor) -> None:
-    """One inference; at times into the caller's arrays."""
+    """Run one inference, at times into the caller's arrays."""
     handle = actor.handle()
     task, into = actor.task(handle), actor.chance(0.3)
     given = None
@@ -23,7 +23,7 @@ def run(actor: Actor) -> None:
 
 
 def batch(actor: Actor) -> None:
-    """Several samples as one batch. When one fails, so do all."""
+    """Run several samples as one batch. If one fails, so do all."""
     handle, count = actor.handle(), actor.draw.randint(2, 5)
     kind = actor.kind(handle)
     tasks = [actor.task(handle, kind=kind) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""IO bindings: made, bound in every way, run in every way, and dropped by the last thread that has them."""
+"""IO bindings: created, bound in every way, run in every way, and dropped by their last thread."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ OUTPUTS = ("nothing", "cpu", "rknpu2", "value")
 
 
 def run(actor: Actor) -> None:
-    """A fresh binding, run a few times with an input of its own each time."""
+    """Run a fresh binding a few times, with separate inputs."""
     handle = actor.handle()
     binding: IOBinding | None = None
     for _ in range(actor.draw.randint(1, 3)):
         task, draw, keeps = actor.task(handle), _choices(actor), actor.chance(0.3)
-        former, binding = binding, None  # after a failure another one: that one may be in use until its call comes back
+        former, binding = binding, None  # another one after a failure: that one may be in use until its call returns
         with task.ending():
             fresh = former or handle.session.io_binding()
             bind(handle, fresh, task, draw)
@@ -39,7 +39,7 @@ def run(actor: Actor) -> None:
 
 
 def submit(actor: Actor) -> None:
-    """Futures of several bindings at once."""
+    """Submit several bindings at once, for futures."""
     handle, futures = actor.handle(), []
     for _ in range(actor.draw.randint(1, 4)):
         task, draw = actor.task(handle), _choices(actor)
@@ -54,7 +54,7 @@ def submit(actor: Actor) -> None:
 
 
 class _Numbers:
-    """A future of values, as one of their numbers."""
+    """A future of values, read as one of their numbers."""
 
     def __init__(self, future: Any) -> None:
         self.cancel = future.cancel
@@ -65,7 +65,7 @@ class _Numbers:
 
 
 class Receiver:
-    """A callback that reads the values it is given, and is the last to have the binding."""
+    """A callback that reads its values, and is the last to have the binding."""
 
     def __init__(self, task: Task, ledger: Ledger, submission: Submission | None) -> None:
         self.task, self.ledger, self.submission = task, ledger, submission
@@ -81,7 +81,7 @@ class Receiver:
 
 
 def run_async(actor: Actor) -> None:
-    """Callbacks; the thread that made the binding does not keep it."""
+    """Run with callbacks; the thread that created the binding does not keep it."""
     handle = actor.handle()
     for _ in range(actor.draw.randint(1, 4)):
         task, draw = actor.task(handle), _choices(actor)
@@ -98,7 +98,7 @@ def run_async(actor: Actor) -> None:
 
 
 def awaitable(actor: Actor) -> None:
-    """Coroutines, some of which are cancelled."""
+    """Run coroutines, and cancel some of them."""
     handle = actor.handle()
     tasks = [(actor.task(handle), _choices(actor), actor.chance(0.25)) for _ in range(actor.draw.randint(1, 4))]
 
@@ -129,7 +129,7 @@ async def _await(handle: Handle, task: Task, draw: random.Random) -> None:
 
 
 def kept(actor: Actor) -> None:
-    """A binding that this thread keeps for long, so that ``reset()`` and the end of its session meet it."""
+    """Keep a binding in this thread for long, so that ``reset()`` and the end of its session meet it."""
     place, draw = actor.draw.randrange(2), _choices(actor)
     handle, binding = actor.bindings.get(place, (None, None))
     if handle is None or handle.fate.is_ending:
@@ -147,7 +147,7 @@ def kept(actor: Actor) -> None:
 
 
 def keep(actor: Actor, handle: Handle, binding: IOBinding, task: Task) -> None:
-    """Leave the values that a run has written to the thread that takes them."""
+    """Leave the values that a run has written to the next thread that takes some."""
     try:
         inputs = npu_inputs(handle, task.sample.feed)
         outputs = binding.get_outputs()
@@ -159,7 +159,7 @@ def keep(actor: Actor, handle: Handle, binding: IOBinding, task: Task) -> None:
 
 
 def npu_inputs(handle: Handle, feed: dict[str, Array]) -> dict[str, OrtValue]:
-    """The feed in NPU memory."""
+    """Return the feed in NPU memory."""
     return {name: _on_npu(handle, name, array) for name, array in feed.items()}
 
 
@@ -168,12 +168,12 @@ def _on_npu(handle: Handle, name: str, array: Array) -> OrtValue:
 
 
 def _choices(actor: Actor) -> random.Random:
-    """Random numbers of which a call may draw as many as it comes to."""
+    """Return random numbers of which a call may draw any amount."""
     return random.Random(actor.draw.random())
 
 
 def bind(handle: Handle, binding: IOBinding, task: Task, draw: random.Random) -> None:
-    """Bind a task's input, and outputs, in ways that are drawn."""
+    """Bind a task's input, and outputs, in randomly drawn ways."""
     for name, array in task.feed().items():
         how = draw.choice(INPUTS)
         if how == "cpu input":

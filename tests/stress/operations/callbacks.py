@@ -1,4 +1,4 @@
-"""``run_async``: callbacks, what they raise, and what they do to the session that calls them."""
+"""``run_async``: callbacks, their exceptions, and their calls of the session that calls them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Receiver:
 
 
 def run_async(actor: Actor) -> None:
-    """A few calls one after the other; their inputs are overwritten as soon as they return."""
+    """Make a few calls one after the other; their inputs are overwritten as soon as they return."""
     handle = actor.handle()
     for _ in range(actor.draw.randint(1, 6)):
         task, raises, nests = actor.task(handle), actor.chance(0.05), actor.chance(0.1)

@@ -1,4 +1,4 @@
-"""``run_awaitable`` and ``map_awaitable``, on an event loop of the thread's own, with cancellation."""
+"""``run_awaitable`` and ``map_awaitable``, on an event loop for each thread, with cancellation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .futures import _feeds, _not_wanted, settle
 
 
 def awaitable(actor: Actor) -> None:
-    """Several coroutines at once, some of which are cancelled."""
+    """Run several coroutines at once, and cancel some of them."""
     handle = actor.handle()
     tasks = [actor.task(handle) for _ in range(actor.draw.randint(1, 6))]
     cancelled = [actor.chance(0.25) for _ in tasks]
@@ -48,7 +48,7 @@ async def _call(handle: Handle, task: Task) -> Any:
 
 
 def stream(actor: Actor) -> None:
-    """An asynchronous stream, to its end or not."""
+    """Read an asynchronous stream, to its end or not."""
     handle, count = actor.handle(), actor.draw.randint(1, 10)
     ordered, leaves = actor.chance(0.6), actor.chance(0.25)
     kinds = [actor.draw.random() for _ in range(count)]

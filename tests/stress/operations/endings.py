@@ -1,4 +1,4 @@
-"""Every way in which a session ends. The thread that ends one puts a fresh one in its place."""
+"""Every way in which a session ends. The thread that ends one replaces it with a fresh one."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .pipelines import drain, forget
 
 
 def close(actor: Actor) -> None:
-    """``close()``: everything that was accepted is delivered."""
+    """Call ``close()``: everything that was accepted is delivered."""
     _end(actor, actor.handle(), cancel=False)
 
 
 def close_cancel(actor: Actor) -> None:
-    """``close(cancel=True)``: what no worker has taken up is not run."""
+    """Call ``close(cancel=True)``: tasks that no worker has taken up are not run."""
     _end(actor, actor.handle(), cancel=True)
 
 
@@ -36,7 +36,7 @@ def _end(actor: Actor, handle: Handle, *, cancel: bool) -> None:
 
 
 def with_block(actor: Actor) -> None:
-    """A session of this thread's own, in a ``with`` block."""
+    """Use a separate session, in a ``with`` block."""
     handle = actor.stage.open(actor.handle().samples.model)
     tasks = [actor.task(handle) for _ in range(actor.draw.randint(0, 3))]
     futures: list[Any] = []
@@ -54,7 +54,7 @@ def with_block(actor: Actor) -> None:
 
 
 def drop(actor: Actor) -> None:
-    """Let go of a session; whichever thread is the last to use it closes it."""
+    """Let go of a session; the last thread to use it closes it."""
     handle = actor.handle()
     if handle.fate.begin_end():
         actor.stage.replace(handle)
@@ -74,7 +74,7 @@ def drop_cycle(actor: Actor) -> None:
 
 
 def close_in_callback(actor: Actor) -> None:
-    """A callback closes the session that calls it."""
+    """Let a callback close the session that calls it."""
     handle, cancel = actor.handle(), actor.chance(0.3)
     task = actor.task(handle)
     if not handle.fate.begin_end(discard=cancel):

@@ -1,4 +1,4 @@
-"""``reset()`` and ``set_providers()`` while everyone else goes on; within seconds, whatever the load."""
+"""``reset()`` and ``set_providers()`` while all others go on; within seconds, under any load."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def set_providers(actor: Actor) -> None:
 
 
 def recover(actor: Actor) -> None:
-    """What a service does that watches its device."""
+    """Recover like a service that watches its device."""
     handle = actor.handle()
     if any(worker.state != "ready" for worker in handle.session.health.workers):
         with _exchanging(actor, handle):

@@ -18,7 +18,7 @@ PATIENCE = 300  # seconds; the watchdog is faster
 
 
 def submit(actor: Actor) -> None:
-    """Several futures; some are cancelled, the others are asked in any order."""
+    """Submit several futures; cancel some, and ask the others in any order."""
     handle, futures = actor.handle(), list[tuple[Task, "Future[Any]"]]()
     for _ in range(actor.draw.randint(1, 8)):
         task, timeout = actor.task(handle), 0 if actor.stage.scenario.is_limited and actor.chance(0.3) else None
@@ -51,7 +51,7 @@ def end(task: Task, future: Future[Any], *, cancel: bool) -> None:
 
 
 def stream(actor: Actor) -> None:
-    """``map``, in order or not, to its end or not."""
+    """Read ``map``, in order or not, to its end or not."""
     handle, count = actor.handle(), actor.draw.randint(1, 12)
     ordered, leaves = actor.chance(0.6), actor.chance(0.2)
     kinds = [actor.draw.random() for _ in range(count)]
@@ -79,7 +79,7 @@ def stream(actor: Actor) -> None:
 
 
 def settle(actor: Actor, under_way: list[Task], outputs: Any, *, ordered: bool) -> None:
-    """Find whose outputs these are: of the first under way or, without order, of any."""
+    """Match outputs to the first task under way or, without order, to any."""
     task = under_way[0]
     if not ordered:
         sample = task.samples.identify(outputs)
@@ -95,7 +95,7 @@ def _not_wanted(actor: Actor, task: Task, leaves: bool) -> None:
 
 
 def _feeds(actor: Actor, handle: Handle, draws: list[float], under_way: list[Task]) -> Iterator[Feed]:
-    """Feeds whose tasks begin when the stream takes them."""
+    """Yield feeds whose tasks begin when the stream takes them."""
     for draw in draws:
         kinds = sorted(handle.samples.by_kind)
         task = actor.ledger.begin(actor.doing, handle.fate, handle.samples, kinds[int(draw * len(kinds))])

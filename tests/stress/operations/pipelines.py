@@ -1,7 +1,7 @@
-"""``run_pipeline`` and ``drain_pipeline``: one thread at a time, each going on where the one before has stopped.
+"""``run_pipeline`` and ``drain_pipeline``: one thread at a time, each going on where the last one stopped.
 
-An error does not say which frame it is of. So results are told by what they are: each must be of a frame under way, and
-in front of it may only be as many frames as there were errors.
+An error does not say which frame it is of. So outputs identify their frame: it must be under way, with at most as many
+frames in front of it as there were errors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DEPTH = 3
 
 
 def pipeline(actor: Actor) -> None:
-    """A few steps; at times the pipeline is drained, or begun again."""
+    """Do a few steps; at times drain the pipeline, or begin it again."""
     handle = actor.handle()
     steps, drains, resets = actor.draw.randint(1, 8), actor.chance(0.3), actor.chance(0.1)
     tasks = [actor.task(handle) for _ in range(steps)]
@@ -43,7 +43,7 @@ def _step(ledger: Ledger, handle: Handle, task: Task, *, reset: bool) -> None:
     except Exception as error:
         frames.errors.append(error)
         outputs = None
-        reset = False  # whether that was done is not known; if it was, the frames are found out by drain()
+        reset = False  # it is unknown if that was done; if it was, drain() identifies the frames
     spoil(feed)
     if reset:
         for old in former:
@@ -76,14 +76,14 @@ def drain(ledger: Ledger, handle: Handle) -> None:
 
 
 def forget(handle: Handle) -> None:
-    """The session is gone, and its pipeline with it."""
+    """Forget the pipeline of a closed session."""
     with handle.frames.lock:
         while handle.frames.tasks:
             handle.frames.tasks.popleft().dropped()
 
 
 def _came(ledger: Ledger, frames: Frames, outputs: list[Array]) -> None:
-    """Outputs of a frame: the first, or one behind frames that have failed."""
+    """Record outputs of a frame: the first, or one behind frames that have failed."""
     sample = frames.tasks[0].samples.identify(outputs) if frames.tasks else None
     if not any(task.sample is sample for task in frames.tasks):
         ledger.violate(f"a pipeline gave outputs of no frame under way, but of {sample}")

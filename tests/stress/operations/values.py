@@ -1,4 +1,4 @@
-"""Values that one thread made and another reads, binds or drops; also when their session is long closed."""
+"""Values that one thread creates and another reads, binds or drops; also long after their session is closed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .bindings import keep, npu_inputs
 
 
 def shared(actor: Actor) -> None:
-    """Run with input values that other threads may be running with at this moment."""
+    """Run with input values that other threads may be using at this moment."""
     handle, kept = actor.handle(), actor.stage.look_at_kept(actor.draw)
     if kept is None or kept.samples is not handle.samples:
         _make(actor, handle)
@@ -28,7 +28,7 @@ def shared(actor: Actor) -> None:
 
 
 def _make(actor: Actor, handle: Handle) -> None:
-    """Leave values for others."""
+    """Leave values for other threads."""
     task = actor.task(handle)
     binding = None
     with task.ending():
@@ -41,7 +41,7 @@ def _make(actor: Actor, handle: Handle) -> None:
 
 
 def read(actor: Actor) -> None:
-    """What was written is there, whatever became of the session."""
+    """Check that the written numbers are there, whatever happened to the session."""
     kept = actor.stage.look_at_kept(actor.draw)
     if kept is None:
         return
@@ -72,6 +72,6 @@ def cycle(actor: Actor) -> None:
 
 
 def collect(actor: Actor) -> None:
-    """A garbage collection, here and now."""
+    """Collect garbage, here and now."""
     gc.collect()
     actor.ledger.count(actor.doing, "done")

@@ -1,9 +1,8 @@
 """Single operators, each in a form drawn at random.
 
-A family is a function that takes a :class:`~random_models.draft.Draft`, makes its operands there and returns the
-tensors that it computes; :func:`~random_models.operators.registry.operator` registers it. That is all there is to
-adding one. Whether a convolution stands in front of it is up to :meth:`~random_models.draft.Draft.source`, behind it up
-to :func:`operator_model`.
+A family is a function that takes a :class:`~random_models.draft.Draft`, adds its operands there and returns the
+tensors that it computes; :func:`~random_models.operators.registry.operator` registers it. Nothing else is needed to
+add one. :meth:`~random_models.draft.Draft.source` may put a convolution before it, :func:`operator_model` after it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ for _module in (
 
 
 def operator_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, str]:
-    """One operator, in a fifth of the cases in front of a convolution; and the name of its family."""
+    """Build one operator, at times before a convolution; return it and the name of its family."""
     family = source.choice(FAMILIES)
     g = Draft(name, source, max(family.since, source.choice(OPSETS)))
     made = family.build(g)

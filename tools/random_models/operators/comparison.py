@@ -1,4 +1,4 @@
-"""Comparisons, choices and truth values. They are made numbers again before they leave the graph, mostly."""
+"""Comparisons, choices and truth values, which are mostly converted to numbers before they leave the graph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 
 
 def compared(g: Draft, x: str) -> str:
-    """A tensor with a constant: one number or one for each channel; equality needs numbers that are met."""
+    """Compare a tensor with a constant, for all or per channel; equality needs numbers that occur."""
     kind = g.choice(COMPARISONS)
     x = g.op("Round", x) if kind == "Equal" else x
     shape = g.of(x).shape
@@ -26,27 +26,27 @@ def compared(g: Draft, x: str) -> str:
 
 
 def numbers(g: Draft, truth: str) -> str:
-    """0.0 and 1.0."""
+    """Convert truth values to 0.0 and 1.0."""
     return g.op("Cast", truth, to=TensorProto.FLOAT)
 
 
 @operator()
 def comparison(g: Draft) -> str:
-    """With a constant."""
+    """Draw a comparison with a constant."""
     truth = compared(g, g.source(g.shape(2, 3, 4, 5)))
     return truth if g.chance(0.2) else numbers(g, truth)
 
 
 @operator()
 def comparison_of_two(g: Draft) -> str:
-    """Of two tensors."""
+    """Draw a comparison of two tensors."""
     shape = g.shape(2, 3, 4)
     return numbers(g, g.op(g.choice(COMPARISONS[1:]), g.source(shape), g.source(broadcast(g, shape))))
 
 
 @operator()
 def where(g: Draft) -> str:
-    """Chosen by a comparison or by a constant."""
+    """Draw a choice by a comparison or by a constant."""
     shape = g.shape(2, 3, 4)
     x = g.source(shape)
     chosen = g.mask(*shape) if g.chance(0.3) else compared(g, x)
@@ -56,7 +56,7 @@ def where(g: Draft) -> str:
 
 @operator()
 def logic(g: Draft) -> str:
-    """Of two truth values, or of one."""
+    """Draw a logical operator of one or two operands."""
     x = g.source(g.shape(2, 3, 4))
     if g.chance(0.25):
         return numbers(g, g.op("Not", compared(g, x)))
@@ -65,5 +65,5 @@ def logic(g: Draft) -> str:
 
 @operator()
 def finite(g: Draft) -> str:
-    """Looks for what is not a number."""
+    """Draw a test for special numbers."""
     return numbers(g, g.op(g.choice(("IsNaN", "IsInf")), g.source(g.shape(2, 3, 4))))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @operator()
 def gather(g: Draft) -> str:
-    """Constant places along any axis: one, several, or a matrix of them."""
+    """Draw a gather along any axis at constant places: one, several, or a matrix of them."""
     x = g.source(g.shape(2, 3, 4, least=2))
     axis = g.axis(x)
     extent = g.of(x).shape[axis]
@@ -24,7 +24,7 @@ def gather(g: Draft) -> str:
 
 @operator()
 def gather_elements(g: Draft) -> str:
-    """A place for each element."""
+    """Draw a gather with a place for each element."""
     shape = g.shape(2, 3, 4, least=2)
     axis = g.integer(1, len(shape) - 1)
     return g.op("GatherElements", g.source(shape), g.integers(shape[axis], *shape), axis=axis)
@@ -32,7 +32,7 @@ def gather_elements(g: Draft) -> str:
 
 @operator()
 def gather_nd(g: Draft) -> str:
-    """Parts of a tensor, by the places of their first axes."""
+    """Draw a gather of parts of a tensor, by the places of their first axes."""
     shape = g.shape(3, 4, least=2)
     rows = [[0, g.integer(0, shape[1] - 1)] for _ in range(3)]
     return g.op("GatherND", g.source(shape), g.constant(np.array(rows, np.int64)))
@@ -40,7 +40,7 @@ def gather_nd(g: Draft) -> str:
 
 @operator()
 def scatter(g: Draft) -> str:
-    """Parts of a tensor, replaced."""
+    """Draw a scatter that replaces parts of a tensor."""
     shape = g.shape(3, 4, least=3)
     x = g.source(shape)
     if g.chance(0.5):
@@ -53,7 +53,7 @@ def scatter(g: Draft) -> str:
 
 @operator()
 def slice_(g: Draft) -> str:
-    """Along one axis or two, with steps, and backwards."""
+    """Draw a slice along one axis or two, with steps, or backwards."""
     shape = g.shape(2, 3, 4, 4, 5, least=3)
     count = g.integer(1, min(2, len(shape) - 1))
     axes = sorted(g.random.sample(range(1, len(shape)), count))
@@ -70,7 +70,7 @@ def slice_(g: Draft) -> str:
 
 @operator()
 def split(g: Draft) -> tuple[str, ...]:
-    """Into parts of any sizes, some of which go through something else."""
+    """Draw a split into parts of any sizes, some of which go through another operator."""
     shape = g.shape(2, 3, 4, 4, least=4)
     axis, count = g.integer(1, len(shape) - 1), g.integer(2, 3)
     cuts = sorted(g.random.sample(range(1, shape[axis]), count - 1))
@@ -81,7 +81,7 @@ def split(g: Draft) -> tuple[str, ...]:
 
 @operator()
 def gated_halves(g: Draft) -> str:
-    """A split into two, of which one gates the other (a gated linear unit)."""
+    """Draw a gated linear unit: a split into two halves, one of which gates the other."""
     shape = g.shape(3, 4)
     axis = g.integer(1, len(shape) - 1)
     shape = (*shape[:axis], 2 * shape[axis], *shape[axis + 1 :])
@@ -91,7 +91,7 @@ def gated_halves(g: Draft) -> str:
 
 @operator()
 def concatenation(g: Draft) -> str:
-    """Of two to four tensors, computed or constant, along any axis."""
+    """Draw a concatenation of two to four tensors, computed or constant, along any axis."""
     shape = g.shape(2, 3, 4, 4, 5)
     axis = g.integer(1, len(shape) - 1)
     parts = [g.source(shape)]
@@ -104,13 +104,13 @@ def concatenation(g: Draft) -> str:
 
 @operator(since=14)
 def triangle(g: Draft) -> str:
-    """The upper or the lower one of matrices."""
+    """Draw the upper or the lower triangle of matrices."""
     return g.op("Trilu", g.source(g.shape(3, 4, least=2)), upper=g.integer(0, 1))
 
 
 @operator()
 def reversed_sequence(g: Draft) -> str:
-    """The first steps backwards."""
+    """Draw a reversal of the first steps."""
     steps = g.integer(3, 10)
     x = g.source((steps, 1, g.integer(2, 12)))
     return g.op("ReverseSequence", x, g.ints(g.integer(2, steps)), time_axis=0, batch_axis=1)

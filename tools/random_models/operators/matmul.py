@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @operator()
 def product_of_two(g: Draft) -> str:
-    """Of two tensors, of which one may be the same for the whole batch."""
+    """Draw a product of two tensors, one of which may be the same for the whole batch."""
     rows, inner, columns = (g.integer(1, 40) for _ in range(3))
     batch = g.choice(((), (1,), (g.integer(2, 5),), (1, g.integer(1, 6)), (2, g.integer(1, 4))))
     other = tuple(1 for _ in batch) if g.chance(0.15) else batch
@@ -22,7 +22,7 @@ def product_of_two(g: Draft) -> str:
 
 @operator()
 def product_with_constant(g: Draft) -> str:
-    """With a bias or without, of any rank; the constant may be on either side or differ within the batch."""
+    """Draw a product of any rank, at times with a bias; the constant is on either side or differs within the batch."""
     batch = g.choice(((), (1,), (1,), (g.integer(2, 4),), (1, g.integer(1, 6))))
     rows, inner, columns = g.integer(1, 40), g.channels(), g.channels()
     form = g.random.random()
@@ -37,7 +37,7 @@ def product_with_constant(g: Draft) -> str:
 
 @operator()
 def gemm(g: Draft) -> str:
-    """With either operand transposed, with factors, with a bias or without."""
+    """Draw a Gemm, with either operand transposed, with factors, with a bias or without."""
     rows, inner, columns = g.choice((1, 1, g.integer(1, 20))), g.channels(), g.channels()
     turned, across = g.chance(0.15), g.chance(0.5)
     x = g.source((inner, rows) if turned else (rows, inner))
@@ -49,7 +49,7 @@ def gemm(g: Draft) -> str:
 
 @operator()
 def einsum(g: Draft) -> str:
-    """The products that attention is written with."""
+    """Draw a product of attention, written as an einsum."""
     heads, rows, depth = g.integer(1, 6), g.integer(2, 20), g.integer(2, 24)
     form = g.integer(0, 2)
     if form == 0:

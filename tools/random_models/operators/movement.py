@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def regrouped(g: Draft, shape: Shape) -> Shape:
-    """Another shape of as many elements: two axes joined, one split, or both."""
+    """Return another shape of as many elements: two axes joined, one split, or both."""
     extents = list(shape)
     if len(extents) > 2 and g.chance(0.6):
         place = g.integer(1, len(extents) - 2)
@@ -28,14 +28,14 @@ def regrouped(g: Draft, shape: Shape) -> Shape:
 
 @operator()
 def reshape(g: Draft) -> str:
-    """To any other rank."""
+    """Draw a reshape to any other rank."""
     shape = g.shape(1, 2, 3, 4, 4, 5)
     return g.reshape(g.source(shape), *regrouped(g, shape))
 
 
 @operator()
 def reshape_of_all(g: Draft) -> str:
-    """Flattened at any axis, or the batch itself."""
+    """Draw a flattening at any axis, or of the batch too."""
     shape = g.shape(2, 3, 4)
     x = g.source(shape)
     if g.chance(0.5):
@@ -45,7 +45,7 @@ def reshape_of_all(g: Draft) -> str:
 
 @operator()
 def transpose(g: Draft) -> str:
-    """In any order; the batch stays where it is, mostly."""
+    """Draw a transpose; the batch mostly keeps its place."""
     shape = g.shape(2, 3, 4, 4, 5)
     inner = g.random.sample(range(1, len(shape)), len(shape) - 1)
     perm = [0, *inner] if g.chance(0.8) else g.random.sample(range(len(shape)), len(shape))
@@ -54,7 +54,7 @@ def transpose(g: Draft) -> str:
 
 @operator()
 def shuffle(g: Draft) -> str:
-    """The channels of groups, mixed."""
+    """Draw a shuffle of grouped channels."""
     groups, each = g.integer(2, 4), g.integer(2, 6)
     _, _, *size = g.shape(4)
     x = g.reshape(g.source((1, groups * each, *size)), 1, groups, each, *size)
@@ -63,7 +63,7 @@ def shuffle(g: Draft) -> str:
 
 @operator()
 def windows(g: Draft) -> str:
-    """Images cut into tiles, as window attention has them."""
+    """Draw a cut of images into tiles, as in window attention."""
     channels, tile, rows, columns = g.integer(1, 16), g.integer(2, 4), g.integer(1, 3), g.integer(1, 3)
     x = g.reshape(g.source((1, channels, rows * tile, columns * tile)), 1, channels, rows, tile, columns, tile)
     return g.reshape(g.swapped(x, 0, 2, 4, 3, 5, 1), rows * columns, tile * tile, channels)
@@ -71,7 +71,7 @@ def windows(g: Draft) -> str:
 
 @operator()
 def squeeze(g: Draft) -> str:
-    """An axis of length one, removed or added."""
+    """Draw a removal or insertion of an axis of length one."""
     shape = g.shape(2, 3, 4)
     place = g.integer(1, len(shape) - 1)
     if g.chance(0.5):
@@ -81,7 +81,7 @@ def squeeze(g: Draft) -> str:
 
 @operator()
 def expand(g: Draft) -> str:
-    """Axes of length one, repeated."""
+    """Draw an expansion of axes of length one."""
     shape = g.shape(2, 3, 4)
     spread = [g.chance(0.5) for _ in shape]
     narrow = tuple(1 if there else extent for there, extent in zip(spread, shape))
@@ -90,14 +90,14 @@ def expand(g: Draft) -> str:
 
 @operator()
 def tile(g: Draft) -> str:
-    """Everything, repeated."""
+    """Draw a repetition of all elements."""
     shape = g.shape(2, 3, 4)
     return g.op("Tile", g.source(shape), g.ints(1, *(g.integer(1, 3) for _ in shape[1:])))
 
 
 @operator()
 def depth_to_space(g: Draft) -> str:
-    """In both orders, and back."""
+    """Draw a depth-to-space of either order, or a space-to-depth."""
     block, channels = g.integer(2, 3), g.integer(1, 6)
     _, _, height, width = g.shape(4)
     if g.chance(0.4):
@@ -108,7 +108,7 @@ def depth_to_space(g: Draft) -> str:
 
 @operator()
 def pad(g: Draft) -> str:
-    """With a constant or with what is there, at any axis."""
+    """Draw padding with a constant, by reflection or with the edge, at any axis."""
     shape = g.shape(3, 4, 4, least=4)
     mode = g.choice(("constant", "constant", "reflect", "edge"))
     starts, ends = ([0, *(g.integer(0, 3) if g.chance(0.6) else 0 for _ in shape[1:])] for _ in range(2))
@@ -118,14 +118,14 @@ def pad(g: Draft) -> str:
 
 @operator()
 def crop(g: Draft) -> str:
-    """Negative padding."""
+    """Draw negative padding."""
     shape = g.shape(4, least=5)
     return g.op("Pad", g.source(shape), g.ints(0, 0, -g.integer(0, 2), 0, 0, 0, 0, -g.integer(1, 2)))
 
 
 @operator()
 def unchanged(g: Draft) -> tuple[str, ...]:
-    """Operators that do nothing, and a tensor that is read by several."""
+    """Draw an operator that does nothing, on a tensor with several readers."""
     x = g.op("Relu", g.source(g.shape(2, 3, 4)))
     same = g.op(g.choice(("Identity", "Dropout")), x)
     return g.op("Sigmoid", same), g.op("Mul", same, g.constant(np.array(0.5, np.float32)))

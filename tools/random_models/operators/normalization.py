@@ -1,4 +1,4 @@
-"""Normalisations, as operators and in the pieces in which frameworks export them."""
+"""Normalisations, as operators and in the parts that frameworks export."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def scale_and_offset(g: Draft, *shape: int) -> tuple[str, str]:
-    """What a normalisation multiplies and adds."""
+    """Add the scale and the offset of a normalisation."""
     return g.normal(*shape, spread=0.2, mean=1.0), g.normal(*shape, spread=0.3)
 
 
 def layer_norm(g: Draft, x: str, rms: bool = False, weighted: bool = True) -> str:
-    """Along the last axis, in pieces; ``rms``: without a mean."""
+    """Normalise along the last axis, in parts; ``rms``: without a mean."""
     centred = x if rms else g.op("Sub", x, g.reduced("ReduceMean", x, [-1]))
     variance = g.reduced("ReduceMean", g.op("Pow", centred, g.floats(2.0)), [-1])
     y = g.op("Div", centred, g.op("Sqrt", g.op("Add", variance, g.floats(1e-5))))
@@ -28,7 +28,7 @@ def layer_norm(g: Draft, x: str, rms: bool = False, weighted: bool = True) -> st
 
 
 def group_norm(g: Draft, x: str, groups: int) -> str:
-    """As PyTorch exports it: an instance normalisation of groups."""
+    """Normalise as PyTorch exports it: an instance normalisation of groups."""
     shape = g.of(x).shape
     flat = g.reshape(x, shape[0], groups, -1)
     y = g.op("InstanceNormalization", flat, g.floats([1.0] * groups), g.floats([0.0] * groups))
@@ -38,7 +38,7 @@ def group_norm(g: Draft, x: str, groups: int) -> str:
 
 @operator()
 def batch_norm(g: Draft) -> str:
-    """Of any rank, with or without a ReLU."""
+    """Draw a batch normalisation of any rank, with or without a ReLU."""
     shape = g.shape(2, 3, 4, 4)
     statistics = (*scale_and_offset(g, shape[1]), g.normal(shape[1]), g.magnitudes(shape[1]))
     y = g.op("BatchNormalization", g.source(shape), *statistics, epsilon=1e-5)
@@ -47,21 +47,21 @@ def batch_norm(g: Draft) -> str:
 
 @operator()
 def instance_norm(g: Draft) -> str:
-    """Of images or sequences."""
+    """Draw an instance normalisation of images or sequences."""
     shape = g.shape(3, 4, 4, least=3)
     return g.op("InstanceNormalization", g.source(shape), *scale_and_offset(g, shape[1]), epsilon=1e-5)
 
 
 @operator()
 def layer_norm_in_pieces(g: Draft) -> str:
-    """Along the last axis."""
+    """Draw a layer normalisation in parts, along the last axis."""
     x = g.source(g.shape(2, 3, 4, least=3))
     return layer_norm(g, x, rms=g.chance(0.4), weighted=g.chance(0.7))
 
 
 @operator(since=17)
 def layer_norm_operator(g: Draft) -> str:
-    """Along the last axes."""
+    """Draw a layer normalisation along the last axes."""
     shape = g.shape(2, 3, 4, least=3)
     axis = g.choice((-1, -1, 1, len(shape) - 1))
     return g.op("LayerNormalization", g.source(shape), *scale_and_offset(g, *shape[axis:]), axis=axis, epsilon=1e-5)
@@ -69,7 +69,7 @@ def layer_norm_operator(g: Draft) -> str:
 
 @operator()
 def channel_norm(g: Draft) -> str:
-    """Along the channels of an image, as ConvNeXt has it."""
+    """Draw a normalisation along the channels of an image, as in ConvNeXt."""
     shape = g.shape(4, least=3)
     x = g.source(shape)
     centred = g.op("Sub", x, g.reduced("ReduceMean", x, [1]))
@@ -81,7 +81,7 @@ def channel_norm(g: Draft) -> str:
 
 @operator()
 def group_norm_in_pieces(g: Draft) -> str:
-    """Of groups of channels."""
+    """Draw a group normalisation in parts."""
     groups = g.integer(1, 4)
     _, _, *size = g.shape(4, least=3)
     return group_norm(g, g.source((1, groups * g.integer(1, 5), *size)), groups)
@@ -89,7 +89,7 @@ def group_norm_in_pieces(g: Draft) -> str:
 
 @operator(since=18)
 def group_norm_operator(g: Draft) -> str:
-    """With a scale for each group, as opset 18 has it."""
+    """Draw a group normalisation with a scale for each group, as in opset 18."""
     groups = g.integer(1, 4)
     _, _, *size = g.shape(4, least=3)
     x = g.source((1, groups * g.integer(1, 5), *size))
@@ -99,13 +99,13 @@ def group_norm_operator(g: Draft) -> str:
 
 @operator()
 def local_response_norm(g: Draft) -> str:
-    """Across neighbouring channels."""
+    """Draw a normalisation across neighbouring channels."""
     return g.op("LRN", g.source(g.shape(4, least=3)), size=g.choice((3, 5)), alpha=g.number(1e-4, 0.5))
 
 
 @operator()
 def unit_length(g: Draft) -> str:
-    """Vectors of length one: the operator, or a division by the length."""
+    """Draw a normalisation to length one: the operator, or a division by the length."""
     x = g.source(g.shape(2, 3, 4, least=2))
     axis = g.axis(x)
     if g.chance(0.4):
@@ -115,6 +115,6 @@ def unit_length(g: Draft) -> str:
 
 @operator()
 def mean_variance_norm(g: Draft) -> str:
-    """Of each image, or of each channel of all."""
+    """Draw a normalisation of each image, or of each channel of all."""
     axes = g.choice(([2, 3], [0, 2, 3], [1, 2, 3]))
     return g.op("MeanVarianceNormalization", g.source(g.shape(4, least=3)), axes=axes)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def window(g: Draft, space: int, size: tuple[int, ...]) -> dict[str, Any]:
-    """A kernel that fits ``size``, strides, and padding smaller than the kernel, which may differ at each side."""
+    """Draw a kernel that fits ``size``, strides, and padding smaller than the kernel, which may differ at each side."""
     kernel = [g.integer(1, min(5, extent)) for extent in size]
     if g.chance(0.5):
         kernel = [min(kernel)] * space
@@ -29,7 +29,7 @@ def window(g: Draft, space: int, size: tuple[int, ...]) -> dict[str, Any]:
 
 @operator()
 def max_pool(g: Draft) -> str:
-    """Of images."""
+    """Draw a maximum of images."""
     shape = g.shape(4, least=5)
     attributes = window(g, 2, shape[2:])
     if g.chance(0.1):
@@ -42,7 +42,7 @@ def max_pool(g: Draft) -> str:
 
 @operator()
 def average_pool(g: Draft) -> str:
-    """Of images, with the padding counted or not."""
+    """Draw an average of images, with the padding counted or not."""
     shape = g.shape(4, least=5)
     attributes = window(g, 2, shape[2:])
     return g.op("AveragePool", g.source(shape), **attributes, count_include_pad=g.integer(0, 1))
@@ -50,14 +50,14 @@ def average_pool(g: Draft) -> str:
 
 @operator()
 def pool_of_sequences(g: Draft) -> str:
-    """In one dimension."""
+    """Draw pooling in one dimension."""
     shape = g.shape(3, least=5)
     return g.op(g.choice(("AveragePool", "MaxPool")), g.source(shape), **window(g, 1, shape[2:]))
 
 
 @operator()
 def pool_of_volumes(g: Draft) -> str:
-    """In three dimensions."""
+    """Draw pooling in three dimensions."""
     shape = (1, g.integer(1, 8), *(g.integer(4, 7) for _ in range(3)))
     kind = g.choice(("AveragePool", "MaxPool"))
     return g.op(kind, g.source(shape), kernel_shape=[2] * 3, strides=[g.integer(1, 2)] * 3)
@@ -65,14 +65,14 @@ def pool_of_volumes(g: Draft) -> str:
 
 @operator()
 def global_pool(g: Draft) -> str:
-    """Of everything that a channel has."""
+    """Draw pooling of whole channels."""
     x = g.source(g.choice((g.shape(3, 4, 4), (1, g.channels(64), g.integer(7, 56), g.integer(7, 56)))))
     return g.op(g.choice(("GlobalAveragePool", "GlobalAveragePool", "GlobalMaxPool")), x)
 
 
 @operator()
 def norm_pool(g: Draft) -> str:
-    """The length of what is in the window."""
+    """Draw the norm of windows or of the whole image."""
     shape = g.shape(4, least=4)
     if g.chance(0.3):
         return g.op("GlobalLpPool", g.source(shape), p=2)

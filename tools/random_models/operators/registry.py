@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Family:
-    """One line of the lottery: ``build`` makes an operator and returns what it computes."""
+    """A family of operators: ``build`` adds one and returns its results."""
 
     name: str
     build: Build
-    since: int  # the opset that has it
+    since: int  # the first opset that has it
 
 
 FAMILIES: list[Family] = []
 
 
 def operator(since: int = 12) -> Callable[[Build], Build]:
-    """Registers a family, which has been there ``since`` that opset; its name is the function's."""
+    """Register a family that exists ``since`` that opset; its name is the function's."""
 
     def register(build: Build) -> Build:
         FAMILIES.append(Family(build.__name__, build, since))

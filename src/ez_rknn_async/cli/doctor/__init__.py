@@ -1,4 +1,4 @@
-"""``ezrknn doctor``: whether models can run on this machine's NPU, and if not, what to do."""
+"""``ezrknn doctor``: checks that models can run on this machine's NPU, with advice if they cannot."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the parser of this command."""
     parser = subcommands.add_parser(
         "doctor",
-        help="say whether models can run on this machine's NPU, and what to do if not",
+        help="check that models can run on this machine's NPU, and advise if they cannot",
         description="Look at the SoC, the kernel's driver, the device nodes, the runtime library and the clocks. The "
         "exit status is 1 if there is a problem.",
     )
     parser.add_argument("model", nargs="?", help="a .rknn file: is it for this SoC and this runtime?")
-    parser.add_argument("--json", action="store_true", help="say it as JSON")
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.add_argument("--record", metavar="FILE", help="write what was looked at to a file, for a bug report")
     parser.add_argument("--tree", metavar="FILE", help="examine such a file instead of this machine")
     parser.set_defaults(handler=run)
@@ -64,13 +64,13 @@ def _read(file: str) -> str:
 def examine(
     tree: Tree, environment: Mapping[str, str], model: str | None = None, *, simulator: bool = False
 ) -> Iterator[Finding]:
-    """Every finding, in the order in which things depend on each other.
+    """Yield every finding, in the order in which things depend on each other.
 
     Args:
         tree: the machine.
         environment: its environment variables, which may name the runtime library.
         model: the path of a model to check against it.
-        simulator: whether to try the simulated NPU, which only this machine's own can be.
+        simulator: try the simulated NPU too, which is possible only for the machine that this runs on.
     """
     soc = soc_of(tree)
     runtime = None

@@ -1,7 +1,7 @@
 """The board: its SoC, its NPU in the device tree, the kernel's driver, and the device nodes.
 
-Where things are is what Rockchip's kernels (5.10 and 6.1) and mainline (6.18, driver ``rocket``) show. The vendor's
-library opens ``/dev/rknpu``, or where there is none the ``/dev/dri/card*`` whose driver is ``rknpu``.
+The paths are those of Rockchip's kernels (5.10 and 6.1) and of mainline (6.18, driver ``rocket``). The vendor's library
+opens ``/dev/rknpu``, or if there is none the ``/dev/dri/card*`` whose driver is ``rknpu``.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from .tree import Tree
 
 DEVICE_TREE = "/proc/device-tree"
-# Below it rknn_init fails; up to the second it complains.
+# Below the first rknn_init fails; below the second it complains.
 _LEAST_DRIVER, _QUIET_DRIVER = (0, 7, 0), (0, 8, 8)
 _VENDOR_KERNEL = "boot a kernel of Rockchip's line (5.10 or 6.1, such as Armbian's 'vendor' branch), which has it"
 _LEGACY_NODE = "/dev/rknpu"
 
 
 def soc_of(tree: Tree) -> str | None:
-    """The Rockchip SoC of a machine, such as ``"rk3588"``; None for any other machine."""
+    """Return the Rockchip SoC of a machine, such as ``"rk3588"``; None for any other machine."""
     return soc_named_in(tree.read(f"{DEVICE_TREE}/compatible") or "")
 
 
 def check_board(tree: Tree, soc: str) -> Iterator[Finding]:
-    """Everything about the board itself."""
+    """Yield the findings about the board itself."""
     model = (tree.read(f"{DEVICE_TREE}/model") or "").rstrip("\0")
     yield ok("SoC", f"{soc.upper()}, {model}" if model else soc.upper())
     yield from _device_tree(tree)
@@ -59,7 +59,7 @@ def _device_tree(tree: Tree) -> Iterator[Finding]:
 
 
 def has_rocket(tree: Tree) -> bool:
-    """Whether the mainline driver has the NPU, which Rockchip's library does not know."""
+    """Check if the NPU belongs to the mainline driver, which Rockchip's library does not know."""
     return any(name.startswith("accel") for name in tree.names("/dev/accel")) or bool(
         tree.names("/sys/bus/platform/drivers/rocket")
     )
@@ -82,7 +82,7 @@ def _driver(tree: Tree) -> Finding:
 
 
 def driver_version(tree: Tree) -> str | None:
-    """The version of the rknpu driver, ``"0.9.8"``; None where nobody but root is told, or there is none."""
+    """Return the version of the rknpu driver, ``"0.9.8"``; None if only root may read it, or there is none."""
     for path in ("/sys/module/rknpu/version", "/sys/kernel/debug/rknpu/version", "/proc/rknpu/version"):
         found = re.search(r"\d+\.\d+\.\d+", tree.read(path) or "")
         if found:
@@ -91,7 +91,7 @@ def driver_version(tree: Tree) -> str | None:
 
 
 def npu_nodes(tree: Tree) -> list[str]:
-    """The device nodes of the rknpu driver."""
+    """Return the device nodes of the rknpu driver."""
     nodes = [_LEGACY_NODE] if tree.node(_LEGACY_NODE) else []
     for name in tree.names("/sys/class/drm"):
         if re.fullmatch(r"(card|renderD)\d+", name):
@@ -103,7 +103,7 @@ def npu_nodes(tree: Tree) -> list[str]:
 
 def _nodes(tree: Tree) -> Finding:
     nodes = npu_nodes(tree)
-    # What the library opens: render nodes it leaves alone.
+    # The library opens these, but no render nodes.
     opened = [node for node in nodes if "/renderD" not in node]
     if not opened:
         return problem(

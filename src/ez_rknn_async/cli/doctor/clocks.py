@@ -1,6 +1,6 @@
-"""How fast the machine may run: clocks and governors of NPU, memory and CPU, and the NPU's SRAM.
+"""The speed of the machine: clocks and governors of NPU, memory and CPU, and the NPU's SRAM.
 
-Published frame rates are of boards whose clocks stood at their maximum; a governor that saves power halves them.
+Published frame rates are of boards whose clocks were at their maximum; a governor that saves power halves them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CPUFREQ = "/sys/devices/system/cpu/cpufreq"
 
 
 def check_clocks(tree: Tree) -> Iterator[Finding]:
-    """Clocks and SRAM, as far as this user may read them."""
+    """Yield the findings about clocks and SRAM, as far as this user may read them."""
     devices = tree.names(DEVFREQ)
     for subject, chosen in (
         ("NPU clock", [name for name in devices if name.endswith(".npu")]),

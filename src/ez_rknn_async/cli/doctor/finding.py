@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""The finding of a check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Verdict(str, Enum):
-    """How good it is; a problem is what keeps models from running on the NPU."""
+    """The verdict of a finding; a problem keeps models from running on the NPU."""
 
     OK = "OK"
     WARNING = "warning"
@@ -19,10 +19,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        subject: what was looked at.
-        status: how it is.
+        subject: what was examined.
+        status: the verdict.
         text: what was found.
-        advice: what to do about it; "" where there is nothing to do.
+        advice: what to do about it; "" if there is nothing to do.
     """
 
     subject: str
@@ -32,15 +32,15 @@ class Finding:
 
 
 def ok(subject: str, text: str, advice: str = "") -> Finding:
-    """All is well."""
+    """Report that all is well."""
     return Finding(subject, Verdict.OK, text, advice)
 
 
 def warning(subject: str, text: str, advice: str) -> Finding:
-    """It works, but worse than it could."""
+    """Report what works, but worse than it could."""
     return Finding(subject, Verdict.WARNING, text, advice)
 
 
 def problem(subject: str, text: str, advice: str) -> Finding:
-    """Models cannot run on the NPU."""
+    """Report what keeps models from running on the NPU."""
     return Finding(subject, Verdict.PROBLEM, text, advice)

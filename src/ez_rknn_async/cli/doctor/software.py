@@ -1,4 +1,4 @@
-"""The software: Rockchip's runtime library, the simulated NPU, and whether a model fits them."""
+"""The software: Rockchip's runtime library, the simulated NPU, and a model for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .finding import Finding
     from .tree import Tree
 
-# Where the loader looks besides the paths that are written out.
+# The loader's own paths, besides those of SYSTEM_LIBRARIES.
 _ON_THE_LOADERS_PATH = ("/lib/aarch64-linux-gnu/librknnrt.so", "/usr/lib/librknnrt.so.2")
 _WHERE_TO_GET_IT = (
     "copy librknnrt.so of Rockchip's rknn-toolkit2 repository (rknpu2/runtime/Linux/librknn_api/aarch64) to /usr/lib"
@@ -27,7 +27,7 @@ _WHERE_TO_GET_IT = (
 
 
 def find_runtime(tree: Tree, environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """Path and version of the library that a session would load; None where there is none."""
+    """Return path and version of the library that a session would load; None if there is none."""
     named = _named(environment)
     paths = [path for path in (*SYSTEM_LIBRARIES, *_ON_THE_LOADERS_PATH) if path.startswith("/")]
     if named is not None:
@@ -40,7 +40,7 @@ def find_runtime(tree: Tree, environment: Mapping[str, str]) -> tuple[str, str] 
 
 
 def check_runtime(tree: Tree, environment: Mapping[str, str]) -> Finding:
-    """Rockchip's library: is it there, and how old is it?"""
+    """Check that Rockchip's library is there, and not too old."""
     named = _named(environment)
     if named is not None and named[1] == SIMULATOR:
         return warning(
@@ -61,7 +61,7 @@ def check_runtime(tree: Tree, environment: Mapping[str, str]) -> Finding:
 
 
 def check_named_runtime(tree: Tree, environment: Mapping[str, str]) -> Iterator[Finding]:
-    """The library that the environment names on a machine without an NPU, if it does."""
+    """Check the library that the environment names on a machine without an NPU, if it names one."""
     named = _named(environment)
     if named is None or named[1] == SIMULATOR:
         return
@@ -73,7 +73,7 @@ def check_named_runtime(tree: Tree, environment: Mapping[str, str]) -> Iterator[
 
 
 def check_model(path: str, soc: str | None, runtime_version: str | None) -> Iterator[Finding]:
-    """Whether a model is for this SoC, and not newer than the runtime."""
+    """Check that a model is for this SoC, and not newer than the runtime."""
     try:
         with naming(path), load(path) as model:
             toolkit, target = model.toolkit_version, model.target_platform
@@ -96,15 +96,15 @@ def check_model(path: str, soc: str | None, runtime_version: str | None) -> Iter
 
 
 def check_simulator(*, is_needed: bool) -> Finding:
-    """The simulated NPU: does it load, and has it what it computes with?
+    """Check that the simulated NPU loads, and has the packages that it computes with.
 
     Args:
-        is_needed: whether models have nowhere else to run; on a board the package comes without what computes.
+        is_needed: True if models have nowhere else to run; on a board the package comes without those packages.
     """
     try:
         load_library(str(SIMULATOR_LIBRARY))
     except RknnError as error:
-        return problem("simulated NPU", str(error), "install the package anew")
+        return problem("simulated NPU", str(error), "install the package again")
     reason = missing()
     if reason:
         return (problem if is_needed else ok)("simulated NPU", reason, INSTALL)
@@ -112,7 +112,7 @@ def check_simulator(*, is_needed: bool) -> Finding:
 
 
 def _named(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The variable that says which library to use, and what it says."""
+    """Return the variable that names the library to use, and its value."""
     for variable in ENVIRONMENT:
         if environment.get(variable):
             return variable, environment[variable]

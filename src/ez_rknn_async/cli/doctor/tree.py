@@ -1,8 +1,8 @@
 """The files of a machine, as the checks read them: this machine's own, or a recording of another one's.
 
-A recording is a JSON object. Each path has an object that says what is there: ``text`` for a file, ``denied: true`` for
-one that this user may not read, or ``mode``, ``user`` and ``group`` for a device node. ``kernel`` and ``user`` stand
-beside ``files``. :class:`LiveTree` keeps what it was asked, so that any machine can be recorded by examining it.
+A recording is a JSON object. Each path has an object that describes it: ``text`` for a file, ``denied: true`` for one
+that this user may not read, or ``mode``, ``user`` and ``group`` for a device node. ``kernel`` and ``user`` stand beside
+``files``. :class:`LiveTree` keeps what it was asked, so that any machine can be recorded by examining it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# Nobody needs the whole of a library to know its version.
+# A recording keeps this line of a library alone, which is enough for its version.
 _VERSION_LINE = re.compile(rb"librknnrt version: [\x20-\x7e]{1,80}")
 
 
@@ -33,36 +33,36 @@ class TreeNode:
 
 @dataclass(frozen=True)
 class User:
-    """Who examines the machine."""
+    """The user who examines the machine."""
 
     name: str
     groups: tuple[str, ...]
 
 
 class Tree(ABC):
-    """What the checks may ask of a machine."""
+    """The interface of a machine for the checks."""
 
-    kernel: str  # as ``uname -r`` says it
+    kernel: str  # as ``uname -r`` prints it
     user: User
 
     @abstractmethod
     def read(self, path: str) -> str | None:
-        """The content of a file; None where there is none that this user may read."""
+        """Return the content of a file; None if there is none that this user may read."""
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
-        """The names in a folder, sorted; none where there is no such folder."""
+        """Return the names in a folder, sorted; none if there is no such folder."""
 
     @abstractmethod
     def node(self, path: str) -> TreeNode | None:
-        """The device node of that path, if there is one."""
+        """Return the device node at that path, if there is one."""
 
     @abstractmethod
     def library_version(self, path: str) -> str | None:
-        """What the ``librknnrt.so`` of that path calls itself; None where there is none, "" where it does not say."""
+        """Return the version that the ``librknnrt.so`` at that path names, or ""; None if there is no library."""
 
     def may_open(self, node: TreeNode) -> bool:
-        """Whether the user may read and write a device node."""
+        """Check if the user may read and write a device node."""
         bits = int(node.mode, 8)
         if self.user.name == "root" or bits & 0o006 == 0o006:
             return True
@@ -130,7 +130,7 @@ class LiveTree(Tree):
         return _version(text)
 
     def recording(self) -> str:
-        """What was seen, as :class:`RecordedTree` reads it."""
+        """Return what was seen, as :class:`RecordedTree` reads it."""
         user = {"name": self.user.name, "groups": list(self.user.groups)}
         return json.dumps({"kernel": self.kernel, "user": user, "files": self._seen}, indent=1, sort_keys=True)
 
@@ -142,7 +142,7 @@ class RecordedTree(Tree):
         """Read a recording.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not a recording.
         """
         try:
             data = json.loads(recording)
@@ -178,7 +178,7 @@ def _version(line: str) -> str:
 
 
 def _name(look_up: Any, number: int) -> str:
-    """The name of a user or a group; its number where it has none, as in containers."""
+    """Return the name of a user or a group; its number if it has none, as in containers."""
     try:
         return str(look_up(number)[0])
     except KeyError:

@@ -1,4 +1,4 @@
-"""BSON, as far as the compiler uses it for the attributes of operators.
+"""A reader of BSON, as far as the compiler uses it for the attributes of operators.
 
 A document is ``{name: {"dtype": "i" | "f" | "s" | "is" | "fs", "value": ...}}``.
 """
@@ -17,23 +17,23 @@ _F64 = struct.Struct("<d")
 
 _DOUBLE, _STRING, _DOCUMENT, _ARRAY, _BINARY = 0x01, 0x02, 0x03, 0x04, 0x05
 _BOOLEAN, _NULL, _INT32, _TIMESTAMP, _INT64 = 0x08, 0x0A, 0x10, 0x11, 0x12
-_SMALLEST = 5  # bytes of an empty document: its length and a zero
+_SMALLEST = 5  # bytes of an empty document: its length and a zero byte
 
 
 def is_document(data: memoryview) -> bool:
-    """Whether ``data`` is a BSON document: recurrent operators keep other bytes in the same place."""
+    """Check if ``data`` is a BSON document: recurrent operators keep other bytes in the same place."""
     return len(data) >= _SMALLEST and _I32.unpack_from(data)[0] == len(data) and data[-1] == 0
 
 
 def read_document(data: memoryview, offset: int) -> dict[str, Any]:
-    """The document in ``data``, which lies at byte ``offset`` of the file. Arrays become lists."""
+    """Read the document in ``data``, which lies at byte ``offset`` of the file. Arrays become lists."""
     return dict(_Reader(data, offset).members(0, len(data), 0))
 
 
 class _Reader:
     def __init__(self, data: memoryview, offset: int) -> None:
         self._data = data
-        self._bytes = bytes(data)  # to search names in
+        self._bytes = bytes(data)  # for find(), which a memoryview lacks
         self._offset = offset
 
     def _fail(self, position: int, why: str) -> NoReturn:
@@ -45,7 +45,7 @@ class _Reader:
         return int(_I32.unpack_from(self._data, position)[0])
 
     def members(self, start: int, limit: int, depth: int) -> list[tuple[str, Any]]:
-        """Name and value of each member of the document at ``start``, which must end by ``limit``."""
+        """Return name and value of each member of the document at ``start``, which must end by ``limit``."""
         if depth > _MAX_DEPTH:
             self._fail(start, f"documents are nested more than {_MAX_DEPTH} deep")
         length = self._int(start, limit)
@@ -76,7 +76,7 @@ class _Reader:
             self._fail(start, "a text is not UTF-8")
 
     def _value(self, kind: int, position: int, end: int, depth: int) -> tuple[Any, int]:
-        """The value of type ``kind`` at ``position``, and where the next member begins."""
+        """Return the value of type ``kind`` at ``position``, and where the next member begins."""
         if kind in (_DOCUMENT, _ARRAY):
             members = self.members(position, end, depth + 1)
             value = [item for _, item in members] if kind == _ARRAY else dict(members)

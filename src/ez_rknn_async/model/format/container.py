@@ -1,4 +1,4 @@
-"""The container around the graph: what a file is, and whether it is one that can be read at all.
+"""The container around the graph, and the refusal of files that cannot be read.
 
 ======== ========= ==========================================================
 offset   size      content
@@ -27,7 +27,7 @@ from .other_formats import origin_of, refusal
 from .schema import HEADER, SCHEMA_VERSION
 from .text import decode_utf8, parse_text
 
-FLATBUFFER = 64  # where it begins
+FLATBUFFER = 64  # its offset
 CONTAINER_VERSION = 6
 
 COPY_AGAIN = "copy or download it again"
@@ -35,7 +35,7 @@ _UPDATE = "update ez-rknn-async and the runtime library, or compile the model wi
 _LFS_HINT = "fetch the file itself with 'git lfs pull'"
 _COMPILE = "compile it to .rknn with rknn-toolkit2 first"
 
-# What people hand to a runtime by mistake: how such a file begins, what it is, and what to do.
+# Files given to a runtime by mistake: their first bytes, what they are, and what to do.
 _FOREIGN = {
     b"RKNX": (
         "this is a model for RKNPU3 (it begins with 'RKNX'), which is not supported",
@@ -53,7 +53,7 @@ _FOREIGN = {
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says about itself before its graphs are read."""
+    """The metadata that precedes the graphs."""
 
     container_version: int
     schema_version: int
@@ -72,7 +72,7 @@ class Container:
 
 
 def open_container(data: memoryview) -> Container:
-    """The parts of the file in ``data``, or the error that says which kind of file it is instead."""
+    """Return the parts of the file in ``data``, or raise the error that says which kind of file it is instead."""
     _check_magic(data)
     version, length = struct.unpack_from("<QQ", data, 8)
     _check_version(version, data)
@@ -90,7 +90,7 @@ def open_container(data: memoryview) -> Container:
 
 
 def read_root(container: Container) -> Header:
-    """The header of an opened container; refuses a schema that is newer than what is known."""
+    """Return the header of an opened container; refuse a schema newer than the known ones."""
     values = HEADER.read(container.reader, container.root)
     schema_version = values["schema_version"]
     toolkit = values["toolkit"]
@@ -113,7 +113,7 @@ def read_root(container: Container) -> Header:
 
 
 def check_summary(container: Container, data: memoryview) -> None:
-    """Check that the JSON at the end of the file is whole."""
+    """Check that the JSON at the end of the file is complete."""
     start = FLATBUFFER + len(container.reader.data)
     hint = COPY_AGAIN
     if len(data) < start + 8:
@@ -129,7 +129,7 @@ def check_summary(container: Container, data: memoryview) -> None:
 
 
 def _check_magic(data: memoryview) -> None:
-    """Recognise what is not an RKNN file, and say what it is."""
+    """Refuse a file that is not RKNN, and say what it is."""
     size, magic = len(data), bytes(data[:8])
     if magic[:4] == b"RKNN":
         if size < FLATBUFFER:

@@ -1,7 +1,6 @@
-"""From the tables of the file to the values of :mod:`~ez_rknn_async.model.format.graph`, checked on the way.
+"""Decoding of the file's tables into the values of :mod:`~ez_rknn_async.model.format.graph`, with all checks.
 
-What leaves this module can be used without another check: indices are in range, shapes are not negative and their
-products fit 31 bits.
+Its results need no further checks: indices are in range, shapes are not negative and their products fit 31 bits.
 """
 
 from __future__ import annotations
@@ -25,29 +24,29 @@ if TYPE_CHECKING:
 _MAX_ELEMENTS = 2**31 - 1
 _MAX_NATIVE_RANK = 5  # NC1HWC2
 _SMALLEST_STD = 1.0000000031710769e-30  # in float32, as the file has them
-_UNWANTED = -1
-_LONGEST_OPERATOR = 255  # the name of what is fused behind each other; the longest seen has 25 characters
-# How many times the memory that the file plans an intermediate tensor may take, and what is always allowed.
+_UNUSED = -1
+_LONGEST_OPERATOR = 255  # characters; fused operators are concatenated; the longest name seen has 25
+# An intermediate tensor may take this many times the memory that the file plans, and always the spare memory.
 _MEMORY_FACTOR = 4
 _SPARE_MEMORY = 1024 * 1024  # bytes
 _NPU = 2  # Node field 3; 0: CPU
 
-# The types of BSON values by what the compiler calls them; two letters are a list. Others are taken as they are.
+# The types of BSON values by the compiler's names; two letters are a list. Others are not checked.
 _BSON_TYPES = {"i": (int,), "f": (float, int), "s": (str,), "is": (int,), "fs": (float, int), "ss": (str,)}
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the rest of a file says about each of its graphs."""
+    """The context of each graph in its file."""
 
-    buffers: int  # how many the model has
-    parameters: Mapping[int, TableType]  # of its operators, by the numbers of their types
-    batch: int  # how often a graph runs for one call
+    buffers: int  # the number that the model has
+    parameters: Mapping[int, TableType]  # of its operators, by type number
+    batch: int  # runs of a graph for one call
     internal: int  # bytes of memory for intermediate tensors
 
 
 def decode_graph(reader: Reader, table: dict[str, Any], file: Surroundings) -> Graph:
-    """The graph that ``table`` describes, in a file that says ``file`` about it."""
+    """Decode the graph in ``table``, in the context ``file``."""
     tensors = tuple(_tensor(reader, index, entry, file.buffers) for index, entry in enumerate(table["tensors"]))
     entries = _without_blank_end(table["nodes"])
     nodes = tuple(_node(reader, index, entry, len(tensors), file.parameters) for index, entry in enumerate(entries))
@@ -72,7 +71,7 @@ def decode_graph(reader: Reader, table: dict[str, Any], file: Surroundings) -> G
 
 
 def _without_blank_end(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The nodes but for one at the end that says nothing: RK3562 and RK3566 have it where all is done by the CPU."""
+    """Drop a last node that is empty: RK3562 and RK3566 files have it if all runs on the CPU."""
     if entries and not (entries[-1]["op"] or entries[-1]["inputs"] or entries[-1]["outputs"]):
         return entries[:-1]
     return entries
@@ -82,7 +81,7 @@ def _tensor(reader: Reader, index: int, table: dict[str, Any], buffers: int) -> 
     where = table["@"]
     shape, native = table["shape"], table["native_shape"]
     _check_sizes(reader, table, shape)
-    # That of a packed weight is several block sizes in a row, which whoever unpacks it compares with the data.
+    # That of a packed weight is several block sizes in a row; unpacking compares them with the data.
     _check_sizes(reader, table, native if len(native) <= _MAX_NATIVE_RANK else (min(native),))
     if table["buffer"] >= max(buffers, 1):
         reader.fail(where, f"tensor {table['name']!r} names buffer {table['buffer']} of {buffers}")
@@ -109,7 +108,7 @@ def _check_sizes(reader: Reader, table: dict[str, Any], dims: tuple[int, ...]) -
 
 
 def _check_memory(reader: Reader, graph: Graph, positions: tuple[int, ...], internal: int) -> None:
-    """Refuse intermediate tensors that are far larger than the memory that the compiler has planned for all of them.
+    """Refuse intermediate tensors far larger than the memory that the compiler planned for all of them.
 
     No plan in 700 files has a tensor of more than four fifths of it.
     """
@@ -140,7 +139,7 @@ def _quantization(reader: Reader, table: dict[str, Any]) -> ChannelQuantization 
 
 
 def _span(table: dict[str, Any]) -> tuple[float, float] | None:
-    """One range for the whole tensor, if it is one; a scale can do without."""
+    """Return the range of the whole tensor if there is exactly one; a scale can do without."""
     ends = (*table["minimum"], *table["maximum"])
     if len(table["minimum"]) != 1 or len(ends) != 2 or not all(map(math.isfinite, ends)):
         return None
@@ -154,7 +153,7 @@ def _node(reader: Reader, index: int, table: dict[str, Any], tensors: int, param
     if len(operator) > _LONGEST_OPERATOR:
         reader.fail(table["@"], f"an operator has a name of {len(operator)} characters")
     if not any(outputs) and operator != "OutputOperator":
-        reader.fail(table["@"], f"no one wants what operator {operator!r} computes")
+        reader.fail(table["@"], f"the results of operator {operator!r} are unused")
     if len(inputs) < _least_inputs(operator) or (not outputs and operator != "OutputOperator"):
         reader.fail(table["@"], f"operator {operator!r} has {len(inputs)} inputs and {len(outputs)} outputs")
     if min((*table["tasks"], *table["lut_tasks"], *table["work"]), default=0) < 0:
@@ -187,20 +186,20 @@ def _indices(reader: Reader, table: dict[str, Any], field: str, tensors: int) ->
 
 
 def _results(reader: Reader, table: dict[str, Any], tensors: int) -> tuple[int, ...]:
-    """What a node writes; a result that nobody wants is -1 in the file and the dummy here."""
-    wanted = tuple(DUMMY if index == _UNWANTED else index for index in table["outputs"])
+    """Return the tensors that a node writes; an unused result is -1 in the file and the dummy here."""
+    wanted = tuple(DUMMY if index == _UNUSED else index for index in table["outputs"])
     return _indices(reader, {**table, "outputs": wanted}, "outputs", tensors)
 
 
 def _attributes(reader: Reader, table: dict[str, Any], parameters: Mapping[int, TableType]) -> dict[str, Any]:
-    """The ONNX attributes of a node: typed parameters first, then what the BSON document adds or repeats."""
+    """Return the ONNX attributes of a node: typed parameters first, then additions and repetitions in the BSON."""
     attributes: dict[str, Any] = {}
     if table["parameters"] is not None:
         values = parameters.get(table["parameters_type"], UNKNOWN_PARAMETERS).read(reader, table["parameters"])
-        # An empty text or vector is how the file says that the attribute is not given.
+        # The file marks an attribute that is not given by an empty text or vector.
         attributes = {name: value for name, value in values.items() if name != "@" and value not in ("", ())}
     document, offset = table["bson"]
-    # That of an output is four numbers, of which the first may be the length.
+    # An output has four numbers there, of which the first may be the length.
     if table["op"] != "OutputOperator" and bson.is_document(document):
         reader.charge(table["@"], len(document))
         reader.count(table["@"], "bytes of attributes", len(document))
@@ -212,7 +211,7 @@ def _attributes(reader: Reader, table: dict[str, Any], parameters: Mapping[int, 
 
 
 def _value(reader: Reader, table: dict[str, Any], name: str, entry: Any) -> Any:
-    """The value of an attribute in a BSON document: ``{"dtype": ..., "value": ...}``."""
+    """Return the value of an attribute in a BSON document: ``{"dtype": ..., "value": ...}``."""
     if not isinstance(entry, dict) or "value" not in entry:
         reader.fail(table["@"], f"attribute {name!r} of operator {table['op']!r} has no value")
     value, dtype = entry["value"], str(entry.get("dtype"))
@@ -224,7 +223,7 @@ def _value(reader: Reader, table: dict[str, Any], name: str, entry: Any) -> Any:
 
 
 def _preprocessing(reader: Reader, table: dict[str, Any], tensor: Tensor) -> Preprocessing | None:
-    """What is done to input ``tensor``, one value for each channel; None when it is nothing.
+    """Return the normalisation of input ``tensor``, one value for each channel; None if there is none.
 
     The file has four values or more, whatever the number of channels; those past the channels mean nothing.
     """
@@ -240,7 +239,7 @@ def _preprocessing(reader: Reader, table: dict[str, Any], tensor: Tensor) -> Pre
 
 
 def _core_modes(nodes: tuple[Node, ...]) -> tuple[int, ...]:
-    """With how many cores a graph can run: for which of them the compiler made task lists."""
+    """Return the numbers of cores that the graph can run on: those that the compiler made task lists for."""
     # Entry 0: one core; 1 and 2: two cores; 3 to 5: three cores. A SoC with fewer cores has fewer entries.
     lists = [node.tasks for node in nodes]
     if not any(map(any, lists)):  # all of it runs on the CPU, so that every mode of the SoC does the same

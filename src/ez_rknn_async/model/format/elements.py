@@ -1,4 +1,4 @@
-"""Stored bytes as arrays of elements: the step that constants and packed weights share."""
+"""Conversion of stored bytes to arrays, shared by constants and packed weights."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _NUMPY: dict[DType, np.dtype[Any]] = {
     DType.FLOAT64: np.dtype("<f8"),
     DType.UINT32: np.dtype("<u4"),
     DType.UINT64: np.dtype("<u8"),
-    DType.BFLOAT16: np.dtype("<u2"),  # numpy has no bfloat16: its bits
+    DType.BFLOAT16: np.dtype("<u2"),  # as bits: numpy has no bfloat16
 }
 
 
 def item_size(tensor: Tensor) -> int:
-    """Bytes of one element; 4-bit elements cannot be counted in bytes."""
+    """Return the bytes of one element; refuse types that cannot be read or have no whole bytes."""
     if tensor.dtype not in _NUMPY:
         raise RknnModelError(
             f"tensor {tensor.name!r} has elements of type {tensor.dtype.name}, whose values cannot be read",
@@ -42,7 +42,7 @@ def item_size(tensor: Tensor) -> int:
 
 
 def elements(tensor: Tensor, data: memoryview, count: int) -> Array:
-    """The first ``count`` elements in ``data``, a view where possible; bfloat16 becomes float32, int4 becomes int8."""
+    """Return the first ``count`` elements in ``data``, a view if possible; bfloat16 as float32, int4 as int8."""
     if tensor.dtype is DType.INT4:
         return _nibbles(tensor, data, count)
     need(tensor, data, count * item_size(tensor))
@@ -61,7 +61,7 @@ def need(tensor: Tensor, data: memoryview, size: int) -> None:
 
 
 def _nibbles(tensor: Tensor, data: memoryview, count: int) -> Array:
-    """Signed 4-bit numbers, two to a byte, the low half first."""
+    """Return signed 4-bit numbers, two to a byte, the low half first."""
     need(tensor, data, (count + 1) // 2)
     stored = np.frombuffer(data, np.int8, (count + 1) // 2)
     values = np.empty((len(stored), 2), np.int8)

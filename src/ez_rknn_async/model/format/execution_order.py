@@ -1,4 +1,4 @@
-"""That nodes can be executed in their order, each tensor being made once and before it is read."""
+"""A check of the execution order: each tensor is written once, before it is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def check_execution_order(reader: Reader, nodes: Sequence[Node], positions: Sequence[int]) -> None:
-    """Refuse nodes that overwrite each other's results, or that read what is only made behind them.
+    """Refuse nodes that overwrite each other's results or read a tensor before it is computed.
 
     Args:
         positions: of the nodes in the FlatBuffer.

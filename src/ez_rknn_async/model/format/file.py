@@ -1,4 +1,4 @@
-"""A whole model: what :func:`load` returns."""
+"""A whole model, as :func:`load` returns it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .graph import Graph, Tensor
 
-_WHERE_WEIGHTS_ARE = (
+_WEIGHTS_HINT = (
     "compile it without remove_weight=True, or run it from Python with the session that has the weights: "
     "InferenceSession(..., use_weight_from=session)"
 )
@@ -36,7 +36,7 @@ Source = Union[str, "os.PathLike[str]", bytes, bytearray, memoryview]
 
 @dataclass(frozen=True)
 class ApiTensor:
-    """How an input or output looks to a program that uses the runtime."""
+    """An input or output as seen by a program that uses the runtime."""
 
     name: str
     dtype: str  # such as "float16" or "int8"
@@ -47,15 +47,15 @@ class ApiTensor:
 class Model:
     """A checked ``.rknn`` file.
 
-    Use it as a context manager, or :meth:`close` it, to let go of the file; graphs and numbers remain usable, the data
-    of tensors does not.
+    Use it as a context manager, or :meth:`close` it, to release the file; graphs and numbers remain usable, tensor data
+    does not.
     """
 
     header: Header
-    framework: str  # what it was made from, such as "ONNX"
+    framework: str  # the source format, such as "ONNX"
     custom_string: str
-    batch_size: int  # how often the graph, which has batch 1, runs for one call
-    dynamic: bool  # whether there are several graphs, one for each set of input shapes
+    batch_size: int  # runs of the graph, which has batch 1, for one call
+    dynamic: bool  # there are several graphs, one for each set of input shapes
     inputs: tuple[ApiTensor, ...]
     outputs: tuple[ApiTensor, ...]
     attributes: Mapping[str, Any]  # 'attrs', 'quant_tab' and 'dynamic_shapes' as the compiler wrote them
@@ -65,7 +65,7 @@ class Model:
     size: int  # of the file
     _buffers: list[memoryview] = field(repr=False)
     _mapping: mmap.mmap | None = field(repr=False, default=None)
-    _master: Model | None = field(repr=False, default=None)  # who has the weights that this file leaves out
+    _master: Model | None = field(repr=False, default=None)  # has the weights that this file leaves out
 
     @property
     def container_version(self) -> int:
@@ -94,38 +94,38 @@ class Model:
 
     @property
     def stored_bytes(self) -> int:
-        """The size of the file, and of those that it borrows weights from."""
+        """The size of the file, plus the files that it borrows weights from."""
         return self.size + (self._master.stored_bytes if self._master is not None else 0)
 
     def buffer(self, index: int) -> memoryview:
-        """The bytes of a buffer, without copying them; buffer 0 is empty."""
+        """Return the bytes of a buffer without a copy; buffer 0 is empty."""
         if index == 0 and not self._buffers:
             return memoryview(b"")
         return self._buffers[index]
 
     def has_data(self, graph: Graph, tensor: Tensor) -> bool:
-        """Whether the file holds data for ``tensor`` of ``graph``."""
+        """Check if the file holds data for ``tensor`` of ``graph``."""
         return len(self._find_data(graph, tensor)) > 0
 
     def constant_bytes(self, graph: Graph, tensor: Tensor) -> memoryview:
-        """The stored bytes of ``tensor`` of ``graph``, padding included.
+        """Return the stored bytes of ``tensor`` of ``graph``, padding included.
 
-        In a dynamic model only the first graph holds the weights; those of the others are found there by name.
+        In a dynamic model only the first graph holds the weights; the other graphs find theirs there by name.
 
         Raises:
             RknnModelError: neither the file nor the one that it borrows weights from has any; or the latter has
-                a tensor of that name and another form.
+                a tensor of that name in another form.
         """
         data = self._find_data(graph, tensor)
         if not len(data):
-            raise RknnModelError(f"the model has no data for tensor {tensor.name!r}", hint=_WHERE_WEIGHTS_ARE)
+            raise RknnModelError(f"the model has no data for tensor {tensor.name!r}", hint=_WEIGHTS_HINT)
         return data
 
     def with_weights_from(self, master: Model) -> Model:
-        """This model, with the weights that its file leaves out (``remove_weight=True``) taken from ``master``.
+        """Return this model with the weights that its file leaves out (``remove_weight=True``) from ``master``.
 
-        They are found by the names of their tensors, when they are asked for. It is the same file: closing either of
-        the two closes both. ``master`` must stay open for as long; it may have a master itself.
+        They are looked up by tensor name on use. It is the same file: closing either of the two closes both. ``master``
+        must stay open for as long; it may have a master itself.
 
         Raises:
             RknnModelError: the models are for different SoCs, which pack weights differently.
@@ -138,10 +138,10 @@ class Model:
         return replace(self, _master=master)
 
     def close(self) -> None:
-        """Let go of the file. Arrays that still look into it keep it mapped until they are gone."""
+        """Release the file. Arrays that still view it keep it mapped until they are gone."""
         self._buffers.clear()
         if self._mapping is not None:
-            with contextlib.suppress(BufferError):  # someone still has a view: the mapping goes with the last of them
+            with contextlib.suppress(BufferError):  # views still exist: the mapping goes with the last of them
                 self._mapping.close()
 
     def __enter__(self) -> Model:
@@ -161,7 +161,7 @@ class Model:
         return data
 
     def _lend(self, wanted: Tensor) -> memoryview:
-        """The data of the tensor of that name, for a model that borrows this one's; none if there is no such tensor."""
+        """Return the data of the tensor of that name to a model that borrows it; empty if there is no such tensor."""
         graph = self.graphs[0]
         for tensor in graph.tensors:
             if tensor.name == wanted.name and len(data := self._find_data(graph, tensor)):
@@ -176,7 +176,7 @@ class Model:
 
     @cached_property
     def _shared_buffers(self) -> dict[str, int]:
-        """The buffers of the first graph by the names of their tensors."""
+        """The buffers of the first graph, by tensor name."""
         tensors = reversed(self.graphs[0].tensors)  # the first of a name wins
         return {tensor.name: tensor.buffer for tensor in tensors if len(self.buffer(tensor.buffer))}
 
@@ -193,7 +193,7 @@ def load(source: Source) -> Model:
     """Read and check a model.
 
     Args:
-        source: the path of a ``.rknn`` file, which is mapped and not read, or its content.
+        source: the path of a ``.rknn`` file, which is mapped rather than read, or its content.
 
     Raises:
         RknnModelError: it is not a model, is damaged, or is of a kind that is not supported; ``.offset`` says where.
@@ -208,7 +208,7 @@ def load(source: Source) -> Model:
 
 
 def read_header(source: Source) -> Header:
-    """What a model says about itself: its target and the versions it needs. Takes microseconds for any size of file."""
+    """Return a model's target and the versions it needs. Takes microseconds for a file of any size."""
     _, data = _open(source)
     with naming(_name(source)):
         return read_root(open_container(data))
@@ -262,7 +262,7 @@ def _api_tensors(described: Any) -> tuple[ApiTensor, ...]:
 
 
 def _batch_size(text: str) -> int:
-    """``rknn_batch_size`` of the compiler; 0 means that it was not set."""
+    """Parse the compiler's ``rknn_batch_size``; 0 means that it was not set."""
     if not text:
         return 1
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) <= _MAX_BATCH):
@@ -273,13 +273,13 @@ def _batch_size(text: str) -> int:
 
 
 def open_file(path: str) -> int:
-    """A descriptor of a model file; the caller closes it.
+    """Open a model file and return its descriptor, which the caller closes.
 
     Raises:
         RknnModelError: there is none, or it cannot be read.
     """
     try:
-        # Without O_NONBLOCK a named pipe would keep us waiting for its writer.
+        # Without O_NONBLOCK, opening a named pipe would block until it has a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise RknnModelError(f"the model file {path!r} cannot be opened: {error.strerror}") from error
@@ -303,7 +303,7 @@ def _check_kind(path: str, status: os.stat_result) -> None:
 
 
 def _name(source: Source) -> str | None:
-    """The path that was given; None for content."""
+    """Return the path that was given; None for content."""
     return None if isinstance(source, (bytes, bytearray, memoryview)) else checked_path("source", source)
 
 

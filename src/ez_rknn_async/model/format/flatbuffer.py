@@ -1,13 +1,13 @@
-"""Reading a FlatBuffer that nobody has to trust.
+"""A reader for untrusted FlatBuffers.
 
 :class:`Reader` is the only code that touches the bytes: every access is checked against the end of the data and every
-fault is an :class:`~ez_rknn_async.errors.RknnModelError` with the offset in the file. What a table holds is said by a
-:class:`TableType`, a table of (slot, name, type); :meth:`TableType.read` turns the bytes into a ``dict``.
+fault is an :class:`~ez_rknn_async.errors.RknnModelError` with the offset in the file. A :class:`TableType` lists the
+fields of a table as (slot, name, type); :meth:`TableType.read` turns the bytes into a ``dict``.
 
 A FlatBuffer may point at the same bytes from many places, so a small hostile file could describe an enormous structure.
-The reader therefore has a *budget*: every byte that becomes a Python value is charged, and a file cannot say much more
-than it holds. Real files use at most nine tenths of it. A large hostile file could still cost many times its size, as
-Python values are large; so there are :data:`LIMITS` too, more than a hundred times what the largest known model needs.
+The reader therefore has a *budget*: every byte that becomes a Python value is charged, so a file cannot describe much
+more than it holds. Real files use at most nine tenths of it. A large hostile file could still cost many times its size,
+as Python values are large; so there are :data:`LIMITS` too, over a hundred times those of the largest known model.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _I32 = struct.Struct("<i")
 LIMITS = {"tables": 2**17, "numbers": 2**20, "bytes of text": 2**24, "bytes of attributes": 2**20}
 _SPARE_BUDGET = 64 * 1024  # so that small files, which share more, are not refused
 _OFFSET_SIZE = 4
-_MEMBER_COST = 64  # what a table costs beside its members: about the bytes that a real one takes
+_MEMBER_COST = 64  # of a table without its members: about the bytes that a real one takes
 
 
 class Reader:
-    """Little-endian values from ``data``, which begins at byte ``base`` of the file."""
+    """A bounds-checked reader of little-endian values in ``data``, which begins at byte ``base`` of the file."""
 
     def __init__(self, data: memoryview, base: int) -> None:
         self.data = data
@@ -54,13 +54,13 @@ class Reader:
             self.fail(position, "its parts overlap so much that it describes more than it holds")
 
     def count(self, position: int, what: str, number: int) -> None:
-        """Count ``number`` more of what the file has, a key of :data:`LIMITS`."""
+        """Count ``number`` more items of the kind ``what``, a key of :data:`LIMITS`, against its limit."""
         self._left[what] -= number
         if self._left[what] < 0:
             self.fail(position, f"it has more than {LIMITS[what]} {what}")
 
     def target(self, position: int) -> int:
-        """Where the offset stored at ``position`` points to; offsets are positive and relative to themselves."""
+        """Follow the offset stored at ``position``; offsets are positive and relative to themselves."""
         self.need(position, _OFFSET_SIZE, "an offset")
         target = position + int(_U32.unpack_from(self.data, position)[0])
         if target > self._size - _OFFSET_SIZE or target == position:
@@ -68,7 +68,7 @@ class Reader:
         return target
 
     def vector(self, position: int, item_size: int, limit: int | None = None) -> tuple[int, int]:
-        """Start and number of items of the vector whose offset is stored at ``position``."""
+        """Return the start and number of items of the vector whose offset is stored at ``position``."""
         start = self.target(position)
         count = int(_U32.unpack_from(self.data, start)[0])
         if count * item_size > self._size - start - _OFFSET_SIZE:
@@ -78,7 +78,7 @@ class Reader:
         return start + _OFFSET_SIZE, count
 
     def text(self, position: int) -> str:
-        """The string whose offset is stored at ``position``."""
+        """Return the string whose offset is stored at ``position``."""
         start, count = self.vector(position, 1)
         self.charge(start, _OFFSET_SIZE + count)
         self.count(start, "bytes of text", count)
@@ -94,7 +94,7 @@ class Reader:
         return text
 
     def table(self, position: int, slots: int) -> tuple[int, tuple[int, ...]]:
-        """The table at ``position``: its inline size and the offsets of its first ``slots`` fields (0: absent)."""
+        """Read the table at ``position``: its inline size and the offsets of its first ``slots`` fields (0: absent)."""
         self.need(position, _OFFSET_SIZE, "a table")
         vtable = position - int(_I32.unpack_from(self.data, position)[0])
         self.need(vtable, 4, "a table's field list")
@@ -110,7 +110,7 @@ class Reader:
 
 
 class FieldType(Protocol):
-    """How one kind of field is stored: its inline size, its value when absent, and how to read it."""
+    """The storage of one kind of field: its inline size, its value when absent, and its decoder."""
 
     @property
     def size(self) -> int:
@@ -121,11 +121,11 @@ class FieldType(Protocol):
         """The value of an absent field."""
 
     def read(self, reader: Reader, position: int) -> Any:
-        """The value of the field stored at ``position``."""
+        """Return the value of the field stored at ``position``."""
 
 
 class Scalar:
-    """A number inside the table; ``code`` is that of :mod:`struct`."""
+    """A number inside the table; ``code`` is a format character of :mod:`struct`."""
 
     def __init__(self, code: str, default: float = 0) -> None:
         self._struct = struct.Struct("<" + code)
@@ -133,12 +133,12 @@ class Scalar:
         self.default = default
 
     def read(self, reader: Reader, position: int) -> Any:
-        """The number; the table was checked to hold it."""
+        """Return the number; the table was checked to hold it."""
         return self._struct.unpack_from(reader.data, position)[0]
 
 
 class Vector:
-    """A vector of numbers, as a tuple, of at most ``limit`` items; with ``exactly``, of so many or none."""
+    """A vector of at most ``limit`` numbers, as a tuple; with ``exactly``, of ``limit`` or none."""
 
     size = _OFFSET_SIZE
     default: tuple[Any, ...] = ()
@@ -150,7 +150,7 @@ class Vector:
         self._exactly = exactly
 
     def read(self, reader: Reader, position: int) -> tuple[Any, ...]:
-        """Every item of the vector."""
+        """Return all items of the vector."""
         start, count = reader.vector(position, self._item_size, self._limit)
         if self._exactly and count not in (0, self._limit):
             reader.fail(start, f"a vector has {count} items where {self._limit} are needed")
@@ -169,19 +169,19 @@ class Raw:
         self._item_size = item_size
 
     def read(self, reader: Reader, position: int) -> memoryview:
-        """The vector's bytes, without copying them."""
+        """Return the vector's bytes without a copy."""
         start, count = reader.vector(position, self._item_size)
         return reader.data[start : start + count * self._item_size]
 
 
 class Placed:
-    """Bytes that another reader decodes: a view of them, and where they lie in the file."""
+    """Bytes that another reader decodes: a view of them, and their offset in the file."""
 
     size = _OFFSET_SIZE
     default = (memoryview(b""), 0)
 
     def read(self, reader: Reader, position: int) -> tuple[memoryview, int]:
-        """The vector's bytes, and the offset of the first."""
+        """Return the vector's bytes, and the offset of the first."""
         start, count = reader.vector(position, 1)
         return reader.data[start : start + count], reader.base + start
 
@@ -193,7 +193,7 @@ class Text:
     default = ""
 
     def read(self, reader: Reader, position: int) -> str:
-        """The string."""
+        """Return the string."""
         return reader.text(position)
 
 
@@ -204,7 +204,7 @@ class Literal:
     default = None
 
     def read(self, reader: Reader, position: int) -> Any:
-        """The value that the string spells."""
+        """Return the value that the string spells."""
         text = reader.text(position)
         return parse_text(text, reader.base + reader.target(position) + _OFFSET_SIZE) if text else None
 
@@ -219,14 +219,14 @@ class Texts:
         self._limit = limit
 
     def read(self, reader: Reader, position: int) -> tuple[str, ...]:
-        """Every string of the vector."""
+        """Return all strings of the vector."""
         start, count = reader.vector(position, _OFFSET_SIZE, self._limit)
         return tuple(reader.text(start + _OFFSET_SIZE * index) for index in range(count))
 
 
 @dataclass(frozen=True)
 class TableType:
-    """What a table holds: rows of (slot, name, type). Slots that are not listed are not looked at."""
+    """The fields of a table: rows of (slot, name, type). Slots that are not listed are ignored."""
 
     name: str
     rows: tuple[tuple[int, str, FieldType], ...]
@@ -238,7 +238,7 @@ class TableType:
         object.__setattr__(self, "_defaults", {name: kind.default for _, name, kind in self.rows})
 
     def read(self, reader: Reader, position: int) -> dict[str, Any]:
-        """The table at ``position``, by field name; ``"@"`` is its position, for error messages."""
+        """Read the table at ``position``, by field name; ``"@"`` is its position, for error messages."""
         reader.charge(position, _MEMBER_COST)
         reader.count(position, "tables", 1)
         table_size, offsets = reader.table(position, self._slots)
@@ -265,18 +265,18 @@ class Nested:
         self._table = table
 
     def read(self, reader: Reader, position: int) -> dict[str, Any]:
-        """The inner table."""
+        """Return the inner table."""
         return self._table.read(reader, reader.target(position))
 
 
 class Position:
-    """Where a table lies whose type is only known from another field; absent: None."""
+    """The position of a table whose type is only known from another field; absent: None."""
 
     size = _OFFSET_SIZE
     default = None
 
     def read(self, reader: Reader, position: int) -> int:
-        """The inner table's position."""
+        """Return the inner table's position."""
         return reader.target(position)
 
 
@@ -290,7 +290,7 @@ class NestedList:
         self._table = table
 
     def read(self, reader: Reader, position: int) -> tuple[dict[str, Any], ...]:
-        """Every table of the vector. No compiler writes one table twice into a list."""
+        """Return all tables of the vector; refuse duplicates, which no compiler writes."""
         start, count = reader.vector(position, _OFFSET_SIZE)
         tables: dict[int, dict[str, Any]] = {}
         for index in range(count):

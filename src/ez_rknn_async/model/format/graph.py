@@ -1,4 +1,4 @@
-"""What a ``.rknn`` file says: the graph, as frozen values.
+"""The graph of a ``.rknn`` file, as frozen values.
 
 Everything here is plain data that :func:`ez_rknn_async.model.load` has checked: indices are in range, sizes fit the
 file, names are text. Large data (weights) stays in the file until :meth:`Model.buffer` is called for it.
@@ -20,18 +20,18 @@ CUSTOM_PREFIX = "cst"
 DUMMY = 0
 
 
-class _Open(enum.IntEnum):
+class _OpenEnum(enum.IntEnum):
     """An enumeration of a format that others extend: a number that has no name yet is ``UNKNOWN``.
 
-    A runtime may well know it, so a model that has one can be loaded; only who needs its meaning refuses it.
+    A runtime may well know it, so a model that has one can be loaded; only code that needs its meaning refuses it.
     """
 
     @classmethod
-    def _missing_(cls, value: object) -> _Open | None:
+    def _missing_(cls, value: object) -> _OpenEnum | None:
         return cls.__members__.get("UNKNOWN")
 
 
-class DType(_Open):
+class DType(_OpenEnum):
     """Element type of a tensor; the values are ONNX's ``TensorProto.DataType``, as in the file."""
 
     UNKNOWN = -1
@@ -52,8 +52,8 @@ class DType(_Open):
     INT4 = 64
 
 
-class Layout(_Open):
-    """How a tensor's bytes are arranged."""
+class Layout(_OpenEnum):
+    """The order of a tensor's bytes."""
 
     UNKNOWN = -1
     PLAIN = 0  # row-major over the logical shape
@@ -63,8 +63,8 @@ class Layout(_Open):
     PACKED_WEIGHT = 65  # convolution weights in cout/cin blocks
 
 
-class Kind(_Open):
-    """What a tensor is for."""
+class Kind(_OpenEnum):
+    """The role of a tensor."""
 
     UNKNOWN = -1
     DUMMY = 0
@@ -74,7 +74,7 @@ class Kind(_Open):
     WEIGHT = 4
     CONSTANT = 5
     LUT = 6
-    HELPER = 8  # made by the compiler for itself
+    HELPER = 8  # added by the compiler for its own use
     REGISTER_COMMANDS = 9
     TASKS = 10
 
@@ -83,8 +83,8 @@ class Kind(_Open):
 class ChannelQuantization:
     """Affine quantisation: ``real = (quantised - zero_point) * scale``, per tensor (one value) or per channel.
 
-    ``span`` is what the scale was chosen for: the least and the largest value that the compiler met when it calibrated,
-    widened to zero. Only a tensor that is quantised as a whole has one, and not all of those.
+    ``span`` is the range that the scale was chosen for: the least and the largest value met in calibration, widened to
+    include zero. Only a tensor that is quantised as a whole has one, and not all of those.
     """
 
     scale: tuple[float, ...]
@@ -109,7 +109,7 @@ class Tensor:
 
     @property
     def is_constant(self) -> bool:
-        """Whether its numbers are in the file, and nothing computes them."""
+        """True if its numbers are in the file and not computed."""
         return self.buffer > 0 and self.kind in (Kind.WEIGHT, Kind.CONSTANT, Kind.HELPER)
 
 
@@ -122,21 +122,21 @@ class Node:
     name: str
     on_npu: bool  # False: the runtime computes it on the CPU
     inputs: tuple[int, ...]  # tensor indices
-    outputs: tuple[int, ...]  # DUMMY: a result that nobody wants
-    attributes: Mapping[str, Any]  # ONNX attributes (int, float, str, tuples of them) from wherever the file keeps them
+    outputs: tuple[int, ...]  # DUMMY: an unused result
+    attributes: Mapping[str, Any]  # ONNX attributes (int, float, str, tuples of them) from all places in the file
     tasks: tuple[int, ...]  # NPU tasks per core list (1 core; 2 cores: core 0, core 1; 3 cores: ...)
     work: tuple[int, ...]  # elements written per core; index 0: 1 core, 3-4: 2 cores, 6-8: 3 cores
     lut_tasks: tuple[int, ...] = ()  # tasks that load look-up tables, where ``tasks`` does not count them
 
     @property
     def is_custom(self) -> bool:
-        """Whether only its author can execute it: the compiler knows such operators by their first letters."""
+        """True if only its author can execute it: the compiler marks such operators with a prefix."""
         return self.op.startswith(CUSTOM_PREFIX)
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What the runtime does to an input before quantising it: ``(x - mean) / std`` per channel."""
+    """The normalisation of an input before it is quantised: ``(x - mean) / std`` per channel."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -151,4 +151,4 @@ class Graph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     preprocessing: tuple[Preprocessing | None, ...]  # one for each input
-    core_modes: tuple[int, ...] = field(default=(1,))  # with how many cores it can run: (1,), (1, 2) or (1, 2, 3)
+    core_modes: tuple[int, ...] = field(default=(1,))  # numbers of cores it can run on: (1,), (1, 2) or (1, 2, 3)

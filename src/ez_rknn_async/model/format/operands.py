@@ -1,7 +1,7 @@
-"""What the operands of a custom operator must be for a program to compute it.
+"""Checks of a custom operator's operands, so that a program can compute it.
 
-An author's function is handed every operand with its shape and its numbers, converted by the host: so they are checked
-like inputs and outputs, and by the C++ reader of the simulated NPU just the same.
+The operator's author gets every operand with its shape and its numbers, converted by the host: so they are checked like
+inputs and outputs. The C++ reader of the simulated NPU has the same checks.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .flatbuffer import Reader
     from .graph import Graph, Node, Tensor
 
-_MOST = 256  # tensors read, and as many written: each is described to the operator's functions by itself
-_MAX_BYTES = 2**31 - 1  # of all that the program and the device share
+_MAX_TENSORS = 256  # tensors read, and as many written: each is described to the operator's functions separately
+_MAX_BYTES = 2**31 - 1  # of all memory that the program and the device share
 _ALIGNMENT = 64
 _REAL = (DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16)
 _REAL_WITH_SCALE = (DType.INT8, DType.UINT8, DType.INT16, DType.INT32)
@@ -29,20 +29,21 @@ _FLOAT = 4  # bytes
 def check_operands(reader: Reader, graph: Graph, positions: Sequence[int]) -> None:
     """Refuse a graph with a custom operator that no program could compute; ``positions`` are those of its nodes."""
     ports = (*graph.inputs, *graph.outputs)
-    shared = sum(up(_stored(graph.tensors[index]), _ALIGNMENT) for index in ports)
+    shared = sum(up(_stored_bytes(graph.tensors[index]), _ALIGNMENT) for index in ports)
     known = set(graph.inputs)  # tensors that are computed
     for node in graph.nodes:
         known.update(filter(None, node.outputs))
         if not node.is_custom:
             continue
         position = positions[node.index]
-        if max(len(node.inputs), len(node.outputs)) > _MOST:
+        if max(len(node.inputs), len(node.outputs)) > _MAX_TENSORS:
             reader.fail(
-                position, f"custom operator {node.op!r} has more than the {_MOST} inputs or outputs that are possible"
+                position,
+                f"custom operator {node.op!r} has more than the {_MAX_TENSORS} inputs or outputs that are possible",
             )
         for tensor in _operands(graph, node, known):
             _Operand(reader, position, tensor).check()
-            shared += up(_seen(tensor), _ALIGNMENT)
+            shared += up(_operator_bytes(tensor), _ALIGNMENT)
         if shared > _MAX_BYTES:
             reader.fail(position, "the tensors of its custom operators do not fit into 2 GiB")
 
@@ -54,19 +55,19 @@ def check_same_operators(reader: Reader, position: int, graphs: Iterable[Graph])
 
 
 def _operands(graph: Graph, node: Node, known: set[int]) -> list[Tensor]:
-    """What it reads that is computed before or constant, and what it writes; the rest is scratch space."""
+    """Return the tensors that it reads, computed before or constant, and those it writes; the rest is scratch space."""
     read = [
         index for index in node.inputs if index in known or graph.tensors[index].kind in (Kind.WEIGHT, Kind.CONSTANT)
     ]
     return [graph.tensors[index] for index in (*read, *filter(None, node.outputs))]
 
 
-def _stored(tensor: Tensor) -> int:
+def _stored_bytes(tensor: Tensor) -> int:
     return math.prod(tensor.shape) * ELEMENT_SIZES[tensor.dtype]
 
 
-def _seen(tensor: Tensor) -> int:
-    """Bytes of the tensor as the operator sees it: real numbers are float32."""
+def _operator_bytes(tensor: Tensor) -> int:
+    """Return the bytes of the tensor as the operator sees it: real numbers are float32."""
     real = tensor.dtype in _REAL or (tensor.quantization is not None and tensor.dtype in _REAL_WITH_SCALE)
     return math.prod(tensor.shape) * (_FLOAT if real else ELEMENT_SIZES[tensor.dtype])
 

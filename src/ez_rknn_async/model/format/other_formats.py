@@ -1,4 +1,4 @@
-"""Models of other formats than ours: what the summary at their end says about where they belong.
+"""Models in other container formats, and the SoC and toolkit that their summary names.
 
 All of them begin with ``RKNN`` and end with a summary in JSON, which names the SoC and the toolkit.
 """
@@ -9,15 +9,15 @@ import re
 from typing import NamedTuple
 
 MINI_VERSION = 0x1004
-# Of rknn-toolkit 1, whose NPUs are another architecture.
+# The container version of rknn-toolkit 1, whose NPUs are another architecture.
 FIRST_GENERATION = 1
 
-# How far from the file's end the summary is looked for.
+# The search for the summary covers this many bytes at the file's end.
 _REACH = 1 << 20
 _TARGET = re.compile(rb'"target_platform"\s*:\s*\[?\s*"([\w.-]{1,32})"')
 _TOOLKIT = re.compile(rb'"version"\s*:\s*"(\d[\w.+-]{0,31})"')
 
-# What runs models of the first generation, and of the mini format.
+# The SoCs that run models of the first generation, and of the mini format.
 _FIRST_SOCS = "RK1808, RK1806, RK3399Pro, RV1109 and RV1126"
 _MINI_SOCS = "RV1103 and RV1106"
 
@@ -25,21 +25,21 @@ SECOND_GENERATION_SOCS = ("rk3562", "rk3566", "rk3568", "rk3576", "rk3588", "rv1
 
 
 class Origin(NamedTuple):
-    """Where a model says that it comes from; empty texts where it says nothing."""
+    """The SoC and toolkit of a model; empty strings if unknown."""
 
     soc: str
     toolkit: str
 
 
 def origin_of(data: memoryview) -> Origin:
-    """What the summary at the end of a file says."""
+    """Return the origin named by the summary at the end of a file."""
     end = bytes(data[-_REACH:])
     targets, versions = _TARGET.findall(end), _TOOLKIT.findall(end)
     return Origin(*((found[-1].decode() if found else "") for found in (targets, versions)))
 
 
 def refusal(version: int, origin: Origin, readable: int) -> tuple[str, str] | None:
-    """What is wrong with a container version below the one that can be read, or with the mini format, and what to do.
+    """Explain an older container version or the mini format; return the message and the advice, or None.
 
     Args:
         version: of the container.

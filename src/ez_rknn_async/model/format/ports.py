@@ -1,8 +1,8 @@
-"""What an input or output of a graph must be for a program to exchange it with the runtime.
+"""Checks of a graph's inputs and outputs, so that a program can exchange them with the runtime.
 
-Numbers that only the NPU sees may be in forms that are not known here; those of an input or output are converted by the
-host, in buffers whose sizes follow from these very fields. So each of them is checked before a runtime sees the file.
-The rules are listed in ``docs/reference/rknn-format.md``; the C++ reader of the simulated NPU keeps the same ones.
+Tensors inside the graph may have unknown forms: only the NPU sees them. Inputs and outputs are converted by the host,
+in buffers whose sizes follow from these very fields. So each field is checked before a runtime sees the file. The rules
+are listed in ``docs/reference/rknn-format.md``; the C++ reader of the simulated NPU has the same ones.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .flatbuffer import Reader
     from .graph import Graph, Tensor
 
-# Bytes of an element, for the types that the interface of the runtime can convert.
+# Bytes of an element, for the types that the runtime's interface can convert.
 ELEMENT_SIZES = {
     DType.FLOAT32: 4,
     DType.UINT8: 1,
@@ -36,7 +36,7 @@ _INPUT_KINDS = (Kind.INPUT,)
 _OUTPUT_KINDS = (Kind.INPUT, Kind.OUTPUT, Kind.INTERMEDIATE, Kind.CONSTANT)
 _SMALLEST_SCALE, _LARGEST_SCALE = 1.0000000031710769e-30, 1.0000000150474662e30  # in float32, as the file has them
 _MAX_BYTES = 2**31 - 1  # sizes are 32-bit numbers in the runtime's interface
-_LARGEST_ELEMENT = 8  # bytes of what a program may give instead
+_LARGEST_ELEMENT = 8  # bytes, of the types that a program may pass instead
 _SURFACE_ALIGNMENT = 4  # pixels
 _ROW_ALIGNMENT = 16  # pixels, at most: images of bytes
 MAX_RANK = 16
@@ -50,7 +50,7 @@ def check_ports(reader: Reader, graph: Graph, position: int, tensors: tuple[int,
         graph: with indices that are in range.
         position: of the graph in the FlatBuffer.
         tensors: the positions of its tensors.
-        batch: how often the graph runs for one call.
+        batch: runs of the graph for one call.
     """
     if not graph.outputs:
         reader.fail(position, "a graph has no outputs")
@@ -63,7 +63,7 @@ def check_ports(reader: Reader, graph: Graph, position: int, tensors: tuple[int,
 
 
 def check_same_ports(reader: Reader, position: int, graphs: Iterable[Graph]) -> None:
-    """Refuse graphs of one model that differ in more of their inputs and outputs than in shape."""
+    """Refuse a model whose graphs differ in their inputs or outputs by more than shape."""
     first, *others = (
         [[_identity(graph.tensors[index]) for index in indices] for indices in (graph.inputs, graph.outputs)]
         for graph in graphs
@@ -143,7 +143,7 @@ class _Port:
 
 
 def is_scale(scale: float) -> bool:
-    """Whether dividing and multiplying by it leaves numbers."""
+    """Check if values stay finite when they are divided or multiplied by ``scale``."""
     return _SMALLEST_SCALE < scale < _LARGEST_SCALE
 
 

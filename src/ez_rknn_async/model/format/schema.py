@@ -1,8 +1,8 @@
 """The tables of an ``.rknn`` file: slot, name and type of every field that is read.
 
-The same tables are in ``schema.cpp``, which the simulated NPU reads, and, with what the fields mean, in
-``docs/reference/rknn-format.md``; ``tests/model/test_schema.py`` holds the three together. A field that is listed as
-``Raw`` or as an empty table is not used, but it is checked: the vendor's runtime follows it without looking.
+The same tables are in ``schema.cpp``, for the simulated NPU, and, with the meaning of the fields, in
+``docs/reference/rknn-format.md``; ``tests/model/test_schema.py`` keeps the three in step. A field that is listed as
+``Raw`` or as an empty table is not used, but it is checked: the vendor's runtime follows it without checks.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ ROOT_HEADER = (
 _SHAPE = TableType("Shape", ((0, "dims", _DIMS),))
 _INPUT_SHAPES = TableType("InputShapes", ((0, "shapes", NestedList(_SHAPE)),))
 
-# Enough to decide whether a session can use the model; reading it takes microseconds.
+# Enough to decide if a session can use the model; reading it takes microseconds.
 HEADER = TableType("Root", ROOT_HEADER)
 
 ROOT = TableType(
@@ -135,7 +135,7 @@ ROOT = TableType(
 )
 
 # Node field 8, by the number in field 7. The fields are the attributes of the ONNX operator in alphabetical order.
-# An absent number is 0 unless another default is given; an absent text or vector is no attribute.
+# An absent number is 0 unless another default is given; an absent string or vector is no attribute.
 _INTS = Vector("i", limit=4096)
 _FLOATS = Vector("f", limit=4096)
 _PAIR = Vector("i", limit=2, exactly=True)  # the NPU convolves in two dimensions; the compiler rewrites others
@@ -235,17 +235,17 @@ PARAMETERS: dict[int, TableType] = {
     ),
 }
 
-# Before there was a direction: then a GRU shows it in its commands only, if the NPU computes it.
+# Older compilers write no direction: a GRU shows it in its commands only, if the NPU computes it.
 _GRU_WITHOUT_DIRECTION = TableType("GRU", ((0, "hidden_size", _I32), (1, "linear_before_reset", _I32)))
 _FIRST_WITH_DIRECTION = (2, 3, 2)
 
 
 def parameter_types(toolkit_version: tuple[int, int, int]) -> Mapping[int, TableType]:
-    """What a compiler of that version writes into field 8 of a node, by the number in field 7."""
+    """Return the types that such a compiler writes into field 8 of a node, by the number in field 7."""
     if toolkit_version >= _FIRST_WITH_DIRECTION:
         return PARAMETERS
     return {**PARAMETERS, 71: _GRU_WITHOUT_DIRECTION}
 
 
-# The parameters of an operator that is not in the list: nothing is read from them.
+# The parameters of an operator that is not in the list: none of them is read.
 UNKNOWN_PARAMETERS = _ANY

@@ -1,4 +1,4 @@
-"""Whether a model was compiled for the SoC it is about to run on."""
+"""A check that a model was compiled for the SoC it is about to run on."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The texts inside a model file: JSON, and Python literals.
+"""A reader for the texts inside a model file: JSON and Python literals.
 
 The compiler writes some metadata as JSON and some as the ``repr`` of a Python dict. The two differ only in how they
-spell strings and constants, so one reader serves both. It is not :func:`json.loads` or :func:`ast.literal_eval` because
-neither has bounds: a few hundred kilobytes of brackets or digits cost those the stack, or seconds, or a lot of memory.
+spell strings and constants, so one reader serves both. :func:`json.loads` and :func:`ast.literal_eval` have no bounds:
+a few hundred kilobytes of brackets or digits cost them the stack, or seconds, or a lot of memory.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 from ...errors import RknnModelError
 
-_MAX_SIZE = 1024 * 1024  # the largest seen has three kilobytes
-_MOST_BYTES = 4  # of a character
+_MAX_SIZE = 1024 * 1024  # characters; the largest text seen has three kilobytes
+_MOST_BYTES = 4  # of a UTF-8 character
 _MAX_DEPTH = 32  # real texts nest five deep
 _MAX_DIGITS = 40
 _MAX_VALUES = 100_000  # keys too: each costs a microsecond or two, however short it is
@@ -44,7 +44,7 @@ _CLOSES = {"[": "]", "(": ")", "{": "}"}
 
 
 def parse_text(text: str, offset: int) -> Any:
-    """The value that ``text`` spells: dicts, lists (also for tuples), strings, numbers, booleans, None.
+    """Return the value that ``text`` spells: dicts, lists (also for tuples), strings, numbers, booleans, None.
 
     ``offset`` is where the text lies in the file; a fault is an ``RknnModelError`` with that offset.
     """
@@ -54,8 +54,8 @@ def parse_text(text: str, offset: int) -> Any:
 
 
 def decode_utf8(data: memoryview, offset: int) -> str:
-    """``data`` as text; ``offset`` is where it lies in the file."""
-    if len(data) > _MOST_BYTES * _MAX_SIZE:  # more characters than can be parsed, whatever they are
+    """Decode ``data``, which lies at ``offset`` in the file."""
+    if len(data) > _MOST_BYTES * _MAX_SIZE:  # too many characters to parse, however they are encoded
         raise RknnModelError(f"the model has a text of {len(data)} bytes, more than any real one", offset=offset)
     try:
         return str(data, "utf-8")
@@ -80,11 +80,11 @@ class _Parser:
     def _fail(self, why: str) -> NoReturn:
         around = self._text[max(0, self._position - 10) : self._position + 10]
         message = f"the model file is damaged: a text cannot be read: {why}, near {around!r}"
-        # Texts are nearly always ASCII, so that characters are bytes.
+        # Texts are nearly always ASCII, so characters are bytes.
         raise RknnModelError(message, offset=self._offset + self._position)
 
     def _next(self) -> tuple[str, str]:
-        """The next token: which kind, and its text."""
+        """Return the kind and the text of the next token."""
         match = _TOKEN.match(self._text, self._position)
         if match is None:
             self._fail("a value or a bracket is missing")
@@ -130,7 +130,7 @@ class _Parser:
         return values
 
     def _separator(self, close: str) -> tuple[str, str]:
-        """The token after a member: the closing bracket, or what follows a comma."""
+        """Return the token after a member: the closing bracket, or the first token after a comma."""
         kind, token = self._next()
         if (kind, token) == ("mark", ","):
             return self._next()

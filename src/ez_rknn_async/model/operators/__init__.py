@@ -1,1 +1,1 @@
-"""The operators of a graph: register lists, weights, and the activations that are fused into them."""
+"""The operators of a graph: register lists, weights and fused activations."""

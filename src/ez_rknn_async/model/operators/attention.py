@@ -1,15 +1,15 @@
-"""Roundings inside of attention, which is one operator in the file.
+"""Roundings inside attention, which is one operator in the file.
 
-An int8 attention rounds twice on its way: the scores, behind the mask if there is one, and their softmax, the weights.
-Neither tensor is in the file any more. Their scales follow from what the NPU multiplies the two products with before
-it stores them as int8:
+An int8 attention rounds two intermediate results: the scores, after the mask if there is one, and their softmax, the
+weights. Neither tensor is in the file any more. Their scales follow from the factors by which the NPU multiplies the
+two products before it stores them as int8:
 
-* the first has queries and keys, and becomes the scores: ``gain = queries * keys / scores`` (of scales), the queries
-  being made symmetric before, ``scale = largest magnitude / 127``;
-* the last has weights and values, and becomes the result: ``gain = weights * values / result``. The NPU stores the
-  weights as signed numbers, in twice the steps of the official simulator.
+* the first, of queries and keys, gives the scores: ``gain = queries * keys / scores`` (of scales), with the queries
+  made symmetric first, ``scale = largest magnitude / 127``;
+* the last, of weights and values, gives the result: ``gain = weights * values / result``. The NPU stores the
+  weights as signed numbers, with twice the step of the official simulator.
 
-Found out with values that pick single weights out; all of what the official simulator computes is met then.
+Found with values that select single weights; the results then equal the official simulator's.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 _CONVOLUTION_UNIT = 1  # in a task's enable mask
 _PRECISION, _FLOAT_OPERANDS = 0x100C, 0x1FF
 _LOWEST = -128
-_ONE = 1 / 255  # the scale of weights of which one was 1
-_UNSURE = 1e-4  # of a scale that is taken from 15 bits
+_FULL_SCALE = 1 / 255  # the scale of weights whose maximum is 1
+_TOLERANCE = 1e-4  # relative error of a scale that is read from 15 bits
 
 
 @dataclass(frozen=True)
 class AttentionRoundings:
-    """Of the scores, with the mask added, and of the weights."""
+    """The roundings of the scores, with the mask added, and of the weights."""
 
     scores: Rounding
     weights: Rounding
 
 
 def attention_roundings(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> AttentionRoundings | None:
-    """The roundings of an attention of queries, keys and values; None where it is not computed in int8."""
+    """Return the roundings of an attention of queries, keys and values; None if it is not computed in int8."""
     queries, keys, values = (graph.tensors[index] for index in node.inputs[:3])
     result = graph.tensors[node.outputs[0]]
     if not all(_is_quantized(tensor) for tensor in (queries, keys, values, result)):
         return None
-    # Those of one head after those of another; all heads are alike.
+    # Head by head; all heads are alike.
     products = (
         dpu(model, graph, task.registers, result)
         for task in registers.each_task(node)
@@ -63,7 +63,7 @@ def attention_roundings(model: Model, graph: Graph, node: Node, registers: Regis
     weights = gains[1] * _scale(result) / _scale(values) / 2
     return AttentionRoundings(
         Rounding(scores, first.output_zero_point()),
-        Rounding(_ONE if abs(weights / _ONE - 1) < _UNSURE else weights, _LOWEST),
+        Rounding(_FULL_SCALE if abs(weights / _FULL_SCALE - 1) < _TOLERANCE else weights, _LOWEST),
     )
 
 
@@ -77,7 +77,7 @@ def _scale(tensor: Tensor) -> float:
 
 
 def _magnitude(tensor: Tensor) -> float:
-    """The largest that was met in calibration."""
+    """Return the largest magnitude met in calibration."""
     assert tensor.quantization is not None
     span, zero_point = tensor.quantization.span, tensor.quantization.zero_point[0]
     if span is None:

@@ -27,9 +27,9 @@ _REAL = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BFLOAT16)
 
 
 def constant(model: Model, graph: Graph, tensor: Tensor) -> Array:
-    """The values that the file holds for ``tensor``, in its logical shape and stored type (bfloat16 as float32).
+    """Return the values stored for ``tensor``, in its logical shape and stored type (bfloat16 as float32).
 
-    A view of the file where the layout allows it, therefore read-only.
+    They are a view of the file where the layout allows it, and so read-only.
     """
     data = model.constant_bytes(graph, tensor)
     if tensor.layout is Layout.PACKED_WEIGHT:
@@ -42,9 +42,9 @@ def constant(model: Model, graph: Graph, tensor: Tensor) -> Array:
 
 
 def real_constant(model: Model, graph: Graph, tensor: Tensor) -> Array:
-    """Like :func:`constant`, with quantised and floating-point values as real numbers in float32.
+    """Return the values as :func:`constant` does, but quantised and floating-point ones as real numbers in float32.
 
-    Whole numbers that are not quantised (indices, axes, shapes) keep their type.
+    Integers that are not quantised (indices, axes, shapes) keep their type.
     """
     values = constant(model, graph, tensor)
     quantization = tensor.quantization
@@ -73,7 +73,7 @@ def _from_nc1hwc2(tensor: Tensor, data: memoryview) -> Array:
 
 
 def _channels(tensor: Tensor) -> int:
-    """How many of the stored channels are not padding."""
+    """Return the number of stored channels without the padding."""
     batch, blocks, height, width, block = tensor.native_shape
     pixels = batch * height * width
     channels, rest = divmod(math.prod(tensor.shape), pixels) if pixels else (0, 1)

@@ -1,8 +1,8 @@
-"""Convolutions as they are meant.
+"""Convolutions in their mathematical form.
 
 A convolution's parameters are scattered over the file: geometry in the node (or in registers), weights in a packed
 tensor, and, where it is quantised, scales and zero points between the bias buffer and the commands for the NPU
-(:mod:`.dpu`). :func:`convolution` gathers them into what the operator means mathematically.
+(:mod:`.dpu`). :func:`convolution` combines them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _HIGHEST = 127
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution, plain or transposed, and what is fused behind it.
+    """A convolution, plain or transposed, and its fused operators.
 
     ``pads`` are (top, left, bottom, right).
     """
@@ -61,16 +61,16 @@ class Convolution:
 
 
 def convolution(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> Convolution:
-    """The convolution that ``node`` computes.
+    """Return the convolution that ``node`` computes.
 
     Raises:
-        UnsupportedFormError: it is stored in a way that is not understood.
+        UnsupportedFormError: it is stored in an unknown form.
     """
     return _ConvolutionDecoder(model, graph, node, registers).convolution()
 
 
 class _ConvolutionDecoder:
-    """Gathers one convolution; the tensors are told apart first, everything else is read when it is needed."""
+    """A decoder of one convolution; it identifies the tensors first, and reads everything else when it is needed."""
 
     def __init__(self, model: Model, graph: Graph, node: Node, registers: RegisterFile) -> None:
         self._model = model
@@ -86,7 +86,7 @@ class _ConvolutionDecoder:
             raise UnsupportedFormError(f"its input has {len(self._source.shape)} dimensions instead of 4")
 
     def convolution(self) -> Convolution:
-        """Everything together."""
+        """Decode all parts."""
         weight, bias, unit = self._weight_and_bias()
         stages = self._all_stages(weight, bias, unit)
         kernel = (weight.shape[2], weight.shape[3])
@@ -106,7 +106,7 @@ class _ConvolutionDecoder:
     # Operands
 
     def _further_operands(self) -> tuple[Tensor | None, list[int]]:
-        """The bias, and what the fused operators take; the compiler's own helpers are left out."""
+        """Return the bias and the operands of the fused operators, without the compiler's own helpers."""
         bias, fused = None, []
         for index in self._node.inputs[2:]:
             tensor = self._graph.tensors[index]
@@ -120,19 +120,19 @@ class _ConvolutionDecoder:
 
     @cached_property
     def _depthwise(self) -> bool:
-        """A packed depthwise weight has one block in place of the output channels."""
+        """True for a depthwise convolution, whose packed weight has one block in place of the output channels."""
         group, channels = int(self._node.attributes.get("group", 1)), self._source.shape[1]
         if group > 1 and group != channels:
             raise UnsupportedFormError(f"it has {group} groups for {channels} channels")
         if group > 1:
             return True
-        # A fused transposed convolution has no parameter table that would tell.
+        # A fused transposed convolution has no parameter table with its groups.
         return self._transposed and self._weight.shape[:2] == (channels, 1) == (self._result.shape[1], 1)
 
     # Numbers
 
     def _weight_and_bias(self) -> tuple[Weight, Array | None, float | None]:
-        """Weight with the output channels first, bias, and the unit of the sum where there is one."""
+        """Return the weight with the output channels first, the bias, and the unit of the sum if there is one."""
         stored, offsets = self._stored_weight()
         channels = self._result.shape[1]
         if self._weight.dtype is DType.INT8:
@@ -157,7 +157,7 @@ class _ConvolutionDecoder:
         return Weight(stored), bias, None
 
     def _stored_weight(self) -> tuple[Array, Array | None]:
-        """The numbers in the file, output channels first, without padding; and the offsets that lie among them."""
+        """Return the stored numbers, output channels first, without padding, and the offsets stored among them."""
         if self._weight.layout is not Layout.PACKED_WEIGHT:
             if self._weight.dtype is DType.OPAQUE:
                 raise UnsupportedFormError("its weights are compressed; compile the model without compress_weight")
@@ -179,7 +179,7 @@ class _ConvolutionDecoder:
         return stored[:channels, :inputs], offsets
 
     def _factors(self) -> list[Tensor]:
-        """The operands of the multiplications that follow."""
+        """Return the operands of the fused multiplications."""
         binary = [function for function in self._functions if function in BINARY]
         return [self._graph.tensors[index] for function, index in zip(binary, self._fused) if function == "Mul"]
 
@@ -193,7 +193,7 @@ class _ConvolutionDecoder:
         raise UnsupportedFormError("the scales of its 4-bit weights are missing")
 
     def _flat(self, tensor: Tensor, count: int) -> Array:
-        """The first numbers of a vector that may be padded."""
+        """Return the first ``count`` numbers of a vector that may be padded."""
         numbers = constant(self._model, self._graph, tensor).reshape(-1)
         if numbers.size < count:
             raise UnsupportedFormError(f"its bias has {numbers.size} numbers for {count} channels")
@@ -220,7 +220,7 @@ class _ConvolutionDecoder:
     def _transposed_geometry(
         self, kernel: tuple[int, int]
     ) -> tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, int]]:
-        """A fused transposed convolution may have no parameters in the node; they are in registers then."""
+        """Read the geometry from registers: a fused transposed convolution may have no parameters in the node."""
         strides, dilations, leading = self._dpu.transposed_geometry(kernel)
         sizes = zip(self._source.shape[2:], self._result.shape[2:], kernel, strides, dilations, leading)
         bottom, right = (
@@ -236,7 +236,7 @@ class _ConvolutionDecoder:
         pads: tuple[int, int, int, int],
         dilations: tuple[int, int],
     ) -> tuple[int, int]:
-        """What the output's size leaves for it."""
+        """Derive the output padding from the output's size."""
         sizes = zip(self._source.shape[2:], self._result.shape[2:], kernel, strides, dilations, pads[:2], pads[2:])
         return _pair(
             [
@@ -245,7 +245,7 @@ class _ConvolutionDecoder:
             ]
         )
 
-    # What is fused
+    # Fused operators
 
     def _all_stages(self, weight: Weight, bias: Array | None, unit: float | None) -> tuple[Stage, ...]:
         stages = tuple(self._stages(unit))
@@ -258,7 +258,7 @@ class _ConvolutionDecoder:
         return stages if rounding is None else (rounding, *stages)
 
     def _reach(self, weight: Weight, bias: Array) -> tuple[float, float]:
-        """The least and the largest sum that the weights can make of the input's span."""
+        """Return the least and the largest sum that the weights can make of the input's span."""
         quantization = self._source.quantization
         assert quantization is not None  # or the weights would have no scale
         low, high = ((end - quantization.zero_point[0]) * quantization.scale[0] for end in (-128, 127))
@@ -280,7 +280,7 @@ class _ConvolutionDecoder:
         floating = unit is None
         if function == "Clip":
             low, high = self._dpu.clip_bounds(unit)
-            if not low < high:  # compilers before 2.5 wrote zeros for what is too large
+            if not low < high:  # compilers before 2.5 wrote zeros for bounds that are too large
                 return {"min": -math.inf, "max": self._end_of_range(unit)}
             return {"min": low, "max": high if self._dpu.keeps_upper_bound(low, unit) else self._end_of_range(unit)}
         if function == "LeakyRelu":
@@ -299,10 +299,10 @@ class _ConvolutionDecoder:
         return {}
 
     def _end_of_range(self, unit: float | None) -> float:
-        """In place of a clip's upper bound of which nothing is left, because there is no lower one.
+        """Return a substitute for a clip's upper bound, which is lost when there is no lower one.
 
-        An int8 result ends at the bound as well, for calibration has met nothing beyond it; unless its range was
-        widened to zero.
+        The range of an int8 result ends at the bound as well, for calibration has met nothing beyond it; unless the
+        range was widened to include zero.
         """
         quantization = self._result.quantization
         end = 0.0 if quantization is None else (_HIGHEST - quantization.zero_point[0]) * quantization.scale[0]
@@ -314,14 +314,14 @@ class _ConvolutionDecoder:
         return end
 
     def _table_gain(self) -> float | None:
-        """From arguments to places in the table of the fused activation that has one."""
+        """Return the gain from arguments to places in the table of the fused activation that has one."""
         function = next((function for function in self._functions if function in TABLE_GAINS), None)
         if function == "Softplus" and (table := self._table("Softplus")) is not None:
             return table_gain(softplus_reach(table))
         return None if function is None else TABLE_GAINS[function]
 
     def _table(self, name: str) -> LookupTable | None:
-        """The model's one table for a function."""
+        """Return the model's one table for a function."""
         for tensor in self._graph.tensors:
             if tensor.kind is Kind.LUT and tensor.name == name:
                 return lookup_table(self._model, self._graph, tensor)

@@ -1,7 +1,7 @@
-"""The weight of a convolution, as narrow as the file keeps it.
+"""The weight of a convolution, in the narrow type of the file.
 
-An int8 model's weights are a quarter of their size in float32, and most of its memory. Whoever can compute with the
-integers takes those; others ask for the real numbers, one layer at a time.
+An int8 model's weights are a quarter of their size in float32, and most of its memory. A caller that can compute with
+the integers uses those; others ask for the real numbers, one layer at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Weight:
-    """``numbers`` are real, or integers that stand for ``scale * (integer + offset)``.
+    """A weight whose ``numbers`` are real, or integers that stand for ``scale * (integer + offset)``.
 
     In ONNX's order: [Cout, Cin / group, kh, kw], or [Cin, Cout / group, kh, kw] when transposed. They may be a view of
     the file. ``scale`` and ``offset`` are float64, one for each output channel, and broadcast; the offsets are whole.
@@ -28,12 +28,12 @@ class Weight:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """In ONNX's order."""
+        """The shape in ONNX's order."""
         shape: tuple[int, ...] = self.numbers.shape
         return shape
 
     def real(self) -> Array:
-        """The real numbers as float32, in memory of their own or the file's."""
+        """Return the real numbers as float32, in memory of their own or the file's."""
         numbers = self.numbers
         if self.offset is not None:
             numbers = numbers + self.offset
@@ -42,7 +42,7 @@ class Weight:
         return np.ascontiguousarray(numbers, np.float32)
 
     def of_transposed(self, depthwise: bool) -> Weight:
-        """In the order of a transposed convolution, whose kernel is stored turned by 180 degrees."""
+        """Return the weight in the order of a transposed convolution, whose kernel is stored rotated by 180 degrees."""
         turned = replace(self, numbers=self.numbers[:, :, ::-1, ::-1])
         return turned if depthwise else turned._swapped()
 

@@ -1,4 +1,4 @@
-"""What a convolution's accumulators go through on their way to memory, read from the commands for the NPU.
+"""The scaling of a convolution's accumulators before they are stored, read from the commands for the NPU.
 
 A quantised convolution sums integers; one unit of the normalised sum stands for a real number that is in no table of
 the file. It follows from the factor by which the NPU multiplies the sum: before it stores it (``OUT_SCALE /
@@ -39,33 +39,33 @@ BS_MULTIPLIER_BYPASSED, BN_OFFSET_BYPASSED = 0x10, 0x02
 
 
 def half(bits: int) -> float:
-    """A float16 from its bits."""
+    """Return a float16 from its bits."""
     return float(np.array(bits & 0xFFFF, np.uint16).view(np.float16))
 
 
 def single(bits: int) -> float:
-    """A float32 from its bits."""
+    """Return a float32 from its bits."""
     return float(np.array(bits & 0xFFFFFFFF, np.uint32).view(np.float32))
 
 
 def weight_offset(bits: int) -> int:
-    """Minus the zero point of weights, of which a byte is kept: -128 does not occur, and stands for +128."""
+    """Return minus the zero point of weights, kept in a byte: -128 does not occur, and stands for +128."""
     offset = signed(bits, 8)
     return 128 if offset == -128 else offset
 
 
 def signed(bits: int, width: int = 32) -> int:
-    """A two's complement integer from its bits."""
+    """Return a two's complement integer from its bits."""
     bits &= (1 << width) - 1
     return bits - (1 << width) if bits >> (width - 1) else bits
 
 
 def fraction(bits: int) -> float:
-    """The number that was written as ``bits / 2**14``: the one with the fewest decimals that is stored like that.
+    """Return the number written as ``bits / 2**14``: the one with the fewest decimals that is stored like that.
 
-    ``bits`` are 16, a signed number: an absolute value is a leaky ReLU whose slope is -1.
+    ``bits`` is a signed 16-bit number: an absolute value is a leaky ReLU whose slope is -1.
 
-    A slope is 0.1 or 0.2 in a network; taken as 1638 / 16384 it would be wrong by 2e-4, and what follows from it too.
+    A slope is 0.1 or 0.2 in a network; taken as 1638 / 16384 it would be wrong by 2e-4, and so would the results.
     """
     bits = signed(bits, 16)
     stored = bits / 2.0**UNITY_SHIFT
@@ -81,27 +81,27 @@ class Dpu:
     """
 
     registers: dict[int, int]
-    constants: dict[str, Array]  # of the compiler's own tensors for this output, as uint16, by what follows the name
+    constants: dict[str, Array]  # the compiler's own tensors for this output, as uint16, by the suffix of their names
 
     lanes = 8  # channels in a block of the bias buffer
     out_zero_point, out_scale, out_shift = 0x4080, 0x4084, 0x4088
     operands_shift = 0
 
     def per_layer(self) -> bool:
-        """Whether all channels share one weight scale and zero point: then neither is read from memory."""
+        """Check if all channels share one weight scale and zero point: then neither is read from memory."""
         return not (self._register(BS_OPERANDS) >> self.operands_shift) & 1
 
     def layer_zero_point(self, depthwise: bool) -> int:
-        """What to add to each weight in per-layer mode."""
+        """Return the number to add to each weight in per-layer mode."""
         return signed(self._register(BS_ZERO_POINT), 16)
 
     def multiplier_shift(self, per_layer: bool, depthwise: bool) -> int:
-        """By how many bits the product with the multiplier is shifted down; without a multiplier, as if it were 1.0."""
+        """Return the right shift, in bits, of the product with the multiplier; without one, as if it were 1.0."""
         shift = (self._register(BS_MULTIPLIER) >> 8) & 63
         return shift + UNITY_SHIFT if self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED else shift
 
     def output_gain(self) -> float:
-        """From the normalised sum to the units of the output."""
+        """Return the gain from the normalised sum to the units of the output."""
         if self.out_scale not in self.registers:
             raise UnsupportedFormError("its output scale is not where it is expected")
         # The bit above the 16 of the scale is set where another operand is added; it is not part of the number.
@@ -109,53 +109,53 @@ class Dpu:
         return float(scale / 2.0 ** min(63, self._register(self.out_shift)))
 
     def output_zero_point(self) -> int:
-        """What is added to the units of the output."""
+        """Return the number added to the units of the output."""
         return signed(self._register(self.out_zero_point))
 
     def table_gain(self) -> float:
-        """From the normalised sum to the argument of an activation's look-up table."""
+        """Return the gain from the normalised sum to the argument of an activation's look-up table."""
         multiplier = self._register(BN_MULTIPLIER)
         return float((multiplier >> 16) / 2.0 ** ((multiplier >> 8) & 63))
 
     def slope_shift(self) -> int:
-        """By how many bits a leaky ReLU shifts the sum down before the next fused operator."""
+        """Return the right shift, in bits, of the sum in a leaky ReLU, before the next fused operator."""
         return (self._register(BN_MULTIPLIER) >> 8) & 63
 
     def leaky_slope(self, floating: bool) -> float:
-        """The slope of a fused leaky ReLU."""
+        """Return the slope of a fused leaky ReLU."""
         bits = self._register(BN_MULTIPLIER) >> 16
         return half(bits) if floating else fraction(bits)
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
-        """The bounds of a fused clip, as real numbers."""
+        """Return the bounds of a fused clip, as real numbers."""
         low, high = self._real(BN_OFFSET, unit), self._real(RELU_MAX, unit)
         if self._register(BN_CFG) & BN_OFFSET_BYPASSED:
             low = 0.0
         return -low, high - low
 
     def keeps_upper_bound(self, low: float, unit: float | None) -> bool:
-        """Whether a clip's upper bound, stored as its distance from ``low``, is more than what rounding leaves."""
+        """Check if a clip's upper bound, stored as its distance from ``low``, survives rounding."""
         if unit is None:
             return low > -_LARGEST_HALF
         return low > -_LARGEST_INTEGER * unit
 
     def hard_sigmoid(self, floating: bool) -> tuple[float, float]:
-        """Alpha and beta of a fused hard sigmoid: the table is 0.5 + t / 32768, and t = gain * x + offset."""
+        """Return alpha and beta of a fused hard sigmoid: the table is 0.5 + t / 32768, and t = gain * x + offset."""
         gain, offset = self._table_argument(floating)
         # In integers any alpha will do, as long as the unit of the sum is derived from the same gain.
         return (gain if floating else TABLE_GAINS["HardSigmoid"]) / TABLE_RANGE, 0.5 + offset / TABLE_RANGE
 
     def _table_argument(self, floating: bool) -> tuple[float, float]:
-        """Gain and offset of what is looked up."""
+        """Return gain and offset of the table's argument."""
         multiplier, offset = self._register(BN_MULTIPLIER), self._register(BN_OFFSET)
         if floating:
             return half(multiplier >> 16), single(offset)
         return self.table_gain(), signed(offset) / 2.0 ** ((multiplier >> 8) & 63)
 
     def transposed_geometry(self, kernel: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-        """Strides, dilations and leading pads, all (y, x), of a transposed convolution that has no parameter table.
+        """Return strides, dilations and leading pads, all (y, x), of a transposed convolution without parameters.
 
-        Seen as a plain convolution of the spread-out input, it is padded by what the kernel reaches beyond the pads.
+        As a plain convolution of the spread-out input, it is padded by the part of the kernel that exceeds the pads.
         """
         settings = self._register(TRANSPOSED_STRIDES)
         strides = ((settings >> 11) & 7) + 1, ((settings >> 8) & 7) + 1
@@ -163,7 +163,7 @@ class Dpu:
         return strides, dilations, self._leading_pads(kernel, dilations)
 
     def _leading_pads(self, kernel: tuple[int, int], dilations: tuple[int, int]) -> tuple[int, int]:
-        """As if there were no dilations: these do not enter into the register."""
+        """Return the leading pads without the dilations, which do not enter into this register."""
         pads = self._register(0x1068)
         return kernel[0] - 1 - (pads & 15), kernel[1] - 1 - ((pads >> 4) & 15)
 
@@ -176,89 +176,89 @@ class Dpu:
 
 
 class Rk3566Dpu(Dpu):
-    """RK3566 and RK3568: half as many lanes."""
+    """The settings on RK3566 and RK3568: half as many lanes."""
 
     lanes = 4
 
 
 class NewerDpu(Dpu):
-    """What RK3562 and RK3576 have in common: other places for the output's scale and for the bounds of a clip."""
+    """The common settings of RK3562 and RK3576: other places for the output's scale and for the bounds of a clip."""
 
     out_zero_point, out_scale, out_shift = 0x40AC, 0x40B0, 0x40B4
 
     def layer_zero_point(self, depthwise: bool) -> int:
-        """A depthwise weight's is what the kernel's padding is filled with."""
+        """Return a depthwise weight's from the register that fills the kernel's padding."""
         if depthwise:
             return weight_offset(self._register(KERNEL_PADDING))
         return super().layer_zero_point(depthwise)
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
-        """Registers of their own for the bounds."""
+        """Read the bounds from registers of their own."""
         if unit is None:
             return self._real(0x4074, None), self._real(0x4078, None)
         low = self._real(0x4090, unit)
         return low, self._real(0x4078, unit) + low
 
     def keeps_upper_bound(self, low: float, unit: float | None) -> bool:
-        """A floating-point bound has a register of its own."""
+        """Check the same; a floating-point bound always survives, in a register of its own."""
         return unit is None or super().keeps_upper_bound(low, unit)
 
     def _table_argument(self, floating: bool) -> tuple[float, float]:
-        """The offset is added before the multiplication."""
+        """Return gain and offset; the offset is added before the multiplication."""
         multiplier, offset = self._register(BN_MULTIPLIER), self._register(BN_OFFSET)
         if floating:
             return half(multiplier >> 16), half(multiplier >> 16) * single(offset)
         return self.table_gain(), self.table_gain() * signed(offset)
 
     def _leading_pads(self, kernel: tuple[int, int], dilations: tuple[int, int]) -> tuple[int, int]:
-        """With the dilations."""
+        """Return the leading pads, with the dilations."""
         pads = self._register(0x1080)
         return dilations[0] * (kernel[0] - 1) - (pads & 0xFF), dilations[1] * (kernel[1] - 1) - ((pads >> 8) & 0xFF)
 
 
 class Rk3562Dpu(NewerDpu):
-    """RK3562."""
+    """The settings on RK3562."""
 
     lanes = 4
 
     def layer_zero_point(self, depthwise: bool) -> int:
-        """Where a bit says that it is there; else what the kernel's padding is filled with.
+        """Return the zero point if a bit says that it is there; else the filling of the kernel's padding.
 
-        All depthwise convolutions have it in the second place, and those that the NPU computes in the same manner.
+        Depthwise convolutions have it in the second place, as have all that the NPU computes in the same manner.
         """
         settings = self._register(BS_ZERO_POINT)
         return signed(settings, 16) if settings >> 31 else weight_offset(self._register(KERNEL_PADDING))
 
     def multiplier_shift(self, per_layer: bool, depthwise: bool) -> int:
-        """A whole layer's multiplier is in a register, if there is one."""
+        """Read a whole layer's shift from a register, if that holds a multiplier."""
         shift = (self._register(NEWER_BS_CFG) >> 8) & 63
         return shift + UNITY_SHIFT if per_layer and not self._register(NEWER_BS_MULTIPLIER) >> 16 else shift
 
     def clip_bounds(self, unit: float | None) -> tuple[float, float]:
-        """As on the others, except that floating-point bounds are relative to an offset."""
+        """Return the bounds; floating-point ones are relative to an offset."""
         if unit is not None:
             return super().clip_bounds(unit)
         low = self._real(BN_OFFSET, None)
         return low, self._real(0x4078, None) + low
 
     def keeps_upper_bound(self, low: float, unit: float | None) -> bool:
-        """As on the others, with floating-point bounds as with integers."""
+        """Check the same, for floating-point bounds too."""
         return low > -_LARGEST_HALF if unit is None else super().keeps_upper_bound(low, unit)
 
 
 class Rk3576Dpu(NewerDpu):
-    """RK3576: the multipliers are in constant tensors."""
+    """The settings on RK3576: the multipliers are in constant tensors."""
 
     operands_shift = 16
 
     def layer_zero_point(self, depthwise: bool) -> int:
-        """From the compiler's tensor."""
+        """Read it from the compiler's tensor."""
         if depthwise:
             return super().layer_zero_point(depthwise)
         return signed(int(self._constant("_BScfgTensor")[0]), 16)
 
     def multiplier_shift(self, per_layer: bool, depthwise: bool) -> int:
-        """From the compiler's tensors; a whole layer has offset, multiplier and shift there, each in eight elements."""
+        """Read it from the compiler's tensors; a layer's offset, multiplier and shift have eight elements each."""
         settings = self.constants.get("_BsCfg_BScfgTensor")
         if per_layer:
             place = 8 if depthwise else 16  # depthwise weights have their offset elsewhere
@@ -267,7 +267,7 @@ class Rk3576Dpu(NewerDpu):
         return UNITY_SHIFT if settings is None else int(settings[0]) & 63
 
     def _table_argument(self, floating: bool) -> tuple[float, float]:
-        """From the compiler's tensor; elements 0 and 1 are the offset."""
+        """Read it from the compiler's tensor; elements 0 and 1 are the offset."""
         settings = self._constant("_BnCfg_BNcfgTensor")
         offset = int(settings[0]) | int(settings[1]) << 16
         if floating:
@@ -275,19 +275,19 @@ class Rk3576Dpu(NewerDpu):
         return self.table_gain(), self.table_gain() * signed(offset)
 
     def table_gain(self) -> float:
-        """From the compiler's tensor; element 16 is the multiplier, element 24 the shift."""
+        """Read it from the compiler's tensor; element 16 is the multiplier, element 24 the shift."""
         settings = self.constants.get("_BnCfg_BNcfgTensor")
         if settings is None or len(settings) <= 24 or not 0 < int(settings[24]) & 0xFF < 40:
             return super().table_gain()
         return float(int(settings[16]) / 2.0 ** (int(settings[24]) & 0xFF))
 
     def slope_shift(self) -> int:
-        """From the compiler's tensor: behind the slope, or in its place where that is an operand."""
+        """Read it from the compiler's tensor: after the slope, or in its place if that is an operand."""
         settings = self._constant("_BnCfg_BNcfgTensor")
         return int(settings[8 if len(settings) > 8 else 0]) & 63
 
     def leaky_slope(self, floating: bool) -> float:
-        """From the compiler's tensors; depthwise convolutions have only the second one."""
+        """Read it from the compiler's tensors; depthwise convolutions have only the second one."""
         if floating and "_BsCfg_BScfgTensor" in self.constants:
             return half(int(self._constant("_BsCfg_BScfgTensor")[0]))
         bits = int(self._constant("_BnCfg_BNcfgTensor")[0])
@@ -312,13 +312,13 @@ LEAKY_SETTINGS = ("_BsCfg_BScfgTensor", *SETTINGS)
 
 
 def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor, leaky: bool = False) -> Dpu:
-    """The settings of the convolution whose result is ``output``.
+    """Return the settings of the convolution whose result is ``output``.
 
-    ``leaky``: whether a leaky ReLU is fused with it, which has settings of its own. Where there is none, a tensor of
-    that name is attention's, for the operand that ``output`` is.
+    ``leaky``: a leaky ReLU is fused with it, which has settings of its own. Without one, a tensor of that name belongs
+    to an attention whose operand is ``output``.
 
     Raises:
-        UnsupportedFormError: nothing is known about this SoC's settings.
+        UnsupportedFormError: the settings of this SoC are unknown.
     """
     kind = DPUS.get(model.target_platform)
     if kind is None:
@@ -334,6 +334,6 @@ def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor, l
 
 
 def _settings(model: Model, graph: Graph, tensor: Tensor) -> Array:
-    """The tensor's numbers; what is behind them in the buffer is garbage."""
+    """Return the tensor's numbers; the rest of the buffer is garbage."""
     data = model.constant_bytes(graph, tensor)
     return np.frombuffer(data[: len(data) // 2 * 2], "<u2")[: math.prod(tensor.shape)]

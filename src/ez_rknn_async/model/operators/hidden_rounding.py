@@ -1,18 +1,18 @@
 """Roundings that the file does not mention.
 
-The compiler fuses every activation behind its convolution, but its own simulator does not: it computes some pairs as
+The compiler fuses every activation into its convolution, but its own simulator does not: it computes some pairs as
 two operators, with an int8 tensor between them. That tensor is not in the file any more. Its scale was chosen for the
-span of values that calibration met there, and the file has the span of what the activation made of them: where the
-activation can be undone, so can its effect on the span.
+span of values that calibration met there, and the file has the span of the activation's results: where the activation
+can be inverted, so can its effect on the span.
 
-Which pairs these are was found out by looking at the official simulator's intermediate results: all activations behind
-a transposed convolution, those of :data:`SEPARATE` behind a depthwise one, and a hard sigmoid behind any.
+The official simulator's intermediate results show which pairs these are: all activations after a transposed
+convolution, those of :data:`SEPARATE` after a depthwise one, and a hard sigmoid after any.
 
-The compiler leaves out of the span what is further from zero than an activation's :func:`_limits`, beyond which it
-hardly changes or not at all. A lost end is therefore known where it is certain to be beyond the limit; how far it is
-likely to reach follows from the other end and from what the weights can make of the input. What cannot be told is
-computed without the rounding: softplus, whose span is widened to zero and has lost its lower end; swish and its kin
-where values beyond their lowest point have been met; products with another tensor.
+The compiler cuts the span at an activation's :func:`_limits`, beyond which the activation hardly changes or not at all.
+A lost end is therefore known where it is certain to be beyond the limit; its likely reach follows from the other end
+and from the sums that the weights can make of the input. The rounding is left out where it cannot be determined:
+softplus, whose span is widened to zero and has lost its lower end; swish and its kin where values beyond their lowest
+point have been met; products with another tensor.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     Function = Callable[[float], float]
     Span = tuple[float, float]
 
-# What is separate behind a depthwise convolution, and behind any.
+# The activations that are separate after a depthwise convolution, and after any.
 SEPARATE = ("LeakyRelu", "Tanh", "Swish", "HardSwish", "Gelu", "Mish", "Sigmoid", "HardSigmoid")
 ALWAYS_SEPARATE = ("HardSigmoid",)
 
-# In front of these the span is that of what they leave: of the maxima, of what is not cut off.
+# Before these operators the span is that of their results: of the maxima, of the values that are not cut off.
 _CUT_BELOW = {"MaxPool", "Relu", "Clip"}
 _CUT_ABOVE = {"Clip"}
 
-_CERTAIN = 1.1  # how many times further than the limit a lost end must be likely to reach
-_FAR = 20.0  # an argument beyond every limit: of a function that has reached its end nothing more is known
-_FLAT = -1 + 1e-6  # the least result from which an argument can be told that makes nearly -1
-_GAP = 25.0  # how many values are met, at least, between a function's lowest point and the nearest value to it
+_MARGIN = 1.1  # a lost end must be likely to reach this many times further than the limit
+_SATURATED = 20.0  # an argument beyond every limit: of a saturated function nothing more is known
+_NEARLY_MINUS_ONE = -1 + 1e-6  # the least result near -1 that can be inverted
+_LEAST_VALUES = 25.0  # expected, at least, between a function's lowest point and the value nearest to it
 _LEVELS = 255
 _LOWEST = -128
 
 
 @dataclass(frozen=True)
 class Convolved:
-    """The convolution in front of the activations."""
+    """The convolution before the activations."""
 
     depthwise: bool
     transposed: bool
@@ -75,7 +75,7 @@ def _mish(x: float) -> float:
     return x * math.tanh(math.log1p(math.exp(min(x, 40.0))))
 
 
-# Functions that fall and then rise: where they are lowest. Only the part that rises can be undone.
+# Functions that fall and then rise, and their lowest point. Only the rising part can be inverted.
 _RISING: dict[str, tuple[Function, float]] = {
     "Swish": (_swish, -1.27846454),
     "HardSwish": (_hard_swish, -1.5),
@@ -85,7 +85,7 @@ _RISING: dict[str, tuple[Function, float]] = {
 
 
 def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convolved: Convolved) -> Rounding | None:
-    """The rounding in front of the only stage, if there is one and it can be told from ``result``."""
+    """Return the rounding before the only stage, if there is one and ``result`` determines it."""
     if not stages or result.dtype is not DType.INT8 or result.quantization is None:
         return None
     stage, span = stages[0], result.quantization.span
@@ -94,7 +94,7 @@ def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convo
     assert isinstance(stage, Activation)
     users = {node.op for node in graph.nodes if result.index in node.inputs}
     low, high = (
-        None if users & cutting else _undone(stage, end, math.prod(result.shape))
+        None if users & cutting else _inverse(stage, end, math.prod(result.shape))
         for end, cutting in zip(span, (_CUT_BELOW, _CUT_ABOVE))
     )
     least, largest = _limits(stage)
@@ -110,7 +110,7 @@ def hidden_rounding(graph: Graph, stages: Sequence[Stage], result: Tensor, convo
 
 
 def is_separate(stages: Sequence[Stage], depthwise: bool, transposed: bool) -> bool:
-    """Whether the only stage is an activation that the official simulator computes as an operator of its own."""
+    """Check if the only stage is an activation that the official simulator computes as a separate operator."""
     if len(stages) != 1 or not isinstance(stages[0], Activation):
         return False
     function = stages[0].function
@@ -118,10 +118,10 @@ def is_separate(stages: Sequence[Stage], depthwise: bool, transposed: bool) -> b
 
 
 def spans_are_extremes(model: Model, graph: Graph) -> bool:
-    """Whether scales were chosen for the least and the largest value met, and not for less (``mmse``).
+    """Check if scales were chosen for the least and the largest value met, and not for less (``mmse``).
 
-    What was met is written down for inputs and outputs. One that agrees is enough: the span of an input can be that of
-    what the first operator makes of it.
+    The file records the values met at inputs and outputs. One that agrees is enough: the span of an input can be that
+    of the first operator's result.
     """
     table = model.attributes.get("quant_tab")
     compared = [
@@ -136,17 +136,17 @@ def spans_are_extremes(model: Model, graph: Graph) -> bool:
 
 
 def _covers(span: Span, met: Mapping[str, Any]) -> bool:
-    """Whether ``span`` is from the least to the largest value that was met, widened to zero."""
+    """Check if ``span`` goes from the least to the largest value that was met, widened to include zero."""
     try:
         (least,), (largest,) = met["min"], met["max"]
         misses = abs(min(least, 0.0) - span[0]), abs(max(largest, 0.0) - span[1])
-    except (LookupError, TypeError, ValueError):  # of some other form: nothing is known
+    except (LookupError, TypeError, ValueError):  # an unknown form
         return False
     return bool(max(misses) <= 1e-3 * (span[1] - span[0]))
 
 
 def _limits(activation: Activation) -> Span:
-    """Where the compiler cuts the span of the activation's argument."""
+    """Return the limits at which the compiler cuts the span of the activation's argument."""
     if activation.function == "Tanh":
         return -3.2, 3.2
     if activation.function == "Sigmoid":
@@ -160,46 +160,46 @@ def _limits(activation: Activation) -> Span:
 
 
 def _is_beyond(limit: float, high: float, reach: Span) -> bool:
-    """Whether values have been met below ``limit``, seeing that the largest was ``high``.
+    """Check if calibration met values below ``limit``, given that the largest was ``high``.
 
-    Taken as a share of what the weights can make of the input, the least and the largest value are alike.
+    It assumes that the least and the largest value are the same share of the sums that the weights can make.
     """
     least, largest = reach
-    return high > 0 > least and largest > 0 and high / largest * least < _CERTAIN * limit
+    return high > 0 > least and largest > 0 and high / largest * least < _MARGIN * limit
 
 
-def _undone(activation: Activation, value: float, count: int) -> float | None:
-    """The argument for which the activation is ``value``, an end of ``count`` values; None if that is not certain."""
+def _inverse(activation: Activation, value: float, count: int) -> float | None:
+    """Return the argument at which the activation is ``value``, an end of ``count`` values; None if not certain."""
     if activation.function == "LeakyRelu":
         slope = activation.parameters["alpha"]
         if slope <= 0:  # -1: an absolute value
             return None
         return value if value >= 0 else value / slope
     if activation.function == "Tanh":
-        return math.copysign(_FAR, value) if abs(value) >= 1 else math.atanh(value)
+        return math.copysign(_SATURATED, value) if abs(value) >= 1 else math.atanh(value)
     if activation.function == "Elu":
         alpha = activation.parameters["alpha"]
-        return value if value >= 0 else math.log1p(value / alpha) if value / alpha > _FLAT else None
+        return value if value >= 0 else math.log1p(value / alpha) if value / alpha > _NEARLY_MINUS_ONE else None
     # The spans of these are widened to zero.
     if activation.function == "Sigmoid":
-        return None if value <= 0 else _FAR if value >= 1 else math.log(value / (1 - value))
+        return None if value <= 0 else _SATURATED if value >= 1 else math.log(value / (1 - value))
     if activation.function == "HardSigmoid":
         alpha, beta = activation.parameters["alpha"], activation.parameters["beta"]
-        return None if value <= 0 else _FAR if value >= 1 else (value - beta) / alpha
+        return None if value <= 0 else _SATURATED if value >= 1 else (value - beta) / alpha
     if activation.function in _RISING:
         beta = activation.parameters.get("beta", 1.0)
-        solved = _solved(*_RISING[activation.function], value * beta, count)
+        solved = _bisected(*_RISING[activation.function], value * beta, count)
         return None if solved is None else solved / beta
     return None
 
 
-def _solved(function: Function, lowest: float, value: float, count: int) -> float | None:
-    """By halving the interval in which the function rises."""
+def _bisected(function: Function, lowest: float, value: float, count: int) -> float | None:
+    """Invert the function by bisecting the interval in which it rises."""
     if value < function(lowest):
         return None
     low, high = lowest, max(value, 0.0) + 4.0
     for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) < value else (low, middle)
-    # So near to the lowest point, the other side may have been met: how near depends on how many values there were.
-    return high if (high - lowest) * count > _GAP else None
+    # Very near the lowest point, calibration may have met the other side: the distance depends on the number of values.
+    return high if (high - lowest) * count > _LEAST_VALUES else None

@@ -2,7 +2,7 @@
 
 Where the input is stored as an image (one to four channels beside each other, not in blocks), RK3576 takes int8
 weights in another order than :mod:`.weights` describes: for each group of output channels ``[kh][co][kw][4]``, with kw
-padded to a multiple of four. The buffer is twice as long as that. The native shape does not tell; the length does.
+padded to a multiple of four. The buffer is twice as long as that. Only its length shows this, not the native shape.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _KERNEL_ALIGNMENT = 4
 
 
 def is_image_weight(model: Model, graph: Graph, tensor: Tensor) -> bool:
-    """Whether ``tensor`` is packed for an image."""
+    """Check if ``tensor`` is packed for an image."""
     if tensor.dtype is not DType.INT8 or tensor.layout is not Layout.PACKED_WEIGHT:
         return False
     parts = _parts(tensor)
@@ -36,7 +36,7 @@ def is_image_weight(model: Model, graph: Graph, tensor: Tensor) -> bool:
 
 
 def unpack_image_weight(model: Model, graph: Graph, tensor: Tensor) -> Array:
-    """The weight as int8 [Cout, 4, kh, kw]; the channels beyond the image's are padding."""
+    """Return the weight as int8 [Cout, 4, kh, kw]; the channels beyond the image's are padding."""
     parts = _parts(tensor)
     stored = elements(tensor, model.constant_bytes(graph, tensor), sum(map(_size, parts)))
     rows, position = [], 0

@@ -1,4 +1,4 @@
-"""The constant of a matrix product that the compiler has not made a convolution of.
+"""The constant of a matrix product that the compiler has not turned into a convolution.
 
 A product with a constant is a convolution, unless the constant differs within a batch. Then it is packed like a
 convolution's weight, once for each element of the batch, and has one scale and one zero point, in registers.
@@ -26,10 +26,10 @@ _REAL = (DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32)
 
 
 def matmul_weight(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> Array:
-    """The first operand of ``node``, a product [rows, columns] for each element of a batch: float32.
+    """Return the first operand of ``node``, a product [rows, columns] for each element of a batch: float32.
 
     Raises:
-        UnsupportedFormError: it is stored in a way that is not understood.
+        UnsupportedFormError: it is stored in an unknown form.
     """
     weight, other = (graph.tensors[index] for index in node.inputs[:2])
     result = graph.tensors[node.outputs[0]]
@@ -42,7 +42,7 @@ def matmul_weight(model: Model, graph: Graph, node: Node, registers: RegisterFil
     settings = dpu(model, graph, registers.first_compute(node), result)
     if not settings.per_layer():
         raise UnsupportedFormError(f"its constant {weight.name!r} has a scale for each row")
-    # As behind a convolution, the NPU multiplies by the integers of what else is multiplied.
+    # As in a convolution, the NPU multiplies by the integers of the other factors.
     factors = [graph.tensors[node.inputs[2]]] if node.attributes.get("c_type") == "mul" else []
     unit = unit_of_sum(settings, (), None, result, factors, per_layer=True, depthwise=False)
     shifted = stored.astype(np.float64) + settings.layer_zero_point(depthwise=False)

@@ -1,7 +1,7 @@
-"""What the integers of a quantised convolution stand for.
+"""The real values of a quantised convolution's integers.
 
 The weights are asymmetric, per output channel: ``real = scale[c] * (stored + offset[c])``. The bias buffer holds, for
-blocks of channels, biases (in units of input scale times weight scale, less what the input's zero point adds),
+blocks of channels, biases (in units of input scale times weight scale, less the part due to the input's zero point),
 offsets, and multipliers: ``scale[c] = largest scale * multiplier[c] / 2**14``. The largest scale follows from the unit
 of the sum (:mod:`.dpu`).
 """
@@ -32,7 +32,7 @@ _UNITY = float(1 << UNITY_SHIFT)
 
 @dataclass(frozen=True)
 class ChannelParameters:
-    """What a bias buffer says about each output channel; arrays [channels] of float64."""
+    """The parameters of each output channel in a bias buffer; arrays [channels] of float64."""
 
     bias: Array  # integers
     offset: Array  # minus the weights' zero point
@@ -43,7 +43,7 @@ class ChannelParameters:
 def channel_parameters(
     dpu: Dpu, data: memoryview | None, channels: int, depthwise: bool, offsets: Array | None
 ) -> ChannelParameters:
-    """Reads a bias buffer.
+    """Read a bias buffer.
 
     Args:
         data: the buffer; None when the convolution has none.
@@ -85,11 +85,11 @@ def unit_of_sum(
     per_layer: bool,
     depthwise: bool,
 ) -> float:
-    """The real value of one unit of the normalised sum.
+    """Return the real value of one unit of the normalised sum.
 
     Args:
-        functions: what is fused behind the convolution.
-        gain: from arguments to places in the table of one of them; None where none has a table.
+        functions: the functions fused into the convolution.
+        gain: from arguments to places in the table of one of them; None if none has a table.
         factors: the second operands of the multiplications among them.
     """
     range_of_multipliers = 2.0 ** (UNITY_SHIFT - dpu.multiplier_shift(per_layer, depthwise))
@@ -102,7 +102,7 @@ def unit_of_sum(
 
 
 def weight_and_bias(stored: Array, parameters: ChannelParameters, unit: float, source: Tensor) -> tuple[Weight, Array]:
-    """The weight, as it is stored, and the bias as float64 [Cout].
+    """Return the weight, as it is stored, and the bias as float64 [Cout].
 
     Args:
         stored: int8, output channels first.

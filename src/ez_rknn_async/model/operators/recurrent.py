@@ -5,7 +5,7 @@ Gates are in ONNX order (i, o, f, c; z, r, h). The bias has, for each direction,
 their recurrent ones. An initial state that the network does not give is zeros, padded like a channel dimension.
 
 A GRU's table has no place for ``clip`` and ``activations``. From 2.5 on the compiler writes ``exGRU`` for one that runs
-forward and has neither, so a ``GRU`` that runs forward has one of them, and which is not known.
+forward and has neither, so a ``GRU`` that runs forward has one of them, and it is not known which.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PEEPHOLES = 7  # of an LSTM's operands
 _STATE_SCALE = 1 / 128  # of the hidden state in a quantised LSTM; its zero point is 0
 _TABLE_RANGE = 32768.0
 _CONVOLUTION = 0x01  # bit of the enable mask
-_SCRATCH = "_compute_zone"  # what the name of its scratch memory ends with
+_SCRATCH = "_compute_zone"  # the suffix of its scratch memory's name
 _ELEMENTWISE, _READ_ADDRESS, _PIXEL = 0x18, 0x5018, 16  # enable mask, register, bytes of a block of channels
 
 
@@ -61,10 +61,10 @@ class Recurrent:
 
 
 def recurrent(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> Recurrent:
-    """The layer that ``node`` computes.
+    """Return the layer that ``node`` computes.
 
     Raises:
-        UnsupportedFormError: it is stored in a way that is not understood.
+        UnsupportedFormError: it is stored in an unknown form.
         RknnModelError: it is damaged.
     """
     try:
@@ -84,16 +84,16 @@ class _RecurrentDecoder:
         self._kind = node.op[-4:] if node.op.endswith("LSTM") else "GRU"
         self._gates = GATES[self._kind]
         self._source, self._weight, self._recurrence, self._bias = (graph.tensors[i] for i in node.inputs[:4])
-        # The initial state may be padded, which the hidden states that come out are not.
+        # The initial state may be padded, unlike the hidden states that the layer returns.
         self._directions, self._batch, padded = graph.tensors[node.inputs[5]].shape
         states, last = (graph.tensors[index].shape for index in (*node.outputs, DUMMY)[:2])
-        joined = len(states) == 3  # the directions beside each other; nobody may want the states, only the last
+        joined = len(states) == 3  # the directions beside each other; perhaps only the last state is used
         self._hidden = states[-1] // self._directions if joined else (states or last)[-1]
         if self._hidden > padded:
             raise UnsupportedFormError(f"its initial state has {padded} numbers of {self._hidden}")
 
     def recurrent(self) -> Recurrent:
-        """Everything together."""
+        """Decode all parts."""
         if self._weight.dtype is DType.FLOAT16:
             weight, recurrence, bias = self._floating()
         elif self._weight.dtype is DType.INT8 and self._kind == "LSTM" and self._model.target_platform in DPUS:
@@ -124,10 +124,10 @@ class _RecurrentDecoder:
         return str(self._node.attributes.get("direction") or "forward")
 
     def _direction_of_reading(self) -> str:
-        """For compilers that do not write down the direction: of an LSTM before 2.5, of a GRU before 2.3.2.
+        """Infer the direction, which compilers do not write for an LSTM before 2.5 or a GRU before 2.3.2.
 
-        The input's share of the gates is computed for all times at once, and read time by time. It lies highest in the
-        scratch memory, so the two highest addresses are the first two times or the last two, or those of a loop.
+        The input's share of the gates is computed for all time steps at once, and read step by step. It lies highest in
+        the scratch memory, so the two highest addresses are the first two steps or the last two, or those of a loop.
         """
         reads = [
             task.registers[_READ_ADDRESS]
@@ -142,7 +142,7 @@ class _RecurrentDecoder:
         return "reverse" if reads.index(highest) < reads.index(second) else "forward"
 
     def _lengths(self) -> tuple[int, ...]:
-        """The compiler calls them float16 and stores 32-bit integers; zeros, or a helper, stand for none."""
+        """Read the lengths, 32-bit integers that the compiler marks float16; zeros, or a helper, stand for none."""
         tensor = self._graph.tensors[self._node.inputs[4]]
         if tensor.kind is Kind.HELPER:
             return ()
@@ -191,7 +191,7 @@ class _RecurrentDecoder:
         return real_constant(self._model, self._graph, tensor)[..., : self._hidden]
 
     def _state_in_blocks(self, tensor: Tensor) -> Array:
-        """Each sequence of each direction fills whole blocks of channels: not the shape says it, the length does."""
+        """Read an initial state whose sequences each fill whole blocks of channels: only the length shows it."""
         data = self._model.constant_bytes(self._graph, tensor)
         rows = math.prod(tensor.shape[:-1])
         numbers = np.frombuffer(data[: len(data) // (2 * rows) * 2 * rows], "<f2").reshape(*tensor.shape[:-1], -1)
@@ -200,11 +200,11 @@ class _RecurrentDecoder:
         return numbers[..., : self._hidden].astype(np.float32)
 
     def _joined(self, gates: Array) -> Array:
-        """[directions, gates, hidden, columns] to ONNX's rows."""
+        """Reshape [directions, gates, hidden, columns] to ONNX's rows."""
         return gates.reshape(self._directions, self._gates * self._hidden, -1)
 
     def _rows(self, tensor: Tensor, columns: int) -> Array:
-        """The packed matrix as [directions, gates, hidden, columns]."""
+        """Return the packed matrix as [directions, gates, hidden, columns]."""
         sections = unpack_sections(self._model, self._graph, tensor, self._directions * self._gates)
         if sections is not None:
             if sections.shape[1] < self._hidden or sections.shape[2] < columns:
@@ -213,7 +213,7 @@ class _RecurrentDecoder:
             return rows.reshape(self._directions, self._gates, self._hidden, columns)
         stored = unpack(self._model, self._graph, tensor)[:, :columns, 0, 0]
         padded = self._rows_of_a_gate(tensor, len(stored))
-        # Whatever is padded, each direction has as many rows as the other.
+        # Whatever the padding, both directions have the same number of rows.
         per_direction, rest = divmod(len(stored), self._directions)
         if rest or per_direction < self._gates * padded or stored.shape[1] < columns:
             raise UnsupportedFormError(f"its weights {tensor.name!r} are {list(stored.shape)}")
@@ -221,7 +221,7 @@ class _RecurrentDecoder:
         return rows.reshape(self._directions, self._gates, padded, columns)[:, :, : self._hidden]
 
     def _rows_of_a_gate(self, tensor: Tensor, stored: int) -> int:
-        """The tensor's shape counts the rows of one gate, or of all of them; these are padded only at the end."""
+        """Return the rows of a gate: the shape counts those of one, or of all, which are padded only at the end."""
         rows = tensor.shape[0]
         return rows if self._hidden <= rows <= stored // (self._directions * self._gates) else self._hidden
 
@@ -239,7 +239,7 @@ class _RecurrentDecoder:
         return self._rows(self._weight, inputs), self._rows(self._recurrence, self._hidden), bias
 
     def _quantized(self) -> tuple[Array, Array, Array]:
-        """As in a quantised convolution; the accumulators go to the gates' tables, which take 32768 units for 1."""
+        """Dequantise as in a convolution; the accumulators go to the gates' tables, which take 32768 units for 1."""
         if self._source.quantization is None:
             raise UnsupportedFormError("its weights are quantised, but not its input")
         scale, zero_point = self._source.quantization.scale[0], self._source.quantization.zero_point[0]
@@ -263,7 +263,7 @@ class _RecurrentDecoder:
         )
 
     def _bias_parts(self, settings: tuple[Dpu, Dpu]) -> tuple[Array, Array, Array]:
-        """Biases, offsets and multipliers of all rows, padding included: float64.
+        """Return biases, offsets and multipliers of all rows, padding included: float64.
 
         If all rows have the same offset and multiplier there are only biases.
         """
@@ -285,7 +285,7 @@ class _RecurrentDecoder:
         return bias, np.tile(np.repeat(offsets, rows), self._directions), np.full(bias.size, float(1 << UNITY_SHIFT))
 
     def _settings(self) -> tuple[Dpu, Dpu]:
-        """Of what multiplies the inputs, and of what multiplies the hidden state.
+        """Return the settings of the products with the inputs and with the hidden state.
 
         The inputs are multiplied first, the last hidden state by the last convolution of one core that is not a copy.
         """
@@ -303,7 +303,7 @@ class _RecurrentDecoder:
         return kind(first, self._constants("ii")), kind({**first, **last}, self._constants("ri"))
 
     def _constants(self, which: str) -> dict[str, Array]:
-        """What RK3576 and RV1126B read from memory instead: for the first gate of the input or of the hidden state."""
+        """Read the settings that RK3576 and RV1126B keep in memory, for the first gate of input or hidden state."""
         for tensor in self._graph.tensors:
             if tensor.name.endswith(f"_compute_zone_fc_{which}_BScfgTensor") and self._belongs(tensor):
                 data = self._model.constant_bytes(self._graph, tensor)

@@ -1,7 +1,7 @@
-"""What the compiler tells the NPU: tasks, register commands and look-up tables.
+"""The compiler's commands for the NPU: tasks, register writes and look-up tables.
 
-A task is a list of register writes. Most of what a model computes can be read from its graph, but some numbers exist
-only here: the scales of quantised convolutions, the bounds of a fused clip, the slope of a fused leaky ReLU.
+A task is a list of register writes. Most of a model can be read from its graph, but some numbers exist only here: the
+scales of quantised convolutions, the bounds of a fused clip, the slope of a fused leaky ReLU.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TASK = np.dtype(
     ]
 )
 _MAX_COMMANDS = 4096  # of one task; many tasks may point to the same ones
-_MAX_DECODED = 1 << 22  # of all tasks of a graph that are looked at
+_MAX_DECODED = 1 << 22  # commands, of all tasks of a graph that are decoded
 _LUT_LOAD = 0x18  # enable_mask of a task that only loads a look-up table
 
 _LUT_ACCESS, _LUT_DATA = 0x4100, 0x4104
@@ -49,7 +49,7 @@ class Task:
     """One unit of work of one node on one core; ``registers`` maps register addresses to 32-bit values."""
 
     node: int
-    enable_mask: int  # which blocks of the NPU it uses: 0x1D a convolution, 0x18 a table load, 0x60 pooling
+    enable_mask: int  # the blocks of the NPU that it uses: 0x1D a convolution, 0x18 a table load, 0x60 pooling
     registers: dict[int, int]
 
 
@@ -62,7 +62,7 @@ class LookupTable:
 
 
 class RegisterFile:
-    """The tasks of a graph, by node. They are decoded when they are asked for."""
+    """The tasks of a graph, by node, decoded on use."""
 
     def __init__(self, model: Model, graph: Graph) -> None:
         self._tasks = _records(model, graph)
@@ -70,22 +70,22 @@ class RegisterFile:
         self._left = _MAX_DECODED
 
     def first_compute(self, node: Node) -> dict[int, int]:
-        """The registers of the node's first task that computes, in the one-core list; empty when it has none."""
+        """Return the registers of the node's first computing task in the one-core list; empty if it has none."""
         for index in self._indices(node):
             if int(self._tasks["enable_mask"][index]) != _LUT_LOAD:
                 return self._decode(index).registers
         return {}
 
     def tasks(self, node: Node) -> tuple[Task, ...]:
-        """Every task of the node: for one core, then for two cores, then for three."""
+        """Return all tasks of the node: for one core, then for two cores, then for three."""
         return tuple(self.each_task(node))
 
     def each_task(self, node: Node) -> Iterator[Task]:
-        """The same, decoded one by one as they are asked for: some nodes have hundreds."""
+        """Decode the same tasks one by one, on use: some nodes have hundreds."""
         return map(self._decode, self._indices(node))
 
     def _indices(self, node: Node) -> list[int]:
-        # What is behind the last of them may be garbage that looks like one more.
+        # The garbage after the last task may look like another one.
         return self._by_node.get(node.index, [])[: sum(node.tasks) + sum(node.lut_tasks)]
 
     @cached_property
@@ -114,7 +114,7 @@ class RegisterFile:
 
 
 def lookup_table(model: Model, graph: Graph, tensor: Tensor) -> LookupTable:
-    """The tables in ``tensor``, whose kind is ``Kind.LUT``."""
+    """Return the tables in ``tensor``, whose kind is ``Kind.LUT``."""
     data = model.constant_bytes(graph, tensor)
     words = np.frombuffer(
         data[: len(data) // 8 * 8], np.dtype([("zero", "<u2"), ("register", "<u2"), ("value", "<i4")])
@@ -123,7 +123,7 @@ def lookup_table(model: Model, graph: Graph, tensor: Tensor) -> LookupTable:
 
 
 def _lut_part(tensor: Tensor, words: Array, table: int) -> Array:
-    """The entries written after the command that selects ``table``."""
+    """Return the entries written after the command that selects ``table``."""
     selects = np.flatnonzero((words["register"] == _LUT_ACCESS) & (words["value"] == table))
     if len(selects):
         entries = words[selects[0] + 1 : selects[0] + 1 + _LUT_ENTRIES]
@@ -133,7 +133,7 @@ def _lut_part(tensor: Tensor, words: Array, table: int) -> Array:
 
 
 def _data(model: Model, graph: Graph, kind: Kind) -> memoryview:
-    """The data of the graph's one tensor of ``kind``, in whole 64-bit words; empty when it runs on the CPU alone."""
+    """Return the data of the graph's one tensor of ``kind``, in whole 64-bit words; empty if all runs on the CPU."""
     for tensor in graph.tensors:
         if tensor.kind is kind:
             data = model.constant_bytes(graph, tensor)

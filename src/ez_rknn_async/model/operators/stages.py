@@ -1,6 +1,6 @@
-"""What the compiler fuses behind a convolution, as values.
+"""The operators that the compiler fuses into a convolution, as values.
 
-The operator's name tells: ``ConvAddRelu`` is a convolution, then an addition, then a ReLU.
+The operator's name lists them: ``ConvAddRelu`` is a convolution, then an addition, then a ReLU.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Binary:
-    """``Add``, ``Sub``, ``Mul``, ``Max`` or ``PRelu`` (a slope) with another tensor as the second operand."""
+    """A fused ``Add``, ``Sub``, ``Mul``, ``Max`` or ``PRelu`` (a slope) with another tensor as the second operand."""
 
     operator: str
     operand: int  # tensor index
@@ -44,20 +44,20 @@ Stage = Union[Binary, Activation, Rounding]
 
 BINARY = ("Add", "Sub", "Mul", "Max", "PRelu")
 LEAKY = ("LeakyRelu", "PRelu")
-FUNCTIONS = {  # the compiler's spelling: the function's
+FUNCTIONS = {  # the function's usual name, by the compiler's
     **{name: name for name in ("Clip", "Elu", "HardSigmoid", "HardSwish", "LeakyRelu", "Relu", "Sigmoid")},
     **{name: name for name in ("Softplus", "Tanh")},
     "ExSwish": "Swish",
     "ExGelu": "Gelu",
     "ExMish": "Mish",
-    "exSwish": "Swish",  # behind ConvTranspose
+    "exSwish": "Swish",  # after ConvTranspose
     "exGelu": "Gelu",
     "exMish": "Mish",
 }
 
-# An activation by table: the table goes from minus to plus this argument. The compiler's choice for all models,
-# measured on the official simulator's unrounded sums, to 1 in 10,000. (For softplus that of the newest compilers: the
-# table itself tells, see :mod:`.table_parameters`.)
+# The table of an activation goes from minus to plus this argument. The compiler's choice for all models, measured on
+# the official simulator's unrounded sums, to 1 in 10,000. (Softplus: the newest compilers' choice; the table itself
+# shows it, see :mod:`.table_parameters`.)
 TABLE_REACHES = {
     "Swish": 5.8,
     "Sigmoid": 6.31,
@@ -72,7 +72,7 @@ TABLE_REACHES = {
 
 
 def table_gain(reach: float) -> float:
-    """From arguments to places in a table that goes so far."""
+    """Return the gain from arguments to places in a table that ends at ``reach``."""
     return 2**14 / reach
 
 
@@ -82,12 +82,12 @@ _TOKEN = re.compile("|".join(sorted((*BINARY, *FUNCTIONS), key=len, reverse=True
 
 
 def fused_functions(suffix: str) -> tuple[str, ...]:
-    """The names in what follows ``Conv`` or ``ConvTranspose``, in the order of execution, in their usual spelling.
+    """Return the functions named after ``Conv`` or ``ConvTranspose``, in execution order, by their usual names.
 
     Raises:
         UnsupportedFormError: part of it is not known.
     """
     tokens = _TOKEN.findall(suffix)
     if "".join(tokens) != suffix:
-        raise UnsupportedFormError(f"what is fused behind it is not all known: {suffix}")
+        raise UnsupportedFormError(f"some operators fused into it are unknown: {suffix}")
     return tuple(FUNCTIONS.get(token, token) for token in tokens)

@@ -1,6 +1,6 @@
-"""Parameters of activations that only the look-up table of a model shows.
+"""Parameters of activations that only a model's look-up table shows.
 
-A table has two halves of 513 entries, for arguments down to minus and up to plus what it reaches.
+A table has two halves of 513 entries, for arguments down to minus its reach and up to plus its reach.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _LAST = 512
 _ELU_UNITS = 32766
-_DIGITS = 3  # of a parameter as people write it
-_NOISE = 2e-3  # of a parameter that is taken from a table of 16 bits
+_DIGITS = 3  # decimals of a parameter as people write it
+_NOISE = 2e-3  # relative error of a parameter that is read from a table of 16 bits
 
 
 def elu_alpha(table: LookupTable) -> float:
-    """What it goes down to.
+    """Return alpha, minus the lowest value of the function.
 
-    The table is of ``alpha * exp(x) - 1``, in units of 1 / 32766, for x from twice what it reaches to 0. It ends at 0,
+    The table is of ``alpha * exp(x) - 1``, in units of 1 / 32766, for x from minus twice its reach to 0. It ends at 0,
     where an alpha above 1 would need more.
     """
     numbers = np.concatenate([table.le, table.lo[1:]]).astype(np.float64)
@@ -37,9 +37,9 @@ def elu_alpha(table: LookupTable) -> float:
 
 
 def softplus_reach(table: LookupTable) -> float:
-    """The argument that it goes up to: 4.0 in models of compilers before 2.5, since then 6.31.
+    """Return the argument at which the table ends: 4.0 from compilers before 2.5, 6.31 since then.
 
-    The last entry is its softplus where the first one is that of 0, ln 2.
+    The last entry is the softplus of that argument, in the units in which the first one, that of 0, is ln 2.
     """
     first, last = int(table.lo[0]), int(table.lo[-1])
     if not 0 < first < last:
@@ -48,9 +48,9 @@ def softplus_reach(table: LookupTable) -> float:
 
 
 def swish_beta(table: LookupTable) -> float:
-    """Of ``x * sigmoid(beta * x)``: f(x) / -f(-x) is exp(beta * x), whatever the table's unit is.
+    """Return beta of ``x * sigmoid(beta * x)``: f(x) / -f(-x) is exp(beta * x), whatever the table's unit.
 
-    The number with the fewest decimals that it can be is the one that was written.
+    Of the numbers within the noise it returns the one with the fewest decimals, as people write them.
     """
     places = np.arange(1, _LAST)
     arguments = places * (TABLE_REACHES["Swish"] / _LAST)

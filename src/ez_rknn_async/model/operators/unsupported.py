@@ -1,4 +1,4 @@
-"""What the format document does not explain."""
+"""The error for forms that the format document does not explain."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from ...errors import RknnModelError
 
 
 class UnsupportedFormError(RknnModelError):
-    """A part of the file is legal, but in a form that is not understood; guessing would give wrong numbers."""
+    """A legal part of the file in an unknown form; guessing would give wrong numbers."""

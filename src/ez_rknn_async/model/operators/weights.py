@@ -2,11 +2,11 @@
 
 A packed weight is a row of blocks, described by the native shape: one *part* ``[Nco, Nci, kh, kw, co, ci]`` after the
 other. Consecutive parts with the same ``(Nco, co)`` form a *group* of output channels: its parts divide the input
-channels (blocks of 32, then what remains). The data has, for each group, for each of its Nco blocks, for each part,
+channels (blocks of 32, then the rest). The data has, for each group, for each of its Nco blocks, for each part,
 an array ``[Nci][kh][kw][co][ci]``.
 
-The numbers are as stored: quantised weights are not dequantised, the padding of channels is kept and holds whatever the
-compiler had there. Cutting to the logical shape is up to the reader, who knows the operator.
+The numbers are as stored: quantised weights are not dequantised, and the padding of channels is kept, with arbitrary
+content. The caller, who knows the operator, cuts them to the logical shape.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ class _Part(NamedTuple):
 
 
 def unpack(model: Model, graph: Graph, tensor: Tensor) -> Array:
-    """The packed weight ``tensor`` as an array ``[Cout, Cin, kh, kw]``, padding channels included.
+    """Return the packed weight ``tensor`` as an array ``[Cout, Cin, kh, kw]``, padding channels included.
 
-    Stored type, except bfloat16 (float32) and 4-bit numbers (int8). Depthwise weights are ``[1, C, kh, kw]``.
-    A transposed convolution has its kernel turned by 180 degrees, as stored.
+    The type is the stored one, except bfloat16 (float32) and 4-bit numbers (int8). Depthwise weights are
+    ``[1, C, kh, kw]``. The kernel of a transposed convolution stays rotated by 180 degrees, as stored.
     """
     parts = _parts(tensor)
     return _unpack(tensor, parts, elements(tensor, model.constant_bytes(graph, tensor), _count(parts)))
 
 
 def unpack_batch(model: Model, graph: Graph, tensor: Tensor, batch: int) -> Array:
-    """A weight of a matrix product that has one for each element of a batch: ``[batch, Cout, Cin, kh, kw]``.
+    """Return a matrix product's weights, one for each element of a batch: ``[batch, Cout, Cin, kh, kw]``.
 
-    They follow each other at equal distances; the padding behind each is not in the native shape.
+    They follow each other at equal distances; the padding after each is not in the native shape.
     """
     parts = _parts(tensor)
     count = _count(parts)
@@ -61,10 +61,10 @@ def unpack_batch(model: Model, graph: Graph, tensor: Tensor, batch: int) -> Arra
 
 
 def unpack_sections(model: Model, graph: Graph, tensor: Tensor, count: int) -> Array | None:
-    """A weight that is ``count`` matrices, each of which ends with a smaller block: ``[count, Cout, Cin, kh, kw]``.
+    """Return a weight of ``count`` matrices, each ending with a smaller block: ``[count, Cout, Cin, kh, kw]``.
 
-    Compilers before 2.3.2 store the gates of a recurrent layer so. None where there are no smaller blocks: then the
-    order is that of :func:`unpack`.
+    Compilers before 2.3.2 store the gates of a recurrent layer like that. Returns None if there are no smaller blocks:
+    then the order is that of :func:`unpack`.
     """
     parts = _parts(tensor)
     if len({part.cout for part in parts}) == 1 or any(part.cout_blocks % count for part in parts):
@@ -75,10 +75,10 @@ def unpack_sections(model: Model, graph: Graph, tensor: Tensor, count: int) -> A
 
 
 def unpack_depthwise_with_zero_points(model: Model, graph: Graph, tensor: Tensor) -> tuple[Array, Array]:
-    """An int8 depthwise weight of RK3562 or RK3576: the weights ``[1, C, kh, kw]`` and, for each channel, -zero point.
+    """Return an int8 depthwise weight of RK3562 or RK3576, ``[1, C, kh, kw]``, and minus each channel's zero point.
 
     These SoCs keep ``w0 w1 z0 z1 w2 w3 z2 z3 ...`` in a buffer of twice the size. The second array is int16, because
-    a stored -128 stands for +128; what is to be added to a weight is the value as returned.
+    a stored -128 stands for +128; add its values, as returned, to the weights.
     """
     parts = _parts(tensor)
     if tensor.dtype is not DType.INT8:
@@ -92,7 +92,7 @@ def unpack_depthwise_with_zero_points(model: Model, graph: Graph, tensor: Tensor
 
 
 def has_zero_points(model: Model, graph: Graph, tensor: Tensor) -> bool:
-    """Whether ``tensor`` is stored as :func:`unpack_depthwise_with_zero_points` reads it."""
+    """Check if ``tensor`` is stored as :func:`unpack_depthwise_with_zero_points` reads it."""
     if tensor.dtype is not DType.INT8 or tensor.layout is not Layout.PACKED_WEIGHT:
         return False
     parts = _parts(tensor)
@@ -131,7 +131,7 @@ def _unpack(tensor: Tensor, parts: list[_Part], stored: Array) -> Array:
 
 
 def _unpack_group(group: list[_Part], blocks: Array) -> Array:
-    """One group of output channels from ``blocks``, an array of one row for each block of them."""
+    """Unpack one group of output channels from ``blocks``, which has one row for each of their blocks."""
     columns = []
     position = 0
     for part in group:

@@ -1,6 +1,6 @@
-"""From a parsed graph to an ONNX model.
+"""The lowering of a parsed graph to an ONNX model.
 
-One function for each operator family, registered by the name in the file (:mod:`.registry`), writes into a
+One function for each operator, registered by its name in the file (:mod:`.registry`), writes into a
 :class:`.builder.GraphBuilder`. To add an operator, write its function in the module of its family.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CustomOperator", "Lowered", "Pool", "GraphPort", "Problem", "UnsupportedOperatorError", "lower"]
 
-assert families  # imported for what its modules register
+assert families  # imported so that its modules register
 
 
 def lower(
@@ -37,20 +37,20 @@ def lower(
     integers: bool = True,
     pool: Pool | None = None,
 ) -> Lowered:
-    """What the NPU computes for one graph of ``model``, as an ONNX model.
+    """Lower the NPU's computation of one graph of ``model`` to an ONNX model.
 
     Args:
         io: ``"native"``: inputs and outputs are dense tensors in logical (NCHW) order and the model's own types.
             ``"float"``: real numbers as float32, with normalisation and quantisation of the inputs in the graph;
             integer inputs and outputs keep their types.
-        rounding: whether each result is rounded to what its tensor can hold, as on the NPU. Without it, and with
+        rounding: round each result to the numbers that its tensor can hold, as on the NPU. Without it, and with
             ``io="float"``, the graph computes in float32 with the weights of the file.
-        integers: whether large convolutions of int8 tensors are computed in integers, with 8-bit weights, by operators
-            that only ONNX Runtime has. Without it the graph is standard ONNX, its weights float32.
-        pool: where the model's graphs have their weights in common.
+        integers: compute large convolutions of int8 tensors in integers, with 8-bit weights, by operators that only
+            ONNX Runtime has. Without it the graph is standard ONNX, its weights float32.
+        pool: holds the weights that the model's graphs have in common.
 
     Raises:
-        UnsupportedOperatorError: something in the graph cannot be executed; names all of it.
+        UnsupportedOperatorError: some operators cannot be executed; names all of them.
     """
     graph = model.graphs[graph_index]
     to = GraphBuilder(model, graph, rounding=rounding, integers=integers, pool=pool)
@@ -80,7 +80,7 @@ def _lower_node(node: Node, to: GraphBuilder) -> Problem | None:
     reason = _try_to_lower(node, to)
     if reason is None:
         return None
-    # Something must stand for the results, so that the nodes behind this one are looked at as well.
+    # Placeholders for the results, so that the nodes after this one are checked as well.
     for output in node.outputs:
         to.define(output, f"missing_{output}")
     return Problem(node.op, node.name, reason)
@@ -96,7 +96,7 @@ def _try_to_lower(node: Node, to: GraphBuilder) -> str | None:
     except UnsupportedFormError as error:
         return str(error)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        # An attribute or operand is missing or out of range: the file is not what the compiler makes.
+        # An attribute or operand is missing or out of range: the compiler writes no such file.
         raise RknnModelError(
             f"the model file is damaged: layer {node.name!r} ({node.op}) lacks an attribute or operand, or has one "
             "that does not fit"
@@ -105,7 +105,7 @@ def _try_to_lower(node: Node, to: GraphBuilder) -> str | None:
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """``name``, or a name like it that no other input or output has."""
+    """Return ``name``, or a name like it that no other input or output has."""
     while name in taken:
         name += "_out"
     taken.add(name)

@@ -1,8 +1,8 @@
 """The inputs and outputs of a lowered graph.
 
-*Native*: in the model's own types, which is what the simulated runtime exchanges with the device process; the
-runtime has normalised and quantised the inputs before. *Float*: in the user's real numbers, with that work inside the
-graph, which is what an exported model should look like.
+*Native*: in the model's own types, as the simulated runtime exchanges them with the device process; the runtime has
+already normalised and quantised the inputs. *Float*: in the user's real numbers, with that work inside the graph, as
+an exported model should have it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def native_input(to: GraphBuilder, index: int) -> GraphPort:
-    """Declares a graph input in the model's own type."""
+    """Declare a graph input in the model's own type."""
     tensor = to.tensor(index)
     grid = grid_of(tensor)
     if grid is not None:
@@ -35,7 +35,7 @@ def native_input(to: GraphBuilder, index: int) -> GraphPort:
 
 
 def float_input(to: GraphBuilder, index: int, preprocessing: Preprocessing | None) -> GraphPort:
-    """Declares a graph input in real numbers, normalised and rounded as the runtime does it."""
+    """Declare a graph input in real numbers, normalised and rounded as the runtime does it."""
     tensor = to.tensor(index)
     if not is_real(tensor):
         return native_input(to, index)
@@ -59,7 +59,7 @@ def _normalised(to: GraphBuilder, value: str, shape: tuple[int, ...], preprocess
 
 
 def native_output(to: GraphBuilder, index: int, name: str) -> GraphPort:
-    """Declares a graph output in the model's own type."""
+    """Declare a graph output in the model's own type."""
     tensor = to.tensor(index)
     grid = grid_of(tensor)
     if grid is not None:
@@ -70,7 +70,7 @@ def native_output(to: GraphBuilder, index: int, name: str) -> GraphPort:
 
 
 def float_output(to: GraphBuilder, index: int, name: str) -> GraphPort:
-    """Declares a graph output in real numbers."""
+    """Declare a graph output in real numbers."""
     tensor = to.tensor(index)
     value = to.value(index)
     if is_real(tensor):

@@ -1,6 +1,6 @@
 """The ONNX graph under construction.
 
-A lowering function asks for the *value* of a tensor, adds ONNX operators, and hands the *result* back for another
+A lowering function asks for the *value* of a tensor, adds ONNX operators, and returns the *result* for another
 tensor. The builder owns everything in between: names, weights, and the rounding of each result to the type that the
 tensor has in the file. Values of float and of quantised tensors are float32 real numbers; integers and booleans are
 themselves.
@@ -40,17 +40,17 @@ CONTRIBUTED = "com.microsoft"  # the domain of ONNX Runtime's own operators
 _QUANTIZE_LINEAR = (DType.INT8, DType.UINT8)
 # Sizes and other small constants are embedded; anything larger is shared with ONNX Runtime instead of copied.
 EMBEDDED_BYTES = 1024
-# How many times a file's data may be used, in float32; real models do so five times at most.
+# A file's data may be used this many times, in float32, plus the spare room; real models use it five times at most.
 _SHARED, _SPARE_ROOM = 16, 64 << 20
-NO_FILE = "weights"  # stands where external data has a file name; nothing reads it
+NO_FILE = "weights"  # the file name of external data, which nothing reads
 
 
 class GraphBuilder:
-    """Lowers one graph of ``model``; the operators are added by the functions in this package.
+    """A lowering of one graph of ``model``; the functions in this package add the operators.
 
-    Without ``rounding`` results stay as they are computed, in float32. With ``integers`` sums of products of int8
-    tensors may be computed in integers, by operators that only ONNX Runtime has. ``pool`` holds the weights that the
-    model's graphs have in common, where there are several.
+    Without ``rounding`` results stay in float32. With ``integers`` sums of products of int8 tensors may be computed in
+    integers, by operators that only ONNX Runtime has. ``pool`` holds the weights that several graphs of the model have
+    in common.
     """
 
     def __init__(
@@ -69,37 +69,37 @@ class GraphBuilder:
         self._values: dict[int, str] = {}  # tensor index: name of its value
         self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
         self._bytes: dict[str, str] = {}  # name of a value: that of its integers, as uint8
-        self._described: list[GraphPort] = []  # values of which ONNX cannot tell the shape
+        self._described: list[GraphPort] = []  # values whose shape ONNX cannot infer
         self._layouts = Layouts(self._nodes)
         self._room = _SHARED * model.stored_bytes + _SPARE_ROOM
         self._embedded: dict[tuple[str, tuple[int, ...], bytes], str] = {}  # small constants by content
 
-    # What a lowering function reads
+    # Reading the file's graph
 
     def tensor(self, index: int) -> Tensor:
-        """The tensor with that index."""
+        """Return the tensor with that index."""
         return self.graph.tensors[index]
 
     def shape(self, index: int) -> tuple[int, ...]:
-        """The logical shape of a tensor."""
+        """Return the logical shape of a tensor."""
         return self.graph.tensors[index].shape
 
     def value(self, index: int) -> str:
-        """The name of the tensor's value: a node's result, or a constant of the file."""
+        """Return the name of the tensor's value: a node's result, or a constant of the file."""
         if index not in self._values:
             self._values[index] = self.initializer(self.numbers(index))
         return self._values[index]
 
     def values(self, indices: Sequence[int]) -> tuple[str, ...]:
-        """The names of several tensors' values."""
+        """Return the names of several tensors' values."""
         return tuple(self.value(index) for index in indices)
 
     def is_constant(self, index: int) -> bool:
-        """Whether the tensor's data is in the file."""
+        """Check if the tensor's data is in the file."""
         return self.tensor(index).is_constant
 
     def numbers(self, index: int) -> NDArray[Any]:
-        """The data of a constant: real numbers as float32, integers and booleans as they are.
+        """Return the data of a constant: real numbers as float32, integers and booleans as they are.
 
         Raises:
             UnsupportedFormError: the tensor is no constant.
@@ -114,17 +114,17 @@ class GraphBuilder:
         return constant(self.model, self.graph, tensor)
 
     def integers(self, index: int) -> tuple[int, ...]:
-        """The data of a constant that holds axes, sizes or indices."""
+        """Return the data of a constant that holds axes, sizes or indices."""
         return tuple(int(number) for number in self.numbers(index).ravel())
 
     def on_grid(self, index: int) -> bool:
-        """Whether the tensor's value is rounded to the grid of a quantised tensor."""
+        """Check if the tensor's value is rounded to the grid of a quantised tensor."""
         return self._rounding and grid_of(self.tensor(index)) is not None
 
     def integers_of(self, index: int) -> tuple[str, Grid] | None:
-        """The integers of a tensor's value as uint8, and what they stand for.
+        """Return the integers of a tensor's value as uint8, and their grid.
 
-        None where the value is not known to lie on the tensor's grid, or where nothing is to be computed in integers.
+        Returns None if the value is not known to lie on the tensor's grid, or if nothing is to be computed in integers.
         """
         value, grid = self.value(index), grid_of(self.tensor(index))
         if not self._integers or grid is None or grid.dtype is not DType.INT8 or self._grids.get(value) != grid:
@@ -136,7 +136,7 @@ class GraphBuilder:
         return self._bytes[value], grid.unsigned()
 
     def operands(self, node: Node) -> tuple[int, ...]:
-        """The node's inputs without the scratch space that the compiler appends for itself."""
+        """Return the node's inputs without the scratch space that the compiler appends."""
         return tuple(index for index in node.inputs if not self._is_scratch(index))
 
     def _is_scratch(self, index: int) -> bool:
@@ -144,32 +144,32 @@ class GraphBuilder:
             return False
         return self.tensor(index).kind == Kind.HELPER or not self.is_constant(index)
 
-    # What a lowering function writes
+    # Writing the ONNX graph
 
     def begin(self, name: str) -> None:
-        """What is added from now on belongs to ``name``, a node or tensor of the file."""
+        """Attribute the operators added from now on to ``name``, a node or tensor of the file."""
         self._nodes.begin(name)
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Adds an ONNX operator with one output; its name."""
+        """Add an ONNX operator with one output; return its name."""
         return self._layouts.add(operator, inputs, attributes)
 
     def add_many(self, operator: str, outputs: int, *inputs: str, **attributes: Any) -> tuple[str, ...]:
-        """Adds an ONNX operator with several outputs; their names."""
+        """Add an ONNX operator with several outputs; return their names."""
         return self._nodes.add_many(operator, outputs, *inputs, **attributes)
 
     def channels_last(self, value: str) -> str:
-        """The NHWC twin (:mod:`.layout`) of a value of four dimensions."""
+        """Return the NHWC twin (:mod:`.layout`) of a value of four dimensions."""
         return self._layouts.last(value)
 
     def add_channels_last(self, operator: str, shape: Sequence[int], *inputs: str) -> str:
-        """Adds one of ONNX Runtime's own operators with a float32 result in NHWC order; the name of its NCHW twin."""
+        """Add an operator of ONNX Runtime with a float32 result in NHWC order; return the name of its NCHW twin."""
         name = self._nodes.add(operator, *inputs, domain=CONTRIBUTED)
         self._described.append(GraphPort(name, TensorProto.FLOAT, tuple(shape)))
         return self._layouts.first(name)
 
     def custom(self, node: Node, operands: Mapping[int, str]) -> tuple[str, ...]:
-        """Calls a custom operator with values of the tensors ``operands``; the names of its results."""
+        """Call a custom operator with values of the tensors ``operands``; return the names of its results."""
         name = self._nodes.fresh(node.op)
         inputs = tuple(self._port(index, self._nodes.fresh("operand")) for index in operands)
         outputs = tuple(self._port(index, self._nodes.fresh("result")) for index in node.outputs)
@@ -180,13 +180,13 @@ class GraphBuilder:
         return results
 
     def _port(self, index: int, name: str) -> GraphPort:
-        """The tensor as a custom operator sees it."""
+        """Return the tensor as a custom operator sees it."""
         tensor = self.tensor(index)
         return GraphPort(name, TensorProto.FLOAT if is_real(tensor) else int(tensor.dtype), tensor.shape)
 
     def initializer(self, array: NDArray[Any]) -> str:
-        """Adds a constant; its name."""
-        array = np.asarray(array, order="C")  # unlike ascontiguousarray, this leaves a scalar a scalar
+        """Add a constant; return its name."""
+        array = np.asarray(array, order="C")  # unlike ascontiguousarray, this keeps a scalar a scalar
         self._room -= array.nbytes
         if self._room < 0:
             raise RknnModelError("the model file is damaged: its layers share more data than any real model's do")
@@ -201,15 +201,15 @@ class GraphBuilder:
         return self._embedded[key]
 
     def floats(self, *numbers: float) -> str:
-        """A float32 constant: a scalar for one number, else a vector."""
+        """Add a float32 constant: a scalar for one number, else a vector."""
         return self.initializer(np.array(numbers if len(numbers) != 1 else numbers[0], np.float32))
 
     def ints(self, numbers: Sequence[int]) -> str:
-        """An int64 vector."""
+        """Add an int64 vector."""
         return self.initializer(np.array(numbers, np.int64))
 
     def result(self, index: int, value: str) -> None:
-        """``value`` is what a node computes for the tensor; it is rounded to what the tensor can hold."""
+        """Make ``value`` a node's result for the tensor, rounded to the numbers that the tensor can hold."""
         grid = grid_of(self.tensor(index))
         if grid is not None and self._rounding and self._grids.get(value) != grid:
             first = first_grid_of(self.tensor(index))
@@ -217,9 +217,9 @@ class GraphBuilder:
         self.define(index, value, grid)
 
     def moved(self, index: int, value: str, *sources: str) -> None:
-        """Like :meth:`result`, for a node that only moves or selects elements of ``sources``.
+        """Do the same for a node that only moves or selects elements of ``sources``.
 
-        Numbers that come from the tensor's grid need no rounding to it.
+        Numbers that are on the tensor's grid already need no rounding to it.
         """
         grids = {self._grids.get(source) for source in sources}
         grid = grids.pop() if len(grids) == 1 else None
@@ -228,7 +228,7 @@ class GraphBuilder:
         self.result(index, value)
 
     def define(self, index: int, value: str, grid: Grid | None = None) -> None:
-        """``value`` is the tensor's value as it stands, known to lie on ``grid``."""
+        """Make ``value`` the tensor's value without rounding; it is known to lie on ``grid``."""
         self._values[index] = value
         if len(self.shape(index)) == 4:
             self._layouts.has_four_dimensions(value)
@@ -236,7 +236,7 @@ class GraphBuilder:
             self._grids[value] = grid
 
     def rounded(self, value: str, grid: Grid) -> str:
-        """``value`` rounded to a grid, as where the NPU stores it between two steps of one node."""
+        """Round ``value`` to a grid, as the NPU does when it stores it between two steps of one node."""
         if not self._rounding:
             return value
         if not self._integers or grid.dtype is not DType.INT8:
@@ -247,21 +247,21 @@ class GraphBuilder:
         return real
 
     def quantized(self, value: str, grid: Grid) -> str:
-        """The integers of a grid nearest to real numbers, ties to even, saturated."""
+        """Return the integers of a grid nearest to real numbers, ties to even, saturated."""
         if grid.dtype in _QUANTIZE_LINEAR:
             return self.add("QuantizeLinear", value, *self._scale_and_zero_point(grid))
         steps = self.add("Add", self._steps(value, grid), self.floats(grid.zero_point))
         return self.add("Cast", steps, to=int(grid.dtype))
 
     def dequantized(self, integers: str, grid: Grid) -> str:
-        """The real numbers that the integers of a grid stand for."""
+        """Return the real numbers that the integers of a grid stand for."""
         if grid.dtype in _QUANTIZE_LINEAR:
             return self.add("DequantizeLinear", integers, *self._scale_and_zero_point(grid))
         steps = self.add("Sub", self.add("Cast", integers, to=TensorProto.FLOAT), self.floats(grid.zero_point))
         return self.add("Mul", steps, self.floats(grid.scale))
 
     def _nearest(self, value: str, grid: Grid) -> str:
-        """The real numbers of a grid nearest to others; :meth:`Grid.nearest` of numbers that are computed."""
+        """Return the real numbers of a grid nearest to computed ones, as :meth:`Grid.nearest` does."""
         if grid.dtype in _QUANTIZE_LINEAR:
             return self.dequantized(self.quantized(value, grid), grid)
         return self.add("Mul", self._steps(value, grid), self.floats(grid.scale))
@@ -276,17 +276,17 @@ class GraphBuilder:
         return self.floats(grid.scale), zero_point
 
     def half(self, value: str) -> str:
-        """``value`` rounded to float16, as where the NPU hands it from one operator to the next."""
+        """Round ``value`` to float16, as the NPU does between two operators."""
         if not self._rounding:
             return value
         return self.add("Cast", self.add("Cast", value, to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
 
     def name(self, value: str, name: str) -> None:
-        """Gives a value the name of a graph output."""
+        """Give a value the name of a graph output."""
         self._nodes.add_named("Identity", name, [value], [name])
 
     def finish(self, inputs: Sequence[GraphPort], outputs: Sequence[GraphPort]) -> Lowered:
-        """The graph that was built."""
+        """Return the finished graph."""
         graph = helper.make_graph(
             self._nodes.added,
             "rknn",

@@ -1,4 +1,4 @@
-"""Negative padding, with which the compiler writes that a window begins or ends inside of the image."""
+"""Negative padding, the compiler's notation for a window that begins or ends inside the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def cropped(value: str, pads: Sequence[int], to: GraphBuilder) -> str:
-    """``value`` [N, C, ...] without what negative ``pads`` (all beginnings, then all ends) take away from it."""
+    """Crop ``value`` [N, C, ...] by the negative ``pads`` (all beginnings, then all ends)."""
     if min(pads, default=0) >= 0:
         return value
     taken = [min(pad, 0) for pad in pads]
@@ -20,5 +20,5 @@ def cropped(value: str, pads: Sequence[int], to: GraphBuilder) -> str:
 
 
 def remaining(pads: Sequence[int]) -> list[int]:
-    """The padding that is left to do behind :func:`cropped`."""
+    """Return the padding that remains to be done after :func:`cropped`."""
     return [max(pad, 0) for pad in pads]

@@ -1,7 +1,7 @@
-"""What the simulated NPU cannot execute.
+"""Errors for operators that the simulated NPU cannot execute.
 
 * RknnModelError
-  x UnsupportedOperatorError      .problems: every operator of the model that stands in the way
+  x UnsupportedOperatorError      .problems: every operator of the model that cannot be executed
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Problem:
 
 
 class UnsupportedOperatorError(RknnModelError):
-    """The model has operators, or forms of operators, that the simulated NPU does not know.
+    """A model has operators, or forms of operators, that are unknown to the simulated NPU.
 
     Attributes:
         problems: all of them, not only the first.

@@ -1,4 +1,4 @@
-"""The numbers that a tensor can hold."""
+"""Grids: the numbers that quantised tensors can hold."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SAME_SCALE = 1e-4  # relative; scales that differ by less are float32's roundin
 
 @dataclass(frozen=True)
 class Grid:
-    """Real numbers that are ``(integer - zero_point) * scale``."""
+    """The real numbers ``(integer - zero_point) * scale``."""
 
     dtype: DType
     scale: float
@@ -46,20 +46,20 @@ class Grid:
         return limits.min - self.zero_point, limits.max - self.zero_point
 
     def nearest(self, values: NDArray[Any]) -> NDArray[Any]:
-        """The real numbers of the grid nearest to these, ties to even, as float32."""
+        """Return the real numbers of the grid nearest to these, ties to even, as float32."""
         steps = np.round(values.astype(np.float32) / np.float32(self.scale))
         nearest: NDArray[Any] = steps.clip(*self.bounds) * np.float32(self.scale)
         return nearest
 
     def unsigned(self) -> Grid:
-        """The same real numbers as bytes without a sign, which ONNX Runtime's integer kernels take."""
+        """Return the same grid with unsigned bytes, which ONNX Runtime's integer kernels take."""
         if self.dtype is not DType.INT8:
             raise ValueError(f"a grid of {self.dtype.name} has no unsigned bytes")
         return Grid(DType.UINT8, self.scale, self.zero_point + 128)
 
 
 def grid_of(tensor: Tensor) -> Grid | None:
-    """The grid of a tensor that is quantised as a whole, else None."""
+    """Return the grid of a tensor that is quantised as a whole, else None."""
     if tensor.quantization is None or tensor.dtype not in QUANTIZED:
         return None
     if len(tensor.quantization.scale) != 1:
@@ -69,15 +69,15 @@ def grid_of(tensor: Tensor) -> Grid | None:
 
 
 def grid_of_rounding(rounding: Rounding) -> Grid:
-    """The grid of a rounding to int8 that the file does not mention."""
+    """Return the grid of a rounding to int8 that the file does not mention."""
     return Grid(DType.INT8, rounding.scale, rounding.zero_point)
 
 
 def first_grid_of(tensor: Tensor) -> Grid | None:
-    """The grid that the tensor had when it was calibrated, where the compiler has given it another one since.
+    """Return the grid that the tensor had when it was calibrated, if the compiler has changed it since.
 
-    The parts of a concatenation are quantised as they are and then brought to a common scale, of which the file tells
-    only the latter; the official simulator rounds twice.
+    The parts of a concatenation are quantised separately and then brought to a common scale, and the file has only the
+    latter; the official simulator rounds twice.
     """
     quantization = tensor.quantization
     if quantization is None or tensor.dtype is not DType.INT8 or quantization.span is None:
@@ -90,19 +90,19 @@ def first_grid_of(tensor: Tensor) -> Grid | None:
 
 
 def constant_grid(tensor: Tensor) -> Grid | None:
-    """The grid to which the official simulator rounds a constant that the file has as floating-point numbers.
+    """Return the grid to which the official simulator rounds a constant stored as floating-point numbers.
 
-    The NPU computes with the numbers as they are; the zero point tells how many bits the official simulator takes.
+    The NPU computes with the stored numbers; the zero point shows how many bits the official simulator takes.
     """
     quantization = tensor.quantization
     if quantization is None or tensor.dtype not in FLOATS or len(quantization.scale) != 1:
         return None
     scale, zero_point = quantization.scale[0], quantization.zero_point[0]
-    if scale in (0.0, 1.0):  # there is none: the compiler's way of saying so, in floating-point models too
+    if scale in (0.0, 1.0):  # the compiler's mark for no scale, in floating-point models too
         return None
     return Grid(DType.INT8 if -128 <= zero_point <= 127 else DType.INT16, scale, zero_point)
 
 
 def is_real(tensor: Tensor) -> bool:
-    """Whether the tensor stands for real numbers, and not for integers or truth values."""
+    """Check if the tensor stands for real numbers, not for integers or truth values."""
     return tensor.dtype in FLOATS or (tensor.quantization is not None and tensor.dtype in QUANTIZED)

@@ -1,9 +1,9 @@
-"""Convolutions in integers: weights stay 8 bits wide, and sums are exact.
+"""Convolutions in integers, with 8-bit weights and exact sums.
 
-A convolution is a product of two matrices of bytes. Each row of the left one is what a window sees, channels innermost;
-each column of the right one is the kernel of an output channel. ONNX Runtime sums in 32 bits, then multiplies with a
-scale and adds a bias for each column, in float32: ``MatMulIntegerToFloat``. It packs the weights when the session is
-made, which costs as many bytes once more; in float32 it would be four times as many, twice.
+A convolution is a product of two matrices of bytes. Each row of the left one is the content of a window, channels
+innermost; each column of the right one is the kernel of an output channel. ONNX Runtime sums in 32 bits, then
+multiplies with a scale and adds a bias for each column, in float32: ``MatMulIntegerToFloat``. It packs the weights when
+the session is opened, which takes the same number of bytes again; in float32 it would be four times as many, twice.
 
 Rows overlap, and laying them out takes time in proportion to the pixels of the output. That pays where there are more
 weights than pixels, at the end of a network; a small kernel is faster in float32, and its weights do not matter.
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from .builder import GraphBuilder
 
 SMALLEST_WEIGHT = 1 << 15  # numbers; anything below is computed in float32
-_LARGEST_WINDOW = 256  # pixels: each is an operator
+_LARGEST_WINDOW = 256  # pixels; each becomes an operator
 _LONGEST_SUM = (2**31 - 1) // (255 * 255)  # products of two bytes, less their zero points, that 32 bits hold
 
 
 def convolve_integers(decoded: Convolution, source: int, result: int, to: GraphBuilder) -> str | None:
-    """Convolution and bias, in real numbers and in ONNX order; None where that cannot or should not be done.
+    """Return convolution and bias, in real numbers and in ONNX order; None if that is impossible or slow.
 
     Args:
         source: the tensor that is convolved.
@@ -74,7 +74,7 @@ def _suits(decoded: Convolution) -> bool:
 
 
 def _columns(weight: Weight) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-    """The kernels as columns [kh * kw * Cin, Cout], in memory of their own; zero points and scales [Cout]."""
+    """Return the kernels as columns [kh * kw * Cin, Cout], in new memory, and zero points and scales [Cout]."""
     from .byte_kernels import weight_type  # imports ONNX Runtime, which an export does without
 
     assert weight.scale is not None  # _suits has looked
@@ -88,7 +88,7 @@ def _columns(weight: Weight) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.flo
 
 
 def _windows(nhwc: str, zero_point: str, decoded: Convolution, size: tuple[int, int], to: GraphBuilder) -> str:
-    """What each output pixel sees: [N, height, width, kh * kw * Cin] from [N, H, W, Cin]."""
+    """Return each output pixel's window: [N, height, width, kh * kw * Cin] from [N, H, W, Cin]."""
     top, left, bottom, right = decoded.pads
     if any(decoded.pads):
         nhwc = to.add("Pad", nhwc, to.ints([0, top, left, 0, 0, bottom, right, 0]), zero_point)

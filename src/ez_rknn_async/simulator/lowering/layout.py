@@ -1,12 +1,12 @@
-"""Channels last: the order of elements that convolutions in integers take and give.
+"""Channels last: the element order of convolutions in integers.
 
-Values are in ONNX's order (NCHW) for everyone who looks. Some have a *twin* in NHWC order: one of the two is computed,
-the other is a transpose of it, which is left out of the session where nobody reads it (:mod:`..pruning`). What is
-computed element by element is computed on twins where there are some, so that nothing is transposed between two
+Values are in ONNX's order (NCHW) to the outside. Some have a *twin* in NHWC order: one of the two is computed, the
+other is a transpose of it, which is removed from the session if it is not read (:mod:`..pruning`). Elementwise
+operators are computed on twins where there are some, so that nothing is transposed between two
 convolutions in integers.
 
-ONNX Runtime moves transposes too, but not always rightly (seen with 1.19 and 1.32): of quantised numbers that are read
-in NHWC and, dequantised, in NCHW, the latter come out in NHWC. The simulated NPU has that optimizer switched off.
+ONNX Runtime moves transposes too, but not always correctly (seen with 1.19 and 1.32): of quantised numbers that are
+read in NHWC and, dequantised, in NCHW, the latter come out in NHWC. The simulated NPU has that optimiser switched off.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _AXES_LAST = {0: 0, 1: 3, 2: 1, 3: 2}
 
 
 class Layouts:
-    """Which values have twins. Those that are needed are added to ``nodes``."""
+    """The twins of values, added to ``nodes`` on use."""
 
     def __init__(self, nodes: Nodes) -> None:
         self._add = nodes.add
@@ -39,22 +39,22 @@ class Layouts:
         self._dequantized: dict[str, tuple[str, ...]] = {}  # results of DequantizeLinear: its operands
 
     def is_scalar(self, name: str) -> None:
-        """A constant of no dimensions."""
+        """Register a constant without dimensions."""
         self._scalars.add(name)
 
     def has_four_dimensions(self, name: str) -> None:
-        """A value that has a twin, or can be given one."""
+        """Register a value that has a twin, or can be given one."""
         self._four.add(name)
 
     def first(self, last: str) -> str:
-        """The NCHW twin of what was computed in NHWC."""
+        """Return the NCHW twin of a value that was computed in NHWC."""
         name = self._add("Transpose", last, perm=TO_FIRST)
         self._twins[name] = last
         self._four.add(name)
         return name
 
     def last(self, name: str) -> str:
-        """The NHWC twin of a value of four dimensions."""
+        """Return the NHWC twin of a value of four dimensions."""
         if name not in self._twins:
             self._twins[name] = self._last(name)
         return self._twins[name]
@@ -66,7 +66,7 @@ class Layouts:
         return self._add("Transpose", name, perm=TO_LAST)
 
     def add(self, operator: str, inputs: Sequence[str], attributes: dict[str, Any]) -> str:
-        """Adds an operator on values in NCHW; on their twins where it has some and the operator allows it."""
+        """Add an operator on values in NCHW; on their twins if it has some and the operator allows it."""
         if operator == "DequantizeLinear":
             return self._dequantize(inputs, attributes)
         if not self._follows(operator, inputs):
@@ -77,7 +77,7 @@ class Layouts:
         return self.first(self._add(operator, *twins, **attributes))
 
     def _dequantize(self, inputs: Sequence[str], attributes: dict[str, Any]) -> str:
-        """Both twins from bytes, as far as they are read."""
+        """Dequantise both twins from bytes, as far as they are read."""
         name = self._add("DequantizeLinear", *inputs, **attributes)
         if inputs[0] in self._four and self._scalars.issuperset(inputs[1:]):
             self._dequantized[name] = tuple(inputs)

@@ -38,7 +38,7 @@ class GraphPort:
         return math.prod(self.shape) * self.alignment
 
     def value_info(self) -> onnx.ValueInfoProto:
-        """As ONNX declares it."""
+        """Return ONNX's declaration of it."""
         return helper.make_tensor_value_info(self.name, self.element_type, self.shape)
 
 
@@ -57,11 +57,11 @@ class CustomOperator:
 
 @dataclass(frozen=True)
 class Lowered:
-    """An ONNX model whose large weights lie beside it, so that they exist once in memory.
+    """An ONNX model with its large weights stored separately, so that they exist once in memory.
 
     In ``skeleton`` each of ``weights`` is an initialiser with external data that no file holds; give ONNX Runtime the
-    arrays (``SessionOptions.add_external_initializers``), or ask for :meth:`to_onnx`. Whoever needs the memory may take
-    the weights out.
+    arrays (``SessionOptions.add_external_initializers``), or ask for :meth:`to_onnx`. The weights may be taken out to
+    free their memory.
     """
 
     skeleton: onnx.ModelProto
@@ -72,7 +72,7 @@ class Lowered:
     custom_operators: tuple[CustomOperator, ...] = ()  # in order of execution
 
     def to_onnx(self) -> onnx.ModelProto:
-        """The model as one self-contained ONNX file."""
+        """Return the model as one self-contained ONNX file."""
         model = onnx.ModelProto()
         model.CopyFrom(self.skeleton)
         for initializer in model.graph.initializer:

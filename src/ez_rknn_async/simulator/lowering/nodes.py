@@ -17,27 +17,27 @@ class Nodes:
         self._names = 0
 
     def begin(self, stem: str) -> None:
-        """Names of what is added from now on begin with ``stem``."""
+        """Begin the names of operators added from now on with ``stem``."""
         self._stem = stem
 
     def fresh(self, name: str) -> str:
-        """A name that nothing else has, neither here nor in the file."""
+        """Return a name that is unique here and in the file."""
         self._names += 1
         return f"{self._stem}/{name}#{self._names}"
 
     def add(self, operator: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
-        """Adds an operator with one output; its name."""
+        """Add an operator with one output; return its name."""
         return self.add_many(operator, 1, *inputs, domain=domain, **attributes)[0]
 
     def add_many(
         self, operator: str, outputs: int, *inputs: str, domain: str = "", **attributes: Any
     ) -> tuple[str, ...]:
-        """Adds an operator with several outputs; their names."""
+        """Add an operator with several outputs; return their names."""
         name = self.fresh(operator)
         names = (name, *(f"{name}.{place}" for place in range(1, outputs)))
         self.add_named(operator, name, inputs, names, domain=domain, **attributes)
         return names
 
     def add_named(self, operator: str, name: str, inputs: Any, outputs: Any, *, domain: str = "", **given: Any) -> None:
-        """Adds an operator whose name and outputs are given."""
+        """Add an operator with a given name and outputs."""
         self.added.append(helper.make_node(operator, inputs, outputs, name=name, domain=domain, **given))

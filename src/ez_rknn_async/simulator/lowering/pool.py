@@ -1,7 +1,7 @@
 """Weights that several graphs have in common.
 
-A dynamic model has a graph for each set of input shapes, and all of them have the same weights, as the compiler has
-them and as ONNX Runtime's optimisers leave them.
+A dynamic model has a graph for each set of input shapes, and all of them have the same weights, both as stored and
+after ONNX Runtime's optimisers.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Arrays by what is in them, as long as somebody else has them."""
+    """Arrays by content, as long as they are used elsewhere."""
 
     def __init__(self) -> None:
         self._arrays: WeakValueDictionary[tuple[str, tuple[int, ...], bytes], NDArray[Any]] = WeakValueDictionary()
 
     def shared(self, array: NDArray[Any]) -> NDArray[Any]:
-        """The first array that was given with this type, shape and content; ``array`` is contiguous."""
+        """Return the first array given with this type, shape and content; ``array`` is contiguous."""
         return self._arrays.setdefault((array.dtype.str, array.shape, blake2b(array.data).digest()), array)

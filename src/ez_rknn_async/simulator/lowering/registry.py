@@ -1,7 +1,7 @@
-"""Which function lowers which operator.
+"""The registry of lowering functions, by operator.
 
-An operator is known by the name in the file, or by the beginning of a name where the compiler appends what it has
-fused: ``@lowers("Conv*")`` takes ``ConvAddRelu`` too. The longest beginning wins.
+An operator is known by its name in the file, or by a prefix of it if the compiler appends the names of fused functions:
+``@lowers("Conv*")`` takes ``ConvAddRelu`` too. The longest prefix wins.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     Lowering = Callable[[Node, GraphBuilder], None]
 
 _exact: dict[str, Lowering] = {}
-_families: dict[str, Lowering] = {}  # by the beginning of the name
+_families: dict[str, Lowering] = {}  # by prefix of the name
 
 
 def lowers(*operators: str) -> Callable[[Lowering], Lowering]:
-    """Registers a lowering function for operator names; a name ending in ``*`` stands for a family."""
+    """Register a lowering function for operator names; a name ending in ``*`` stands for a family."""
 
     def register(function: Lowering) -> Lowering:
         for operator in operators:
@@ -33,14 +33,14 @@ def lowers(*operators: str) -> Callable[[Lowering], Lowering]:
 
 
 def lowering_of(operator: str) -> Lowering | None:
-    """The function that lowers ``operator``, or None if there is none."""
+    """Return the function that lowers ``operator``, or None if there is none."""
     if operator in _exact:
         return _exact[operator]
-    beginnings = (name for name in _families if operator.startswith(name))
-    family = max(beginnings, key=len, default=None)
+    prefixes = (name for name in _families if operator.startswith(name))
+    family = max(prefixes, key=len, default=None)
     return None if family is None else _families[family]
 
 
 def known_operators() -> tuple[str, ...]:
-    """The names that :func:`lowering_of` knows, and the beginnings of names."""
+    """Return the names and prefixes that :func:`lowering_of` knows."""
     return (*_exact, *_families)

@@ -1,8 +1,8 @@
 """Tensors that the NPU stores as int8 and the official simulator never rounds.
 
-Both fuse convolutions with what is behind them, but not always the same ones. Where the official simulator fuses more
-than the compiler, the tensor between the two operators is in the file, and is neither rounded nor saturated by it.
-Found out by looking at its intermediate results.
+Both fuse convolutions with the operators after them, but not always the same ones. Where the official simulator fuses
+more than the compiler, the tensor between the two operators is in the file, but the simulator neither rounds nor
+saturates it, as its intermediate results show.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _DEPTHWISE_SUMS_APART = ("rk3588", "rk3566", "rk3568")
 
 
 def is_unrounded(node: Node, decoded: Convolution, to: GraphBuilder) -> bool:
-    """Whether the official simulator never rounds the result of a convolution with no fused stages."""
+    """Check if the official simulator never rounds the result of a convolution with no fused stages."""
     result = node.outputs[0]
     users = [user for user in to.graph.nodes if result in user.inputs]
     if len(users) != 1 or users[0].inputs.count(result) != 1 or result in to.graph.outputs:
@@ -36,7 +36,7 @@ def is_unrounded(node: Node, decoded: Convolution, to: GraphBuilder) -> bool:
 
 
 def _is_fused(node: Node, user: Node, depthwise: bool, to: GraphBuilder) -> bool:
-    """Whether the official simulator fuses what the compiler left to an operator of its own.
+    """Check if the official simulator fuses an operator that the compiler kept separate.
 
     On every SoC that is a sum with a constant or with an input of the graph. On RK3576 it is a GELU too.
     """
@@ -50,12 +50,12 @@ def _is_fused(node: Node, user: Node, depthwise: bool, to: GraphBuilder) -> bool
 
 
 def _is_only_added(node: Node, user: Node, to: GraphBuilder) -> bool:
-    """Whether the result only goes into a sum, and another convolution with which the compiler fused that does not.
+    """Check if the result only goes into a sum that the compiler, unlike the simulator, fused with another convolution.
 
     The compiler fuses the sum of two convolutions with the one that it runs last and stores the other's result as int8.
     The official simulator fuses it with the one that comes first in the network, whose result is therefore neither
-    rounded nor saturated there. (It rounds the other one instead, to a scale that is not in the file.) Where the other
-    one has an activation before the sum, it cannot be the one.
+    rounded nor saturated there. (It rounds the other one instead, to a scale that is not in the file.) If the other one
+    has an activation before the sum, the simulator cannot fuse the sum with it.
     """
     result = node.outputs[0]
     if result in user.inputs[:2]:
@@ -65,7 +65,7 @@ def _is_only_added(node: Node, user: Node, to: GraphBuilder) -> bool:
     if not user.op.startswith("ConvAdd"):
         return False
     name = to.tensor(result).name
-    if _TILE.search(name):  # one of the parts into which the compiler has split a large convolution's channels
+    if _TILE.search(name):  # a part of a large convolution, whose channels the compiler has split
         return _is_split_input(node, to)
     if name != to.tensor(node.inputs[0]).name + "_conv":
         return node.inputs[1] < user.inputs[1]  # weights are numbered as in the network
@@ -75,13 +75,13 @@ def _is_only_added(node: Node, user: Node, to: GraphBuilder) -> bool:
 
 
 def _is_split_input(node: Node, to: GraphBuilder) -> bool:
-    """Whether the convolution that was split takes an input of the graph: its second part comes first then."""
+    """Check if the convolution that was split takes an input of the graph: then its second part comes first."""
     split = next((maker for maker in to.graph.nodes if node.inputs[0] in maker.outputs), None)
     return split is not None and split.op == "Split" and _original(split.inputs[0], to) in to.graph.inputs
 
 
 def _original(index: int, to: GraphBuilder) -> int:
-    """The tensor of which this one is the compiler's own copy in another layout; else the tensor itself."""
+    """Return the tensor of which this one is the compiler's copy in another layout, else the tensor itself."""
     makers = {output: maker for maker in to.graph.nodes for output in maker.outputs if maker.op != "InputOperator"}
     while index in makers and to.tensor(index).name.startswith(_COPIED_INPUT):
         index = makers[index].inputs[0]

@@ -1,4 +1,4 @@
-"""Functions of one value: alone, and behind a convolution or an elementwise operator.
+"""Functions of one value, alone or after a convolution or an elementwise operator.
 
 A convolution's activation is a table in the NPU. The official simulator computes the function itself, and so do we;
 they agree within one unit of an int8 output.
@@ -45,7 +45,7 @@ SPELLINGS = {  # of the compiler's own functions, alone and as part of a longer 
 
 
 def activate(to: GraphBuilder, function: str, value: str, parameters: Mapping[str, float] | None = None) -> str:
-    """``function`` (ONNX's name, or Swish, Gelu, Mish) of a value."""
+    """Apply ``function`` (ONNX's name, or Swish, Gelu, Mish) to a value."""
     parameters = parameters or {}
     if function in PLAIN:
         return to.add(function, value)
@@ -62,24 +62,24 @@ def activate(to: GraphBuilder, function: str, value: str, parameters: Mapping[st
 
 
 def fused(to: GraphBuilder, suffix: str, value: str, parameters: Mapping[str, float]) -> str:
-    """What the compiler fused behind an operator, by what follows the operator's name in the node's; may be nothing."""
+    """Apply the activation fused into an operator, named by the suffix of the operator's name; may be none."""
     return activate(to, SPELLINGS.get(suffix, suffix), value, parameters) if suffix else value
 
 
 def swish(to: GraphBuilder, value: str, beta: float) -> str:
-    """``x * sigmoid(beta * x)``; with a beta of 1.702 it is called a quick GELU."""
+    """Compute ``x * sigmoid(beta * x)``; with a beta of 1.702 it is called a quick GELU."""
     argument = value if beta == 1 else to.add("Mul", value, to.floats(beta))
     return to.add("Mul", value, to.add("Sigmoid", argument))
 
 
 def gelu(to: GraphBuilder, value: str) -> str:
-    """``x / 2 * (1 + erf(x / sqrt(2)))``."""
+    """Compute ``x / 2 * (1 + erf(x / sqrt(2)))``."""
     erf = to.add("Erf", to.add("Mul", value, to.floats(1 / math.sqrt(2))))
     return to.add("Mul", to.add("Mul", value, to.add("Add", erf, to.floats(1.0))), to.floats(0.5))
 
 
 def mish(to: GraphBuilder, value: str) -> str:
-    """``x * tanh(softplus(x))``."""
+    """Compute ``x * tanh(softplus(x))``."""
     return to.add("Mul", value, to.add("Tanh", to.add("Softplus", value)))
 
 
@@ -88,14 +88,14 @@ COMPOSED: dict[str, Callable[[GraphBuilder, str], str]] = {"Gelu": gelu, "Mish":
 
 @lowers(*PLAIN, *PARAMETERS, "Mish", *(name for name in SPELLINGS if name.startswith("ex")))
 def activation(node: Node, to: GraphBuilder) -> None:
-    """A function of every element."""
+    """Apply a function to every element."""
     function = SPELLINGS.get(node.op, node.op)
     to.result(node.outputs[0], activate(to, function, to.value(node.inputs[0]), node.attributes))
 
 
 @lowers("exGlu")
 def gated_linear_unit(node: Node, to: GraphBuilder) -> None:
-    """The first half along an axis, times the sigmoid of the second half."""
+    """Multiply the first half along an axis by the sigmoid of the second half."""
     axis = int(node.attributes["axis"])
     values, gates = to.add_many("Split", 2, to.value(node.inputs[0]), axis=axis)
     to.result(node.outputs[0], to.add("Mul", values, to.add("Sigmoid", gates)))
@@ -103,20 +103,20 @@ def gated_linear_unit(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Shrink")
 def shrink(node: Node, to: GraphBuilder) -> None:
-    """Towards zero; near zero, to zero."""
+    """Shrink elements towards zero; near zero, to zero."""
     given = {name: float(node.attributes.get(name, default)) for name, default in (("bias", 0.0), ("lambd", 0.5))}
     to.result(node.outputs[0], to.add("Shrink", to.value(node.inputs[0]), **given))
 
 
 @lowers("PRelu")
 def prelu(node: Node, to: GraphBuilder) -> None:
-    """A leaky ReLU whose slope is an operand."""
+    """Apply a leaky ReLU whose slope is an operand."""
     to.result(node.outputs[0], to.add("PRelu", *to.values(node.inputs[:2])))
 
 
 @lowers("Clip")
 def clip(node: Node, to: GraphBuilder) -> None:
-    """Bounds as constant operands or as attributes."""
+    """Clip to bounds that are constant operands or attributes."""
     bounds = [to.numbers(index).ravel()[0] for index in node.inputs[1:3] if to.is_constant(index)]
     if len(bounds) != 2:
         bounds = [node.attributes.get("min", -math.inf), node.attributes.get("max", math.inf)]

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from ..builder import GraphBuilder
     from ..grid import Grid
 
-# A mask whose values are further apart than any scores: what it adds leaves no more of them than its own steps.
+# From this span on, the steps of a quantised mask exceed all differences between scores.
 _OVERWHELMING = 1000.0
 
 
 @lowers("exSDPAttention")
 def scaled_dot_product_attention(node: Node, to: GraphBuilder) -> None:
-    """Queries, keys and values, all [heads, depth, 1, length], to softmax(scale * Q'K) V', transposed back.
+    """Compute softmax(scale * Q'K) V', transposed back, of Q, K and V, all [heads, depth, 1, length].
 
     A fourth operand [heads or 1, keys, 1, queries or 1] is added to the scores: it masks some of them.
     """
@@ -45,10 +45,10 @@ def _along_keys(mask: int, to: GraphBuilder) -> str:
 
 
 def _overwhelming(mask: int, to: GraphBuilder) -> Grid | None:
-    """The grid of the sum of scores and mask where the mask alone determines it.
+    """Return the grid of the sum of scores and mask if the mask alone determines it.
 
-    A mask of -10000 does: so coarse is the scale that all scores of one query that are not masked become the same, and
-    too coarse to be found among the commands with any precision.
+    A mask of -10000 does: its scale is so coarse that all unmasked scores of one query become the same, and too coarse
+    to be read from the commands with any precision.
     """
     grid = grid_of(to.tensor(mask))
     return None if grid is None or grid.scale * 255 < _OVERWHELMING else grid

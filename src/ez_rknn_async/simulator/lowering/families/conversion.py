@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @lowers("InputOperator")
 def graph_input(node: Node, to: GraphBuilder) -> None:
-    """Marks a graph input, which is there already; a copy under another tensor keeps its value."""
+    """Mark a graph input, which exists already; a copy under another tensor keeps its value."""
     _pass_on(node, to)
 
 
 @lowers("OutputOperator", "")
 def graph_output(node: Node, to: GraphBuilder) -> None:
-    """Marks a graph output; a copy under another tensor keeps its value.
+    """Mark a graph output; a copy under another tensor keeps its value.
 
     Behind operators of the CPU, RK3562 and RK3566 models have a node without name or tensors instead.
     """
@@ -38,14 +38,14 @@ def _pass_on(node: Node, to: GraphBuilder) -> None:
 
 @lowers("exDataConvert")
 def data_convert(node: Node, to: GraphBuilder) -> None:
-    """Another type for the same real numbers."""
+    """Change the type of the same real numbers."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], value, value)
 
 
 @lowers("Cast")
 def cast(node: Node, to: GraphBuilder) -> None:
-    """To integers, to truth values, or to real numbers."""
+    """Convert to integers, to truth values, or to real numbers."""
     if node.attributes.get("to") == DType.BOOL:
         truth_result(to, node.outputs[0], truth(to, node.inputs[0]))
         return

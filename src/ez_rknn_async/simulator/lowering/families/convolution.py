@@ -1,4 +1,4 @@
-"""Convolutions and transposed convolutions, with what is fused behind them."""
+"""Convolutions and transposed convolutions, with their fused stages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @lowers("Conv*")
 def lower_convolution(node: Node, to: GraphBuilder) -> None:
-    """The convolution, then the fused stages from left to right."""
+    """Lower the convolution, then the fused stages from left to right."""
     decoded = convolution(to.model, to.graph, node, to.registers)
     value = convolve_integers(decoded, node.inputs[0], node.outputs[0], to) or _convolve(decoded, node.inputs[0], to)
     for stage in decoded.stages:
@@ -34,7 +34,7 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
 
 
 def _convolve(decoded: Convolution, source: int, to: GraphBuilder) -> str:
-    """In float32."""
+    """Convolve in float32."""
     value = to.value(source)
     value = value if decoded.transposed else cropped(value, decoded.pads, to)
     operands = [value, to.initializer(decoded.weight.real())]

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @lowers("cst*")
 def custom_operator(node: Node, to: GraphBuilder) -> None:
-    """What the author's function makes of its operands; it sees and writes real numbers, which the NPU rounds."""
+    """Call the author's function, which reads and writes real numbers, and round the results like the NPU."""
     operands = {index: _as_stored(to, index, to.value(index)) for index in to.operands(node)}
     for index, value in zip(node.outputs, to.custom(node, operands)):
         to.result(index, _as_stored(to, index, value))
 
 
 def _as_stored(to: GraphBuilder, index: int, value: str) -> str:
-    """``value`` as the tensor hands it from the NPU to the operator or back; float16 loses digits there."""
+    """Return ``value`` as it passes between NPU and operator; float16 loses digits there."""
     return to.half(value) if to.tensor(index).dtype == DType.FLOAT16 else value

@@ -25,9 +25,9 @@ LOGIC = ("And", "Or", "Xor")
 
 @lowers(*(f"{operator}*" for operator in ARITHMETIC))
 def arithmetic(node: Node, to: GraphBuilder) -> None:
-    """An operator and the activation that the compiler fused behind it, as in ``AddRelu``.
+    """Lower an operator and the activation that the compiler fused into it, as in ``AddRelu``.
 
-    Those that take any number of operands may have more than two.
+    Operators of any number of operands may have more than two.
     """
     operator = next(name for name in ARITHMETIC if node.op.startswith(name))
     operands = to.operands(node)[: None if operator in MANY_OPERANDS else 2]
@@ -40,7 +40,7 @@ def arithmetic(node: Node, to: GraphBuilder) -> None:
 
 @lowers(*COMPARISONS)
 def comparison(node: Node, to: GraphBuilder) -> None:
-    """Truth values. Beside a float16 tensor a constant, though it is kept as float32, is compared as float16."""
+    """Compare two tensors. Beside a float16 tensor a constant stored as float32 is compared as float16."""
     operands = node.inputs[:2]
     values = to.values(operands)
     if any(to.tensor(index).dtype is DType.FLOAT16 for index in operands):
@@ -50,44 +50,44 @@ def comparison(node: Node, to: GraphBuilder) -> None:
 
 @lowers(*LOGIC)
 def logic(node: Node, to: GraphBuilder) -> None:
-    """Of truth values."""
+    """Combine truth values."""
     truth_result(to, node.outputs[0], to.add(node.op, *(truth(to, index) for index in node.inputs[:2])))
 
 
 @lowers("IsNaN", "IsInf")
 def is_special(node: Node, to: GraphBuilder) -> None:
-    """Truth values."""
+    """Test for special numbers."""
     flags = {name: int(node.attributes[name]) for name in _SIGNS if name in node.attributes}
     truth_result(to, node.outputs[0], to.add(node.op, to.value(node.inputs[0]), **flags))
 
 
 @lowers("Not")
 def negation(node: Node, to: GraphBuilder) -> None:
-    """Of truth values."""
+    """Negate truth values."""
     truth_result(to, node.outputs[0], to.add("Not", truth(to, node.inputs[0])))
 
 
 @lowers("Where")
 def where(node: Node, to: GraphBuilder) -> None:
-    """Chooses between two tensors."""
+    """Choose between two tensors."""
     condition, *choices = node.inputs[:3]
     to.result(node.outputs[0], to.add("Where", truth(to, condition), *to.values(choices)))
 
 
 @lowers("Mod")
 def modulo(node: Node, to: GraphBuilder) -> None:
-    """Remainder: of real numbers always C's, with the sign of the dividend; of integers usually that of the divisor."""
+    """Compute the remainder: of reals always C's, with the dividend's sign; of integers usually with the divisor's."""
     usual = int(is_real(to.tensor(node.inputs[0])))
     to.result(node.outputs[0], to.add("Mod", *to.values(node.inputs[:2]), fmod=int(node.attributes.get("fmod", usual))))
 
 
 def truth(to: GraphBuilder, index: int) -> str:
-    """A tensor's value as truth values, whatever type the compiler keeps them in."""
+    """Return a tensor's value as truth values, in whatever type the compiler stores them."""
     return to.add("Cast", to.value(index), to=TensorProto.BOOL)
 
 
 def truth_result(to: GraphBuilder, index: int, value: str) -> None:
-    """``value``, which is of truth values, as the result for a tensor that may keep them as the numbers 0 and 1."""
+    """Make truth values the result for a tensor that may store them as the numbers 0 and 1."""
     target = to.tensor(index)
     dtype = DType.FLOAT32 if is_real(target) else target.dtype
     to.result(index, to.add("Cast", value, to=int(dtype)))

@@ -19,7 +19,7 @@ COMBINED = {"add": "Add", "mul": "Mul"}
 
 @lowers("exMatMul")
 def matmul(node: Node, to: GraphBuilder) -> None:
-    """``A`` [B, K, 1, M] and ``B`` [B, K, 1, N] to [B, M, 1, N]: the transpose of A times B, for each batch.
+    """Multiply the transpose of ``A`` [B, K, 1, M] by ``B`` [B, K, 1, N], for each batch, to [B, M, 1, N].
 
     A third operand may be added to the product or multiplied with it.
     """
@@ -37,9 +37,9 @@ def matmul(node: Node, to: GraphBuilder) -> None:
 
 
 def _symmetric(index: int, to: GraphBuilder) -> str:
-    """The second operand, which takes the place of a convolution's weights and like these has the zero point 0.
+    """Return the second operand, which like the weights of a convolution has the zero point 0.
 
-    The official simulator rounds it once more for that; the file does not mention it.
+    The official simulator rounds it again for that; the file does not mention it.
     """
     value, quantization = to.value(index), to.tensor(index).quantization
     if quantization is None or not to.on_grid(index) or quantization.span is None:
@@ -49,7 +49,7 @@ def _symmetric(index: int, to: GraphBuilder) -> str:
 
 
 def _turned(index: int, to: GraphBuilder, node: Node) -> str:
-    """The first operand [B, K, 1, M] as [B, M, K]; a constant may be packed like the weight of a convolution."""
+    """Return the first operand [B, K, 1, M] as [B, M, K]; a constant may be packed like a convolution's weight."""
     if to.tensor(index).layout is Layout.PACKED_WEIGHT:
         return to.initializer(matmul_weight(to.model, to.graph, node, to.registers))
     return to.add("Transpose", to.add("Squeeze", to.value(index), to.ints([2])), perm=[0, 2, 1])
@@ -57,5 +57,5 @@ def _turned(index: int, to: GraphBuilder, node: Node) -> str:
 
 @lowers("MatMul")
 def plain_matmul(node: Node, to: GraphBuilder) -> None:
-    """ONNX's own, computed by the CPU."""
+    """Lower ONNX's own operator, which the CPU computes."""
     to.result(node.outputs[0], to.add("MatMul", *to.values(node.inputs[:2])))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @lowers("exNorm")
 def norm(node: Node, to: GraphBuilder) -> None:
-    """Divides by the standard deviation (``layer``), the root mean square (``rms``) or the length (``l2``)."""
+    """Divide by the standard deviation (``layer``), the root mean square (``rms``) or the length (``l2``)."""
     mode, axes = node.attributes["mode"], [int(axis) for axis in node.attributes["axes"]]
     value = to.value(node.inputs[0])
     if mode == "layer":
@@ -42,7 +42,7 @@ def norm(node: Node, to: GraphBuilder) -> None:
 
 @lowers("GroupNormalization")
 def group_normalization(node: Node, to: GraphBuilder) -> None:
-    """To mean 0 and variance 1 in each group of channels; scale and shift are for each group, or for each channel."""
+    """Normalise each group of channels to mean 0 and variance 1; scale and shift are per group or per channel."""
     shape, groups = to.shape(node.inputs[0]), int(node.attributes["num_groups"])
     if groups < 1 or shape[1] % groups:
         raise ValueError(f"{shape[1]} channels cannot be {groups} groups")
@@ -59,7 +59,7 @@ def group_normalization(node: Node, to: GraphBuilder) -> None:
 
 @lowers("LRN")
 def local_response_normalization(node: Node, to: GraphBuilder) -> None:
-    """Divides by what the neighbouring channels add up to."""
+    """Divide by a power of the sum of squares of neighbouring channels."""
     defaults = {"alpha": 1e-4, "beta": 0.75, "bias": 1.0}
     given = {name: float(node.attributes.get(name, default)) for name, default in defaults.items()}
     size = int(node.attributes["size"])
@@ -68,23 +68,23 @@ def local_response_normalization(node: Node, to: GraphBuilder) -> None:
 
 @lowers("LpNormalization")
 def lp_normalization(node: Node, to: GraphBuilder) -> None:
-    """To length 1 along one axis. Compilers before 2.5 have it, also for a division by a length."""
+    """Normalise to length 1 along one axis. Compilers before 2.5 use it also to divide by a length."""
     axis, power = (int(node.attributes.get(name, default)) for name, default in (("axis", -1), ("p", 2)))
     to.result(node.outputs[0], to.add("LpNormalization", to.value(node.inputs[0]), axis=axis, p=power))
 
 
 @lowers("MeanVarianceNormalization")
 def mean_variance_normalization(node: Node, to: GraphBuilder) -> None:
-    """To mean 0 and variance 1 over some axes."""
+    """Normalise to mean 0 and variance 1 over some axes."""
     axes = [int(axis) for axis in node.attributes.get("axes", (0, 2, 3))]
     to.result(node.outputs[0], to.add("MeanVarianceNormalization", to.value(node.inputs[0]), axes=axes))
 
 
 @lowers("BatchNormalization*")
 def batch_normalization(node: Node, to: GraphBuilder) -> None:
-    """Scale and shift for each channel, perhaps with an activation behind them.
+    """Scale and shift each channel, perhaps with an activation after it.
 
-    What could be folded into a convolution is not here any more.
+    Those that can be folded into a convolution are no longer in the file.
     """
     if to.tensor(node.inputs[1]).dtype == DType.INT16:
         value = _quantized_batch_normalization(node, to)
@@ -95,7 +95,7 @@ def batch_normalization(node: Node, to: GraphBuilder) -> None:
 
 
 def _quantized_batch_normalization(node: Node, to: GraphBuilder) -> str:
-    """int8: the bias is in units of input times scale, and has the input's zero point worked in."""
+    """Scale and shift int8: the bias is in units of input times scale, and includes the input's zero point."""
     source, scale, bias = (to.tensor(index) for index in node.inputs[:3])
     grid = grid_of(source)
     if grid is None or scale.quantization is None:

@@ -20,7 +20,7 @@ _ALWAYS_ALLOWED = 256  # pixels of a window, however much of it is padding
 
 
 def _source(node: Node, to: GraphBuilder) -> str:
-    """What the windows move over."""
+    """Return the map that the windows move over."""
     return cropped(to.value(node.inputs[0]), node.attributes.get("pads") or (), to)
 
 
@@ -37,7 +37,7 @@ def _window(node: Node) -> dict[str, Any]:
 
 @lowers("MaxPool")
 def max_pool(node: Node, to: GraphBuilder) -> None:
-    """The maximum of numbers on a grid is on the grid."""
+    """Pool the maximum; of numbers on a grid it is on the grid."""
     window = _window(node)
     if node.attributes.get("dilations"):
         window["dilations"] = list(node.attributes["dilations"])
@@ -47,7 +47,7 @@ def max_pool(node: Node, to: GraphBuilder) -> None:
 
 @lowers("AveragePool")
 def average_pool(node: Node, to: GraphBuilder) -> None:
-    """With or without the padding in the count."""
+    """Pool the average, with or without the padding in the count."""
     included = int(node.attributes.get("count_include_pad", 0))
     window = _window(node)
     if to.on_grid(node.inputs[0]) and (included or not any(window.get("pads", ()))) and not window["ceil_mode"]:
@@ -58,10 +58,10 @@ def average_pool(node: Node, to: GraphBuilder) -> None:
 
 
 def _average_of_quantized(node: Node, to: GraphBuilder, window: dict[str, Any]) -> str:
-    """As a convolution, for the sake of halves.
+    """Average by a convolution, so that halves are rounded alike.
 
-    The mean of four integers is often halfway between two. In float32 the order of the additions then decides which way
-    it is rounded, and a convolution adds in the order of the official simulator.
+    The mean of four integers is often halfway between two. In float32 the order of the additions then decides the
+    direction of rounding, and a convolution adds in the order of the official simulator.
     """
     channels, kernel = to.shape(node.inputs[0])[1], window["kernel_shape"]
     if math.prod(kernel) > _ALWAYS_ALLOWED + 4 * math.prod(to.shape(node.inputs[0])[2:]):
@@ -73,7 +73,7 @@ def _average_of_quantized(node: Node, to: GraphBuilder, window: dict[str, Any]) 
 
 @lowers("LpPool")
 def lp_pool(node: Node, to: GraphBuilder) -> None:
-    """The norm of each window."""
+    """Pool the norm of each window."""
     window = _window(node)
     if window.pop("ceil_mode"):
         raise UnsupportedFormError("it has ceil_mode")
@@ -83,14 +83,14 @@ def lp_pool(node: Node, to: GraphBuilder) -> None:
 
 @lowers("GlobalLpPool")
 def global_lp_pool(node: Node, to: GraphBuilder) -> None:
-    """The norm of the whole map."""
+    """Pool the norm of the whole map."""
     power = int(node.attributes.get("p", 2))
     to.result(node.outputs[0], to.add("GlobalLpPool", to.value(node.inputs[0]), p=power))
 
 
 @lowers("MaxRoiPool")
 def max_roi_pool(node: Node, to: GraphBuilder) -> None:
-    """The maxima of the cells of regions."""
+    """Pool the maxima of the cells of regions."""
     shape, scale = list(node.attributes["pooled_shape"]), float(node.attributes.get("spatial_scale", 1.0))
     value = to.add("MaxRoiPool", *to.values(node.inputs[:2]), pooled_shape=shape, spatial_scale=scale)
     to.result(node.outputs[0], value)
@@ -98,12 +98,12 @@ def max_roi_pool(node: Node, to: GraphBuilder) -> None:
 
 @lowers("GlobalAveragePool")
 def global_average_pool(node: Node, to: GraphBuilder) -> None:
-    """Over the whole map."""
+    """Average the whole map."""
     to.result(node.outputs[0], to.add("GlobalAveragePool", to.value(node.inputs[0])))
 
 
 @lowers("GlobalMaxPool")
 def global_max_pool(node: Node, to: GraphBuilder) -> None:
-    """Over the whole map."""
+    """Pool the maximum of the whole map."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], to.add("GlobalMaxPool", value), value)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @lowers("LSTM", "exLSTM", "GRU", "exGRU")
 def recurrent_layer(node: Node, to: GraphBuilder) -> None:
-    """Outputs: all hidden states [time, directions, batch, hidden], the last one, and an LSTM's last cell."""
+    """Return all hidden states [time, directions, batch, hidden], the last one, and an LSTM's last cell."""
     layer = recurrent(to.model, to.graph, node, to.registers)
     states = [layer.state] if layer.cell is None else [layer.state, layer.cell]
     operands = [
@@ -36,7 +36,7 @@ def recurrent_layer(node: Node, to: GraphBuilder) -> None:
 
 @lowers("RNN")
 def plain_recurrent_layer(node: Node, to: GraphBuilder) -> None:
-    """A layer without gates, computed by the CPU: ONNX's own, with lengths and an initial state if there are some."""
+    """Lower a layer without gates, computed by the CPU: ONNX's own, with optional lengths and initial state."""
     operands = [to.value(index) for index in node.inputs[:4]]
     if len(node.inputs) > 4:
         operands.append(_lengths(to, node.inputs[4]))
@@ -55,14 +55,14 @@ def _keep_wanted(to: GraphBuilder, outputs: Sequence[int], values: Sequence[str]
 
 
 def _lengths(to: GraphBuilder, index: int) -> str:
-    """The lengths of the sequences; where none were given there is a placeholder."""
+    """Return the lengths of the sequences; a placeholder stands for none."""
     if to.tensor(index).name.startswith("empty_placeholder"):
         return ""
     return to.add("Cast", to.value(index), to=int(DType.INT32))
 
 
 def _initial(to: GraphBuilder, state: State, hidden: int) -> str:
-    """An initial state; one that is computed may have padding."""
+    """Return an initial state; a computed one may have padding."""
     if not isinstance(state, int):
         return to.initializer(state)
     if to.shape(state)[-1] == hidden:
@@ -71,7 +71,7 @@ def _initial(to: GraphBuilder, state: State, hidden: int) -> str:
 
 
 def _in_shape(to: GraphBuilder, index: int, value: str) -> str:
-    """Some compilers join the directions: [time, batch, directions * hidden]."""
+    """Join the directions to [time, batch, directions * hidden], as some compilers do."""
     shape = to.shape(index)
     if len(shape) != 3:
         return value

@@ -1,4 +1,4 @@
-"""Many elements to one: sums, extremes, softmax, the places of extremes."""
+"""Reductions: sums, extremes, softmax, the places of extremes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def _axes(node: Node, to: GraphBuilder) -> list[int]:
-    """From the second operand or the attribute; all axes when neither says."""
+    """Return the axes of the second operand or the attribute; all axes if neither gives any."""
     if len(node.inputs) > 1 and to.is_constant(node.inputs[1]) and to.tensor(node.inputs[1]).dtype == DType.INT64:
         return list(to.integers(node.inputs[1]))
     axes = node.attributes.get("axes")
@@ -25,14 +25,14 @@ def _axes(node: Node, to: GraphBuilder) -> list[int]:
     *("ReduceLogSum", "ReduceLogSumExp", "ReduceSumSquare"),
 )
 def reduce(node: Node, to: GraphBuilder) -> None:
-    """Over some axes."""
+    """Reduce over some axes."""
     keep = int(node.attributes.get("keepdims", 1))
     to.result(node.outputs[0], to.add(node.op, to.value(node.inputs[0]), axes=_axes(node, to), keepdims=keep))
 
 
 @lowers("ReduceSum")
 def reduce_sum(node: Node, to: GraphBuilder) -> None:
-    """Over some axes, which ONNX takes as an operand for this one."""
+    """Sum over some axes, which ONNX takes as an operand here."""
     keep = int(node.attributes.get("keepdims", 1))
     total = to.add("ReduceSum", to.value(node.inputs[0]), to.ints(_axes(node, to)), keepdims=keep)
     to.result(node.outputs[0], total)
@@ -40,7 +40,7 @@ def reduce_sum(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Softmax", "exSoftmax13", "LogSoftmax", "Hardmax")
 def softmax(node: Node, to: GraphBuilder) -> None:
-    """Along one axis."""
+    """Apply a softmax along one axis."""
     operator = "Softmax" if node.op == "exSoftmax13" else node.op
     value = to.add(operator, to.value(node.inputs[0]), axis=int(node.attributes.get("axis", -1)))
     to.result(node.outputs[0], value)
@@ -48,7 +48,7 @@ def softmax(node: Node, to: GraphBuilder) -> None:
 
 @lowers("CumSum")
 def cumulative_sum(node: Node, to: GraphBuilder) -> None:
-    """Running totals along one axis."""
+    """Compute running totals along one axis."""
     flags = {name: int(node.attributes.get(name, 0)) for name in ("exclusive", "reverse")}
     axis = to.ints(to.integers(node.inputs[1])[:1])
     to.result(node.outputs[0], to.add("CumSum", to.value(node.inputs[0]), axis, **flags))

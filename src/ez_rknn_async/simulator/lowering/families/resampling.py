@@ -1,4 +1,4 @@
-"""Other resolutions, and other places of the same pixels."""
+"""Changes of resolution and rearrangements of pixels."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def _given(node: Node, *names: str) -> dict[str, Any]:
 
 @lowers("Resize", "Upsample")
 def resize(node: Node, to: GraphBuilder) -> None:
-    """To the size of the output tensor, by the factors that the file gives or, if there are none, by those it takes."""
+    """Resize to the output's shape, by the factors in the file or, if there are none, those that follow from it."""
     scales = _scales(node, to)
     extent = (to.initializer(scales),) if scales is not None else ("", to.ints(to.shape(node.outputs[0])))
     attributes = _given(node, *MODES)
     if attributes.get("mode") == "cubic":
-        # The file may keep these as integers, and a coefficient of 0 where none was given.
+        # The file may store these as integers, and a coefficient of 0 for none.
         attributes |= {name: float(value) for name, value in _given(node, *NUMBERS).items() if value}
     to.result(node.outputs[0], to.add("Resize", to.value(node.inputs[0]), "", *extent, **attributes))
 
 
 def _scales(node: Node, to: GraphBuilder) -> NDArray[np.float32] | None:
-    """The factors, where the file has them: 19 pixels by 0.5 are 9, and every pixel is 2 wide and not 19 / 9."""
+    """Return the factors in the file, if any: 19 pixels by 0.5 are 9, and every pixel is 2 wide, not 19 / 9."""
     given, result = to.shape(node.inputs[0]), to.shape(node.outputs[0])
     for index in node.inputs[1:]:
         if to.is_constant(index) and is_real(to.tensor(index)) and to.shape(index) == (len(given),):
@@ -49,7 +49,7 @@ def _scales(node: Node, to: GraphBuilder) -> NDArray[np.float32] | None:
 
 @lowers("RoiAlign")
 def roi_align(node: Node, to: GraphBuilder) -> None:
-    """Regions, each brought to one size."""
+    """Resample regions to one size."""
     sizes = ("output_height", "output_width", "sampling_ratio", "spatial_scale")
     given = _given(node, "mode", "coordinate_transformation_mode", *sizes)
     value, regions, batch = to.values(node.inputs[:3])
@@ -59,20 +59,20 @@ def roi_align(node: Node, to: GraphBuilder) -> None:
 
 @lowers("SpaceToDepth")
 def space_to_depth(node: Node, to: GraphBuilder) -> None:
-    """Blocks of pixels to channels."""
+    """Move blocks of pixels to channels."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], to.add("SpaceToDepth", value, **_given(node, "blocksize")), value)
 
 
 @lowers("DepthToSpace")
 def depth_to_space(node: Node, to: GraphBuilder) -> None:
-    """Channels to blocks of pixels."""
+    """Move channels to blocks of pixels."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], to.add("DepthToSpace", value, **_given(node, "blocksize", "mode")), value)
 
 
 @lowers("GridSample")
 def grid_sample(node: Node, to: GraphBuilder) -> None:
-    """Pixels at the places that the second operand gives."""
+    """Sample pixels at the places that the second operand gives."""
     flags = _given(node, "mode", "padding_mode", "align_corners")
     to.result(node.outputs[0], to.add("GridSample", *to.values(node.inputs[:2]), **flags))

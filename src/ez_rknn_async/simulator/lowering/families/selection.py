@@ -1,4 +1,4 @@
-"""Operators that choose elements, and those that say where they are."""
+"""Operators that select elements, and those that return the places of elements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @lowers("Gather", "GatherElements", "GatherND")
 def gather(node: Node, to: GraphBuilder) -> None:
-    """Elements or slices of the first operand at the places that the second one gives."""
+    """Select elements or slices of the first operand at the places that the second one gives."""
     value = to.value(node.inputs[0])
     which = "batch_dims" if node.op == "GatherND" else "axis"
     attributes = {which: int(node.attributes.get(which, 0))}
@@ -25,7 +25,7 @@ def gather(node: Node, to: GraphBuilder) -> None:
 
 @lowers("ScatterND", "ScatterElements")
 def scatter(node: Node, to: GraphBuilder) -> None:
-    """The first operand with others in some places."""
+    """Replace elements of the first operand at some places."""
     value, updates = to.value(node.inputs[0]), to.value(node.inputs[2])
     attributes: dict[str, Any] = {}
     if node.op == "ScatterElements":
@@ -37,7 +37,7 @@ def scatter(node: Node, to: GraphBuilder) -> None:
 
 @lowers("OneHot")
 def one_hot(node: Node, to: GraphBuilder) -> None:
-    """A one in the place that an index gives; or whatever the third operand says."""
+    """Put a one at the place that an index gives; or the numbers of the third operand."""
     axis = int(node.attributes.get("axis", -1))
     result = node.outputs[0]
     depth = to.ints([to.shape(result)[axis]])
@@ -46,19 +46,19 @@ def one_hot(node: Node, to: GraphBuilder) -> None:
 
 @lowers("ArgMax", "ArgMin")
 def arg_extreme(node: Node, to: GraphBuilder) -> None:
-    """The place of the largest or smallest element along an axis."""
+    """Return the place of the largest or smallest element along an axis."""
     flags = {name: int(node.attributes.get(name, default)) for name, default in (("axis", 0), ("keepdims", 1))}
     to.result(node.outputs[0], to.add(node.op, to.value(node.inputs[0]), **flags))
 
 
 @lowers("TopK")
 def top_k(node: Node, to: GraphBuilder) -> None:
-    """The k largest elements along an axis and their places."""
+    """Return the k largest elements along an axis and their places."""
     value = to.value(node.inputs[0])
     flags = {
         name: int(node.attributes.get(name, default)) for name, default in (("axis", -1), ("largest", 1), ("sorted", 1))
     }
-    # k is what an output says that is wanted; operands of the kernel differ between toolkit versions.
+    # k is taken from the shape of a used output: operands of the kernel differ between toolkit versions.
     shape = next(to.shape(index) for index in node.outputs if index != DUMMY)
     count = to.ints([shape[flags["axis"]]])
     values, places = to.add_many("TopK", 2, value, count, **flags)
@@ -68,5 +68,5 @@ def top_k(node: Node, to: GraphBuilder) -> None:
 
 
 def _places(index: int, to: GraphBuilder) -> str:
-    """The value of a tensor of indices, in the type that every ONNX operator takes them in."""
+    """Return the value of a tensor of indices, in the type in which every ONNX operator takes them."""
     return to.add("Cast", to.value(index), to=TensorProto.INT64)

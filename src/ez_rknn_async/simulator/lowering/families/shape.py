@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze", "exReshape")
 def reshape(node: Node, to: GraphBuilder) -> None:
-    """The shape is that of the output tensor."""
+    """Reshape to the shape of the output tensor."""
     value = to.value(node.inputs[0])
     shaped = to.add("Reshape", value, to.ints(to.shape(node.outputs[0])))
     to.moved(node.outputs[0], shaped, value)
@@ -25,21 +25,21 @@ def reshape(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Identity", "Dropout")
 def identity(node: Node, to: GraphBuilder) -> None:
-    """Nothing, at most another quantisation."""
+    """Pass the value on, at most in another quantisation."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], value, value)
 
 
 @lowers("Transpose")
 def transpose(node: Node, to: GraphBuilder) -> None:
-    """Permutes the axes."""
+    """Permute the axes."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], to.add("Transpose", value, perm=list(node.attributes["perm"])), value)
 
 
 @lowers("Concat")
 def concat(node: Node, to: GraphBuilder) -> None:
-    """Joins tensors along an axis; scratch operands follow the real ones."""
+    """Join tensors along an axis; scratch operands follow the real ones."""
     output = node.outputs[0]
     axis = int(node.attributes.get("axis", 0))
     values, length = [], 0
@@ -52,7 +52,7 @@ def concat(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Split")
 def split(node: Node, to: GraphBuilder) -> None:
-    """The sizes are those of the output tensors."""
+    """Split into the sizes of the output tensors."""
     axis = int(node.attributes.get("axis", 0))
     value = to.value(node.inputs[0])
     sizes = to.ints([to.shape(output)[axis] for output in node.outputs])
@@ -63,7 +63,7 @@ def split(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Slice")
 def slice_(node: Node, to: GraphBuilder) -> None:
-    """Starts, ends, axes and steps are constant operands."""
+    """Slice by starts, ends, axes and steps, which are constant operands."""
     value = to.value(node.inputs[0])
     bounds = [
         to.ints(to.integers(index))
@@ -75,7 +75,7 @@ def slice_(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Pad")
 def pad(node: Node, to: GraphBuilder) -> None:
-    """By a constant, by reflection or by the edge."""
+    """Pad with a constant, by reflection or with the edge."""
     mode = node.attributes.get("mode", "constant")
     operands = [to.value(node.inputs[0]), to.ints(to.integers(node.inputs[1]))]
     if mode == "constant" and len(node.inputs) > 2 and to.is_constant(node.inputs[2]):
@@ -85,7 +85,7 @@ def pad(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Trilu")
 def triangle(node: Node, to: GraphBuilder) -> None:
-    """Zeros on one side of a diagonal, which the second operand may shift."""
+    """Zero one side of a diagonal, which the second operand may shift."""
     operands = [to.value(node.inputs[0])]
     if len(node.inputs) > 1 and to.is_constant(node.inputs[1]):
         operands.append(to.initializer(np.array(to.integers(node.inputs[1])[0], np.int64)))
@@ -94,23 +94,23 @@ def triangle(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Expand")
 def expand(node: Node, to: GraphBuilder) -> None:
-    """The shape is that of the output tensor."""
+    """Broadcast to the shape of the output tensor."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], to.add("Expand", value, to.ints(to.shape(node.outputs[0]))), value)
 
 
 @lowers("Tile")
 def tile(node: Node, to: GraphBuilder) -> None:
-    """Repeats along each axis."""
+    """Repeat along each axis."""
     value = to.value(node.inputs[0])
     to.moved(node.outputs[0], to.add("Tile", value, to.ints(to.integers(node.inputs[1]))), value)
 
 
 @lowers("exConvTransposePad")
 def spread(node: Node, to: GraphBuilder) -> None:
-    """Puts zeros between and around pixels: what is left of a transposed convolution is then a plain one.
+    """Put zeros between and around pixels, so that a plain convolution completes a transposed one.
 
-    The attributes are the transposed convolution's. A kernel of ones over each channel puts the pixels in their places.
+    The attributes are those of the transposed convolution. A kernel of ones per channel puts the pixels in place.
     """
     height, width = node.attributes["strides"]
     ones = to.initializer(np.ones((to.shape(node.inputs[0])[1], 1, 1, 1), np.float32))
@@ -124,10 +124,10 @@ def spread(node: Node, to: GraphBuilder) -> None:
 
 @lowers("exWindow")
 def window(node: Node, to: GraphBuilder) -> None:
-    """Cuts a feature map into the windows of window attention: [N, C, windows, pixels of a window].
+    """Cut a feature map into the windows of window attention: [N, C, windows, pixels of a window].
 
-    ``partition`` makes windows of neighbouring pixels, ``partition_num_first`` of pixels that are as far apart as there
-    are windows.
+    ``partition`` makes windows of neighbouring pixels; ``partition_num_first`` of pixels whose distance is the number
+    of windows.
     """
     mode = node.attributes["mode"]
     batch, channels = to.shape(node.inputs[0])[:2]
