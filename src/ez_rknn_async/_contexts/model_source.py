@@ -127,8 +127,10 @@ class ModelSource:
         self.let_go()
 
     @contextlib.contextmanager
-    def content(self) -> Iterator[Content]:
+    def content(self, *, by_path: bool = True) -> Iterator[Content]:
         """Yield what to give ``rknn_init`` inside the ``with`` block: a path, or the content if no path leads here.
+
+        With ``by_path=False`` it is the content in any case.
 
         Raises:
             RknnModelError: the file was changed, before or inside.
@@ -137,12 +139,14 @@ class ModelSource:
         with self._held(), self._unchanged(), naming(self.name):
             path = f"{OPEN_FILES}/{self._descriptor}"
             # There is no path without /proc, nor to a file that this process may no longer open.
-            yield path if _leads_to(path, self._version) else memoryview(self._map())
+            yield path if by_path and _leads_to(path, self._version) else memoryview(self._map())
 
     def open_context(self, library: Library, flags: int = 0, *, weights_of: Context | None = None) -> Context:
         """Open a context; see :meth:`.Context.open` and :meth:`content`."""
         with contextlib.ExitStack() as undo:
-            with self.content() as model:
+            # librknnrt 1.5.2 reads a file that it is given by its path into NPU memory as a whole, even if the weights
+            # are another context's; of the content it then takes what is no weight.
+            with self.content(by_path=weights_of is None) as model:
                 context = Context.open(library, model, flags, weights_of=weights_of)
                 undo.callback(context.destroy)
             undo.pop_all()
