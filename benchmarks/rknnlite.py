@@ -24,7 +24,7 @@ WARM_UP, ROUNDS = 20, 300
 
 
 def opened(path: str) -> RKNNRuntime:
-    """What runs the model, on core 0."""
+    """Load the model on core 0."""
     lite = RKNNLite()
     if lite.load_rknn(path) or lite.init_runtime(core_mask=RKNNLite.NPU_CORE_0) or lite.rknn_runtime is None:
         sys.exit(1)
@@ -32,7 +32,7 @@ def opened(path: str) -> RKNNRuntime:
 
 
 def medians(*calls: Callable[[], Any]) -> list[float]:
-    """Of each call, made in turns, in microseconds."""
+    """Make the calls in turns, and return the median time of each in microseconds."""
     times: list[list[float]] = [[] for _ in calls]
     for turn in range(WARM_UP + ROUNDS):
         for call, of_call in zip(calls, times):
@@ -44,7 +44,7 @@ def medians(*calls: Callable[[], Any]) -> list[float]:
 
 
 def compared(direct: RKNNRuntime, copying: RKNNRuntime, array: Any, data_format: str) -> list[float]:
-    """inference(), and the calls that it stands for."""
+    """Time inference() against the calls that it stands for."""
 
     def by_copy() -> None:
         copying.set_inputs([array], None, data_format)

@@ -79,7 +79,7 @@ def _site_packages() -> Path:
 
 
 def _description(source: Path) -> Path:
-    """The metadata of a stand-in: as one file, for a folder of them would not be packed into our own wheel."""
+    """Find the metadata of a stand-in: one file, because our own wheel leaves metadata folders out."""
     (description,) = source.glob("*.egg-info")
     return description
 
@@ -89,7 +89,7 @@ def _metadata_folder(source: Path) -> Path:
 
 
 def _installed(source: Path, folder: Path) -> list[PurePosixPath] | None:
-    """The files of the stand-in that is installed in a folder; None if there is none."""
+    """List the files of the stand-in that is installed in a folder; None if there is none."""
     for metadata in folder.glob(_metadata_folder(source).name.partition("-")[0] + "-*.dist-info"):
         installer, record = metadata / "INSTALLER", metadata / "RECORD"
         if record.is_file() and installer.is_file() and installer.read_text().strip() == _INSTALLER:
@@ -109,7 +109,7 @@ def _remove(source: Path, folder: Path) -> None:
 
 
 def _refuse_originals(name: str, packages: tuple[str, ...]) -> None:
-    """Raise RknnError where a package is there that the stand-in would damage, or hide."""
+    """Raise RknnError if the stand-in would damage or hide an installed package."""
     for vendor in _VENDORS:
         try:
             found = importlib.metadata.distribution(vendor)
@@ -127,6 +127,6 @@ def _refuse_originals(name: str, packages: tuple[str, ...]) -> None:
 
 
 def _line(path: Path, content: bytes) -> str:
-    """A file's line of RECORD, by which pip knows it too."""
+    """Write a file's line of RECORD, so that pip can remove it too."""
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
     return f"{path.as_posix()},sha256={digest},{len(content)}"

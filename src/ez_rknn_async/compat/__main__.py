@@ -19,7 +19,7 @@ _USAGE = f"usage: python -m ez_rknn_async.compat {{{','.join(STAND_INS)}}} (PROG
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run a program as Python would have, but with a stand-in; 2 if the arguments name none."""
+    """Run a program as Python would, but with a stand-in; return 2 if the arguments name none."""
     name, program = arguments[:1], list(arguments[1:])
     as_module = program[:1] == ["-m"]
     program = program[as_module:]

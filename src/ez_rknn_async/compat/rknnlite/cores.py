@@ -30,7 +30,7 @@ class Cores(NamedTuple):
 
 
 def cores_of(core_mask: Any, soc: Soc) -> Cores:
-    """The cores that a mask means on an SoC.
+    """Translate a mask into the cores of an SoC.
 
     Raises:
         RknnValueError, RknnTypeError: it is none of RKNNLite's masks.

@@ -1,4 +1,4 @@
-"""From the arguments of ``inference`` to a feed: arrays in the runtime's own order of dimensions.
+"""The arguments of ``inference``, turned into a feed: arrays in the runtime's own order of dimensions.
 
 All is pure. What does not fit is refused here or, shapes and names, by the session.
 """
@@ -31,7 +31,7 @@ def feed_of(
     data_format: Any = None,
     inputs_pass_through: Any = None,
 ) -> list[Array]:
-    """The arrays of one inference, images in NHWC order; views of the given ones where that is possible.
+    """Return the arrays of one inference, images in NHWC order; views of the given ones where possible.
 
     Args:
         inputs: arrays in the model's order, or one array for the only input.
@@ -60,7 +60,7 @@ def feed_of(
 
 
 def _for_each(name: str, value: Any, count: int) -> list[Any]:
-    """One value for each input, of a list, or of what stands for all."""
+    """Return one value for each input, given as a list or once for all."""
     if not isinstance(value, (list, tuple)):
         return [value] * count
     if len(value) != count:
@@ -79,7 +79,7 @@ def _check_types(arrays: Sequence[Array], types: Sequence[Any]) -> None:
 
 
 def _check_pass_through(arrays: Sequence[Array], arguments: Sequence[NodeArg], flags: Sequence[Any]) -> None:
-    """See that what is passed through is what the session takes for the NPU's own: int8 for an int8 input."""
+    """Refuse to pass through anything but quantised int8 for an int8 input."""
     for index, (array, argument, flag) in enumerate(zip(arrays, arguments, flags)):
         if not flag:
             continue

@@ -51,12 +51,12 @@ class HandedOver:
         self._shapes_set = self._shapes_run = 0  # indices of the sets of shapes of a dynamic model
 
     def close(self) -> None:
-        """Use the context no more; waits for the call that is under way."""
+        """Stop using the context, after the call that is under way."""
         with self._lock:
             self._is_closed = True
 
     def infer(self, feed: Sequence[Array]) -> list[Array]:
-        """One inference, while no other thread uses the context."""
+        """Run one inference, while no other thread uses the context."""
         with self._used():
             self.set_inputs(feed)
             self.run()
@@ -82,7 +82,7 @@ class HandedOver:
             self._shapes_set = chosen
 
     def run(self) -> None:
-        """Run on what was set.
+        """Run on the inputs that were set.
 
         Raises:
             RknnError: the runtime refused or failed.
@@ -92,7 +92,7 @@ class HandedOver:
             self._shapes_run = self._shapes_set
 
     def outputs(self) -> list[Array]:
-        """What the last run gave, in new arrays.
+        """Fetch the outputs of the last run, in new arrays.
 
         Raises:
             RknnError: the runtime refused, or other shapes were set since.
@@ -117,7 +117,7 @@ class HandedOver:
             yield
 
     def _check_pixels(self, given: Sequence[Given]) -> None:
-        """Refuse what the runtime would get wrong: a context that was given pixels normalises all that comes after."""
+        """Refuse other types after pixels: a context that was given pixels normalises all that comes after."""
         for index, (value, target) in enumerate(zip(given, self.signature.inputs)):
             if not takes_pixels(target.attribute):
                 continue

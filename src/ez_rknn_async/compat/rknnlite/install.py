@@ -12,7 +12,7 @@ PACKAGES = ("rknnlite", "rknn")
 
 
 def install_as_rknnlite() -> None:
-    """From now on ``import rknnlite`` and ``import rknn`` find this package, whatever is installed.
+    """Make ``import rknnlite`` and ``import rknn`` find this package, whatever is installed.
 
     For this process, and those that ``multiprocessing`` starts from it. The metadata of ``rknn-toolkit-lite2`` are
     found, too.

@@ -25,7 +25,7 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def answering(failure: Any) -> Callable[[Method], Method]:
-    """A method that logs what is raised in it, and returns ``failure`` then."""
+    """Make a method log the exceptions that it raises, and return ``failure`` instead."""
 
     def decorate(method: Method) -> Method:
         @functools.wraps(method)
@@ -78,7 +78,7 @@ class RKNNLite:
 
     @answering(-1)
     def load_rknn(self, path: str | PathLike[str], key_path: str | None = None) -> int:
-        """Open a model file: 0, or -1 if there is none. Whether it can run, :meth:`init_runtime` says.
+        """Open a model file, and return 0, or -1 if there is none. :meth:`init_runtime` finds out if it can run.
 
         Args:
             path: the ``.rknn`` file.
@@ -97,7 +97,7 @@ class RKNNLite:
         async_mode: bool = False,
         core_mask: int = NPU_CORE_AUTO,
     ) -> int:
-        """Make the model ready on its cores: 0, or -1. Called again, it first gives the former runtime back.
+        """Make the model ready on its cores, and return 0, or -1. A second call first releases the former runtime.
 
         Args:
             target, device_id: are ignored: the model runs on this machine's NPU, or on the simulated one.
@@ -126,7 +126,7 @@ class RKNNLite:
         get_frame_id: bool = False,
         reuse_outputs: bool = False,
     ) -> list[Any] | None:
-        """Run one inference: new float32 arrays, 4-D ones in NCHW order; or None.
+        """Run one inference, and return new float32 arrays, 4-D ones in NCHW order; or None.
 
         Args:
             inputs: arrays in the model's order. Of an image the batch may be left out. The model's mean and standard
@@ -145,14 +145,14 @@ class RKNNLite:
 
     @answering(None)
     def get_sdk_version(self) -> str | None:
-        """The versions of the runtime library and of the NPU's driver, as a text of several lines; or None."""
+        """Return the versions of the runtime library and of the NPU's driver, as several lines of text; or None."""
         return self._running().get_sdk_version()[0]
 
     @answering(None)
     def list_support_target_platform(
         self, rknn_model: str | PathLike[str] | None = None
     ) -> OrderedDict[str, list[str]] | None:
-        """The SoCs that a model runs on, and the one that it was compiled for; or None.
+        """List the SoCs that a model runs on, and the one that it was compiled for; or return None.
 
         Args:
             rknn_model: a file; None: the model that is loaded.
@@ -167,12 +167,12 @@ class RKNNLite:
         )
 
     def list_devices(self) -> tuple[list[str], list[str]]:
-        """The boards that are connected by ADB, and those by NTB: none, since models run on this machine."""
+        """List the boards connected by ADB, and by NTB: none, since models run on this machine."""
         return [], []
 
     @answering(-1)
     def release(self) -> int:
-        """Give the runtime back: 0. May be called twice."""
+        """Release the runtime, and return 0. May be called twice."""
         self._release()
         return 0
 
@@ -194,5 +194,5 @@ class RKNNLite:
 
 
 def _runs_on(compiled: str) -> list[str]:
-    """The SoCs that run a model compiled for one of them."""
+    """List the SoCs that run a model compiled for one of them."""
     return [soc for soc in SOCS if target_of(soc) == target_of(compiled)]

@@ -1,4 +1,4 @@
-"""``rknn_log``: where the reason for a 0, -1 or None goes.
+"""``rknn_log``: the log with the reasons for each -1 or None.
 
 Programs written for RKNNLite look at return codes and then exit: without a log, nothing ever says why. So this log is
 not below the package's own logger, which is silent by default. Its records go to the handlers that the program has set
@@ -62,11 +62,11 @@ class RknnLog:
         self.logger.error("%s", message)
 
     def p(self, message: object, *_: object) -> None:
-        """Log what is to be seen in any case."""
+        """Log at the highest level."""
         self.logger.log(logging.CRITICAL, "%s", message)
 
     def failed(self, call: str, error: Exception) -> None:
-        """Log why a call did not do what it was asked for."""
+        """Log why a call failed."""
         self.e(f"{call}: {error}")
         self.d("".join(traceback.format_exception(type(error), error, error.__traceback__)))
 

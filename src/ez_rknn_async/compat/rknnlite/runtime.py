@@ -1,4 +1,4 @@
-"""``RKNNRuntime``: what ``RKNNLite.rknn_runtime`` is, and some programs reach for.
+"""``RKNNRuntime``: the class of ``RKNNLite.rknn_runtime``, which some programs reach for.
 
 Inferences run in a session, with direct I/O. A program that takes :attr:`RKNNRuntime.context`, or that calls
 ``set_inputs``, ``run`` and ``get_outputs`` itself, gets a context of its own, :mod:`handed over <.handed_over>`; from
@@ -65,7 +65,7 @@ class RKNNRuntime:
         *,
         log: RknnLog | None = None,
     ) -> None:
-        """Take down what is wanted; :meth:`build_graph` does it, or the setting of :attr:`context`."""
+        """Note the settings; :meth:`build_graph`, or setting :attr:`context`, applies them."""
         self.root_dir, self.target, self.device_id = root_dir, target, device_id
         self.async_mode, self.core_mask = async_mode, core_mask
         self.graph_is_built = self.is_dynamic_shape = False
@@ -84,7 +84,7 @@ class RKNNRuntime:
         return f"<{type(self).__name__} {self._session or 'without a model'}>"
 
     def build_graph(self, rknn_data: Any, load_model_in_npu: bool = False) -> int:
-        """Load a model: a :class:`SharedModel`, or the bytes of a file. Returns 0.
+        """Load a :class:`SharedModel`, or the bytes of a file, and return 0.
 
         Raises:
             RknnError: it cannot be loaded, or the mask is wrong.
@@ -103,7 +103,7 @@ class RKNNRuntime:
     def inference(
         self, inputs: Any, data_type: Any = None, data_format: Any = None, inputs_pass_through: Any = None
     ) -> list[Array]:
-        """One inference: :func:`.feed_of` says what may be given, and float32 arrays in NCHW order are returned.
+        """Run one inference on inputs as :func:`.feed_of` takes them; return float32 arrays in NCHW order.
 
         Raises:
             RknnError: it cannot be done.
@@ -118,13 +118,13 @@ class RKNNRuntime:
         return _float32(session.run(None, feed))
 
     def next_frame(self) -> int:
-        """The number of one more frame, from 1."""
+        """Count one more frame, from 1."""
         return next(self._frames)
 
     def set_inputs(
         self, inputs: Any, data_type: Any = None, data_format: Any = None, inputs_pass_through: Any = None
     ) -> int:
-        """Give the context its inputs, as :meth:`inference` takes them, and return 0; raises what that does."""
+        """Set the context's inputs, as :meth:`inference` takes them, and return 0; raises as that does."""
         context = self._taken()
         context.set_inputs(feed_of(inputs, self._arguments, data_type, data_format, inputs_pass_through))
         return 0
@@ -140,7 +140,7 @@ class RKNNRuntime:
         return self._frame if get_frame_id else 0
 
     def get_outputs(self, get_frame_id: bool = False) -> list[Any]:
-        """What the last run gave, as :meth:`inference` returns it; with ``get_frame_id``, and that frame's number.
+        """Fetch the outputs of the last run; with ``get_frame_id``, its frame's number comes last.
 
         Raises:
             RknnError: the runtime refused.
@@ -149,12 +149,12 @@ class RKNNRuntime:
         return [*outputs, self._frame] if get_frame_id else outputs
 
     def get_in_out_num(self) -> tuple[int, int]:
-        """How many inputs and outputs there are."""
+        """Count the inputs and the outputs."""
         signature = self._known()
         return len(signature.inputs), len(signature.outputs)
 
     def get_tensor_attr(self, index: int, is_output: bool = False) -> RKNNTensorAttr:
-        """One input or output, as the runtime describes it: an image that goes in has NHWC dimensions."""
+        """Describe one input or output as the runtime does: image inputs have NHWC dimensions."""
         signature = self._known()
         tensors = signature.outputs if is_output else signature.inputs
         if not 0 <= index < len(tensors):
@@ -163,7 +163,7 @@ class RKNNRuntime:
         return tensor_attr(index, tensors[index].attribute)
 
     def get_sdk_version(self) -> tuple[str, str, str]:
-        """The versions of the runtime and of the driver: as one text, and each."""
+        """Return the versions as one text, then the runtime's and the driver's alone."""
         if self._session is not None:
             api, driver = self._executor().versions
         else:
@@ -209,13 +209,13 @@ class RKNNRuntime:
 
     @property
     def memory(self) -> Mapping[str, int]:
-        """What its session takes, in bytes; see :attr:`.SessionStats.memory`."""
+        """The memory of its session in bytes; see :attr:`.SessionStats.memory`."""
         if self._session is None:
             raise RknnClosedError("no model is loaded here")
         return self._session.stats.memory
 
     def release(self) -> None:
-        """Give everything back; may be called twice."""
+        """Release everything; may be called twice."""
         with self._handing_over:  # or a context of the session might be handed over just then
             session, self._session, self._model = self._session, None, None
             self._signature, self.graph_is_built = None, False
@@ -229,7 +229,7 @@ class RKNNRuntime:
         return self._signature
 
     def _taken(self) -> HandedOver:
-        """The context that is handed over, which it is now unless it was before."""
+        """Return the context that is handed over; the first call hands it over."""
         with self._handing_over:
             if self._handed_over is None:
                 signature = self._known()
@@ -245,7 +245,7 @@ class RKNNRuntime:
             self._adopted()
 
     def _warn_of_channels(self, context: Context) -> None:
-        """Of a context whose file is unknown the runtime normalises, and that beyond the fourth channel wrongly."""
+        """Warn of inputs that the runtime may normalise wrongly: those of a context whose file is unknown."""
         for attribute in context.inputs():
             if attribute.format == "NHWC" and attribute.shape[-1] > IMAGE_CHANNELS:
                 self._log.w(

@@ -49,7 +49,7 @@ class SharedModel:
 
     @classmethod
     def of_file(cls, path: str | os.PathLike[str]) -> SharedModel:
-        """The model in a file: the same one for all as long as the file is the same.
+        """Return the model in a file: the same object as long as the file is the same.
 
         Raises:
             RknnModelError, RknnTypeError: it cannot be opened.
@@ -80,7 +80,7 @@ class SharedModel:
 
     @property
     def normalisations(self) -> Sequence[Preprocessing | None]:
-        """What the file says about each input."""
+        """The file's normalisation of each input."""
         with self._source.parsed() as model:
             return model.graphs[0].preprocessing
 
@@ -90,7 +90,7 @@ class SharedModel:
         return soc(self.target_platform.lower())
 
     def open(self, options: Mapping[str, Any]) -> InferenceSession:
-        """A session, with the weights of one that is open where the runtime lets it have them.
+        """Open a session that shares the weights of an open one, if the runtime allows it.
 
         Raises:
             RknnError: it cannot be opened.
@@ -129,7 +129,7 @@ def _is_open(session: InferenceSession | None) -> bool:
 
 
 def _forget() -> None:
-    """In a forked child: the sessions are its parent's, and a thread of the parent may have had the lock."""
+    """Start afresh in a forked child: sessions are the parent's, and another thread may have held the lock."""
     global _lock
     _lock = threading.Lock()
     _by_file.clear()

@@ -36,7 +36,7 @@ class RKNNTensorAttr(ctypes.Structure):
 
 
 def tensor_attr(index: int, attribute: TensorAttribute) -> RKNNTensorAttr:
-    """The structure for one tensor, of which this is the index."""
+    """Make the structure of the tensor with this index."""
     structure = RKNNTensorAttr.from_buffer_copy(ffi.buffer(describe([attribute])))
     structure.index = index
     return structure

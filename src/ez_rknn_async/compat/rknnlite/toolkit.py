@@ -41,7 +41,7 @@ class RKNN(RKNNLite):
         async_mode: bool = False,
         core_mask: int = RKNNLite.NPU_CORE_AUTO,
     ) -> int:
-        """:meth:`.RKNNLite.init_runtime`; ``perf_debug`` and ``eval_mem`` are ignored."""
+        """Do as :meth:`.RKNNLite.init_runtime`; ``perf_debug`` and ``eval_mem`` are ignored."""
         if perf_debug or eval_mem:
             self.rknn_log.i("init_runtime: perf_debug and eval_mem are ignored; see `ezrknn info --layers MODEL`")
         return super().init_runtime(target, device_id, async_mode, core_mask)
