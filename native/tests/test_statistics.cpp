@@ -157,18 +157,18 @@ TEST(resetting_forgets_the_past_only) {
     ezr_stats(engine, nullptr, nullptr);
 }
 
-/* Counted, and otherwise as ever. */
-void *operator new(std::size_t size) {
+/* Counts allocations. Not inlined: GCC then takes malloc and delete for a mismatched pair, and warns. */
+__attribute__((noinline)) void *operator new(std::size_t size) {
     ++allocations;
     void *memory = std::malloc(size);
     if (memory == nullptr) throw std::bad_alloc();
     return memory;
 }
 
-void operator delete(void *memory) noexcept {
+__attribute__((noinline)) void operator delete(void *memory) noexcept {
     std::free(memory);
 }
 
-void operator delete(void *memory, std::size_t) noexcept {
+__attribute__((noinline)) void operator delete(void *memory, std::size_t) noexcept {
     std::free(memory);
 }
