@@ -152,7 +152,7 @@ TEST(rejects_a_program_that_says_something_else) {
     use_fake_device("other_program");
     const TestContext context(model_path("tiny_conv_fp16"), compute);
     CHECK_EQ(context.code, RKNN_ERR_DEVICE_UNAVAILABLE);
-    CHECK(last_error_has("is no Python that has ez_rknn_async"));
+    CHECK(last_error_has("is not a Python with ez_rknn_async"));
 }
 
 TEST(a_device_process_gets_no_device_process_of_its_own) {
