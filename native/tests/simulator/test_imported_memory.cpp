@@ -125,7 +125,7 @@ TEST(memory_that_can_only_be_read_is_an_input_but_no_output) {
     CHECK_EQ(rknn_set_io_mem(filling, memory, &input), RKNN_SUCC);  // converted by the CPU
     input.pass_through = 1;
     CHECK_EQ(rknn_set_io_mem(filling, memory, &input), RKNN_ERR_PARAM_INVALID);
-    CHECK(last_error_has("fills what lies between its rows"));
+    CHECK(last_error_has("fills the gaps between its rows"));
     CHECK_EQ(rknn_destroy_mem(filling, memory), RKNN_SUCC);
     close(readable);
 }

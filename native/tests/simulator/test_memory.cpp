@@ -109,7 +109,7 @@ TEST(memory_is_destroyed_once) {
     CHECK_EQ(rknn_destroy_mem(context, nullptr), RKNN_ERR_PARAM_INVALID);
     rknn_tensor_mem made_up{};
     CHECK_EQ(rknn_destroy_mem(context, &made_up), RKNN_ERR_PARAM_INVALID);
-    CHECK(last_error_has("no memory that rknn_create_mem"));
+    CHECK(last_error_has("not memory returned by rknn_create_mem"));
     CHECK_EQ(rknn_mem_sync(context, memory, RKNN_MEMORY_SYNC_TO_DEVICE), RKNN_ERR_PARAM_INVALID);
     rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
     CHECK_EQ(rknn_set_io_mem(context, memory, &attr), RKNN_ERR_PARAM_INVALID);
