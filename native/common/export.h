@@ -1,4 +1,4 @@
-/* Marks what the library exports; everything else in it is hidden. */
+/* Marks the symbols that the library exports; all others are hidden. */
 #pragma once
 
 #define EZ_RKNN_EXPORT extern "C" __attribute__((visibility("default")))

@@ -1,4 +1,4 @@
-/* For what is compiled into several functions, each for processors with other instructions. */
+/* Forces inlining, for code compiled into several functions, each for another instruction set. */
 #pragma once
 
 #define EZ_RKNN_INLINE __attribute__((always_inline)) inline

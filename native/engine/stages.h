@@ -1,4 +1,4 @@
-/* How long the stages of successful tasks take. */
+/* Durations of the stages of successful tasks. */
 #pragma once
 
 #include <array>

@@ -1,4 +1,4 @@
-/* A test harness of a page: TEST registers, CHECK and CHECK_EQ report and go on, run_all_tests() is the main program.
+/* A one-page test harness: TEST registers, CHECK and CHECK_EQ report and continue, run_all_tests() is the main program.
  */
 #pragma once
 

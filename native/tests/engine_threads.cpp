@@ -1,4 +1,4 @@
-/* Which threads of this process are an engine's. */
+/* Counting the threads of this process that belong to an engine. */
 #include <dirent.h>
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-# Proves that the engine's library exports the functions of its headers, and nothing else.
+# Checks that the engine's library exports the functions of its headers, and nothing else.
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL " [A-Z] [^\n@]+" exported "${symbols}")
 list(TRANSFORM exported REPLACE "^ [A-Z] " "")

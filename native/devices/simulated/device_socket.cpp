@@ -37,7 +37,7 @@ Request &Request::descriptor(int fd) {
 std::pair<DeviceSocket, FileDescriptor> DeviceSocket::pair() {
     int fds[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
-        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "making a socket for the device process: ", std::strerror(errno));
+        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "cannot make a socket for the device process: ", std::strerror(errno));
     }
     FileDescriptor near(fds[0]);
     FileDescriptor far(fds[1]);

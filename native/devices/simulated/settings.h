@@ -1,4 +1,4 @@
-/* What the simulated NPU is told to be: the SoC, how long a run takes, whether it computes. */
+/* Settings of the simulated NPU: the SoC, the duration of a run, whether it computes. */
 #pragma once
 
 #include <array>

@@ -18,7 +18,7 @@ std::shared_ptr<Context> context_of(rknn_context handle) {
     return process_state().contexts.find(handle);
 }
 
-/* NULL when the body fails. */
+/* Runs the body; returns NULL when it fails. */
 template <typename Make>
 rknn_tensor_mem *made(const Call &call, Make &&make) {
     rknn_tensor_mem *memory = nullptr;

@@ -7,7 +7,7 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* The bytes are little endian whatever this machine is. */
+/* The bytes are little-endian on every machine. */
 template <typename Integer>
 Integer little_endian(const uint8_t *bytes) {
     Integer value = 0;

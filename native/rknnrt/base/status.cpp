@@ -39,7 +39,7 @@ int report_current_exception(const char *call) noexcept {
         }
         log_error(text_of(call, ": ", last_error()));
     } catch (...) {
-        // Not even the message could be made: the code has to do.
+        // Not even the message could be made: the code must suffice.
     }
     return code;
 }

@@ -5,7 +5,7 @@
 
 namespace ez_rknn::rknnrt {
 
-/* `command` is a rknn_query_cmd, or any other number. */
+/* Answers a query. `command` is a rknn_query_cmd, or any other number. */
 int query(Context &context, int32_t command, void *info, uint32_t size);
 
 }  // namespace ez_rknn::rknnrt

@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t no_maker = SIZE_MAX;
 
-/* Which node makes each tensor. */
+/* The node that makes each tensor. */
 std::vector<size_t> makers_of(const std::vector<Node> &nodes, size_t tensors) {
     std::vector<size_t> makers(tensors, no_maker);
     for (size_t i = 0; i < nodes.size(); ++i) {

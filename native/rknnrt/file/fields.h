@@ -1,4 +1,4 @@
-/* The numbers of the fields that are read, table by table (see schema.h). */
+/* Numbers of the fields that are read, table by table (see schema.h). */
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-/* Choices among few, made by a file's content and a number: the same two always do the same. */
+/* Repeatable choices among a few, made by a file's content and a number. */
 #pragma once
 
 #include <cstddef>

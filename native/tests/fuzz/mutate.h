@@ -1,4 +1,4 @@
-/* Variants of model files that get past the checks of the container and of the FlatBuffer. */
+/* Variants of model files that pass the checks of the container and of the FlatBuffer. */
 #pragma once
 
 #include <cstddef>
