@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Direct I/O: tensors go straight between the user's arrays and memory that the NPU reads and writes.
 
 Each worker's context has memory for every input and every output, allocated and bound once. A worker thread converts
