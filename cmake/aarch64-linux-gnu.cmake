@@ -1,5 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
 # Cross-compiling for aarch64 boards with Debian's compiler: cmake -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake
-# What is built for tests runs here under qemu-user; its C library is the one of the cross compiler's own package.
+# The tests run here under qemu-user, with the C library of the cross compiler's package.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 

@@ -1,8 +1,9 @@
-/* A mutex that the compiler knows: clang's -Wthread-safety (make lint-native) finds what is read or written without it.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A mutex that the compiler checks: clang's -Wthread-safety (make lint-native) finds data accessed without it.
  *
- * A member says EZ_RKNN_GUARDED_BY(mutex_), a function that is called with the mutex held EZ_RKNN_REQUIRES(mutex_). To
- * other compilers these are nothing. A lambda is a function of its own: one that is called with the mutex held begins
- * with mutex_.assert_held(). */
+ * A member says EZ_RKNN_GUARDED_BY(mutex_), a function that is called with the mutex held EZ_RKNN_REQUIRES(mutex_).
+ * Other compilers ignore these. A lambda is a function of its own: one that is called with the mutex held begins with
+ * mutex_.assert_held(). */
 #pragma once
 
 #include <mutex>
@@ -21,7 +22,7 @@
 #define EZ_RKNN_RELEASE(...) EZ_RKNN_THREAD_ANNOTATION(release_capability(__VA_ARGS__))
 #define EZ_RKNN_TRY_ACQUIRE(...) EZ_RKNN_THREAD_ANNOTATION(try_acquire_capability(__VA_ARGS__))
 #define EZ_RKNN_ASSERT_HELD(...) EZ_RKNN_THREAD_ANNOTATION(assert_capability(__VA_ARGS__))
-/* For what the analysis cannot follow; a comment says why it is right. */
+/* For functions that the analysis cannot follow; a comment says why they are right. */
 #define EZ_RKNN_UNANALYSED EZ_RKNN_THREAD_ANNOTATION(no_thread_safety_analysis)
 
 namespace ez_rknn {
@@ -35,7 +36,7 @@ class EZ_RKNN_CAPABILITY("mutex") Mutex {
     void lock() EZ_RKNN_ACQUIRE() { mutex_.lock(); }
     void unlock() EZ_RKNN_RELEASE() { mutex_.unlock(); }
     bool try_lock() EZ_RKNN_TRY_ACQUIRE(true) { return mutex_.try_lock(); }
-    /* Tells the analysis, and the reader, that the calling thread has it. */
+    /* Tells the analysis, and the reader, that the calling thread holds it. */
     void assert_held() const EZ_RKNN_ASSERT_HELD() {}
 
     /* For condition variables. */

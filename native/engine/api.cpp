@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The C functions of ez_rknn_engine.h: each checks its arguments, calls the engine, and turns exceptions into codes. */
 #include <memory>
 #include <new>
@@ -10,7 +11,7 @@
 #include "engine/left_behind.h"
 #include "ez_rknn_engine.h"
 
-/* What the header calls an engine is one. */
+/* The header's ezr_engine. */
 struct ezr_engine final : ez_rknn::engine::Engine {
     using ez_rknn::engine::Engine::Engine;
 };
@@ -23,7 +24,7 @@ bool is_timeout(int32_t timeout_ms) {
     return timeout_ms >= -1;
 }
 
-/* Calls `function`; running out of memory, the only thing that can go wrong unforeseen, becomes a code. */
+/* Calls `function` and turns running out of memory, the only exception left, into a code. */
 template <typename Function>
 auto guarded(Function function) noexcept -> decltype(function()) {
     try {

@@ -1,4 +1,5 @@
-/* Which memory a context's inputs and outputs are bound to. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory that a context's inputs and outputs are bound to. */
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,7 @@ namespace ez_rknn::engine {
 /* The bindings (ezr_io.binding) of the inputs, or of the outputs, of one context, by index. */
 class Bindings {
   public:
-    /* Whether that tensor is bound like this already. */
+    /* True if that tensor is already bound like this. */
     bool holds(size_t index, uint64_t binding) const { return index < bound_.size() && bound_[index] == binding; }
     void forget(size_t index) {
         if (index < bound_.size()) bound_[index] = none;
@@ -29,8 +30,8 @@ class Bindings {
     std::vector<uint64_t> bound_;
 };
 
-/* What there is to know of a context besides its handle. It is with the task that runs on the context, or with the
- * worker while none does: so nothing is left of it in a worker whose context was set aside. */
+/* The state of a context besides its handle. It moves into the task that runs on the context, and back to the worker
+ * afterwards, so a worker whose context was set aside keeps none of it. */
 struct ContextState {
     Shapes shapes;
     Bindings inputs;

@@ -1,4 +1,5 @@
-/* A thread that waits in ezr_run for a task that a worker will run. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A thread waiting in ezr_run for a worker to run its task. */
 #pragma once
 
 #include <list>
@@ -9,8 +10,8 @@
 
 namespace ez_rknn::engine {
 
-/* Guarded by the engine's lock. Its address is what the task knows it by, so it lives in the node of a list, which goes
- * into the engine's keeping while the thread is away to run its signal handlers. */
+/* Guarded by the engine's lock. The task points to it, so it lives in a list node, which the engine keeps while the
+ * thread is away running its signal handlers. */
 struct Caller {
     Caller(TaskList &own, const Turn &how) : turn(how) { task.splice(task.end(), own); }
 

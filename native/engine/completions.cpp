@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/completions.h"
 
 #include <iterator>
@@ -40,8 +41,8 @@ bool Completions::has_next() const {
     return has_room_to_tell_ || !notices_.empty() || !as_finished_.empty() || has_next_in_order();
 }
 
-/* The list at whose front the next completion is. When both have one, that which finished first, so that neither can
- * keep the other waiting for ever. */
+/* The list whose front is the next completion. If both have one, the one that finished first, so that neither list can
+ * starve the other. */
 TaskList &Completions::next_list() {
     if (!has_next_in_order()) return as_finished_;
     if (as_finished_.empty()) return in_order_;

@@ -1,5 +1,6 @@
-/* Finished tasks on their way to whoever collects them, in the order of submission or as they finish; and what else
- * there is to tell. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finished tasks waiting to be collected, in the order of submission or as they finish, and the engine's other
+ * notices. */
 #pragma once
 
 #include <cstdint>
@@ -11,37 +12,37 @@ namespace ez_rknn::engine {
 
 /* Everything here is guarded by the engine's lock, and `ready` is notified under it.
  *
- * No deadlock is possible through the capacity: it only holds back tasks that are not yet accepted. When completions in
- * order wait for an earlier task, that one was accepted before them, is in a queue or on a context, and needs neither
- * room here nor a submission to end; so the gap closes, and the collector finds a completion. */
+ * The capacity cannot cause a deadlock: it only holds back tasks that are not yet accepted. When ordered completions
+ * wait for an earlier task, that one was accepted before them, is in a queue or on a context, and needs neither room
+ * here nor a submission to end; so the gap closes, and the collector finds a completion. */
 class Completions {
   public:
     Completions(bool ordered, uint32_t capacity) : ordered_(ordered), capacity_(capacity) {}
 
-    /* Whether fewer tasks than the capacity are finished and uncollected, those that wait for an earlier one included.
-     */
+    /* True if fewer tasks than the capacity are finished and uncollected, those waiting for an earlier one included. */
     bool has_room() const { return in_order_.size() + as_finished_.size() < capacity_; }
 
-    /* Announces an accepted task, whose completion will be given out after those in order announced before it. */
+    /* Announces an accepted task; its completion is given out after the ordered ones announced before it. */
     void expect(Task &task);
-    /* Takes the last announcement back: the task was not accepted after all. */
+    /* Withdraws the last announcement: the task was not accepted after all. */
     void disown(const Task &task);
-    /* Takes the finished task at the front of `task` over, and wakes one collector if there is something for it. */
+    /* Takes over the finished task at the front of `task`, and wakes one collector if there is something to collect. */
     void finish(TaskList &task);
 
-    /* Takes a task over whose status is not EZR_OK, and tells it before all completions. */
+    /* Takes over a notice (a task whose status is not EZR_OK), given out before all completions. */
     void tell(TaskList &notice);
     /* The same for EZR_ROOM. */
     void tell_room();
-    /* Announces that a notice will come, or that one announced came or will not. */
+    /* Announces a notice, or says that an announced one came or never will. */
     void expect_notice() { ++owed_; }
     void settle_notice() { --owed_; }
 
     bool has_next() const;
-    /* Moves what is next to the end of `to`. Returns its status; with EZR_ROOM nothing is moved. Who leaves something
-     * for others notifies them: a task that others waited for frees several at once, but notified one collector. */
+    /* Moves the next completion or notice to the end of `to`. Returns its status; with EZR_ROOM nothing is moved. A
+     * collector that leaves something for others notifies them: one task can release several that waited for it, but
+     * notifies only one collector. */
     int32_t collect(TaskList &to);
-    /* Whether everything announced was given out. */
+    /* True if everything announced was given out. */
     bool is_drained() const { return owed_ == 0 && !has_next(); }
 
     /* Collectors sleep here until has_next(), or until there will never be a next one. */
@@ -54,7 +55,7 @@ class Completions {
 
     const bool ordered_;
     const size_t capacity_;
-    uint64_t owed_ = 0; /* announced and not given out */
+    uint64_t owed_ = 0; /* announced, not yet given out */
     uint64_t expected_in_order_ = 0;
     uint64_t collected_in_order_ = 0;
     TaskList in_order_; /* sorted by sequence */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/dispatch.h"
 
 #include <algorithm>
@@ -108,7 +109,7 @@ void Dispatch::withdraw(int64_t id, TaskList &to) {
     const Place place = found->second;
     places_.erase(found);
     to.splice(to.end(), *place.queue, place.task);
-    distribute();  // the context that it was promised may be free for another one
+    distribute();  // the context promised to it may be free for another one
 }
 
 void Dispatch::withdraw_all(TaskList &to) {

@@ -1,4 +1,5 @@
-/* Which group runs which task: the queues, and the two rules by which tasks get into them. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queues of the groups, and the two rules that pick the group of a task. */
 #pragma once
 
 #include <cstdint>
@@ -13,9 +14,9 @@ namespace ez_rknn::engine {
 
 /* Everything here is guarded by the engine's lock.
  *
- * With EZR_DISPATCH_LEAST_LOADED a group's own queue holds only tasks that are promised to an idle context whose thread
- * is about to wake up; all others wait in the common queue. What keeps it right is one invariant: nothing waits in the
- * common queue while a context is idle for which no task waits. Whatever could break it ends with distribute(). */
+ * With EZR_DISPATCH_LEAST_LOADED a group's own queue holds only tasks promised to an idle context whose thread is about
+ * to wake up; all others wait in the common queue. The invariant: nothing waits in the common queue while there is an
+ * idle context without a task promised to it. Every function that could break it ends with distribute(). */
 class Dispatch {
   public:
     explicit Dispatch(const ezr_config &config);
@@ -24,34 +25,34 @@ class Dispatch {
     Group &group(uint32_t index) { return groups_[index]; }
     uint32_t worker_count() const;
 
-    /* Whether there is a place in the queue for the next task. */
+    /* True if the queue has a place for the next task. */
     bool has_room() const;
-    /* The group on an idle context of which the next task can run at once, overtaking none; or NULL. */
+    /* The group with an idle context that can run the next task at once, overtaking none; or NULL. */
     Group *group_at_once();
     /* Numbers a task that will run on `group` at once. */
     void accept(Task &task, const Group &group);
-    /* Numbers and queues the task of `task`. Throws std::bad_alloc, and then nothing has happened. */
+    /* Numbers and queues the task of `task`. Throws std::bad_alloc, with no effect. */
     void enqueue(TaskList &task);
 
     /* Moves the first task of the group's queue to the end of `to`. */
     void take_up(Group &group, TaskList &to);
-    /* Where the queued task with this id is, or NULL. */
+    /* The queued task with this id, or NULL. */
     Task *find(int64_t id);
     /* Moves it to the end of `to`. */
     void withdraw(int64_t id, TaskList &to);
-    /* Moves everything that waits, or what waits for contexts that will never come, to the end of `to`. */
+    /* Moves all queued tasks, or those that wait for contexts that will never come, to the end of `to`. */
     void withdraw_all(TaskList &to);
     void withdraw_hopeless(bool is_closed, TaskList &to);
 
-    /* Gives tasks of the common queue to idle contexts. A thread of the group `awake` will look for itself. */
+    /* Gives tasks of the common queue to idle contexts. A thread of the group `awake` checks the queues itself. */
     void distribute(const Group *awake = nullptr);
 
-    /* Whether there is nothing for the threads of this group but what is still to be submitted. */
+    /* True if no queued task is left for the threads of this group. */
     bool has_nothing_for(const Group &group) const { return group.is_empty() && common_.empty(); }
-    /* Whether no group is left that could run anything. */
+    /* True if no group is left that could run a task. */
     bool is_retired() const;
 
-    /* Counts an ended task with its group. */
+    /* Counts an ended task in its group's statistics. */
     void count(const ezr_result &result);
     ezr_group_stats stats(uint32_t group) const;
 
@@ -68,7 +69,7 @@ class Dispatch {
     void take(TaskList &queue, TaskList &to);
 
     const std::vector<uint32_t> routes_;
-    std::vector<uint32_t> order_; /* the groups that the routes name, in the order of the first time */
+    std::vector<uint32_t> order_; /* the groups that the routes name, in order of first mention */
     std::deque<Group> groups_;
     TaskList common_;
     const uint64_t common_capacity_; /* 0: not used */

@@ -1,4 +1,5 @@
-/* How an engine ends. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Closing, joining and destroying an engine. */
 #include <algorithm>
 
 #include "engine/engine.h"
@@ -26,7 +27,7 @@ void Engine::close_locked(bool discard) {
         dispatch_.withdraw_all(discarded);
         end_unstarted(discarded, RKNN_ERR_FAIL);
     }
-    end_hopeless();
+    end_unservable();
     submitters_.wake_first();
     admission_.wake_first();
     if (completions_.is_drained()) completions_.ready.notify_all();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/engine.h"
 
 #include <algorithm>
@@ -55,7 +56,7 @@ int32_t Engine::wait_for_completions(Turn &turn) {
 }
 
 int32_t Engine::wait_for_queue(Turn &turn) {
-    // Which queue is asked anew each time: the id, and with it the group, belongs to whoever is first in line.
+    // Looked up again each time: the id, and with it the queue, belongs to the first in line.
     const auto ready = [this] {
         mutex_.assert_held();
         grant_room();  // before anyone who came later takes the room
@@ -68,7 +69,7 @@ int32_t Engine::wait_for_queue(Turn &turn) {
     const Wake wake = admission_.wait(mutex_, turn, ready, due);
     if (wake != Wake::set) return wake == Wake::timeout ? EZR_TIMEOUT : EZR_INTERRUPTED;
     if (!closed_) return EZR_OK;
-    admission_.wake_first();  // one after the other they all leave
+    admission_.wake_first();  // they all leave, one after the other
     return EZR_CLOSED;
 }
 
@@ -78,7 +79,7 @@ Deadline Engine::pace_due() const {
 
 void Engine::admit_next() {
     grant_room();
-    // Nobody waits in line for the request's sake, so a collector has to watch the clock for it.
+    // No thread waits in line for the request, so a collector has to watch the clock for it.
     if (could_grant_room_but_for_pace()) completions_.ready.notify_one();
     if (dispatch_.has_room()) admission_.wake_first();
 }
@@ -87,7 +88,7 @@ void Engine::after_leaving_queue() {
     admit_next();
     if (!closed_) return;
     for (Group &group : dispatch_.groups()) {
-        // Its threads have nothing to wait for any more.
+        // Its threads have nothing left to wait for.
         if (dispatch_.has_nothing_for(group)) group.work.notify_all();
     }
 }
@@ -207,7 +208,7 @@ int32_t Engine::next_completions(const Deadline &deadline, uint32_t capacity, ez
         if (statuses[count] != EZR_ROOM) results[count] = collected.back().result;
         ++count;
     }
-    if (completions_.has_next()) completions_.ready.notify_one();  // each was notified of to one collector
+    if (completions_.has_next()) completions_.ready.notify_one();  // each notified only one collector
     if (completions_.has_room()) submitters_.wake_first();
     admit_next();
     if (closed_ && completions_.is_drained()) completions_.ready.notify_all();

@@ -1,4 +1,5 @@
-/* What one thread sleeps on that waits for something of its own, and that a signal can interrupt. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An event that one thread sleeps on and that a signal can interrupt. */
 #pragma once
 
 #include <errno.h>
@@ -13,13 +14,14 @@
 
 namespace ez_rknn::engine {
 
-/* Why a wait ended. What was waited for may have happened all the same: look first, then at this. */
+/* The reason why a wait ended. The awaited change may have happened all the same: check for it first. */
 enum class Wake { set, timeout, interrupted };
 
 /* An event with one waiter, used like a condition variable under one mutex.
  *
- * A condition variable would not do: it goes on sleeping when a signal arrives. A POSIX semaphore does not, but the one
- * whose deadline is monotonic, sem_clockwait, is too new for the systems that we run on. Both are this system call. */
+ * A condition variable would not do: it keeps sleeping when a signal arrives. A POSIX semaphore wakes, but its wait
+ * with a monotonic deadline, sem_clockwait, is too new for the systems that we run on. Both are built on this system
+ * call. */
 class Event {
   public:
     Event() = default;

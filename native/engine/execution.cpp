@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/execution.h"
 
 #include <cstdio>
@@ -9,14 +10,14 @@
 namespace ez_rknn::engine {
 namespace {
 
-/* Where the tensor begins. `virt_addr` is where the mapping does: the runtime keeps the address and the offset that
- * rknn_create_mem_from_fd was given side by side, and adds them up nowhere. */
+/* The start of the tensor. `virt_addr` is the start of the mapping: the runtime stores the address and the offset that
+ * rknn_create_mem_from_fd was given side by side, and never adds them up. */
 void *first_byte(const rknn_tensor_mem &memory) {
     return static_cast<char *>(memory.virt_addr) + memory.offset;
 }
 
-/* The steps of one inference, each of which returns whether to go on. An array of length zero is not passed on: the
- * vendor's library follows the pointer before it looks at the count. */
+/* The steps of one inference; each returns true to go on. An array of length zero is not passed on: the vendor's
+ * library follows the pointer before it looks at the count. */
 class Execution {
   public:
     Execution(Task &task, const ezr_runtime &runtime) : task_(task), runtime_(runtime), context_(task.context) {}
@@ -32,14 +33,14 @@ class Execution {
         return done;
     }
 
-    /* The runtime keeps the shapes, and what is bound, until it is given others. */
+    /* The runtime keeps shapes and bindings until it is given others. */
     bool set_input_shapes() {
         if (task_.shapes.empty() || task_.state.shapes.are(task_.shapes)) return true;
         task_.state.shapes.forget();
         task_.state.inputs.forget_all();
         task_.state.outputs.forget_all();
         if (!enter(EZR_CALL_SET_INPUT_SHAPES)) return false;
-        std::vector<rknn_tensor_attr> shapes = task_.shapes;  // the runtime may write to its own
+        std::vector<rknn_tensor_attr> shapes = task_.shapes;  // the runtime may write to its copy
         if (!succeeded(runtime_.set_input_shapes(context_, size(shapes), shapes.data()))) return false;
         task_.state.shapes.remember(task_.shapes);
         return true;
@@ -114,7 +115,7 @@ class Execution {
         task_.state.outputs.forget_all();
         if (!enter(EZR_CALL_OUTPUTS_GET)) return false;
         const bool done = succeeded(runtime_.outputs_get(context_, size(task_.outputs), task_.outputs.data(), nullptr));
-        // Released after a failed call too: only the runtime knows how far it came. Its answer changes nothing.
+        // Released after a failed call too: only the runtime knows how far it came. The return code changes nothing.
         runtime_.outputs_release(context_, size(task_.outputs), task_.outputs.data());
         return done;
     }
@@ -128,7 +129,7 @@ class Execution {
         return enter(EZR_CALL_MEM_SYNC) && succeeded(runtime_.mem_sync(context_, memory_of(io), mode));
     }
 
-    /* Before a call of the runtime: whether to make it. */
+    /* Records the runtime call about to be made. False: do not make it. */
     bool enter(int32_t call) {
         task_.result.call = call;
         return proceed();
@@ -143,7 +144,7 @@ class Execution {
         return code == RKNN_SUCC;
     }
 
-    /* At once, on the same thread: the runtime's next call, the release of the outputs included, forgets the words. */
+    /* At once, on the same thread: the next runtime call, even the release of the outputs, clears the message. */
     void keep_message() {
         if (runtime_.last_error == nullptr) return;
         std::snprintf(task_.result.message, sizeof task_.result.message, "%s", runtime_.last_error());

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One inference: the calls of the runtime, and the conversions between them. */
 #pragma once
 
@@ -6,10 +7,10 @@
 
 namespace ez_rknn::engine {
 
-/* Runs a task on its context, which no other thread may be using, and fills in its result after started_ns. Whatever
- * the runtime does, exceptions included, ends as a code in the result, with the runtime's own words if it has any. When
- * the watchdog sets the task aside meanwhile, no further call is made, nothing more is converted, and the result means
- * nothing. */
+/* Runs a task on its context, which no other thread may be using, and fills in its result after started_ns. Every
+ * failure of the runtime, exceptions included, becomes a code in the result, with the runtime's own message if it has
+ * one. If the watchdog sets the task aside meanwhile, no further call is made, nothing more is converted, and the
+ * result is meaningless. */
 void execute(Task &task, const ezr_runtime &runtime) noexcept;
 
 }  // namespace ez_rknn::engine

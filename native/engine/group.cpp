@@ -1,16 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/group.h"
 
 namespace ez_rknn::engine {
 
 void Group::add_worker(uint32_t worker) {
-    // It grows only while the engine is being built: later on neither giving a context back nor replacing it can fail.
+    // It grows only while the engine is being built: afterwards neither giving a context back nor replacing it can
+    // fail.
     idle_.push_back(worker);
     ++worker_count_;
 }
 
 void Group::enqueue(TaskList &from, bool wake) {
     queue_.splice(queue_.end(), from, from.begin());
-    // With no idle context there is nothing to wake for: whoever gives one back looks at the queue.
+    // With no idle context there is nothing to wake for: the thread that gives one back looks at the queue.
     if (wake && can_start()) work.notify_one();
 }
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One core: the tasks that wait for it and the contexts that can run them. */
 #pragma once
 
@@ -23,29 +24,29 @@ class Group {
 
     bool has_room() const { return queue_.size() < queue_capacity_; }
     bool is_empty() const { return queue_.empty(); }
-    /* Whether a queued task can be taken up now. */
+    /* True if a queued task can be taken up now. */
     bool can_start() const { return !queue_.empty() && !idle_.empty(); }
-    /* Whether there is an idle context for which no task waits, so that one that comes now need not queue. */
+    /* True if there is an idle context that no queued task waits for, so that a new task need not queue. */
     bool has_spare_context() const { return queue_.size() < idle_.size(); }
 
     /* Puts the task at the front of `from` into the queue. With `wake`, wakes one worker if it can start. */
     void enqueue(TaskList &from, bool wake = true);
     TaskList &queue() { return queue_; }
 
-    /* Takes an idle context. Its user gives it back when the task that it ran has ended, or loses it. */
+    /* Takes an idle context. Its user gives it back when its task has ended, or loses it. */
     uint32_t take_context();
     void give_back_context(uint32_t worker);
     void lose_context();
-    /* The replacement of a lost context came, or will not. */
+    /* Says that the replacement of a lost context came, or never will. */
     void settle_replacement() { --awaited_replacements_; }
 
-    /* Whether no context is left, and none is awaited. */
+    /* True if no context is left or awaited. */
     bool is_retired() const { return worker_count_ == 0 && awaited_replacements_ == 0; }
 
     void count(const ezr_result &result);
     void reset_stats() { stats_ = ezr_group_stats{}; }
     ezr_group_stats stats() const;
-    /* How long tasks of this group lately took from their start to their end. */
+    /* The recent duration of this group's tasks, from start to end. */
     const MovingAverage &recent_ns() const { return recent_ns_; }
 
     /* Worker threads sleep here until can_start(), or until there will never be anything to start. */

@@ -1,4 +1,5 @@
-/* How durations are distributed, in a fixed amount of memory and a few instructions a value. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A histogram of durations, in a fixed amount of memory and a few instructions a value. */
 #pragma once
 
 #include <algorithm>
@@ -9,11 +10,11 @@
 
 namespace ez_rknn::engine {
 
-/* A log-linear histogram: every power of two is divided into 16 buckets of equal width. A bucket is so at most 1/16 of
+/* A log-linear histogram: every power of two is divided into 16 buckets of equal width. So a bucket is at most 1/16 of
  * its values wide, and its middle at most 1/32 (3.2 %) away from any of them. */
 class Histogram {
   public:
-    /* Negative durations do not happen, and count as 0; those from 2^42 ns (73 minutes) on share the last bucket. */
+    /* Negative durations do not happen and count as 0; those of 2^42 ns (73 minutes) and more share the last bucket. */
     void add(int64_t ns) {
         const int64_t value = std::max<int64_t>(ns, 0);
         ++buckets_[bucket_of(static_cast<uint64_t>(std::min(value, largest)))];
@@ -25,7 +26,7 @@ class Histogram {
     ezr_stage_stats summary() const { return {count_, sum_, max_, percentile(50), percentile(90), percentile(99)}; }
 
   private:
-    static constexpr uint32_t bits = 4; /* of a value below its leading one, that tell the bucket */
+    static constexpr uint32_t bits = 4; /* of a value, below its leading one, that select the bucket */
     static constexpr uint32_t divisions = 1U << bits;
     static constexpr uint32_t exponents = 42;
     static constexpr int64_t largest = (int64_t{1} << exponents) - 1;
@@ -43,7 +44,7 @@ class Histogram {
         return static_cast<int64_t>(bucket - shift * divisions) * width + width / 2;
     }
 
-    /* The smallest value that so many percent of all are not above. */
+    /* The smallest value that `percent` of all values do not exceed. */
     int64_t percentile(uint64_t percent) const {
         if (count_ == 0) return 0;
         const uint64_t rank = (count_ * percent + 99) / 100;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/interrupts.h"
 
 #include <pthread.h>
@@ -10,12 +11,12 @@
 namespace ez_rknn::engine {
 namespace {
 
-/* Signals that follow each other more closely are one: the terminal's and a process manager's, say. */
+/* Signals closer together count as one: the terminal's and a process manager's, say. */
 constexpr int64_t apart_ns = 50'000'000;
 
 std::atomic<bool> is_taken{false};
-/* The host's. Only written while on_interrupt is not installed. */
-struct sigaction hosts;
+/* The host's handler. Only written while on_interrupt is not installed. */
+struct sigaction host_action;
 std::atomic<int64_t> first_ns{0}; /* when the first SIGINT came; 0: none has */
 static_assert(std::atomic<int64_t>::is_always_lock_free, "a signal handler uses it");
 
@@ -34,16 +35,16 @@ void on_interrupt(int signal, siginfo_t *information, void *context) {
     const int64_t now = now_ns();
     int64_t first = 0;
     if (!first_ns.compare_exchange_strong(first, now) && now - first >= apart_ns) return end_process(signal);
-    if ((hosts.sa_flags & SA_SIGINFO) != 0) {
-        hosts.sa_sigaction(signal, information, context);
+    if ((host_action.sa_flags & SA_SIGINFO) != 0) {
+        host_action.sa_sigaction(signal, information, context);
     } else {
-        hosts.sa_handler(signal);
+        host_action.sa_handler(signal);
     }
 }
 
-/* The thread that watches is not in the child, unless it is the one that forked, which is not inside the runtime. */
+/* The watching thread is not in the child, unless it is the one that forked, and that one is not inside the runtime. */
 void forget_in_child() {
-    if (is_taken.exchange(false)) sigaction(SIGINT, &hosts, nullptr);
+    if (is_taken.exchange(false)) sigaction(SIGINT, &host_action, nullptr);
 }
 
 }  // namespace
@@ -53,7 +54,7 @@ bool watch_interrupts() {
     if (registered != 0 || is_taken.exchange(true)) return false;
     struct sigaction present;
     if (sigaction(SIGINT, nullptr, &present) == 0 && has_function(present)) {
-        hosts = present;
+        host_action = present;
         first_ns = 0;
         present.sa_sigaction = on_interrupt;
         present.sa_flags |= SA_SIGINFO;
@@ -64,7 +65,7 @@ bool watch_interrupts() {
 }
 
 void unwatch_interrupts() {
-    sigaction(SIGINT, &hosts, nullptr);
+    sigaction(SIGINT, &host_action, nullptr);
     is_taken = false;
 }
 

@@ -1,20 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ctrl-C while the calling thread is inside the runtime.
  *
- * A host that defers its signal handlers, as Python does until the interpreter goes on, never comes to run them when a
- * call of the runtime does not come back: nothing but SIGKILL would end the process. So while such a thread is inside,
- * the second SIGINT ends the process as an unhandled one does. The first is the host's. */
+ * A host that defers its signal handlers, as Python does until the interpreter continues, never runs them when a
+ * runtime call does not return: only SIGKILL would end the process. So while such a thread is inside, the second SIGINT
+ * ends the process as an unhandled one does. The first is the host's. */
 #pragma once
 
 namespace ez_rknn::engine {
 
-/* Watches SIGINT, unless another thread has it watched, or the host has no handler of its own: then SIGINT ends the
- * process anyway, or is ignored. Returns whether it does. Two system calls. */
+/* Watches SIGINT, unless another thread already does, or the host has no handler of its own: then SIGINT ends the
+ * process anyway, or is ignored. Returns true if it now watches. Two system calls. */
 bool watch_interrupts();
 
 /* Gives SIGINT back to the host; after watch_interrupts() has returned true. */
 void unwatch_interrupts();
 
-/* Both for a block. */
+/* Watches SIGINT for a block. */
 class InterruptWatch {
   public:
     explicit InterruptWatch(bool is_wanted) : is_watching_(is_wanted && watch_interrupts()) {}

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/left_behind.h"
 
 #include <utility>
@@ -8,8 +9,7 @@ namespace ez_rknn::engine {
 namespace {
 
 Mutex mutex;
-Engine *first EZ_RKNN_GUARDED_BY(mutex) =
-    nullptr;  // not an owner with a destructor, which would run when the process exits
+Engine *first EZ_RKNN_GUARDED_BY(mutex) = nullptr;  // not an owner: its destructor would run when the process exits
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-/* Engines whose threads did not come back from the runtime before they were destroyed. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Engines that were destroyed while threads of theirs were still inside the runtime. */
 #pragma once
 
 #include <memory>
@@ -7,8 +8,8 @@
 
 namespace ez_rknn::engine {
 
-/* Keeps an engine, which was ended, for the sake of its threads: they use its memory should they come back. It is never
- * freed while one is away, not even when the process exits. */
+/* Keeps an ended engine for its threads, which use its memory if they come back. It is never freed while one is away,
+ * not even when the process exits. */
 void leave_behind(std::unique_ptr<Engine> engine);
 
 /* Frees those whose threads have all come back. */

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Time and waiting by CLOCK_MONOTONIC.
  *
  * std::condition_variable is not used: with a steady clock it calls pthread_cond_clockwait, which the thread sanitizer
- * of current compilers does not know, and with any other clock a change of the wall time would move the deadline. */
+ * of current compilers does not know, and with any other clock a change of wall time would move the deadline. */
 #pragma once
 
 #include <pthread.h>
@@ -46,7 +47,7 @@ class Deadline {
     int64_t at_ns_;
 };
 
-/* A condition variable whose deadlines are monotonic. Like every one, it may wake for no reason: wait in a loop. */
+/* A condition variable whose deadlines are monotonic. It may wake spuriously: wait in a loop. */
 class MonotonicCondition {
   public:
     MonotonicCondition() {
@@ -63,7 +64,7 @@ class MonotonicCondition {
     /* Releases the mutex, sleeps until it is notified, and takes the mutex again. */
     void wait(Mutex &mutex) EZ_RKNN_REQUIRES(mutex) { pthread_cond_wait(&condition_, mutex.native().native_handle()); }
 
-    /* Returns false when the deadline has passed; what was waited for may have happened all the same. */
+    /* Returns false when the deadline has passed; the awaited change may have happened all the same. */
     bool wait_until(Mutex &mutex, const Deadline &deadline) EZ_RKNN_REQUIRES(mutex) {
         if (deadline.is_never()) {
             wait(mutex);

@@ -1,4 +1,5 @@
-/* An exponential moving average: what was lately, in the time of some ten values. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An exponential moving average over roughly the last ten values. */
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@ namespace ez_rknn::engine {
 class MovingAverage {
   public:
     void add(int64_t value) {
-        // The first value is all that is known, and counts in full.
+        // The first value counts in full: nothing else is known.
         average_ = is_known_ ? average_ + (value - average_) / 8 : value;
         is_known_ = true;
     }

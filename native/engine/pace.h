@@ -1,4 +1,5 @@
-/* When the next task may be admitted, so that tasks come no faster than the contexts get rid of them. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pacing: admits tasks no faster than the contexts finish them. */
 #pragma once
 
 #include <cstdint>
@@ -8,8 +9,8 @@
 
 namespace ez_rknn::engine {
 
-/* With n contexts that a task occupies for a time t each, one is free every t / n on average. Guarded by the engine's
- * lock. */
+/* With n contexts, each occupied by a task for a time t, one becomes free every t / n on average. Guarded by the
+ * engine's lock. */
 class Pace {
   public:
     explicit Pace(bool is_kept) : is_kept_(is_kept) {}
@@ -18,7 +19,7 @@ class Pace {
     void admitted(int64_t at_ns) { last_ns_ = at_ns; }
     void occupied(int64_t ns) { occupied_.add(ns); }
 
-    /* From when on the next task may be admitted; without pacing, and while nothing is known, from ever on. */
+    /* The time from which the next task may be admitted; always past without pacing, and while nothing is known. */
     Deadline due(uint32_t contexts) const {
         if (!is_kept_ || !occupied_.is_known() || contexts == 0) return Deadline::at(0);
         return Deadline::at(last_ns_ + occupied_.value() / contexts);

@@ -1,4 +1,5 @@
-/* How far a task has come: what its thread and the watchdog tell each other without a lock. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The progress of a task, shared by its thread and the watchdog without a lock. */
 #pragma once
 
 #include <atomic>
@@ -8,17 +9,17 @@
 
 namespace ez_rknn::engine {
 
-/* Either the thread takes a step before the watchdog sets its task aside, and then the watchdog knows of it; or the
- * watchdog comes first, and then the thread does not take it. */
+/* Either the thread takes a step before the watchdog sets its task aside, and the watchdog sees the step; or the
+ * watchdog comes first, and the thread does not take it. */
 class Progress {
   public:
-    /* What a thread is about to do. */
+    /* The step that a thread is about to take. */
     struct Step {
-        int32_t call;  /* EZR_CALL_*: the one that it enters, or the one that it came back from last */
+        int32_t call;  /* EZR_CALL_*: the one being entered, or the last one that returned */
         int32_t stage; /* EZR_STAGE_*: the times of those before it are written */
     };
 
-    /* By the thread: false when the task was set aside, and nothing more must be done for it. */
+    /* Called by the thread. False if the task was set aside: then do nothing more for it. */
     bool enter(const Step &step) {
         int32_t current = step_.load(std::memory_order_relaxed);
         const int32_t next = step.call | step.stage * one_stage;
@@ -28,7 +29,7 @@ class Progress {
         return true;
     }
 
-    /* By the watchdog: returns the step that the thread took last, and sees what the thread wrote before it. */
+    /* Called by the watchdog. Returns the thread's last step, and acquires what the thread wrote before it. */
     Step set_aside() {
         const int32_t step = step_.fetch_or(set_aside_flag, std::memory_order_acquire);
         return {step % one_stage, step / one_stage};

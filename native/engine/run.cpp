@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ezr_run: on the calling thread, or waiting for a worker, with or without interruptions. */
 #include <algorithm>
 
@@ -7,7 +8,7 @@ namespace ez_rknn::engine {
 
 /* The group on which the calling thread may run the next task itself, or NULL. */
 Group *Engine::group_for_caller(bool is_interruptible) {
-    if (has_watchdog()) return nullptr;  // from a call that does not come back it could not return
+    if (has_watchdog()) return nullptr;  // a call that hangs would keep it from returning
     Group *group = dispatch_.group_at_once();
     if (group == nullptr || !is_interruptible) return group;
     const MovingAverage &recent = group->recent_ns();
@@ -36,13 +37,13 @@ int32_t Engine::run_here(TaskList &task, Group &group, ezr_result *result) {
     admit_next();
     run_on_context(task, group, front.result.submitted_ns);
     dispatch_.distribute();
-    // The context was missing to the group's threads, none of which is on its way to look at the queue.
+    // The group's threads lacked this context, and none of them is about to look at the queue.
     if (group.can_start()) group.work.notify_one();
     *result = front.result;
     return EZR_OK;
 }
 
-/* Goes on where the caller stands: in line, or in a queue. */
+/* Continues the wait where the caller stands: in line, or in a queue. */
 int32_t Engine::attend(CallerList &caller, ezr_result *result) {
     Caller &self = caller.front();
     if (!self.is_queued) {
@@ -99,7 +100,7 @@ int32_t Engine::resume(int64_t id, ezr_result *result) {
     return caller.empty() ? EZR_INVALID : attend(caller, result);
 }
 
-/* Withdraws a queued task of which nobody wants to hear any more. */
+/* Withdraws a queued task that no one waits for any more. */
 void Engine::forget_queued(int64_t id) {
     TaskList withdrawn;
     dispatch_.withdraw(id, withdrawn);

@@ -1,4 +1,5 @@
-/* Which shapes a context of a dynamic-shape model has. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The input shapes of a context of a dynamic-shape model. */
 #pragma once
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 
 namespace ez_rknn::engine {
 
-/* The input shapes that were set last, by rknn_set_input_shapes; empty before that. */
+/* The input shapes last set by rknn_set_input_shapes; empty before that. */
 class Shapes {
   public:
     bool are(const std::vector<rknn_tensor_attr> &shapes) const {
@@ -20,7 +21,7 @@ class Shapes {
     void remember(const std::vector<rknn_tensor_attr> &shapes) { set_ = shapes; }
 
   private:
-    /* In all that the call looks at. */
+    /* Compares all that the call looks at. */
     static bool is_same(const rknn_tensor_attr &a, const rknn_tensor_attr &b) {
         return a.fmt == b.fmt && a.n_dims == b.n_dims && a.n_dims <= RKNN_MAX_DIMS &&
                std::equal(a.dims, a.dims + a.n_dims, b.dims) && std::strncmp(a.name, b.name, sizeof a.name) == 0;

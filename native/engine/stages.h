@@ -1,4 +1,5 @@
-/* How long the stages of successful tasks take. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Durations of the stages of successful tasks. */
 #pragma once
 
 #include <array>

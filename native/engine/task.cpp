@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/task.h"
 
 #include <algorithm>
@@ -5,7 +6,7 @@
 namespace ez_rknn::engine {
 namespace {
 
-/* Nothing where a direct array stands instead. */
+/* Copies an array; empty where a direct array replaces it. */
 template <typename Element>
 std::vector<Element> copied(const Element *first, uint32_t count, const ezr_io *instead = nullptr) {
     return first == nullptr || instead != nullptr ? std::vector<Element>() : std::vector<Element>(first, first + count);

@@ -1,4 +1,5 @@
-/* A task: what the runtime is to be given, and how it went. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task: its arguments for the runtime, and its result. */
 #pragma once
 
 #include <cstdint>
@@ -15,10 +16,10 @@ struct Caller;
 
 /* The engine's copy of an ezr_task, with its result.
  *
- * Tasks live in the nodes of lists and go from one to the next by splice(): nothing is allocated once a task is
- * accepted, so nothing can fail between acceptance and completion. */
+ * Tasks live in list nodes and move from list to list by splice(): nothing is allocated once a task is accepted, so
+ * nothing can fail between acceptance and completion. */
 struct Task {
-    /* One that only has a result. */
+    /* A task with only a result. */
     Task() = default;
     /* Copies the arrays of `task`, which must be valid (see is_valid). */
     explicit Task(const ezr_task &task);
@@ -31,8 +32,8 @@ struct Task {
     ezr_result result{};
     int32_t status = EZR_OK; /* what ezr_next_completion returns with this result */
     bool is_unordered = false;
-    uint64_t sequence = 0;    /* the how-manieth of those that complete in order */
-    Caller *caller = nullptr; /* who waits for it; NULL: ezr_next_completion gives it out */
+    uint64_t sequence = 0;    /* position among those that complete in order */
+    Caller *caller = nullptr; /* the thread waiting for it; NULL: ezr_next_completion gives it out */
     rknn_context context = 0; /* on which it runs */
     ContextState state;       /* of that context, while it runs */
     bool is_watched = false;
@@ -41,9 +42,9 @@ struct Task {
 
 using TaskList = std::list<Task>;
 
-/* Whether a task can be run at all: arrays where counts say so; shapes and direct I/O only where
- * the runtime has the calls; everything that a direct input or output needs; and preallocated outputs, since the engine
- * hands no buffer of the runtime's on. */
+/* True if a task can be run at all: arrays where counts say so; shapes and direct I/O only where the runtime has the
+ * calls; everything that a direct input or output needs; and preallocated outputs, since the engine never passes on a
+ * buffer of the runtime. */
 bool is_valid(const ezr_task *task, const ezr_runtime &runtime);
 
 }  // namespace ez_rknn::engine

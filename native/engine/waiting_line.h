@@ -1,7 +1,8 @@
-/* A line of threads that are served strictly in the order in which they came.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A line of waiting threads, served strictly in order of arrival.
  *
- * A plain condition variable wakes whomever it likes, and lets a newcomer overtake those who sleep. Here each thread
- * sleeps on an event of its own, so that exactly the first one is woken, and only when it can go on. */
+ * A plain condition variable wakes any waiter, and lets a newcomer overtake those asleep. Here each thread sleeps on
+ * its own event, so that exactly the first one is woken, and only when it can go on. */
 #pragma once
 
 #include <algorithm>
@@ -15,19 +16,19 @@
 
 namespace ez_rknn::engine {
 
-/* How somebody waits, and how-manieth he came. */
+/* A waiter's deadline and ticket number. */
 struct Turn {
     Deadline deadline;
     bool is_interruptible = false;
-    uint64_t number = 0; /* 0: not come yet. Kept when a wait is interrupted, so that he returns to his place */
+    uint64_t number = 0; /* 0: none yet. Kept when a wait is interrupted, so that the waiter returns to its place */
 };
 
 /* Guarded by one mutex, the one that wait() gets; what `ready` reads must be guarded by it too.
  *
- * `ready` must be the same question for everyone in a line. Then only two things can let a sleeper go on: the answer
- * turns to yes, or the one before it went on and the answer is still yes. Whoever brings about either calls
- * wake_first(). Time alone may turn the answer too, from the moment that `due` names on: only the first in line looks
- * at the clock, and whoever leaves the first place unserved wakes the next to do so. */
+ * `ready` must be the same condition for all threads in a line. Then only two things can let a sleeper go on: the
+ * condition becomes true, or the thread before it went on and it is still true. The thread that causes either calls
+ * wake_first(). The condition may also become true by time alone, at the moment that `due` returns: only the first in
+ * line watches the clock, and a thread that leaves the first place unserved wakes the next to do so. */
 class WaitingLine {
   public:
     /* Waits until the caller is first in line and ready(), which is Wake::set, or gives up. */
@@ -45,7 +46,7 @@ class WaitingLine {
         }
         return Wake::set;
     }
-    /* The same for an answer on which the time has no influence. */
+    /* The same for a condition that time does not change. */
     template <typename Ready>
     Wake wait(Mutex &mutex, Turn &turn, Ready ready) EZ_RKNN_REQUIRES(mutex) {
         return wait(mutex, turn, ready, [] { return Deadline::never(); });
@@ -56,7 +57,7 @@ class WaitingLine {
         if (!sleepers_.empty()) sleepers_.front().event.set();
     }
 
-    /* The number of the last who came, and whether everyone up to a number was served or gave up. */
+    /* The last ticket number given, and whether every waiter up to a number was served or gave up. */
     uint64_t last_number() const { return last_number_; }
     bool has_passed(uint64_t number) const { return sleepers_.empty() || sleepers_.front().number > number; }
 
@@ -68,7 +69,7 @@ class WaitingLine {
     };
     using Sleepers = std::list<Sleeper>; /* sorted by number */
 
-    /* One thread's place, held as long as it waits. */
+    /* A thread's place in line, held while it waits. */
     class Place {
       public:
         Place(WaitingLine &line, Turn &turn) : sleepers_(line.sleepers_), self_(line.enter(turn)) {}

@@ -1,4 +1,5 @@
-/* The watchdog: what happens to a task whose call into the runtime does not come back. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The watchdog: sets aside tasks whose call into the runtime does not return. */
 #include <pthread.h>
 
 #include <utility>
@@ -15,8 +16,8 @@ void Engine::watch_over() {
             started_.wait(mutex_);
             continue;
         }
-        // The timeout is the same for all, so the first that was started is the first to be late. That it ends in time
-        // does not wake this thread; at worst it wakes once a timeout for nothing.
+        // The timeout is the same for all, so the first task started is the first to be late. Ending in time does not
+        // wake this thread; at worst it wakes in vain once a timeout.
         const Deadline deadline = Deadline::at(running_.front().result.started_ns + run_timeout_ns_);
         if (deadline.has_passed()) {
             set_aside_first();
@@ -33,7 +34,7 @@ void Engine::watch(TaskList &task) {
     running_.splice(running_.end(), task, task.begin());
 }
 
-/* Takes the task at `place` back into `task`. False if the watchdog has set it aside: then the host is told that its
+/* Moves the task at `place` back into `task`. False if the watchdog has set it aside: then the host is told that its
  * buffers and its context are free. */
 bool Engine::unwatch(TaskList::iterator place, TaskList &task) {
     if (!place->progress.is_set_aside()) {
@@ -56,7 +57,7 @@ void Engine::set_aside_first() {
     completion.splice(completion.end(), worker.spare, worker.spare.begin());
     notice.splice(notice.end(), worker.spare, worker.spare.begin());
 
-    // Only what the task's thread does not write from now on. It writes a time when its call has come back.
+    // Copies only what the task's thread no longer writes: it writes a time when its call returns.
     Task &ended = completion.front();
     ended.result.id = task.result.id;
     ended.result.tag = task.result.tag;
@@ -88,11 +89,11 @@ void Engine::set_aside_first() {
     } else {
         deliver(completion);
     }
-    end_hopeless();
+    end_unservable();
 }
 
 /* Ends the tasks that wait for contexts that will never come. */
-void Engine::end_hopeless() {
+void Engine::end_unservable() {
     TaskList hopeless;
     dispatch_.withdraw_hopeless(closed_, hopeless);
     end_unstarted(hopeless, RKNN_ERR_DEVICE_UNAVAILABLE);
@@ -119,7 +120,7 @@ int32_t Engine::replace_worker(uint32_t index, rknn_context context) {
         Group &group = dispatch_.group(worker.group);
         group.settle_replacement();
         group.add_worker(index);
-        dispatch_.distribute(&group);  // the new thread looks for itself
+        dispatch_.distribute(&group);  // the new thread checks the queues itself
         admit_next();
         move_ended_threads(ended);
     }
@@ -131,7 +132,7 @@ void Engine::give_up(Worker &worker) {
     worker.awaits_replacement = false;
     worker.is_lost = true;
     dispatch_.group(worker.group).settle_replacement();
-    end_hopeless();
+    end_unservable();
     if (dispatch_.is_retired()) close_locked(true);
 }
 

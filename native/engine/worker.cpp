@@ -1,4 +1,5 @@
-/* The threads of the engine: as many in each group as it has contexts, and the watchdog. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's threads: one a context in each group, and the watchdog. */
 #include <pthread.h>
 #include <signal.h>
 
@@ -12,8 +13,8 @@
 namespace ez_rknn::engine {
 namespace {
 
-/* Blocks every signal for the calling thread as long as it lives; threads started meanwhile inherit that for good. The
- * host's handlers then run on the host's own threads, and never interrupt a call into the driver. */
+/* Blocks every signal for the calling thread while this object lives; threads started meanwhile inherit that for good.
+ * The host's handlers then run on the host's own threads, and never interrupt a call into the driver. */
 class SignalsBlocked {
   public:
     SignalsBlocked() {
@@ -29,7 +30,7 @@ class SignalsBlocked {
     sigset_t previous_;
 };
 
-/* What top and perf show, such as "ezr-g2-1" for the second thread of group 2. */
+/* Sets the name that top and perf show, such as "ezr-g2-1" for the second thread of group 2. */
 void name_this_thread(uint32_t group, uint32_t thread) {
     char name[32];
     std::snprintf(name, sizeof name, "ezr-g%u-%u", group, thread);

@@ -1,19 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: worker threads that keep every NPU core busy without the caller's interpreter.
  *
  * An engine is given contexts of an NPU runtime (the vendor's, the simulated one, anything with that ABI) in *groups*,
  * one group a core. Each group has its own bounded queue and as many worker threads as it has contexts; a context is
- * used by one thread at a time. Which group runs a task is the business of ezr_config.dispatch.
+ * used by one thread at a time. ezr_config.dispatch decides which group runs a task.
  *
  * The engine never allocates tensors and never calls back into its host: a task carries the very structures that
  * rknn_inputs_set and rknn_outputs_get receive, or says which memory is bound to the context and how its bytes are
- * converted (ezr_io); its completion is collected by calling ezr_next_completion. Creating and destroying the contexts
- * and the memory is the host's business.
+ * converted (ezr_io); the host collects its completion with ezr_next_completion. The host creates and destroys the
+ * contexts and the memory.
  *
  * Buffers. The engine reads a task's inputs and writes its outputs until the task has *ended*: until its completion was
  * given out, or ezr_run or ezr_resume returned its result, or ezr_cancel's or ezr_leave's description says so. There is
  * one exception, and it concerns only engines with a run_timeout_ms: a task that the watchdog ended (code
  * RKNN_ERR_TIMEOUT) is still inside a call of the runtime, and its buffers and its context stay in use until
- * EZR_RELEASED comes with its tag. What is said of buffers holds for everything that an ezr_io points to as well.
+ * EZR_RELEASED comes with its tag. The same holds for everything that an ezr_io points to.
  *
  * Like rknn_abi.h, this file is read by C, by C++ and by Python's cffi (between the marker lines).
  */
@@ -31,7 +32,7 @@ extern "C" {
 
 /* Status of a call into the engine. Runtime errors of a task are not here: they are in ezr_result. */
 #define EZR_OK 0
-#define EZR_TIMEOUT -101     /* nothing happened within the time given; nothing was accepted */
+#define EZR_TIMEOUT -101     /* nothing happened in time; nothing was accepted */
 #define EZR_CLOSED -102      /* the engine accepts no more work, or has no more completions to give */
 #define EZR_INVALID -103     /* an argument is out of range */
 #define EZR_NO_MEMORY -104   /* nothing was accepted */
@@ -42,14 +43,14 @@ extern "C" {
 /* ezr_result.code of a task that ezr_cancel withdrew. */
 #define EZR_CANCELLED -108
 
-/* What else ezr_next_completion tells, besides completions (EZR_OK). */
+/* Notices that ezr_next_completion returns besides completions (EZR_OK). */
 #define EZR_ROOM 1     /* after ezr_notify_room: a submission may succeed now */
 #define EZR_STALLED 2  /* the watchdog set a worker aside; the host may replace it */
-#define EZR_RELEASED 3 /* a call of the runtime came back at last: buffers and context are free */
+#define EZR_RELEASED 3 /* a late runtime call returned: buffers and context are free */
 
 /* ezr_config.dispatch: which group runs a task. */
-#define EZR_DISPATCH_MODULO 0       /* task i goes to routes[i % route_count], whatever the groups are doing */
-#define EZR_DISPATCH_LEAST_LOADED 1 /* to the first group with an idle context; else whichever has one first */
+#define EZR_DISPATCH_MODULO 0       /* task i goes to routes[i % route_count], however busy the groups are */
+#define EZR_DISPATCH_LEAST_LOADED 1 /* the first group with an idle context; else the first to have one */
 
 /* Flags of ezr_run. */
 #define EZR_RUN_INTERRUPTIBLE 1
@@ -66,9 +67,9 @@ extern "C" {
 #define EZR_STAGES 5
 
 /* ezr_worker_health.state */
-#define EZR_WORKER_READY 0   /* idle, or at a task */
+#define EZR_WORKER_READY 0   /* idle, or running a task */
 #define EZR_WORKER_STALLED 1 /* set aside by the watchdog, and not replaced yet */
-#define EZR_WORKER_LOST 2    /* set aside, and there will be no replacement */
+#define EZR_WORKER_LOST 2    /* set aside, never to be replaced */
 
 /* The call during which a task ended; EZR_CALL_NONE on success. A conversion counts with the call before it. */
 #define EZR_CALL_NONE 0
@@ -104,7 +105,7 @@ typedef struct {
     const ezr_worker *workers; /* copied */
     uint32_t worker_count;
     uint32_t group_count;
-    const uint32_t *routes; /* copied; groups, in the order in which tasks are given to them */
+    const uint32_t *routes; /* copied; groups, in the order in which they get tasks */
     uint32_t route_count;
     uint32_t queue_capacity;      /* tasks that may wait in each group's queue, at least 1 */
     uint32_t completion_capacity; /* finished but uncollected tasks at which submission waits, at least 1 */
@@ -117,13 +118,13 @@ typedef struct {
     uint8_t dispatch;
 
     /* 1: tasks are admitted no faster than the contexts sustain: a submission or run waits, besides for room, until the
-     * last admission is as long ago as a context was lately occupied by a task (moving average over the successful
-     * tasks of all groups), divided by the number of contexts. Until the first task has ended nothing is known, and
-     * nothing waits for it. */
+     * time since the last admission reaches the recent duration of a task on a context (moving average over the
+     * successful tasks of all groups) divided by the number of contexts. Until the first task has ended nothing is
+     * known, and nothing waits for it. */
     uint8_t pacing;
 
     /* More than 0: the watchdog ends a task that its worker has had for longer, counted from started_ns. Then ezr_run
-     * never uses the calling thread, so that it can return; and there is one thread more. See "The watchdog". 0: none.
+     * never uses the calling thread, so that it can return, and there is one more thread. See "The watchdog". 0: none.
      */
     int32_t run_timeout_ms;
 } ezr_config;
@@ -132,9 +133,9 @@ typedef struct {
  * rknn_inputs_set or rknn_outputs_get.
  *
  * The order of a run: input shapes; for each input: bind, convert, synchronise; bind the outputs; rknn_run; for each
- * output: synchronise, convert. All of a context's bindings are forgotten, so that the next task binds anew, when a
- * task has other shapes than the one before it and when the context is replaced; those of the inputs when a task uses
- * rknn_inputs_set; those of the outputs when one uses rknn_outputs_get; one that failed is. */
+ * output: synchronise, convert. The engine forgets all of a context's bindings, so that the next task binds again, when
+ * a task has other shapes than the one before it and when the context is replaced; those of the inputs when a task uses
+ * rknn_inputs_set; those of the outputs when one uses rknn_outputs_get; and any binding that failed. */
 typedef struct {
     const rknn_tensor_attr *attr;     /* how the memory is bound */
     rknn_tensor_mem *const *memories; /* the memory as each worker's context knows it, by index of worker; an entry is
@@ -148,9 +149,9 @@ typedef struct {
     uint8_t sync; /* 1: synchronise CPU caches with the device: an input before the run, an output after it */
 } ezr_io;
 
-/* What to run. The arrays are copied at submission; the buffers that they point to are not, and must stay valid as long
- * as they are in use (see "Buffers"). Every output must be preallocated (is_prealloc = 1): the engine hands no buffer
- * of the runtime's on. A call whose array would be empty is left out. */
+/* A task to run. The arrays are copied at submission; the buffers that they point to are not, and must stay valid as
+ * long as they are in use (see "Buffers"). Every output must be preallocated (is_prealloc = 1): the engine never passes
+ * on a buffer of the runtime. A call whose array would be empty is left out. */
 typedef struct {
     const rknn_tensor_attr *shapes; /* for dynamic-shape models: one for each input; otherwise NULL. They are set where
                                      * they are not the last that were set on the context. */
@@ -158,14 +159,14 @@ typedef struct {
     const rknn_output *outputs;
     uint32_t input_count;
     uint32_t output_count;
-    const ezr_io *direct_inputs;  /* input_count of them, which stand instead of inputs; else NULL */
-    const ezr_io *direct_outputs; /* output_count of them, which stand instead of outputs; else NULL */
-    uint32_t lane;                /* on which of its worker's contexts: see "Lanes" */
-    uint64_t tag;                 /* the host's own; comes back in ezr_result */
+    const ezr_io *direct_inputs;  /* input_count of them, in place of inputs; else NULL */
+    const ezr_io *direct_outputs; /* output_count of them, in place of outputs; else NULL */
+    uint32_t lane;                /* which of its worker's contexts: see "Lanes" */
+    uint64_t tag;                 /* the host's own; returned in ezr_result */
     uint8_t unordered; /* 1: its completion takes no place in the order, and is given out as soon as the task ends */
 } ezr_task;
 
-/* How a task ended. Times are nanoseconds of CLOCK_MONOTONIC. */
+/* The result of a task. Times are nanoseconds of CLOCK_MONOTONIC. */
 typedef struct {
     int64_t id;
     uint64_t tag;
@@ -179,11 +180,11 @@ typedef struct {
     int64_t input_ns;   /* input shapes and inputs were set, and everything was bound */
     int64_t npu_ns;     /* the run ended */
     int64_t finished_ns;
-    char message[256]; /* on failure, the runtime's own words, cut to fit; "" when it has none */
+    char message[256]; /* on failure, the runtime's own message, truncated; "" when it has none */
 } ezr_result;
 
-/* What a group is doing now, and what it has done since the engine was created or the statistics were reset. Tasks in
- * the common queue of EZR_DISPATCH_LEAST_LOADED count with the group that the routes name first. */
+/* A group's state, and its counts since the engine was created or the statistics were reset. Tasks in the common queue
+ * of EZR_DISPATCH_LEAST_LOADED count with the group that the routes name first. */
 typedef struct {
     uint32_t queued;
     uint32_t running;   /* on a context that has not been set aside */
@@ -194,8 +195,8 @@ typedef struct {
     int64_t busy_ns;    /* started_ns to finished_ns, summed over the tasks that ran */
 } ezr_group_stats;
 
-/* How long one stage took, over the successful tasks of all groups. Percentiles are true to 5 %. All 0 while count is.
- */
+/* Durations of one stage, over the successful tasks of all groups. Percentiles are accurate to 5 %. All 0 if count is
+ * 0. */
 typedef struct {
     uint64_t count;
     int64_t sum_ns;
@@ -205,11 +206,11 @@ typedef struct {
     int64_t p99_ns;
 } ezr_stage_stats;
 
-/* How a worker is, and how it fares. A replacement begins anew. */
+/* A worker's state and recent failures. A replacement starts with none. */
 typedef struct {
     uint32_t group;
     uint32_t state;    /* EZR_WORKER_* */
-    uint64_t failures; /* how many tasks in a row, up to the last that it had, ended with anything but RKNN_SUCC */
+    uint64_t failures; /* the number of tasks in a row, up to its last, that did not end with RKNN_SUCC */
     int32_t code;      /* of the last of them; RKNN_SUCC when there is none */
     int32_t call;      /* of the last of them: EZR_CALL_* */
 } ezr_worker_health;
@@ -230,51 +231,49 @@ int32_t ezr_create(const ezr_config *config, ezr_engine **engine);
  * run, and then calls either ezr_resume or ezr_leave with result->id, exactly one of them and on any thread. (That id
  * is negative while the task waits for a place in the queue: it has no turn in the schedule yet.) The calling thread is
  * then used only if the recent runs of the group (moving average) took less than EZR_INLINE_LIMIT_NS, and not while
- * nothing is known of them: inside a call of the runtime nothing can be interrupted. But a call that does not come back
- * would leave a host that defers its handlers, as Python does, no way to end. So while ezr_run is under way with this
- * flag, the first SIGINT is the host's, and the second ends the process, as an unhandled one does.
+ * nothing is known of them: nothing can be interrupted inside a runtime call. But a call that does not return would
+ * leave a host that defers its handlers, as Python does, no way to end. So while ezr_run is under way with this flag,
+ * the first SIGINT is the host's, and the second ends the process, as an unhandled one does.
  *
- * Returns EZR_OK (then see result), EZR_TIMEOUT (it found no place in the queue, or was withdrawn from it; in the
- * latter case its turn in the schedule, and its id, are spent), EZR_INTERRUPTED, EZR_CLOSED, EZR_INVALID or
- * EZR_NO_MEMORY. */
+ * Returns EZR_OK (then see result), EZR_TIMEOUT (it found no place in the queue, or was withdrawn from it; then its
+ * turn in the schedule and its id are spent), EZR_INTERRUPTED, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. */
 int32_t ezr_run(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms, uint32_t flags, ezr_result *result);
 
-/* Goes on waiting for an interrupted run, within the timeout_ms that it was begun with, and in its old place if it
- * waits in line. Returns what ezr_run would, EZR_INTERRUPTED included; EZR_INVALID when no interrupted run has this id.
- */
+/* Resumes waiting for an interrupted run, within its original timeout_ms, and in its old place if it waits in line.
+ * Returns what ezr_run would, EZR_INTERRUPTED included; EZR_INVALID when no interrupted run has this id. */
 int32_t ezr_resume(ezr_engine *engine, int64_t id, ezr_result *result);
 
-/* Gives an interrupted run up; its result is lost. Returns EZR_OK when the engine is done with its buffers: no worker
- * had taken it up, and none will, or it has ended; EZR_BUSY when a worker is at it: then EZR_RELEASED will come with
- * its tag once it has ended. EZR_INVALID when no interrupted run has this id. Does not wait. */
+/* Gives up an interrupted run; its result is lost. Returns EZR_OK when the engine is done with its buffers: no worker
+ * had taken it up, and none will, or it has ended; EZR_BUSY when a worker is running it: then EZR_RELEASED will come
+ * with its tag once it has ended. EZR_INVALID when no interrupted run has this id. Does not wait. */
 int32_t ezr_leave(ezr_engine *engine, int64_t id);
 
 /* For a host that calls the runtime itself on the thread of its signal handlers: until ezr_unwatch_interrupts the
  * second SIGINT ends the process, as in an interruptible ezr_run. Returns 1; or 0 when SIGINT is watched already, or
- * the host has no handler for it: then nothing is to be undone. */
+ * the host has no handler for it: then there is nothing to undo. */
 uint8_t ezr_watch_interrupts(void);
 void ezr_unwatch_interrupts(void);
 
 /* Submits a task whose completion ezr_next_completion will give out. Blocks while its queue is full or too many
- * completions wait to be collected, at most timeout_ms (-1: forever, 0: not at all); those who wait are served in the
- * order in which they came.
- * Returns the task's id (>= 0), EZR_TIMEOUT, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. Thread-safe. */
+ * completions wait to be collected, at most timeout_ms (-1: forever, 0: not at all); waiting threads are served in
+ * order of arrival. Returns the task's id (>= 0), EZR_TIMEOUT, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY.
+ * Thread-safe. */
 int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms);
 
-/* Withdraws a submitted task that no worker has taken up, in a time that does not depend on how many wait. Its
- * completion comes with call EZR_CALL_NONE and code EZR_CANCELLED, in its place in the order. Returns EZR_OK, or
- * EZR_INVALID when it was taken up, has ended or is unknown. Thread-safe. */
+/* Withdraws a submitted task that no worker has taken up, in constant time. Its completion comes with call
+ * EZR_CALL_NONE and code EZR_CANCELLED, in its place in the order. Returns EZR_OK, or EZR_INVALID when it was taken up,
+ * has ended or is unknown. Thread-safe. */
 int32_t ezr_cancel(ezr_engine *engine, int64_t id);
 
 /* For a host that must not block and got EZR_TIMEOUT from ezr_submit with timeout_ms 0: ezr_next_completion will return
- * EZR_ROOM once, as soon as there is room and everyone who waited in line at the time of this call was served; at once
- * if that is so already; and at once when the engine is closed. The next ezr_submit with timeout_ms 0, from whichever
- * thread, then passes those who wait in line and is accepted, even if they took the room in the meantime: a queue may
- * so hold one task more than its capacity. A request is neither queued nor counted: asking again before EZR_ROOM came
- * changes nothing. Thread-safe. */
+ * EZR_ROOM once, as soon as there is room and every thread that waited in line at the time of this call was served; at
+ * once if that is so already, or the engine is closed. The next ezr_submit with timeout_ms 0, from any thread, then
+ * passes the threads in line and is accepted, even if they took the room in the meantime: so a queue may hold one task
+ * more than its capacity. A request is neither queued nor counted: asking again before EZR_ROOM came changes nothing.
+ * Thread-safe. */
 void ezr_notify_room(ezr_engine *engine);
 
-/* Waits for the next completion, or for what else there is to tell, at most timeout_ms (-1: forever). Returns
+/* Waits for the next completion or notice, at most timeout_ms (-1: forever). Returns
  *   EZR_OK        a task ended: see result;
  *   EZR_ROOM      see ezr_notify_room; result is left as it was;
  *   EZR_STALLED   the watchdog set worker result->worker aside; id, tag and group are those of the task that it has;
@@ -286,60 +285,60 @@ void ezr_notify_room(ezr_engine *engine);
  * Thread-safe. */
 int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *result);
 
-/* The same for as many as there are, up to `capacity` (at least 1), for a host to whom each call is dear, because it
- * has to get hold of its interpreter after each. Waits for the first only. Returns how many, statuses[i] being what
- * ezr_next_completion would have returned with results[i]; or EZR_TIMEOUT, EZR_INVALID or EZR_CLOSED. Thread-safe. */
+/* The same for all that are ready, up to `capacity` (at least 1), for a host to which each call is expensive because it
+ * must take its interpreter's lock after each. Waits for the first only. Returns the number of results, statuses[i]
+ * being what ezr_next_completion would have returned with results[i]; or EZR_TIMEOUT, EZR_INVALID or EZR_CLOSED.
+ * Thread-safe. */
 int32_t ezr_next_completions(ezr_engine *engine, int32_t timeout_ms, uint32_t capacity, ezr_result *results,
                              int32_t *statuses);
 
 /* ---- Lanes ----
  *
- * A context does not always survive a change of how it is given its tensors: librknnrt 1.5.2, once it was given uint8
- * pixels, normalises what is bound as converted already, and goes on converting what was bound before rknn_inputs_set;
+ * A context does not always survive a change in how it is given its tensors: librknnrt 1.5.2, once it was given uint8
+ * pixels, normalises what is bound as already converted, and keeps converting what was bound before rknn_inputs_set;
  * its calls succeed. So a worker may have several contexts, its lanes, one for each way; a task names the lane whose
  * context is to run it. A worker runs one task at a time whatever the lane. The contexts of ezr_config.workers are lane
  * 0. */
 
 /* Adds a lane: one more context for every worker, by index of worker. Every context must be idle, and belongs to the
- * engine until ezr_destroy returns. Returns the lane's number (1 and up), EZR_INVALID, EZR_CLOSED or EZR_NO_MEMORY;
- * after the latter three the contexts are the host's. Thread-safe. */
+ * engine until ezr_destroy returns. Returns the lane's number (1 and up), EZR_INVALID, EZR_CLOSED or EZR_NO_MEMORY; on
+ * failure the contexts stay the host's. Thread-safe. */
 int32_t ezr_add_lane(ezr_engine *engine, const rknn_context *contexts);
 
 /* ---- The watchdog ----
  *
  * When a worker has had a task for longer than run_timeout_ms, the task ends: its completion (or ezr_run's result) has
- * code RKNN_ERR_TIMEOUT and, as call, the one that does not come back. The worker's thread, which is inside that call,
- * and its context are set aside: the engine uses neither again, and ezr_next_completion returns EZR_STALLED. All other
+ * code RKNN_ERR_TIMEOUT and, as call, the one that does not return. The worker's thread, which is inside that call, and
+ * its context are set aside: the engine uses neither again, and ezr_next_completion returns EZR_STALLED. All other
  * workers go on.
  *
- * When the call comes back after all, the thread makes no further call that touches the task's buffers (outputs are not
+ * When the call returns after all, the thread makes no further call that touches the task's buffers (outputs are not
  * fetched), ends, and ezr_next_completion returns EZR_RELEASED. Until then the host may neither free the buffers nor
  * destroy the context: rknn_inputs_set may still be reading the inputs, rknn_outputs_get writing the outputs. Nor may
- * it free or use the memory of a direct task, or what else its ezr_io point to: rknn_run may still be reading and
- * writing that memory, and a conversion that was under way goes on to its end, from or to the array.
+ * it free or use the memory of a direct task, or anything else its ezr_io point to: rknn_run may still be reading and
+ * writing that memory, and a conversion under way runs to its end, from or to the array.
  *
  * Tasks queued in a group whose workers are all set aside wait for a replacement. When there will be none, because the
  * host says so or because the engine is closed, they end with code RKNN_ERR_DEVICE_UNAVAILABLE and call EZR_CALL_NONE.
  */
 
-/* Puts a fresh context, in the lane in which it is stuck, and a new thread, in the place of a worker that was set aside
- * and not replaced yet. Its other lanes' contexts stay. With
- * context 0 the host says that there will be none: a group that has lost its last worker so gets no more tasks, its
- * turns in the schedule go to the next group that has one, and an engine that has lost its last group is closed.
- * Returns EZR_OK, EZR_INVALID (the worker is not set aside), EZR_CLOSED, EZR_NO_MEMORY or EZR_NO_THREAD; the context is
- * the engine's only after EZR_OK. Thread-safe. */
+/* Replaces a worker that was set aside: a fresh context, for the lane in which it is stuck, and a new thread. Its other
+ * lanes' contexts stay. With context 0 the host says that there will be none: a group that lost its last worker this
+ * way gets no more tasks, its turns in the schedule go to the next group that has one, and an engine that lost its last
+ * group is closed. Returns EZR_OK, EZR_INVALID (the worker is not set aside), EZR_CLOSED, EZR_NO_MEMORY or
+ * EZR_NO_THREAD; the context is the engine's only after EZR_OK. Thread-safe. */
 int32_t ezr_replace_worker(ezr_engine *engine, uint32_t worker, rknn_context context);
 
 /* ---- The end ---- */
 
-/* Accepts no more work from now on and wakes everyone who waits to submit; does not wait. With discard = 0 what was
- * accepted is still executed; with discard = 1 what no worker has taken up ends with code RKNN_ERR_FAIL and call
- * EZR_CALL_NONE, as a completion like any other. Thread-safe, and may be called more than once. */
+/* Accepts no more work from now on and wakes every thread that waits to submit; does not wait. With discard = 0
+ * accepted tasks still run; with discard = 1 those that no worker has taken up end with code RKNN_ERR_FAIL and call
+ * EZR_CALL_NONE, as completions like any other. Thread-safe, and may be called more than once. */
 void ezr_close(ezr_engine *engine, uint8_t discard);
 
 /* After ezr_close: waits until everything accepted has ended and no thread is left but those that are set aside, at
  * most timeout_ms (-1: forever). Returns EZR_OK, EZR_TIMEOUT, or EZR_INVALID when the engine is not closed. For a host
- * that wants to look after other things while it waits; ezr_destroy then has nothing else to wait for. Thread-safe. */
+ * that wants to do other things while it waits; ezr_destroy then has nothing else to wait for. Thread-safe. */
 int32_t ezr_join(ezr_engine *engine, int32_t timeout_ms);
 
 /* Closes, waits until everything accepted has ended, joins the threads and frees the engine. Uncollected completions
@@ -347,22 +346,21 @@ int32_t ezr_join(ezr_engine *engine, int32_t timeout_ms);
  *
  * Threads that are set aside are waited for at most timeout_ms (-1: forever) after everything else has ended. If some
  * are then still inside the runtime, they and the engine's memory are left behind for good (they are freed by a later
- * ezr_destroy that finds them returned). Returns how many; their contexts are stored in left[0 .. capacity - 1], as far
- * as they fit. These must never be destroyed, nor the buffers of their tasks freed, nor the runtime's library unloaded.
- * Returns 0 always when there is no run_timeout_ms. */
+ * ezr_destroy that finds them returned). Returns the number of these threads; their contexts are stored in left[0 ..
+ * capacity - 1], as far as they fit. These must never be destroyed, nor the buffers of their tasks freed, nor the
+ * runtime's library unloaded. Always returns 0 without run_timeout_ms. */
 uint32_t ezr_destroy(ezr_engine *engine, int32_t timeout_ms, rknn_context *left, uint32_t capacity);
 
 /* ---- Statistics ---- */
 
-/* Fills groups[0 .. group_count - 1] and stages[0 .. EZR_STAGES - 1]; either may be NULL. Always on: a task costs some
- * ten nanoseconds. Thread-safe. */
+/* Fills groups[0 .. group_count - 1] and stages[0 .. EZR_STAGES - 1]; either may be NULL. Always on: they cost about
+ * ten nanoseconds a task. Thread-safe. */
 void ezr_stats(ezr_engine *engine, ezr_group_stats *groups, ezr_stage_stats *stages);
 
 /* Fills workers[0 .. worker_count - 1], by index into ezr_config.workers. Thread-safe. */
 void ezr_health(ezr_engine *engine, ezr_worker_health *workers);
 
-/* Forgets what was counted and measured; what is queued and running remains so, and so does the health of workers.
- * Thread-safe. */
+/* Resets the statistics; queued and running tasks and the health of workers are unaffected. Thread-safe. */
 void ezr_reset_stats(ezr_engine *engine);
 
 /* cffi: end */

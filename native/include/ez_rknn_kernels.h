@@ -1,4 +1,5 @@
-/* The kernels: from an array to a tensor in the NPU's memory and back, converted while it moves.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kernels: convert between arrays and tensors in the NPU's memory.
  *
  * Like rknn_abi.h, this file is read by C, by C++ and by Python's cffi (between the marker lines).
  */
@@ -15,8 +16,8 @@ extern "C" {
 
 /* cffi: begin */
 
-/* How the elements of an n x c x h x w tensor lie in memory. A tensor that is no image is NCHW with all its elements in
- * w, and n = c = h = 1. */
+/* The memory layout of an n x c x h x w tensor. A tensor that is no image is NCHW with all its elements in w, and n = c
+ * = h = 1. */
 typedef struct {
     rknn_tensor_type type;
     rknn_tensor_format format; /* RKNN_TENSOR_NCHW, _NHWC or _NC1HWC2 */
@@ -26,8 +27,8 @@ typedef struct {
     uint32_t surface;          /* NC1HWC2: pixels from one block to the next, at least h * w; 0: h * w */
 } ezr_layout;
 
-/* What happens to an element x of channel k on its way. a and b are ezr_conversion's, at index k (or 0 where channels
- * is 1). rne rounds to the nearest integer, ties to even; saturate brings into the range of the destination's type, and
+/* The rule that converts an element x of channel k. a and b are ezr_conversion's, at index k (or 0 where channels is
+ * 1). rne rounds to the nearest integer, ties to even; saturate brings into the range of the destination's type, and
  * makes NaN its largest value. */
 #define EZR_RULE_COPY 0      /* x; both types are the same */
 #define EZR_RULE_NORMALISE 1 /* (x - a) / b in float32, then rounded to the destination's type (ties to even) */
@@ -41,24 +42,24 @@ typedef struct {
     ezr_layout from;
     ezr_layout to;
     uint32_t rule;     /* EZR_RULE_* */
-    uint32_t channels; /* how many a and b there are: 1, or c */
+    uint32_t channels; /* the number of a and of b: 1, or c */
     const double *a;   /* finite, as is b; NULL with EZR_RULE_COPY */
     const double *b;
-    const int32_t *gap; /* for each channel, what fills the end of the destination's rows, as a number of its type
-                         * (integers take the low bytes); NULL: 0. What lies between and behind channels of NC1HWC2 is
-                         * filled with 0 bytes. */
-    uint32_t *met_nan;  /* set to 1 when SCALE, AFFINE or DIVIDE meet a NaN, by any thread; NULL: not told */
+    const int32_t *gap; /* for each channel, the value that fills the end of the destination's rows, in its type
+                         * (integers take the low bytes); NULL: 0. Bytes between and after channels of NC1HWC2 are
+                         * filled with 0. */
+    uint32_t *met_nan;  /* set to 1, by any thread, when SCALE, AFFINE or DIVIDE meet a NaN; may be NULL */
 } ezr_conversion;
 
-/* Whether ezr_convert can do this: EZR_OK (0), or EZR_INVALID (-103) for a combination of types, layouts and rule that
- * there is no kernel for, or for numbers that contradict each other. */
+/* Checks whether ezr_convert can do this: EZR_OK (0), or EZR_INVALID (-103) for a combination of types, layouts and
+ * rule without a kernel, or for inconsistent numbers. */
 int32_t ezr_check_conversion(const ezr_conversion *conversion);
 
 /* Converts, if the conversion passes ezr_check_conversion; otherwise it touches nothing. from and to must not overlap
  * and need no alignment; all of `to` is written. Thread-safe. */
 void ezr_convert(const ezr_conversion *conversion, const void *from, void *to);
 
-/* The bytes that an n x c x h x w tensor takes in this layout, gaps included. */
+/* The size in bytes of an n x c x h x w tensor in this layout, gaps included. */
 size_t ezr_layout_bytes(uint32_t n, uint32_t c, uint32_t h, uint32_t w, const ezr_layout *layout);
 
 /* Transposes `outer` matrices of `rows` x `columns` elements: dst[o][c][r] = src[o][r][c]. With rows = C and

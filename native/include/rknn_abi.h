@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The C interface of Rockchip's NPU runtime (librknnrt.so), declared in our own words.
  *
  * Sizes, offsets, values and signatures are those observed in the vendor's library; tests check each one against a
- * recording. One file serves two readers: C and C++ include it; Python's cffi reads what stands between the two marker
- * lines below, which is why only plain declarations and integer constants may stand there.
+ * recording. One file serves two readers: C and C++ include it; Python's cffi reads the part between the two marker
+ * lines below, so only plain declarations and integer constants may stand there.
  *
  * What the library really does with each call, return codes included, is described in
  * docs/explanation/runtime-facts.md.
@@ -64,7 +65,7 @@ extern "C" {
 
 /* ---- Enumerations ---- */
 
-/* What rknn_query is asked; the struct that receives the answer stands behind each. */
+/* Questions for rknn_query; each names the struct that receives the answer. */
 typedef enum {
     RKNN_QUERY_IN_OUT_NUM = 0,                /* rknn_input_output_num */
     RKNN_QUERY_INPUT_ATTR = 1,                /* rknn_tensor_attr */
@@ -151,7 +152,7 @@ typedef enum {
     RKNN_MEMORY_SYNC_BIDIRECTIONAL = 3
 } rknn_mem_sync_mode;
 
-/* Who computes a custom operator. */
+/* The processor that computes a custom operator. */
 typedef enum { RKNN_TARGET_TYPE_CPU = 1, RKNN_TARGET_TYPE_GPU = 2 } rknn_target_type;
 
 /* ---- Structures ---- */
@@ -231,7 +232,7 @@ typedef struct {
     void *priv_data;
 } rknn_tensor_mem;
 
-/* The library goes by the position in the array, not by `index`. */
+/* The library uses the position in the array, not `index`. */
 typedef struct {
     uint32_t index;
     void *buf;
@@ -292,7 +293,8 @@ typedef struct {
     rknn_tensor_mem mem;
 } rknn_custom_op_tensor;
 
-/* An ONNX attribute of an operator: `n_elems` elements of `dtype` at `data`; none when there is no such attribute. */
+/* An ONNX attribute of an operator: `n_elems` elements of `dtype` at `data`; 0 elements when there is no such
+ * attribute. */
 typedef struct {
     char name[256];
     rknn_tensor_type dtype;
@@ -300,8 +302,8 @@ typedef struct {
     void *data;
 } rknn_custom_op_attr;
 
-/* What an operator is, and the functions that compute it; each returns 0, or an error that fails the call it is part
- * of. Only `compute` must be there. */
+/* A custom operator and the functions that compute it; each returns 0, or an error that fails the call it is part of.
+ * Only `compute` is required. */
 typedef struct {
     uint32_t version;
     rknn_target_type target;
@@ -310,19 +312,19 @@ typedef struct {
     char *cl_kernel_source;   /* its text, or the path of a file when cl_source_size is 0 */
     uint64_t cl_source_size;
     char cl_build_options[256];
-    /* Once, when the operator is registered. */
+    /* Called once, when the operator is registered. */
     int (*init)(rknn_custom_op_context *op_ctx, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
                 rknn_custom_op_tensor *outputs, uint32_t n_outputs);
-    /* Before each compute. */
+    /* Called before each compute. */
     int (*prepare)(rknn_custom_op_context *op_ctx, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
                    rknn_custom_op_tensor *outputs, uint32_t n_outputs);
-    /* On float32 in the order of the ONNX model (NCHW); tensors that are integers there are int64. */
+    /* Computes on float32 in the order of the ONNX model (NCHW); tensors that are integers there are int64. */
     int (*compute)(rknn_custom_op_context *op_ctx, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
                    rknn_custom_op_tensor *outputs, uint32_t n_outputs);
     /* Reserved: NULL. */
     int (*compute_native)(rknn_custom_op_context *op_ctx, rknn_custom_op_tensor *inputs, uint32_t n_inputs,
                           rknn_custom_op_tensor *outputs, uint32_t n_outputs);
-    /* Once, when the context is destroyed. */
+    /* Called once, when the context is destroyed. */
     int (*destroy)(rknn_custom_op_context *op_ctx);
 } rknn_custom_op;
 
@@ -358,13 +360,13 @@ int rknn_mem_sync(rknn_context context, rknn_tensor_mem *mem, rknn_mem_sync_mode
 
 /* ---- Custom operators: their functions (version 1.5.2 lacks these as well) ---- */
 
-/* Registers operators with one context; those made from it by rknn_dup_context do not have them. */
+/* Registers operators with one context; its duplicates (rknn_dup_context) do not have them. */
 int rknn_register_custom_ops(rknn_context ctx, rknn_custom_op *op, uint32_t custom_op_num);
-/* For the operator's own functions: its attribute of that name ("name" is the operator's own). Integers are int64,
+/* Gets an attribute of the operator, for its own functions ("name" is the operator's own name). Integers are int64,
  * reals float32, text uint8; what `data` points to lives as long as the context. */
 void rknn_custom_op_get_op_attr(rknn_custom_op_context *op_ctx, const char *attr_name, rknn_custom_op_attr *op_attr);
 
-/* What a plug-in exports: its operator, which must stay where it is. */
+/* Exported by a plug-in: returns its operator, which must stay at its address. */
 rknn_custom_op *get_rknn_custom_op(void);
 
 /* cffi: end */

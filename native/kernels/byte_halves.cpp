@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/byte_halves.h"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace {
 constexpr size_t bytes = 256;
 constexpr size_t eight = 8;
 
-/* A factor that takes the place of the channel's division for every byte; 0: there is none. */
+/* A factor that can replace the channel's division for every byte; 0: there is none. */
 float find_factor(const Kinds &kinds, const ezr_conversion &conversion, size_t channel, float mean, float deviation) {
     const ChannelFactors channel_factors(conversion, channel);
     uint8_t every[bytes];

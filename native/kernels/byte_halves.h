@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes to halves: uint8 images for float16 models, by NORMALISE.
  *
  * A division takes longer than everything else together. But there are only 256 different sources for each channel, so
- * it can be known beforehand whether multiplying by the reciprocal, or by a number beside it, gives the same halves. It
- * mostly does: a half has 13 bits less than the float that is rounded to it. */
+ * whether multiplying by the reciprocal, or by a number next to it, gives the same halves can be checked beforehand. It
+ * mostly does: a half has 13 bits fewer than the float that is rounded to it. */
 #pragma once
 
 #include "kernels/elements.h"
@@ -10,7 +11,7 @@
 namespace ez_rknn::kernels {
 
 /* (x - mean) / deviation or, with `divides` false, (x - mean) * deviation, where `deviation` is a reciprocal. The
- * numbers are those of `period` elements, a multiple of eight; then they begin anew. */
+ * numbers repeat after `period` elements, a multiple of eight. */
 struct HalfLine {
     const float *mean;
     const float *deviation;
@@ -23,7 +24,7 @@ void bytes_to_halves(const HalfLine &line, const uint8_t *from, void *to, size_t
 /* The numbers for a pattern of channels. */
 class ByteHalves {
   public:
-    /* For the channels of a conversion of uint8 to float16 by NORMALISE from `first` on, that lie side by side. */
+    /* For adjacent channels, from `first` on, of a conversion of uint8 to float16 by NORMALISE. */
     void find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels);
 
     /* Not for very many channels. */

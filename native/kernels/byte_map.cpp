@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/byte_map.h"
 
 #include <algorithm>
@@ -15,8 +16,8 @@ double slope_of(uint32_t rule, double a) {
     return rule == EZR_RULE_DIVIDE ? 1 / a : a;
 }
 
-/* The bit of a source that tells whether a tie's lower neighbour is odd: 2^s for slopes of p / 2^s; 0 if s would have
- * to be more than the bits above it allow. */
+/* The bit of a source that tells whether a tie's lower neighbour is odd: 2^s for slopes of p / 2^s; 0 if s would exceed
+ * 6. */
 uint8_t tie_bit(double slope) {
     for (int s = 0; s < 7; ++s) {
         const double multiple = std::ldexp(slope, s);
@@ -53,7 +54,7 @@ bool ByteMap::find_line(const Kinds &kinds, const ezr_conversion &conversion, si
         if (!(slope > 0)) return false;
         steepest = std::max(steepest, slope);
     }
-    // The factor, slope * 2^(shift + 8), is to be as large as 16 bits allow.
+    // The factor, slope * 2^(shift + 8), shall be as large as 16 bits allow.
     int shift = 8;
     while (shift > 0 && steepest * std::ldexp(1, shift + 8) > UINT16_MAX) --shift;
     if (shift == 0) return false;
@@ -152,7 +153,7 @@ void ByteMap::convert_by_line(const uint8_t *from, uint8_t *to, size_t count) co
     std::memcpy(to + whole, mapped, left);
 }
 
-/* Channels is 0 for a number that the compiler does not know. */
+/* Channels is 0 for a number unknown at compile time. */
 template <size_t Channels>
 void ByteMap::look_up(const uint8_t *from, uint8_t *to, size_t count) const {
     const size_t channels = Channels == 0 ? channels_ : Channels;

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes to bytes by a line: uint8 images to quantised inputs.
  *
- * There are only 256 different sources for each channel, so what a rule makes of them can be known beforehand, and a
- * cheaper way is right if it gives the same 256 results. The cheaper way is 16-bit fixed point,
+ * There are only 256 different sources for each channel, so a rule's results can be computed beforehand, and cheaper
+ * arithmetic is right if it gives the same 256. The cheaper arithmetic is 16-bit fixed point,
  *
  *     saturate((x * factor / 256 + plus - minus) >> shift)
  *
@@ -11,19 +12,19 @@
  *
  *     x + 2 * ((x ^ turn) & 2^s) / 256
  *
- * takes the place of x, ties go to the upper one where it is to be lifted, and elsewhere to the lower one. A line
- * exists for most factors that models have; by others, bytes are looked up one by one. */
+ * replaces x, ties go to the upper one where it adds, and elsewhere to the lower one. A line exists for most factors
+ * that models have; with others, bytes are looked up one by one. */
 #pragma once
 
 #include "kernels/elements.h"
 
 namespace ez_rknn::kernels {
 
-/* Elements are mapped in blocks of so many. */
+/* The number of elements in a block. */
 constexpr size_t map_block = 32;
 
-/* The numbers of the formula, for `period` elements, a whole number of blocks; then they begin anew. They lie as the
- * loops need them, see place_in_line; turn and bit lie as the elements do. */
+/* The numbers of the formula, repeating after `period` elements, a whole number of blocks. They are in the order that
+ * the loops need, see place_in_line; turn and bit are in the order of the elements. */
 struct ByteLine {
     const uint16_t *factor;
     const uint16_t *plus;
@@ -33,12 +34,12 @@ struct ByteLine {
     bool has_ties;      /* some of the bits are not 0 */
     size_t period;
     int shift;    /* 1 to 8 */
-    uint8_t flip; /* 0x80 where the destination is int8: the sums count from its least value */
+    uint8_t flip; /* 0x80 where the destination is int8: the sums count from its smallest value */
 };
 
-/* Where the numbers of an element stand: in each block of four times eight the second and the third eight have changed
- * places. AVX2 unpacks the two halves of a register by themselves, so that sixteen numbers that it needs together would
- * otherwise lie apart. */
+/* The position of an element's numbers: in each block of four times eight the second and the third eight are swapped.
+ * AVX2 unpacks the two halves of a register separately, so the sixteen numbers that it needs together would otherwise
+ * be apart. */
 constexpr size_t place_in_line(size_t element) {
     return (element & ~size_t{24}) | (element & 8) << 1 | (element & 16) >> 1;
 }
@@ -46,11 +47,11 @@ constexpr size_t place_in_line(size_t element) {
 /* `count` is a whole number of blocks. `from` and `to` may be the same. */
 void map_bytes(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count);
 
-/* The way for a pattern of channels. */
+/* The mapping for a pattern of channels. */
 class ByteMap {
   public:
-    /* Looks for it: for the channels of a conversion of uint8 by SCALE, AFFINE or DIVIDE from `first` on, that lie side
-     * by side. Takes the time that converting a few thousand elements takes. */
+    /* Looks for it, for adjacent channels, from `first` on, of a conversion of uint8 by SCALE, AFFINE or DIVIDE. Takes
+     * as long as converting a few thousand elements. */
     void find(const Kinds &kinds, const ezr_conversion &conversion, size_t first, size_t channels);
 
     /* Not for 16 bits, nor for very many channels. */
@@ -61,7 +62,7 @@ class ByteMap {
   private:
     static constexpr size_t bytes = 256;
     static constexpr size_t most_tables = 16;
-    /* As many blocks as these channels can need until they begin a block again. */
+    /* The most that these channels can need until one of them begins a block again. */
     static constexpr size_t most_numbers = 512;
 
     bool find_line(const Kinds &kinds, const ezr_conversion &conversion, size_t first);
@@ -78,7 +79,7 @@ class ByteMap {
     void look_up(const uint8_t *from, uint8_t *to, size_t count) const;
 
     size_t channels_ = 0;                 /* with factors of their own */
-    uint8_t tables_[most_tables * bytes]; /* what becomes of every byte of each channel */
+    uint8_t tables_[most_tables * bytes]; /* the result for every byte of each channel */
     ByteLine line_{};                     /* of period 0 where there is none */
     uint16_t factor_[most_numbers];
     uint16_t plus_[most_numbers];

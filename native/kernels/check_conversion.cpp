@@ -1,4 +1,5 @@
-/* Which conversions there are. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The supported conversions. */
 #include <cmath>
 
 #include "ez_rknn_engine.h"
@@ -58,7 +59,7 @@ bool is_layout(const ezr_conversion &conversion, const ezr_layout &layout) {
     return false;
 }
 
-/* Factors that are no numbers have no use, and so neither do they have a meaning. */
+/* Checks that the factors are finite: others have no use, and so no meaning. */
 bool has_factors(const ezr_conversion &conversion) {
     if (conversion.rule == EZR_RULE_COPY) return true;
     if (conversion.channels != 1 && conversion.channels != conversion.c) return false;

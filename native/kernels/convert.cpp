@@ -1,8 +1,9 @@
-/* The way of the elements: which lie side by side in both layouts, which must be brought to lie so.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The movement of elements: which are adjacent in both layouts, and which must be made so.
  *
  * A tensor is converted piece by piece: a run of pixels of channels that are in one group of the source and in one of
  * the destination (or, where one of them has planes, in up to most_channels planes). A piece fits into the first-level
- * cache, and is converted where its channels are apart, so that each run has one pair of factors, or else with the
+ * cache. It is converted while its channels are apart, so that each run has one pair of factors, or else with the
  * factors repeated pixel by pixel. */
 #include <algorithm>
 #include <cstring>
@@ -23,11 +24,11 @@ namespace {
 constexpr size_t most_channels = 64;
 constexpr size_t buffer_bytes = 16384;
 
-/* From so many pixels on it pays to look for a cheaper way for bytes. */
+/* The number of pixels from which looking for cheaper arithmetic for bytes pays off. */
 constexpr size_t many_pixels = 4096;
 
-/* How channels are converted together that lie side by side: by one of these. None is for those that are
- * converted one by one with factors of their own. */
+/* The arithmetic for adjacent channels converted together: one of these. None for channels converted one by one with
+ * factors of their own. */
 struct Arithmetic {
     std::optional<PatternFactors> pattern;
     ByteMap bytes;
@@ -57,7 +58,7 @@ class Conversion {
     bool from_planes() const { return from_.group == 1 && to_.group > 1; }
     bool to_planes() const { return to_.group == 1 && from_.group > 1; }
 
-    /* How many channels from this one on are converted together. */
+    /* The number of channels, from this one on, that are converted together. */
     size_t piece_at(size_t channel) const {
         size_t end = conversion_.c;
         if (!from_planes()) end = std::min(end, (channel / from_.group + 1) * from_.group);
@@ -67,7 +68,7 @@ class Conversion {
         return whole ? channels : std::min(channels, most_channels);
     }
 
-    /* All images' pixels of these channels, in runs as long as rows without gaps allow. */
+    /* Converts all images' pixels of these channels, in runs as long as rows without gaps allow. */
     void convert_channels(size_t channel, size_t channels) const {
         Arithmetic arithmetic;
         prepare(channel, channels, arithmetic);
@@ -100,10 +101,10 @@ class Conversion {
         return size_t{conversion_.n} * conversion_.h * conversion_.w >= many_pixels;
     }
 
-    /* Whether planes become pixels with these channels alone. */
+    /* True if planes become pixels with these channels alone. */
     bool meet(size_t channels) const { return from_planes() && to_.group == channels; }
 
-    /* Whether blocks become planes of floats in one go. */
+    /* True if blocks become planes of floats in one go. */
     bool can_spread() const {
         if (kinds_.to != RKNN_TENSOR_FLOAT32 || from_.group * from_.element != block_bytes) return false;
         if (kinds_.rule == EZR_RULE_NORMALISE) return kinds_.from == RKNN_TENSOR_FLOAT16;
@@ -114,7 +115,7 @@ class Conversion {
                      const Arithmetic &arithmetic) const {
         const bool whole = from_.group == channels && to_.group == channels;
         const size_t widest = std::max(from_.element, to_.element);
-        // Whole vectors, where there are so many.
+        // A multiple of 64, for whole vectors, if that many pixels fit.
         const size_t most = buffer_bytes / (channels * widest);
         const size_t step = whole ? pixels : most >= 64 ? most / 64 * 64 : most;
         for (size_t done = 0; done < pixels; done += step) {
@@ -131,7 +132,7 @@ class Conversion {
         }
     }
 
-    /* Converted plane by plane, then interleaved; bytes the other way about. */
+    /* Converts plane by plane, then interleaves; bytes the other way round. */
     void planes_to_pixels(const char *from, char *to, size_t channel, size_t channels, size_t pixels,
                           const Arithmetic &arithmetic) const {
         const size_t from_stride = from_.surface;
@@ -142,7 +143,7 @@ class Conversion {
         char planes[buffer_bytes];
         const bool is_found = arithmetic.bytes.is_found() || arithmetic.halves.is_found();
         if (is_found && meet(channels)) {
-            // One way for all channels, though each has factors of its own.
+            // One mapping for all channels, though each has factors of its own.
             transpose(from, from_stride, planes, channels, channels, pixels, from_.element);
             return convert_side_by_side(planes, to, channels * pixels, arithmetic);
         }
@@ -153,7 +154,7 @@ class Conversion {
         transpose(planes, pixels, to, to_.group, channels, pixels, to_.element);
     }
 
-    /* Taken apart into planes, then converted plane by plane. */
+    /* Splits into planes, then converts plane by plane. */
     void pixels_to_planes(const char *from, char *to, size_t channel, size_t channels, size_t pixels,
                           const Arithmetic &arithmetic) const {
         const size_t to_stride = to_.surface;
@@ -181,7 +182,7 @@ class Conversion {
         }
     }
 
-    /* Brought side by side, converted, brought to their places; what lies right already is not moved. */
+    /* Gathers, converts and scatters; elements already in place are not moved. */
     void pixels_to_pixels(const char *from, char *to, size_t channels, size_t pixels,
                           const Arithmetic &arithmetic) const {
         char gathered[buffer_bytes], converted[buffer_bytes];

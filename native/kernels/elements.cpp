@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/elements.h"
 
 #include "kernels/halve_bytes.h"
@@ -9,7 +10,7 @@
 namespace ez_rknn::kernels {
 
 #if defined(__x86_64__)
-/* In elements_avx2.cpp. */
+/* Defined in elements_avx2.cpp. */
 void convert_elements_avx2(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
                            size_t count, const Factors &factors);
 void map_bytes_avx2(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count);
@@ -17,7 +18,7 @@ void bytes_to_halves_avx2(const HalfLine &line, const uint8_t *from, void *to, s
 void spread_block_avx2(const Kinds &kinds, const Spread &spread);
 
 namespace {
-// Every processor with AVX2 has F16C too, which not every compiler has a name for here.
+// Every processor with AVX2 has F16C too, which not every compiler can test for here.
 const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }  // namespace
 #endif

@@ -1,4 +1,5 @@
-/* What happens to elements that lie side by side. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conversion of adjacent elements. */
 #pragma once
 
 #include <cstddef>
@@ -17,12 +18,12 @@ struct Factors {
     const double *a;
     const double *b;
     bool each;
-    /* The same, for estimates (see estimate.h); doubt is 0 where there can be none. */
+    /* The same, for estimates (see estimate.h); doubt is 0 where estimates are impossible. */
     const float *estimate_a;
     const float *estimate_b;
     uint32_t doubt;
 
-    /* Those of the elements that follow the next `count`. */
+    /* The factors of the elements that follow the next `count`. */
     Factors after(size_t count) const {
         if (!each) return *this;
         if (doubt == 0) return {a + count, b + count, true, nullptr, nullptr, 0};
@@ -36,7 +37,7 @@ struct Range {
     int32_t most;
 };
 
-/* Which elements become which, by which rule. */
+/* The types of source and destination, and the rule. */
 struct Kinds {
     uint32_t rule; /* not EZR_RULE_COPY */
     rknn_tensor_type from;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One block of estimates (see estimate.h), for the instruction set that this is compiled for. */
 #pragma once
 
@@ -15,12 +16,12 @@ namespace {
 constexpr size_t block_size = 64;
 constexpr int32_t fraction_mask = (1 << fraction_bits) - 1;
 
-/* How close to a tie an element of a block is. NaN has a fraction of 0, as few others have. */
+/* The distance of a block's elements from a tie. NaN has a fraction of 0, as few others have. */
 enum class Tie { far, close, closest };
 
 #if defined(__AVX2__)
 
-/* v of eight elements, whose factors are those from i on. What is not finite or does not fit becomes INT32_MIN, whose
+/* v of eight elements, with the factors from i on. Values that are not finite or do not fit become INT32_MIN, whose
  * fraction is 0: doubtful. */
 template <bool Each>
 EZ_RKNN_INLINE __m256i estimate_8(const Unaligned<float> *from, const Factors &factors, size_t i) {
@@ -45,7 +46,7 @@ EZ_RKNN_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const 
         }
         const __m256i low = _mm256_packs_epi32(whole[0], whole[1]), high = _mm256_packs_epi32(whole[2], whole[3]);
         const __m256i packed = Signed ? _mm256_packs_epi16(low, high) : _mm256_packus_epi16(low, high);
-        // The packing instructions work on each half of a register by itself.
+        // The packing instructions work on each half of a register separately.
         _mm256_storeu_si256(reinterpret_cast<__m256i *>(static_cast<char *>(to) + i),
                             _mm256_permutevar8x32_epi32(packed, order));
     }
@@ -57,7 +58,7 @@ EZ_RKNN_INLINE Tie estimate_block(const Unaligned<float> *from, void *to, const 
 
 #elif defined(__aarch64__)
 
-/* v of four elements, whose factors are those from i on. What does not fit saturates, as it must; NaN becomes 0, which
+/* v of four elements, with the factors from i on. Values that do not fit saturate, as they must; NaN becomes 0, which
  * is doubtful. */
 template <bool Each>
 EZ_RKNN_INLINE int32x4_t estimate_4(const Unaligned<float> *from, const Factors &factors, size_t i) {

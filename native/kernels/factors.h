@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The factors of a rule, laid out as the loops need them. */
 #pragma once
 
@@ -5,7 +6,7 @@
 
 namespace ez_rknn::kernels {
 
-/* Those of one channel, or of all channels where they have the same. */
+/* The factors of one channel, or of all channels if they share them. */
 class ChannelFactors {
   public:
     ChannelFactors(const ezr_conversion &conversion, size_t channel);
@@ -20,7 +21,7 @@ class ChannelFactors {
     Factors factors_{};
 };
 
-/* Those of channels that lie side by side, pixel after pixel: repeated until it pays to begin anew. */
+/* The factors of adjacent channels, pixel after pixel, repeated until starting over costs little. */
 class PatternFactors {
   public:
     PatternFactors(const ezr_conversion &conversion, size_t first, size_t channels);
@@ -28,7 +29,7 @@ class PatternFactors {
     PatternFactors &operator=(const PatternFactors &) = delete;
 
     const Factors &factors() const { return factors_; }
-    /* Elements until the factors begin anew; 0: they are all the same. */
+    /* Elements until the factors repeat; 0: they are all the same. */
     size_t period() const { return period_; }
 
   private:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/fill.h"
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 namespace ez_rknn::kernels {
 namespace {
 
-/* A whole number as an element of a type; integers keep their low bytes. */
+/* Writes a whole number as an element of a type; integers keep their low bytes. */
 void put(rknn_tensor_type type, int32_t value, char *to) {
     const auto number = static_cast<float>(value);
     const int64_t whole = value;
@@ -20,7 +21,7 @@ void put(rknn_tensor_type type, int32_t value, char *to) {
     std::memcpy(to, from, element_size(type));
 }
 
-/* `pixels` pixels of one group of channels, each channel with its own value. */
+/* Fills `pixels` pixels of one group of channels, each channel with its own value. */
 void fill_pixels(const ezr_conversion &conversion, const ElementLayout &layout, size_t first_channel, size_t pixels,
                  char *to) {
     if (conversion.gap == nullptr) {
@@ -35,7 +36,7 @@ void fill_pixels(const ezr_conversion &conversion, const ElementLayout &layout, 
     }
 }
 
-/* NCHW and NHWC: the ends of the rows of one image. */
+/* Fills, in NCHW and NHWC, the ends of the rows of one image. */
 void fill_rows(const ezr_conversion &conversion, const ElementLayout &layout, char *image) {
     if (layout.row == conversion.w) return;
     for (size_t channel = 0; channel < conversion.c; channel += layout.group) {
@@ -46,7 +47,7 @@ void fill_rows(const ezr_conversion &conversion, const ElementLayout &layout, ch
     }
 }
 
-/* NC1HWC2: what is behind the pixels, and what is beside the channels. */
+/* Fills, in NC1HWC2, the space after the pixels and beside the channels. */
 void fill_blocks(const ezr_conversion &conversion, const ElementLayout &layout, char *image) {
     const size_t pixels = size_t{conversion.h} * conversion.w;
     for (size_t block = 0; block < layout.groups; ++block) {

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* IEEE half precision in integer arithmetic, without branches, so that loops over it become vector code. The results
- * are those of the machines' own instructions. */
+ * equal those of the processors' own instructions. */
 #pragma once
 
 #include <cstdint>

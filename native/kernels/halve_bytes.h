@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loop of byte_halves.h, for the instruction set that this is compiled for. */
 #pragma once
 
@@ -73,7 +74,7 @@ EZ_RKNN_INLINE void halve_periods(const HalfLine &line, const uint8_t *from, Una
 }
 
 EZ_RKNN_INLINE void halve_all(const HalfLine &numbers, const uint8_t *from, void *to, size_t count) {
-    const HalfLine line = numbers;  // a copy, which what is written cannot change
+    const HalfLine line = numbers;  // a copy, which the writes cannot alias
     auto *halves = static_cast<Unaligned<uint16_t> *>(to);
     line.divides ? halve_periods<true>(line, from, halves, count) : halve_periods<false>(line, from, halves, count);
 }

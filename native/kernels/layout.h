@@ -1,8 +1,9 @@
-/* Where the elements of a tensor lie.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory layout of a tensor's elements.
  *
- * All three formats are one: groups of channels that lie side by side, pixel after pixel. NCHW has groups of one
- * channel, NHWC has one group of all channels, NC1HWC2 has groups of c2. So a conversion between formats is a
- * conversion between widths of groups. */
+ * All three formats are one: groups of adjacent channels, pixel after pixel. NCHW has groups of one channel, NHWC has
+ * one group of all channels, NC1HWC2 has groups of c2. So a conversion between formats is a conversion between widths
+ * of groups. */
 #pragma once
 
 #include <cstddef>
@@ -12,12 +13,12 @@
 
 namespace ez_rknn::kernels {
 
-/* Bytes of an element; 0 for types that the kernels do not know. */
+/* The size of an element in bytes; 0 for types that the kernels do not know. */
 size_t element_size(rknn_tensor_type type);
 
 struct ElementLayout {
     size_t element; /* bytes of an element */
-    size_t group;   /* channels that lie side by side */
+    size_t group;   /* adjacent channels */
     size_t groups;
     size_t row;     /* pixels from one row to the next */
     size_t surface; /* pixels from one group to the next */
@@ -25,7 +26,8 @@ struct ElementLayout {
     /* Elements from one image to the next. */
     size_t image() const { return groups * surface * group; }
 
-    /* How many bytes into its image the channel's element of a pixel lies; pixels are counted with the gaps of rows. */
+    /* The offset in bytes of the channel's element of a pixel in its image; pixels are counted with the gaps of
+     * rows. */
     size_t offset(size_t channel, size_t pixel) const {
         return ((channel / group * surface + pixel) * group + channel % group) * element;
     }

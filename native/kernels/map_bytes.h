@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loop of byte_map.h, for the instruction set that this is compiled for. */
 #pragma once
 
@@ -35,7 +36,7 @@ struct Line16 {
     }
 };
 
-/* Those for a block. */
+/* The numbers for a block. */
 template <bool Ties>
 struct Line32 {
     Line16 low, high;
@@ -44,7 +45,7 @@ struct Line32 {
     EZ_RKNN_INLINE Line32(const ByteLine &line, size_t at)
         : low(line, at), high(line, at + 16), turn(load_32(line.turn + at)), bit(load_32(line.bit + at)) {}
 
-    /* What is below the bytes, in units of 1/256. */
+    /* The fraction added to the bytes, in units of 1/256. */
     EZ_RKNN_INLINE __m256i lift(__m256i bytes) const {
         if (!Ties) return _mm256_setzero_si256();
         const __m256i odd = _mm256_and_si256(_mm256_xor_si256(bytes, turn), bit);
@@ -124,7 +125,7 @@ struct Line8 {
     }
 };
 
-/* Those for sixteen. */
+/* The numbers for sixteen elements. */
 template <bool Ties>
 struct Line16 {
     Line8 low, high;
@@ -136,7 +137,7 @@ struct Line16 {
           turn(vld1q_u8(line.turn + at)),
           bit(vld1q_u8(line.bit + at)) {}
 
-    /* What is below the bytes, in units of 1/256. */
+    /* The fraction added to the bytes, in units of 1/256. */
     EZ_RKNN_INLINE uint8x16_t lift(uint8x16_t bytes) const {
         if (!Ties) return vdupq_n_u8(0);
         const uint8x16_t odd = vandq_u8(veorq_u8(bytes, turn), bit);
@@ -187,7 +188,7 @@ EZ_RKNN_INLINE void map_blocks(const ByteLine &line, const uint8_t *from, uint8_
 #endif
 
 EZ_RKNN_INLINE void map_all(const ByteLine &numbers, const uint8_t *from, uint8_t *to, size_t count) {
-    const ByteLine line = numbers;  // a copy, which what is written cannot change
+    const ByteLine line = numbers;  // a copy, which the writes cannot alias
     line.has_ties ? map_blocks<true>(line, from, to, count) : map_blocks<false>(line, from, to, count);
 }
 

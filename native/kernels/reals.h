@@ -1,5 +1,6 @@
-/* A few floats in one register. Compilers do the arithmetic of such vectors everywhere, but make one conversion at a
- * time of what becomes them: that is written for each instruction set. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A few floats in one register. Compilers vectorise their arithmetic everywhere, but convert to them one element at a
+ * time: so the conversions are written for each instruction set. */
 #pragma once
 
 #include <cstring>
@@ -25,7 +26,7 @@ constexpr size_t reals_at_once = 4;
 
 typedef float Reals __attribute__((vector_size(reals_at_once * sizeof(float))));
 
-/* The next elements, wherever they start; those of two bytes are float16. */
+/* Loads the next elements, of any alignment; those of two bytes are float16. */
 template <typename Element>
 EZ_RKNN_INLINE Reals widened(const Element *from) {
     const auto *elements = reinterpret_cast<const Unaligned<Element> *>(from);

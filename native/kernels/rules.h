@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The arithmetic of the rules. Every operation is rounded as ez_rknn_kernels.h says: nothing here may be contracted to
  * fused multiply-additions, nor evaluated in another order. */
 #pragma once
@@ -8,15 +9,15 @@
 namespace ez_rknn::kernels {
 namespace {
 
-/* What lies beyond is the nearest bound; NaN is the largest. */
+/* Clamps to the bounds; NaN becomes the largest. */
 template <typename Real>
 EZ_RKNN_INLINE Real clamp(Real value, Real least, Real most) {
     value = value < most ? value : most;
     return value > least ? value : least;
 }
 
-/* To the nearest whole number, ties to even: the sum has no bits left for a fraction. Numbers that are too large for
- * this stay beyond every bound. */
+/* Rounds to the nearest whole number, ties to even: the sum has no bits left for a fraction. Numbers too large for this
+ * stay beyond every bound. */
 EZ_RKNN_INLINE double round_to_even(double value) {
     constexpr double shift = 0x1.8p52;
     return (value + shift) - shift;
@@ -66,7 +67,7 @@ struct Dequantise {
     }
 };
 
-/* Any of these over a run of elements, which float32 holds exactly. */
+/* Applies a rule to a run of elements, which float32 holds exactly. */
 template <typename Rule, typename Source = float, typename Result, typename... Bounds>
 EZ_RKNN_INLINE void apply(const Unaligned<Source> *from, Result *__restrict to, size_t count, const Factors &factors,
                           const Bounds &...bounds) {
@@ -79,7 +80,7 @@ EZ_RKNN_INLINE void apply(const Unaligned<Source> *from, Result *__restrict to, 
     }
 }
 
-/* The rules SCALE, AFFINE and DIVIDE: to whole numbers in the range. */
+/* Applies SCALE, AFFINE or DIVIDE: to whole numbers in the range. */
 EZ_RKNN_INLINE void quantise(uint32_t rule, const Unaligned<float> *from, int32_t *to, size_t count,
                              const Factors &factors, const Range &range) {
     switch (rule) {
@@ -94,7 +95,7 @@ EZ_RKNN_INLINE void quantise(uint32_t rule, const Unaligned<float> *from, int32_
     }
 }
 
-/* The rules NORMALISE and DEQUANTISE. */
+/* Applies NORMALISE or DEQUANTISE. */
 EZ_RKNN_INLINE void scale_floats(uint32_t rule, const Unaligned<float> *from, Unaligned<float> *to, size_t count,
                                  const Factors &factors) {
     if (rule == EZR_RULE_NORMALISE) return apply<Normalise>(from, to, count, factors);

@@ -1,4 +1,5 @@
-/* Blocks of channels, sixteen bytes a pixel, to planes of float32: what becomes of the NPU's outputs.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocks of channels, sixteen bytes a pixel, to planes of float32: the conversion of the NPU's outputs.
  *
  * A tile is transposed in registers, and each of its channels is converted before it is stored, so that a source is
  * read once and a destination written once. */
@@ -18,7 +19,7 @@ namespace ez_rknn::kernels {
 /* Bytes of a pixel in a block, and of a row in a tile. */
 constexpr size_t block_bytes = 16;
 
-/* One block, and where its channels go. There are at least as many pixels as a tile has rows. */
+/* One block and the destination of its channels. There are at least as many pixels as a tile has rows. */
 struct Spread {
     const char *from;
     float *to;
@@ -31,7 +32,7 @@ struct Spread {
     bool each;
 };
 
-/* From int8, uint8 and float16, by a rule between reals. */
+/* Converts from int8, uint8 and float16, by a rule between reals. */
 void spread_block(const Kinds &kinds, const Spread &spread);
 
 namespace {

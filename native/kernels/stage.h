@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The conversion of a run of elements, for the instruction set that this is compiled for: each source file that
  * includes this is compiled for another one. */
 #pragma once
@@ -10,8 +11,8 @@
 namespace ez_rknn::kernels {
 namespace {
 
-/* As many elements as go together through what lies between source and destination: float32, or whole numbers of 32
- * bits. It stays in the first-level cache. */
+/* The number of elements in the buffer between source and destination: float32, or whole numbers of 32 bits. It stays
+ * in the first-level cache. */
 constexpr size_t stage_size = 256;
 
 EZ_RKNN_INLINE Range range_of(rknn_tensor_type type) {
@@ -20,7 +21,7 @@ EZ_RKNN_INLINE Range range_of(rknn_tensor_type type) {
     return {INT16_MIN, INT16_MAX};
 }
 
-/* By the rule itself. */
+/* Converts by the rule itself. */
 void quantise_exactly(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
                       const Factors &factors) {
     int32_t quantised[stage_size];
@@ -38,7 +39,7 @@ bool has_nan(const Unaligned<float> *from, size_t count) {
     return found != 0;
 }
 
-/* What estimates do not settle. Not inlined: their loops are faster without all this. */
+/* Converts what estimates do not settle. Not inlined: the estimates' loops are faster without it. */
 __attribute__((noinline)) void quantise_unestimated(const Kinds &kinds, const Unaligned<float> *from, char *to,
                                                     size_t count, const Factors &factors, Tie tie) {
     if (tie == Tie::closest && kinds.met_nan != nullptr && has_nan(from, count)) {
@@ -47,7 +48,7 @@ __attribute__((noinline)) void quantise_unestimated(const Kinds &kinds, const Un
     quantise_exactly(kinds, from, to, count, factors);
 }
 
-/* To 8 bits, by estimates. */
+/* Converts to 8 bits, by estimates. */
 template <bool Each, bool Signed>
 EZ_RKNN_INLINE void quantise_by_estimates(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
                                           const Factors &factors) {
@@ -74,7 +75,7 @@ void quantise_floats(const Kinds &kinds, const Unaligned<float> *from, char *to,
     }
 }
 
-/* From float32, any number of elements. */
+/* Converts any number of elements from float32. */
 EZ_RKNN_INLINE void convert_floats(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
                                    const Factors &factors) {
     if (kinds.to == RKNN_TENSOR_FLOAT32) {
@@ -84,14 +85,14 @@ EZ_RKNN_INLINE void convert_floats(const Kinds &kinds, const Unaligned<float> *f
     }
 }
 
-/* Quantised outputs, without a stage between. */
+/* Converts quantised outputs without a buffer in between. */
 template <typename Source>
 EZ_RKNN_INLINE void dequantise(const void *from, void *to, size_t count, const Factors &factors) {
     apply<Dequantise, Source>(static_cast<const Unaligned<Source> *>(from), static_cast<Unaligned<float> *>(to), count,
                               factors);
 }
 
-/* At most stage_size elements. */
+/* Converts at most stage_size elements. */
 EZ_RKNN_INLINE void convert_stage(const Kinds &kinds, const char *from, char *to, size_t count,
                                   const Factors &factors) {
     float widened[stage_size];

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A square tile of elements, one 16-byte vector a row, and its transposition in registers.
  *
  * Written with the compiler's portable vectors: the interleaving below becomes punpckl/punpckh on x86 (SSE2, which
@@ -37,7 +38,7 @@ class Tile {
     }
 
     /* Each round interleaves the upper half of the vectors with the lower half, which moves one bit of an element's row
-     * number behind its column number; after log2(side) rounds the two numbers have changed places. */
+     * number behind its column number; after log2(side) rounds the two numbers are swapped. */
     EZ_RKNN_INLINE void transpose() {
         for (size_t round = 1; round < side; round *= 2) {
             Vector interleaved[side];
@@ -53,7 +54,7 @@ class Tile {
     typedef Element Vector __attribute__((vector_size(16)));
     using Lanes = std::make_index_sequence<side>;
 
-    /* The elements of a and b in turn, from the element `First` on: a[First], b[First], a[First + 1], ... */
+    /* Interleaves the elements of a and b, from the element `First` on: a[First], b[First], a[First + 1], ... */
     template <size_t First, size_t... Lane>
     static EZ_RKNN_INLINE Vector interleave(Vector a, Vector b, std::index_sequence<Lane...>) {
 #if defined(__clang__)

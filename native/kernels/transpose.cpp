@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Transposition of matrices: NCHW to NHWC and back.
  *
- * The work is moving bytes, so what counts is to run at the speed of memory. Matrices with two to four rows or columns
- * (RGB, RGBA) are interleaved by plain loops, which compilers turn into the machine's own instructions for that; all
- * others go through tiles that are transposed in registers. */
+ * The work is moving bytes, so the goal is the speed of memory. Matrices with two to four rows or columns (RGB, RGBA)
+ * are interleaved by plain loops, which compilers turn into the machine's own instructions for that; all others go
+ * through tiles that are transposed in registers. */
 #include "kernels/transpose.h"
 
 #include <algorithm>
@@ -15,7 +16,7 @@
 namespace ez_rknn::kernels {
 namespace {
 
-/* One matrix: dst[c][r] = src[r][c], with rows that are so many elements apart. */
+/* One matrix: dst[c][r] = src[r][c], with rows the given number of elements apart. */
 template <typename Element>
 struct Matrix {
     /* The host's buffers may hold any type and start anywhere. */
@@ -31,7 +32,7 @@ struct Matrix {
 
 /* ---- Two to four rows or columns ---- */
 
-/* Planes to pixels: `Rows` rows; the pixels lie side by side. */
+/* Planes to pixels: `Rows` rows; the pixels are adjacent. */
 template <size_t Rows, typename Element>
 EZ_RKNN_INLINE void interleave(const Matrix<Element> &matrix) {
     const typename Matrix<Element>::Cell *__restrict src = matrix.src;
@@ -42,7 +43,7 @@ EZ_RKNN_INLINE void interleave(const Matrix<Element> &matrix) {
     }
 }
 
-/* Pixels that lie side by side to planes: `Columns` columns. */
+/* Adjacent pixels to planes: `Columns` columns. */
 template <size_t Columns, typename Element>
 EZ_RKNN_INLINE void deinterleave(const Matrix<Element> &matrix) {
     const typename Matrix<Element>::Cell *__restrict src = matrix.src;
@@ -53,7 +54,7 @@ EZ_RKNN_INLINE void deinterleave(const Matrix<Element> &matrix) {
     }
 }
 
-/* Returns whether the matrix was of this kind. */
+/* Transposes a matrix of this kind. Returns false for any other. */
 template <typename Element>
 EZ_RKNN_INLINE bool transpose_pixels(const Matrix<Element> &matrix) {
     if (matrix.rows == matrix.dst_stride) {
@@ -76,7 +77,7 @@ bool transpose_pixels_portably(const Matrix<Element> &matrix) {
 
 #if defined(__x86_64__)
 /* The same loops, where the compiler may use pshufb: three channels of bytes are four to seven times as fast as with
- * what every x86-64 has (AVX2 gains nothing more). Arm has instructions for this in its base set. */
+ * the x86-64 baseline (AVX2 gains nothing more). Arm has instructions for this in its base set. */
 template <typename Element>
 __attribute__((target("ssse3"))) bool transpose_pixels_ssse3(const Matrix<Element> &matrix) {
     return transpose_pixels(matrix);
@@ -109,9 +110,9 @@ size_t inside(size_t at, size_t extent) {
     return std::min(at, extent - Tile<Element>::side);
 }
 
-/* Fewer rows than a tile has. Where the destination's rows lie side by side, the stores are as wide as the tile all the
- * same: what one writes too much is written properly by the next. Where there is no next, and between rows that lie
- * apart, the tile goes through a buffer. */
+/* Fewer rows than a tile has. Where the destination's rows are contiguous, the stores are as wide as the tile all the
+ * same: the next store overwrites the excess of the one before. The last store, and those between rows that are apart,
+ * go through a buffer. */
 template <typename Element>
 void transpose_few_rows(const Matrix<Element> &matrix) {
     constexpr size_t side = Tile<Element>::side;
@@ -133,14 +134,14 @@ void transpose_few_rows(const Matrix<Element> &matrix) {
     }
 }
 
-/* At most `Most` columns. Rows are read as wide as the tile where they may; the compiler leaves out what of the
- * transposition is not stored. */
+/* At most `Most` columns. Rows are read as wide as the tile where possible; the compiler leaves out the part of the
+ * transposition that is not stored. */
 template <size_t Most, typename Element>
 void transpose_columns(const Matrix<Element> &matrix) {
     constexpr size_t side = Tile<Element>::side;
     const auto [src, dst, rows, columns, src_stride, dst_stride] = matrix;
     const size_t end = (rows - 1) * src_stride + columns;
-    // The first row from which on a tile's last row would be read beyond the end.
+    // The first row from which a tile's last row would be read beyond the end.
     const size_t reach = (side - 1) * src_stride + side;
     const size_t wide = end < reach ? 0 : (end - reach) / src_stride + 1;
     for (size_t at = 0; at < rows; at += side) {
@@ -169,7 +170,7 @@ void transpose_few_columns(const Matrix<Element> &matrix) {
     transpose_columns<side>(matrix);
 }
 
-/* Tiles in blocks of a cache line by a cache line, so that a line is done with before it leaves the cache. */
+/* Tiles in blocks of a cache line by a cache line, so that a line is finished before it leaves the cache. */
 template <typename Element>
 void transpose_in_tiles(const Matrix<Element> &matrix) {
     constexpr size_t side = Tile<Element>::side;
@@ -219,7 +220,7 @@ void transpose_elements(const void *src, size_t src_stride, void *dst, size_t ds
         {static_cast<const Cell *>(src), static_cast<Cell *>(dst), rows, columns, src_stride, dst_stride});
 }
 
-/* Whether so many elements can exist at all. */
+/* True if that many elements can be addressed. */
 bool is_addressable(size_t outer, size_t rows, size_t columns, size_t element_size) {
     size_t bytes = 0;
     return !__builtin_mul_overflow(outer, rows, &bytes) && !__builtin_mul_overflow(bytes, columns, &bytes) &&

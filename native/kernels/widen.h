@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ends of a conversion: elements of any type to float32, and results to their type. */
 #pragma once
 
@@ -82,7 +83,7 @@ EZ_RKNN_INLINE void narrow_all(const int32_t *from, void *to, size_t count) {
     for (size_t i = 0; i < count; ++i) elements[i] = static_cast<Element>(from[i]);
 }
 
-/* Whole numbers to int8, uint8 or int16, in whose range they are. */
+/* Narrows whole numbers to int8, uint8 or int16, in whose range they are. */
 EZ_RKNN_INLINE void narrow(const int32_t *from, rknn_tensor_type type, void *to, size_t count) {
     switch (type) {
         case RKNN_TENSOR_INT8:

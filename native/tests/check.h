@@ -1,4 +1,5 @@
-/* A test harness of a page: TEST registers, CHECK and CHECK_EQ report and go on, run_all_tests() is the main program.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A one-page test harness: TEST registers, CHECK and CHECK_EQ report and continue, run_all_tests() is the main program.
  */
 #pragma once
 

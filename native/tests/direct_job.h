@@ -1,4 +1,5 @@
-/* Tasks whose tensors lie in memory that is bound to the context, on the fake runtime. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks with tensors in memory bound to the context, on the fake runtime. */
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace ez_rknn::tests {
 
-/* The four bytes of a number, as they are. */
+/* A conversion that copies the four bytes of a number. */
 inline ezr_conversion copying_a_number() {
     ezr_conversion conversion{};
     conversion.n = conversion.c = conversion.h = 1;
@@ -23,7 +24,7 @@ inline ezr_conversion copying_a_number() {
     return conversion;
 }
 
-/* Memory for a number, for the same tensor of each worker's context, behind a gap of `offset` bytes. */
+/* Memory for a number, for the same tensor of each worker's context, after a gap of `offset` bytes. */
 class Memory {
   public:
     Memory(const char *name, uint64_t binding, uint32_t workers = 1, int32_t offset = 0)
@@ -40,7 +41,7 @@ class Memory {
     Memory(const Memory &) = delete;
     Memory &operator=(const Memory &) = delete;
 
-    /* Going through this memory, from or to `array`; NULL: without a conversion. */
+    /* Direct I/O through this memory, from or to `array`; NULL: without a conversion. */
     ezr_io io(int32_t *array) const {
         return {&attr_, pointers_.data(), binding_, array == nullptr ? nullptr : &conversion_, array, 1};
     }
@@ -63,7 +64,7 @@ class Memory {
     std::vector<rknn_tensor_mem *> pointers_;
 };
 
-/* A task that carries a number in and gets number + 1 out, both through bound memory. Must outlive its completion. */
+/* A task with a number as input, and number + 1 as output, both through bound memory. Must outlive its completion. */
 class DirectJob {
   public:
     DirectJob(const Memory &input, const Memory &output, int32_t number = 1) : in_(number) {

@@ -1,4 +1,5 @@
-/* Which threads of this process are an engine's. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counting the threads of this process that belong to an engine. */
 #include <dirent.h>
 
 #include <cstdio>

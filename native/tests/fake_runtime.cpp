@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fake_runtime.h"
 
 #include <pthread.h>
@@ -24,7 +25,7 @@ std::string this_threads_name() {
     return name;
 }
 
-/* Of those that a program can block and that the threading library does not keep for itself. */
+/* Counts unblocked signals among those that a program can block and that the threading library does not reserve. */
 int this_threads_unblocked_signals() {
     sigset_t blocked;
     pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
@@ -57,15 +58,15 @@ int mem_sync(rknn_context context, rknn_tensor_mem *, rknn_mem_sync_mode mode) {
     return current->mem_sync(context, mode);
 }
 
-/* As in the simulated runtime: of this thread's last call only. */
-thread_local std::string words;
+/* The message of this thread's last call only, as in the simulated runtime. */
+thread_local std::string message;
 const char *last_error() {
-    return words.c_str();
+    return message.c_str();
 }
 
 }  // namespace
 
-/* Marks a context as used by this thread. The lock is held at both ends, not in between. */
+/* Marks a context as used by this thread. The lock is held at the beginning and the end, not in between. */
 class FakeRuntime::InUse {
   public:
     InUse(FakeRuntime &runtime, Context &context) : context_(context) {
@@ -109,19 +110,19 @@ void FakeRuntime::hold(rknn_context context, int32_t call) {
 void FakeRuntime::let_go(rknn_context context) {
     std::lock_guard lock(mutex_);
     contexts_[context].held_call = EZR_CALL_NONE;
-    contexts_[context].standing = false;
+    contexts_[context].hanging = false;
     changed_.notify_all();
 }
 
 void FakeRuntime::step(rknn_context context) {
     std::lock_guard lock(mutex_);
-    contexts_[context].standing = false;
+    contexts_[context].hanging = false;
     changed_.notify_all();
 }
 
 void FakeRuntime::wait_until_held(rknn_context context) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return contexts_[context].standing; });
+    changed_.wait(lock, [&] { return contexts_[context].hanging; });
 }
 
 void FakeRuntime::occupy(ezr_engine *engine, const ezr_task *task, rknn_context context) {
@@ -181,9 +182,9 @@ int FakeRuntime::called(int32_t call, rknn_context context) {
     std::lock_guard lock(mutex_);
     const InUse in_use(*this, contexts_[context]);
     ++calls_.at(static_cast<size_t>(call));
-    words.clear();
+    message.clear();
     if (call != failing_call_) return RKNN_SUCC;
-    words = std::string(300, 'x');
+    message = std::string(300, 'x');
     if (failure_ == Failure::bad_alloc) throw std::bad_alloc();
     if (failure_ == Failure::exception) throw std::runtime_error("a runtime written in C++ may do this");
     return failure_code_;
@@ -206,7 +207,7 @@ int FakeRuntime::inputs_set(rknn_context context, int32_t number) {
     note(state, "set inputs");
     state.bound_input = nullptr;
     state.number = number;
-    stand(lock, state, EZR_CALL_INPUTS_SET);
+    hang_if_held(lock, state, EZR_CALL_INPUTS_SET);
     return code;
 }
 
@@ -221,7 +222,7 @@ int FakeRuntime::run(rknn_context context) {
     if (state.bound_input) state.number = *state.bound_input;
     runs_.push_back({context, state.number});
     ++state.runs;
-    stand(lock, state, EZR_CALL_RUN);
+    hang_if_held(lock, state, EZR_CALL_RUN);
     if (code == RKNN_SUCC && state.bound_output) *state.bound_output = state.number + 1;
     return code;
 }
@@ -233,7 +234,7 @@ int FakeRuntime::set_io_mem(rknn_context context, rknn_tensor_mem *memory, const
     Context &state = contexts_[context];
     const InUse in_use(*this, state);
     note(state, std::string("bind ") + attr.name);
-    stand(lock, state, EZR_CALL_SET_IO_MEM);
+    hang_if_held(lock, state, EZR_CALL_SET_IO_MEM);
     if (memory == nullptr) return RKNN_ERR_PARAM_INVALID;
     if (code != RKNN_SUCC) return code;
     (is_input ? state.bound_input : state.bound_output) =
@@ -247,7 +248,7 @@ int FakeRuntime::mem_sync(rknn_context context, rknn_mem_sync_mode mode) {
     Context &state = contexts_[context];
     const InUse in_use(*this, state);
     note(state, mode == RKNN_MEMORY_SYNC_TO_DEVICE ? "to device" : "from device");
-    stand(lock, state, EZR_CALL_MEM_SYNC);
+    hang_if_held(lock, state, EZR_CALL_MEM_SYNC);
     return code;
 }
 
@@ -257,7 +258,7 @@ int FakeRuntime::outputs_get(rknn_context context, int32_t *number) {
     Context &state = contexts_[context];
     const InUse in_use(*this, state);
     note(state, "get outputs");
-    stand(lock, state, EZR_CALL_OUTPUTS_GET);
+    hang_if_held(lock, state, EZR_CALL_OUTPUTS_GET);
     if (code == RKNN_SUCC) *number = state.number + 1;
     return code;
 }
@@ -266,16 +267,16 @@ void FakeRuntime::note(Context &context, const std::string &call) {
     context.log += (context.log.empty() ? "" : ", ") + call;
 }
 
-void FakeRuntime::stand(std::unique_lock<std::mutex> &lock, Context &context, int32_t call) {
+void FakeRuntime::hang_if_held(std::unique_lock<std::mutex> &lock, Context &context, int32_t call) {
     if (context.held_call != call) return;
-    context.standing = true;
+    context.hanging = true;
     changed_.notify_all();
-    changed_.wait(lock, [&] { return !context.standing; });
+    changed_.wait(lock, [&] { return !context.hanging; });
 }
 
 int FakeRuntime::released() {
     std::lock_guard lock(mutex_);
-    words.clear();
+    message.clear();
     ++releases_;
     return RKNN_SUCC;
 }
@@ -343,7 +344,7 @@ ezr_result stall(FakeRuntime &runtime, ezr_engine *engine, const ezr_task *task,
     return next(engine, EZR_STALLED);
 }
 
-void room_behind_runs_is_told(FakeRuntime &runtime, ezr_engine *engine) {
+void check_that_room_left_by_runs_is_announced(FakeRuntime &runtime, ezr_engine *engine) {
     Job runs[2], refused;
     std::vector<std::thread> callers;
     const auto call = [&](Job &job) {

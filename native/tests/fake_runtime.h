@@ -1,7 +1,8 @@
-/* An NPU runtime whose every step the test decides, and an engine on top of it.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An NPU runtime that the test controls step by step, and an engine on top of it.
  *
- * Nothing here takes time and nothing sleeps: a run ends at once, or stands still in its context until the test lets it
- * go on. */
+ * Nothing here takes time and nothing sleeps: a run ends at once, or hangs in its context until the test releases
+ * it. */
 #pragma once
 
 #include <array>
@@ -21,13 +22,13 @@ constexpr rknn_context context_of(uint32_t core, uint32_t index = 0) {
     return core * 100 + index + 1;
 }
 
-/* A run that reached a context, with the number that the task carried in its input. */
+/* A run that reached a context, with the number from the task's input. */
 struct Run {
     rknn_context context;
     int32_t number;
 };
 
-/* How a call is to fail. */
+/* The ways in which a call fails. */
 enum class Failure { none, code, bad_alloc, exception };
 
 /* There is one at a time: the table of functions carries no pointer to it. */
@@ -38,34 +39,34 @@ class FakeRuntime {
 
     static ezr_runtime functions();
 
-    /* Runs on this context, or other calls (EZR_CALL_*), stand still from now on, until it is let go. */
+    /* Makes runs on this context, or other calls (EZR_CALL_*), hang from now on, until released. */
     void hold(rknn_context context, int32_t call = EZR_CALL_RUN);
     void let_go(rknn_context context);
-    /* Lets the one call go that stands still on this context; the next one will stand still again. */
+    /* Releases the one call that hangs on this context; the next one will hang again. */
     void step(rknn_context context);
-    /* Returns once a call stands still on this context. */
+    /* Returns once a call hangs on this context. */
     void wait_until_held(rknn_context context);
 
-    /* Submits a task for which the context is idle, and returns once it stands still there. */
+    /* Submits a task for the idle context, and returns once it hangs there. */
     void occupy(ezr_engine *engine, const ezr_task *task, rknn_context context = context_of(0));
 
-    /* From now on the call (EZR_CALL_*) ends like this. */
+    /* Makes the call (EZR_CALL_*) end like this from now on. */
     void fail(int32_t call, Failure how, int code = 0);
 
     std::vector<Run> runs();
     size_t run_count(rknn_context context);
     int calls(int32_t call);
     int releases();
-    /* How often a call came to a context that another thread was using. */
+    /* The number of calls on a context that another thread was using. */
     int overlaps();
     std::set<std::string> thread_names();
-    /* How many signals the thread of the last run would have taken. */
+    /* The number of signals that the thread of the last run had unblocked. */
     int unblocked_signals();
 
-    /* What was called on this context, such as "bind in, to device, bind out, run, from device"; forgets it. */
+    /* Returns and clears the calls on this context, such as "bind in, to device, bind out, run, from device". */
     std::string log(rknn_context context);
 
-    /* What the table's functions do; `numbers` are the inputs' or the outputs' buffers. */
+    /* The functions of the table; `numbers` are the inputs' or the outputs' buffers. */
     int called(int32_t call, rknn_context context);
     int run(rknn_context context);
     int set_input_shapes(rknn_context context);
@@ -77,19 +78,19 @@ class FakeRuntime {
 
   private:
     struct Context {
-        int32_t *bound_input = nullptr; /* where a run reads its number, if not in what inputs_set was given */
+        int32_t *bound_input = nullptr; /* where a run reads its number, if not from the buffers of inputs_set */
         int32_t *bound_output = nullptr;
         std::string log;
         bool in_use = false;
         int32_t held_call = EZR_CALL_NONE;
-        bool standing = false;
+        bool hanging = false;
         int32_t number = 0;
         size_t runs = 0;
     };
     class InUse;
 
-    /* Stands still if the context is held in this call. */
-    void stand(std::unique_lock<std::mutex> &lock, Context &context, int32_t call);
+    /* Hangs if the context is held in this call. */
+    void hang_if_held(std::unique_lock<std::mutex> &lock, Context &context, int32_t call);
     static void note(Context &context, const std::string &call);
 
     std::mutex mutex_; /* guards everything below */
@@ -118,13 +119,13 @@ struct Layout {
     int32_t run_timeout_ms = 0;
 };
 
-/* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
+/* So long that only a held context exceeds it, even on a busy machine under a sanitizer. */
 constexpr int32_t watchdog_ms = 150;
 
-/* Cores under the watchdog, to which tasks go in turn. */
+/* A layout of cores under the watchdog, which get tasks in turn. */
 Layout watched(uint32_t cores = 1, uint32_t contexts_per_core = 1);
 
-/* The names by which the fake runtime, like the vendor's, tells what is bound. */
+/* The names by which the fake runtime, like the vendor's, identifies a binding. */
 constexpr char input_name[] = "in";
 constexpr char output_name[] = "out";
 
@@ -142,7 +143,7 @@ class TestEngine {
     ezr_engine *engine_ = nullptr;
 };
 
-/* A task that carries a number in and gets number + 1 out. Must outlive its completion. */
+/* A task with a number as input, and number + 1 as output. Must outlive its completion. */
 class Job {
   public:
     explicit Job(int32_t number = 0);
@@ -160,28 +161,29 @@ class Job {
     rknn_output output_{};
 };
 
-/* Occupies the only context with the first job, and queues the others behind it. */
+/* Occupies the only context with the first job, and queues the others. */
 void queue_up(FakeRuntime &runtime, ezr_engine *engine, const std::vector<Job> &jobs);
 
-/* Submits a task to a watched engine whose next worker is that of the context, and has it stand still there until the
- * watchdog says so. */
+/* Submits a task to a watched engine whose next worker is that of the context, and makes it hang there until the
+ * watchdog reports it. */
 ezr_result stall(FakeRuntime &runtime, ezr_engine *engine, const ezr_task *task, rknn_context context = context_of(0));
 
-/* Runs of other threads fill the only context and its queue of one. Asks for room there, lets the runs go, and returns
- * when it was told. */
-void room_behind_runs_is_told(FakeRuntime &runtime, ezr_engine *engine);
+/* Fills the only context and its queue of one with runs of other threads, asks for room, releases the runs, and returns
+ * when the room is announced. */
+void check_that_room_left_by_runs_is_announced(FakeRuntime &runtime, ezr_engine *engine);
 
-/* The next completion, or what else is to be told next (EZR_STALLED, ...), which must come. */
+/* Returns the next completion or notice (EZR_STALLED, ...), which must come. */
 ezr_result next(ezr_engine *engine, int32_t status = EZR_OK);
 
-/* What the engine says of its first group. */
+/* The statistics of the engine's first group. */
 ezr_group_stats stats_of(ezr_engine *engine);
-/* Returns once so many tasks wait in the queue of that group. */
+/* Returns once `count` tasks wait in the queue of that group. */
 void wait_until_queued(ezr_engine *engine, uint32_t count);
 
-/* The threads of this process that belong to an engine. */
+/* The number of threads of this process that belong to an engine. */
 int engine_threads();
-/* An ended thread is on the kernel's list for a moment yet. One that does not end makes the test run into its limit. */
+/* Waits, as an ended thread is still on the kernel's list for a moment. One that does not end makes the test time
+ * out. */
 void wait_until_no_engine_threads();
 
 }  // namespace ez_rknn::tests

@@ -1,4 +1,5 @@
-/* What happens when a queue or the completions are full. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Full queues and full completions. */
 #include <thread>
 
 #include "tests/check.h"
@@ -8,7 +9,7 @@ using namespace ez_rknn::tests;
 
 namespace {
 
-/* Fills a core: one task on its context, which stands still, and `queued` behind it. */
+/* Fills a core: one hanging task on its context, and `queued` waiting tasks. */
 void fill(FakeRuntime &runtime, ezr_engine *engine, Job *jobs, uint32_t queued) {
     runtime.occupy(engine, jobs[0]);
     for (uint32_t i = 1; i <= queued; ++i) CHECK_EQ(ezr_submit(engine, jobs[i], 0), int64_t{i});
@@ -16,7 +17,7 @@ void fill(FakeRuntime &runtime, ezr_engine *engine, Job *jobs, uint32_t queued) 
 
 }  // namespace
 
-/* The queue holds what it was told to hold besides what runs; then a submission times out, and later ones get in. */
+/* The queue holds its capacity besides the running task; then a submission times out, and later ones succeed. */
 TEST(a_full_queue_refuses_and_recovers) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 2});
@@ -31,7 +32,7 @@ TEST(a_full_queue_refuses_and_recovers) {
     CHECK(jobs[4].is_done());
 }
 
-/* A submission that timed out has no id, so the schedule goes on where it was. */
+/* A submission that timed out has no id, so the schedule continues where it was. */
 TEST(a_timed_out_submission_leaves_no_gap) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}, 1});
@@ -62,7 +63,7 @@ TEST(submission_waits_for_the_core_whose_turn_it_is) {
     for (int64_t id = 0; id < 4; ++id) CHECK_EQ(next(engine).group, id == 3 ? 1U : 0U);
 }
 
-/* Finished tasks that nobody collects hold submission back, and one that is collected lets one more in. */
+/* Uncollected completions hold submission back; collecting one admits one more task. */
 TEST(uncollected_completions_hold_submission_back) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 8, 2});
@@ -93,13 +94,13 @@ TEST(run_passes_submitters_who_wait_for_the_collector) {
     submitter.join();
 }
 
-/* With room for one completion only, tasks that finish early wait for an earlier one, and yet nothing is stuck: that
- * one was accepted before them. */
+/* With room for only one completion, tasks that finish early wait for an earlier one, yet nothing is stuck: that one
+ * was accepted before them. */
 TEST(ordered_completions_cannot_deadlock_on_their_capacity) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}, 1, 1, true});
     Job jobs[5];
-    // Task 0 stands still; task 1 finishes, takes the only place, and cannot be given out before task 0.
+    // Task 0 hangs; task 1 finishes, takes the only place, and cannot be given out before task 0.
     runtime.hold(context_of(0));
     for (int64_t id : {0, 1}) CHECK_EQ(ezr_submit(engine, jobs[id], 0), id);
     runtime.wait_until_held(context_of(0));
@@ -114,7 +115,7 @@ TEST(ordered_completions_cannot_deadlock_on_their_capacity) {
     submitter.join();
 }
 
-/* A run that no worker takes up in time is withdrawn: it never reaches the NPU, and what follows is not disturbed. */
+/* A run that no worker takes up in time is withdrawn: it never reaches the NPU, and later tasks are not affected. */
 TEST(a_run_that_times_out_is_withdrawn) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 2});
@@ -162,7 +163,7 @@ TEST(a_run_waits_for_a_place_in_a_full_queue) {
     CHECK(late.is_done());
 }
 
-/* The timeout ends with the queue: a task that a worker has taken up is waited for, however long it runs. */
+/* The timeout covers only the queue: a task that a worker has taken up is waited for, however long it runs. */
 TEST(a_run_that_was_taken_up_is_waited_for) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 2});
@@ -182,7 +183,7 @@ TEST(a_run_that_was_taken_up_is_waited_for) {
     CHECK(second.is_done());
 }
 
-/* Many who wait at once all get in, each exactly once, and the ids of all are consecutive. */
+/* Many waiting submitters all succeed, each exactly once, with consecutive ids. */
 TEST(every_blocked_submitter_gets_its_turn) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1, 1}, 1, 4});

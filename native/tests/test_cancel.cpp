@@ -1,4 +1,5 @@
-/* Tasks that are withdrawn, and tasks that take no place in the order. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cancelled tasks, and unordered tasks. */
 #include <atomic>
 #include <thread>
 
@@ -7,7 +8,7 @@
 
 using namespace ez_rknn::tests;
 
-/* A task that waits is withdrawn: it never reaches the NPU, and its completion says so in its place in the order. */
+/* A cancelled task never reaches the NPU, and its completion says so in its place in the order. */
 TEST(a_waiting_task_is_cancelled) {
     for (uint8_t dispatch : {uint8_t{EZR_DISPATCH_MODULO}, uint8_t{EZR_DISPATCH_LEAST_LOADED}}) {
         FakeRuntime runtime;
@@ -32,7 +33,7 @@ TEST(a_waiting_task_is_cancelled) {
     }
 }
 
-/* What a worker has taken up, what has ended and what never was cannot be cancelled, and is not disturbed. */
+/* Running, ended and unknown tasks cannot be cancelled, and are not affected. */
 TEST(only_waiting_tasks_are_cancelled) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -63,7 +64,7 @@ TEST(a_run_is_not_cancelled) {
     next(engine);
 }
 
-/* A cancelled task makes room: a submitter that waits in line is let in. */
+/* A cancelled task makes room: a submitter waiting in line is admitted. */
 TEST(cancelling_makes_room) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 1});
@@ -78,8 +79,8 @@ TEST(cancelling_makes_room) {
     CHECK(late.is_done());
 }
 
-/* The only core was promised to the task that is cancelled; it takes what waits in the common queue instead, for which
- * nobody else would wake it. */
+/* The only core was promised to the cancelled task; it takes a task from the common queue instead, for which no one
+ * else would wake it. */
 TEST(cancelling_frees_the_promised_core) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 8, 64, true, EZR_DISPATCH_LEAST_LOADED});
@@ -143,7 +144,8 @@ TEST(each_task_is_run_or_cancelled) {
     }
 }
 
-/* In an ordered engine, a task may stand outside the order: it is given out as soon as it ends, and holds nobody up. */
+/* In an ordered engine, a task may stand outside the order: it is given out as soon as it ends, and holds no other
+ * up. */
 TEST(an_unordered_task_passes_the_order) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}});
@@ -161,7 +163,7 @@ TEST(an_unordered_task_passes_the_order) {
     for (int64_t id : {0, 2, 3}) CHECK_EQ(next(engine).id, id);
 }
 
-/* Tasks in order and outside it come as they finished: neither can keep the other waiting for ever. */
+/* Ordered and unordered tasks come as they finished: neither can starve the other. */
 TEST(unordered_tasks_do_not_starve_ordered_ones) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});

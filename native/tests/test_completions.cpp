@@ -1,4 +1,5 @@
-/* In which order completions are given out, and to whom. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order of completions, and the threads that collect them. */
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -8,7 +9,7 @@
 
 using namespace ez_rknn::tests;
 
-/* In order: what finished early waits for what was submitted before it. */
+/* In order: a task that finished early waits for those submitted before it. */
 TEST(ordered_completions_wait_for_earlier_tasks) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}});
@@ -35,7 +36,7 @@ TEST(unordered_completions_come_as_tasks_finish) {
     for (int64_t id : {0, 2}) CHECK_EQ(next(engine).id, id);
 }
 
-/* Blocking runs take ids but have no completion; the order goes on over the gap. */
+/* Blocking runs take ids but have no completion; the order skips the gap. */
 TEST(runs_take_no_part_in_the_order) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -114,8 +115,8 @@ TEST(several_completions_at_once_wake_several_collectors) {
     }
 }
 
-/* Several at once, in their order, each with its own status; and no more than asked for. */
-TEST(completions_that_are_there_come_together) {
+/* Several are collected at once, in order, each with its own status; and no more than asked for. */
+TEST(ready_completions_are_collected_together) {
     FakeRuntime runtime;
     TestEngine engine(Layout{});
     Job jobs[5];

@@ -1,4 +1,5 @@
-/* Many threads, many contexts. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many threads on many contexts. */
 #include <atomic>
 #include <thread>
 
@@ -7,7 +8,7 @@
 
 using namespace ez_rknn::tests;
 
-/* A task waits only for its own core: there is a queue a core, not one line for all. */
+/* A task waits only for its own core: each core has its queue. */
 TEST(a_slow_core_does_not_delay_the_others) {
     FakeRuntime runtime;
     TestEngine engine({3, 1, {0, 1, 2}, 100, 1000, false});
@@ -32,7 +33,7 @@ TEST(two_contexts_of_a_core_run_at_once) {
     for (size_t i = 0; i < 2; ++i) next(engine);
 }
 
-/* A blocking run on the caller's thread holds its context: a submitted task waits for it, and is not forgotten. */
+/* A blocking run on the caller's thread holds its context: a submitted task waits for it, and then runs. */
 TEST(a_submitted_task_follows_an_inline_run) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -54,7 +55,7 @@ TEST(a_submitted_task_follows_an_inline_run) {
     CHECK(submitted.is_done());
 }
 
-/* A context belongs to one thread at a time, whoever runs on it: the vendor's library corrupts data otherwise. */
+/* A context belongs to one thread at a time, a worker's or a caller's: the vendor's library corrupts data otherwise. */
 TEST(a_context_is_never_used_by_two_threads) {
     FakeRuntime runtime;
     TestEngine engine({2, 2, {0, 1, 1}, 4});

@@ -1,4 +1,5 @@
-/* What direct I/O allocates. A program of its own: everything that it allocates is counted. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The allocations of direct I/O. A program of its own, which counts every allocation. */
 #include <atomic>
 #include <cstdlib>
 #include <new>
@@ -15,7 +16,7 @@ std::atomic<size_t> allocations{0};
 
 }  // namespace
 
-/* Everything that this program and the engine's library allocate goes through here. */
+/* Counts the allocations of this program and the engine's library. */
 void *operator new(size_t size) {
     ++allocations;
     if (void *memory = std::malloc(size)) return memory;
@@ -28,7 +29,7 @@ void operator delete(void *memory, size_t) noexcept {
     std::free(memory);
 }
 
-/* A direct task costs no more memory than one by copy: what is bound is remembered where the last task left it. */
+/* A direct task costs no more memory than one by copy: the record of bindings is reused. */
 TEST(a_direct_run_allocates_no_more_than_one_by_copy) {
     ezr_runtime quiet{};  // the fake runtime would allocate itself
     quiet.inputs_set = [](rknn_context, uint32_t, rknn_input[]) { return RKNN_SUCC; };

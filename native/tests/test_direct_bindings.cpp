@@ -1,4 +1,5 @@
-/* What a context is bound to, from one task of direct I/O to the next. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The bindings of a context, from one task of direct I/O to the next. */
 #include <cstring>
 #include <deque>
 #include <string>
@@ -11,13 +12,13 @@ using namespace ez_rknn::tests;
 
 namespace {
 
-/* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
+/* So long that only a held context exceeds it, even on a busy machine under a sanitizer. */
 constexpr int32_t short_timeout_ms = 150;
 constexpr rknn_context fresh_context = 5000;
 
 }  // namespace
 
-/* What a context has bound stays bound: later tasks only convert and synchronise. */
+/* Bound memory stays bound: later tasks only convert and synchronise. */
 TEST(memory_is_bound_once) {
     Bench bench;
     for (int32_t i = 0; i < 5; ++i) {
@@ -28,8 +29,8 @@ TEST(memory_is_bound_once) {
     }
 }
 
-/* Only the tensor whose binding is another one is bound anew, and so it is when the first one comes back. */
-TEST(another_binding_is_bound) {
+/* Only the tensor with a changed binding is bound again, also when the first binding returns. */
+TEST(only_a_changed_binding_is_bound_again) {
     Bench bench;
     const Memory other{input_name, 3};
     DirectJob first(bench.input, bench.output, 10), second(other, bench.output, 20),
@@ -43,7 +44,7 @@ TEST(another_binding_is_bound) {
     CHECK(first.is_done() && second.is_done() && third.is_done());
 }
 
-/* Each worker binds the memory that its own context knows, for itself. */
+/* Each worker binds its own context's memory. */
 TEST(each_worker_binds_its_own_memory) {
     FakeRuntime runtime;
     TestEngine engine({2, 2, {0, 1}});
@@ -67,9 +68,9 @@ TEST(each_worker_binds_its_own_memory) {
     CHECK_EQ(runtime.calls(EZR_CALL_SET_IO_MEM), 8);
 }
 
-/* New shapes change what the context wants to have bound: everything is bound anew after they were set. The same again
- * change nothing. */
-TEST(new_shapes_have_everything_bound_anew) {
+/* New shapes change the context's bindings: everything is bound again after they were set. Equal shapes change
+ * nothing. */
+TEST(new_shapes_rebind_everything) {
     Bench bench;
     DirectJob fixed(bench.input, bench.output), dynamic(bench.input, bench.output);
     rknn_tensor_attr shape{};
@@ -89,7 +90,7 @@ TEST(new_shapes_have_everything_bound_anew) {
     CHECK(fixed.is_done() && dynamic.is_done());
 }
 
-/* Any of what the runtime goes by. */
+/* A difference in anything that the runtime looks at. */
 TEST(shapes_differ_in_their_extents_and_their_number_and_their_layout_and_their_tensors) {
     rknn_tensor_attr first{};
     first.n_dims = 2;
@@ -108,10 +109,10 @@ TEST(shapes_differ_in_their_extents_and_their_number_and_their_layout_and_their_
     CHECK(differs([](rknn_tensor_attr &shape) { shape.n_dims = 1; }));
     CHECK(differs([](rknn_tensor_attr &shape) { shape.fmt = RKNN_TENSOR_NHWC; }));
     CHECK(differs([](rknn_tensor_attr &shape) { std::strcpy(shape.name, "other"); }));
-    CHECK(!differs([](rknn_tensor_attr &shape) { shape.dims[2] = 4; }));  // there are but two
+    CHECK(!differs([](rknn_tensor_attr &shape) { shape.dims[2] = 4; }));  // there are only two
 }
 
-/* What the context has after a refusal is not known. */
+/* A context's shapes are unknown after a refusal. */
 TEST(shapes_that_were_refused_are_set_again) {
     Bench bench;
     DirectJob job(bench.input, bench.output);
@@ -128,8 +129,8 @@ TEST(shapes_that_were_refused_are_set_again) {
     CHECK_EQ(bench.log(), std::string("set shapes, ") + calls_of_first_run);
 }
 
-/* A task that goes by copy takes the context's inputs and outputs back; the next direct one binds them again. */
-TEST(a_task_by_copy_has_everything_bound_anew) {
+/* A task by copy replaces the context's bindings; the next direct one binds them again. */
+TEST(everything_is_bound_again_after_a_task_by_copy) {
     Bench bench;
     DirectJob direct(bench.input, bench.output, 5);
     Job by_copy(7);
@@ -142,7 +143,7 @@ TEST(a_task_by_copy_has_everything_bound_anew) {
     CHECK(direct.is_done());
 }
 
-/* What could not be bound is tried again by the next task, even where something was bound before; the others stay. */
+/* A failed binding is retried by the next task, even if another was bound before; the others stay. */
 TEST(a_failed_bind_is_forgotten) {
     Bench bench;
     const Memory other{output_name, 3};
@@ -158,8 +159,8 @@ TEST(a_failed_bind_is_forgotten) {
     CHECK(second.is_untouched());
 }
 
-/* A fresh context has nothing bound, whatever the one before it had. */
-TEST(a_replaced_worker_binds_anew) {
+/* A fresh context has no bindings, whatever the one before it had. */
+TEST(a_replaced_worker_binds_again) {
     Bench bench(FakeRuntime::functions(), short_timeout_ms);
     DirectJob first(bench.input, bench.output, 1), stuck(bench.input, bench.output, 2),
         later(bench.input, bench.output, 3);

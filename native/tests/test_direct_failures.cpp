@@ -1,4 +1,5 @@
-/* Direct I/O that goes wrong, stands still, or cannot be done. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Direct I/O that fails, hangs, or is impossible. */
 #include <string>
 
 #include "tests/check.h"
@@ -9,13 +10,13 @@ using namespace ez_rknn::tests;
 
 namespace {
 
-/* Long enough that nothing but a context that is held can exceed it, on a busy machine under a sanitizer too. */
+/* So long that only a held context exceeds it, even on a busy machine under a sanitizer. */
 constexpr int32_t short_timeout_ms = 150;
 
 }  // namespace
 
-/* Whatever goes wrong in the calls of direct I/O is reported with the call; nothing follows it; and the next task is
- * not affected. */
+/* A failure in a call of direct I/O is reported with the call; no call follows it, and the next task is not
+ * affected. */
 TEST(a_failing_call_of_direct_io_is_named) {
     const auto check = [](int32_t call, Failure how, int expected) {
         Bench bench;
@@ -37,7 +38,7 @@ TEST(a_failing_call_of_direct_io_is_named) {
     }
 }
 
-/* Outputs of which the CPU may see stale bytes are not handed on. */
+/* Outputs of which the CPU may see stale bytes are not passed on. */
 TEST(an_output_that_could_not_be_synchronised_is_not_converted) {
     Bench bench;
     DirectJob job(bench.input, bench.output);
@@ -49,7 +50,7 @@ TEST(an_output_that_could_not_be_synchronised_is_not_converted) {
     CHECK(job.is_untouched());
 }
 
-/* A worker for which the host has no memory fails its task with what the runtime says to that. */
+/* A worker without memory fails its task with the runtime's own error. */
 TEST(a_worker_without_memory_fails_the_task) {
     Bench bench;
     bench.input.take_away(0);
@@ -59,12 +60,12 @@ TEST(a_worker_without_memory_fails_the_task) {
     CHECK_EQ(result.call, EZR_CALL_SET_IO_MEM);
 }
 
-/* A direct task that stands still ends like any other; once its call has come back, nothing of it is touched. */
-TEST(a_direct_task_that_stands_still_is_ended) {
+/* A direct task that hangs ends like any other; once its call has returned, none of its memory is touched. */
+TEST(a_direct_task_that_hangs_is_ended) {
     struct Case {
         int32_t call;
         bool syncs_input;
-        const char *log; /* the call that it stood in is the last */
+        const char *log; /* the call in which it hung is the last */
     };
     const Case cases[] = {
         {EZR_CALL_SET_IO_MEM, true, "bind in"},
@@ -91,7 +92,7 @@ TEST(a_direct_task_that_stands_still_is_ended) {
     }
 }
 
-/* Without a call of the runtime between the run and the conversion, the conversion itself is left out. */
+/* Even without a runtime call between the run and the conversion, the conversion is skipped. */
 TEST(an_output_is_not_converted_for_a_task_that_was_ended) {
     Bench bench(FakeRuntime::functions(), short_timeout_ms);
     DirectJob job(bench.input, bench.output);
@@ -106,7 +107,7 @@ TEST(an_output_is_not_converted_for_a_task_that_was_ended) {
     CHECK_EQ(bench.output.read(), 2);
 }
 
-/* A task that could not run is refused before it is accepted. */
+/* An impossible task is refused before it is accepted. */
 TEST(an_impossible_direct_task_is_refused) {
     Bench bench;
     DirectJob job(bench.input, bench.output);
@@ -129,7 +130,7 @@ TEST(an_impossible_direct_task_is_refused) {
     CHECK_EQ(bench.run(job).code, RKNN_SUCC);
 }
 
-/* So is every direct task where the runtime cannot bind. */
+/* Every direct task is refused if the runtime cannot bind. */
 TEST(a_runtime_that_cannot_bind_refuses_direct_tasks) {
     ezr_runtime old = FakeRuntime::functions();
     old.set_io_mem = nullptr;

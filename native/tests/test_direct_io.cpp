@@ -1,4 +1,5 @@
-/* Direct I/O: what a task does with memory that is bound to its context. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Direct I/O: tasks with memory bound to their context. */
 #include <cstring>
 #include <string>
 
@@ -8,7 +9,7 @@
 
 using namespace ez_rknn::tests;
 
-/* The whole of a run in its order: everything is bound before it, inputs are synchronised before and outputs after. */
+/* The calls of a run, in order: everything is bound before it, inputs are synchronised before and outputs after. */
 TEST(a_number_goes_through_bound_memory) {
     Bench bench;
     DirectJob job(bench.input, bench.output, 41);
@@ -33,7 +34,7 @@ TEST(without_conversion_the_memory_is_used_as_it_is) {
     CHECK_EQ(bench.log(), calls_of_first_run);
 }
 
-/* The tensor begins `offset` bytes behind `virt_addr`. */
+/* The tensor begins `offset` bytes after `virt_addr`. */
 TEST(the_offset_of_the_memory_counts) {
     Bench bench;
     const Memory input{input_name, 3, 1, 12}, output{output_name, 4, 1, 20};
@@ -44,7 +45,7 @@ TEST(the_offset_of_the_memory_counts) {
     CHECK_EQ(output.read(), 65);
 }
 
-/* Nothing is synchronised that need not be. */
+/* Memory that needs no synchronisation gets none. */
 TEST(memory_is_synchronised_only_where_asked) {
     Bench bench;
     DirectJob job(bench.input, bench.output);
@@ -91,7 +92,7 @@ TEST(one_half_may_go_by_copy) {
     CHECK_EQ(bench.log(), "bind in, to device, run, from device");
 }
 
-/* Where a task says both, direct I/O it is. */
+/* If a task has both, direct I/O is used. */
 TEST(direct_io_goes_before_copying) {
     Bench bench;
     DirectJob job(bench.input, bench.output, 5);

@@ -1,4 +1,5 @@
-# Proves that the engine's library exports the functions of its headers, and nothing else.
+# SPDX-License-Identifier: Apache-2.0
+# Checks that the engine's library exports the functions of its headers, and nothing else.
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
 string(REGEX MATCHALL " [A-Z] [^\n@]+" exported "${symbols}")
 list(TRANSFORM exported REPLACE "^ [A-Z] " "")

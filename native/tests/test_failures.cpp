@@ -1,4 +1,5 @@
-/* How failures of the runtime and wrong arguments are reported. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reports of the runtime's failures and of wrong arguments. */
 #include "tests/check.h"
 #include "tests/fake_runtime.h"
 
@@ -6,7 +7,8 @@ using namespace ez_rknn::tests;
 
 namespace {
 
-/* Runs one task with a failing call; it is reported with the call and the code, and the next task is not affected. */
+/* Runs one task with a failing call; checks that it is reported with the call and the code, and that the next task is
+ * not affected. */
 void check_failure(int32_t call, Failure how, int code, int expected) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -44,9 +46,8 @@ TEST(a_failing_call_is_named_with_its_code) {
     for (int32_t call : failing_calls) check_failure(call, Failure::code, -100 - call, -100 - call);
 }
 
-/* The runtime's own words reach the host, cut to fit: they are read before another call makes the runtime forget them.
- */
-TEST(the_words_of_the_runtime_are_kept) {
+/* The runtime's own message reaches the host, truncated: it is read before another call clears it. */
+TEST(the_runtime_s_message_is_kept) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     Job job;
@@ -63,17 +64,17 @@ TEST(the_words_of_the_runtime_are_kept) {
     CHECK_EQ(std::string(result.message), "");
 }
 
-/* Memory that runs out inside a task fails that task, not the process. */
+/* Running out of memory inside a task fails that task, not the process. */
 TEST(running_out_of_memory_fails_the_task) {
     for (int32_t call : failing_calls) check_failure(call, Failure::bad_alloc, 0, RKNN_ERR_MALLOC_FAIL);
 }
 
-/* No exception of a runtime gets out of a worker. */
+/* No exception of a runtime leaves a worker. */
 TEST(an_exception_of_the_runtime_fails_the_task) {
     for (int32_t call : failing_calls) check_failure(call, Failure::exception, 0, RKNN_ERR_FAIL);
 }
 
-/* After a failure the remaining calls are left out: the vendor's library would give stale outputs. */
+/* After a failure the remaining calls are skipped: the vendor's library would return stale outputs. */
 TEST(nothing_is_called_after_a_failure) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -98,7 +99,7 @@ TEST(outputs_are_released_after_a_failed_get) {
     CHECK_EQ(runtime.releases(), 2);
 }
 
-/* Input shapes are set where a task names them, and the context has others. */
+/* Input shapes are set if a task names them and the context has others. */
 TEST(shapes_are_set_only_where_they_are_new) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -135,7 +136,7 @@ TEST(the_arrays_of_a_task_are_copied) {
     CHECK(second.is_done());
 }
 
-/* A task that could not run is refused before it is accepted. */
+/* An impossible task is refused before it is accepted. */
 TEST(an_impossible_task_is_refused) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -156,7 +157,7 @@ TEST(an_impossible_task_is_refused) {
     CHECK_EQ(ezr_submit(engine, job, 0), int64_t{0});
 }
 
-/* A configuration that could not work is refused, and no engine comes of it. */
+/* An impossible configuration is refused, and no engine is created. */
 TEST(an_impossible_configuration_is_refused) {
     const ezr_worker workers[] = {{1, 0}, {2, 1}};
     const uint32_t routes[] = {0, 1};

@@ -1,4 +1,5 @@
-/* What the engine says of its workers. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The health of the engine's workers. */
 #include <atomic>
 #include <thread>
 
@@ -44,8 +45,8 @@ TEST(failures_in_a_row_are_counted) {
     CHECK_EQ(health.call, EZR_CALL_NONE);
 }
 
-/* Each worker has its own: that one fails says nothing of the others. */
-TEST(every_worker_is_told_apart) {
+/* Each worker has its own count: failures of one say nothing of the others. */
+TEST(failures_are_counted_for_each_worker) {
     FakeRuntime runtime;
     TestEngine engine({2, 2, {0, 1}});
     Job job;
@@ -58,8 +59,8 @@ TEST(every_worker_is_told_apart) {
     }
 }
 
-/* Set aside, and then either replaced, which begins anew, or lost for good. */
-TEST(a_worker_that_stands_still_is_stalled_until_it_is_replaced) {
+/* A worker is set aside, and then either replaced, which resets its health, or lost for good. */
+TEST(a_worker_that_hangs_is_stalled_until_it_is_replaced) {
     for (const bool is_replaced : {true, false}) {
         FakeRuntime runtime;
         TestEngine engine(watched());
@@ -79,7 +80,7 @@ TEST(a_worker_that_stands_still_is_stalled_until_it_is_replaced) {
     }
 }
 
-/* It may be asked for at any time, on any thread. */
+/* It may be read at any time, on any thread. */
 TEST(health_may_be_read_while_tasks_run) {
     FakeRuntime runtime;
     TestEngine engine({2, 2, {0, 1}});

@@ -1,6 +1,7 @@
-/* EZR_RUN_INTERRUPTIBLE: blocking runs that let signal handlers have their turn.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EZR_RUN_INTERRUPTIBLE: blocking runs that let signal handlers run.
  *
- * A signal that arrives before the thread sleeps is over by then, so the tests send it until the call has returned. */
+ * A signal that arrives before the thread sleeps is lost, so the tests repeat it until the call has returned. */
 #include <pthread.h>
 #include <signal.h>
 
@@ -18,14 +19,14 @@ constexpr uint32_t interruptible = EZR_RUN_INTERRUPTIBLE;
 
 void handle(int) {}
 
-/* Without SA_RESTART, as Python installs its handlers. */
+/* Installs a handler without SA_RESTART, as Python does. */
 void install_handler() {
     struct sigaction action{};
     action.sa_handler = handle;
     sigaction(SIGUSR1, &action, nullptr);
 }
 
-/* A thread with a blocking call, to which signals are sent. */
+/* A thread in a blocking call that gets signals. */
 class Interruptible {
   public:
     template <typename Call>
@@ -50,7 +51,7 @@ class Interruptible {
     std::thread thread_;
 };
 
-/* A run that was interrupted, of a job on an engine whose only context stands still. */
+/* Returns the id of an interrupted run, on an engine whose only context hangs. */
 int64_t interrupted_run(ezr_engine *engine, const ezr_task *job, int32_t timeout_ms = -1) {
     ezr_result result{};
     {
@@ -68,7 +69,7 @@ void occupy(FakeRuntime &runtime, ezr_engine *engine, Job &job) {
 
 }  // namespace
 
-/* A run that is interrupted while its task is queued goes on where it was, and ends as if nothing had happened. */
+/* A run that is interrupted while its task is queued resumes where it was, and ends as if nothing had happened. */
 TEST(an_interrupted_run_is_resumed) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -94,8 +95,8 @@ TEST(an_interrupted_run_is_resumed) {
     CHECK_EQ(next(engine).id, int64_t{0});
 }
 
-/* The same while it runs: on a worker's thread, since of this group's runs nothing is known yet. */
-TEST(a_run_is_interrupted_while_a_worker_is_at_it) {
+/* The same while it runs: on a worker's thread, since nothing is known yet of this group's runs. */
+TEST(a_run_is_interrupted_while_a_worker_runs_it) {
     FakeRuntime runtime;
     install_handler();
     TestEngine engine({1, 1, {0}});
@@ -144,8 +145,8 @@ TEST(a_run_is_interrupted_while_it_waits_in_line) {
     for (size_t i = 0; i < 2; ++i) next(engine);
 }
 
-/* Given up in line, or in the queue: nothing is left of it, and the next one gets the place. */
-TEST(a_run_that_waits_is_left) {
+/* A run given up in line or in the queue leaves no trace, and the next one gets its place. */
+TEST(a_waiting_run_can_be_left) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 1});
     Job busy, queued, in_line;
@@ -166,8 +167,8 @@ TEST(a_run_that_waits_is_left) {
     CHECK_EQ(stats_of(engine).cancelled, 1U);
 }
 
-/* Given up while a worker is at it: the buffers are in use, until the notice says that they are not; and a closed
- * engine does not end before it did. */
+/* A run given up while a worker runs it: its buffers are in use until the notice says that they are free, and a closed
+ * engine does not end before that. */
 TEST(a_run_that_is_left_is_released) {
     FakeRuntime runtime;
     install_handler();
@@ -187,7 +188,7 @@ TEST(a_run_that_is_left_is_released) {
     next(engine, EZR_CLOSED);
 }
 
-/* Given up after it has ended: its buffers are free, and nothing more is heard of it. */
+/* A run given up after it has ended: its buffers are free, and no notice follows. */
 TEST(a_run_that_has_ended_may_be_left) {
     FakeRuntime runtime;
     install_handler();
@@ -204,9 +205,9 @@ TEST(a_run_that_has_ended_may_be_left) {
     CHECK_EQ(ezr_next_completion(engine, 0, &result), EZR_TIMEOUT);
 }
 
-/* Given up, and then the worker does not come back: the watchdog sets it aside, and the buffers are released only when
- * it does. */
-TEST(a_run_that_is_left_may_stand_still) {
+/* A run given up, whose worker then hangs: the watchdog sets it aside, and the buffers are released only when it
+ * returns. */
+TEST(a_run_that_is_left_may_hang) {
     for (const bool leave_first : {true, false}) {
         FakeRuntime runtime;
         install_handler();
@@ -228,7 +229,7 @@ TEST(a_run_that_is_left_may_stand_still) {
     }
 }
 
-/* The timeout goes on while the thread is away. */
+/* The timeout keeps running while the thread is away. */
 TEST(a_resumed_run_times_out) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -243,7 +244,7 @@ TEST(a_resumed_run_times_out) {
     CHECK(!job.is_done());
 }
 
-/* Once the runs of a group are known to be short, they take place on the calling thread again. */
+/* Once the runs of a group are known to be short, they run on the calling thread again. */
 TEST(short_runs_are_made_on_the_calling_thread) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});

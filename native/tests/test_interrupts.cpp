@@ -1,4 +1,5 @@
-/* SIGINT while the calling thread is inside the runtime; each in a process of its own, which may end by it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SIGINT while the calling thread is inside the runtime; each test in a process of its own, which it may end. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -31,13 +32,13 @@ bool is_installed(void (*handler)(int)) {
     return action.sa_handler == handler;
 }
 
-/* Longer than signals that count as one are apart. */
+/* Waits longer than the time within which signals count as one. */
 void let_time_pass() {
     const timespec time{0, 60'000'000};
     nanosleep(&time, nullptr);
 }
 
-/* How a process ends that does this: its status, or 128 and the signal. */
+/* Runs this in a process and returns its status, or 128 plus the signal that ended it. */
 template <typename Body>
 int status_of(Body body) {
     const pid_t child = fork();
@@ -49,7 +50,7 @@ int status_of(Body body) {
 
 }  // namespace
 
-/* As a terminal's user expects it; the first is the host's own affair. */
+/* Users of a terminal expect it; the first is the host's. */
 TEST(the_second_interrupt_ends_the_process) {
     const int status = status_of([] {
         install(count);
@@ -75,7 +76,7 @@ TEST(interrupts_at_the_same_moment_are_one) {
     CHECK_EQ(status, 0);
 }
 
-/* A host that handles them meets any number, one in each call. */
+/* A host that handles them may get any number, one in each call. */
 TEST(interrupts_of_different_calls_are_the_hosts) {
     const int status = status_of([] {
         install(count);
@@ -91,7 +92,7 @@ TEST(interrupts_of_different_calls_are_the_hosts) {
     CHECK_EQ(status, 0);
 }
 
-/* Ignored is ignored, and without a handler the first one ends the process as ever. */
+/* An ignored SIGINT stays ignored, and without a handler the first one ends the process as usual. */
 TEST(a_host_without_a_handler_is_left_alone) {
     for (const auto handler : {SIG_IGN, SIG_DFL}) {
         const int status = status_of([&] {
@@ -102,7 +103,7 @@ TEST(a_host_without_a_handler_is_left_alone) {
     }
 }
 
-/* A child has not the thread that was inside. */
+/* A child does not have the thread that was inside. */
 TEST(a_forked_child_has_its_own_handler_back) {
     const int status = status_of([] {
         install(count);

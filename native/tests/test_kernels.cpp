@@ -1,4 +1,5 @@
-/* The conversion kernels against what ez_rknn_kernels.h says, element by element. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The conversion kernels, compared with the rules of ez_rknn_kernels.h element by element. */
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -51,7 +52,7 @@ float float_of_half(uint16_t half) {
     return (half & 0x8000) != 0 ? -value : value;
 }
 
-/* By search: of the halves around it the nearest, of two equally near ones the even. */
+/* Converts by search: the nearest half, and of two equally near ones the even. */
 uint16_t half_of_float(float value) {
     if (std::isnan(value)) return 0x7E00;
     const uint16_t sign = std::signbit(value) ? 0x8000 : 0;
@@ -83,7 +84,7 @@ double number_at(rknn_tensor_type type, const uint8_t *at) {
     }
 }
 
-/* The bytes of an integer of a type that the value saturates to. */
+/* Writes the integer of a type that the value saturates to. */
 void put_whole(rknn_tensor_type type, double value, uint8_t *to) {
     const double least = type == RKNN_TENSOR_INT8 ? -128 : type == RKNN_TENSOR_UINT8 ? 0 : -32768;
     const double most = type == RKNN_TENSOR_INT8 ? 127 : type == RKNN_TENSOR_UINT8 ? 255 : 32767;
@@ -120,7 +121,7 @@ void convert_one(const Types &types, double a, double b, const uint8_t *from, ui
     }
 }
 
-/* Where the header says that an element is. */
+/* The place of an element according to the header. */
 size_t place(const ezr_conversion &conversion, const ezr_layout &layout, uint32_t n, uint32_t k, uint32_t y,
              uint32_t x) {
     const size_t row = layout.row == 0 ? conversion.w : layout.row;
@@ -145,7 +146,7 @@ std::vector<uint8_t> expected(const ezr_conversion &conversion, const std::vecto
             }
         }
     };
-    // The gaps first: what is an element, is overwritten.
+    // The gaps first: elements overwrite them.
     if (conversion.gap != nullptr && conversion.to.format != RKNN_TENSOR_NC1HWC2) {
         each(std::max(conversion.to.row, conversion.w), [&](uint8_t *at, uint32_t, uint32_t k, uint32_t, uint32_t) {
             std::memcpy(at, &conversion.gap[k], size_of(types.to));
@@ -160,7 +161,7 @@ std::vector<uint8_t> expected(const ezr_conversion &conversion, const std::vecto
     return to;
 }
 
-/* Numbers as they occur, and every special one. */
+/* Fills with typical numbers, and every special one. */
 void fill(rknn_tensor_type type, std::mt19937 &random, std::vector<uint8_t> &bytes) {
     constexpr float special_values[] = {NAN,  INFINITY, -INFINITY, 0.0F,   -0.0F,    1e-45F,   6e-8F, 0.5F,
                                         2.5F, -3.5F,    127.5F,    255.5F, 65519.9F, 65520.0F, 3e38F, -1e30F};
@@ -187,7 +188,8 @@ bool same(rknn_tensor_type type, const std::vector<uint8_t> &left, const uint8_t
     return true;
 }
 
-/* Buffers that start at odd addresses, and end where the tensors end: the sanitizer sees every byte beside them. */
+/* Checks a conversion in buffers that start at odd addresses and end with the tensors, so the sanitizer sees every
+ * access beyond. */
 bool is_right(const ezr_conversion &conversion, std::mt19937 &random) {
     if (ezr_check_conversion(&conversion) != EZR_OK) return false;
     const auto bytes = [&](const ezr_layout &layout) {
@@ -214,7 +216,7 @@ std::vector<ezr_layout> layouts_of(rknn_tensor_type type, uint32_t c, uint32_t h
     return layouts;
 }
 
-/* Every pair of layouts, with one pair of factors and with one for each channel. */
+/* Checks every pair of layouts, with one pair of factors and with one for each channel. */
 void check_types(const Types &types, uint32_t n, uint32_t c, uint32_t h, uint32_t w) {
     std::mt19937 random(c * 1000 + w + types.rule);
     std::vector<double> a(c), b(c);
@@ -271,21 +273,21 @@ std::vector<Types> all_types() {
 }  // namespace
 
 /* Images of few channels. */
-TEST(images_between_all_layouts_and_types) {
+TEST(images_are_converted_between_all_layouts_and_types) {
     for (const Types &types : all_types()) {
         for (const uint32_t c : {1U, 3U, 4U}) check_types(types, 2, c, 2, 37);
     }
 }
 
 /* Tensors of more channels than a block or a tile has. */
-TEST(features_between_all_layouts_and_types) {
+TEST(features_are_converted_between_all_layouts_and_types) {
     for (const Types &types : all_types()) {
         for (const uint32_t c : {7U, 33U}) check_types(types, 1, c, 2, 19);
     }
 }
 
-/* So many pixels that bytes take the short way, and so many that a piece is not the whole tensor. */
-TEST(large_images) {
+/* Enough pixels for the fast path of bytes, and for tensors of several pieces. */
+TEST(large_images_are_converted) {
     for (const uint32_t rule : {EZR_RULE_SCALE, EZR_RULE_AFFINE, EZR_RULE_DIVIDE}) {
         for (const auto from : {RKNN_TENSOR_UINT8, RKNN_TENSOR_FLOAT32}) {
             check_types({rule, from, RKNN_TENSOR_INT8}, 1, 3, 61, 73);
@@ -294,9 +296,9 @@ TEST(large_images) {
     }
 }
 
-/* Bytes have short ways of their own, by lines with and without ties, by tables, and to halves: what becomes of all of
- * them, by factors as images have them, and by round ones. */
-TEST(images_of_bytes) {
+/* Bytes have fast paths of their own, by lines with and without ties, by tables, and to halves: all values, with
+ * factors typical of images, and with round ones. */
+TEST(images_of_bytes_are_converted) {
     std::mt19937 random(7);
     constexpr double round_factors[] = {1, 0.5, 0.25, 1.5, 0.75, 2, 3, 1.0 / 64, 0.99609375, -0.5};
     for (int trial = 0; trial < 300; ++trial) {
@@ -316,14 +318,14 @@ TEST(images_of_bytes) {
         const uint32_t channels = random() % 3 == 0 ? 1 : c;
         const ezr_conversion conversion{1, c, 61, 73, from, to, rule, channels, a.data(), b.data(), nullptr, nullptr};
         CHECK(is_right(conversion, random));
-        // For floats a is what is taken away, and b what is divided by.
+        // For floats a is subtracted, and b is the divisor.
         const ezr_layout halves{RKNN_TENSOR_FLOAT16, format, 0, 0, 0, 0};
         CHECK(is_right({1, c, 61, 73, from, halves, EZR_RULE_NORMALISE, channels, b.data(), a.data(), nullptr, nullptr},
                        random));
     }
 }
 
-/* Whether the conversion of one row of numbers, of which those at `places` are `special`, tells of a NaN. */
+/* True if the conversion of one row of numbers, with `special` at `places`, reports a NaN. */
 bool tells_of_nan(const Types &types, rknn_tensor_format format, uint32_t channels, double b, float special,
                   const std::vector<size_t> &places) {
     constexpr uint32_t channel_count = 3, row_width = 150;
@@ -339,9 +341,9 @@ bool tells_of_nan(const Types &types, rknn_tensor_format format, uint32_t channe
     return met_nan != 0;
 }
 
-/* Wherever it is: in a block of estimates, in what is left over, and (far from zero) where nothing is estimated.
- * Infinities are numbers that saturate. */
-TEST(a_nan_that_is_quantised_is_told) {
+/* In every place: in a block of estimates, in the remainder, and (far from zero) without estimates. Infinities are
+ * numbers that saturate. */
+TEST(a_quantised_nan_is_reported) {
     for (const Types &types : all_types()) {
         const bool is_quantised =
             types.rule != EZR_RULE_COPY && size_of(types.to) <= 2 && types.to != RKNN_TENSOR_FLOAT16;
@@ -360,12 +362,12 @@ TEST(a_nan_that_is_quantised_is_told) {
 }
 
 /* More channels than the factors are repeated for. */
-TEST(very_many_channels) {
+TEST(very_many_channels_are_converted) {
     check_types({EZR_RULE_AFFINE, RKNN_TENSOR_FLOAT32, RKNN_TENSOR_INT8}, 1, 1000, 2, 9);
 }
 
-/* A tensor without elements: nothing is followed or written. */
-TEST(empty_tensors) {
+/* A tensor without elements: no pointer is followed, and nothing is written. */
+TEST(empty_tensors_are_accepted) {
     const ezr_layout layout{RKNN_TENSOR_INT8, RKNN_TENSOR_NHWC, 0, 0, 0, 0};
     const ezr_conversion conversion{1, 3, 0, 7, layout, layout, EZR_RULE_COPY, 0, nullptr, nullptr, nullptr, nullptr};
     CHECK_EQ(ezr_check_conversion(&conversion), EZR_OK);
@@ -373,7 +375,7 @@ TEST(empty_tensors) {
     ezr_convert(&conversion, nullptr, nullptr);
 }
 
-/* Sizes that no memory has are no conversion, rather than a small number by overflow. */
+/* Sizes beyond any memory are refused, instead of overflowing to a small number. */
 TEST(sizes_that_overflow_are_refused) {
     const ezr_layout layout{RKNN_TENSOR_INT64, RKNN_TENSOR_NCHW, 0, 0, 0, 0};
     ezr_conversion conversion{1, 1U << 31, 1U << 31, 1U << 31, layout, layout, EZR_RULE_COPY,

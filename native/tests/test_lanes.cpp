@@ -1,4 +1,5 @@
-/* Lanes: several contexts a worker, for the several ways in which a context can be given its tensors. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lanes: several contexts of a worker, one for each way of giving a context its tensors. */
 #include <cstdio>
 
 #include "tests/check.h"
@@ -25,7 +26,7 @@ Layout two_cores() {
 
 }  // namespace
 
-/* The task's lane decides the context, the schedule the worker, and the result tells both. */
+/* The task's lane selects the context, the schedule the worker, and the result names both. */
 TEST(a_task_runs_on_the_context_of_its_lane) {
     FakeRuntime runtime;
     TestEngine engine(two_cores());
@@ -43,7 +44,7 @@ TEST(a_task_runs_on_the_context_of_its_lane) {
     CHECK_EQ(runtime.run_count(context_of(1)), 1U);
 }
 
-/* A core has one NPU: while a worker is at a task of one lane, a task of another lane waits. */
+/* A core has one NPU: while a worker runs a task of one lane, a task of another lane waits. */
 TEST(a_worker_runs_one_task_at_a_time_whatever_the_lane) {
     FakeRuntime runtime;
     TestEngine engine(Layout{});
@@ -63,7 +64,7 @@ TEST(a_worker_runs_one_task_at_a_time_whatever_the_lane) {
     CHECK_EQ(runtime.overlaps(), 0);
 }
 
-/* What is bound to a context is of no use to another: each lane binds once, and neither makes the other bind again. */
+/* One context's bindings are of no use to another: each lane binds once, and neither makes the other bind again. */
 TEST(each_lane_remembers_its_own_bindings) {
     FakeRuntime runtime;
     TestEngine engine(Layout{});

@@ -1,4 +1,5 @@
-/* EZR_DISPATCH_LEAST_LOADED: the next task to the first idle core, and one queue for all while none is idle. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EZR_DISPATCH_LEAST_LOADED: the first idle core gets the next task, and one queue serves all while none is idle. */
 #include <thread>
 
 #include "tests/check.h"
@@ -19,7 +20,7 @@ Layout least_loaded(uint32_t cores, std::vector<uint32_t> routes, uint32_t queue
 
 }  // namespace
 
-/* While a core is idle it gets the task: the order of the routes decides, not the number of the task. */
+/* An idle core gets the task: the order of the routes decides, not the number of the task. */
 TEST(the_first_idle_core_in_the_order_of_the_routes_gets_the_task) {
     FakeRuntime runtime;
     TestEngine engine(least_loaded(3, {2, 0, 2, 1}));
@@ -30,8 +31,8 @@ TEST(the_first_idle_core_in_the_order_of_the_routes_gets_the_task) {
     for (uint32_t core : {2U, 0U, 1U}) CHECK_EQ(next(engine).group, core);
 }
 
-/* A core that is busy with a long task is passed by; whichever is free first takes what waits. */
-TEST(whichever_core_is_free_first_takes_the_next_task) {
+/* A core busy with a long task is skipped; the first free core takes the next waiting task. */
+TEST(the_first_free_core_takes_the_next_task) {
     FakeRuntime runtime;
     TestEngine engine(least_loaded(2, {0, 1}, 50));
     std::vector<Job> jobs(60);
@@ -90,7 +91,7 @@ TEST(a_run_goes_to_the_first_idle_core) {
     next(engine);
 }
 
-/* What waits in the common queue when the engine closes is executed, or discarded as a task of no group. */
+/* Tasks in the common queue when the engine closes are run, or discarded as tasks of no group. */
 TEST(the_common_queue_is_drained_or_discarded) {
     for (uint8_t discard : {uint8_t{0}, uint8_t{1}}) {
         FakeRuntime runtime;

@@ -1,4 +1,5 @@
-/* Engines that are destroyed while a thread of theirs is inside the runtime. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Engines destroyed while a thread of theirs is inside the runtime. */
 #include <thread>
 
 #include "tests/check.h"
@@ -6,7 +7,7 @@
 
 using namespace ez_rknn::tests;
 
-/* Destroying waits for a thread that comes back in time, and leaves nothing behind. */
+/* Destroying waits for a thread that returns in time, and leaves nothing behind. */
 TEST(destroy_waits_for_a_thread_that_comes_back) {
     FakeRuntime runtime;
     TestEngine engine(watched());
@@ -17,9 +18,9 @@ TEST(destroy_waits_for_a_thread_that_comes_back) {
     other.join();
 }
 
-/* A thread that does not come back is left behind with its context, which the host must not destroy. When it comes back
- * after all it finds its memory, ends, and the next engine that is destroyed frees the old one: the leak sanitizer and
- * the thread sanitizer would tell otherwise. */
+/* A thread that does not return is left behind with its context, which the host must not destroy. If it returns after
+ * all it finds its memory, ends, and the next engine destroyed frees the old one: otherwise the leak sanitizer and the
+ * thread sanitizer would report it. */
 TEST(a_thread_that_does_not_come_back_is_left_behind) {
     FakeRuntime runtime;
     Job job, healthy;
@@ -43,7 +44,7 @@ TEST(a_thread_that_does_not_come_back_is_left_behind) {
     last.destroy();
 }
 
-/* Every one that is left is counted, though not all may fit. */
+/* Every thread left is counted, though not all may fit. */
 TEST(the_number_left_behind_is_complete) {
     FakeRuntime runtime;
     Job jobs[2];

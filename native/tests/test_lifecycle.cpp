@@ -1,4 +1,5 @@
-/* How engines begin and end. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The beginning and end of engines. */
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -8,7 +9,7 @@
 
 using namespace ez_rknn::tests;
 
-/* Closing without discarding: what was accepted is executed and given out, then comes the end. */
+/* Closing without discarding: accepted tasks are run and given out before the end. */
 TEST(close_drains) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}});
@@ -29,7 +30,7 @@ TEST(close_drains) {
     for (const Job &job : jobs) CHECK(job.is_done());
 }
 
-/* Closing with discarding: what runs ends as it would, what only waits ends with an error, and nothing is lost. */
+/* Closing with discarding: running tasks end normally, waiting ones end with an error, and none is lost. */
 TEST(close_discards_what_waits) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -48,7 +49,7 @@ TEST(close_discards_what_waits) {
     CHECK_EQ(runtime.run_count(context_of(0)), 1U);
 }
 
-/* Closing may be repeated; discarding after draining takes what still waits. */
+/* Closing may be repeated; discarding after draining takes the tasks that still wait. */
 TEST(close_may_be_repeated) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -62,7 +63,7 @@ TEST(close_may_be_repeated) {
     CHECK_EQ(next(engine).code, RKNN_ERR_FAIL);
 }
 
-/* Everyone who waits learns of the end: submitters in both lines, a run in the queue, and the collectors. */
+/* All waiting threads learn of the end: submitters in both lines, a run in the queue, and the collectors. */
 TEST(close_wakes_everyone) {
     for (int round = 0; round < 200; ++round) {
         FakeRuntime runtime;
@@ -117,8 +118,8 @@ TEST(close_wakes_a_waiting_collector) {
     }
 }
 
-/* The last completion after closing goes to one collector; the others, who sleep, learn that there will be no more. */
-TEST(the_last_completion_sends_every_collector_home) {
+/* The last completion after closing goes to one collector; the others, asleep, learn that there will be no more. */
+TEST(the_last_completion_ends_every_collector_s_wait) {
     for (int round = 0; round < 200; ++round) {
         FakeRuntime runtime;
         TestEngine engine({1, 1, {0}});
@@ -142,7 +143,7 @@ TEST(the_last_completion_sends_every_collector_home) {
 }
 
 /* Blocking runs hold both contexts when the engine closes. One of the two threads takes up the task that waits; the
- * other must not wait for a second one for ever. */
+ * other must not wait for a second one forever. */
 TEST(destroy_ends_threads_that_wait_for_a_context) {
     for (int round = 0; round < 50; ++round) {
         FakeRuntime runtime;
@@ -193,7 +194,8 @@ TEST(a_run_may_be_withdrawn_from_a_closed_engine) {
     CHECK(!withdrawn.is_done());
 }
 
-/* Joining waits for what was accepted, as long as the host likes, and not before it is closed: that would never end. */
+/* Joining waits for the accepted tasks, up to the host's timeout, but only after closing: before, it would never
+ * end. */
 TEST(join_waits_for_the_accepted_work) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}});
@@ -211,7 +213,7 @@ TEST(join_waits_for_the_accepted_work) {
     other.join();
 }
 
-/* Destroying waits for what was accepted, collected or not, and leaves no thread. */
+/* Destroying waits for accepted tasks, collected or not, and leaves no thread. */
 TEST(destroy_finishes_and_joins) {
     FakeRuntime runtime;
     std::vector<Job> jobs(50);
@@ -227,8 +229,8 @@ TEST(destroy_finishes_and_joins) {
     wait_until_no_engine_threads();
 }
 
-/* The smallest life, many times over: the race between a thread that falls asleep and the stop that should wake it. */
-TEST(twenty_thousand_lives) {
+/* The shortest life, many times: the race between a thread that falls asleep and the stop that should wake it. */
+TEST(twenty_thousand_engines_begin_and_end) {
     FakeRuntime runtime;
     for (int i = 0; i < 20'000; ++i) {
         TestEngine engine({2, 1, {0, 1}});

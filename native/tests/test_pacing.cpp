@@ -1,5 +1,6 @@
-/* Pacing: tasks are admitted at the rate at which the contexts get rid of them. Its subject is time, so here a run
- * takes some: a test holds the context for as long as it likes. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pacing: tasks are admitted at the rate at which the contexts finish them. Its subject is time, so runs take some
+ * here: a test holds the context for as long as it needs. */
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -21,8 +22,8 @@ Layout paced(uint32_t cores = 1, std::vector<uint32_t> routes = {0}) {
     return layout;
 }
 
-/* Runs one task that occupies its context for at least so long. Returns when it was admitted and for how long it ran.
- */
+/* Runs one task that occupies its context for at least `duration`. Returns its result, with its admission and its
+ * duration. */
 ezr_result run_for(FakeRuntime &runtime, ezr_engine *engine, std::chrono::milliseconds duration) {
     Job job;
     runtime.occupy(engine, job);
@@ -40,7 +41,7 @@ constexpr int64_t run_time_ns = 200'000'000;
 TEST(the_pace_is_the_time_of_a_task_over_the_number_of_contexts) {
     Pace pace(true);
     pace.admitted(1'000);
-    CHECK(!(Deadline::at(0) < pace.due(4)));  // nothing is known
+    CHECK(!(Deadline::at(0) < pace.due(4)));  // nothing is known yet
     pace.occupied(800);
     CHECK(!(pace.due(4) < Deadline::at(1'200)) && !(Deadline::at(1'200) < pace.due(4)));
     pace.occupied(1'600);  // the average follows: 900
@@ -51,7 +52,7 @@ TEST(the_pace_is_the_time_of_a_task_over_the_number_of_contexts) {
     CHECK(!(Deadline::at(0) < none.due(1)));
 }
 
-/* The second submission after a long task waits until the first is as long ago as that task took. */
+/* The second submission after a long task waits until that task's duration has passed since the first. */
 TEST(a_submission_waits_for_its_pace) {
     FakeRuntime runtime;
     TestEngine engine(paced());
@@ -89,8 +90,8 @@ TEST(pacing_keeps_the_timeout) {
     next(engine);
 }
 
-/* One in line who gives up has watched the clock for all; the next one takes over. */
-TEST(who_gives_up_leaves_the_clock_to_the_next) {
+/* A waiter that gives up has watched the clock for all; the next one takes over. */
+TEST(a_waiter_that_gives_up_leaves_the_clock_to_the_next) {
     FakeRuntime runtime;
     TestEngine engine(paced());
     run_for(runtime, engine, run_time);
@@ -117,19 +118,19 @@ TEST(without_pacing_nothing_waits) {
     for (size_t i = 0; i < 2; ++i) next(engine);
 }
 
-/* The queue is full when the host asks. Once it is not, only the pace is missing, and the collector, asleep until then
- * for as long as it takes, has to watch the clock. No completion wakes it: the others are blocking runs. */
-TEST(room_in_a_queue_that_was_full_is_told_when_the_pace_is_due) {
+/* The queue is full when the host asks. Once it is not, only the pace holds the task back, and the collector, asleep
+ * until then without a deadline, has to watch the clock. No completion wakes it: the others are blocking runs. */
+TEST(room_in_a_full_queue_is_announced_when_the_pace_is_due) {
     FakeRuntime runtime;
     Layout layout = paced();
     layout.queue_capacity = 1;
     TestEngine engine(layout);
     run_for(runtime, engine, run_time);
-    room_behind_runs_is_told(runtime, engine);
+    check_that_room_left_by_runs_is_announced(runtime, engine);
 }
 
-/* A host that does not block is told when its pace is due; nobody else is there to watch the clock. */
-TEST(room_is_told_when_the_pace_is_due) {
+/* A host that does not block is notified when its pace is due; no other thread is there to watch the clock. */
+TEST(room_is_announced_when_the_pace_is_due) {
     FakeRuntime runtime;
     TestEngine engine(paced());
     run_for(runtime, engine, run_time);

@@ -1,4 +1,5 @@
-/* EZR_ROOM: how a host that must not block learns that it may submit. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EZR_ROOM: notifies a host that must not block that it may submit. */
 #include <atomic>
 #include <thread>
 
@@ -9,7 +10,7 @@ using namespace ez_rknn::tests;
 
 namespace {
 
-/* A context that stands still and a queue full behind it. */
+/* Fills the queue of a hanging context. */
 void fill(FakeRuntime &runtime, ezr_engine *engine, std::vector<Job> &jobs) {
     queue_up(runtime, engine, jobs);
     Job refused;
@@ -18,8 +19,8 @@ void fill(FakeRuntime &runtime, ezr_engine *engine, std::vector<Job> &jobs) {
 
 }  // namespace
 
-/* Where there is room already, it is told at once, and once. */
-TEST(room_that_is_there_is_told_at_once) {
+/* Existing room is announced at once, and only once. */
+TEST(existing_room_is_announced_at_once) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
     ezr_notify_room(engine);
@@ -31,8 +32,8 @@ TEST(room_that_is_there_is_told_at_once) {
     CHECK_EQ(ezr_next_completion(engine, 0, &result), EZR_TIMEOUT);
 }
 
-/* Nobody is told who did not ask. */
-TEST(room_is_told_only_on_request) {
+/* A host that did not ask is not notified. */
+TEST(room_is_announced_only_on_request) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 1});
     std::vector<Job> jobs(2);
@@ -43,7 +44,7 @@ TEST(room_is_told_only_on_request) {
     CHECK_EQ(ezr_next_completion(engine, 0, &result), EZR_TIMEOUT);
 }
 
-/* Room that appears wakes a collector that sleeps; the submission after it succeeds. */
+/* New room wakes a sleeping collector; the submission after it succeeds. */
 TEST(room_that_appears_wakes_the_collector) {
     for (int round = 0; round < 200; ++round) {
         FakeRuntime runtime;
@@ -72,17 +73,17 @@ TEST(room_that_appears_wakes_the_collector) {
     }
 }
 
-/* Blocking runs of other threads end without a completion; the room that they leave is told all the same. */
-TEST(room_that_runs_leave_is_told) {
+/* Blocking runs of other threads end without a completion; the room that they leave is announced all the same. */
+TEST(room_left_by_runs_is_announced) {
     for (int round = 0; round < 200; ++round) {
         FakeRuntime runtime;
         TestEngine engine({1, 1, {0}, 1});
-        room_behind_runs_is_told(runtime, engine);
+        check_that_room_left_by_runs_is_announced(runtime, engine);
     }
 }
 
-/* Completions that are collected make room too. */
-TEST(room_among_the_completions_is_told) {
+/* Collected completions make room too. */
+TEST(room_among_the_completions_is_announced) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 8, 1});
     Job jobs[2], run;
@@ -97,8 +98,8 @@ TEST(room_among_the_completions_is_told) {
     next(engine);
 }
 
-/* One place that becomes free serves the one who waits in line and the one who asked: the request holds nobody up, and
- * is not forgotten when another takes the place. */
+/* A free place serves both the thread in line and the host that asked: the request holds no one up, and is not
+ * forgotten when another takes the place. */
 TEST(a_place_serves_the_line_and_the_request) {
     for (int round = 0; round < 200; ++round) {
         FakeRuntime runtime;
@@ -123,7 +124,7 @@ TEST(a_place_serves_the_line_and_the_request) {
     }
 }
 
-/* Threads that keep a line standing all the time cannot starve the one who asks: its submission passes them, once. */
+/* Threads that are always in line cannot starve the host that asks: its submission passes them, once. */
 TEST(a_host_that_asks_is_not_starved_by_threads_in_line) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 1});
@@ -160,7 +161,7 @@ TEST(only_one_submission_passes) {
     runtime.occupy(engine, first);
     ezr_notify_room(engine);
     next(engine, EZR_ROOM);
-    CHECK(ezr_submit(engine, jobs[0], -1) > 0);  // one that would have waited takes the room, and not the right
+    CHECK(ezr_submit(engine, jobs[0], -1) > 0);  // a submission that may wait takes the room, but not the right
     CHECK(ezr_submit(engine, jobs[1], 0) > 0);
     CHECK_EQ(ezr_submit(engine, jobs[2], 0), int64_t{EZR_TIMEOUT});
     CHECK_EQ(stats_of(engine).queued, 2U);
@@ -168,7 +169,7 @@ TEST(only_one_submission_passes) {
     for (size_t i = 0; i < 3; ++i) next(engine);
 }
 
-/* The end is an answer too: whoever asked is told, submits, and learns of it. */
+/* Closing is an answer too: the host that asked is notified, submits, and learns of it. */
 TEST(closing_answers_a_request) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}, 1});
@@ -185,7 +186,7 @@ TEST(closing_answers_a_request) {
     next(engine, EZR_CLOSED);
 }
 
-/* Submitters, runs, cancellations and a host that never blocks, all at once: nobody waits for ever. */
+/* Submitters, runs, cancellations and a host that never blocks, all at once: none waits forever. */
 TEST(room_under_stress) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}, 1, 2});
@@ -202,7 +203,7 @@ TEST(room_under_stress) {
             ezr_run(engine, job, i % 3 - 1, 0, &result);
         }
     });
-    // The host: one thread that submits, collects and asks, and never waits but for what is next.
+    // The host: one thread that submits, collects and asks, and waits only for the next completion or notice.
     size_t submitted = 0, completed = 0;
     bool is_asking = false;
     while (completed < 2 * runs_each) {

@@ -1,4 +1,5 @@
-/* Which task goes to which core. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The routing of tasks to cores. */
 #include <map>
 
 #include "tests/check.h"
@@ -6,7 +7,7 @@
 
 using namespace ez_rknn::tests;
 
-/* Task i goes to routes[i % route_count], whatever the cores are doing. */
+/* Task i goes to routes[i % route_count], however busy the cores are. */
 TEST(tasks_follow_the_schedule) {
     FakeRuntime runtime;
     TestEngine engine({3, 1, {0, 1, 2}});
@@ -60,7 +61,7 @@ TEST(the_result_names_the_worker) {
     CHECK_EQ(runtime.runs().at(0).context, context_of(1, result.worker - 2));
 }
 
-/* Moments of a task come in their order, so that their differences are durations. */
+/* A task's times are in order, so that their differences are durations. */
 TEST(times_are_in_order) {
     FakeRuntime runtime;
     TestEngine engine({1, 1, {0}});
@@ -82,7 +83,7 @@ TEST(an_idle_core_runs_on_the_calling_thread) {
     for (const std::string &name : runtime.thread_names()) CHECK(name.rfind("ezr-", 0) != 0);
 }
 
-/* Tools such as top show which core a thread works for. */
+/* Tools such as top show the core that a thread works for. */
 TEST(threads_are_named_after_their_core) {
     FakeRuntime runtime;
     TestEngine engine({2, 1, {0, 1}});

@@ -1,4 +1,5 @@
-/* An engine on a system that refuses threads. This executable stands between the engine and pthread_create. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An engine on a system that refuses threads. This executable intercepts the engine's pthread_create. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -12,7 +13,7 @@ using namespace ez_rknn::tests;
 
 namespace {
 
-/* How many more threads the system grants. */
+/* The number of threads that the system still grants. */
 std::atomic<int> granted{0};
 
 constexpr uint32_t context_count = 6;
@@ -27,8 +28,8 @@ extern "C" __attribute__((visibility("default"))) int pthread_create(pthread_t *
     return create(thread, attributes, start, argument);
 }
 
-/* Whichever thread is refused, creation says so, there is no engine, and the threads started before it have ended: a
- * fake runtime that is gone, and the leak and thread sanitizers, would tell. */
+/* Whichever thread is refused, creation reports it, there is no engine, and the threads started before have ended:
+ * otherwise the leak and thread sanitizers, or a use of the destroyed fake runtime, would show it. */
 TEST(a_refused_thread_fails_the_creation) {
     std::vector<ezr_worker> workers;
     for (uint32_t i = 0; i < context_count; ++i) workers.push_back({context_of(i % 3, i / 3), i % 3});
@@ -43,7 +44,7 @@ TEST(a_refused_thread_fails_the_creation) {
     }
 }
 
-/* With as many threads as contexts granted it works; the engine needs no other. */
+/* An engine works with as many threads as contexts; it needs no other. */
 TEST(an_engine_needs_one_thread_a_context) {
     FakeRuntime runtime;
     granted = context_count;

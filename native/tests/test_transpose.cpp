@@ -1,4 +1,5 @@
-/* The transposition kernel against its definition. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The transposition kernel, compared with its definition. */
 #include <cstring>
 #include <memory>
 #include <numeric>
@@ -27,7 +28,7 @@ std::vector<uint8_t> transposed(const std::vector<uint8_t> &src, size_t outer, s
     return dst;
 }
 
-/* Bytes of which any sixteen in a row are different from those elsewhere. */
+/* Bytes in which any sixteen in a row occur only once. */
 std::vector<uint8_t> pattern(size_t size) {
     std::vector<uint8_t> bytes(size);
     uint32_t state = 1;
@@ -39,7 +40,7 @@ std::vector<uint8_t> pattern(size_t size) {
 }
 
 /* Compares a result with the definition. The buffers are on the heap and exactly as large as the matrices, so that the
- * address sanitizer sees every byte read or written beside them. */
+ * address sanitizer sees every access beyond them. */
 bool is_right(size_t outer, size_t rows, size_t columns, uint32_t element_size) {
     const std::vector<uint8_t> src = pattern(outer * rows * columns * element_size);
     std::vector<uint8_t> dst(src.size(), 0xEE);
@@ -68,25 +69,25 @@ std::vector<size_t> up_to(size_t last) {
 
 }  // namespace
 
-/* Every small shape: all the ways in which rows and columns can fall short of a tile, or exceed it. */
-TEST(every_shape_up_to_forty_by_forty) {
+/* Every small shape: rows and columns short of a tile, or exceeding it, by every amount. */
+TEST(every_shape_up_to_forty_by_forty_is_transposed) {
     check_all(up_to(40), up_to(40), 2);
 }
 
 /* Shapes around the edges of the blocks of tiles. */
-TEST(shapes_around_the_edges_of_blocks) {
+TEST(shapes_around_the_edges_of_blocks_are_transposed) {
     const std::vector<size_t> edges = {8, 15, 16, 17, 31, 33, 63, 64, 65, 79, 127, 128, 129, 200};
     check_all(edges, edges, 1);
 }
 
 /* Images, in both directions. */
-TEST(images) {
+TEST(images_are_transposed) {
     const std::vector<size_t> channels = {1, 2, 3, 4, 5, 8, 12, 16, 20, 64}, pixels = {224 * 3, 99 * 11, 1021};
     check_all(channels, pixels, 2);
     check_all(pixels, channels, 2);
 }
 
-/* Nothing is written beside the destination: without a sanitizer, guard bytes tell. */
+/* Nothing is written outside the destination: without a sanitizer, guard bytes show it. */
 TEST(nothing_is_written_beside_the_destination) {
     constexpr size_t guard = 64;
     for (uint32_t size : sizes) {
@@ -102,7 +103,7 @@ TEST(nothing_is_written_beside_the_destination) {
 }
 
 /* Buffers need no alignment: a view into an array may start anywhere. */
-TEST(unaligned_buffers) {
+TEST(unaligned_buffers_are_accepted) {
     for (uint32_t size : sizes) {
         for (size_t rows : {3, 4, 7, 20}) {
             const std::vector<uint8_t> src = pattern(rows * 50 * size);
@@ -114,8 +115,8 @@ TEST(unaligned_buffers) {
     }
 }
 
-/* There and back again is where one began. */
-TEST(twice_is_the_identity) {
+/* Two transpositions restore the matrix. */
+TEST(transposing_twice_is_the_identity) {
     const std::vector<uint8_t> src = pattern(3 * 640 * 480 * 4);
     std::vector<uint8_t> pixels(src.size()), planes(src.size());
     CHECK_EQ(ezr_transpose(src.data(), pixels.data(), 1, 3, 640 * 480, 4), EZR_OK);
@@ -124,13 +125,13 @@ TEST(twice_is_the_identity) {
 }
 
 /* Matrices without elements are no error, and their pointers are not followed. */
-TEST(empty_matrices) {
+TEST(empty_matrices_are_accepted) {
     CHECK_EQ(ezr_transpose(nullptr, nullptr, 0, 3, 3, 4), EZR_OK);
     CHECK_EQ(ezr_transpose(nullptr, nullptr, 3, 0, 3, 4), EZR_OK);
     CHECK_EQ(ezr_transpose(nullptr, nullptr, 3, 3, 0, 4), EZR_OK);
 }
 
-/* What cannot be transposed is refused. */
+/* Impossible matrices are refused. */
 TEST(impossible_matrices_are_refused) {
     uint8_t src[16] = {}, dst[16];
     for (uint32_t size : {0U, 3U, 5U, 16U}) CHECK_EQ(ezr_transpose(src, dst, 1, 1, 1, size), EZR_INVALID);

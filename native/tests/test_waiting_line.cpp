@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The line in which submitters wait. A thread that enters it holds the mutex until it sleeps, so a test that sees,
  * under the mutex, that a thread has entered knows that it sleeps in its place. */
 #include <thread>
@@ -10,7 +11,7 @@ using namespace ez_rknn::engine;
 
 namespace {
 
-/* A counter with room for so many, and threads in line for it. */
+/* A counter of places, and threads in line for them. */
 class Ticketed {
   public:
     /* Starts a thread that takes one place, and returns once it waits in line. */
@@ -40,7 +41,7 @@ class Ticketed {
         line_.wake_first();
     }
 
-    /* Adds a place and, before the thread that it is for can wake, asks for it as a newcomer. */
+    /* Adds a place and, before the first thread in line can wake, asks for it as a newcomer. */
     bool newcomer_takes_an_added_place() {
         const ez_rknn::Lock lock(mutex_);
         ++places_;
@@ -49,7 +50,7 @@ class Ticketed {
         return line_.wait(mutex_, turn, [this] { return places_ > 0; }) == Wake::set;
     }
 
-    /* Who waits up to now, and whether all of them have gone. */
+    /* The last ticket number, and whether all up to a number have left the line. */
     uint64_t last_number() {
         const ez_rknn::Lock lock(mutex_);
         return line_.last_number();
@@ -59,14 +60,14 @@ class Ticketed {
         return line_.has_passed(number);
     }
 
-    /* Adds places of which nobody is told: only one who looks for himself at that time finds them. */
+    /* Adds places without a notification: only a thread that checks at that time finds them. */
     void add_places_silently(int count, Deadline due) {
         const ez_rknn::Lock lock(mutex_);
         places_ += count;
         due_ = due;
     }
 
-    /* Waits as somebody who was in line before, and whose number is already given. */
+    /* Waits as a thread that was in line before and has a number. */
     Wake wait_again(Turn &turn) {
         const ez_rknn::Lock lock(mutex_);
         return line_.wait(mutex_, turn, [this] { return places_ > 0; });
@@ -88,7 +89,7 @@ class Ticketed {
 
 }  // namespace
 
-/* Those who wait are served in the order in which they came, not as the scheduler likes. */
+/* Waiting threads are served in order of arrival, not as the scheduler likes. */
 TEST(the_first_in_line_is_served_first) {
     Ticketed ticketed;
     std::vector<std::thread> threads;
@@ -110,8 +111,8 @@ TEST(several_places_at_once_serve_several) {
     for (int i = 0; i < 16; ++i) CHECK_EQ(ticketed.admitted().at(i), i);
 }
 
-/* One who gives up, at the front or in the middle, takes nothing and holds nobody up. */
-TEST(who_gives_up_leaves_no_hole) {
+/* A waiter that gives up, at the front or in the middle, takes nothing and holds no one up. */
+TEST(a_waiter_that_gives_up_leaves_no_hole) {
     Ticketed ticketed;
     std::vector<std::thread> threads;
     threads.push_back(ticketed.enter(0, Deadline::in_ms(1)));
@@ -127,7 +128,7 @@ TEST(who_gives_up_leaves_no_hole) {
     CHECK_EQ(ticketed.gave_up().size(), 2U);
 }
 
-/* A newcomer does not overtake those who wait, not even while the place is free and the first is still waking up. */
+/* A newcomer does not overtake waiting threads, not even while the place is free and the first is still waking up. */
 TEST(a_newcomer_does_not_overtake) {
     Ticketed ticketed;
     std::thread first = ticketed.enter(0);
@@ -136,7 +137,7 @@ TEST(a_newcomer_does_not_overtake) {
     CHECK(ticketed.admitted() == std::vector<int>{0});
 }
 
-/* A number has passed when everyone up to it was served or gave up, whoever came later. */
+/* A number has passed when every waiter up to it was served or gave up, whether or not others came later. */
 TEST(a_number_passes_with_those_up_to_it) {
     Ticketed ticketed;
     CHECK(ticketed.has_passed(ticketed.last_number()));
@@ -152,8 +153,8 @@ TEST(a_number_passes_with_those_up_to_it) {
     second.join();
 }
 
-/* Who returns to the line with a number is first before all who came later: he is served although they wait. */
-TEST(who_returns_finds_his_place) {
+/* A waiter that returns to the line with a number is before all who came later: it is served although they wait. */
+TEST(a_returning_waiter_keeps_its_place) {
     Ticketed ticketed;
     Turn turn{Deadline::in_ms(0)}, newcomer = turn;
     CHECK(ticketed.wait_again(turn) == Wake::timeout);  // came, got a number, and went
@@ -165,8 +166,7 @@ TEST(who_returns_finds_his_place) {
     later.join();
 }
 
-/* Time alone may open the way; the first in line looks when it is time, and when he gave up before, the next one does.
- */
+/* Time alone may make it ready; the first in line checks at that time, and if it gave up before, the next one does. */
 TEST(the_first_in_line_watches_the_clock) {
     Ticketed ticketed;
     const Deadline due = Deadline::in_ms(100);

@@ -1,4 +1,5 @@
-/* The watchdog: tasks whose call into the runtime does not come back. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The watchdog: tasks whose call into the runtime does not return. */
 #include <atomic>
 #include <thread>
 
@@ -13,9 +14,9 @@ constexpr rknn_context fresh_context = 5000;
 
 }  // namespace
 
-/* A task that stands still ends with the call that it stands in, whichever that is; then its worker comes back, touches
- * nothing that it need not, and the host is told that all is free. */
-TEST(a_task_that_stands_still_is_ended) {
+/* A task that hangs in any call ends with the name of that call; then its worker returns, touches nothing unnecessary,
+ * and the host is told that its buffers and context are free. */
+TEST(a_task_that_hangs_is_ended) {
     for (int32_t call : {EZR_CALL_INPUTS_SET, EZR_CALL_RUN, EZR_CALL_OUTPUTS_GET}) {
         FakeRuntime runtime;
         TestEngine engine(watched());
@@ -52,7 +53,7 @@ TEST(a_task_that_stands_still_is_ended) {
 }
 
 /* ezr_run must be able to return, so under a watchdog it never runs on the calling thread. */
-TEST(a_run_that_stands_still_returns) {
+TEST(a_run_that_hangs_returns) {
     FakeRuntime runtime;
     TestEngine engine(watched());
     Job job;
@@ -69,7 +70,7 @@ TEST(a_run_that_stands_still_returns) {
     next(engine, EZR_RELEASED);
 }
 
-/* The other workers go on: those of other groups, and those of the same. */
+/* The other workers keep working: those of other groups, and those of the same. */
 TEST(the_other_workers_go_on) {
     FakeRuntime runtime;
     TestEngine engine(watched(2, 2));
@@ -92,8 +93,8 @@ TEST(the_other_workers_go_on) {
     CHECK_EQ(runtime.overlaps(), 0);
 }
 
-/* A fresh context takes the place of the one that was set aside, and serves what waits; the old one is never used
- * again, not even when its call comes back. */
+/* A fresh context replaces the one that was set aside, and serves waiting tasks; the old one is never used again, not
+ * even when its call returns. */
 TEST(a_fresh_context_takes_the_place) {
     FakeRuntime runtime;
     TestEngine engine(watched());
@@ -117,8 +118,8 @@ TEST(a_fresh_context_takes_the_place) {
     CHECK_EQ(runtime.run_count(fresh_context), 2U);
 }
 
-/* The replacement may stand still too, before the first has come back; the notices name the tasks apart. */
-TEST(a_replacement_may_stand_still_too) {
+/* The replacement may hang too, before the first has returned; the notices tell the tasks apart. */
+TEST(a_replacement_may_hang_too) {
     FakeRuntime runtime;
     TestEngine engine(watched());
     Job jobs[3];
@@ -140,8 +141,8 @@ TEST(a_replacement_may_stand_still_too) {
     CHECK_EQ(stats_of(engine).stalled, 2U);
 }
 
-/* In order: the completion of a task that stands still comes in its place, and holds up nothing after that. */
-TEST(the_order_survives_a_task_that_stands_still) {
+/* In order: the completion of a task that hangs comes in its place, and holds up nothing after that. */
+TEST(the_order_survives_a_task_that_hangs) {
     FakeRuntime runtime;
     TestEngine engine(watched(2));
     Job jobs[4];
@@ -157,8 +158,8 @@ TEST(the_order_survives_a_task_that_stands_still) {
     next(engine, EZR_RELEASED);
 }
 
-/* When the host has no other context, what waits for the group ends, and the others take over its turns. */
-TEST(a_group_without_replacement_is_passed_by) {
+/* If the host has no other context, the tasks waiting for the group end, and the other groups take over its turns. */
+TEST(a_group_without_replacement_is_skipped) {
     FakeRuntime runtime;
     TestEngine engine(watched(2));
     Job stuck, other, waiting;
@@ -181,7 +182,7 @@ TEST(a_group_without_replacement_is_passed_by) {
     next(engine, EZR_RELEASED);
 }
 
-/* With the last group the engine is at its end: what waits ends, in the common queue too, and it says that it is
+/* Without its last group the engine is closed: waiting tasks end, in the common queue too, and it reports that it is
  * closed. */
 TEST(an_engine_without_any_group_is_closed) {
     for (uint8_t dispatch : {uint8_t{EZR_DISPATCH_MODULO}, uint8_t{EZR_DISPATCH_LEAST_LOADED}}) {
@@ -203,7 +204,7 @@ TEST(an_engine_without_any_group_is_closed) {
     }
 }
 
-/* Closing an engine whose only worker stands still leaves nothing to wait for. */
+/* Closing an engine whose only worker hangs leaves nothing to wait for. */
 TEST(closing_does_not_wait_for_a_replacement) {
     FakeRuntime runtime;
     TestEngine engine(watched());
@@ -232,7 +233,7 @@ TEST(a_task_ends_or_is_set_aside_but_not_both) {
     std::atomic<rknn_context> held[2] = {{context_of(0)}, {context_of(1)}};
     std::atomic<bool> is_over{false};
     for (const auto &context : held) runtime.hold(context);
-    // Lets every call go as soon as it can, which is about when its time is up.
+    // Releases every call as soon as possible, about when its time is up.
     std::vector<std::thread> releasers;
     for (auto &context : held) {
         releasers.emplace_back([&] {

@@ -1,4 +1,5 @@
-/* Who uses which simulated core, and when.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulated cores of an SoC and the lines of tasks waiting for them.
  *
  * There is one board for each SoC in a process, shared by all its contexts. A core runs one task at a time, first come,
  * first served; a task that needs several cores waits until it is first in line at each of them. */
@@ -17,7 +18,7 @@
 
 namespace ez_rknn::rknnrt::simulated {
 
-/* What a core has done. */
+/* A core's counters. */
 struct CoreCounters {
     uint64_t runs = 0;
     int64_t busy_ns = 0;
@@ -63,7 +64,7 @@ class Board {
 /* Cores held by one task, given back when it goes out of scope.
  *
  * A task begins when it arrives or, if it had to wait, when the cores' last task ended by the model. That the waiting
- * thread is woken some microseconds after that is this machine's business and does not slow the simulated cores. */
+ * thread wakes some microseconds later does not slow the simulated cores. */
 class Board::Lease {
   public:
     ~Lease();
@@ -73,10 +74,10 @@ class Board::Lease {
     uint32_t mask() const { return ticket_.mask; }
     uint32_t first_core() const;
     uint32_t core_count() const;
-    /* Cores that were at work when this task began, its own among them: they compete for the memory. */
+    /* Cores busy when this task began, its own included: they compete for the memory. */
     uint32_t busy_cores() const { return busy_cores_; }
     int64_t start_ns() const { return start_ns_; }
-    /* When the task ends by the model; until this is called it takes no time. */
+    /* Sets the task's modelled end; until then it takes no time. */
     void set_end(int64_t end_ns) { end_ns_ = end_ns; }
 
   private:
@@ -97,7 +98,7 @@ class Boards {
     void reset_counters();
 
   private:
-    Mutex mutex_; /* boards themselves are thread-safe and stay where they are */
+    Mutex mutex_; /* boards themselves are thread-safe and do not move */
     std::map<const Soc *, std::unique_ptr<Board>> boards_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/current_process.h"
 
 #include <cstdlib>
@@ -9,7 +10,7 @@ namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
-/* So that the process is collected, and not left to whatever collects orphans, or does not. */
+/* Collects the process, instead of leaving it to a reaper of orphans, which may not exist. */
 void end_device_at_exit() {
     simulated_device().process().end();
 }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The device process of this program: at most one, started when it is first needed, and again after it was lost. */
 #pragma once
 
@@ -9,8 +10,8 @@
 
 namespace ez_rknn::rknnrt::simulated {
 
-/* A model in the device process; unloaded when its last user lets go of it. Weights that its file leaves out are those
- * of `master`, which stays loaded for as long. */
+/* A model in the device process; unloaded when its last user releases it. Weights that its file leaves out are those of
+ * `master`, which stays loaded as long. */
 class LoadedModel {
   public:
     LoadedModel(std::shared_ptr<DeviceProcess> process, uint32_t id, const FileDescriptor &file,
@@ -34,9 +35,9 @@ class CurrentProcess {
     std::shared_ptr<LoadedModel> load(const FileDescriptor &file, const std::shared_ptr<LoadedModel> &master);
     /* The process that runs now, or 0. */
     pid_t pid();
-    /* Kills that process; whoever needs it finds it lost. */
+    /* Kills that process; its users find it lost. */
     void lose();
-    /* Ends it with the program; what other threads still compute fails. */
+    /* Ends it with the program; runs of other threads fail. */
     void end() noexcept;
 
   private:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/device_process.h"
 
 #include <sys/stat.h>
@@ -18,7 +19,7 @@ namespace {
 constexpr uint32_t greeting_magic = 0x5A455A45;
 constexpr uint32_t protocol = 3;
 constexpr int greeting_timeout_ms = 60000; /* a cold import of a Python package on a slow disk */
-constexpr int farewell_ms = 2000;
+constexpr int exit_timeout_ms = 2000;
 constexpr size_t most_last_words = 2000;
 
 void add_counts(Request &request, const OperatorPlacement &placement) {
@@ -39,11 +40,11 @@ DeviceProcess::DeviceProcess() : errors_(FileDescriptor::memory("ez_rknn_device_
     control_ = std::move(near);
     process_ = std::make_unique<KeptProcess>(command, device_environment(),
                                              KeptProcess::Descriptors{errors_.get(), far.get()});
-    far.close();  // so that the connection breaks when the process ends
+    far.close();  // so that the connection breaks when the process exits
     const auto greeting = control_.receive(greeting_timeout_ms);
     if (!greeting) {
         const bool silent = control_.connected();
-        bury();
+        stop();
         fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (", command[0], ") ",
              silent ? text_of("said nothing for ", greeting_timeout_ms / 1000, " s")
                     : process_->ending() + " before it was ready",
@@ -56,12 +57,12 @@ DeviceProcess::DeviceProcess() : errors_(FileDescriptor::memory("ez_rknn_device_
 void DeviceProcess::check_greeting(const Bytes &greeting, const std::string &interpreter) {
     if (greeting.size() >= 8 && greeting.u32(0, "greeting") == greeting_magic) {
         if (greeting.u32(4, "greeting") == protocol) return;
-        bury();
+        stop();
         fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process speaks another protocol: ", interpreter,
              " has another version of ez_rknn_async");
     }
-    bury();
-    // In place of a greeting, a reply that says why there will be none.
+    stop();
+    // Instead of a greeting, a reply that says why there is none.
     if (greeting.size() > sizeof(int32_t) && greeting.i32(0, "greeting") < 0) {
         const size_t size = greeting.size() - sizeof(int32_t);
         const auto *text = reinterpret_cast<const char *>(greeting.at(sizeof(int32_t), size, "greeting"));
@@ -69,11 +70,11 @@ void DeviceProcess::check_greeting(const Bytes &greeting, const std::string &int
              ") cannot start: ", std::string(text, size));
     }
     fail(RKNN_ERR_DEVICE_UNAVAILABLE, interpreter,
-         " is no Python that has ez_rknn_async: it answers with something else; ", how_to_choose_python);
+         " is not a Python with ez_rknn_async: it answers with something else; ", how_to_choose_python);
 }
 
 DeviceProcess::~DeviceProcess() {
-    bury();
+    stop();
 }
 
 bool DeviceProcess::alive() const {
@@ -122,7 +123,7 @@ void DeviceProcess::unload(uint32_t model) noexcept {
 
 void DeviceProcess::fail_as_lost() {
     lost_ = true;
-    bury();
+    stop();
     fail(RKNN_ERR_DEVICE_UNAVAILABLE, "the device process (pid ", process_->pid(), ") ", process_->ending(),
          "; create the context again to start a new one", last_words());
 }
@@ -132,14 +133,14 @@ void DeviceProcess::lose() noexcept {
     end(0);
 }
 
-void DeviceProcess::bury() noexcept {
-    end(farewell_ms);
+void DeviceProcess::stop() noexcept {
+    end(exit_timeout_ms);
 }
 
-void DeviceProcess::end(int patience_ms) noexcept {
-    const Lock lock(burial_mutex_);
-    if (patience_ms != 0) control_.disconnect();  // it ends by itself when its connections break
-    if (process_ != nullptr) process_->end(patience_ms);
+void DeviceProcess::end(int grace_ms) noexcept {
+    const Lock lock(ending_mutex_);
+    if (grace_ms != 0) control_.disconnect();  // it exits by itself when its connections break
+    if (process_ != nullptr) process_->end(grace_ms);
     control_.disconnect();
 }
 

@@ -1,4 +1,5 @@
-/* One running device process: started, spoken to, and buried. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One running device process: its start, its connections and its end. */
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +18,7 @@
 
 namespace ez_rknn::rknnrt::simulated {
 
-/* Where a tensor lies in the shared memory. */
+/* A tensor's place in the shared memory. */
 struct TensorPlace {
     uint64_t offset;
     uint64_t size;
@@ -41,12 +42,13 @@ class DeviceProcess {
     DeviceProcess &operator=(const DeviceProcess &) = delete;
 
     pid_t pid() const { return process_->pid(); }
-    /* Whether it can still be used; does not wait. */
+    /* True if it can still be used; does not wait. */
     bool alive() const;
 
-    /* Control requests: thread-safe, one after the other. A refusal fails with the device's code and text; a device
-     * that is gone with RKNN_ERR_DEVICE_UNAVAILABLE. */
-    void load(uint32_t model, uint32_t master, const FileDescriptor &file); /* master: 0, or whose weights to use */
+    /* Control requests: thread-safe, one after the other. A refusal fails with the device's code and text, a lost
+     * device with RKNN_ERR_DEVICE_UNAVAILABLE. */
+    void load(uint32_t model, uint32_t master,
+              const FileDescriptor &file); /* master: 0, or the model whose weights to use */
     DeviceSocket attach(uint32_t model, const std::vector<GraphPlacement> &graphs, const FileDescriptor &memory);
     void unload(uint32_t model) noexcept;
 
@@ -60,16 +62,16 @@ class DeviceProcess {
     /* Fails if the process has not said that it is ready. */
     void check_greeting(const Bytes &greeting, const std::string &interpreter);
     void control_request(const Request &request);
-    /* Breaks the connection, and ends the process if it has not ended by itself soon. */
-    void bury() noexcept;
-    void end(int patience_ms) noexcept;
+    /* Breaks the connection, and kills the process if it does not exit soon by itself. */
+    void stop() noexcept;
+    void end(int grace_ms) noexcept;
     std::string last_words() const;
 
     FileDescriptor errors_; /* what the process writes to stderr */
     DeviceSocket control_;
     Mutex control_mutex_; /* held from a request on the control connection to its reply */
     std::atomic<bool> lost_{false};
-    Mutex burial_mutex_; /* held while the process is being ended */
+    Mutex ending_mutex_; /* held while the process is being ended */
     std::unique_ptr<KeptProcess> process_;
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/device_socket.h"
 
 #include <poll.h>
@@ -37,7 +38,7 @@ Request &Request::descriptor(int fd) {
 std::pair<DeviceSocket, FileDescriptor> DeviceSocket::pair() {
     int fds[2] = {-1, -1};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) != 0) {
-        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "making a socket for the device process: ", std::strerror(errno));
+        fail(RKNN_ERR_DEVICE_UNAVAILABLE, "cannot make a socket for the device process: ", std::strerror(errno));
     }
     FileDescriptor near(fds[0]);
     FileDescriptor far(fds[1]);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Packets to and from the device process (docs/explanation/device-process.md). */
 #pragma once
 
@@ -13,7 +14,7 @@ namespace ez_rknn::rknnrt::simulated {
 
 enum class Opcode : uint32_t { load = 1, attach = 2, unload = 3, run = 16 };
 
-/* A request being put together; integers are little endian on the wire. */
+/* A request under construction; integers are little-endian on the wire. */
 class Request {
   public:
     explicit Request(Opcode opcode) { u32(static_cast<uint32_t>(opcode)); }
@@ -41,17 +42,17 @@ class DeviceSocket {
     DeviceSocket() = default;
     explicit DeviceSocket(FileDescriptor fd) : fd_(std::move(fd)) {}
 
-    /* Two connected ends. */
+    /* Makes two connected ends. */
     static std::pair<DeviceSocket, FileDescriptor> pair();
 
-    /* Sends and waits for the answer. Nothing when the other end is gone. */
+    /* Sends and waits for the reply; nothing if the other end is gone. */
     std::optional<Reply> request(const Request &request);
-    /* The next packet; nothing when the other end is gone or `timeout_ms` (-1: forever) has passed. */
+    /* Returns the next packet; nothing if the other end is gone or `timeout_ms` (-1: forever) has passed. */
     std::optional<std::vector<uint8_t>> receive(int timeout_ms);
-    /* Whether the other end is still there, without waiting. */
+    /* True if the other end is still there; does not wait. */
     bool connected() const;
     void close() { fd_.close(); }
-    /* Breaks the connection: both ends notice, also one that is waiting in another thread. */
+    /* Breaks the connection: both ends notice, even one waiting in another thread. */
     void disconnect() const;
 
   private:

@@ -1,4 +1,5 @@
-/* What this library offers beyond the vendor's interface. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The functions of this library beyond the vendor's interface. */
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -56,7 +57,7 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_counters(const char *soc, uint32_t core, ez
         if (core >= found->cores) {
             fail(RKNN_ERR_PARAM_INVALID, found->name, " has cores 0 to ", found->cores - 1, ", but no core ", core);
         }
-        if (counters == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the place for the counters is NULL");
+        if (counters == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the counters pointer is NULL");
         const CoreCounters values = simulated_device().boards().of(*found).counters(core);
         *counters = {values.runs, values.busy_ns};
         return RKNN_SUCC;
@@ -112,7 +113,7 @@ EZ_RKNN_EXPORT uint64_t ez_rknn_simulator_calls(const char *function) {
 
 EZ_RKNN_EXPORT int ez_rknn_simulator_layer_times(uint64_t context, ez_rknn_layer_time *layers, uint32_t *count) {
     return guarded("ez_rknn_simulator_layer_times", [&] {
-        if (count == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the place for the number of layers is NULL");
+        if (count == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the count pointer is NULL");
         const std::shared_ptr<Context> found = process_state().contexts.find(context);
         const auto &model = static_cast<const SimulatedModel &>(*found->model()->device);
         const std::vector<Node> &nodes = model.file().graphs[found->graph_index()].nodes;

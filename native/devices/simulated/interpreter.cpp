@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/interpreter.h"
 
 #include <dlfcn.h>
@@ -28,8 +29,8 @@ constexpr const char *mark = "EZ_RKNN_DEVICE_PROCESS";
 constexpr const char *module = "ez_rknn_async.simulator";
 constexpr const char *own_program = "/proc/self/exe";
 
-/* What the device process runs where this library does not lie in the package: the installed one. Isolated mode leaves
- * out the user's own packages, which are installed like the others. */
+/* The code that the device process runs if this library is not inside the package: it starts the installed one.
+ * Isolated mode leaves out the user's own packages, which are as installed as the others. */
 constexpr const char *start_installed_package =
     "import os, site, sys; "
     "sys.base_prefix in site.PREFIXES and not os.environ.get('PYTHONNOUSERSITE') "
@@ -40,7 +41,7 @@ struct HostPython {
     std::vector<std::string> command;
     std::string why_not;
 };
-/* The latest; those before are never freed, as another thread may be reading them. */
+/* The latest; earlier ones are never freed, as another thread may be reading them. */
 std::atomic<const HostPython *> host_python{nullptr};
 
 [[noreturn]] void refuse(const std::string &reason) {
@@ -56,7 +57,7 @@ bool is_file(const std::string &path) {
     return access(path.c_str(), R_OK) == 0;
 }
 
-/* start.py of the package that this library is a part of; "" if it lies by itself. */
+/* start.py of the package that contains this library; "" if none does. */
 std::string script_beside_library() {
     Dl_info library{};
     if (dladdr(reinterpret_cast<const void *>(&script_beside_library), &library) == 0) return "";
@@ -66,7 +67,7 @@ std::string script_beside_library() {
     return is_file(folder + "/__init__.py") && is_file(script) ? script : "";
 }
 
-/* With the packages that this interpreter has, since nothing is known about it. */
+/* Uses the packages that this interpreter has, since nothing is known about it. */
 std::vector<std::string> command_of(const std::string &interpreter) {
     std::vector<std::string> words = {interpreter, "-I", "-X", "utf8"};
     if (const std::string script = script_beside_library(); !script.empty()) {
@@ -84,7 +85,8 @@ std::string absolute(const std::string &path) {
     return std::string(folder.data()) + "/" + path;
 }
 
-/* Where PATH has that program; "" where it has not. A relative entry would be the working directory's. */
+/* The path of that program on PATH; "" if there is none. Skips relative entries: they would be in the working
+ * directory. */
 std::string on_path(const std::string &name) {
     const char *variable = std::getenv("PATH");
     std::string_view folders = variable == nullptr ? "/usr/local/bin:/usr/bin:/bin" : variable;
@@ -140,7 +142,7 @@ void skip_all(std::string_view &name, const char *characters) {
     name.remove_prefix(std::min(name.find_first_not_of(characters), name.size()));
 }
 
-/* Whether a program of that name is an interpreter: python3.11, python3-dbg, python3.13t, pypy3.9-c ...
+/* True if a program of that name is an interpreter: python3.11, python3-dbg, python3.13t, pypy3.9-c ...
  * (_runtime/host_python.py has the same rule.) */
 bool is_interpreter(const std::string &path) {
     std::string_view name = std::string_view(path).substr(path.rfind('/') + 1);
@@ -150,8 +152,8 @@ bool is_interpreter(const std::string &path) {
     return name.empty() || name == "-dbg" || name == "-nogil" || name == "-c";
 }
 
-/* The program's own interpreter, by what can be seen of it; "" in a program that is not in Python. Its name is what it
- * was called by: in a virtual environment a link, and only that leads to the environment's packages. */
+/* The program's own interpreter, as far as can be seen; "" in a program that is not in Python. Its path is the one that
+ * it was started by: in a virtual environment a link, and only that leads to the environment's packages. */
 std::string interpreter_of_program() {
     using GetPath = wchar_t *(*)();
     const auto get_path = reinterpret_cast<GetPath>(dlsym(RTLD_DEFAULT, "Py_GetProgramFullPath"));
@@ -173,12 +175,12 @@ std::string python3() {
 }
 
 bool changes_python(std::string_view variable) {
-    // In isolated mode they have no effect, which holds for all but PYTHONHOME: a Python that cannot do without is
-    // started in another mode (_runtime/host_python.py).
+    // Isolated mode ignores all but PYTHONHOME: a Python that needs it is started in another mode
+    // (_runtime/host_python.py).
     return skip(variable, "PYTHON") && !skip(variable, "HOME=") && !skip(variable, "NOUSERSITE=");
 }
 
-/* PyInstaller puts a program's own libraries first for whatever the program starts, and says what was there before. */
+/* PyInstaller puts a program's own libraries first for all that it starts, and saves the value from before. */
 constexpr const char *libraries = "LD_LIBRARY_PATH=";
 constexpr const char *libraries_before = "LD_LIBRARY_PATH_ORIG";
 
@@ -191,7 +193,7 @@ bool has_libraries_of_bundle() {
 std::vector<std::string> device_command() {
     if (std::getenv(mark) != nullptr) {
         refuse(text_of("this program, ", real_path(own_program),
-                       ", was started to be the device process of another one, and wants a device process itself"));
+                       ", was started to be the device process of another one, and needs a device process itself"));
     }
     std::vector<std::string> command;
     const char *chosen = std::getenv("EZ_RKNN_PYTHON");

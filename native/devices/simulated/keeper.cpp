@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/keeper.h"
 
 #include <dirent.h>
@@ -24,19 +25,19 @@ namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
-constexpr int out_of_the_way = 10; /* above the numbers that the device gets */
+constexpr int out_of_the_way = 10; /* above the descriptors that the device gets */
 constexpr int lifeline_in_keeper = 4;
 constexpr int first_of_no_use = 5;
 constexpr int last_signal = 64;
 constexpr size_t signal_set_bytes = 8;      /* as the kernel has it */
 constexpr size_t signal_action_bytes = 160; /* at least; all zero means the default */
-constexpr int kill_patience_ms = 10000;     /* for a process that the kernel cannot end at once */
+constexpr int kill_timeout_ms = 10000;      /* for a process that the kernel cannot end at once */
 
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* one number on every machine */
 #endif
 
-/* Everything that the clone needs, laid out before: it allocates nothing. */
+/* Everything that the clone needs, prepared beforehand: it allocates nothing. */
 struct Launch {
     const char *path;
     char *const *arguments;
@@ -92,7 +93,7 @@ EZ_RKNN_UNCHECKED void take_descriptors(const Launch &launch) {
 [[noreturn]] EZ_RKNN_UNCHECKED void become_device(const Launch &launch, long keeper) {
     syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (syscall(SYS_getppid) == keeper) {
-        // A session of its own: what is typed at the terminal is the program's affair.
+        // A session of its own: the terminal's signals are for the program.
         syscall(SYS_setsid);
         const uint64_t none = 0;
         syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, signal_set_bytes);
@@ -108,7 +109,7 @@ EZ_RKNN_UNCHECKED void take_descriptors(const Launch &launch) {
     take_default_signals();
     take_descriptors(launch);
     const long keeper = syscall(SYS_getpid);
-    // Goes on when the device has its own program, or has said that it has not.
+    // Returns when the device has started its program, or has reported that it could not.
     const long device = syscall(SYS_clone, SIGCHLD | CLONE_VFORK, 0, 0, 0, 0);
     if (device == 0) become_device(launch, keeper);
     if (device < 0) {
@@ -128,7 +129,7 @@ EZ_RKNN_UNCHECKED pid_t clone_keeper(Launch &launch) {
     launch.invisible = true;
     long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
     if (pid < 0 && errno == EINVAL) {
-        // Under an emulator, which knows ordinary children only, and is itself part of the memory.
+        // Under an emulator, which supports ordinary children only, and is itself part of the memory.
         launch.invisible = false;
         pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
     }
@@ -136,7 +137,8 @@ EZ_RKNN_UNCHECKED pid_t clone_keeper(Launch &launch) {
     return static_cast<pid_t>(pid);
 }
 
-/* With all signals blocked: the program's handlers are not to run in the clone, which keeps them blocked for good. */
+/* Clones with all signals blocked: the program's handlers must not run in the clone, which keeps them blocked for
+ * good. */
 pid_t clone_keeper_without_signals(Launch &launch) {
     sigset_t all;
     sigset_t before;
@@ -174,7 +176,7 @@ std::optional<KeeperMessage> next_news(int lifeline) {
     fail(RKNN_ERR_DEVICE_UNAVAILABLE, "cannot start '", path, "': ", reason);
 }
 
-/* Whether `fd` has something to read, or its end, within the time. */
+/* True if `fd` has something to read, or its end, within the time. */
 bool becomes_readable(int fd, int timeout_ms) {
     pollfd readable{fd, POLLIN, 0};
     int ready = 0;
@@ -228,16 +230,16 @@ bool KeptProcess::await_end(int timeout_ms) noexcept {
     return false;
 }
 
-void KeptProcess::end(int patience_ms) noexcept {
+void KeptProcess::end(int grace_ms) noexcept {
     if (keeper_ == 0) return;
-    bool ended = patience_ms != 0 && await_end(patience_ms);
+    bool ended = grace_ms != 0 && await_end(grace_ms);
     if (!ended) {
         shutdown(lifeline_.get(), SHUT_WR);
-        ended = await_end(kill_patience_ms);
+        ended = await_end(kill_timeout_ms);
     }
     lifeline_.close();
-    // A device that is stuck inside of the kernel stays until that is over, and its keeper with it. ECHILD: the program
-    // has collected the keeper, which waits for all kinds of children.
+    // A device stuck in the kernel stays until that is over, and its keeper with it. ECHILD: the program has collected
+    // the keeper, by a wait for all kinds of children.
     while (waitpid(keeper_, nullptr, __WALL | (ended ? 0 : WNOHANG)) < 0 && errno == EINTR) {
     }
     keeper_ = 0;

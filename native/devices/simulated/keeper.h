@@ -1,11 +1,12 @@
-/* The keeper: a small process between the program and its device process, whose parent it is.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keeper: a small process between the program and its device process, and the device's parent.
  *
- * A device process must be no child of the program: wait() would meet it, SIGCHLD would tell of it. Nor may it be
- * orphaned on purpose: where the program is process 1 of a container, or a subreaper, it would be the program's child
+ * A device process must not be a child of the program: wait() would return it, and SIGCHLD report it. Nor may it be
+ * orphaned on purpose: if the program is process 1 of a container, or a subreaper, it would become the program's child
  * again, and process 1 of many containers never collects a child. So its parent is a process that the program makes
- * with clone(2) and no exit signal, which wait() does not see. That process collects the device, and ends it when the
- * program is gone, however that came about and even while the device is stopped. It holds neither memory nor
- * descriptors of the program. */
+ * with clone(2) and no exit signal, which wait() does not see. That process collects the device, and kills it when the
+ * program is gone for any reason, even while the device is stopped. It holds neither memory nor descriptors of the
+ * program. */
 #pragma once
 
 #include <sys/types.h>
@@ -20,7 +21,7 @@ namespace ez_rknn::rknnrt::simulated {
 
 class KeptProcess {
   public:
-    /* What the process is given besides /dev/null as its standard input, and nothing else. */
+    /* The only descriptors of the process besides /dev/null as its standard input. */
     struct Descriptors {
         int output;  /* as descriptors 1 and 2 */
         int control; /* as descriptor 3 */
@@ -33,17 +34,17 @@ class KeptProcess {
     KeptProcess &operator=(const KeptProcess &) = delete;
 
     pid_t pid() const { return pid_; }
-    /* Waits until it has ended by itself, kills it after `patience_ms`, and leaves nothing behind. The second call does
-     * nothing. Not thread-safe. */
-    void end(int patience_ms) noexcept;
-    /* How it ended, as in "was killed by signal 9"; after end(). */
+    /* Waits until it has exited by itself, kills it after `grace_ms`, and collects it. A second call does nothing. Not
+     * thread-safe. */
+    void end(int grace_ms) noexcept;
+    /* Says how it ended, as in "was killed by signal 9"; after end(). */
     std::string ending() const;
 
   private:
     void launch(std::vector<std::string> &command, std::vector<std::string> &environment, Descriptors descriptors);
     bool await_end(int timeout_ms) noexcept;
 
-    FileDescriptor lifeline_; /* to the keeper, which ends the device when it breaks, and tells how the device ended */
+    FileDescriptor lifeline_; /* to the keeper, which kills the device when it breaks, and reports its end */
     pid_t keeper_ = 0;
     pid_t pid_ = 0;
     std::optional<int> status_; /* of wait() */

@@ -1,4 +1,5 @@
-/* What the keeper runs once the device process is started. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The keeper's loop, once the device process is started. */
 #pragma once
 
 #include <poll.h>
@@ -6,14 +7,14 @@
 
 #include <cstdint>
 
-/* In a clone only system calls are made, and by hand: other threads of the program may hold any lock of the C library
- * or of a sanitizer, and a sanitizer's own functions would take theirs. */
+/* A clone makes only system calls, and without the C library: other threads of the program may hold any of its locks or
+ * of a sanitizer's, and a sanitizer's own functions would take theirs. */
 #define EZ_RKNN_UNCHECKED __attribute__((no_sanitize("address", "thread", "undefined")))
 
 namespace ez_rknn::rknnrt::simulated {
 
-/* What a keeper tells the program: that the device was started (its process id), could not be (errno), or has ended
- * (the status of wait()). */
+/* The keeper's messages to the program: that the device was started (its process id), could not be (errno), or has
+ * ended (the status of wait()). */
 enum class KeeperNews : int32_t { started = 1, failed = 2, ended = 3 };
 struct KeeperMessage {
     KeeperNews news;
@@ -24,11 +25,11 @@ struct KeeperState {
     pid_t device;
     int lifeline;
     int signals; /* a signalfd of SIGCHLD */
-    bool lets_go_of_memory;
+    bool unmaps_memory;
 };
 
-/* Only in a process that was cloned for it. Gives the program's memory back, which the clone has copies of, and returns
- * when the device has been collected. */
+/* Runs the keeper; only in a process cloned for it. Unmaps the clone's copy of the program's memory, and exits when the
+ * device has been collected. */
 [[noreturn]] void keep(const KeeperState &state);
 
 }  // namespace ez_rknn::rknnrt::simulated

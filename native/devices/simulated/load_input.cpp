@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/load_input.h"
 
 #include <cstring>
@@ -38,7 +39,7 @@ void gather(const TensorPort &port, bool dense_rows, const uint8_t *stored, uint
     visit(port, dense_rows, [&](size_t from, uint32_t) { put<Element>(dense, to++, element<Element>(stored, from)); });
 }
 
-/* A pixel has 256 values: what each becomes is computed once a channel. */
+/* A pixel has 256 values: each is converted once a channel. */
 void quantise_pixels(const TensorPort &port, const uint8_t *stored, uint8_t *dense) {
     std::vector<int8_t> table(256 * static_cast<size_t>(port.c));
     for (uint32_t channel = 0; channel < port.c; ++channel) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/memory.h"
 
 #include <fcntl.h>
@@ -24,7 +25,7 @@ uint64_t next_npu_address(size_t size) {
     return next.fetch_add((size + page - 1) / page * page);
 }
 
-/* Bytes of a regular file, or of a dma-buf, which only lseek tells. */
+/* The size of a regular file, or of a dma-buf, which only lseek tells. */
 int64_t file_size(int fd) {
     struct stat file{};
     if (fstat(fd, &file) != 0) return -1;
@@ -46,13 +47,13 @@ std::unique_ptr<SimulatedMemory> SimulatedMemory::buffer(size_t size) {
 }
 
 /* A plain descriptor, not one of those that a forked child closes: a child may import it, as it may a dma-buf. The file
- * is sealed against shrinking: a mapping without its file would be a trap for whoever touches it next. */
+ * is sealed against shrinking: touching a mapping beyond its file's end would raise SIGBUS. */
 std::unique_ptr<SimulatedMemory> SimulatedMemory::file(size_t size, Sram::Share sram) {
     std::unique_ptr<SimulatedMemory> memory(new SimulatedMemory);
     memory->owns_fd_ = true;
     memory->fd_ = memfd_create("ez_rknn_memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (memory->fd_ < 0 || ftruncate(memory->fd_, static_cast<off_t>(size)) != 0) {
-        fail(RKNN_ERR_MALLOC_FAIL, "making ", size, " bytes of memory: ", std::strerror(errno));
+        fail(RKNN_ERR_MALLOC_FAIL, "cannot make ", size, " bytes of memory: ", std::strerror(errno));
     }
     fcntl(memory->fd_, F_ADD_SEALS, F_SEAL_SHRINK);
     memory->map(Pages::shared(memory->fd_, 0, size), 0, size);
@@ -65,10 +66,10 @@ std::unique_ptr<SimulatedMemory> SimulatedMemory::imported(int fd, int32_t offse
     const int64_t available = file_size(fd);
     if (available < 0) {
         fail(RKNN_ERR_PARAM_INVALID, "file descriptor ", fd,
-             " is no memory that the NPU can import: ", std::strerror(errno));
+             " is not memory that the NPU can import: ", std::strerror(errno));
     }
     if (offset < 0 || available < offset + static_cast<int64_t>(size)) {
-        fail(RKNN_ERR_PARAM_INVALID, "the memory is to have ", size, " bytes from offset ", offset,
+        fail(RKNN_ERR_PARAM_INVALID, "the memory should have ", size, " bytes from offset ", offset,
              ", but file descriptor ", fd, " has ", available);
     }
     const int64_t begin = offset / sysconf(_SC_PAGESIZE) * sysconf(_SC_PAGESIZE);

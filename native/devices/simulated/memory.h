@@ -1,4 +1,5 @@
-/* Memory of the simulated NPU: this process's own. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory of the simulated NPU, in this process. */
 #pragma once
 
 #include <cstddef>
@@ -16,9 +17,9 @@ class SimulatedMemory : public DeviceMemory {
     /* Private memory. */
     static std::unique_ptr<SimulatedMemory> buffer(size_t size);
     /* A file without a name (memfd), so that its descriptor can be given to another context or another process and be
-     * mapped there, as a dma-buf can. `sram` is what there was of the static memory, if it was asked for. */
+     * mapped there, as a dma-buf can. `sram` is its share of the static memory, if that was asked for. */
     static std::unique_ptr<SimulatedMemory> file(size_t size, Sram::Share sram);
-    /* Mapped through the descriptor, because that is the way in which an NPU reaches it. */
+    /* Maps memory through its descriptor, as an NPU reaches it. */
     static std::unique_ptr<SimulatedMemory> imported(int fd, int32_t offset, size_t size);
     ~SimulatedMemory() override;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/settings.h"
 
 #include <cmath>
@@ -14,7 +15,7 @@ namespace {
 constexpr double longest_fixed_us = 3.6e9; /* an hour */
 constexpr double largest_slowdown = 1e6;
 
-/* A whole text as a number within a range, whatever locale the program has set: some write a comma for the point. */
+/* A whole text as a number within a range, in any locale of the program: some have a decimal comma. */
 double number(const std::string &text, double least, double most, const char *what) {
     std::istringstream stream(text);
     stream.imbue(std::locale::classic());
@@ -60,7 +61,7 @@ void set_slowdown(SimulatedSettings &settings, const std::string &value) {
         number(value.substr(colon + 1), 1, largest_slowdown, "slowdown's factor");
 }
 
-/* The keys, and what reads their values. */
+/* The keys and the readers of their values. */
 struct Key {
     const char *name;
     void (*set)(SimulatedSettings &, const std::string &);

@@ -1,4 +1,5 @@
-/* What the simulated NPU is told to be: the SoC, how long a run takes, whether it computes. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings of the simulated NPU: the SoC, the duration of a run, whether it computes. */
 #pragma once
 
 #include <array>

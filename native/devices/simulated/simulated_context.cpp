@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/simulated_context.h"
 
 #include <algorithm>
@@ -61,8 +62,8 @@ void SimulatedContext::collect_outputs(const DeviceRun &run, size_t inference) {
     }
 }
 
-/* Holds the cores for as long as the inference takes: by the model, or by computing if that takes longer. What custom
- * operators take comes on top: only their author knows what they do. */
+/* Holds the cores for as long as the inference takes: modelled, or computed if that takes longer. The time of custom
+ * operators is added: only their author knows what they do. */
 void SimulatedContext::occupy_cores(const DeviceRun &run) {
     Board::Lease lease = model_.board().acquire(run.core_mask);
     int64_t outside = 0;
@@ -100,7 +101,7 @@ int64_t SimulatedContext::modelled_ns(const DeviceRun &run, const Board::Lease &
     return 0;
 }
 
-/* The device computes up to each custom operator and behind the last one; in between this thread does. */
+/* The device computes up to each custom operator and after the last one; this thread runs the operators. */
 int64_t SimulatedContext::compute(const DeviceRun &run, const Board::Lease &lease) {
     const size_t operators = graph(run).placement.custom_operators.size();
     int64_t outside = 0;

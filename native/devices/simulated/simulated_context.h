@@ -1,4 +1,5 @@
-/* A context of a model on the simulated NPU: its line to the device process, and the cores that it takes for a run. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A context of a model on the simulated NPU: its connection to the device process, and the cores of a run. */
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,7 @@ class SimulatedContext : public DeviceContext {
     void occupy_cores(const DeviceRun &run);
     double slowdown(const Board::Lease &lease) const;
     int64_t modelled_ns(const DeviceRun &run, const Board::Lease &lease) const;
-    /* Returns the nanoseconds that custom operators took of it. */
+    /* Returns the nanoseconds spent in custom operators. */
     int64_t compute(const DeviceRun &run, const Board::Lease &lease);
     void compute_stage(const DeviceRun &run, size_t stage, const Board::Lease &lease);
     const SimulatedGraph &graph(const DeviceRun &run) const { return model_.graphs()[run.graph]; }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/simulated_device.h"
 
 #include <cstring>
@@ -25,7 +26,7 @@ const Soc &SimulatedDevice::soc_for(const ModelFile &file, const DeviceSettings 
     const Soc *own = find_soc(file.target);
     if (own == nullptr) {
         fail(RKNN_ERR_MODEL_INVALID, "this rknn model is for '", file.target,
-             "', which the simulated NPU cannot be; it can be ", soc_names());
+             "', which the simulated NPU cannot emulate; it can emulate ", soc_names());
     }
     const Soc *asked = static_cast<const SimulatedSettings &>(settings).soc;
     if (asked == nullptr) return *own;

@@ -1,4 +1,5 @@
-/* The simulated NPU: the device that executes a model on the CPU, and says how long an NPU would have taken. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulated NPU: a device that executes a model on the CPU, and models how long an NPU would have taken. */
 #pragma once
 
 #include <cstddef>
@@ -36,7 +37,7 @@ class SimulatedDevice : public Device {
     CurrentProcess process_;
 };
 
-/* The one of this process. */
+/* The device of this process. */
 SimulatedDevice &simulated_device();
 
 }  // namespace ez_rknn::rknnrt::simulated

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/simulated_model.h"
 
 #include <unistd.h>
@@ -34,7 +35,7 @@ uint64_t place_operands(const Graph &graph, const std::vector<uint32_t> &tensors
     return offset;
 }
 
-/* Gives every tensor of a graph that the device process and this one share its place; how many bytes that takes. */
+/* Places every tensor of a graph that the device process and this one share; returns the bytes needed. */
 uint64_t place(const Graph &graph, SimulatedGraph &plan) {
     uint64_t end = place(plan.inputs, 0, plan.placement.inputs);
     end = place(plan.outputs, end, plan.placement.outputs);
@@ -72,7 +73,7 @@ FileDescriptor as_file(const Bytes &bytes) {
     while (written < bytes.size()) {
         const ssize_t now = pwrite(file.get(), data + written, bytes.size() - written, static_cast<off_t>(written));
         if (now < 0 && errno == EINTR) continue;
-        if (now <= 0) fail(RKNN_ERR_MALLOC_FAIL, "copying the model for the device: ", std::strerror(errno));
+        if (now <= 0) fail(RKNN_ERR_MALLOC_FAIL, "cannot copy the model for the device: ", std::strerror(errno));
         written += static_cast<size_t>(now);
     }
     return file;

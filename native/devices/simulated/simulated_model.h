@@ -1,5 +1,6 @@
-/* A model on the simulated NPU: what its layers cost, and where its tensors lie in the memory shared with the device
- * process. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A model on the simulated NPU: the cost of its layers, and the place of its tensors in the memory shared with the
+ * device process. */
 #pragma once
 
 #include <array>
@@ -21,13 +22,13 @@ class SimulatedDevice;
 
 /* One graph, prepared for running. */
 struct SimulatedGraph {
-    /* How long an inference takes by the timing model. */
+    /* The modelled duration of an inference. */
     int64_t modelled_ns(CoreUse use) const { return durations_ns.at(use.together - 1).at(use.busy - 1); }
 
     std::vector<TensorPort> inputs;
     std::vector<TensorPort> outputs;
     std::vector<LayerCost> costs;
-    /* By the cores that work together, less one, and by those that are busy in all, less one. */
+    /* Indexed by the cores working together, less one, and by all busy cores, less one. */
     std::array<std::array<int64_t, max_cores>, max_cores> durations_ns{};
     GraphPlacement placement; /* in the memory shared with the device process */
 };
@@ -46,7 +47,7 @@ class SimulatedModel : public DeviceModel {
     Board &board() const { return board_; }
     const std::vector<SimulatedGraph> &graphs() const { return graphs_; }
     uint64_t shared_bytes() const { return shared_bytes_; }
-    /* NULL when nothing is computed. */
+    /* NULL with compute=off. */
     const std::shared_ptr<LoadedModel> &loaded() const { return loaded_; }
 
   private:
@@ -55,7 +56,7 @@ class SimulatedModel : public DeviceModel {
     const SimulatedSettings settings_;
     Board &board_;
     std::vector<SimulatedGraph> graphs_;
-    uint64_t shared_bytes_ = 0; /* that the largest graph's tensors need */
+    uint64_t shared_bytes_ = 0; /* for the tensors of the largest graph */
     std::shared_ptr<LoadedModel> loaded_;
 };
 

@@ -1,4 +1,5 @@
-/* The SoC's static memory: faster than what surrounds it, and little. Whoever wants some gets what is left. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SoC's static memory: fast and small. A request gets what is left. */
 #pragma once
 
 #include <atomic>
@@ -17,7 +18,7 @@ class Sram {
     uint64_t free() const { return free_; }
 
     class Share;
-    /* At most `wanted` bytes. */
+    /* Takes at most `wanted` bytes. */
     Share take(uint64_t wanted);
 
   private:
@@ -25,7 +26,7 @@ class Sram {
     std::atomic<uint64_t> free_;
 };
 
-/* A part of it, given back when this goes. */
+/* A part of it, given back by the destructor. */
 class Sram::Share {
   public:
     Share() = default;

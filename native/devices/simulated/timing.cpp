@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "devices/simulated/timing.h"
 
 #include <algorithm>
@@ -13,31 +14,31 @@ namespace ez_rknn::rknnrt::simulated {
 
 namespace {
 
-/* What is known of the NPU of each SoC, and the only numbers of the model.
+/* The facts of each SoC's NPU, and the only numbers of the model.
  *
- * Bytes per cycle, blocks and passes are those with which the compiler's verbose log is reproduced. The times are
- * fitted to the single-core frame rates that the vendor publishes (tools/timing/fit.py, which also tells the errors on
- * the networks that it did not fit), with these exceptions:
+ * Bytes per cycle, blocks and passes are those that reproduce the compiler's verbose log. The times are fitted to the
+ * single-core frame rates that the vendor publishes (tools/timing/fit.py, which also gives the errors on networks left
+ * out of the fit), with these exceptions:
  *   - rk3562 and rv1126b have too little published data, or none: their times are those of rk3576, the same generation
  *     with as wide a memory;
  *   - attention is fused only on rk3588 and rk3576, and of the networks that were fitted only rk3566's compute a layer
- *     (a softmax) on the CPU: what has no data of its own has its neighbour's;
+ *     (a softmax) on the CPU: a SoC without data of its own has its neighbour's;
  *   - contention and joining are fitted to one published figure each, for three cores of rk3588, and taken for all. */
 struct Npu {
     const char *soc;
     double bytes_per_cycle;
-    uint32_t fp16_block; /* output channels that are computed at a time */
+    uint32_t fp16_block; /* output channels computed at a time */
     uint32_t int8_block;
-    uint32_t fp16_passes; /* how often each block is gone through: 4 where the fp16 units are a quarter as wide */
+    uint32_t fp16_passes; /* passes over each block: 4 where the fp16 units are a quarter as wide */
     double ns_per_cycle;
     double ns_per_byte;       /* of layers that multiply and add: these move data while they compute */
-    double ns_per_table;      /* for each element that is looked up */
+    double ns_per_table;      /* for each element looked up */
     double ns_per_byte_moved; /* of all other layers */
     double ns_per_layer;
     double ns_per_score;
     double ns_per_byte_on_cpu;
-    double contention;  /* how much longer moving takes for each further core that is busy */
-    double ns_per_join; /* for cores to divide a layer among them and to wait for each other */
+    double contention;  /* slowdown of moving data for each further busy core */
+    double ns_per_join; /* for cores to divide a layer and to wait for each other */
 };
 constexpr Npu npus[] = {
     {"rk3588", 23.654, 16, 32, 1, 1.075, 0.0257, 0.2394, 0.0516, 14970, 9.056, 27.66, 0.805, 24260},
@@ -54,7 +55,7 @@ const Npu &npu_of(const Soc &soc) {
     return npus[0];
 }
 
-/* A file's dimensions are anybody's: sums and products stop here, which is hours of simulated time. */
+/* A file can claim any dimensions: sums and products stop here, at hours of simulated time. */
 constexpr double most = 1e15;
 
 double ceil_div(double value, double divisor) {
@@ -132,8 +133,8 @@ double npu_cycles(const Graph &graph, const Node &node, const Npu &npu) {
     return convolution_cycles(*weights, graph.tensors[node.outputs[0]], starts_with(node.type, "ConvTranspose"), npu);
 }
 
-/* The share of the busiest core. Elements written are listed 1 core, -, -, 2 cores: core 0, 1, -, 3 cores: core 0,
- * 1, 2. The first entry is no total: for a layer of several tasks it is that of one task. */
+/* The share of the busiest core. Elements written are listed 1 core, -, -, 2 cores: core 0, 1, -, 3 cores: core 0, 1,
+ * 2. The first entry is not a total: for a layer of several tasks it is that of one task. */
 std::array<double, 3> shares(const std::vector<int32_t> &elements) {
     std::array<double, 3> result{1, 1, 1};
     if (elements.size() < 9) return result;
@@ -146,7 +147,7 @@ std::array<double, 3> shares(const std::vector<int32_t> &elements) {
     return result;
 }
 
-/* Of infinity times nothing, which is no number, it is nothing. */
+/* A whole number; 0 for NaN, which infinity times 0 gives. */
 uint64_t whole(double value) {
     if (std::isnan(value)) return 0;
     return static_cast<uint64_t>(std::llround(std::clamp(value, 0.0, most)));
@@ -175,8 +176,8 @@ LayerCost cost_of(const Graph &graph, const Node &node, const Npu &npu) {
 
 }  // namespace
 
-/* A core multiplies while data comes and goes, so that the slower of the two counts; everything else adds up. Cores
- * that work together divide the layer, but not what each of them needs to begin it. */
+/* A core multiplies while it moves data, so the slower of the two counts; everything else adds up. Cores working
+ * together divide the layer, but not the time that each needs to begin it. */
 int64_t LayerCost::duration_ns(CoreUse use, const Soc &soc) const {
     if (marker) return 0;
     const Npu &npu = npu_of(soc);
@@ -184,7 +185,7 @@ int64_t LayerCost::duration_ns(CoreUse use, const Soc &soc) const {
     if (!on_npu) return std::llround(std::min(bytes * npu.ns_per_byte_on_cpu + npu.ns_per_layer, most));
     const uint32_t together = std::clamp(use.together, 1U, 3U);
     const double part = share[together - 1];
-    // The others wait while one core computes a layer that is not divided.
+    // The others wait while one core computes an undivided layer.
     const uint32_t waiting = part < 1 ? 0 : together - 1;
     const double slower = 1 + npu.contention * (std::clamp(use.busy, together, 3U) - waiting - 1);
     const double moving = bytes * (npu_cycles != 0 ? npu.ns_per_byte : npu.ns_per_byte_moved) * slower;

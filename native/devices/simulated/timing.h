@@ -1,5 +1,6 @@
-/* How long a layer would take on the NPU: the compiler's own cycle formulas, and a handful of constants for each SoC,
- * fitted to published frame rates, on top. Modelled, never measured; docs/explanation/timing.md has the errors. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The timing model of a layer on the NPU: the compiler's own cycle formulas, plus a few constants for each SoC, fitted
+ * to published frame rates. Modelled, never measured; docs/explanation/timing.md has the errors. */
 #pragma once
 
 #include <array>
@@ -11,24 +12,24 @@
 
 namespace ez_rknn::rknnrt::simulated {
 
-/* Cores that are at work: for one task, and on the whole board while it runs. */
+/* The busy cores: of one task, and on the whole board while it runs. */
 struct CoreUse {
     uint32_t together = 1; /* that share this task's layers */
-    uint32_t busy = 1;     /* that compete for the memory, those of this task among them */
+    uint32_t busy = 1;     /* that compete for the memory, those of this task included */
 };
 
-/* What one layer costs when one core does it all. */
+/* The cost of one layer on one core. */
 struct LayerCost {
     uint64_t ddr_cycles = 0;       /* to move its data, by the compiler's estimate */
     uint64_t npu_cycles = 0;       /* to multiply and add; 0 for layers that do not */
     uint64_t cycles = 0;           /* the larger of the two, for layers that the compiler estimates */
     uint64_t read_bytes = 0;       /* features, weights and bias */
-    uint64_t moved_bytes = 0;      /* the same and what it writes */
-    uint64_t table_elements = 0;   /* that pass an activation which is looked up in a table */
+    uint64_t moved_bytes = 0;      /* the same plus its output */
+    uint64_t table_elements = 0;   /* that pass an activation looked up in a table */
     uint64_t attention_scores = 0; /* of a fused attention: heads x queries x keys */
     bool on_npu = true;
-    bool marker = false; /* says where the graph begins or ends, and takes no time */
-    /* The share of the work that the busiest core has when 1, 2 or 3 cores work together. */
+    bool marker = false; /* marks the beginning or end of the graph, and takes no time */
+    /* The busiest core's share of the work, with 1, 2 or 3 cores working together. */
     std::array<double, 3> share{1, 1, 1};
 
     int64_t duration_ns(CoreUse use, const Soc &soc) const;

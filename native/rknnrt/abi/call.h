@@ -1,7 +1,8 @@
-/* What every function of the interface has around its body.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The frame around every function of the interface.
  *
- * guarded() is the one way in: it meets the faults that are set for the call, runs the body, and turns whatever is
- * thrown into a code. */
+ * guarded() is the one entry: it applies the faults set for the call, runs the body, and turns every exception into a
+ * code. */
 #pragma once
 
 #include <cstdint>
@@ -14,17 +15,17 @@
 
 namespace ez_rknn::rknnrt {
 
-/* Says that a call makes a context out of nothing: it meets the faults in the settings of the calling thread. */
+/* Says that a call makes a context from nothing: the faults in the calling thread's settings apply. */
 struct NewContext {};
 
 /* A call of one function of the interface. */
 struct Call {
-    /* Of a function that is not the vendor's: it meets no faults. */
+    /* For a function that is not the vendor's: no faults apply. */
     Call(const char *function) : name(function) {}
     Call(const char *function, NewContext) : name(function), makes_context(true) {}
-    /* Meets the faults in the settings of that context. */
+    /* The faults in that context's settings apply. */
     Call(const char *function, rknn_context handle) : name(function), context(handle) {}
-    /* The same, of a function that ties the context to other cores. */
+    /* The same, for a function that ties the context to other cores. */
     Call(const char *function, rknn_context handle, uint32_t mask) : Call(function, handle) { core_mask = mask; }
 
     const char *name;
@@ -33,14 +34,14 @@ struct Call {
     std::optional<uint32_t> core_mask;
 };
 
-/* Lets the faults that are due for this call happen to it: it takes longer, it hangs, the device is lost, or it fails
- * with the fault's code. */
+/* Applies the faults that are due for this call: a delay, a hang, the loss of the device, or failing with the fault's
+ * code. */
 void meet_faults(const Call &call);
 
-/* Runs the body of one function of the interface: whatever it throws becomes a code, and nothing leaves it. */
+/* Runs the body of one function of the interface and turns every exception into a code. */
 template <typename Body>
 int guarded(const Call &call, Body &&body) noexcept {
-    static CallCounter calls(call.name);  // a body is a type of its own, and so a function has a counter of its own
+    static CallCounter calls(call.name);  // each body is a type of its own, so each function has its own counter
     calls.count();
     set_last_error("");
     try {

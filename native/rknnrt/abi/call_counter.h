@@ -1,5 +1,6 @@
-/* How often the program has called each function of the interface: what a test needs to show that something happens
- * once, or not at all. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters of the program's calls of each function of the interface, for tests that something happens once, or
+ * never. */
 #pragma once
 
 #include <atomic>
@@ -8,7 +9,7 @@
 
 namespace ez_rknn::rknnrt {
 
-/* The calls of one function. Static objects, which find each other through a list that only grows. */
+/* The calls of one function. Static objects, linked in a list that only grows. */
 class CallCounter {
   public:
     explicit CallCounter(const char *function) noexcept;

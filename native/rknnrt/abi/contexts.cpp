@@ -1,4 +1,5 @@
-/* The vendor's interface: contexts, queries and runs. Each function checks what only it can know and passes on. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The vendor's interface: contexts, queries and runs. Each function checks what only it can know and delegates. */
 #include <cstdlib>
 #include <memory>
 
@@ -37,7 +38,7 @@ std::shared_ptr<const Model> load(const void *model, uint32_t size, const Settin
     return loaded;
 }
 
-/* The model whose weights the new one is to use; NULL when it is to have its own. */
+/* The model whose weights the new one uses; NULL if it has its own. */
 std::shared_ptr<const Model> master_of(uint32_t flag, const rknn_init_extend *extend) {
     if ((flag & RKNN_FLAG_SHARE_WEIGHT_MEM) == 0) return nullptr;
     if (extend == nullptr) fail(RKNN_ERR_PARAM_INVALID, "rknn_init_extend is not set!");
@@ -50,7 +51,7 @@ rknn_context add_context(const std::shared_ptr<const Model> &model, uint32_t fla
     return state.contexts.add(std::make_shared<Context>(model, *state.device, flags, weights, source));
 }
 
-/* What a board would let pass, although there is probably more to it. */
+/* Warns of leftovers, which a board would ignore although they are probably a mistake. */
 void warn_of_leftovers(const Context &context) {
     const size_t memories = process_state().memories.orphan(*context.account());
     if (memories != 0) {
@@ -59,9 +60,9 @@ void warn_of_leftovers(const Context &context) {
     }
 }
 
-/* The weights stay for those who use them. librknnrt 1.5.2 keeps them for duplicates as well, but nothing says that
- * another version does. */
-void check_nobody_uses(const Context &destroyed) {
+/* The weights stay for the contexts that use them. librknnrt 1.5.2 keeps them for duplicates too, but another version
+ * may not. */
+void check_unused(const Context &destroyed) {
     if (destroyed.has_duplicates()) {
         fail(RKNN_ERR_FAIL, "the context is destroyed, but duplicates of it still exist, which use its weights: ",
              "destroy those first");
@@ -79,8 +80,8 @@ EZ_RKNN_EXPORT int rknn_init(rknn_context *context, void *model, uint32_t size, 
     return guarded({"rknn_init", NewContext()}, [&] {
         ProcessState &state = process_state();
         refresh_log(state.device->name());
-        if (context == nullptr) fail(RKNN_ERR_CTX_INVALID, "the place for the context is NULL");
-        *context = 0;  // the vendor's library may leave anything there when it fails
+        if (context == nullptr) fail(RKNN_ERR_CTX_INVALID, "the context pointer is NULL");
+        *context = 0;  // the vendor's library may leave anything there on failure
         if (model == nullptr) fail(RKNN_ERR_MODEL_INVALID, "the model is NULL");
         const std::shared_ptr<const Model> master = master_of(flag, extend);
         *context = add_context(load(model, size, current_settings(*state.device, state.faults), master), flag,
@@ -93,7 +94,7 @@ EZ_RKNN_EXPORT int rknn_dup_context(rknn_context *context_in, rknn_context *cont
     return guarded({"rknn_dup_context", context_in == nullptr ? 0 : *context_in}, [&] {
         if (context_in == nullptr || context_out == nullptr) fail(RKNN_ERR_CTX_INVALID, "a context's address is NULL");
         const std::shared_ptr<Context> original = context_of(*context_in);
-        // Memory that the program gives is given to one context: duplicates have their own.
+        // The program gives its memory to one context: duplicates have their own.
         const uint32_t flags =
             original->flags() & ~uint32_t{RKNN_FLAG_MEM_ALLOC_OUTSIDE | RKNN_FLAG_INTERNAL_ALLOC_OUTSIDE};
         *context_out = add_context(original->model(), flags, WeightMemory::shared, original.get());
@@ -105,7 +106,7 @@ EZ_RKNN_EXPORT int rknn_destroy(rknn_context context) {
     return guarded({"rknn_destroy", context}, [&] {
         const std::shared_ptr<Context> removed = process_state().contexts.remove(context);
         warn_of_leftovers(*removed);
-        check_nobody_uses(*removed);
+        check_unused(*removed);
         return RKNN_SUCC;
     });
 }
@@ -125,7 +126,7 @@ EZ_RKNN_EXPORT int rknn_set_core_mask(rknn_context context, rknn_core_mask core_
 
 EZ_RKNN_EXPORT int rknn_set_batch_core_num(rknn_context context, int) {
     return guarded({"rknn_set_batch_core_num", context}, [&] {
-        context_of(context);  // as in the vendor's library, nothing comes of it
+        context_of(context);  // as in the vendor's library, it has no effect
         return RKNN_SUCC;
     });
 }

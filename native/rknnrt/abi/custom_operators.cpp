@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The vendor's interface: custom operators. */
 #include "common/export.h"
 #include "rknn_abi.h"
@@ -15,7 +16,7 @@ EZ_RKNN_EXPORT int rknn_register_custom_ops(rknn_context ctx, rknn_custom_op *op
 EZ_RKNN_EXPORT void rknn_custom_op_get_op_attr(rknn_custom_op_context *op_ctx, const char *attr_name,
                                                rknn_custom_op_attr *op_attr) {
     guarded({"rknn_custom_op_get_op_attr"}, [&] {
-        if (op_attr == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the place for the attribute is NULL");
+        if (op_attr == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the attribute pointer is NULL");
         *op_attr = {};
         if (op_ctx == nullptr || op_ctx->internal_ctx == nullptr || attr_name == nullptr) {
             fail(RKNN_ERR_PARAM_INVALID, "the operator's context or the attribute's name is NULL");

@@ -1,4 +1,5 @@
-/* What happens to a call that meets a fault. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The effects of faults on a call. */
 #include "rknnrt/abi/call.h"
 #include "rknnrt/base/wait.h"
 #include "rknnrt/context/process.h"
@@ -14,7 +15,7 @@ uint32_t cores_of(uint32_t mask, const Soc &soc) {
     return soc.cores == 1 ? all : mask & all;
 }
 
-/* Those that the call is to meet. All of them count it, whichever of them makes it fail. */
+/* The faults due for the call. All of them count it, even if an earlier one makes it fail. */
 Faults due(const Call &call, const Faults &faults, uint32_t cores) {
     Faults result;
     for (const std::shared_ptr<Fault> &fault : faults) {
@@ -28,7 +29,7 @@ Faults due(const Call &call) {
         return due(call, current_settings(*process_state().device, process_state().faults).faults, 0);
     if (!call.context) return {};
     const std::shared_ptr<Context> context = process_state().contexts.look_up(*call.context);
-    if (context == nullptr) return {};  // the function will say so
+    if (context == nullptr) return {};  // the function reports that
     const Model &model = *context->model();
     return due(call, model.settings.faults, cores_of(call.core_mask.value_or(context->core_mask()), *model.soc));
 }

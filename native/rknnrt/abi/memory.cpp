@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The vendor's interface: memory shared with the NPU. */
 #include <cstdint>
 #include <memory>
@@ -18,7 +19,7 @@ std::shared_ptr<Context> context_of(rknn_context handle) {
     return process_state().contexts.find(handle);
 }
 
-/* NULL when the body fails. */
+/* Runs the body; returns NULL when it fails. */
 template <typename Make>
 rknn_tensor_mem *made(const Call &call, Make &&make) {
     rknn_tensor_mem *memory = nullptr;

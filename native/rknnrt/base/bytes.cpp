@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/base/bytes.h"
 
 #include "rknn_abi.h"
@@ -7,7 +8,7 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* The bytes are little endian whatever this machine is. */
+/* The bytes are little-endian on every machine. */
 template <typename Integer>
 Integer little_endian(const uint8_t *bytes) {
     Integer value = 0;

@@ -1,4 +1,5 @@
-/* A view of bytes that somebody else owns, and the bounds-checked little-endian reads that everything else is made of.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A non-owning view of bytes, with the bounds-checked little-endian reads that all parsing is built on.
  */
 #pragma once
 
@@ -14,8 +15,8 @@ class Bytes {
 
     size_t size() const { return size_; }
 
-    /* `size` bytes from `offset`; fails with RKNN_ERR_MODEL_INVALID, naming `what` and the offset, if they are not all
-     * there. `origin` is added to offsets in messages, so that they are offsets in the file. */
+    /* `size` bytes from `offset`; fails with RKNN_ERR_MODEL_INVALID, naming `what` and the offset, if any are missing.
+     * `origin` is added to offsets in messages, so that they are offsets in the file. */
     const uint8_t *at(uint64_t offset, uint64_t size, const char *what) const;
     Bytes slice(uint64_t offset, uint64_t size, const char *what) const;
 

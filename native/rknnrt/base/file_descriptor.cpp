@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/base/file_descriptor.h"
 
 #include <fcntl.h>
@@ -20,11 +21,11 @@ namespace ez_rknn::rknnrt {
 namespace {
 
 struct OpenDescriptors {
-    Mutex mutex; /* held while a descriptor goes in or out of use */
+    Mutex mutex; /* held while a descriptor is opened or closed */
     std::set<int> set EZ_RKNN_GUARDED_BY(mutex);
 };
 
-/* Never destroyed: descriptors of contexts that were never destroyed are still there when the process ends. */
+/* Never destroyed: contexts that were never destroyed still have descriptors when the process ends. */
 OpenDescriptors &open_descriptors() {
     static OpenDescriptors *const descriptors = std::make_unique<OpenDescriptors>().release();
     return *descriptors;
@@ -61,7 +62,7 @@ FileDescriptor &FileDescriptor::operator=(FileDescriptor &&other) noexcept {
 FileDescriptor FileDescriptor::memory(const char *name, unsigned long long size) {
     FileDescriptor file(memfd_create(name, MFD_CLOEXEC));
     if (!file || ftruncate(file.get(), static_cast<off_t>(size)) != 0) {
-        fail(RKNN_ERR_MALLOC_FAIL, "making ", size, " bytes of shared memory: ", std::strerror(errno));
+        fail(RKNN_ERR_MALLOC_FAIL, "cannot make ", size, " bytes of shared memory: ", std::strerror(errno));
     }
     return file;
 }

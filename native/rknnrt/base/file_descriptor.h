@@ -1,6 +1,7 @@
-/* File descriptors that close themselves, and that a forked child lets go of.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* File descriptors that close themselves, also in a forked child.
  *
- * Every descriptor here is close-on-exec. A child that forks without exec inherits them all the same, and as long as it
+ * Every descriptor here is close-on-exec. A forked child that does not exec inherits them all the same, and while it
  * holds a device socket the device does not see its host end; so open descriptors are kept in a set, which the child
  * closes (process.cpp). */
 #pragma once
@@ -22,7 +23,7 @@ struct FileVersion {
 class FileDescriptor {
   public:
     FileDescriptor() = default;
-    /* Takes the descriptor over; -1 is none. */
+    /* Takes over the descriptor; -1 is none. */
     explicit FileDescriptor(int fd);
     ~FileDescriptor();
     FileDescriptor(FileDescriptor &&other) noexcept;
@@ -33,7 +34,7 @@ class FileDescriptor {
     int get() const { return fd_; }
     explicit operator bool() const { return fd_ >= 0; }
     void close();
-    /* Bytes of the file. */
+    /* The size of the file in bytes. */
     size_t size() const;
     FileVersion version() const;
 
@@ -45,7 +46,7 @@ class FileDescriptor {
     int fd_ = -1;
 };
 
-/* Around fork: no descriptor is opened or closed meanwhile, and the child closes all of them. */
+/* Called around fork: no descriptor is opened or closed meanwhile, and the child closes all of them. */
 void lock_descriptors_for_fork();
 void unlock_descriptors_after_fork();
 void close_descriptors_in_child();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/base/half.h"
 
 #include <cstring>
@@ -18,8 +19,8 @@ float float_of_bits(uint32_t bits) {
     return value;
 }
 
-/* value >> shift, rounded to nearest even; shift is 1 to 31. Without a branch: which way numbers round is anybody's
- * guess, the processor's too. */
+/* value >> shift, rounded to nearest even; shift is 1 to 31. Branch-free: the direction of rounding is unpredictable,
+ * for the processor too. */
 uint32_t shift_right_rounding(uint32_t value, uint32_t shift) {
     const uint32_t odd = value >> shift & 1U;
     return (value + (1U << (shift - 1)) - 1 + odd) >> shift;

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The enumerations of the interface, as numbers.
  *
- * A C program may hand in any number in the place of an enumeration. In C++ it is undefined already to read one that is
- * out of range, so these are read as the bytes that they are, and checked before anything else looks at them. */
+ * A C program may pass any number as an enumeration. In C++ even reading one out of range is undefined, so these are
+ * read as bytes, and checked before any other use. */
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/base/pages.h"
 
 #include <sys/mman.h>
@@ -17,7 +18,7 @@ Pages Pages::map(size_t size, int protection, int flags, int fd, int64_t begin) 
     if (size == 0) return pages;
     const size_t mapped = whole_pages(size) + ((flags & MAP_ANONYMOUS) != 0 ? redzone_size : 0);
     void *address = mmap(nullptr, mapped, protection, flags, fd, static_cast<off_t>(begin));
-    if (address == MAP_FAILED) fail(RKNN_ERR_MALLOC_FAIL, "mapping ", size, " bytes: ", std::strerror(errno));
+    if (address == MAP_FAILED) fail(RKNN_ERR_MALLOC_FAIL, "cannot map ", size, " bytes: ", std::strerror(errno));
     pages.data_ = static_cast<uint8_t *>(address);
     pages.size_ = size;
     pages.mapped_ = mapped;

@@ -1,4 +1,5 @@
-/* Zeroed memory straight from the system, which occupies nothing until it is written. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Zeroed memory straight from the system, which takes up no memory until it is written. */
 #pragma once
 
 #include <cstddef>
@@ -11,11 +12,11 @@ namespace ez_rknn::rknnrt {
 class Pages {
   public:
     Pages() = default;
-    /* Private memory of this process. RKNN_ERR_MALLOC_FAIL when there is none. */
+    /* Private memory of this process. Fails with RKNN_ERR_MALLOC_FAIL. */
     explicit Pages(size_t size);
-    /* A file's bytes: shared and writable, or private and read-only. */
+    /* Maps a file's bytes: shared and writable, or private and read-only. */
     static Pages shared(const FileDescriptor &file, size_t size);
-    /* The same from `begin`, which is a multiple of the page size, of a descriptor that somebody else owns. */
+    /* The same from `begin`, a multiple of the page size, of a descriptor owned elsewhere. */
     static Pages shared(int fd, int64_t begin, size_t size);
     static Pages readonly_shared(int fd, int64_t begin, size_t size);
     static Pages readonly(const FileDescriptor &file, size_t size);

@@ -1,7 +1,8 @@
-/* What lies behind mapped memory: nothing that anyone may touch.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Redzones after mapped memory, which no one may touch.
  *
- * The address sanitizer knows what is allocated, but not what is mapped. Tests with it are told: the rest of the last
- * page, and a page behind private memory, are out of bounds. Everywhere else nothing here does anything. */
+ * The address sanitizer tracks allocated memory, but not mapped memory. In builds with it, the rest of the last page
+ * and a page after private memory are marked out of bounds. In other builds all this does nothing. */
 #pragma once
 
 #include <cstddef>
@@ -21,7 +22,7 @@
 
 namespace ez_rknn::rknnrt {
 
-constexpr size_t page_size = 4096; /* at least: tests that need another one do not have redzones */
+constexpr size_t page_size = 4096; /* at least: tests that need another size have no redzones */
 
 constexpr size_t whole_pages(size_t size) {
     return (size + page_size - 1) / page_size * page_size;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/base/status.h"
 
 #include <new>
@@ -39,7 +40,7 @@ int report_current_exception(const char *call) noexcept {
         }
         log_error(text_of(call, ": ", last_error()));
     } catch (...) {
-        // Not even the message could be made: the code has to do.
+        // Not even the message could be made: the code must suffice.
     }
     return code;
 }

@@ -1,4 +1,5 @@
-/* How a call into the runtime fails, and what it says about it.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Failures of calls into the runtime, and their messages.
  *
  * Inside, a failure is a StatusError: a code of the runtime's interface and a sentence. The functions of the interface
  * (abi/) turn it into the code; the sentence is kept for ez_rknn_last_error(). */
@@ -24,7 +25,7 @@ class StatusError : public std::exception {
     std::string text_;
 };
 
-/* The parts, written one after the other; numbers as in C, whatever locale the program has set. */
+/* Concatenates the parts; numbers as in C, in any locale of the program. */
 template <typename... Parts>
 std::string text_of(const Parts &...parts) {
     std::ostringstream stream;
@@ -38,11 +39,11 @@ template <typename... Parts>
     throw StatusError(code, text_of(parts...));
 }
 
-/* The calling thread's sentence about its last failed call. */
+/* Sets the calling thread's message about its last failed call. */
 void set_last_error(const std::string &text) noexcept;
 const char *last_error() noexcept;
 
-/* The code and the sentence of the exception being handled; logs it. Only inside a catch block. */
+/* Logs the exception being handled, keeps its sentence and returns its code. Only inside a catch block. */
 int report_current_exception(const char *call) noexcept;
 
 }  // namespace ez_rknn::rknnrt

@@ -1,4 +1,5 @@
-/* Small questions about texts, in ASCII. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small helpers for ASCII texts. */
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,7 @@ inline bool starts_with(std::string_view text, std::string_view start) {
     return text.substr(0, start.size()) == start;
 }
 
-/* As messages of the vendor's library write the name of an SoC: "RK3588". */
+/* Writes the name of an SoC as messages of the vendor's library do: "RK3588". */
 inline std::string upper(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(),
                    [](unsigned char letter) { return static_cast<char>(std::toupper(letter)); });

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/base/utf8.h"
 
 namespace ez_rknn::rknnrt {
@@ -6,16 +7,16 @@ namespace {
 
 constexpr uint32_t first_surrogate = 0xD800, last_surrogate = 0xDFFF, last_character = 0x10FFFF;
 
-/* What the first byte of a character says. */
+/* The first byte of a character. */
 struct Lead {
-    uint8_t mask; /* of the bits that tell */
+    uint8_t mask; /* of the bits that identify it */
     uint8_t value;
     size_t bytes;
-    uint32_t least; /* the first character that needs so many bytes */
+    uint32_t least; /* the first character that needs that many bytes */
 };
 constexpr Lead leads[] = {{0x80, 0x00, 1, 0}, {0xE0, 0xC0, 2, 0x80}, {0xF0, 0xE0, 3, 0x800}, {0xF8, 0xF0, 4, 0x10000}};
 
-/* The bytes of the character that begins there; 0 if none does. */
+/* The number of bytes of the character that begins there; 0 if none does. */
 size_t character_bytes(const uint8_t *bytes, size_t left) {
     for (const Lead &lead : leads) {
         if ((bytes[0] & lead.mask) != lead.value) continue;

@@ -1,4 +1,5 @@
-/* Whether bytes are UTF-8. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks of UTF-8. */
 #pragma once
 
 #include <cstddef>
@@ -7,8 +8,8 @@
 
 namespace ez_rknn::rknnrt {
 
-/* How many characters the bytes are; nothing if they are not UTF-8. As strict as Python: no surrogates, nothing written
- * longer than it need be. */
+/* The number of characters; nothing if the bytes are not UTF-8. As strict as Python: no surrogates, no overlong
+ * forms. */
 std::optional<size_t> utf8_length(const uint8_t *bytes, size_t size);
 
 }  // namespace ez_rknn::rknnrt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/base/wait.h"
 
 #include <sys/prctl.h>
@@ -11,7 +12,7 @@ namespace {
 
 constexpr int64_t second = 1000000000;
 
-/* The calling thread's timer slack, set to one nanosecond for as long as this lives. */
+/* The calling thread's timer slack, set to one nanosecond while this lives. */
 class PreciseTimers {
   public:
     PreciseTimers() : before_(prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0)) { prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0); }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Inputs and outputs in memory that the program has bound. */
 #include <cstring>
 
@@ -14,7 +15,7 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* As long as it fits into an attribute. */
+/* Compares names as far as they fit into an attribute. */
 bool is_named(const TensorPort &port, const rknn_tensor_attr &attr) {
     const std::string name(attr.name, strnlen(attr.name, sizeof attr.name));
     return !name.empty() && port.name.substr(0, sizeof attr.name - 1) == name;
@@ -39,7 +40,7 @@ void check_usable(const TensorPort &port, const Memory &memory) {
             return;
         case Memory::State::freed:
             fail(RKNN_ERR_FAIL, "the memory bound to '", port.name,
-                 "' was destroyed (rknn_destroy_mem): the NPU would read or write what is somebody else's by now; ",
+                 "' was destroyed (rknn_destroy_mem): the NPU would read or write memory that may be in other use; ",
                  "bind another one");
         case Memory::State::without_context:
             fail(RKNN_ERR_FAIL, "the memory of '", port.name, "' belonged to a context that was destroyed");
@@ -79,21 +80,21 @@ void import(const TensorPort &port, Memory &memory, Access access) {
     if (access == Access::read || memory.writable()) return;
     fail(RKNN_ERR_PARAM_INVALID, "the memory of '", port.name,
          "' can only be read: its file descriptor is not open for ", "writing",
-         access == Access::fill ? ", and the NPU fills what lies between its rows" : "");
+         access == Access::fill ? ", and the NPU fills the gaps between its rows" : "");
 }
 
-/* What the NPU does with the memory of an input. */
+/* The NPU's access to the memory of an input. */
 Access access_to(const TensorPort &port, const IoBinding &binding) {
     return port.fills_rows && read_in_place(port, binding) ? Access::fill : Access::read;
 }
 
-/* What the vendor's library prepares for. */
+/* The way that the vendor's library prepares for. */
 InputWay way_of(const TensorPort &port, const IoBinding &binding) {
     if (binding.pass_through) return InputWay::stored;
     return read_in_place(port, binding) ? InputWay::pixels : InputWay::converted;
 }
 
-const char *words_for(InputWay way) {
+const char *description_of(InputWay way) {
     switch (way) {
         case InputWay::copied:
             return "given to rknn_inputs_set";
@@ -129,7 +130,7 @@ int Context::set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor
     const int output = find_port(plan.outputs, attr);
     if (output < 0) {
         fail(RKNN_ERR_FAIL, "the model has no input or output '", std::string(attr.name, strnlen(attr.name, 256)),
-             "': rknn_set_io_mem goes by the attribute's name");
+             "': rknn_set_io_mem finds it by the attribute's name");
     }
     const TensorPort &port = plan.outputs[static_cast<size_t>(output)];
     check_usable(port, *memory);
@@ -140,17 +141,18 @@ int Context::set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor
     return RKNN_SUCC;
 }
 
-/* The vendor's library goes on doing part of what the first way needed: over the new memory, or with the old one; and
- * once the NPU normalises pixels it normalises everything. */
+/* The vendor's library keeps doing part of what the first way needed, over the new memory or with the old; and once the
+ * NPU normalises pixels it normalises everything. */
 void Context::note_way(Input &input, const TensorPort &port, InputWay way) {
     if (input.way != InputWay::none && input.way != way) {
-        log_warning(text_of("input '", port.name, "' was ", words_for(input.way), " and now is ", words_for(way),
+        log_warning(text_of("input '", port.name, "' was ", description_of(input.way), " and now is ",
+                            description_of(way),
                             ": on one context librknnrt then computes wrongly; use a context for each way"));
     }
     input.way = way;
 }
 
-/* Each set of shapes has its own bindings: those of the new one come back, if there were any. */
+/* Each set of shapes has its own bindings: those of the new one are restored, if there were any. */
 void Context::change_bindings(size_t from, size_t to) {
     const auto change = [&](auto &tensors) {
         for (auto &tensor : tensors) {
@@ -182,7 +184,7 @@ Context::MemoryUse::~MemoryUse() {
     }
 }
 
-/* Memory may have gone since it was bound. */
+/* Memory may have been destroyed since it was bound. */
 void Context::check_bindings(const GraphPlan &plan) const {
     for (size_t i = 0; i < inputs_.size(); ++i) {
         if (inputs_[i].binding) check_usable(plan.inputs[i], *inputs_[i].binding->memory);
@@ -214,27 +216,27 @@ void Context::prepare_inputs(const GraphPlan &plan) {
     }
 }
 
-/* The runtime flushes the CPU's caches itself unless it was told not to: then what was not flushed is not there. */
+/* The runtime flushes the CPU's caches itself unless told not to: then the NPU does not see unflushed bytes. */
 void Context::check_flushed(Input &input, const TensorPort &port) {
     Memory &memory = *input.binding->memory;
     if (!computes() || !memory.cacheable() || !memory.coherence().is_stale(memory.data(), memory.size())) return;
     const std::string text =
         text_of("the memory of input '", port.name, "' was changed after the last rknn_mem_sync(TO_DEVICE)");
     if ((flags_ & RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE) != 0) {
-        fail(RKNN_ERR_FAIL, text, ": with RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE the NPU would read what was there ",
-             "before; call rknn_mem_sync before rknn_run");
+        fail(RKNN_ERR_FAIL, text, ": with RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE the NPU would read the old bytes",
+             "; call rknn_mem_sync before rknn_run");
     }
     log_warning(text + "; rknn_run flushes it");
     memory.flush(true);
 }
 
-/* When nothing is computed the zeros are written once and stay. */
+/* Writes bound outputs; with compute off only once, as the zeros stay. */
 int64_t Context::write_bound_outputs(const GraphPlan &plan) {
     int64_t begin = 0;
     for (size_t i = 0; i < outputs_.size(); ++i) {
         Output &output = outputs_[i];
         if (!output.binding || output.zeroed_for == &plan) continue;
-        if (begin == 0) begin = now_ns();  // a clock costs as much as the rest of a run in which nothing is bound
+        if (begin == 0) begin = now_ns();  // reading the clock costs as much as the rest of a run without bound outputs
         write_bound_output(plan.outputs[i], *output.binding, output.buffer->data(), output.room);
         output.binding->memory->coherence().written_by_npu();
         if (!computes()) output.zeroed_for = &plan;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/context/context.h"
 
 #include <algorithm>
@@ -56,7 +57,7 @@ const GraphPlan &Context::plan_to_run() const {
     return *plan;
 }
 
-/* Buffers are made when they are first needed, for the largest shapes. */
+/* Makes the buffers, when they are first needed, for the largest shapes. */
 void Context::allocate() {
     const auto make = [&](std::unique_ptr<DeviceMemory> &buffer, const std::vector<TensorPort> GraphPlan::*ports,
                           size_t index) {
@@ -80,8 +81,7 @@ void Context::allocate() {
     }
 }
 
-/* In the vendor's library it is rknn_inputs_set that allocates them, the first time; without it they are part of the
- * internal memory. */
+/* In the vendor's library the first rknn_inputs_set allocates them; without it they are part of the internal memory. */
 void Context::count_buffers() {
     if (buffers_are_counted_) return;
     buffers_are_counted_ = true;
@@ -103,7 +103,7 @@ int Context::inputs_set(uint32_t count, const rknn_input *inputs) {
     allocate();
     count_buffers();
     if (needs_internal_memory() && internal_memory_ == nullptr) {
-        log_error("invalid tensor malloc size: the internal memory is to come from rknn_set_internal_mem");
+        log_error("invalid tensor malloc size: the internal memory must come from rknn_set_internal_mem");
     }
     for (uint32_t i = 0; i < count; ++i) {
         Input &input = inputs_[i];

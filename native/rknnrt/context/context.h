@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One rknn_context: the inputs and outputs of a model, and the run in between.
  *
  * A context belongs to one thread at a time. The vendor's library does not check that, and corrupts data silently; here
@@ -21,21 +22,21 @@
 
 namespace ez_rknn::rknnrt {
 
-/* Whether a context has weights of its own in memory, or uses those of another one. */
+/* The owner of a context's weights in memory: the context, or another one. */
 enum class WeightMemory { own, shared };
 
-/* How an input reaches the NPU. */
+/* The way that an input reaches the NPU. */
 enum class InputWay { none, copied, copied_pixels, pixels, stored, converted };
 
 class Context {
   public:
-    /* `source`: what this is a duplicate of, or NULL. */
+    /* `source`: the context that this is a duplicate of, or NULL. */
     Context(std::shared_ptr<const Model> model, Device &device, uint32_t flags, WeightMemory weights,
             const Context *source = nullptr);
 
     const std::shared_ptr<const Model> &model() const { return model_; }
     uint32_t flags() const { return flags_; }
-    /* The cores that it is tied to; 0: whichever is free. */
+    /* The cores that it is tied to; 0: any free one. */
     uint32_t core_mask() const { return core_mask_; }
 
     /* The functions of the interface, with their names and their return codes. */
@@ -48,25 +49,25 @@ class Context {
     int set_internal_mem(const std::shared_ptr<Memory> &memory);
     int set_io_mem(const std::shared_ptr<Memory> &memory, const rknn_tensor_attr &attr);
 
-    /* Whether the device reads inputs and writes outputs; if not, all outputs are zero. */
+    /* True if the device reads inputs and writes outputs; if not, all outputs are zero. */
     bool computes() const { return model_->device->computes(); }
     Device &device() const { return device_; }
-    /* Whether other contexts were made from this one (rknn_dup_context) and still exist. */
+    /* True if duplicates of this context (rknn_dup_context) still exist. */
     bool has_duplicates() const { return origin_.use_count() > 1; }
 
-    /* To which memory that the program makes through this context is charged. */
+    /* The account for memory that the program makes through this context. */
     const std::shared_ptr<MemoryAccount> &account() const { return account_; }
     int register_custom_operators(const rknn_custom_op *operators, uint32_t count);
 
     /* The graph whose shapes are in use; NULL for a dynamic model before its shapes were set. */
     const GraphPlan *current_plan() const;
-    /* The one that unqualified queries speak of: the current one, else the largest. */
+    /* The graph that unqualified queries describe: the current one, else the largest. */
     const GraphPlan &plan() const;
     size_t graph_index() const;
 
     int64_t last_run_us() const { return last_run_us_; }
     uint64_t allocated_bytes() const { return account_->bytes; }
-    /* The text that RKNN_QUERY_PERF_DETAIL gives; "" before the first run. Valid until the next call. */
+    /* The text of RKNN_QUERY_PERF_DETAIL; "" before the first run. Valid until the next call. */
     const std::string &perf_detail();
 
     /* The NPU's own buffers, for tests; NULL before they are needed. */
@@ -81,16 +82,15 @@ class Context {
         std::unique_ptr<DeviceMemory> buffer; /* all inferences of a run, as the NPU stores them */
         InputReading reading;
         std::optional<IoBinding> binding;
-        std::vector<uint8_t> room;                             /* to convert in */
+        std::vector<uint8_t> room;                             /* room for conversions */
         InputWay way = InputWay::none;                         /* the latest one */
         std::vector<std::optional<IoBinding>> of_other_shapes; /* by graph */
     };
     struct Output {
         std::unique_ptr<DeviceMemory> buffer; /* all inferences of a run, dense, in the model's type */
         std::optional<IoBinding> binding;
-        const GraphPlan *zeroed_for =
-            nullptr;               /* when nothing is computed: bound memory holds zeros, for these shapes */
-        std::vector<uint8_t> room; /* to convert in */
+        const GraphPlan *zeroed_for = nullptr; /* without compute: bound memory holds zeros, for these shapes */
+        std::vector<uint8_t> room;             /* room for conversions */
         std::vector<std::optional<IoBinding>> of_other_shapes; /* by graph */
     };
 
@@ -100,19 +100,19 @@ class Context {
     static void note_way(Input &input, const TensorPort &port, InputWay way);
     void change_bindings(size_t from, size_t to);
     void check_bindings(const GraphPlan &plan) const;
-    /* Whether the program has to give it: it said so in the flags. */
+    /* True if the program must give it, as its flags say. */
     bool needs_weight_memory() const;
     bool needs_internal_memory() const;
     void check_outside_memory() const;
     void check_flushed(Input &input, const TensorPort &port);
     void prepare_inputs(const GraphPlan &plan);
-    /* Returns the nanoseconds that it took. */
+    /* Returns its duration in nanoseconds. */
     int64_t write_bound_outputs(const GraphPlan &plan);
     OperatorPlaces operator_places(size_t index) const {
         return device_context_->operator_places(graph_index(), index);
     }
 
-    /* Those of the context that this is a duplicate of, and its own, which its duplicates share. */
+    /* The origin of the context that this is a duplicate of, and its own, which its duplicates share. */
     using Origin = std::shared_ptr<const char>;
 
     const std::shared_ptr<const Model> model_;
@@ -132,7 +132,7 @@ class Context {
     std::shared_ptr<Memory> internal_memory_; /* the same */
     const std::unique_ptr<DeviceContext> device_context_;
     DeviceRun device_run_;             /* kept, so that a run need not allocate it */
-    CustomOperators custom_operators_; /* their functions may use the device's memory to the last */
+    CustomOperators custom_operators_; /* their functions may use the device's memory until destroyed */
     std::string perf_detail_;
 
     /* Also read by calls of other threads. */

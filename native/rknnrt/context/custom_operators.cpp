@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/context/custom_operators.h"
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-thread_local uint32_t depth = 0; /* of functions of custom operators that this thread is inside of */
+thread_local uint32_t depth = 0; /* of custom operators' functions that this thread is inside */
 
 class Inside {
   public:
@@ -29,8 +30,8 @@ std::string type_of(const rknn_custom_op &functions) {
     return std::string(functions.op_type, strnlen(functions.op_type, sizeof functions.op_type));
 }
 
-/* The data begins at virt_addr + offset, as on a board, where many tensors share one allocation: who forgets the
- * offset is to notice it here. */
+/* The data begins at virt_addr + offset, as on a board, where many tensors share one allocation: an operator that
+ * forgets the offset must fail here too. */
 std::vector<rknn_custom_op_tensor> tensors(const std::vector<TensorPort> &ports,
                                            const std::vector<OperandPlace> &places) {
     std::vector<rknn_custom_op_tensor> result(ports.size());
@@ -47,7 +48,7 @@ std::vector<rknn_custom_op_tensor> tensors(const std::vector<TensorPort> &ports,
     return result;
 }
 
-/* One call of one function, with everything that it is given. */
+/* One call of one function, with its arguments. */
 class Invocation {
   public:
     Invocation(const CustomOperatorPlan &plan, const OperatorPlaces &places)
@@ -109,7 +110,7 @@ void CustomOperators::add(const rknn_custom_op *operators, uint32_t count, const
     for (CustomOperator *mine : added) mine->registered = true;
 }
 
-/* Whatever the vendor's library would only notice while it runs, or not at all. */
+/* Checks what the vendor's library would only notice while it runs, or not at all. */
 void CustomOperators::check(const rknn_custom_op *operators, uint32_t count) const {
     if (operators == nullptr || count == 0) fail(RKNN_ERR_PARAM_INVALID, "no custom operators are given");
     for (uint32_t i = 0; i < count; ++i) {
@@ -144,11 +145,12 @@ void CustomOperators::check(const rknn_custom_op *operators, uint32_t count) con
                      mine.functions.version);
             }
         }
-        if (!wanted) log_warning(text_of("the model has no custom operator ", type, ": it is registered for nothing"));
+        if (!wanted)
+            log_warning(text_of("the model has no custom operator ", type, ": its registration has no effect"));
     }
 }
 
-/* The newest version of its type. */
+/* Returns the newest version of its type. */
 const rknn_custom_op *CustomOperators::best_for(const CustomOperator &mine, const rknn_custom_op *operators,
                                                 uint32_t count) const {
     const rknn_custom_op *best = nullptr;
@@ -200,7 +202,7 @@ void get_operator_attribute(const rknn_custom_op_context &context, const char *n
     const std::string wanted(name, strnlen(name, sizeof attribute.name - 1));
     wanted.copy(attribute.name, sizeof attribute.name - 1);
     const CustomOperatorPlan &plan = *static_cast<const CustomOperator *>(context.internal_ctx)->plan;
-    // Of several with one name the last counts.
+    // Of several with one name the last is used.
     const auto known = std::find_if(plan.attributes.rbegin(), plan.attributes.rend(),
                                     [&](const OperatorAttribute &candidate) { return candidate.name == wanted; });
     if (known != plan.attributes.rend()) {

@@ -1,8 +1,9 @@
-/* The custom operators of one context: what the program has registered for them, called where the model needs it.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The custom operators of one context: the functions that the program registered, called where the model needs them.
  *
- * An operator's functions run on the thread that calls into the library, in the program's own process: that is where
- * they and their data are. `init` runs when the operator is registered, `prepare` and `compute` in each inference,
- * `destroy` when the context is. */
+ * An operator's functions run on the thread that calls into the library, in the program's own process, where they and
+ * their data are. `init` runs when the operator is registered, `prepare` and `compute` in each inference, `destroy`
+ * when the context is. */
 #pragma once
 
 #include <cstddef>
@@ -37,14 +38,14 @@ class CustomOperators {
     using FindPlaces = std::function<OperatorPlaces(size_t)>;
 
     /* rknn_register_custom_ops: checks all of them, then calls the `init` of each that the graph has, with its tensors
-     * where find_places(its number) says. When one fails, none of them is registered. */
+     * at find_places(its number). If one fails, none of them is registered. */
     void add(const rknn_custom_op *operators, uint32_t count, const GraphPlan &graph, const FindPlaces &find_places);
-    /* Fails, with their names, when an operator of the model is not registered. */
+    /* Fails, with their names, if any operators of the model are not registered. */
     void check_registered() const;
     /* Computes one operator, from its inputs to its outputs in `places`. */
     void compute(size_t index, const GraphPlan &graph, const OperatorPlaces &places);
 
-    /* Whether the calling thread is inside a function of a custom operator. */
+    /* True if the calling thread is inside a function of a custom operator. */
     static bool running();
 
   private:

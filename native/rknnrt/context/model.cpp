@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/context/model.h"
 
 #include <utility>
@@ -30,7 +31,7 @@ GraphPlan plan(const ModelFile &file, const Graph &graph, const Soc &soc) {
     return result;
 }
 
-/* That the weights fit is found out where they are read. */
+/* Checks the SoC. Whether the weights fit is checked where they are read. */
 void check_master(const Model &model, const Model &master) {
     if (model.file.target == master.file.target) return;
     fail(RKNN_ERR_MODEL_INVALID, "this rknn model is for ", upper(model.file.target),

@@ -1,4 +1,5 @@
-/* An open model: what rknn_init makes of a file, shared by a context and its duplicates. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An open model: made from a file by rknn_init, shared by a context and its duplicates. */
 #pragma once
 
 #include <cstdint>
@@ -44,8 +45,8 @@ struct Model {
     bool supports_cores(uint32_t cores) const { return ez_rknn::rknnrt::supports_cores(file.graphs[0], cores); }
 };
 
-/* Reads a model and opens it on the device. `file` has the same content, or is none. Weights that it leaves out are
- * those of `master`, which may be NULL. */
+/* Reads a model and opens it on the device. `file` has the same content, or is none. Missing weights are those of
+ * `master`, which may be NULL. */
 std::shared_ptr<const Model> load_model(const Bytes &bytes, const Settings &settings, const FileDescriptor &file,
                                         Device &device, const std::shared_ptr<const Model> &master);
 

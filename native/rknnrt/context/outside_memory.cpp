@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory for weights and intermediate tensors that the program gives instead of the runtime allocating it.
  *
- * An NPU may write into them, so that they must be there, and large enough, whether the device needs them or not. */
+ * An NPU may write to it, so it must exist and be large enough even if the device does not need it. */
 #include "rknnrt/base/status.h"
 #include "rknnrt/context/context.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 void check_outside(const char *what, const Memory *memory, uint64_t needed) {
     if (memory == nullptr) {
-        fail(RKNN_ERR_FAIL, "the ", what, " memory is to come from the program (flags of rknn_init), which has not ",
+        fail(RKNN_ERR_FAIL, "the ", what, " memory must come from the program (flags of rknn_init), which has not ",
              "given any: call rknn_set_", what, "_mem before rknn_run");
     }
     if (memory->state() != Memory::State::usable) {
@@ -43,7 +44,7 @@ int Context::set_weight_mem(const std::shared_ptr<Memory> &memory) {
     return RKNN_SUCC;
 }
 
-/* Without the flags the vendor's library takes it all the same. */
+/* The vendor's library accepts it even without the flags. */
 int Context::set_internal_mem(const std::shared_ptr<Memory> &memory) {
     const Use use(*this);
     check_outside("internal", memory.get(), model_->file.internal_bytes);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/context/process.h"
 
 #include <pthread.h>
@@ -11,11 +12,11 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* Far from zero, small numbers and addresses, so that none of them is a handle by accident. */
+/* Far from zero, small numbers and addresses, so that none of these is a handle by accident. */
 constexpr rknn_context first_handle = 0xE200000000000001;
 
 std::atomic<rknn_context> next_handle{first_handle};
-std::atomic<rknn_context> first_own_handle{first_handle}; /* those below are inherited through fork */
+std::atomic<rknn_context> first_own_handle{first_handle}; /* lower ones are inherited through fork */
 std::atomic<ProcessState *> state{nullptr};
 
 void before_fork() {

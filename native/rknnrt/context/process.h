@@ -1,4 +1,5 @@
-/* What belongs to the whole process: its contexts, its memory, its device. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The state of the whole process: its contexts, its memory, its device. */
 #pragma once
 
 #include <cstdint>
@@ -13,18 +14,17 @@
 
 namespace ez_rknn::rknnrt {
 
-/* Contexts by their handles. A handle is a number, never an address: one that was destroyed or made up is recognised.
- */
+/* Contexts by their handles. A handle is a number, never an address: destroyed and made-up handles are recognised. */
 class ContextRegistry {
   public:
     rknn_context add(std::shared_ptr<Context> context);
-    /* NULL when there is no such context. */
+    /* Returns NULL when there is no such context. */
     std::shared_ptr<Context> look_up(rknn_context handle);
-    /* RKNN_ERR_CTX_INVALID, saying what is wrong with the handle, when there is no such context. */
+    /* Fails with RKNN_ERR_CTX_INVALID, saying what is wrong with the handle, when there is no such context. */
     std::shared_ptr<Context> find(rknn_context handle);
     std::shared_ptr<Context> remove(rknn_context handle);
     uint32_t count();
-    /* Whether a context uses the weights of `model`, and none of the model itself is left. */
+    /* True if a context uses the weights of `model`, and no context of the model itself is left. */
     bool weights_are_orphaned(const Model &model);
 
   private:
@@ -32,15 +32,15 @@ class ContextRegistry {
     std::unordered_map<rknn_context, std::shared_ptr<Context>> contexts_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 
-/* All of it in one object, because a forked child gets a new one: the old one's mutexes may be locked by threads that
- * the child does not have, and its device belongs to the parent. */
+/* All in one object, because a forked child gets a new one: the old one's mutexes may be locked by threads that the
+ * child does not have, and its device belongs to the parent. */
 struct ProcessState {
     ContextRegistry contexts;
     MemoryRegistry memories;
     std::unique_ptr<Device> device = make_device();
     FaultRegistry faults;
     Hangs hangs;
-    const ProcessState *inherited = nullptr; /* from the process that this one was forked from; never used again */
+    const ProcessState *inherited = nullptr; /* from the parent process, after a fork; never used again */
 };
 
 ProcessState &process_state();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/context/query.h"
 
 #include <algorithm>
@@ -11,7 +12,7 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* The place for an answer of one type. */
+/* The program's buffer as an answer of one type. */
 template <typename Info>
 Info &answer(void *info, uint32_t size) {
     if (info == nullptr) fail(RKNN_ERR_PARAM_INVALID, "rknn_query, info is NULL");
@@ -36,7 +37,8 @@ int query_attr(const std::vector<TensorPort> &ports, MakeAttr make, void *info, 
     return RKNN_SUCC;
 }
 
-/* Of the shapes in use of a dynamic model. A static one has none: the code for that differs between the queries. */
+/* Answers for the current shapes of a dynamic model. A static one has none: the code for that differs between the
+ * queries. */
 int query_current(const Context &context, int code_when_static, std::vector<TensorPort> GraphPlan::*ports,
                   MakeAttr make, void *info, uint32_t size) {
     answer<rknn_tensor_attr>(info, size);
@@ -61,7 +63,7 @@ int query_native_nhwc_input(const Context &context, void *info, uint32_t size) {
 
 int query_native_nhwc_output(const Context &context, void *info, uint32_t size) {
     if (context.model()->file.dynamic) {
-        fail(RKNN_ERR_PARAM_INVALID, "RKNN_QUERY_NATIVE_NHWC_OUTPUT_ATTR is not there for dynamic shapes");
+        fail(RKNN_ERR_PARAM_INVALID, "RKNN_QUERY_NATIVE_NHWC_OUTPUT_ATTR is not available for dynamic shapes");
     }
     return query_attr(context.plan().outputs, native_nhwc_output_attr, info, size);
 }
@@ -80,7 +82,7 @@ int query_version(const Device &device, void *info, uint32_t size) {
     return RKNN_SUCC;
 }
 
-/* Its length is not checked by the vendor's library, so a short one gets as much as it has room for. */
+/* The vendor's library does not check the length, so a short buffer gets as much as fits. */
 int query_memory(const Context &context, void *info, uint32_t size) {
     if (info == nullptr) fail(RKNN_ERR_PARAM_INVALID, "rknn_query, info is NULL");
     rknn_mem_size memory{};

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* rknn_query. */
 #pragma once
 
@@ -5,7 +6,7 @@
 
 namespace ez_rknn::rknnrt {
 
-/* `command` is a rknn_query_cmd, or any other number. */
+/* Answers a query. `command` is a rknn_query_cmd, or any other number. */
 int query(Context &context, int32_t command, void *info, uint32_t size);
 
 }  // namespace ez_rknn::rknnrt

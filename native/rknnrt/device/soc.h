@@ -1,4 +1,5 @@
-/* The SoCs that a device can be. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SoCs that a device can have. */
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,7 @@ struct Soc {
     const char *compiled_for; /* the target that the compiler writes into models for it */
     uint32_t cores;
     uint32_t atom_bytes; /* channels are stored in blocks of this many bytes, and image rows aligned to it */
-    uint32_t sram_bytes; /* static memory that the NPU can have; 0: none, or not known */
+    uint32_t sram_bytes; /* static memory available to the NPU; 0: none, or unknown */
 };
 
 /* NULL when there is no such SoC. */
@@ -24,7 +25,7 @@ const Soc *find_soc(const std::string &name);
 /* "rk3588, rk3576, ..." */
 std::string soc_names();
 
-/* Fails with RKNN_ERR_PARAM_INVALID, in the words of the setting that names the core, if the SoC has no such core. */
+/* Fails with RKNN_ERR_PARAM_INVALID, naming the setting with the core, if the SoC has no such core. */
 template <typename... Setting>
 void check_core(const Soc &soc, uint32_t core, const Setting &...setting) {
     if (core < soc.cores) return;

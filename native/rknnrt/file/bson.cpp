@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/bson.h"
 
 #include <set>
@@ -22,7 +23,7 @@ bool is_list_or_document(uint8_t type) {
     return type == bson::document || type == bson::array;
 }
 
-/* Everything that is in the document, however deep. */
+/* Checks everything in the document, at every depth. */
 void check_document(const Bytes &bytes, uint64_t begin, uint64_t limit, int depth) {
     if (depth > deepest) refuse(bytes, begin, "documents are nested too deep");
     BsonDocument document(bytes, begin, limit);
@@ -31,7 +32,7 @@ void check_document(const Bytes &bytes, uint64_t begin, uint64_t limit, int dept
     }
 }
 
-/* Whether a value may be one of what the first letter of an attribute's type says. */
+/* True if a value may have the type that the first letter of an attribute's dtype names. */
 bool is_of_type(uint8_t type, char letter) {
     const bool whole = type == bson::int32 || type == bson::int64 || type == bson::timestamp;
     if (letter == 'i') return whole;
@@ -148,7 +149,7 @@ bool is_bson_document(const Bytes &bytes) {
 
 void check_bson_attributes(const Bytes &bytes, const std::function<bool(const std::string &)> &is_given) {
     check_document(bytes, 0, bytes.size(), 0);
-    std::set<std::string> wrong;  // of several attributes of one name the last counts
+    std::set<std::string> wrong;  // of several attributes with one name the last is used
     BsonDocument entries(bytes, 0, bytes.size());
     for (BsonMember entry; entries.next(entry);) {
         const BsonAttribute attribute = read_bson_attribute(bytes, entry);

@@ -1,11 +1,12 @@
-/* What stands around the FlatBuffer of a .rknn file: a header of 64 bytes before it, a summary in JSON behind it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The container of a .rknn file: a 64-byte header, the FlatBuffer, a summary in JSON. */
 #pragma once
 
 #include "rknnrt/base/bytes.h"
 
 namespace ez_rknn::rknnrt {
 
-/* The FlatBuffer of a file; RKNN_ERR_MODEL_INVALID, saying what it is instead, of what is no .rknn file. */
+/* Returns the FlatBuffer of a file. Any other file fails with RKNN_ERR_MODEL_INVALID, saying what it is instead. */
 Bytes open_container(const Bytes &file);
 
 }  // namespace ez_rknn::rknnrt

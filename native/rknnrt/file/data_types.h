@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The enumerations of a .rknn file.
  *
- * A file's number becomes one of these by *_of(), and by nothing else: a number without a name is `unknown`, so that
- * every switch has a case for each value there can be. No switch over them has a default. */
+ * A file's number becomes one of these only by *_of(): a number without a name is `unknown`, so every switch has a case
+ * for each possible value. No switch over them has a default. */
 #pragma once
 
 #include <cstdint>
@@ -28,10 +29,10 @@ enum class DataType : uint8_t {
     unknown = 255,
 };
 
-/* How a tensor's bytes are arranged. */
+/* The arrangement of a tensor's bytes. */
 enum class Layout : uint8_t { plain = 0, nhwc = 1, nchw = 2, nc1hwc2 = 64, packed_weight = 65, unknown = 255 };
 
-/* What a tensor is for. */
+/* The purpose of a tensor. */
 enum class TensorKind : uint8_t {
     dummy = 0,
     input = 1,
@@ -50,19 +51,19 @@ DataType data_type_of(uint8_t number);
 Layout layout_of(uint8_t number);
 TensorKind tensor_kind_of(uint8_t number);
 
-/* Bits that one element takes; 0 for types whose elements have no fixed size. */
+/* The size of an element in bits; 0 for types without a fixed element size. */
 uint32_t bits_of(DataType type);
 
-/* Whether the interface can convert it: what no input, output or operand of a custom operator may have is refused
- * when the file is read. */
+/* True if the interface can convert it. The file reader refuses inputs, outputs and custom operators' operands of other
+ * types. */
 bool is_convertible(DataType type);
 
-/* Whether elements of the type stand for real numbers, by scale and zero point. */
+/* True if elements of the type represent real numbers, by scale and zero point. */
 constexpr bool is_quantised_type(DataType type) {
     return type == DataType::int8 || type == DataType::uint8 || type == DataType::int16;
 }
 
-/* Surfaces that the NPU writes begin at multiples of so many pixels. */
+/* The alignment, in pixels, of the surfaces that the NPU writes. */
 constexpr uint64_t surface_alignment = 4;
 
 }  // namespace ez_rknn::rknnrt

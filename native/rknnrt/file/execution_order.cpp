@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/execution_order.h"
 
 #include "rknn_abi.h"
@@ -9,7 +10,7 @@ namespace {
 
 constexpr size_t no_maker = SIZE_MAX;
 
-/* Which node makes each tensor. */
+/* The node that makes each tensor. */
 std::vector<size_t> makers_of(const std::vector<Node> &nodes, size_t tensors) {
     std::vector<size_t> makers(tensors, no_maker);
     for (size_t i = 0; i < nodes.size(); ++i) {

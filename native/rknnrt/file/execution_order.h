@@ -1,4 +1,5 @@
-/* That nodes can be executed in their order, each tensor being made once and before it is read. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A check that nodes can be executed in their order: each tensor is made once, and before it is read. */
 #pragma once
 
 #include <cstddef>
@@ -8,7 +9,7 @@
 
 namespace ez_rknn::rknnrt {
 
-/* RKNN_ERR_MODEL_INVALID for nodes that overwrite each other's results, or read what is only made behind them. */
+/* Fails with RKNN_ERR_MODEL_INVALID for nodes that overwrite each other's results, or read what is only made later. */
 void check_execution_order(const std::vector<Node> &nodes, size_t tensors);
 
 }  // namespace ez_rknn::rknnrt

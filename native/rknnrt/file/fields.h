@@ -1,4 +1,5 @@
-/* The numbers of the fields that are read, table by table (see schema.h). */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers of the fields that are read, table by table (see schema.h). */
 #pragma once
 
 #include <cstdint>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the tables of a FlatBuffer that SchemaCheck has passed.
  *
  * A table is read field by field through its vtable; absent fields are their default. Every access is checked against
@@ -24,20 +25,20 @@ class Table {
     std::string string(uint32_t field) const;
     std::vector<int32_t> ints(uint32_t field) const;
     std::vector<float> floats(uint32_t field) const;
-    /* Where the object stands that the field, which must be there, points to. */
+    /* The position of the object that the field, which must be present, points to. */
     uint64_t position(uint32_t field) const { return target(slot(field)); }
     std::vector<Table> tables(uint32_t field) const;
-    /* A byte vector, where it stands. */
+    /* A byte vector, in place. */
     Bytes bytes(uint32_t field) const;
-    /* How many elements the vector, of `size` bytes each, has. */
+    /* The number of elements, of `size` bytes each, of the vector. */
     uint32_t count(uint32_t field, uint32_t size) const;
 
   private:
-    /* Where the field's value stands in the buffer; 0 when the field is absent. */
+    /* The position of the field's value in the buffer; 0 if the field is absent. */
     uint64_t slot(uint32_t field) const;
-    /* Where the object stands to which the 32-bit offset at `position` points. */
+    /* The position of the object that the 32-bit offset at `position` points to. */
     uint64_t target(uint64_t position) const;
-    /* The elements of the vector in the field, each `size` bytes: their number, and where the first one stands. */
+    /* The elements of the vector in the field, each `size` bytes: their number, and the position of the first. */
     uint32_t vector(uint32_t field, uint32_t size, uint64_t &first) const;
     std::vector<uint32_t> words(uint32_t field) const;
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/literal.h"
 
 #include <cstring>
@@ -46,10 +47,10 @@ bool is_one_of(char letter, const char *letters) {
     return letter != '\0' && std::strchr(letters, letter) != nullptr;
 }
 
-/* The characters of a string, of which escapes may spell the halves of one. */
+/* The characters of a string; escapes may spell the two halves of a surrogate pair. */
 class Characters {
   public:
-    /* False when it cannot follow what came before. */
+    /* False if it cannot follow the character before. */
     bool add(uint32_t character) {
         const bool second = character >= 0xDC00 && character <= 0xDFFF;
         if (second != (first_half_ != 0)) return false;
@@ -61,7 +62,7 @@ class Characters {
     bool is_complete() const { return first_half_ == 0; }
     std::string take() { return std::move(text_); }
 
-    /* A byte of what is UTF-8 already. */
+    /* Adds a byte of text that is UTF-8 already. */
     bool add_byte(char byte) {
         text_ += byte;
         return first_half_ == 0;
@@ -82,7 +83,7 @@ class Characters {
     }
 
     std::string text_;
-    uint32_t first_half_ = 0; /* 0: nothing is half said */
+    uint32_t first_half_ = 0; /* 0: no pair is half complete */
 };
 
 class Reader {
@@ -138,7 +139,7 @@ class Reader {
         return false;
     }
 
-    /* How many digits there are from so many bytes on. */
+    /* The number of digits from `ahead` bytes on. */
     size_t digits(size_t ahead) const {
         size_t count = 0;
         while (is_digit(peek(ahead + count))) ++count;
@@ -218,7 +219,7 @@ class Reader {
         if (++values_ > most_values) refuse("it has too many values");
     }
 
-    /* A text, or the digits of a number: no text has a zero in front. */
+    /* Returns a text, or the digits of a number: no text has a zero in front. */
     std::string key(const Token &token) {
         count_value();
         if (token.kind == TokenKind::text) return string(token);
@@ -227,7 +228,7 @@ class Reader {
         return '\0' + std::string(text_ + token.begin, text_ + token.end);
     }
 
-    /* What stands behind a member: the closing bracket, or what follows a comma. */
+    /* Returns the token after a member: the closing bracket, or the one after a comma. */
     Token after_member(char close) {
         const Token token = next();
         if (is_mark(token, ',')) return next();
@@ -247,7 +248,7 @@ class Reader {
         refuse("an unknown word");
     }
 
-    /* What a string spells. */
+    /* Decodes a string. */
     std::string string(const Token &token) const {
         Characters characters;
         for (size_t at = token.begin + 1; at + 1 < token.end;) {
@@ -258,7 +259,7 @@ class Reader {
         return characters.take();
     }
 
-    /* The character that the backslash at `at` begins; `at` is moved behind it. */
+    /* Decodes the escape that begins with the backslash at `at`; moves `at` behind it. */
     uint32_t escaped(size_t &at) const {
         const char letter = text_[at + 1];
         for (const auto &[name, digits] : {std::pair('x', 2), std::pair('u', 4), std::pair('U', 8)}) {

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The texts of a model file that spell a value, in Python or in JSON.
  *
- * Nothing here needs what they say, but a file is only taken if they can be read: the other reader of these files does
- * need them (src/ez_rknn_async/model/format/text.py, whose grammar and bounds these are), and both take the same files.
+ * The runtime does not use them, but accepts a file only if they can be read: the other reader of these files does use
+ * them (src/ez_rknn_async/model/format/text.py, whose grammar and bounds these are), and both accept the same files.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 
 namespace ez_rknn::rknnrt {
 
-/* As much of a value as is asked about. */
+/* A value, as far as callers ask about it. */
 struct Literal {
     enum class Kind : uint8_t { none, text, number, boolean, list, dict };
 
@@ -23,8 +24,8 @@ struct Literal {
     bool has(const char *member) const { return members.count(member) != 0; }
 };
 
-/* The value that a text spells; RKNN_ERR_MODEL_INVALID with the offset where it cannot be read. Takes memory for some
- * sixty times the text at most, which may have a million characters. */
+/* Returns the value that a text spells; fails with RKNN_ERR_MODEL_INVALID and the offset if it cannot be read. Takes at
+ * most some sixty times the memory of the text, which may have a million characters. */
 Literal read_literal(const Bytes &text);
 
 }  // namespace ez_rknn::rknnrt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/model_file.h"
 
 #include <algorithm>
@@ -25,11 +26,11 @@ constexpr size_t most_digits = 9;
 constexpr size_t largest_native_rank = 5; /* NC1HWC2 */
 constexpr float smallest_deviation = 1e-30F;
 
-/* How many times the memory that the file plans an intermediate tensor may take, and what is always allowed. */
+/* The limit of an intermediate tensor: this multiple of the memory that the file plans, and what is always allowed. */
 constexpr uint64_t memory_factor = 4;
 constexpr uint64_t spare_memory = 1024 * 1024;
 
-/* What the rest of a file says about each of its graphs. */
+/* The parts of a file that describe its graphs from outside. */
 struct Surroundings {
     Bytes buffer;
     std::vector<uint32_t> data_sizes; /* of the buffers with the data of tensors */
@@ -40,8 +41,8 @@ struct Surroundings {
 
 /* ---- Tensors ---- */
 
-/* An empty tensor is legal, but its other sizes must make sense too. Those of a packed weight are several blocks' in a
- * row. */
+/* An empty tensor is legal, but its other sizes must make sense too. A packed weight has the sizes of several blocks in
+ * a row. */
 void check_dimensions(const std::vector<int32_t> &dims, bool packed, const std::string &name) {
     uint64_t elements = 1;
     for (int32_t size : dims) {
@@ -92,7 +93,7 @@ Tensor read_tensor(const Table &table, const Surroundings &file) {
     return result;
 }
 
-/* Intermediate tensors that are far larger than the memory that the compiler has planned for all of them are wrong. */
+/* Refuses intermediate tensors far larger than the memory that the compiler has planned for all of them. */
 void check_memory(const Graph &graph, uint64_t internal_bytes) {
     uint64_t planned = std::min(internal_bytes, largest_size * largest_size);
     for (const auto *indices : {&graph.inputs, &graph.outputs}) {
@@ -117,7 +118,7 @@ bool is_nothing(const std::vector<float> &mean, const std::vector<float> &deviat
            std::all_of(deviation.begin(), deviation.end(), [](float value) { return value == 1; });
 }
 
-/* One value for each channel; what the file has beyond the channels means nothing. */
+/* Reads one value for each channel; further values in the file are meaningless. */
 Normalisation read_normalisation(const Table &table, const Tensor &input) {
     const size_t channels = input.dims.size() > 1 ? static_cast<size_t>(input.dims[1]) : 1;
     std::vector<float> mean = table.floats(fields::normalisation::mean);

@@ -1,4 +1,5 @@
-/* A .rknn file as the runtime needs it: what its tensors and layers are, not what their weights say.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A .rknn file as the runtime needs it: its tensors and layers, not the values of the weights.
  *
  * A .rknn file is a 64-byte header, a FlatBuffer and a JSON summary. The structures below follow the tables of the
  * FlatBuffer; the numbers of their fields are in fields.h. */
@@ -37,14 +38,14 @@ struct Node {
     std::string type;
     std::string name;
     bool on_npu = false;
-    /* An operator that only its author can execute: the program that runs the model registers it. */
+    /* An operator that only its author can execute: the program registers it. */
     bool custom = false;
     /* Of custom operators only: */
     std::vector<OperatorAttribute> attributes;
-    std::vector<uint32_t> operands; /* its inputs without what the compiler has added for itself */
+    std::vector<uint32_t> operands; /* its inputs without those that the compiler has added */
     /* Of all: */
     std::vector<uint32_t> inputs;
-    std::vector<uint32_t> outputs;    /* without the results that nothing wants */
+    std::vector<uint32_t> outputs;    /* without unused results */
     std::vector<int32_t> task_counts; /* NPU tasks for 1 core; 2 cores: core 0, 1; 3 cores: core 0, 1, 2 */
     std::vector<int32_t> lut_counts;
     std::vector<int32_t> work_units; /* elements written: 1 core, -, -, 2 cores: core 0, 1, -, 3 cores: core 0, 1, 2 */
@@ -70,17 +71,17 @@ struct ModelFile {
     std::string toolkit;
     std::string custom_string;
     bool dynamic = false;
-    uint32_t batch = 1; /* how many times one rknn_run runs the graph */
+    uint32_t batch = 1; /* inferences in one rknn_run */
     uint64_t weight_bytes = 0;
     uint64_t internal_bytes = 0;
     std::vector<Graph> graphs; /* largest shapes first */
 };
 
-/* Reads a file. Whatever is wrong with it is RKNN_ERR_MODEL_INVALID; memory stays within a small multiple of its size.
+/* Reads a file. Fails with RKNN_ERR_MODEL_INVALID if anything is wrong; takes a small multiple of its size in memory.
  */
 ModelFile parse_model(const Bytes &file);
 
-/* Whether the compiler has prepared the graph for this number of cores working together. */
+/* True if the compiler has prepared the graph for this number of cores working together. */
 bool supports_cores(const Graph &graph, uint32_t cores);
 
 }  // namespace ez_rknn::rknnrt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/node_reader.h"
 
 #include <algorithm>
@@ -23,13 +24,13 @@ constexpr size_t longest_type = 255; /* characters */
 constexpr const char *custom_prefix = "cst";
 constexpr uint8_t npu = 2;                   /* field 3 */
 constexpr int32_t unwanted = -1;             /* a result that nothing reads; so is tensor 0 */
-constexpr size_t most_custom_operands = 256; /* each is described by itself, at some hundred bytes */
+constexpr size_t most_custom_operands = 256; /* each has its own description of some hundred bytes */
 
 bool starts_with(const std::string &text, const char *prefix) {
     return text.rfind(prefix, 0) == 0;
 }
 
-/* RK3562 and RK3566 have a node that says nothing at the end where all is done by the CPU. */
+/* True for an empty node, which RK3562 and RK3566 models that run on the CPU alone have at the end. */
 bool is_blank(const Table &table) {
     return table.string(field::type).empty() && table.count(field::inputs, 4) == 0 &&
            table.count(field::outputs, 4) == 0;
@@ -40,14 +41,14 @@ size_t least_inputs(const std::string &type) {
     return starts_with(type, "Conv") ? 2 : 1;  // data and weight
 }
 
-/* What is fused behind each other has one name; the longest seen has 25 characters. */
+/* Fused operators have one name; the longest seen has 25 characters. */
 void check_type(const std::string &type) {
     if (utf8_length(reinterpret_cast<const uint8_t *>(type.data()), type.size()) > longest_type) {
         fail(RKNN_ERR_MODEL_INVALID, "damaged model: an operator has a name of ", type.size(), " bytes");
     }
 }
 
-/* Operators without what they need, and with more than a custom one can have. */
+/* Refuses operators without the inputs that they need, and custom ones with too many. */
 void check_operands(const Node &node) {
     const size_t outputs = node.outputs.size();
     if (node.inputs.size() < least_inputs(node.type) || (outputs == 0 && node.type != "OutputOperator")) {
@@ -78,7 +79,7 @@ class Parameters {
         table_.push_back(Table(buffer, node.position(field::parameters)));
     }
 
-    /* Whether they have a text or numbers of that name, which then count and not the document's. */
+    /* True if they have a text or numbers of that name, which then take precedence over the document's. */
     bool have(const std::string &name) const {
         return !table_.empty() && std::any_of(schema_.begin(), schema_.end(), [&](const FieldSchema &entry) {
             return name == entry.name && is_vector(entry.type) && table_.front().count(entry.slot, 1) != 0;
@@ -116,7 +117,7 @@ class Parameters {
 void read_attributes(const Bytes &buffer, const Table &table, int32_t toolkit, SchemaCheck &check, Node &node) {
     const Parameters parameters(buffer, table, toolkit, check);
     const Bytes document = table.bytes(field::attributes);
-    // That of an output is four numbers, of which the first may be the length.
+    // An output's document is four numbers, the first of which may be the length.
     if (node.type == "OutputOperator" || !is_bson_document(document)) return;
     check.count_attributes(document.size());
     check_bson_attributes(document, [&](const std::string &name) { return parameters.have(name); });

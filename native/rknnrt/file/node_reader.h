@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The operators of a graph. */
 #pragma once
 
@@ -12,15 +13,15 @@
 
 namespace ez_rknn::rknnrt {
 
-/* Reads them from their tables in `buffer`. What hangs on the type of an operator, its parameters and attributes, is
+/* Reads them from their tables in `buffer`. Parameters and attributes, which depend on the type of an operator, are
  * checked with `check` here; `toolkit` is the compiler's version. */
 std::vector<Node> read_nodes(const Bytes &buffer, std::vector<Table> tables, size_t tensor_count, int32_t toolkit,
                              SchemaCheck &check);
 
-/* Tensor numbers below `limit`; RKNN_ERR_MODEL_INVALID, naming `what`, for others. */
+/* Returns tensor numbers below `limit`; fails with RKNN_ERR_MODEL_INVALID, naming `what`, for others. */
 std::vector<uint32_t> checked_indices(const std::vector<int32_t> &values, size_t limit, const char *what);
 
-/* Finds out what custom operators read: what is computed before, and constants. The rest is scratch space. */
+/* Finds the operands of custom operators: earlier results, and constants. The rest is scratch space. */
 void find_operands(Graph &graph);
 
 }  // namespace ez_rknn::rknnrt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/operator_attributes.h"
 
 #include <cstring>
@@ -8,7 +9,7 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* False where the attribute has elements of another type already. */
+/* Returns false if the attribute has elements of another type already. */
 template <typename Value>
 bool append(OperatorAttribute &attribute, rknn_tensor_type type, Value value) {
     if (attribute.count != 0 && attribute.type != type) return false;
@@ -62,7 +63,7 @@ bool append_list(OperatorAttribute &attribute, const Bytes &bytes, const BsonMem
     return true;
 }
 
-/* An attribute that the interface has no words for, such as a list of lists, has no elements. */
+/* An attribute that the interface cannot express, such as a list of lists, has no elements. */
 OperatorAttribute read_attribute(const Bytes &bytes, const BsonMember &entry) {
     const BsonAttribute stored = read_bson_attribute(bytes, entry);
     OperatorAttribute attribute;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/other_formats.h"
 
 #include <algorithm>
@@ -15,7 +16,7 @@ namespace {
 
 constexpr uint64_t mini_version = 0x1004;
 constexpr uint64_t first_generation = 1;
-/* How far from the file's end the summary, which is JSON, is looked for; and how long what it says may be. */
+/* The distance from the file's end in which the JSON summary is looked for, and the longest value in it. */
 constexpr size_t reach = 1U << 20U;
 constexpr size_t longest_word = 32;
 
@@ -24,7 +25,7 @@ bool is_of_a_word(char letter) {
            letter == '+';
 }
 
-/* The text behind the last `key` of the summary, "" where there is none. */
+/* The text after the last `key` of the summary; "" if there is none. */
 std::string word_of(std::string_view summary, std::string_view key) {
     const size_t found = summary.rfind(key);
     if (found == std::string_view::npos) return "";

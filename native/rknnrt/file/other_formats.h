@@ -1,4 +1,5 @@
-/* Models of other formats than the one that is read: what they are and what to do, in the words of the Python package
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Models in unsupported formats: what they are and what to do, in the words of the Python package
  * (model/format/other_formats.py). */
 #pragma once
 

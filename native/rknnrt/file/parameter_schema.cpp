@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Node field 8, by the number in field 7: the attributes of the ONNX operator in alphabetical order. */
 #include <utility>
 
@@ -215,7 +216,7 @@ constexpr std::pair<uint8_t, const TableSchema *> parameters[] = {
     {98, &lstm},
 };
 
-/* Before there was a direction: then a GRU shows it in its commands only, if the NPU computes it. */
+/* The first version with a direction. Before, a GRU shows it in its commands only, if the NPU computes it. */
 constexpr int32_t first_with_direction = 20302;
 
 }  // namespace

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/ports.h"
 
 #include <algorithm>
@@ -17,7 +18,7 @@ namespace {
 constexpr size_t largest_rank = 16;
 constexpr float smallest_scale = 1e-30F;
 constexpr float largest_scale = 1e30F;
-constexpr uint64_t largest_element = 8; /* bytes of what a program may give instead */
+constexpr uint64_t largest_element = 8; /* in bytes, of the types that a program may give instead */
 constexpr uint64_t row_alignment = 16;  /* pixels, at most: images of bytes */
 
 template <typename... Words>
@@ -66,7 +67,7 @@ bool is_port_layout(Layout layout) {
     return false;
 }
 
-/* Whether what is stored is the tensor: blocks of channels have room for all of them. */
+/* True if the stored form can hold the tensor: blocks of channels have room for all of them. */
 bool is_stored(const Tensor &tensor) {
     const std::vector<int32_t> &dims = tensor.dims;
     const std::vector<int32_t> &native = tensor.native_dims;
@@ -75,7 +76,7 @@ bool is_stored(const Tensor &tensor) {
            native[3] == dims[3] && int64_t{native[1]} * native[4] >= dims[1];
 }
 
-/* Elements in memory, with all the gaps that a way of storing may have. */
+/* Elements in memory, with all the gaps that any storage may have. */
 uint64_t padded_elements(const Tensor &tensor) {
     const std::vector<int32_t> &native = tensor.native_dims;
     if (tensor.layout != Layout::nc1hwc2) return product_of(native.empty() ? tensor.dims : native);
@@ -108,7 +109,7 @@ void check_port(const Tensor &tensor, std::initializer_list<TensorKind> kinds, u
     check_quantisation(tensor);
 }
 
-/* Programs and custom operators know tensors by their names. */
+/* Checks names: programs and custom operators identify tensors by them. */
 void check_names(const Graph &graph, const std::vector<uint32_t> &indices, const char *what) {
     std::set<std::string> names;
     for (uint32_t index : indices) {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/schema_check.h"
 
 #include <cstring>
@@ -14,7 +15,7 @@ namespace {
 
 constexpr uint64_t offset_size = 4;
 constexpr uint64_t spare_budget = 64 * 1024; /* so that small files, which share more, are not refused */
-constexpr uint64_t table_cost = 64;          /* beside what is in it: about the bytes that a real one takes */
+constexpr uint64_t table_cost = 64;          /* besides its content: about the bytes that a real one takes */
 constexpr uint64_t most_tables = 1U << 17;
 constexpr uint64_t most_numbers = 1U << 20;
 constexpr uint64_t most_text = 1U << 24; /* bytes, as of attributes */
@@ -25,7 +26,7 @@ void take(uint64_t &left, uint64_t count, const char *what) {
     left -= count;
 }
 
-/* Bytes inside the table. */
+/* The size of a field inside the table. */
 uint64_t inline_size(FieldType type) {
     switch (type) {
         case FieldType::u8:
@@ -204,7 +205,7 @@ void SchemaCheck::tables(uint64_t position, const TableSchema &schema) {
     }
 }
 
-/* An empty text is as good as none. */
+/* An empty text counts as absent. */
 void SchemaCheck::literal(uint64_t position, bool described) {
     const Vector found = text(position);
     if (found.count == 0) return;

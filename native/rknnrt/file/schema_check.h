@@ -1,9 +1,10 @@
-/* Whether the tables of a FlatBuffer are what the schema says.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A check of a FlatBuffer's tables against the schema.
  *
- * This is the one pass over an untrusted file: every table, offset, length and text in it that the schema
- * names is checked, and charged to a budget: offsets may point anywhere, so a small file can name the same long text a
- * million times. A large file has bounds too, more than a hundred times what the largest known model needs. What has
- * passed is read with Table (flatbuffer.h). */
+ * This is the one pass over an untrusted file: every table, offset, length and text that the schema names is checked,
+ * and charged to a budget: offsets may point anywhere, so a small file can refer to one long text a million times.
+ * Large files have bounds too, more than a hundred times what the largest known model needs. A file that passes is read
+ * with Table (flatbuffer.h). */
 #pragma once
 
 #include <cstdint>
@@ -17,20 +18,21 @@ class SchemaCheck {
   public:
     explicit SchemaCheck(const Bytes &buffer);
 
-    /* Checks the table at that position and all that it leads to; RKNN_ERR_MODEL_INVALID says what is wrong. */
+    /* Checks the table at that position and all that it leads to; fails with RKNN_ERR_MODEL_INVALID, saying what is
+     * wrong. */
     void table(uint64_t position, const TableSchema &schema);
-    /* Counts the bytes of a document of attributes that is read. */
+    /* Counts the bytes of a document of attributes. */
     void count_attributes(uint64_t bytes);
-    /* Where the offset at that position points to. */
+    /* The target of the offset at that position. */
     uint64_t target(uint64_t position) const;
 
   private:
     struct Vector {
-        uint64_t first; /* where its first element stands */
+        uint64_t first; /* position of its first element */
         uint64_t count;
     };
 
-    /* Counts bytes that are read against what a file of this size may say. */
+    /* Charges bytes that are read to the budget of a file of this size. */
     void charge(uint64_t bytes);
     Vector vector(uint64_t position, uint64_t item_size) const;
     Vector numbers(uint64_t position, const FieldSchema &field);

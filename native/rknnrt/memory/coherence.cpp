@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/memory/coherence.h"
 
 #include <sys/stat.h>
@@ -10,11 +11,11 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* What handles of one file need to know of each other: how often it was flushed or written by the NPU. Two files that
- * share a counter only forget more often than they need to. */
+/* Shared by the handles of one file: the number of times that it was flushed or written by the NPU. Two files that
+ * share a counter only forget checksums more often than necessary. */
 std::array<std::atomic<uint64_t>, 1024> events;
 
-/* Not cryptographic; of zeros it is 0, whatever their number. */
+/* Not cryptographic; any number of zeros has checksum 0. */
 uint64_t checksum_of(const uint8_t *data, size_t size) {
     uint64_t sums[4] = {};
     const auto add = [&](uint64_t &sum, uint64_t word) {

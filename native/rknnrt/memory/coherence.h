@@ -1,9 +1,9 @@
-/* Whether the NPU would see what the CPU wrote.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A check that the NPU would see what the CPU wrote.
  *
- * On a board CPU caches stand between the two: bytes that were written but not flushed (rknn_mem_sync) are not what the
- * NPU reads. Here there is one truth for both, so a checksum remembers what was flushed last; bytes that are no longer
- * those were changed since. Other ways in which bytes may change legitimately, a device or another handle of the same
- * file, make it forget. */
+ * On a board CPU caches are between the two: the NPU does not read bytes that were written but not flushed
+ * (rknn_mem_sync). Here both see the same memory, so a checksum of the bytes last flushed shows whether they were
+ * changed since. Legitimate changes by others, a device or another handle of the same file, discard it. */
 #pragma once
 
 #include <cstddef>
@@ -15,16 +15,16 @@ namespace ez_rknn::rknnrt {
 
 class Coherence {
   public:
-    /* Which file the memory is; `fresh`: it was made just now, holds zeros, and nothing is in any cache. */
+    /* Sets the memory's file; `fresh`: it was just made, holds zeros, and no cache has any of it. */
     void begin(int fd, bool fresh);
 
-    /* The bytes were flushed, through this handle; or they may have been, and nobody looked. */
+    /* Records a flush through this handle; flushed_unseen(), one of unknown bytes. */
     void flushed(const uint8_t *data, size_t size);
     void flushed_unseen();
-    /* The NPU wrote. */
+    /* Records that the NPU wrote. */
     void written_by_npu();
 
-    /* Whether the bytes were changed since they were flushed, as far as that is known. */
+    /* True if the bytes are known to have changed since they were flushed. */
     bool is_stale(const uint8_t *data, size_t size);
 
   private:

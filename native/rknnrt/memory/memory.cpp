@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/memory/memory.h"
 
 #include "rknnrt/base/status.h"
@@ -42,7 +43,7 @@ void Memory::import() {
     memory_ = owned_.get();
 }
 
-/* Memory of somebody else may be flushed before it is ever bound; if it cannot be imported, binding it will say why. */
+/* The program's memory may be flushed before it is ever bound; if it cannot be imported, binding reports why. */
 void Memory::flush(bool look) {
     if (look) {
         try {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/memory/memory_registry.h"
 
 #include <algorithm>
@@ -11,7 +12,7 @@ namespace {
 
 constexpr size_t destroyed_to_remember = 4096;
 
-/* From here on no run takes it; one that has begun keeps it. */
+/* From here on no run can start using it; a running one keeps it. */
 void release(Memory &memory) {
     const Memory::State before = memory.state();
     memory.set_state(Memory::State::freed);
@@ -35,7 +36,7 @@ void MemoryRegistry::fail_as_unknown(const rknn_tensor_mem *handle) const {
     const bool was_known = std::any_of(destroyed_.begin(), destroyed_.end(),
                                        [&](const auto &destroyed) { return destroyed.get() == handle; });
     if (was_known) fail(RKNN_ERR_PARAM_INVALID, "this memory was destroyed already (rknn_destroy_mem)");
-    fail(RKNN_ERR_PARAM_INVALID, "this is no memory that rknn_create_mem or one of its relatives returned");
+    fail(RKNN_ERR_PARAM_INVALID, "this is not memory returned by rknn_create_mem or a related function");
 }
 
 std::shared_ptr<Memory> MemoryRegistry::find(const rknn_tensor_mem *handle) {
@@ -46,7 +47,7 @@ std::shared_ptr<Memory> MemoryRegistry::find(const rknn_tensor_mem *handle) {
 }
 
 void MemoryRegistry::destroy(const rknn_tensor_mem *handle) {
-    std::shared_ptr<Memory> memory;  // goes, if nobody has it bound, when the lock is gone
+    std::shared_ptr<Memory> memory;  // freed after the lock is released, unless still bound
     const Lock lock(mutex_);
     const auto found = entries_.find(handle);
     if (found == entries_.end()) fail_as_unknown(handle);

@@ -1,5 +1,6 @@
-/* All memory that the program made, by the address of its rknn_tensor_mem. Addresses that are none of ours, or no
- * longer, are recognised instead of followed. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All memory that the program made, by the address of its rknn_tensor_mem. Foreign and stale addresses are recognised
+ * instead of followed. */
 #pragma once
 
 #include <atomic>
@@ -13,7 +14,7 @@
 
 namespace ez_rknn::rknnrt {
 
-/* What one context has allocated, and what tells its memory from that of others. */
+/* The allocations of one context; its identity marks the context's memory. */
 struct MemoryAccount {
     std::atomic<uint64_t> bytes{0};
 };
@@ -22,11 +23,11 @@ class MemoryRegistry {
   public:
     /* `owner` may be NULL: memory of no context. */
     rknn_tensor_mem *add(const std::shared_ptr<Memory> &memory, const std::shared_ptr<MemoryAccount> &owner);
-    /* RKNN_ERR_PARAM_INVALID, saying what is wrong with the address, when there is no such memory. */
+    /* Fails with RKNN_ERR_PARAM_INVALID, saying what is wrong with the address, if there is no such memory. */
     std::shared_ptr<Memory> find(const rknn_tensor_mem *handle);
-    /* Gives memory back. RKNN_ERR_FAIL, and nothing happens, while a run uses it. */
+    /* Gives memory back. Fails with RKNN_ERR_FAIL, with no effect, while a run uses it. */
     void destroy(const rknn_tensor_mem *handle);
-    /* A context is going: marks its memory. Returns how many were never destroyed. */
+    /* Marks the memory of a context that is being destroyed. Returns the number of memories never destroyed. */
     size_t orphan(const MemoryAccount &owner);
 
   private:
@@ -38,8 +39,7 @@ class MemoryRegistry {
 
     Mutex mutex_;
     std::unordered_map<const rknn_tensor_mem *, Entry> entries_ EZ_RKNN_GUARDED_BY(mutex_);
-    /* The latest ones that were given back; kept, so that their addresses are not in use again while a program may
-     * still have them. */
+    /* The latest ones given back; kept so that their addresses are not reused while a program may still have them. */
     std::deque<std::unique_ptr<rknn_tensor_mem>> destroyed_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 

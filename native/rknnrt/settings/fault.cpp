@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/settings/fault.h"
 
 #include <algorithm>
@@ -17,7 +18,7 @@ constexpr long long most_calls = 1000000000000;
 constexpr long long longest_delay_us = 3600000000; /* an hour */
 constexpr long long lowest_code = -9999;           /* beyond the interface's own, as a newer runtime might have them */
 
-/* Before these there is no context that a core mask could have tied to a core. */
+/* At these calls there is no context yet that a core mask could have tied to a core. */
 constexpr const char *without_core[] = {"rknn_init", "rknn_dup_context"};
 constexpr const char *with_core[] = {
     "rknn_destroy",
@@ -56,7 +57,7 @@ std::string function_names() {
     return names;
 }
 
-/* A whole text as a whole number within a range. */
+/* Reads a whole text as a whole number within a range. */
 long long number(const std::string &text, long long least, long long most, const char *what) {
     char *end = nullptr;
     errno = 0;

@@ -1,4 +1,5 @@
-/* One fault that the runtime is told to have.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One fault that the settings ask for.
  *
  * Written FUNCTION[@coreN][#WHEN]:ACTION, for example "rknn_run@core1#3:fail=-1":
  *
@@ -7,7 +8,7 @@
  *   #WHEN      #3: the third call; #every3: the third, the sixth, ...; without: every call
  *   ACTION     fail=CODE, delay=MICROSECONDS, hang, or lose (the device is lost)
  *
- * A fault counts the calls that it is about. Everything here is thread-safe. */
+ * A fault counts the calls that it applies to. Everything here is thread-safe. */
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,7 @@ class Fault {
   public:
     enum class Action { fail, delay, hang, lose };
 
-    /* RKNN_ERR_PARAM_INVALID, saying what is wrong, for a text that is no fault. */
+    /* Fails with RKNN_ERR_PARAM_INVALID, saying what is wrong, for a text that is not a fault. */
     explicit Fault(const std::string &text);
     ~Fault();
     Fault(const Fault &) = delete;
@@ -31,13 +32,13 @@ class Fault {
     Action action() const { return action_; }
     int code() const { return code_; }
     int64_t delay_ns() const { return delay_ns_; }
-    /* The core that it is about; nothing: every one. */
+    /* The core that it applies to; nothing: every core. */
     std::optional<uint32_t> core() const { return core_; }
 
-    /* Counts a call of that function for a context on the cores of that mask; whether it is to meet the fault. */
+    /* Counts a call of that function for a context on the cores of that mask. True if the fault applies to it. */
     bool is_due(const char *function, uint32_t cores);
 
-    /* Whether any fault exists in this process: as long as none does, a call need not ask what it could meet. */
+    /* True if any fault exists in this process: while none does, a call need not look for one. */
     static bool any() { return alive.load(std::memory_order_relaxed) != 0; }
 
   private:

@@ -1,4 +1,5 @@
-/* The faults of a process: which are set, and which calls hang by one. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The faults set in a process, and the calls that hang because of one. */
 #pragma once
 
 #include <condition_variable>
@@ -18,11 +19,11 @@ namespace ez_rknn::rknnrt {
 using Faults = std::vector<std::shared_ptr<Fault>>;
 
 /* Faults by their texts and the names of their counters. One that is set again while it is still set somewhere (in the
- * environment, for a thread, or for a context that exists) is the same fault and goes on counting. */
+ * environment, for a thread, or for a context that exists) is the same fault and keeps counting. */
 class FaultRegistry {
   public:
     std::shared_ptr<Fault> find_or_make(const std::string &text, const std::string &counter);
-    /* Those in the environment are set for as long as the process lives. */
+    /* Faults in the environment are set as long as the process lives. */
     void keep(const Faults &faults);
 
   private:
@@ -32,12 +33,12 @@ class FaultRegistry {
     std::set<std::shared_ptr<Fault>> kept_ EZ_RKNN_GUARDED_BY(mutex_);
 };
 
-/* Calls that hang by a fault. */
+/* The calls that hang because of a fault. */
 class Hangs {
   public:
-    /* Returns when the call is released. */
+    /* Hangs until the call is released. */
     void hang();
-    /* Lets the calls that hang now go on; returns how many they are. */
+    /* Releases the calls that hang now; returns their number. */
     uint32_t release();
 
   private:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/settings/settings.h"
 
 #include <algorithm>
@@ -11,7 +12,7 @@ namespace ez_rknn::rknnrt {
 namespace {
 
 thread_local std::string thread_text;
-thread_local Faults thread_faults; /* those in the text, so that they go on counting */
+thread_local Faults thread_faults; /* those in the text, so that they keep counting */
 
 std::string trimmed(const std::string &text) {
     const size_t first = text.find_first_not_of(" \t");
@@ -74,7 +75,7 @@ Settings Settings::with(const std::string &text, FaultRegistry &registry) const 
         start = comma + 1;
     }
     result.device = std::move(of_device);
-    // The counter may be named after them.
+    // The counter's name may follow them.
     for (size_t i = result.faults.size(); i < result.fault_texts.size(); ++i) {
         result.faults.push_back(registry.find_or_make(result.fault_texts[i], result.counter));
     }
@@ -105,7 +106,7 @@ Settings current_settings(const Device &device, FaultRegistry &registry) {
 }
 
 void configure_thread(const std::string &text, const Device &device, FaultRegistry &registry) {
-    // Refuses what is wrong before anything changes.
+    // Fails on a wrong text before anything changes.
     const Settings settings = Settings(device.default_settings()).with(text, registry);
     thread_text = text;
     thread_faults = settings.faults;

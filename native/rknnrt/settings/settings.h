@@ -1,7 +1,8 @@
-/* What a context's device is told to be, and what goes wrong.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of a context: those of its device, and its faults.
  *
- * Settings come from an environment variable, which the device names, and from what the calling thread was told, on top
- * of it, for the contexts that this thread creates. A context keeps those that it was created with. */
+ * Settings come from an environment variable, which the device names, and on top of it from the calling thread's text,
+ * for the contexts that this thread creates. A context keeps the settings that it was created with. */
 #pragma once
 
 #include <memory>
@@ -17,15 +18,16 @@ struct Settings {
     explicit Settings(std::shared_ptr<const DeviceSettings> of_device);
 
     std::shared_ptr<const DeviceSettings> device;
-    std::string counter;                  /* whose calls the faults count: those with the same name count together */
+    std::string counter;                  /* the counter of the faults: contexts with the same name count together */
     std::vector<std::string> fault_texts; /* as given; each is one of: */
     Faults faults;
 
-    /* These settings with the "key=value,key=value" of `text` on top; RKNN_ERR_PARAM_INVALID says what is wrong. */
+    /* These settings with the "key=value,key=value" of `text` on top; fails with RKNN_ERR_PARAM_INVALID, saying what is
+     * wrong. */
     Settings with(const std::string &text, FaultRegistry &registry) const;
 
-    /* Fails with RKNN_ERR_PARAM_INVALID if they speak of what an NPU of that SoC, or one that computes nothing, does
-     * not have. */
+    /* Fails with RKNN_ERR_PARAM_INVALID if they name something that an NPU of that SoC, or one that computes nothing,
+     * does not have. */
     void check(const Soc &soc) const;
 };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/tensors/attributes.h"
 
 #include <algorithm>
@@ -31,8 +32,8 @@ uint32_t saturated(uint64_t value) {
     return static_cast<uint32_t>(std::min<uint64_t>(value, UINT32_MAX));
 }
 
-/* Of an input that is not 4-D: its second dimension is aligned as channels are, and the others as a surface is, where
- * there are others. */
+/* The padded size of an input that is not 4-D: its second dimension is aligned as channels are, and the others, if
+ * there are any, as a surface is. */
 uint32_t padded_size(const TensorPort &port) {
     if (port.dims.size() < 2 || port.dims[1] == 0 || !strided_type(port)) return port.dense_bytes * port.batch;
     const uint64_t others = port.total_elements() / port.dims[1];
@@ -40,7 +41,8 @@ uint32_t padded_size(const TensorPort &port) {
     return saturated(aligned(port.dims[1], port.atom) * surface * port.element_size);
 }
 
-/* Of an input that is no image: as features that the NPU writes, which is not how it reads this one, if it does. */
+/* The size of an input that is no image, laid out as features that the NPU writes, which is not how it reads this one,
+ * if it does. */
 uint32_t rounded_feature_size(const TensorPort &port) {
     const uint64_t stored = port.storage == Storage::feature ? uint64_t{port.c1} * port.c2 : aligned(port.c, port.atom);
     const uint64_t channels = static_cast<uint64_t>(port.n) * port.batch * stored;
@@ -135,7 +137,7 @@ rknn_tensor_attr native_nhwc_output_attr(const TensorPort &port, uint32_t index)
         set_dims(attr, nhwc(port));
         attr.fmt = RKNN_TENSOR_NHWC;
     }
-    // The number of bytes is rounded to as many as a row's alignment has elements: the vendor mixes up the units.
+    // The number of bytes is rounded to a row's alignment in elements: the vendor mixes up the units.
     if (strided_type(port)) attr.size_with_stride = saturated(aligned(attr.size, port.atom));
     return attr;
 }

@@ -1,4 +1,5 @@
-/* What rknn_query says about an input or output: five views of the same tensor. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The attributes of an input or output for rknn_query: five views of the same tensor. */
 #pragma once
 
 #include "rknn_abi.h"
@@ -6,7 +7,7 @@
 
 namespace ez_rknn::rknnrt {
 
-/* What all views share, and the tensor as the model has it. */
+/* The attributes that all views share, and the tensor as the model has it. */
 rknn_tensor_attr logical_attr(const TensorPort &port, uint32_t index);
 rknn_tensor_attr input_attr(const TensorPort &port, uint32_t index);
 rknn_tensor_attr native_input_attr(const TensorPort &port, uint32_t index); /* also the "native NHWC" one */
@@ -14,7 +15,7 @@ rknn_tensor_attr output_attr(const TensorPort &port, uint32_t index);
 rknn_tensor_attr native_output_attr(const TensorPort &port, uint32_t index);
 rknn_tensor_attr native_nhwc_output_attr(const TensorPort &port, uint32_t index);
 
-/* The dimensions in which the interface names an input's shape: NHWC for images. */
+/* The dimensions of an input's shape in the interface: NHWC for images. */
 std::vector<uint32_t> api_input_dims(const TensorPort &port);
 
 }  // namespace ez_rknn::rknnrt

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/tensors/bound_input.h"
 
 #include <cstring>
@@ -8,7 +9,7 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* Rows without the gaps between them, which is how the conversions want them. */
+/* Removes the gaps between rows, as the conversions need. */
 void remove_gaps(const TensorPort &port, uint32_t element_size, const uint8_t *source, std::vector<uint8_t> &dense) {
     const size_t row = static_cast<size_t>(port.w) * port.c * element_size;
     const size_t stride = static_cast<size_t>(port.w_stride) * port.c * element_size;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/tensors/bound_output.h"
 
 #include "rknnrt/base/status.h"
@@ -12,7 +13,7 @@ bool as_float(const TensorPort &port, const IoBinding &binding) {
     return binding.type == RKNN_TENSOR_FLOAT32 && port.type != DataType::float32;
 }
 
-/* With float32 the vendor's library ignores NC1HWC2, and writes NCHW. */
+/* True if written as stored. With float32 the vendor's library ignores NC1HWC2, and writes NCHW. */
 bool as_stored(const TensorPort &port, const IoBinding &binding) {
     return binding.format == RKNN_TENSOR_NC1HWC2 && !as_float(port, binding) && port.storage == Storage::feature;
 }
@@ -29,7 +30,7 @@ void visit(const TensorPort &port, Give give) {
     }
 }
 
-/* What pads the channels and the surfaces stands for zero. */
+/* Pads the channels and the surfaces with the value that represents zero. */
 template <typename Element>
 void write_feature(const TensorPort &port, const uint8_t *dense, uint8_t *to) {
     fill_with_zero(port, static_cast<size_t>(port.stored_bytes) * port.batch / sizeof(Element), to);

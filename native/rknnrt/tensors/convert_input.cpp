@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/tensors/convert_input.h"
 
 #include <algorithm>
@@ -69,7 +70,7 @@ bool type_is_supported(const TensorPort &port, rknn_tensor_type type) {
     return false;
 }
 
-/* Why the vendor's library does nothing with this input although it returns 0; "" when it does something. */
+/* The reason why the vendor's library ignores this input although it returns 0; "" if it does not. */
 std::string refusal(const TensorPort &port, const rknn_input &input) {
     const int fmt = static_cast<int>(input.fmt);
     if (input.fmt == RKNN_TENSOR_NC1HWC2) {
@@ -91,7 +92,7 @@ std::string refusal(const TensorPort &port, const rknn_input &input) {
     return "";
 }
 
-/* What lies between the rows of an image of pixels: what becomes zero when it is normalised. */
+/* The bytes between the rows of an image of pixels: they become zero when normalised. */
 std::vector<uint8_t> row_end(const TensorPort &port) {
     std::vector<uint8_t> end(static_cast<size_t>(port.w_stride - port.w) * port.c);
     for (size_t i = 0; i < end.size(); ++i) {
@@ -101,7 +102,7 @@ std::vector<uint8_t> row_end(const TensorPort &port) {
     return end;
 }
 
-/* Pixels go to the NPU as they are. */
+/* Stores pixels for the NPU as they are. */
 InputReading store_pixels(const TensorPort &port, const void *source, uint8_t *stored) {
     const size_t row_bytes = static_cast<size_t>(port.w) * port.c;
     const size_t stride_bytes = static_cast<size_t>(port.w_stride) * port.c;
@@ -125,8 +126,8 @@ InputReading convert(const TensorPort &port, const rknn_input &input, uint8_t *s
     return {};
 }
 
-/* pass_through: the bytes as they are, from the start of the buffer. The vendor's library copies beyond the buffer's
- * end if there are more; here the rest is left out. */
+/* Stores the bytes of pass_through as they are, from the start of the buffer. The vendor's library copies beyond the
+ * buffer's end if there are more; here the rest is left out. */
 std::optional<InputReading> pass_through(const TensorPort &port, const rknn_input &input, uint8_t *stored,
                                          size_t capacity) {
     if (!port.four_d() && input.fmt == RKNN_TENSOR_NHWC) {
@@ -155,7 +156,7 @@ void check_arguments(const TensorPort &port, const rknn_input &input, uint32_t i
     }
 }
 
-/* The fast path of the vendor's library for images that need no gaps takes no oversized buffer. */
+/* True for an oversized buffer that the vendor's fast path, for images that need no gaps, refuses. */
 bool oversized_copy(const TensorPort &port, const rknn_input &input) {
     return port.storage == Storage::image && port.type == DataType::int8 && input.type == RKNN_TENSOR_UINT8 &&
            port.c == 1 && port.w == port.w_stride && input.size > port.total_elements();

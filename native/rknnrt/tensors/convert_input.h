@@ -1,8 +1,8 @@
-/* From what a program hands to rknn_inputs_set to what the NPU reads, the way the vendor's runtime does it.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The conversion of a program's input (rknn_inputs_set) to what the NPU reads, as the vendor's runtime does it.
  *
- * `store_input` is what the CPU does: it normalises, converts and lays out the data in the NPU's own buffer, byte for
- * byte as recorded from the vendor's library, defects included. What the NPU makes of that buffer is the device's
- * business. */
+ * `store_input` is the CPU's part: it normalises, converts and lays out the data in the NPU's own buffer, byte for byte
+ * as recorded from the vendor's library, defects included. The device reads that buffer. */
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ namespace ez_rknn::rknnrt {
 std::optional<InputReading> store_input(const TensorPort &port, const rknn_input &input, uint32_t index,
                                         uint8_t *stored, size_t capacity);
 
-/* What the NPU does before it reads an image, where the compiler has it do so: fills the ends of the rows. `stored` has
+/* Fills the ends of an image's rows, as the NPU does before it reads the image if the compiler says so. `stored` has
  * all inferences of a run. */
 void fill_row_ends(const TensorPort &port, uint8_t *stored);
 

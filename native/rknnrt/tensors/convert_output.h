@@ -1,4 +1,5 @@
-/* From what the model produced to what rknn_outputs_get gives: the model's own type, or float32. Always dense and in
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The conversion of the model's results for rknn_outputs_get: to the model's own type, or float32. Always dense and in
  * ONNX order. */
 #pragma once
 
@@ -9,13 +10,13 @@
 
 namespace ez_rknn::rknnrt {
 
-/* Bytes that one output takes, all inferences of a run together. */
+/* The size of one output in bytes, all inferences of a run together. */
 size_t output_bytes(const TensorPort &port, bool want_float);
 
-/* `source` is the model's own type; both are dense. */
+/* Converts one output. `source` has the model's own type; both are dense. */
 void convert_output(const TensorPort &port, bool want_float, const uint8_t *source, void *destination);
 
-/* Writes what stands for the real number zero, `elements` times. */
+/* Writes the representation of the real number zero, `elements` times. */
 void fill_with_zero(const TensorPort &port, size_t elements, uint8_t *destination);
 
 }  // namespace ez_rknn::rknnrt

@@ -1,4 +1,5 @@
-/* One input or output bound to memory (rknn_set_io_mem): which memory, and what the program says is in it. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One input or output bound to memory (rknn_set_io_mem): the memory, and its format according to the program. */
 #pragma once
 
 #include <memory>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/tensors/normalise_input.h"
 
 #include <algorithm>
@@ -16,12 +17,13 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* Beyond the fourth channel the vendor's library uses the first channel's values: so does a board. */
+/* The channel whose values apply: beyond the fourth the vendor's library uses the first channel's, as seen on a
+ * board. */
 size_t normalised_as(uint32_t channel) {
     return channel < 4 ? channel : 0;
 }
 
-/* Images: fixed point, because the NPU's own converter has that and the CPU imitates it. */
+/* Images: fixed point, as in the NPU's own converter, which the CPU imitates. */
 template <typename Source>
 void quantise_image(const TensorPort &port, const void *source, uint8_t *stored) {
     double factor[4];
@@ -38,7 +40,7 @@ void quantise_image(const TensorPort &port, const void *source, uint8_t *stored)
     });
 }
 
-/* 4-D tensors of more channels: factor and offset are float32, what becomes of them is exact; saturating. */
+/* 4-D tensors of more channels: factor and offset are float32, the rest is exact; saturating. */
 template <typename Source>
 void quantise_channels(const TensorPort &port, const void *source, uint8_t *stored) {
     std::vector<double> factor(port.c);
@@ -54,7 +56,7 @@ void quantise_channels(const TensorPort &port, const void *source, uint8_t *stor
     });
 }
 
-/* Anything but 4-D: the vendor's library does not saturate here, values out of range wrap around. */
+/* Tensors that are not 4-D: the vendor's library does not saturate here, values out of range wrap around. */
 template <typename Source>
 void quantise_plain(const TensorPort &port, const void *source, uint8_t *stored) {
     write_elements<Source, int8_t>(port, source, stored, 0, [&](Source value, uint32_t) {
@@ -104,7 +106,7 @@ void truncate(const TensorPort &port, const void *source, uint8_t *stored) {
     });
 }
 
-/* What a float or a pixel becomes. */
+/* Normalises floats or pixels. */
 template <typename Source>
 void convert_number(const TensorPort &port, const void *source, uint8_t *stored) {
     switch (port.type) {

@@ -1,4 +1,5 @@
-/* Rounding to whole numbers, as the NPU's runtime does it: halves to even, whatever the thread's rounding mode. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rounding to whole numbers, as the NPU's runtime does it: halves to even, in any rounding mode of the thread. */
 #pragma once
 
 #include <cmath>
@@ -14,7 +15,7 @@ inline double round_half_even(double value) {
     return (value + shift) - shift;
 }
 
-/* Clamped to the range of int8; NaN becomes the largest, as the vendor's library has it. */
+/* Clamps to the range of int8; NaN becomes the largest, as in the vendor's library. */
 inline int8_t saturate_to_int8(double value) {
     if (!(value < 127)) return 127;
     return value > -128 ? static_cast<int8_t>(value) : static_cast<int8_t>(-128);
@@ -34,7 +35,7 @@ inline int8_t wrap_to_int8(double value) {
     return static_cast<int8_t>(static_cast<uint8_t>(whole));
 }
 
-/* Towards zero, saturating; NaN becomes 0. */
+/* Rounds towards zero, saturating; NaN becomes 0. */
 inline int64_t truncate_to_int64(double value) {
     if (std::isnan(value)) return 0;
     if (value >= 0x1p63) return INT64_MAX;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/tensors/tensor_port.h"
 
 #include <algorithm>
@@ -9,8 +10,7 @@ namespace ez_rknn::rknnrt {
 
 namespace {
 
-/* What a file says has been checked when it was read (ports.cpp); that sums and products fit is checked where they
- * are made as well. */
+/* Checks that a sum or product fits. The file's own numbers were checked when it was read (ports.cpp). */
 uint32_t checked(uint64_t value, const std::string &name) {
     if (value > largest_size) fail(RKNN_ERR_MODEL_INVALID, "tensor '", name, "' does not fit into 2 GiB");
     return static_cast<uint32_t>(value);
@@ -22,7 +22,7 @@ uint32_t product(const std::vector<uint32_t> &dims, const std::string &name) {
     return static_cast<uint32_t>(result);
 }
 
-/* What the NPU writes has surfaces that begin at multiples of four pixels. Its inputs have none: the compiler sets the
+/* Surfaces that the NPU writes begin at multiples of four pixels. Those of its inputs do not: the compiler sets the
  * surface stride of the layers that read them to height times width, and of all others to the rounded number. */
 void place_feature(TensorPort &port, const Tensor &tensor) {
     port.storage = Storage::feature;
@@ -80,7 +80,7 @@ TensorPort make_port(const Graph &graph, uint32_t tensor_index, uint32_t batch, 
     return port;
 }
 
-/* The compiler gives the operator that stands for an input what the NPU is to fill rows with, where it is to do so. */
+/* True if the NPU fills the ends of rows: then the compiler gives the operator of the input the value to fill with. */
 bool fills_rows(const Graph &graph, uint32_t tensor_index) {
     return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node &node) {
         return node.type == "InputOperator" && !node.inputs.empty() && node.outputs.size() == 1 &&
@@ -88,7 +88,7 @@ bool fills_rows(const Graph &graph, uint32_t tensor_index) {
     });
 }
 
-/* Whether it stands for real numbers, and not for integers or truth values. */
+/* True if it represents real numbers, not integers or truth values. */
 bool is_real(const Tensor &tensor) {
     switch (tensor.type) {
         case DataType::float32:

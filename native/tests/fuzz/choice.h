@@ -1,4 +1,5 @@
-/* Choices among few, made by a file's content and a number: the same two always do the same. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Repeatable choices among a few, made by a file's content and a number. */
 #pragma once
 
 #include <cstddef>

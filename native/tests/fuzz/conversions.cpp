@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/conversions.h"
 
 #include <algorithm>
@@ -29,7 +30,7 @@ bool is_small(const TensorPort &port) {
     return uint64_t{port.total_elements()} * 8 <= most_bytes && uint64_t{port.stored_bytes} * port.batch <= most_bytes;
 }
 
-/* What the program gives, into the NPU's buffer and out of it again. */
+/* Converts the program's input into the NPU's buffer and back. */
 void convert_input(const TensorPort &port, int32_t type, int32_t format, bool pass_through) {
     std::vector<uint8_t> source(static_cast<size_t>(port.total_elements()) * element_size(type), uint8_t{0x7E});
     std::vector<uint8_t> stored(static_cast<size_t>(std::max(port.stored_bytes, port.dense_bytes)) * port.batch);
@@ -75,7 +76,7 @@ void convert_outputs(const Graph &graph, uint32_t batch, const Soc &soc) {
     }
 }
 
-/* As a custom operator is told them, to the last element. */
+/* Reads attributes as a custom operator gets them, to the last element. */
 void read_attributes(const Node &node) {
     for (const OperatorAttribute &attribute : node.attributes) {
         const size_t size = attribute.count == 0                    ? 0

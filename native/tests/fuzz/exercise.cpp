@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/exercise.h"
 
 #include <algorithm>
@@ -19,7 +20,7 @@ namespace ez_rknn::tests::fuzz {
 namespace {
 
 constexpr uint64_t most_bytes =
-    4 * 1024 * 1024; /* of one tensor as float64: larger ones are opened, and not converted */
+    4 * 1024 * 1024; /* of one tensor as float64: larger ones are opened but not converted */
 
 void expect(bool condition, const char *what) {
     if (condition) return;
@@ -82,7 +83,7 @@ class Context {
         });
     }
 
-    /* False for a static model. */
+    /* Chooses shapes. False for a static model. */
     bool choose_shapes() {
         const auto range = std::make_unique<rknn_input_range>();
         for (uint32_t shape = 0; shape < 3; ++shape) {
@@ -149,7 +150,7 @@ class Context {
         rknn_outputs_release(handle_, count, outputs.data());
     }
 
-    /* In memory of the size that the runtime asks for, if it does not ask for all there is. */
+    /* Binds memory of the size that the runtime asks for, unless it asks for too much. */
     void bind(const std::vector<rknn_tensor_attr> &attrs, rknn_query_cmd native) {
         for (uint32_t i = 0; i < attrs.size(); ++i) {
             rknn_tensor_attr attr = attrs[i];
@@ -178,7 +179,7 @@ class Context {
 bool exercise(const uint8_t *data, size_t size, uint32_t round) {
     ez_rknn_simulator_configure("compute=off");
     rknn_context handle = 0;
-    // A copy of exactly this size, so that a byte too far is noticed.
+    // A copy of exactly this size, so that an access one byte beyond is noticed.
     std::vector<uint8_t> file(data, data + size);
     const int code =
         size == 0 ? RKNN_ERR_MODEL_INVALID : rknn_init(&handle, file.data(), static_cast<uint32_t>(size), 0, nullptr);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/mutate.h"
 
 #include <algorithm>
@@ -7,7 +8,7 @@
 
 #include "tests/fuzz/places.h"
 
-/* libFuzzer's own, where it is linked. */
+/* libFuzzer's own mutator, where it is linked. */
 extern "C" __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);
 
 namespace ez_rknn::tests::fuzz {
@@ -70,7 +71,7 @@ class Mutation {
         }
     }
 
-    /* To one that a table elsewhere has, or to another one altogether. */
+    /* Changes a number to one from another table, or to any other. */
     void change_number() {
         if (places_.numbers.empty()) return change_anything();
         const Places::Number place = places_.numbers[below(places_.numbers.size())];
@@ -80,7 +81,7 @@ class Mutation {
             place.size);
     }
 
-    /* To another structure of the file: the most convincing lie. */
+    /* Changes an offset to another structure of the file, the mutation hardest to detect. */
     void change_offset() {
         if (places_.offsets.empty()) return change_anything();
         const size_t place = places_.offsets[below(places_.offsets.size())];

@@ -1,4 +1,5 @@
-/* Variants of model files that get past the checks of the container and of the FlatBuffer. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Variants of model files that pass the checks of the container and of the FlatBuffer. */
 #pragma once
 
 #include <cstddef>

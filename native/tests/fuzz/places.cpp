@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/fuzz/places.h"
 
 #include <algorithm>
@@ -121,7 +122,7 @@ Places find_places(const uint8_t *buffer, size_t size) {
         places.offsets.push_back(0);
         Walk(bytes, places).table(bytes.u32(0, "root"), root_schema);
     } catch (const StatusError &) {
-        // Damaged already: what was found until then is enough.
+        // The file was damaged already: the places found so far are enough.
     }
     return places;
 }

@@ -1,4 +1,5 @@
-/* Where the FlatBuffer of a model file has what: the schema's own tables, walked for the positions of their fields. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The positions of the fields in a model file's FlatBuffer, found by walking the schema's tables. */
 #pragma once
 
 #include <cstddef>
@@ -19,7 +20,7 @@ struct Places {
     std::vector<Number> bytes;   /* texts and documents */
 };
 
-/* Those of a FlatBuffer, as far as it can be followed. */
+/* Finds the places in a FlatBuffer, as far as it can be followed. */
 Places find_places(const uint8_t *buffer, size_t size);
 
 }  // namespace ez_rknn::tests::fuzz

@@ -1,6 +1,7 @@
-/* Model files that are damaged where it matters: rknn_init refuses them, or everything that can be done with them stays
- * inside its memory. What make fuzz-native does for minutes, for seconds and with any compiler; under the address
- * sanitizer this is the proof that no byte is touched that is not theirs. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Model files damaged in critical places: rknn_init refuses them, or every use of them stays inside its memory. The
+ * same as make fuzz-native, but for seconds and with any compiler; under the address sanitizer it proves that no access
+ * is out of bounds. */
 #include <cstdint>
 #include <cstdio>
 #include <string>
@@ -15,7 +16,8 @@ using namespace ez_rknn::tests;
 
 namespace {
 
-/* Of every kind of storage and element type, with custom operators, with several shapes, and of the three NPUs. */
+/* Models of every kind of storage and element type, with custom operators, with several shapes, and of the three
+ * NPUs. */
 constexpr const char *models[] = {
     "tiny_conv_int8",     "conv_c1_fp16",         "conv_c4_int8",       "conv_c5_int8",    "conv_c16_fp16",
     "two_inputs_int8",    "batch4_int8",          "tokens_fp16",        "vector_int8",     "vector_fp16",
@@ -29,7 +31,7 @@ const uint8_t *bytes(const std::string &file) {
 
 }  // namespace
 
-TEST(good_models_survive_all_that_is_done_to_damaged_ones) {
+TEST(good_models_pass_the_tests_of_damaged_ones) {
     for (const char *model : models) {
         const std::string file = read_file(model_path(model));
         CHECK(fuzz::exercise(bytes(file), file.size()));
@@ -49,11 +51,11 @@ TEST(damaged_models_are_refused_or_stay_inside_their_memory) {
         }
     }
     std::printf("%zu of %zu opened\n", opened, all);
-    // Were nearly all refused, or nearly none, they would show nothing.
+    // If nearly all were refused, or nearly none, the test would show nothing.
     CHECK(opened > all / 20 && opened < all - all / 20);
 }
 
-TEST(every_number_in_the_place_of_an_enumeration_is_refused_or_known) {
+TEST(every_number_for_an_enumeration_is_refused_or_known) {
     // One such byte made an input uint16, for which the conversion had no case of its own.
     constexpr size_t header = 64;
     for (const char *model : {"tiny_conv_int8", "tokens_fp16"}) {
@@ -75,7 +77,7 @@ TEST(every_number_in_the_place_of_an_enumeration_is_refused_or_known) {
     }
 }
 
-TEST(files_that_were_too_much_once_are_refused_or_open) {
+TEST(files_that_once_failed_are_refused_or_open) {
     const std::string folder = EZ_RKNN_REGRESSIONS;
     for (const std::string &name : files_in(folder, "", ".rknn")) {
         const std::string file = read_file(folder + "/" + name);

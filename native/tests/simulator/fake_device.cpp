@@ -1,9 +1,10 @@
-/* A device process that speaks the wire and computes nothing worth having: in each stage, each output byte is the first
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A device process that speaks the protocol but computes only a pattern: in each stage, each output byte is the first
  * input's first byte plus the number of the output. Started in place of Python (EZ_RKNN_PYTHON); the environment
  * variable EZ_RKNN_FAKE_DEVICE makes it misbehave:
  *
  *   die_at_start    writes to stderr and exits before the greeting
- *   refuse_start    says in place of the greeting why there will be none
+ *   refuse_start    sends a reason for its refusal instead of the greeting
  *   other_protocol  greets with another version
  *   other_program   writes something else
  *   refuse_load     answers every load with RKNN_ERR_MODEL_INVALID
@@ -12,7 +13,7 @@
  *   die_in_run      kills itself when it is asked to run
  *   fail_run        answers every run with RKNN_ERR_FAIL
  *   close_channel   closes the context's channel instead of answering a run, and lives on
- *   echo            gives each output the bytes of the input with its number (or of the last one), over and over */
+ *   echo            fills each output with the bytes of the input with its number (or of the last one), repeated */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -58,7 +59,7 @@ std::string mode() {
     return value == nullptr ? "" : value;
 }
 
-/* Reads a packet's fields one after the other. */
+/* Reads a packet's fields in sequence. */
 class Fields {
   public:
     explicit Fields(const std::vector<uint8_t> &bytes) : bytes_(bytes) {}
@@ -75,7 +76,7 @@ class Fields {
     size_t at_ = 0;
 };
 
-/* False when the host is gone. */
+/* Returns false when the host is gone. */
 bool receive(int socket, std::vector<uint8_t> &packet, std::vector<int> &descriptors) {
     packet.resize(65536);
     descriptors.clear();
@@ -150,7 +151,7 @@ void echo(const Channel &channel, const std::vector<Place> &inputs, const std::v
     }
 }
 
-/* A stage gives what is behind it: the inputs of a custom operator, or the outputs of the graph. */
+/* Computes a stage's results: the inputs of a custom operator, or the outputs of the graph. */
 void compute(const Channel &channel, const Graph &graph, uint32_t stage) {
     const std::vector<Place> &from = stage == 0 ? graph.inputs : graph.custom_operators.at(stage - 1).outputs;
     const bool last = stage == graph.custom_operators.size();
@@ -162,7 +163,7 @@ void compute(const Channel &channel, const Graph &graph, uint32_t stage) {
     }
 }
 
-/* The models that are loaded, and whose weights they use. */
+/* The loaded models, and the models whose weights they use. */
 std::map<uint32_t, uint32_t> masters;
 
 void on_load(uint32_t model, uint32_t master) {
@@ -203,7 +204,7 @@ void on_control(Fields &fields, const std::vector<int> &descriptors, std::map<in
     reply(control_fd, RKNN_SUCC);
 }
 
-/* False when the channel is to be closed. */
+/* Returns false when the channel must be closed. */
 bool on_run(int socket, Fields &fields, const Channel &channel) {
     if (mode() == "die_in_run") raise(SIGKILL);
     if (mode() == "close_channel") return false;

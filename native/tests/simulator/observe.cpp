@@ -1,5 +1,6 @@
-/* The simulated NPU with its buffers laid open: a librknnrt.so for tests that compare what the NPU is given, and that
- * plant what it is to have computed. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulated NPU with its buffers exposed: a librknnrt.so for tests that compare the NPU's inputs, and that set its
+ * results. */
 #include "common/export.h"
 #include "rknnrt/context/process.h"
 
@@ -19,7 +20,7 @@ EZ_RKNN_EXPORT uint8_t *ez_rknn_observe_input(rknn_context context, uint32_t ind
     return begin(process_state().contexts.find(context)->input_buffer(index), size);
 }
 
-/* What the NPU left of an output: dense, in the model's type. */
+/* The NPU's result of an output: dense, in the model's type. */
 EZ_RKNN_EXPORT uint8_t *ez_rknn_observe_output(rknn_context context, uint32_t index, uint64_t *size) {
     return begin(process_state().contexts.find(context)->output_buffer(index), size);
 }

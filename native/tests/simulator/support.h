@@ -1,4 +1,5 @@
-/* What the simulator's tests share: files, and contexts that destroy themselves. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Helpers of the simulator's tests: files, and contexts that destroy themselves. */
 #pragma once
 
 #include <cstdint>
@@ -15,14 +16,14 @@ std::vector<std::string> files_in(const std::string &directory, const std::strin
 /* A model committed under tests/data. */
 std::string model_path(const std::string &name);
 
-/* The directory beside the project with recordings from the vendor's library; "" where it is not there, which is said
+/* The directory next to the project with recordings from the vendor's library; "" if it is missing, which is reported
  * on stdout. */
 std::string shared_directory();
 
 class TestContext {
   public:
     TestContext() = default;
-    /* rknn_init with the model of that path, with the settings given; `code` is what it returned. */
+    /* Calls rknn_init with the model of that path and these settings; `code` is set to its return code. */
     explicit TestContext(const std::string &path, const std::string &settings = "compute=off", uint32_t flags = 0,
                          rknn_init_extend *extend = nullptr);
     ~TestContext();

@@ -1,4 +1,5 @@
-/* What tests of bound memory share: memory that destroys itself, and tensors in every layout. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Helpers of the tests of bound memory: memory that destroys itself, and tensors in every layout. */
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,7 @@
 
 namespace ez_rknn::tests {
 
-/* Contexts from now on compute with the fake device, which gives back its inputs. Its program is the test's
+/* Makes contexts compute with the fake device, which echoes its inputs, from now on. Its program is the test's
  * EZ_RKNN_FAKE_DEVICE_PATH. */
 void use_echo_device(const char *program);
 
@@ -33,10 +34,10 @@ uint32_t element_size(rknn_tensor_type type);
 
 rknn_input_output_num count_of(rknn_context context);
 
-/* All outputs by rknn_outputs_get: in ONNX order, without gaps. */
+/* Returns all outputs of rknn_outputs_get: in ONNX order, without gaps. */
 std::vector<std::vector<uint8_t>> outputs_of(rknn_context context, bool want_float);
 
-/* A 4-D output that was bound as `bound` says, NHWC or NC1HWC2, in ONNX order; `output` is its OUTPUT_ATTR. */
+/* Converts a 4-D output bound as `bound` says, NHWC or NC1HWC2, to ONNX order; `output` is its OUTPUT_ATTR. */
 std::vector<uint8_t> in_onnx_order(const rknn_tensor_attr &output, const rknn_tensor_attr &bound, const uint8_t *data);
 
 }  // namespace ez_rknn::tests

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Core arbitration: one task at a time, first come first served, several cores at once without deadlock. */
 #include <atomic>
 #include <thread>
@@ -16,7 +17,7 @@ const Soc &rk3588() {
     return *find_soc("rk3588");
 }
 
-/* How many tasks are on each core, checked at every change. */
+/* The number of tasks on each core, checked at every change. */
 class Occupancy {
   public:
     void enter(uint32_t mask) {
@@ -101,7 +102,7 @@ TEST(a_task_on_several_cores_waits_for_all_of_them) {
             ran = true;
         });
         wait_for_line(board, 1, 2);
-        CHECK_EQ(board.line_length(0), 1U);  // it holds the idle cores' lines already
+        CHECK_EQ(board.line_length(0), 1U);  // it already holds the idle cores' lines
         CHECK(!ran);
     }
     together.join();
@@ -122,7 +123,7 @@ TEST(a_task_that_waited_begins_when_the_one_before_it_ended) {
     }
     waiting.join();
     CHECK_EQ(start, end);
-    CHECK(board.acquire(2).start_ns() < end);  // another core is not concerned
+    CHECK(board.acquire(2).start_ns() < end);  // another core is unaffected
 }
 
 TEST(any_mixture_of_masks_ends_and_no_core_ever_has_two_tasks) {

@@ -1,5 +1,6 @@
-/* Programs that call the interface wrongly: each call answers with an error, and nothing is touched that it should not.
- * An enumeration of C may hold any number. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Programs that call the interface wrongly: each call returns an error and touches no memory that it should not. An
+ * enumeration in C may hold any number. */
 #include <climits>
 #include <cstdint>
 #include <cstring>
@@ -26,7 +27,7 @@ Enumeration any(int32_t number) {
 
 }  // namespace
 
-TEST(queries_that_do_not_exist_are_refused) {
+TEST(rejects_unknown_queries) {
     const TestContext context(model_path("tiny_conv_int8"));
     rknn_input_range info{};
     for (int32_t command : impossible) {
@@ -87,7 +88,7 @@ TEST(shapes_of_impossible_layouts_and_ranks_are_refused) {
     }
 }
 
-TEST(masks_and_synchronisations_that_do_not_exist_are_refused) {
+TEST(rejects_unknown_masks_and_synchronisations) {
     const TestContext context(model_path("tiny_conv_int8"));
     const BoundMemory memory(context, 64);
     for (int32_t number : impossible) {
@@ -96,7 +97,7 @@ TEST(masks_and_synchronisations_that_do_not_exist_are_refused) {
     }
 }
 
-TEST(custom_operators_for_targets_that_do_not_exist_are_refused) {
+TEST(rejects_custom_operators_for_unknown_targets) {
     const TestContext context(model_path("custom_blend_int8"));
     rknn_custom_op custom{};
     std::strcpy(custom.op_type, "cstBlend");

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The interface's functions with compute off: handles, return codes, threads, cores, time. */
 #include <atomic>
 #include <chrono>
@@ -50,7 +51,7 @@ double seconds_for(const std::vector<rknn_context> &contexts, int rounds) {
 
 }  // namespace
 
-TEST(an_original_that_is_destroyed_first_is_reported_and_its_duplicates_go_on) {
+TEST(destroying_an_original_before_its_duplicates_is_reported_and_they_still_run) {
     TestContext original(model_path("tiny_conv_int8"));
     rknn_context duplicate = 0;
     CHECK_EQ(rknn_dup_context(&original.handle, &duplicate), RKNN_SUCC);
@@ -58,15 +59,15 @@ TEST(an_original_that_is_destroyed_first_is_reported_and_its_duplicates_go_on) {
     CHECK_EQ(rknn_dup_context(&duplicate, &second), RKNN_SUCC);
     CHECK_EQ(rknn_destroy(original), RKNN_ERR_FAIL);
     CHECK(last_error_has("duplicates of it still exist"));
-    CHECK_EQ(rknn_run(original, nullptr), RKNN_ERR_CTX_INVALID);  // it is destroyed all the same
+    CHECK_EQ(rknn_run(original, nullptr), RKNN_ERR_CTX_INVALID);  // it is destroyed anyway
     original.handle = 0;
     CHECK_EQ(rknn_run(duplicate, nullptr), RKNN_SUCC);
-    CHECK_EQ(rknn_destroy(duplicate), RKNN_ERR_FAIL);  // one of its own
+    CHECK_EQ(rknn_destroy(duplicate), RKNN_ERR_FAIL);  // a duplicate of its own
     CHECK_EQ(rknn_run(second, nullptr), RKNN_SUCC);
     CHECK_EQ(rknn_destroy(second), RKNN_SUCC);
 }
 
-TEST(handles_that_are_none_are_recognised) {
+TEST(invalid_handles_are_recognised) {
     rknn_context context = 0;
     {
         const TestContext opened(model_path("tiny_conv_int8"));
@@ -117,7 +118,7 @@ TEST(a_model_can_be_given_as_bytes) {
     rknn_context context = 0;
     ez_rknn_simulator_configure("compute=off");
     CHECK_EQ(rknn_init(&context, file.data(), static_cast<uint32_t>(file.size()), 0, nullptr), RKNN_SUCC);
-    file.assign(file.size(), '\0');  // the bytes need not stay
+    file.assign(file.size(), '\0');  // the bytes may be reused
     rknn_custom_string text{};
     CHECK_EQ(rknn_query(context, RKNN_QUERY_CUSTOM_STRING, &text, sizeof text), RKNN_SUCC);
     CHECK(std::string(text.string) != "");
@@ -173,7 +174,7 @@ TEST(inputs_are_checked_before_they_are_read) {
     CHECK_EQ(rknn_inputs_set(context, 1, nullptr), RKNN_ERR_PARAM_INVALID);
     rknn_input inputs[2] = {pixels(data), pixels(data)};
     CHECK_EQ(rknn_inputs_set(context, 2, inputs), RKNN_ERR_PARAM_INVALID);
-    inputs[0].index = 5;  // only the position counts
+    inputs[0].index = 5;  // only the position is used
     CHECK_EQ(rknn_inputs_set(context, 1, inputs), RKNN_SUCC);
     struct Case {
         rknn_tensor_type type;
@@ -200,11 +201,11 @@ TEST(inputs_are_checked_before_they_are_read) {
     CHECK_EQ(rknn_inputs_set(context, 1, &input), RKNN_ERR_PARAM_INVALID);
     std::vector<uint8_t> large(1 << 20, 1);
     input = pixels(large);
-    input.pass_through = 1;  // more than the buffer holds: the rest is left out
+    input.pass_through = 1;  // more than the buffer holds: the rest is dropped
     CHECK_EQ(rknn_inputs_set(context, 1, &input), RKNN_SUCC);
 }
 
-TEST(outputs_come_as_asked_for) {
+TEST(outputs_have_the_requested_type_and_size) {
     const TestContext context(model_path("tiny_conv_int8"));
     const rknn_tensor_attr attr = attribute(context, RKNN_QUERY_OUTPUT_ATTR);
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
@@ -232,7 +233,7 @@ TEST(outputs_come_as_asked_for) {
     CHECK_EQ(rknn_outputs_get(context, 2, &output, nullptr), RKNN_ERR_PARAM_INVALID);
 }
 
-TEST(core_masks_are_those_of_the_soc) {
+TEST(only_the_soc_s_core_masks_are_accepted) {
     struct Case {
         const char *model;
         int mask;
@@ -290,7 +291,7 @@ TEST(a_mask_occupies_its_cores_and_a_single_core_model_only_the_first) {
     CHECK_EQ(ez_rknn_simulator_counters("rk3588", 0, nullptr), RKNN_ERR_PARAM_INVALID);
 }
 
-TEST(a_run_takes_the_time_that_was_set_and_cores_run_side_by_side) {
+TEST(a_run_takes_the_set_time_and_cores_run_in_parallel) {
     const TestContext zero(model_path("block_int8"), "compute=off,timing=fixed:5000");
     const TestContext one(model_path("block_int8"), "compute=off,timing=fixed:5000");
     CHECK_EQ(rknn_set_core_mask(zero, RKNN_NPU_CORE_0), RKNN_SUCC);
@@ -370,7 +371,7 @@ TEST(dynamic_models_run_with_the_shapes_that_were_set) {
     CHECK_EQ(rknn_set_input_shapes(fixed, 1, &attr), RKNN_ERR_MODEL_INVALID);
 }
 
-TEST(performance_is_told_after_a_run) {
+TEST(performance_can_be_queried_after_a_run) {
     const TestContext context(model_path("block_int8"), "compute=off,timing=modelled", RKNN_FLAG_COLLECT_PERF_MASK);
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
     rknn_perf_detail detail{};
@@ -381,7 +382,7 @@ TEST(performance_is_told_after_a_run) {
     }
 }
 
-TEST(there_is_something_to_wait_for_only_with_a_fence) {
+TEST(rknn_wait_needs_a_fence) {
     const TestContext context(model_path("tiny_conv_int8"));
     CHECK_EQ(rknn_wait(context, nullptr), RKNN_ERR_FAIL);
     const TestContext fenced(model_path("tiny_conv_int8"), "compute=off", RKNN_FLAG_FENCE_OUT_OUTSIDE);

@@ -1,4 +1,5 @@
-/* What the NPU reads is what rknn_inputs_set was given, and what rknn_outputs_get gives is what it computed. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conversions: the NPU reads the values given to rknn_inputs_set, and rknn_outputs_get returns the values computed. */
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -24,7 +25,7 @@ TensorPort input_port(const std::string &model, size_t index = 0) {
     return make_input_port(parsed.graphs[0], index, parsed.batch, *find_soc(parsed.target));
 }
 
-/* Through both steps: from NHWC floats to what the NPU reads, in ONNX order, one inference. */
+/* Converts through both steps: from NHWC floats to the NPU's values, in ONNX order, one inference. */
 template <typename Source>
 std::vector<uint8_t> read_by_npu(const TensorPort &port, const std::vector<Source> &source, rknn_tensor_type type) {
     std::vector<uint8_t> stored(static_cast<size_t>(port.stored_bytes) * port.batch);
@@ -40,7 +41,7 @@ std::vector<uint8_t> read_by_npu(const TensorPort &port, const std::vector<Sourc
     return dense;
 }
 
-/* Where element (channel, y, x) of an NHWC array stands. */
+/* The index of element (channel, y, x) in an NHWC array. */
 size_t nhwc(const TensorPort &port, uint32_t channel, uint32_t y, uint32_t x) {
     return (static_cast<size_t>(y) * port.w + x) * port.c + channel;
 }

@@ -1,5 +1,6 @@
-/* Custom operators: registering them, when their functions are called and with what, and what goes wrong. The fake
- * device stands in for the one that computes: each stage gives bytes that say where they come from. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Custom operators: registration, the order and arguments of their calls, and failures. The fake device replaces the
+ * one that computes: each stage gives bytes that identify their source. */
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -26,7 +27,7 @@ bool last_error_has(const std::string &text) {
     return std::string(ez_rknn_last_error()).find(text) != std::string::npos;
 }
 
-/* What the functions below were called with, in order. */
+/* The arguments of the functions below, in order of the calls. */
 struct Calls {
     std::vector<std::string> made; /* "init cstBlend" */
     std::function<int(rknn_custom_op_context *)> on_init;
@@ -45,7 +46,7 @@ std::string text_attribute(rknn_custom_op_context *context, const char *name) {
     return text;
 }
 
-/* One operator of each type has a name of its own: "blend" or "double" with a number behind it. */
+/* The type of an operator, by its name: "blend" or "double" followed by a number. */
 std::string kind(rknn_custom_op_context *context) {
     return text_attribute(context, "name").rfind("cstblend", 0) == 0 ? "cstBlend" : "cstDouble";
 }
@@ -92,7 +93,7 @@ uint8_t *data_of(rknn_custom_op_tensor &tensor) {
     return static_cast<uint8_t *>(tensor.mem.virt_addr) + tensor.mem.offset;
 }
 
-/* The model with cstBlend (three inputs, two outputs) and behind it cstDouble. */
+/* The model with cstBlend (three inputs, two outputs) followed by cstDouble. */
 class Blend : public TestContext {
   public:
     explicit Blend(const std::string &settings = compute_on, const char *model = "custom_blend_int8")
@@ -110,7 +111,7 @@ class Blend : public TestContext {
 
 }  // namespace
 
-TEST(a_run_fails_in_words_until_every_custom_operator_is_registered) {
+TEST(a_run_fails_with_a_clear_message_until_every_custom_operator_is_registered) {
     const Blend context;
     CHECK_EQ(rknn_run(context, nullptr), RKNN_ERR_FAIL);
     CHECK(last_error_has("cstBlend, cstDouble"));
@@ -122,7 +123,7 @@ TEST(a_run_fails_in_words_until_every_custom_operator_is_registered) {
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
 }
 
-TEST(without_computing_nothing_needs_to_be_registered_and_no_function_computes) {
+TEST(with_compute_off_nothing_must_be_registered_and_no_function_computes) {
     const Blend context("compute=off");
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
     CHECK_EQ(add(context, both()), RKNN_SUCC);
@@ -164,7 +165,7 @@ TEST(an_operator_sees_float32_in_onnx_order_behind_the_offset) {
         CHECK_EQ(image.size, 2048U);
         CHECK_EQ(inputs[0].mem.size, 2048U);
         CHECK(inputs[0].mem.offset > 0);
-        CHECK(image.scale > 0 && image.scale < 1);  // of the int8 tensor behind it
+        CHECK(image.scale > 0 && image.scale < 1);  // of the underlying int8 tensor
         if (blend) {
             CHECK_EQ(std::string(image.name), "relu1");
             CHECK_EQ(inputs[2].attr.fmt, RKNN_TENSOR_UNDEFINED);  // a constant: a gain for each of eight channels
@@ -178,7 +179,7 @@ TEST(an_operator_sees_float32_in_onnx_order_behind_the_offset) {
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
 }
 
-TEST(what_an_operator_writes_goes_into_the_next_stage) {
+TEST(an_operator_s_outputs_go_into_the_next_stage) {
     const Blend context;
     std::vector<uint8_t> image(3 * 8 * 8, 7);
     rknn_input input{0, image.data(), static_cast<uint32_t>(image.size()), 0, RKNN_TENSOR_INT8, RKNN_TENSOR_NHWC};
@@ -191,7 +192,7 @@ TEST(what_an_operator_writes_goes_into_the_next_stage) {
     CHECK_EQ(add(context, both()), RKNN_SUCC);
     CHECK_EQ(rknn_inputs_set(context, 1, &input), RKNN_SUCC);
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
-    CHECK(seen == (std::vector<int>{7, 8, 9, 17}));  // the fake device numbers what a stage gives
+    CHECK(seen == (std::vector<int>{7, 8, 9, 17}));  // the fake device numbers a stage's results
     rknn_output output{};
     CHECK_EQ(rknn_outputs_get(context, 1, &output, nullptr), RKNN_SUCC);
     CHECK_EQ(int{static_cast<uint8_t *>(output.buf)[5]}, 27);
@@ -234,7 +235,7 @@ TEST(attributes_have_the_types_that_the_interface_promises) {
     CHECK_EQ(calls.count("init cstBlend"), 1);
 }
 
-TEST(what_cannot_be_registered_is_refused_in_words) {
+TEST(rejects_invalid_operators_with_a_clear_message) {
     const Blend context;
     struct Case {
         const char *text;
@@ -265,7 +266,7 @@ TEST(what_cannot_be_registered_is_refused_in_words) {
     CHECK(last_error_has("registered already"));
 }
 
-TEST(operators_that_the_model_does_not_have_do_no_harm) {
+TEST(operators_missing_from_the_model_are_harmless) {
     const Blend context;
     std::vector<rknn_custom_op> operators = both();
     operators.push_back(operator_of("cstElsewhere"));
@@ -338,7 +339,7 @@ TEST(each_context_has_operators_of_its_own) {
     CHECK_EQ(rknn_run(first, nullptr), RKNN_SUCC);
 }
 
-TEST(an_operator_that_runs_a_model_is_told_that_it_would_wait_for_itself) {
+TEST(rejects_rknn_run_within_a_custom_operator) {
     const Blend context;
     const TestContext other(model_path("tiny_conv_int8"));
     CHECK_EQ(add(context, both()), RKNN_SUCC);
@@ -351,7 +352,7 @@ TEST(an_operator_that_runs_a_model_is_told_that_it_would_wait_for_itself) {
     CHECK_EQ(rknn_run(other, nullptr), RKNN_SUCC);
 }
 
-TEST(what_an_operator_takes_is_added_to_the_modelled_time) {
+TEST(an_operator_s_time_is_added_to_the_modelled_time) {
     const Blend context("timing=fixed:4000");
     CHECK_EQ(add(context, both()), RKNN_SUCC);
     calls.on_compute = [](auto &&...) {

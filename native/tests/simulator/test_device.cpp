@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Computing in the device process, and losing it. */
 #include <dirent.h>
 #include <signal.h>
@@ -21,7 +22,7 @@ namespace {
 
 constexpr const char *compute = "compute=on";
 
-/* How the next device process behaves; the one that runs is ended, so that there is a next one. */
+/* Sets the behaviour of the next device process, and ends the one that runs, so that there is a next one. */
 void use_fake_device(const char *mode) {
     const int pid = ez_rknn_simulator_device_pid();
     if (pid != 0) kill(pid, SIGKILL);
@@ -124,7 +125,7 @@ TEST(three_threads_run_three_contexts_of_one_model) {
     for (std::thread &thread : threads) thread.join();
 }
 
-TEST(a_process_that_dies_at_start_leaves_its_last_words) {
+TEST(the_error_quotes_a_process_that_dies_at_start) {
     use_fake_device("die_at_start");
     const TestContext context(model_path("tiny_conv_fp16"), compute);
     CHECK_EQ(context.code, RKNN_ERR_DEVICE_UNAVAILABLE);
@@ -132,7 +133,7 @@ TEST(a_process_that_dies_at_start_leaves_its_last_words) {
     CHECK(last_error_has("status 1"));
 }
 
-TEST(an_interpreter_that_is_not_there_is_named) {
+TEST(a_missing_interpreter_is_named) {
     use_fake_device("");
     setenv("EZ_RKNN_PYTHON", "/nowhere/python", 1);
     const TestContext context(model_path("tiny_conv_fp16"), compute);
@@ -140,7 +141,7 @@ TEST(an_interpreter_that_is_not_there_is_named) {
     CHECK(last_error_has("/nowhere/python"));
 }
 
-TEST(a_reason_in_place_of_the_greeting_is_the_error) {
+TEST(a_reason_instead_of_a_greeting_becomes_the_error) {
     use_fake_device("refuse_start");
     const TestContext context(model_path("tiny_conv_fp16"), compute);
     CHECK_EQ(context.code, RKNN_ERR_DEVICE_UNAVAILABLE);
@@ -152,7 +153,7 @@ TEST(rejects_a_program_that_says_something_else) {
     use_fake_device("other_program");
     const TestContext context(model_path("tiny_conv_fp16"), compute);
     CHECK_EQ(context.code, RKNN_ERR_DEVICE_UNAVAILABLE);
-    CHECK(last_error_has("is no Python that has ez_rknn_async"));
+    CHECK(last_error_has("is not a Python with ez_rknn_async"));
 }
 
 TEST(a_device_process_gets_no_device_process_of_its_own) {
@@ -171,7 +172,7 @@ TEST(another_protocol_is_refused) {
     CHECK(last_error_has("protocol"));
 }
 
-TEST(a_model_that_the_device_refuses_fails_rknn_init_with_its_words) {
+TEST(rknn_init_gives_the_device_s_reason_for_refusing_a_model) {
     use_fake_device("refuse_load");
     const TestContext context(model_path("tiny_conv_fp16"), compute);
     CHECK_EQ(context.code, RKNN_ERR_MODEL_INVALID);
@@ -238,7 +239,7 @@ TEST(nothing_is_started_with_compute_off) {
     CHECK_EQ(ez_rknn_simulator_device_pid(), 0);
 }
 
-TEST(the_device_is_no_child_that_the_program_waits_for) {
+TEST(the_device_is_not_a_child_of_the_program) {
     use_fake_device("");
     const TestContext context(model_path("tiny_conv_fp16"), compute);
     CHECK_EQ(waitpid(-1, nullptr, WNOHANG), -1);
@@ -273,7 +274,7 @@ TEST(a_stopped_device_ends_with_a_program_that_is_killed) {
     close(ends[1]);
 }
 
-TEST(a_forked_child_starts_anew_and_leaves_the_parent_s_device_alone) {
+TEST(a_forked_child_starts_its_own_device_and_leaves_the_parent_s_alone) {
     use_fake_device("");
     const TestContext context(model_path("tiny_conv_fp16"), compute);
     const int device = ez_rknn_simulator_device_pid();

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Faults: calls that fail, take longer, hang, or lose the device, because the settings say so. */
 #include <signal.h>
 
@@ -27,7 +28,7 @@ bool has(const std::string &text, const std::string &part) {
     return text.find(part) != std::string::npos;
 }
 
-/* What rknn_run returns, so many times. */
+/* The return codes of `count` runs. */
 std::vector<int> runs(rknn_context context, int count) {
     std::vector<int> codes;
     for (int i = 0; i < count; ++i) codes.push_back(rknn_run(context, nullptr));
@@ -40,7 +41,7 @@ std::string listed(const std::vector<int> &codes) {
     return text;
 }
 
-/* A call of every function of the interface that has a context, with arguments that it would otherwise refuse. */
+/* A call of each function of the interface that has a context, with arguments that it would otherwise refuse. */
 struct Function {
     const char *name;
     int (*call)(rknn_context context);
@@ -83,7 +84,7 @@ const Function functions[] = {
 
 }  // namespace
 
-TEST(a_fault_that_is_none_is_refused_in_words) {
+TEST(rejects_invalid_faults_with_a_clear_message) {
     for (const char *wrong : {"",
                               "rknn_run",
                               "rknn_run:",
@@ -148,7 +149,7 @@ TEST(several_faults_each_count_every_call) {
     CHECK_EQ(listed(runs(context, 5)), "-1 -2 0 -4 0 ");
 }
 
-TEST(only_the_core_that_is_named_has_the_fault) {
+TEST(only_the_named_core_has_the_fault) {
     const TestContext context(model_path("tiny_conv_int8"), "compute=off,fault=rknn_run@core1:fail=-1");
     CHECK_EQ(listed(runs(context, 1)), "0 ");  // tied to no core
     for (const auto &[mask, code] : {std::pair{1, 0}, {2, -1}, {4, 0}}) {
@@ -157,7 +158,7 @@ TEST(only_the_core_that_is_named_has_the_fault) {
     }
 }
 
-TEST(setting_a_core_mask_concerns_the_cores_that_it_names) {
+TEST(a_fault_of_setting_a_core_mask_applies_to_the_cores_in_the_mask) {
     const TestContext context(model_path("tiny_conv_int8"), "compute=off,fault=rknn_set_core_mask@core2:fail=-13");
     CHECK_EQ(rknn_set_core_mask(context, RKNN_NPU_CORE_1), RKNN_SUCC);
     CHECK_EQ(rknn_set_core_mask(context, RKNN_NPU_CORE_2), RKNN_ERR_TARGET_PLATFORM_UNMATCH);
@@ -169,7 +170,7 @@ TEST(the_one_core_of_a_small_soc_needs_no_core_mask) {
     CHECK_EQ(listed(runs(context, 1)), "-1 ");
 }
 
-TEST(settings_that_name_a_core_which_the_soc_lacks_are_refused) {
+TEST(rejects_settings_for_a_core_that_the_soc_lacks) {
     for (const char *settings : {"compute=off,slowdown=2:10", "compute=off,fault=rknn_run@core2:hang"}) {
         const TestContext context(model_path("rk3562_conv_int8"), settings);
         CHECK_EQ(context.code, RKNN_ERR_PARAM_INVALID);
@@ -194,7 +195,7 @@ TEST(every_function_meets_its_faults) {
     CHECK_EQ(rknn_destroy(context), -1234);
 }
 
-TEST(the_second_context_can_fail_to_be_made) {
+TEST(creating_the_second_context_can_fail) {
     const char *settings = "compute=off,fault=rknn_init#2:fail=-4";
     const TestContext first(model_path("tiny_conv_int8"), settings);
     CHECK_EQ(first.code, RKNN_SUCC);
@@ -204,7 +205,7 @@ TEST(the_second_context_can_fail_to_be_made) {
     CHECK_EQ(ez_rknn_simulator_contexts(), 1U);
 }
 
-TEST(a_fault_counts_anew_when_nobody_has_it_any_more) {
+TEST(a_fault_counts_from_zero_once_it_is_no_longer_set) {
     for (int session = 0; session < 2; ++session) {
         const TestContext context(model_path("tiny_conv_int8"), "compute=off,fault=rknn_run#2:fail=-1");
         CHECK_EQ(ez_rknn_simulator_configure(""), RKNN_SUCC);
@@ -229,14 +230,14 @@ TEST(a_fault_in_the_environment_counts_over_all_contexts) {
     unsetenv("EZ_RKNN_SIMULATOR");
 }
 
-TEST(a_delayed_call_takes_that_much_longer_and_then_does_its_work) {
+TEST(a_delayed_call_does_its_work_after_the_delay) {
     const TestContext context(model_path("tiny_conv_int8"), "compute=off,fault=rknn_run#2:delay=30000");
     const int64_t begin = now_ns();
     CHECK_EQ(listed(runs(context, 2)), "0 0 ");
     CHECK(now_ns() - begin >= 30000000);
 }
 
-TEST(a_call_hangs_until_it_is_released_and_the_other_contexts_go_on) {
+TEST(a_call_hangs_until_it_is_released_and_other_contexts_still_run) {
     const TestContext stuck(model_path("tiny_conv_int8"), "compute=off,fault=rknn_run@core0#1:hang");
     const TestContext other(model_path("tiny_conv_int8"), "compute=off");
     for (rknn_context context : {rknn_context{stuck}, rknn_context{other}}) {
@@ -255,7 +256,7 @@ TEST(a_call_hangs_until_it_is_released_and_the_other_contexts_go_on) {
     CHECK_EQ(listed(runs(stuck, 1)), "0 ");
 }
 
-TEST(losing_the_device_fails_what_needs_it_and_the_next_context_has_a_new_one) {
+TEST(losing_the_device_fails_its_contexts_and_the_next_one_gets_a_new_device) {
     setenv("EZ_RKNN_PYTHON", EZ_RKNN_FAKE_DEVICE_PATH, 1);
     setenv("EZ_RKNN_FAKE_DEVICE", "", 1);
     {
@@ -265,14 +266,14 @@ TEST(losing_the_device_fails_what_needs_it_and_the_next_context_has_a_new_one) {
         CHECK(before > 0);
         CHECK_EQ(listed(runs(context, 3)), "0 -3 -3 ");
         CHECK(has(ez_rknn_last_error(), "was killed by signal 9; create the context again"));
-        CHECK_EQ(kill(before, 0), -1);  // it is not only told to end: it has ended
+        CHECK_EQ(kill(before, 0), -1);  // it has not just been told to exit: it has exited
         CHECK_EQ(ez_rknn_simulator_device_pid(), 0);
     }
     const TestContext fresh(model_path("tiny_conv_int8"), "");
     CHECK_EQ(listed(runs(fresh, 1)), "0 ");
 }
 
-TEST(without_a_device_there_is_none_to_lose) {
+TEST(rejects_losing_the_device_with_compute_off) {
     const TestContext context(model_path("tiny_conv_int8"), "compute=off,fault=rknn_run:lose");
     CHECK_EQ(context.code, RKNN_ERR_PARAM_INVALID);
     CHECK(has(ez_rknn_last_error(), "with compute=off there is none"));

@@ -1,4 +1,5 @@
-/* Who flushes the caches between the program and the NPU, and what happens when nobody does. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flushing the caches between the program and the NPU, and the errors when no one does. */
 
 #include "tests/check.h"
 #include "tests/simulator/bound.h"
@@ -6,10 +7,10 @@
 
 using namespace ez_rknn::tests;
 
-TEST(what_was_not_flushed_is_an_error_when_the_runtime_does_not_flush) {
+TEST(unflushed_input_is_an_error_when_the_runtime_does_not_flush) {
     use_fake_device();
     const Bound bound(compute, RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE);
-    CHECK_EQ(bound.run(), RKNN_SUCC);  // zeros since it was made: there is nothing to flush
+    CHECK_EQ(bound.run(), RKNN_SUCC);  // zeros since its creation: nothing to flush
     bytes_of(bound.input)[0] = 7;
     CHECK_EQ(bound.run(), RKNN_ERR_FAIL);
     CHECK(last_error_has("rknn_mem_sync"));
@@ -25,7 +26,7 @@ TEST(what_was_not_flushed_is_an_error_when_the_runtime_does_not_flush) {
     CHECK_EQ(bound.run(), RKNN_SUCC);
 }
 
-TEST(the_runtime_flushes_what_the_program_did_not) {
+TEST(the_runtime_flushes_unflushed_input) {
     use_fake_device();
     const Bound bound(compute);
     bytes_of(bound.input)[0] = 7;
@@ -44,11 +45,11 @@ TEST(memory_without_caches_needs_no_flushing) {
     CHECK_EQ(rknn_destroy_mem(bound.context, memory), RKNN_SUCC);
 }
 
-TEST(what_the_npu_wrote_needs_no_flushing) {
+TEST(memory_written_by_the_npu_needs_no_flushing) {
     use_fake_device();
     const uint32_t flags = RKNN_FLAG_DISABLE_FLUSH_INPUT_MEM_CACHE;
     const Bound first(compute), second(compute, flags);
-    // The first context's output lies in the memory that is the second one's input: under a name of its own, too.
+    // The first context's output is in the memory of the second one's input: under another handle, too.
     rknn_tensor_attr attr = attribute(first.context, RKNN_QUERY_OUTPUT_ATTR);
     rknn_tensor_mem *shared = rknn_create_mem(second.context, attr.size);
     rknn_tensor_mem *alias =
@@ -63,7 +64,7 @@ TEST(what_the_npu_wrote_needs_no_flushing) {
         CHECK_EQ(second.run(), RKNN_SUCC);
         CHECK_EQ(int{bytes_of(second.output)[0]}, int{number});
     }
-    // Flushed under one name is flushed under the other.
+    // A flush through one handle counts for the other.
     bytes_of(shared)[0] = 99;
     CHECK_EQ(rknn_mem_sync(first.context, alias, RKNN_MEMORY_SYNC_TO_DEVICE), RKNN_SUCC);
     CHECK_EQ(second.run(), RKNN_SUCC);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Half precision, exhaustively. */
 #include <cmath>
 #include <cstring>
@@ -38,7 +39,7 @@ TEST(every_half_has_its_defined_value_and_comes_back) {
     }
 }
 
-TEST(between_two_halves_the_nearer_is_taken_and_the_even_one_of_equals) {
+TEST(floats_round_to_the_nearest_half_ties_to_even) {
     for (uint32_t bits = 0; bits < 0x7BFF; ++bits) {
         const double low = defined(static_cast<uint16_t>(bits));
         const double high = defined(static_cast<uint16_t>(bits + 1));

@@ -1,4 +1,5 @@
-/* Somebody else's memory, by its file descriptor. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory imported by its file descriptor. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -41,7 +42,7 @@ class File {
 
 }  // namespace
 
-TEST(imported_memory_is_looked_at_when_it_is_bound) {
+TEST(imported_memory_is_checked_when_it_is_bound) {
     const TestContext context(model_path("tiny_conv_int8"));
     rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
     const uint32_t size = attr.size_with_stride;
@@ -90,12 +91,12 @@ TEST(imported_memory_is_read_and_written_at_its_offset) {
     rknn_tensor_attr output = attribute(context, RKNN_QUERY_OUTPUT_ATTR);
     File file(12288 + input.size_with_stride + output.size);
     const int copy = dup(file.fd);
-    const int32_t output_offset = 8192 + 64;  // need not be a page's
+    const int32_t output_offset = 8192 + 64;  // need not be page-aligned
     rknn_tensor_mem *in = rknn_create_mem_from_fd(context, copy, file.data, input.size_with_stride, 4096);
     rknn_tensor_mem *out = rknn_create_mem_from_fd(context, copy, file.data, output.size, output_offset);
     CHECK_EQ(rknn_set_io_mem(context, in, &input), RKNN_SUCC);
     CHECK_EQ(rknn_set_io_mem(context, out, &output), RKNN_SUCC);
-    close(copy);  // bound memory needs its descriptor no more
+    close(copy);  // bound memory no longer needs its descriptor
     file.data[0] = 1;
     file.data[4096] = 55;
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
@@ -107,7 +108,7 @@ TEST(imported_memory_is_read_and_written_at_its_offset) {
     CHECK_EQ(rknn_destroy_mem(context, out), RKNN_SUCC);
 }
 
-TEST(memory_that_can_only_be_read_is_an_input_but_no_output) {
+TEST(read_only_memory_is_accepted_for_inputs_only) {
     const TestContext context(model_path("tiny_conv_int8"));
     rknn_tensor_attr input = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
     rknn_tensor_attr output = attribute(context, RKNN_QUERY_NATIVE_OUTPUT_ATTR);
@@ -125,7 +126,7 @@ TEST(memory_that_can_only_be_read_is_an_input_but_no_output) {
     CHECK_EQ(rknn_set_io_mem(filling, memory, &input), RKNN_SUCC);  // converted by the CPU
     input.pass_through = 1;
     CHECK_EQ(rknn_set_io_mem(filling, memory, &input), RKNN_ERR_PARAM_INVALID);
-    CHECK(last_error_has("fills what lies between its rows"));
+    CHECK(last_error_has("fills the gaps between its rows"));
     CHECK_EQ(rknn_destroy_mem(filling, memory), RKNN_SUCC);
     close(readable);
 }

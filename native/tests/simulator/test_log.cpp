@@ -1,4 +1,5 @@
-/* The library owns no terminal: without RKNN_LOG_LEVEL it prints nothing, whatever goes wrong. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Logging. Without RKNN_LOG_LEVEL the library prints nothing, even on errors: the terminal is the program's. */
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@ using namespace ez_rknn::tests;
 
 namespace {
 
-/* What is written to standard output and standard error while `action` runs. */
+/* Returns the standard output and standard error of `action`. */
 template <typename Action>
 std::string printed_by(Action action) {
     std::fflush(stdout);
@@ -33,7 +34,7 @@ std::string printed_by(Action action) {
     return text;
 }
 
-/* An error, a refusal that returns 0, a warning. */
+/* Causes an error, a refusal that returns 0 and a warning. */
 void go_wrong() {
     const TestContext nothing("/nowhere/model.rknn");
     const TestContext context(model_path("tiny_conv_int8"));
@@ -44,7 +45,7 @@ void go_wrong() {
     rknn_inputs_set(context, 0, nullptr);
 }
 
-/* An original before its duplicate, and before its memory. */
+/* Destroys an original before its duplicate, and before its memory. */
 void leave_things_behind() {
     TestContext original(model_path("tiny_conv_int8"));
     rknn_context duplicate = 0;
@@ -56,7 +57,7 @@ void leave_things_behind() {
     CHECK_EQ(rknn_destroy(duplicate), RKNN_SUCC);
 }
 
-/* Everything given back, duplicates first. */
+/* Gives everything back, duplicates first. */
 void leave_nothing_behind() {
     TestContext original(model_path("tiny_conv_int8"));
     rknn_context duplicate = 0;
@@ -65,7 +66,7 @@ void leave_nothing_behind() {
     CHECK_EQ(rknn_destroy(duplicate), RKNN_SUCC);
 }
 
-/* The input is written and not flushed, twice. */
+/* Writes the input without flushing it, twice. */
 void forget_to_flush() {
     setenv("EZ_RKNN_PYTHON", EZ_RKNN_FAKE_DEVICE_PATH, 1);
     const TestContext context(model_path("tiny_conv_int8"), "compute=on");
@@ -80,7 +81,7 @@ void forget_to_flush() {
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
 }
 
-/* Four ways of giving a context its input, one after the other. */
+/* Gives a context its input in four ways, one after the other. */
 void change_the_way() {
     const TestContext context(model_path("tiny_conv_int8"));
     rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
@@ -130,7 +131,7 @@ TEST(errors_refusals_and_warnings_are_printed_from_level_1) {
     }
 }
 
-TEST(what_is_left_behind_is_said) {
+TEST(leftovers_are_logged) {
     const std::string text = printed_at_level_1(leave_things_behind);
     CHECK(
         text.find("E RKNN (simulated NPU): rknn_destroy: the context is destroyed, but duplicates of it still exist") !=
@@ -139,12 +140,12 @@ TEST(what_is_left_behind_is_said) {
     CHECK_EQ(printed_at_level_1(leave_nothing_behind), "");
 }
 
-TEST(memory_that_the_program_did_not_flush_is_said_each_time_it_changed) {
+TEST(each_change_without_a_flush_is_logged) {
     const std::string text = printed_at_level_1(forget_to_flush);
     CHECK_EQ(count(text, "changed after the last rknn_mem_sync(TO_DEVICE); rknn_run flushes it"), 2U);
 }
 
-TEST(an_input_that_reaches_its_context_in_several_ways_is_said) {
+TEST(a_change_in_the_way_of_an_input_is_logged) {
     const std::string text = printed_at_level_1(change_the_way);
     CHECK_EQ(count(text, "was bound as pixels and now is bound with pass_through"), 1U);
     CHECK_EQ(count(text, "was bound with pass_through and now is given to rknn_inputs_set as pixels"), 1U);

@@ -1,5 +1,6 @@
-/* Damaged and hostile files: rknn_init answers RKNN_ERR_MODEL_INVALID or works; it never crashes, hangs or takes much
- * more memory than the file. Under the address sanitizer this is the proof that nothing is read out of bounds. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Damaged and hostile files: rknn_init returns RKNN_ERR_MODEL_INVALID or works; it never crashes, hangs or takes much
+ * more memory than the file. Under the address sanitizer this proves that nothing is read out of bounds. */
 #include <sys/resource.h>
 
 #include <cstring>
@@ -17,7 +18,7 @@ namespace {
 constexpr const char *models[] = {"tiny_conv_int8", "two_inputs_int8", "dynamic_fp16", "batch4_int8", "tokens_fp16"};
 constexpr int variants = 800; /* of each model */
 
-/* Loads a file and asks about everything in it. Returns what rknn_init did. */
+/* Loads a file and queries everything in it. Returns rknn_init's code. */
 int try_to_load(std::string file) {
     rknn_context context = 0;
     const int code = rknn_init(&context, file.data(), static_cast<uint32_t>(file.size()), 0, nullptr);
@@ -128,7 +129,7 @@ TEST(a_file_whose_tables_all_point_at_one_long_name_takes_little_memory) {
 }
 
 TEST(memory_stayed_small) {
-    // Last, so that it speaks of all the tests before it. Sanitizers need several times the memory themselves.
+    // Last, so that it covers all the tests before it. Sanitizers themselves need several times the memory.
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     std::printf("%ld MB at most\n", usage.ru_maxrss / 1024);

@@ -1,4 +1,5 @@
-/* Memory shared with the NPU: made, given to others, bound, given back. Nothing is computed here. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory shared with the NPU: creating, exporting, binding and destroying it. Nothing is computed here. */
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ TEST(memory_is_a_file_that_can_be_mapped_elsewhere) {
     std::strcpy(static_cast<char *>(memory->virt_addr), "from the program");
     CHECK_EQ(std::string(static_cast<char *>(elsewhere)), std::string("from the program"));
     munmap(elsewhere, 5000);
-    CHECK(ftruncate(memory->fd, 0) != 0);  // nobody can pull the ground away
+    CHECK(ftruncate(memory->fd, 0) != 0);  // sealed: no one can shrink it
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
     CHECK_EQ(rknn_destroy_mem(context, other), RKNN_SUCC);
 }
@@ -74,7 +75,7 @@ TEST(memory_reaches_into_other_processes) {
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
 }
 
-TEST(memory_is_counted_as_long_as_it_is_there) {
+TEST(memory_is_counted_while_it_exists) {
     const TestContext context(model_path("tiny_conv_int8"));
     const uint64_t before = allocated_bytes(context);
     rknn_tensor_mem *memory = rknn_create_mem(context, 5000);
@@ -86,7 +87,7 @@ TEST(memory_is_counted_as_long_as_it_is_there) {
     CHECK_EQ(allocated_bytes(context), before);
 }
 
-TEST(memory_that_cannot_be_made_is_refused_in_words) {
+TEST(memory_that_cannot_be_made_fails_with_a_clear_message) {
     const TestContext context(model_path("tiny_conv_int8"));
     CHECK(rknn_create_mem(context, 0) == nullptr);
     CHECK(last_error_has("invalid size: 0"));
@@ -109,7 +110,7 @@ TEST(memory_is_destroyed_once) {
     CHECK_EQ(rknn_destroy_mem(context, nullptr), RKNN_ERR_PARAM_INVALID);
     rknn_tensor_mem made_up{};
     CHECK_EQ(rknn_destroy_mem(context, &made_up), RKNN_ERR_PARAM_INVALID);
-    CHECK(last_error_has("no memory that rknn_create_mem"));
+    CHECK(last_error_has("not memory returned by rknn_create_mem"));
     CHECK_EQ(rknn_mem_sync(context, memory, RKNN_MEMORY_SYNC_TO_DEVICE), RKNN_ERR_PARAM_INVALID);
     rknn_tensor_attr attr = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
     CHECK_EQ(rknn_set_io_mem(context, memory, &attr), RKNN_ERR_PARAM_INVALID);
@@ -128,7 +129,7 @@ TEST(synchronising_checks_its_arguments) {
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
 }
 
-TEST(static_memory_is_given_out_as_long_as_there_is_some) {
+TEST(static_memory_is_given_out_until_it_is_used_up) {
     const TestContext context(model_path("tiny_conv_int8"));
     const auto sram = [&] {
         rknn_mem_size memory{};
@@ -143,7 +144,7 @@ TEST(static_memory_is_given_out_as_long_as_there_is_some) {
     rknn_tensor_mem *fast = rknn_create_mem2(context, 5000, RKNN_FLAG_MEMORY_TRY_ALLOC_SRAM);
     CHECK_EQ(sram().free_sram_size, total - 5000);
     rknn_tensor_mem *rest = rknn_create_mem2(context, total, RKNN_FLAG_MEMORY_TRY_ALLOC_SRAM);
-    CHECK(rest != nullptr);  // it only tries
+    CHECK(rest != nullptr);  // SRAM is only tried
     CHECK_EQ(sram().free_sram_size, 0U);
     for (rknn_tensor_mem *memory : {ordinary, fast, rest}) CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
     CHECK_EQ(sram().free_sram_size, total);
@@ -154,7 +155,7 @@ TEST(static_memory_is_given_out_as_long_as_there_is_some) {
     CHECK_EQ(sram().free_sram_size, total);
 }
 
-TEST(memory_can_do_without_a_context) {
+TEST(memory_needs_no_context) {
     const uint64_t flags = RKNN_MEM_FLAG_ALLOC_NO_CONTEXT | RKNN_FLAG_MEMORY_CACHEABLE;
     rknn_tensor_mem *memory = rknn_create_mem2(0, 64, flags);
     CHECK(memory != nullptr);
@@ -168,7 +169,7 @@ TEST(calls_are_counted_by_function) {
     const uint64_t created = calls("rknn_create_mem"), bound = calls("rknn_set_io_mem"), runs = calls("rknn_run");
     const TestContext context(model_path("tiny_conv_int8"));
     rknn_tensor_mem *memory = rknn_create_mem(context, 5000);
-    CHECK_EQ(rknn_set_io_mem(context, memory, nullptr), RKNN_ERR_PARAM_INVALID);  // a call is a call
+    CHECK_EQ(rknn_set_io_mem(context, memory, nullptr), RKNN_ERR_PARAM_INVALID);  // failed calls count too
     for (int i = 0; i < 3; ++i) CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
     CHECK_EQ(calls("rknn_create_mem"), created + 1);

@@ -1,4 +1,5 @@
-/* What the simulated NPU says to a program that shares memory with it in a way that goes wrong on a board. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulated NPU's errors for uses of shared memory that would fail silently or crash on a board. */
 #include <cstring>
 #include <string>
 #include <thread>
@@ -70,7 +71,7 @@ TEST(memory_that_is_too_small_is_refused) {
     rknn_tensor_mem *memory = rknn_create_mem(context, 16);
     CHECK_EQ(rknn_set_io_mem(context, memory, &input), RKNN_ERR_FAIL);
     CHECK(last_error_has("input memory size(16) < model input size("));
-    input.pass_through = 1;  // the vendor's library looks neither here
+    input.pass_through = 1;  // the vendor's library does not check here
     CHECK_EQ(rknn_set_io_mem(context, memory, &input), RKNN_ERR_PARAM_INVALID);
     rknn_tensor_attr output = attribute(context, RKNN_QUERY_NATIVE_OUTPUT_ATTR);
     CHECK_EQ(rknn_set_io_mem(context, memory, &output), RKNN_ERR_PARAM_INVALID);  // nor here
@@ -79,7 +80,7 @@ TEST(memory_that_is_too_small_is_refused) {
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
 }
 
-TEST(attributes_that_make_no_sense_are_refused) {
+TEST(rejects_invalid_attributes) {
     const TestContext context(model_path("tiny_conv_int8"));
     rknn_tensor_mem *memory = rknn_create_mem(context, 1 << 20);
     const rknn_tensor_attr input = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);
@@ -107,7 +108,7 @@ TEST(attributes_that_make_no_sense_are_refused) {
     CHECK_EQ(rknn_destroy_mem(context, memory), RKNN_SUCC);
 }
 
-TEST(weights_and_intermediate_tensors_in_the_programs_memory_must_be_there) {
+TEST(the_program_s_memory_for_weights_and_intermediate_tensors_must_exist) {
     const TestContext ordinary(model_path("tiny_conv_int8"));
     rknn_tensor_mem *memory = rknn_create_mem(ordinary, 1 << 20);
     CHECK_EQ(rknn_set_weight_mem(ordinary, memory), RKNN_ERR_PARAM_INVALID);
@@ -166,7 +167,7 @@ TEST(each_set_of_shapes_has_its_own_bindings) {
     set_shape(last);
     const uint32_t least = attribute(context, RKNN_QUERY_CURRENT_NATIVE_INPUT_ATTR).size_with_stride;
     rknn_tensor_mem *small = rknn_create_mem(context, least);
-    CHECK_EQ(bind(large), RKNN_SUCC);  // may be larger than it need be
+    CHECK_EQ(bind(large), RKNN_SUCC);  // may be larger than necessary
     CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
     CHECK_EQ(bind(small), RKNN_SUCC);
     set_shape(0);
@@ -184,7 +185,7 @@ TEST(each_set_of_shapes_has_its_own_bindings) {
     CHECK_EQ(rknn_destroy_mem(context, large), RKNN_SUCC);
 }
 
-TEST(without_computing_bound_outputs_are_zero) {
+TEST(bound_outputs_are_zero_with_compute_off) {
     const Bound bound("compute=off");
     std::memset(bytes_of(bound.output), 0x55, bound.output->size);
     CHECK_EQ(bound.run(), RKNN_SUCC);

@@ -1,6 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs with inputs and outputs in bound memory, against runs with rknn_inputs_set and rknn_outputs_get: the same
- * numbers in every type, layout and combination. The fake device echoes its inputs, so that a byte in a wrong place
- * shows. */
+ * numbers in every type, layout and combination. The fake device echoes its inputs, so a misplaced byte shows. */
 #include <cstring>
 #include <map>
 #include <string>
@@ -26,7 +26,7 @@ const std::vector<const char *> models = {"tiny_conv_int8", "tiny_conv_fp16", "c
                                           "batch4_int8",    "batch4_fp16",    "two_inputs_int8",  "vector_int8",
                                           "vector_fp16",    "tokens_fp16",    "read_by_cpu_int8", "read_by_cpu_fp16"};
 
-/* Numbers of one type, dense: some of everything that the type can be, small for the types that carry real numbers. */
+/* Numbers of one type, dense: samples of its whole range, small for the types of real numbers. */
 std::vector<uint8_t> source(rknn_tensor_type type, size_t elements) {
     std::vector<uint8_t> bytes(elements * element_size(type));
     for (size_t i = 0; i < elements; ++i) {
@@ -45,7 +45,7 @@ std::vector<uint8_t> source(rknn_tensor_type type, size_t elements) {
     return bytes;
 }
 
-/* Rows of `w` pixels, `stride` pixels apart; the gaps hold what nobody may read. */
+/* Writes rows of `w` pixels, `stride` pixels apart; the gaps hold bytes that no one may read. */
 void write_rows(const std::vector<uint8_t> &dense, size_t row_bytes, size_t stride_bytes, uint8_t *to) {
     for (size_t row = 0; row * row_bytes < dense.size(); ++row) {
         std::memset(to + row * stride_bytes, 0xAB, stride_bytes);
@@ -125,7 +125,7 @@ TEST(bound_inputs_are_converted_as_rknn_inputs_set_converts_them) {
                 attr.type = type;
                 memories.push_back(std::make_unique<BoundMemory>(context, bytes_for(attr)));
                 write_input(attr, sources[i], memories.back()->data());
-                attr.index = 77;  // only the name counts
+                attr.index = 77;  // only the name is used
                 CHECK_EQ(rknn_set_io_mem(context, *memories.back(), &attr), RKNN_SUCC);
             }
             CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
@@ -183,7 +183,7 @@ TEST(bound_outputs_hold_what_rknn_outputs_get_gives) {
                     CHECK_EQ(rknn_set_io_mem(context, *memories.back(), &attr), RKNN_SUCC);
                 }
                 CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
-                const auto theirs = outputs_of(context, want_float);  // may still be asked for
+                const auto theirs = outputs_of(context, want_float);  // may still be fetched
                 for (uint32_t i = 0; i < theirs.size(); ++i) {
                     rknn_tensor_attr bound = attribute(context, static_cast<rknn_query_cmd>(kind), i);
                     const rknn_tensor_attr output = attribute(context, RKNN_QUERY_OUTPUT_ATTR, i);
@@ -216,11 +216,11 @@ TEST(a_context_can_go_back_to_its_own_buffers) {
         CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);
         CHECK(outputs_of(context, false) == expected);
     }
-    CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);  // the memory is gone, and nothing is bound to it
+    CHECK_EQ(rknn_run(context, nullptr), RKNN_SUCC);  // the memory was destroyed, but nothing is bound to it
 }
 
-/* Where the compiler has put a task in front of the network: between rows that are shorter than their stride. */
-TEST(the_npu_fills_the_ends_of_rows_with_what_normalises_to_zero) {
+/* If the compiler has put a task before the network, the NPU fills rows that are shorter than their stride. */
+TEST(the_npu_fills_the_ends_of_rows_with_the_value_that_normalises_to_zero) {
     const TestContext context(model_path("read_by_cpu_int8"));  // its mean: 123.675, 116.28, 103.53
     const std::vector<uint8_t> mean = {124, 116, 104};
     const rknn_tensor_attr image = attribute(context, RKNN_QUERY_NATIVE_INPUT_ATTR);

@@ -1,4 +1,5 @@
-/* The file of a model after it was loaded, and while it is: deleted, replaced, written to. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Model files deleted, replaced or written to, during and after loading. */
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,7 +57,7 @@ int borrow(rknn_context master, rknn_context *borrower) {
 
 }  // namespace
 
-TEST(a_file_that_was_deleted_is_not_needed_for_duplicates_and_borrowers) {
+TEST(duplicates_and_borrowers_do_not_need_the_file) {
     use_fake_device("");
     const CopiedModel copy("tiny_conv_fp16");
     const TestContext master(copy.path, compute);
@@ -72,7 +73,7 @@ TEST(a_file_that_was_deleted_is_not_needed_for_duplicates_and_borrowers) {
     CHECK_EQ(rknn_destroy(duplicate), RKNN_SUCC);
 }
 
-TEST(a_file_that_is_written_to_while_it_is_loaded_is_refused) {
+TEST(rejects_a_file_written_to_while_it_is_loaded) {
     use_fake_device("append_to_file");
     const CopiedModel copy("tiny_conv_fp16");
     const TestContext context(copy.path, compute);

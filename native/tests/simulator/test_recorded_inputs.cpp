@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The bytes that rknn_inputs_set leaves in the NPU's input buffers, against those recorded from the vendor's library.
  */
 #include <algorithm>
@@ -116,8 +117,8 @@ void compare_case(const std::string &path, const json::Value &recording, const s
     }
 }
 
-/* The vendor's library converts a batch while it runs: the buffer still holds the program's own data when it is
- * recorded, unless the NPU can read those. */
+/* True if converted later. The vendor's library converts a batch while it runs: when recorded, the buffer still holds
+ * the program's own data, unless the NPU can read those. */
 bool is_converted_later(const std::string &model, const json::Value &recording) {
     const std::string &type = recording["type"].string;
     return model == "b4_i8" && (recording["fmt"].string != "NHWC" || (type != "u8" && type != "i8"));

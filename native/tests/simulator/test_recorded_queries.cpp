@@ -1,4 +1,5 @@
-/* Every answer of rknn_query against those recorded from the vendor's library.
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All answers of rknn_query, compared with those recorded from the vendor's library.
  *
  * Deliberately different, and left out here:
  *   - SDK_VERSION: ours says that it is simulated;
@@ -25,7 +26,7 @@ const char *type_name(rknn_tensor_type type) {
     return names[type];
 }
 
-/* Everything in an attribute as text, so that a difference can be read. */
+/* An attribute as text, so that differences are readable. */
 std::string described(const rknn_tensor_attr &attr) {
     std::ostringstream text;
     text.precision(17);

@@ -1,9 +1,10 @@
-/* What rknn_set_io_mem takes, with which types, layouts and sizes, and in which layout outputs then are, against
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The types, layouts and sizes that rknn_set_io_mem accepts, and the resulting layout of outputs, compared with
  * recordings of the vendor's library.
  *
- * Two things differ on purpose: sizes that the vendor's library does not look at (outputs, and inputs with
- * pass_through) are checked here, and so its answer for a memory of one byte is expected for one that is large enough;
- * and outputs as types that are neither the model's nor float32 are refused, because nobody knows what it would write.
+ * Two things differ on purpose: sizes that the vendor's library ignores (outputs, and inputs with pass_through) are
+ * checked here, so its answer for a memory of one byte is expected for one that is large enough; and outputs as types
+ * that are neither the model's nor float32 are refused, because it is unknown what it would write.
  */
 #include <map>
 #include <sstream>
@@ -80,7 +81,7 @@ int bind(rknn_context context, uint32_t size, rknn_tensor_attr attr) {
     return code;
 }
 
-/* The vendor's library aborted, or wrote nobody knows what. */
+/* True if the vendor's library aborted, or wrote undefined bytes. */
 bool is_refused_here(const rknn_tensor_attr &attr, const Case &wanted, rknn_context context,
                      const json::Value &recording) {
     if (!recording.has("r")) return true;
@@ -102,12 +103,12 @@ void compare(const std::string &title, const json::Value &recording, const std::
     if (result[0].string != "min size") return expect(code, static_cast<int>(result[3].number));
     expect(code, RKNN_SUCC);
     const auto least = static_cast<uint32_t>(result[1].number);
-    if (least == 1) return;  // the vendor's library did not look
+    if (least == 1) return;  // the vendor's library did not check
     expect(bind(context, least, attr), RKNN_SUCC);
     expect(bind(context, least - 1, attr), RKNN_ERR_FAIL);
 }
 
-/* "c3_i8 in u8 NHWC, out f32 NCHW n*4": binds an output so, and says in which layout it has to be by the recording. */
+/* "c3_i8 in u8 NHWC, out f32 NCHW n*4": binds an output so, and returns the layout that the recording says. */
 rknn_tensor_attr recorded_output(rknn_context context, const std::string &title) {
     const std::string how = title.substr(title.find(", out ") + 6);
     const auto says = [&](const char *word) { return how.find(word) != std::string::npos; };
@@ -121,7 +122,7 @@ rknn_tensor_attr recorded_output(rknn_context context, const std::string &title)
     return attr;
 }
 
-/* The layouts that the recorded bytes can be read as. */
+/* True if the recorded bytes can be read as that layout. */
 bool was(const json::Value &recording, const char *layout) {
     for (const json::Value &name : recording["r"]["out_is"].array) {
         if (name.string.find(layout) == 0) return true;

@@ -1,4 +1,5 @@
-/* EZ_RKNN_SIMULATOR and ez_rknn_simulator_configure. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of EZ_RKNN_SIMULATOR and ez_rknn_simulator_configure. */
 #include <clocale>
 #include <cstdlib>
 #include <locale>
@@ -20,7 +21,7 @@ using namespace ez_rknn::rknnrt::simulated;
 
 namespace {
 
-/* The environment variable, as long as this lives. */
+/* Sets the environment variable while this lives. */
 struct Environment {
     explicit Environment(const char *value) { setenv("EZ_RKNN_SIMULATOR", value, 1); }
     ~Environment() { unsetenv("EZ_RKNN_SIMULATOR"); }
@@ -35,7 +36,7 @@ SimulatedSettings read(const std::string &text) {
     return of_device(Settings(std::make_unique<SimulatedSettings>()).with(text, faults));
 }
 
-/* Of a context that this thread creates now. */
+/* The settings of a context that this thread creates now. */
 SimulatedSettings current() {
     return of_device(current_settings(*process_state().device, process_state().faults));
 }
@@ -55,7 +56,7 @@ TEST(every_setting_is_read) {
     CHECK(read("timing=modelled").timing == Timing::modelled);
 }
 
-/* A program with a user interface sets one in which the point of a number is a comma, in C or in C++. */
+/* A program with a user interface may set one with a decimal comma, in C or in C++. */
 TEST(numbers_are_the_same_in_every_locale) {
     struct Comma : std::numpunct<char> {
         char do_decimal_point() const override { return ','; }
@@ -71,7 +72,7 @@ TEST(numbers_are_the_same_in_every_locale) {
     CHECK_EQ(settings.slowdown[1], 2.5);
 }
 
-TEST(what_is_wrong_is_named_and_changes_nothing) {
+TEST(a_wrong_setting_is_named_and_changes_nothing) {
     for (const char *wrong :
          {"soc=rk9999", "timing=fast", "timing=fixed:", "timing=fixed:-1", "timing=fixed:nan", "timing=fixed:1e30",
           "compute=maybe", "slowdown=3:2", "slowdown=0:0", "slowdown=0", "slowdown=0.5:2", "colour=red", "compute"}) {
@@ -83,7 +84,7 @@ TEST(what_is_wrong_is_named_and_changes_nothing) {
     CHECK_EQ(std::string(ez_rknn_last_error()), "");
 }
 
-TEST(a_thread_s_settings_lie_on_top_of_the_environment_s) {
+TEST(a_thread_s_settings_override_the_environment_s) {
     const Environment environment("compute=off,timing=fixed:10");
     CHECK_EQ(ez_rknn_simulator_configure("timing=fixed:20"), RKNN_SUCC);
     CHECK_EQ(current().fixed_ns, 20000);

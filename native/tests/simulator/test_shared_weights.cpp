@@ -1,5 +1,6 @@
-/* Contexts that use another's weights (RKNN_FLAG_SHARE_WEIGHT_MEM), with the fake device in place of the one that
- * computes: who is asked for, who stays, what is counted. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Contexts that use another's weights (RKNN_FLAG_SHARE_WEIGHT_MEM), with the fake device replacing the one that
+ * computes: the named master, its lifetime, the counted memory. */
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -115,7 +116,7 @@ TEST(borrowers_can_be_duplicated_and_borrowed_from) {
     CHECK_EQ(first.destroy(), RKNN_SUCC);
 }
 
-TEST(a_model_that_has_weights_can_use_anothers_all_the_same) {
+TEST(a_model_with_weights_can_still_use_another_s) {
     use_fake_device();
     const TestContext master(model_path("tiny_conv_fp16"), compute);
     const Borrower borrower(master, compute, "tiny_conv_fp16");
@@ -138,7 +139,7 @@ TEST(a_master_that_is_destroyed_first_is_reported_and_its_weights_stay) {
     CHECK_EQ(rknn_run(master, nullptr), RKNN_ERR_CTX_INVALID);
     master.handle = 0;
     CHECK_EQ(rknn_run(borrower, nullptr), RKNN_SUCC);
-    Borrower later(borrower, compute);  // what the device has of the master is not unloaded either
+    Borrower later(borrower, compute);  // the device does not unload the master's weights either
     CHECK_EQ(later.code(), RKNN_SUCC);
     CHECK_EQ(later.destroy(), RKNN_SUCC);
     CHECK_EQ(borrower.destroy(), RKNN_SUCC);

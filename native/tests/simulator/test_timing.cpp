@@ -1,4 +1,5 @@
-/* The timing model, against what the compiler prints for each layer of models in tests/data. */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The timing model, compared with the compiler's log of each layer of models in tests/data. */
 #include <cmath>
 
 #include "devices/simulated/timing.h"
@@ -24,11 +25,11 @@ double within(double ours, double theirs) {
 
 }  // namespace
 
-TEST(cycles_are_those_that_the_compiler_prints) {
+TEST(cycles_match_the_compiler_s_log) {
     size_t compared = 0;
     for (const std::string &name : files_in(EZ_RKNN_TEST_DATA, "", "_cycles.json")) {
         const std::string model = name.substr(0, name.size() - 12);
-        if (model == "digits_i8") continue;  // the demo's model, which lies elsewhere
+        if (model == "digits_i8") continue;  // the demo's model, which is elsewhere
         const ModelFile file = parsed(model);
         const std::vector<LayerCost> costs = layer_costs(file.graphs[0], *find_soc(file.target));
         const json::Value recorded = json::parse(read_file(std::string(EZ_RKNN_TEST_DATA) + "/" + name));
@@ -77,7 +78,7 @@ TEST(cores_divide_large_layers_and_are_not_worth_joining_for_small_ones) {
     CHECK(small.duration_ns({2, 2}, rk3588) > small.duration_ns({1, 1}, rk3588));
 }
 
-TEST(busy_cores_slow_each_other_where_memory_is_what_a_layer_waits_for) {
+TEST(busy_cores_slow_each_other_on_memory_bound_layers) {
     const Soc &rk3588 = *find_soc("rk3588");
     LayerCost moves;
     moves.moved_bytes = 10000000;
