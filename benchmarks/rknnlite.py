@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ``inference`` of the stand-in for RKNNLite costs beside the NPU, and what three objects on one file take.
 
 On the simulated NPU without computing, so that everything that is left is conversion and calls. ``inference``, with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects of RKNNLite on the simulated NPU."""
 
 from __future__ import annotations

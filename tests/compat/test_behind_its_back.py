@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What programs reach for behind RKNNLite's back: ``rknn_runtime``, and through ctypes its library and context."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page on compatibility names what there is, and nothing else."""
 
 from __future__ import annotations

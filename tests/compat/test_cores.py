@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Core masks: where an object's inferences run, on SoCs of three, two and one core."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The numbers of ``inference``: those of our own session, for whatever form programs give inputs in."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole programs that import ``rknnlite``: run with a stand-in, or with the packages that ``ezrknn`` installs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RKNNLite's interface: what a program sees of each call, and that it never sees an exception."""
 
 from __future__ import annotations

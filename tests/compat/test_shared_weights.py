@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The field's most copied pattern: an object for each core, all on one file, in a pool of threads."""
 
 from __future__ import annotations

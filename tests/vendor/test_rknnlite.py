@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stand-in for RKNNLite on the library that RKNNLite itself drives."""
 
 from __future__ import annotations

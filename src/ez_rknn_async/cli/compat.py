@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn compat``: put stand-ins for other packages into the current environment, and take them out."""
 
 from __future__ import annotations

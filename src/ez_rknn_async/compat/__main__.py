@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m ez_rknn_async.compat NAME PROGRAM ARGS…``: run a program with a stand-in for a package it imports."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RKNNLite's interface, for programs that were written for it.
 
 ``python -m ez_rknn_async.compat rknnlite PROGRAM`` runs one unchanged. In a program of your own::

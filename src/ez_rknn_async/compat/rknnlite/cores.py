@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Core masks: what ``core_mask`` means on the SoC that a model is for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arguments of ``inference``, turned into a feed: arrays in the runtime's own order of dimensions.
 
 All is pure. What does not fit is refused here or, shapes and names, by the session.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A context that a program uses by itself, through ctypes, besides what it calls here.
 
 ``set_inputs``, ``run`` and ``get_outputs`` are then the runtime's own calls on that very context, so that the program

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The folder with importable ``rknnlite`` and ``rknn`` packages, and the metadata that programs ask for."""
 
 from __future__ import annotations

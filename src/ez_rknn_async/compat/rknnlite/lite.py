@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``RKNNLite``: Rockchip's interface for inference on a board, on top of a session.
 
 Written from what programs do with it. Nothing raises: a method returns 0, or -1 or None, and the reason is in the log.

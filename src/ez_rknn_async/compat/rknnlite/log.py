@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rknn_log``: the log with the reasons for each -1 or None.
 
 Programs written for RKNNLite look at return codes and then exit: without a log, nothing ever says why. So this log is

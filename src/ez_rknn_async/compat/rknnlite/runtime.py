@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``RKNNRuntime``: the class of ``RKNNLite.rknn_runtime``, which some programs reach for.
 
 Inferences run in a session, with direct I/O. A program that takes :attr:`RKNNRuntime.context`, or that calls

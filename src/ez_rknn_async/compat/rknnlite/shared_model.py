@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models, once for all objects on one file: their content, and their weights.
 
 The most copied pattern of the field makes an object for each core, all on one file. Each of them is a session of its

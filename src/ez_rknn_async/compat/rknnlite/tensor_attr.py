@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``rknn_tensor_attr`` as ctypes has it: what programs read of a tensor behind RKNNLite's back."""
 
 from __future__ import annotations

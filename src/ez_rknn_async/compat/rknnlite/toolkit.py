@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``RKNN``: the interface of Rockchip's compiler, as far as programs use it to run a model that is compiled."""
 
 from __future__ import annotations
