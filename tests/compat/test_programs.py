@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+import ez_rknn_async
 from ez_rknn_async.cli import main
 from ez_rknn_async.compat.__main__ import main as run_program
 from ez_rknn_async.compat.rknnlite.install import STAND_IN
 
-from ..conftest import ROOT
+PACKAGES = Path(ez_rknn_async.__file__).parent.parent
 
 # What a program of the field asks of its environment, and prints.
 PROGRAM = """
@@ -54,8 +55,8 @@ PRINTED = "2.3.2 (1, 8, 16, 16) ['--flag', 'x']"
 
 
 def run(*command: str | Path, cwd: Path, python: str | Path = sys.executable, **environment: str) -> str:
-    """What a program prints; with our source, in whatever environment it runs."""
-    paths = [str(ROOT / "src"), *([] if python == sys.executable else [sysconfig.get_path("purelib")])]
+    """What a program prints; with the package under test, in whatever environment it runs."""
+    paths = [str(PACKAGES), *([] if python == sys.executable else [sysconfig.get_path("purelib")])]
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
@@ -199,7 +200,7 @@ def test_what_can_be_installed_is_told(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_stand_in_is_in_the_package() -> None:
     """Wheels have all files of the package's folder; this one holds packages under other names."""
-    assert STAND_IN.is_relative_to(ROOT / "src" / "ez_rknn_async")
+    assert STAND_IN.is_relative_to(PACKAGES / "ez_rknn_async")
     assert (STAND_IN / "rknnlite" / "api" / "__init__.py").is_file()
     # Our build leaves folders with metadata out, but not such a file.
     assert [path.is_file() for path in STAND_IN.glob("*.egg-info")] == [True]
