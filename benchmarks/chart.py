@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bar chart of shares as SVG, in the style of the charts that ``ezrknn compare`` draws."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The longest time for which constructing a session blocks other Python threads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine's overhead over the NPU's time, against the goals: ``make bench``.
 
 Prints a table, and writes ``build/bench/results.json`` and charts. With ``--publish`` the table and the charts go into

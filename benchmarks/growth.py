@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cost of an inference with many sessions or deep queues."""
 
 from __future__ import annotations

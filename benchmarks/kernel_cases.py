@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The measured conversions, each with the equivalent numpy expression."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The speed of the kernels, compared with memcpy of as many bytes and with the numpy expression.
 
 In use every frame is a new array, and the NPU has used its memory since it was last written: neither is in the caches.

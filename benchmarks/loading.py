@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The time and memory for loading and running large models on the simulated NPU: ``make bench-loading``.
 
 End to end: a session is opened and run as a program would, in its own process; the device process that it starts is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The host memory that a large model takes, measured in a separate process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ways to run, as loops over ``tasks`` inferences of one feed, which take all results.
 
 They use only a session and the standard library, so that the library that this one replaces runs the very same loops

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A run of one loop of ``modes.py`` on the library that this one replaces, in that library's own environment.
 
     python peer.py LOOP MODEL RUNS CORES

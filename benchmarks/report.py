@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports of the figures: a table for the terminal, and the page in the documentation."""
 
 from __future__ import annotations

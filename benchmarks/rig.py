@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The measuring rig of the benchmarks: the floor, the library that this one replaces, and ourselves, side by side.
 
 Everything runs on the simulated NPU with ``compute=off``: an inference takes a fixed time, all else is our own cost.

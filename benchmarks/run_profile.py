@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A profile of ``run()`` with tiny tensors and no NPU time, for the first goal.
 
 The parts are those of ``InferenceSession.run``, called one by one, each at its best: together they cost a little more,

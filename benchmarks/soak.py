@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A soak test for leaks: many inferences in every way to run, and many sessions, while memory is watched.
 
     python benchmarks/soak.py [--runs N] [--cycles N]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A standard vision transformer with random weights, exported to ONNX for ``make bench-loading`` to compile.
 
 The small one of Dosovitskiy et al. 2021, "An image is worth 16x16 words": 22 million weights, patches of 16 pixels of

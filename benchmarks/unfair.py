@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Throughput under adverse conditions: a core that is slower than the others, a busy interpreter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The throughput and the allocations of bindings, on the simulated NPU with compute off.
 
 Each inference takes a fixed 2 ms of simulated NPU time, its input and output are values on the NPU, and there are one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Cross-compiling for aarch64 boards with Debian's compiler: cmake -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake
 # The tests run here under qemu-user, with the C library of the cross compiler's package.
 set(CMAKE_SYSTEM_NAME Linux)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small HTTP service that classifies digits, with nothing but the standard library's asyncio.
 
     python examples/asyncio_service.py [--port 8000]        serve until interrupted

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Frame rate and latency of a stream of camera frames through every core, in order.
 
     python examples/video_stream.py [--frames N]

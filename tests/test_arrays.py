@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of anything that holds numbers to an array, and of its type to one that the runtime reads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Batch dispatch: samples as separate tasks, with outputs of any shape."""
 
 from __future__ import annotations

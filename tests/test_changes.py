@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files in ``changes/``: towncrier finds each of them, as it silently skips others."""
 
 from __future__ import annotations

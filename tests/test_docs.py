@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The documentation is true: its Python snippets run, and its reference names everything.
 
 The Python blocks of a page run one after the other in one namespace, in a directory with a ``model.rknn``, whose input

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The examples run, and print what they should."""
 
 from __future__ import annotations

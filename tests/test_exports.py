@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exported names: an addition or a loss is a decision, not an accident."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Every source file: short enough to be read."""
+# SPDX-License-Identifier: Apache-2.0
+"""Every source file: short enough to be read, and under the project's licence."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ FOLDERS = ("src", "native", "tests", "tools", "benchmarks", "examples", "cmake")
 KINDS = (".py", ".cpp", ".h", ".c", ".sh", ".cmake")
 GENERATED = ("declared.py",)
 MOST_LINES = 400
+LICENCE = "SPDX-License-Identifier: Apache-2.0"
 
 
 def sources() -> list[Path]:
@@ -22,3 +24,9 @@ def test_no_source_file_has_more_than_400_lines() -> None:
     assert len(sources()) > 700
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in sources()}
     assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+
+
+def test_each_source_file_names_the_licence() -> None:
+    """In its first lines, so that a file that is copied alone still says it."""
+    silent = [str(p.relative_to(ROOT)) for p in sources() if LICENCE not in "".join(p.read_text().splitlines()[:3])]
+    assert silent == []

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of the user's arrays to the runtime's inputs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sources of models: accepted paths and bytes, errors, and the content that is kept."""
 
 from __future__ import annotations

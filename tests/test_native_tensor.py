@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layout of tensors in the NPU's memory, from recorded answers of runtimes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Provider options: accepted values, their names, and the errors for wrong ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pages for developers of this project only name what exists."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plan that schedule and tp_mode make on each SoC."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The profile: a Chrome trace of each worker's activity."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tower of rooms: the contracts of ``[tool.importlinter]`` hold, and each of them can fail."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Advice for an array of a shape that the model does not take."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Feeds and requests: shapes of dynamic models, and arrays for the outputs."""
 
 from __future__ import annotations

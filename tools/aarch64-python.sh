@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # An aarch64 Python that runs here, under qemu-user: tools/aarch64-python.sh FOLDER
 #
 # It installs nothing on this machine and needs no privileges: Debian's arm64 packages are unpacked into FOLDER/root,

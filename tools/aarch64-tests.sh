@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Python tests on aarch64, emulated, with the wheel for boards: tools/aarch64-tests.sh simulated|vendor [pytest arguments]
 #
 # "simulated" tests with the simulated NPU; "vendor" with the vendor's librknnrt.so on a fake kernel driver.

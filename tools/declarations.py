@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The writer of cffi's compiled C declarations, so that no program has to parse the headers.
 
     python tools/declarations.py

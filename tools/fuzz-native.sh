@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Fuzz the C++ reader of model files and all uses of its results: tools/fuzz-native.sh [SECONDS]
 # It starts from the small models of tests/data and the corpus of earlier runs in build/fuzz-native/corpus. Exits with
 # the fuzzer's status: 0 if nothing was found in that time. Findings are in build/fuzz-native/found.

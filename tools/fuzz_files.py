@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fuzzing of both parsers, sessions and runs with damaged model files: ``make fuzz-files N=20000 [SEED=1]``.
 
 Each variant of a good model must run, or be refused with ``RknnModelError`` when it is opened, within 5 seconds (of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A comparison of the simulated NPU with the official simulator on random models.
 
 Two steps, because the compiler and this package are seldom installed in the same environment::

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A writer of ONNX graphs, an operator at a time.
 
 Weights are seeded by the graph's name, and scaled by fan-in so that activations keep unit variance: a quantised model

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of a compiled model that no runtime can compute as the official simulator does.
 
 ``docs/reference/simulator.md`` explains each: tensors that the official simulator rounds to a scale that is not in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of the layer table in a build log of the compiler, its own cost estimates, to JSON.
 
 At a high log level the compiler prints the table for the first model that a process compiles. The log is read from

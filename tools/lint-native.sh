@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Check native/ statically with clang: all warnings, and accesses to data without the lock that guards it
 # (native/common/mutex.h). The first file with a finding fails the run.
 set -eu

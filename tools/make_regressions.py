@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The writer of the model files that the native tests replay: ``python tools/make_regressions.py``.
 
 Each is a committed model with a few changed numbers that once broke the simulated NPU's library. Findings of

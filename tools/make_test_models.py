@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The generator of ``tests/data``: small models from the official compiler, with its simulator's results.
 
 Run it with a Python that has ``rknn-toolkit2`` (x86-64 Linux; ``tests/data/README.md`` says how to get one)::

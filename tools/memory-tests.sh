@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # The Python tests of code that accesses users' memory, misuse included, with every access checked.
 #
 #   tools/memory-tests.sh address|valgrind PYTHON [pytest arguments]

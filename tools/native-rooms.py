@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A check that each room of ``native/`` uses only the rooms below it: ``tools/native-rooms.py [FOLDER]``.
 
 The order is in ``native/README.md``. For every include that breaks it, and every breach of the rules common to all of

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Configure, build and run the native tests: tools/native-tests.sh [none|address|thread|undefined|aarch64]
 # A sanitizer's first finding fails the run. Everything is built in build/native-<sanitizer>.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Check for commands and name the packages of missing ones: tools/need.sh COMMAND=PACKAGE...
 # COMMAND is looked up on the path; PACKAGE is the Debian or Ubuntu package that has it.
 missing=

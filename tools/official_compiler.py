@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vendor's compiler and its simulator, as two functions.
 
 Runs only where ``rknn-toolkit2`` is installed (x86-64 Linux, CPython 3.8 to 3.12); ``tests/data/README.md`` says how to

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The writer of files that repeat the options' declarations: ``make options``.
 
 * ``src/ez_rknn_async/_options/keywords.py``: each provider option as a keyword and as a dictionary's key, for
@@ -32,6 +33,7 @@ PAGES = {
 _WIDTH = 120
 _TABLE = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- /table -->)", re.DOTALL)
 _MODULE = '''\
+# SPDX-License-Identifier: Apache-2.0
 """Each provider option as a keyword, and as the key of a dictionary.
 
 Written by ``make options`` from :class:`.provider_options.ProviderOptions`; change that, not this file. Editors and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recordings: compiled models with the official simulator's results, described in a manifest.
 
 Needs ``rknn-toolkit2``. ``tests/data/README.md`` explains the files of such a folder.

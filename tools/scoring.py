@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A comparison of the simulated NPU's results for compiled models with the official simulator's."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # The Python suite under several interpreters, each in its own environment beside the main one.
 #
 #     tools/test-pythons.sh .venv python3.9 python3.13

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ONNX graphs behind ``tests/data``: small, with fixed shapes and seeded random weights."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # The vendor's librknnrt.so for aarch64, from PyPI: tools/vendor-library.sh FILE
 #
 # We may not redistribute it: it is fetched for the tests that need it, and never committed. The hash ensures that it is

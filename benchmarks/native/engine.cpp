@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine's overhead per inference, with a runtime whose calls do nothing: ezr_engine_bench. */
 #include <algorithm>
 #include <chrono>

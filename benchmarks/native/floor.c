@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The floor: the rate of a bare C program with one thread per core, each of which calls rknn_inputs_set, rknn_run and
  * rknn_outputs_get in a loop with nothing in between.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The kernels' bandwidth, compared with memcpy on the same buffers: ezr_kernel_bench. */
 #include <algorithm>
 #include <chrono>

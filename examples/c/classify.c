@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Classifies one image on the NPU, or on the simulated one when linked to that librknnrt.so.
  *
  *     cc classify.c -I ../../native/include -o classify PATH/TO/librknnrt.so

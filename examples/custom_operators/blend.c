@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A complete plug-in: the custom operator cstBlend has three inputs, two outputs and attributes, which it reads once
  * and keeps.
  *

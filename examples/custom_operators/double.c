@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A plug-in: the custom operator cstDouble, which computes y = 2 x. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The generator of the demo's files: it trains the network, compiles it for the NPU, and records the expected answers.
 
 Needs ``rknn-toolkit2`` and scikit-learn; ``README.md`` says how to get them::

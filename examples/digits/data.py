@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The handwritten digits: their source, their split, and their form as network input.
 
 The data set is the one in scikit-learn (``README.md`` names its authors): 1797 images of 8 x 8 pixels with values from

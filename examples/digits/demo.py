@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classification of handwritten digits on the NPU, in the library's three ways to run.
 
     python examples/digits/demo.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The training of the digit classifier, and its export to ONNX.
 
 The network is a plain CNN, 1 x 48 x 48 pixels to ten logits; training takes two minutes in PyTorch on the CPU.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Forces inlining, for code compiled into several functions, each for another instruction set. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A mutex that the compiler checks: clang's -Wthread-safety (make lint-native) finds data accessed without it.
  *
  * A member says EZ_RKNN_GUARDED_BY(mutex_), a function that is called with the mutex held EZ_RKNN_REQUIRES(mutex_).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The memory that a context's inputs and outputs are bound to. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A thread waiting in ezr_run for a worker to run its task. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Finished tasks waiting to be collected, in the order of submission or as they finish, and the engine's other
  * notices. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The queues of the groups, and the two rules that pick the group of a task. */
 #pragma once
 

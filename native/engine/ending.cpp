@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Closing, joining and destroying an engine. */
 #include <algorithm>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine behind ez_rknn_engine.h: admission, the worker threads, the watchdog, and the end.
  *
  * One lock guards all of it. It is held for the few list operations of each task, never during a call into the runtime.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An event that one thread sleeps on and that a signal can interrupt. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One inference: the calls of the runtime, and the conversions between them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/group.h"
 
 namespace ez_rknn::engine {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One core: the tasks that wait for it and the contexts that can run them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A histogram of durations, in a fixed amount of memory and a few instructions a value. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ctrl-C while the calling thread is inside the runtime.
  *
  * A host that defers its signal handlers, as Python does until the interpreter continues, never runs them when a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Engines that were destroyed while threads of theirs were still inside the runtime. */
 #pragma once
 

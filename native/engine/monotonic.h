@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Time and waiting by CLOCK_MONOTONIC.
  *
  * std::condition_variable is not used: with a steady clock it calls pthread_cond_clockwait, which the thread sanitizer

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An exponential moving average over roughly the last ten values. */
 #pragma once
 

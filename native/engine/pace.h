@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pacing: admits tasks no faster than the contexts finish them. */
 #pragma once
 

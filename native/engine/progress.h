@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The progress of a task, shared by its thread and the watchdog without a lock. */
 #pragma once
 

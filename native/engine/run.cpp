@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ezr_run: on the calling thread, or waiting for a worker, with or without interruptions. */
 #include <algorithm>
 

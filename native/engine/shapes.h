@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The input shapes of a context of a dynamic-shape model. */
 #pragma once
 

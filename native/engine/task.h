@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A task: its arguments for the runtime, and its result. */
 #pragma once
 

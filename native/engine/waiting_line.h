@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A line of waiting threads, served strictly in order of arrival.
  *
  * A plain condition variable wakes any waiter, and lets a newcomer overtake those asleep. Here each thread sleeps on

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine's threads: one a context in each group, and the watchdog. */
 #include <pthread.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The engine: worker threads that keep every NPU core busy without the caller's interpreter.
  *
  * An engine is given contexts of an NPU runtime (the vendor's, the simulated one, anything with that ABI) in *groups*,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The kernels: convert between arrays and tensors in the NPU's memory.
  *
  * Like rknn_abi.h, this file is read by C, by C++ and by Python's cffi (between the marker lines).

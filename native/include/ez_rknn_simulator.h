@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated librknnrt.so beyond the vendor's interface: its settings, counters and error messages.
  *
  * Like rknn_abi.h, this file is read by C, by C++ and by Python's cffi (between the marker lines). */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The C interface of Rockchip's NPU runtime (librknnrt.so), declared in our own words.
  *
  * Sizes, offsets, values and signatures are those observed in the vendor's library; tests check each one against a

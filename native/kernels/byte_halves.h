@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes to halves: uint8 images for float16 models, by NORMALISE.
  *
  * A division takes longer than everything else together. But there are only 256 different sources for each channel, so

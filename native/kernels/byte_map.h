@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes to bytes by a line: uint8 images to quantised inputs.
  *
  * There are only 256 different sources for each channel, so a rule's results can be computed beforehand, and cheaper

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The movement of elements: which are adjacent in both layouts, and which must be made so.
  *
  * A tensor is converted piece by piece: a run of pixels of channels that are in one group of the source and in one of

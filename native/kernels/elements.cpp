@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/elements.h"
 
 #include "kernels/halve_bytes.h"

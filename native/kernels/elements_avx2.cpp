@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Compiled for x86-64 with AVX2, FMA and F16C; called where the processor has them. */
 #include "kernels/halve_bytes.h"
 #include "kernels/map_bytes.h"

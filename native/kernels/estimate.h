@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Quantisation to 8 bits, exactly, mostly without exact arithmetic.
  *
  * The rules round x * a + b as if computed in double. Float has enough bits to predict that, unless x * a + b is close

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One block of estimates (see estimate.h), for the instruction set that this is compiled for. */
 #pragma once
 

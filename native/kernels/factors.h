@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The factors of a rule, laid out as the loops need them. */
 #pragma once
 

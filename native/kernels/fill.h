@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The gaps of a destination, where no element of the source goes. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* IEEE half precision in integer arithmetic, without branches, so that loops over it become vector code. The results
  * equal those of the processors' own instructions. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The memory layout of a tensor's elements.
  *
  * All three formats are one: groups of adjacent channels, pixel after pixel. NCHW has groups of one channel, NHWC has

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The loop of byte_map.h, for the instruction set that this is compiled for. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A few floats in one register. Compilers vectorise their arithmetic everywhere, but convert to them one element at a
  * time: so the conversions are written for each instruction set. */
 #pragma once

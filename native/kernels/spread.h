@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of channels, sixteen bytes a pixel, to planes of float32: the conversion of the NPU's outputs.
  *
  * A tile is transposed in registers, and each of its channels is converted before it is stored, so that a source is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The conversion of a run of elements, for the instruction set that this is compiled for: each source file that
  * includes this is compiled for another one. */
 #pragma once

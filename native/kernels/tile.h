@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A square tile of elements, one 16-byte vector a row, and its transposition in registers.
  *
  * Written with the compiler's portable vectors: the interleaving below becomes punpckl/punpckh on x86 (SSE2, which

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Transposition of matrices: NCHW to NHWC and back.
  *
  * The work is moving bytes, so the goal is the speed of memory. Matrices with two to four rows or columns (RGB, RGBA)

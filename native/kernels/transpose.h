@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The transposition of a matrix with strided rows. */
 #pragma once
 

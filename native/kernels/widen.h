@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ends of a conversion: elements of any type to float32, and results to their type. */
 #pragma once
 

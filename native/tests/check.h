@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A one-page test harness: TEST registers, CHECK and CHECK_EQ report and continue, run_all_tests() is the main program.
  */
 #pragma once

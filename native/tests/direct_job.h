@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Tasks with tensors in memory bound to the context, on the fake runtime. */
 #pragma once
 

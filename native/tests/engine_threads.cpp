@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Counting the threads of this process that belong to an engine. */
 #include <dirent.h>
 

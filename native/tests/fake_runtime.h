@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An NPU runtime that the test controls step by step, and an engine on top of it.
  *
  * Nothing here takes time and nothing sleeps: a run ends at once, or hangs in its context until the test releases

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The main program of every native test: `test_x [part of a test's name]`. */
 #include "tests/check.h"
 

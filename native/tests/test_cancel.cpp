@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Cancelled tasks, and unordered tasks. */
 #include <atomic>
 #include <thread>

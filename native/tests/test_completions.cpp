@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The order of completions, and the threads that collect them. */
 #include <algorithm>
 #include <atomic>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The allocations of direct I/O. A program of its own, which counts every allocation. */
 #include <atomic>
 #include <cstdlib>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The bindings of a context, from one task of direct I/O to the next. */
 #include <cstring>
 #include <deque>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Direct I/O that fails, hangs, or is impossible. */
 #include <string>
 

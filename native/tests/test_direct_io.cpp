@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Direct I/O: tasks with memory bound to their context. */
 #include <cstring>
 #include <string>

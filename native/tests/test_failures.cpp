@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reports of the runtime's failures and of wrong arguments. */
 #include "tests/check.h"
 #include "tests/fake_runtime.h"

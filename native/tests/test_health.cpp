@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The health of the engine's workers. */
 #include <atomic>
 #include <thread>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* EZR_RUN_INTERRUPTIBLE: blocking runs that let signal handlers run.
  *
  * A signal that arrives before the thread sleeps is lost, so the tests repeat it until the call has returned. */

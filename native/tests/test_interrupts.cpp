@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SIGINT while the calling thread is inside the runtime; each test in a process of its own, which it may end. */
 #include <signal.h>
 #include <sys/wait.h>

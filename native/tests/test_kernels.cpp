@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The conversion kernels, compared with the rules of ez_rknn_kernels.h element by element. */
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lanes: several contexts of a worker, one for each way of giving a context its tensors. */
 #include <cstdio>
 

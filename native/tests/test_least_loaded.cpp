@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* EZR_DISPATCH_LEAST_LOADED: the first idle core gets the next task, and one queue serves all while none is idle. */
 #include <thread>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Engines destroyed while a thread of theirs is inside the runtime. */
 #include <thread>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The beginning and end of engines. */
 #include <algorithm>
 #include <atomic>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pacing: tasks are admitted at the rate at which the contexts finish them. Its subject is time, so runs take some
  * here: a test holds the context for as long as it needs. */
 #include <atomic>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* EZR_ROOM: notifies a host that must not block that it may submit. */
 #include <atomic>
 #include <thread>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An engine on a system that refuses threads. This executable intercepts the engine's pthread_create. */
 #include <dlfcn.h>
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The transposition kernel, compared with its definition. */
 #include <cstring>
 #include <memory>

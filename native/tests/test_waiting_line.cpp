@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The line in which submitters wait. A thread that enters it holds the mutex until it sleeps, so a test that sees,
  * under the mutex, that a thread has entered knows that it sleeps in its place. */
 #include <thread>

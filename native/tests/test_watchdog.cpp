@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The watchdog: tasks whose call into the runtime does not return. */
 #include <atomic>
 #include <thread>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Run ``.rknn`` models on every core of a Rockchip NPU, with the API of ONNX Runtime.
 
 >>> from ez_rknn_async import InferenceSession, make_provider_options

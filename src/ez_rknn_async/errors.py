@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exceptions.
 
 * RknnError (RuntimeError)            .code .symbol .call .hint

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``InferenceSession``: one model, ready to run on the cores that its options name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The documented import name of the API that this package implements: everything is ``ez_rknn_async``'s."""
 
 # Nothing of its own, on purpose: a name added there is a name here.

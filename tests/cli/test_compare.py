@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn compare``: the errors, the layer to blame, and the chart."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn doctor``, on this machine and on recordings of boards."""
 
 from __future__ import annotations

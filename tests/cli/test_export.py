@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn export``: the files it writes, run in plain ONNX Runtime."""
 
 from __future__ import annotations

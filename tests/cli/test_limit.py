@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The limit of throughput that ``ezrknn bench`` reports."""
 
 from __future__ import annotations

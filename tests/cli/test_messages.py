@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mistakes on the command line: messages name flags, not keyword arguments."""
 
 from __future__ import annotations

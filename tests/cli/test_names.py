@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names that standard output cannot show, and file names that are not text: no command fails over them."""
 
 from __future__ import annotations

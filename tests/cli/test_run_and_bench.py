@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn run``, ``bench`` and ``simulator``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Return codes: every documented one, and the answers to mistaken calls."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The conversions of ``rknn_inputs_set``, for the NPU, and of ``rknn_outputs_get``, from the NPU."""
 
 from __future__ import annotations

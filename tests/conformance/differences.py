@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Deliberate differences between the simulated NPU's library and the vendor's, with reasons.
 
 A pattern of case names and the reason: a case that differs and is not listed is a fault, and so is a pattern under

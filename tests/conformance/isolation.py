@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes that ask the questions: some answers are crashes."""
 
 from __future__ import annotations

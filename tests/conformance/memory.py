@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory that the program and the NPU share: creation, and every way of binding it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The answers of ``rknn_query`` about models: every command and every field."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page that shows how far the two libraries agree."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A library under test: the same calls for the vendor's and for the simulated one.
 
 Inspection differs: the vendor's library writes into memory of the faked driver, the simulated one is built with

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every question for both libraries."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both libraries agree, or the table of differences says why not."""
 
 from __future__ import annotations

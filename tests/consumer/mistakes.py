@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong uses that type checkers refuse: the lines marked "refused", and no others.
 
 Those marked "later" are arguments that are still Any.

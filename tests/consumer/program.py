@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # pyright: strict
 """A user's program that type checkers accept at their strictest, and that runs.
 

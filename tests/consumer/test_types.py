@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Verdicts of mypy and pyright on programs that use the installed package."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes: which contexts serve which way of passing tensors, and that none is opened twice or left behind."""
 
 from __future__ import annotations

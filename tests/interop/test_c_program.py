@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program in C on the simulated NPU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs that embed Python, or have none: which interpreters are started for them, and which never are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Python program that knows nothing of this project loads the simulated library by its path."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The library that this one replaces, unmodified, on our simulated NPU.
 
 It is installed from PyPI into an environment of its own (``make test-peer``), which the environment variable

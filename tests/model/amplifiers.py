@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small files that describe something enormous, because a FlatBuffer may point to the same bytes repeatedly."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Good files with one number of a table changed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damaged and hostile variants of a real model file, the same every time.
 
 Blind damage rarely gets past the first check, so most variants are aimed: :func:`find_places` reads the real file once

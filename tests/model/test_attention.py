@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Roundings inside attention, read from the commands for the NPU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C++ reader of the simulated NPU and this package's parser accept the same files.
 
 Thousands of variants of ordinary models go through both in ``tests/tools/test_file_fuzzing.py``; these tests cover the

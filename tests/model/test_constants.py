@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constants: every layout is read in its logical shape."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reader of untrusted FlatBuffers: values, and the places of faults."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Roundings between a convolution and its activation that the file does not mention."""
 
 from __future__ import annotations

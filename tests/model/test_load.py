@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Facts that a loaded model reports, on models compiled for the purpose."""
 
 from __future__ import annotations

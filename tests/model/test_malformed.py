@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No file, however damaged, does more than raise ``RknnModelError``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models of older NPUs, older toolkits and small SoCs: the message identifies them from the summary in the file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs and outputs that no program could exchange with a runtime: refused when a file is read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of LSTM and GRU layers besides their weights, whose numbers the tests of the simulator check."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that are not models for this library: each is recognised, and the error says what to do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tasks, register commands and look-up tables of compiled models."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of a model file in their three places: ``schema.py``, ``schema.cpp`` and the reference of the format.
 
 A number changed in only one of them would make two readers see two files. C++ has them twice: the schema says what is

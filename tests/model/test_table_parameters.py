@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters of activations, from their look-up tables."""
 
 from __future__ import annotations

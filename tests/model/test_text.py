@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The reader of JSON and Python literals."""
 
 from __future__ import annotations

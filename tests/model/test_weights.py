@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packed weights, unpacked to plain arrays."""
 
 from __future__ import annotations

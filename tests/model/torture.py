@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process that reads malformed variants under limits of time and memory, and reports what happened.
 
     python torture.py FIRST COUNT FILE...

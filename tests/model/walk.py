@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A full read of a model: everything that the package can read."""
 
 from __future__ import annotations

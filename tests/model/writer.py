@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A writer of model files for the tests: a FlatBuffer of tables, vectors and strings in a container."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options are declared once; every copy of a declaration agrees with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixtures for programs written for the library that this one replaces: no provider is named, and only documented
 options are set.
 

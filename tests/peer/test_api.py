@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Classes and functions, their signatures, and a model's description.
 
 Elsewhere: the forms of ``providers`` (tests/test_providers.py), of ``output_names`` (tests/session/test_running.py) and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Defects of the library that this one replaces, by their numbers in its list: each has a test that passes here.
 
 Those of zero copy (7, 9, 10, 12, 17) are in test_io_binding.py. The native sides of 2, 16, 19 and 20 are tested under

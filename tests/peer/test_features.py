@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metadata, environment variables, the other generation's models.
 
 Elsewhere: weight sharing (tests/session/test_shared_weights.py), how the runtime library is found

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gaps of the library that this one replaces, one test each: every feature is there, under both import names.
 
 These tests show that each feature works; the details are elsewhere: tests/session (test_futures, test_asyncio,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Feeds and results.
 
 Elsewhere: arrays of other libraries and casts (tests/test_arrays.py), feeds that do not fit (tests/test_inputs.py),

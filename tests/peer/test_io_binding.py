@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Zero copy as programs for that library use it, and its defects 7, 9, 10, 12 and 17, all absent here.
 
 Elsewhere: every detail of values (tests/session/test_*value*.py) and of bindings (tests/session/test_*bind*.py).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Provider options: the table, at a session, and the meaning of each layout.
 
 Elsewhere: the forms and the refusals of each option (tests/test_options.py), each conversion (tests/test_inputs.py).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """run, run_async, run_pipeline, batches and the end of a session.
 
 Elsewhere: results, names, user data, logged callbacks, the window (tests/session/test_running.py), batches of every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Contexts, threads, cores and queues.
 
 Elsewhere: the modulo rule, the order of callbacks, no head-of-line blocking (tests/session/test_scheduling.py), the

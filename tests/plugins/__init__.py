@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plug-ins with custom operators, built with the C compiler of this machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A plug-in for cstDouble that counts its calls, and that is spoiled in one way by each of the macros:
  *
  *   NO_ENTRY  RETURNS_NULL  NO_TYPE  LONG_TYPE  NO_COMPUTE  TARGET=7  VERSION=2  TYPE="cstOther"

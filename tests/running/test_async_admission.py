@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The line of coroutines and greenlets in front of a full queue: admission, order and time limits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls under way in an executor: once it is closed none begins, and closing waits for those that have begun."""
 
 from __future__ import annotations

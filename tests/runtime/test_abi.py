@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The declarations of the vendor's interface against a recording of the real one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine's binding, over a runtime of Python functions."""
 
 from __future__ import annotations

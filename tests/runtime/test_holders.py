@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counting holders: only the last one learns that it is the last, in any interleaving of threads."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The conversion kernels against the header's definition, in ten lines of numpy."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The choice of the runtime library, and the errors if there is none."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SoC that a device tree describes."""
 
 from __future__ import annotations

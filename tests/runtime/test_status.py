@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Return codes, and the exceptions that they become."""
 
 from __future__ import annotations

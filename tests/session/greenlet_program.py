@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program whose threads are greenlets: ``greenlet_program.py FRAMEWORK CASE MODEL``; see test_greenlets.py.
 
 It is a separate program because the patch cannot be undone.

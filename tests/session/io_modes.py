@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Direct I/O and copying give the same results: the comparison, and a run over a whole folder of models.
 
 ``python -m tests.session.io_modes ZOO`` (``make test-direct``) compares every model that loads, and prints those that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """await: no thread per call, no polling, and cancellation works."""
 
 from __future__ import annotations

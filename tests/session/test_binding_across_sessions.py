@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One model's output as the next one's input: values bound to inputs and outputs of several sessions."""
 
 from __future__ import annotations

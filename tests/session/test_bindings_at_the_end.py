@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bindings and their values after a session is closed, and after a worker is replaced."""
 
 from __future__ import annotations

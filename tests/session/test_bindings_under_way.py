@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Several bindings under way at once, in every way to run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong calls of methods: arguments swapped, missing, unknown, or of the wrong kind."""
 
 from __future__ import annotations

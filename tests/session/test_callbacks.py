@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Callbacks that raise, and callbacks that cannot be called."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The path of one run() through the library: short enough to be read in one go."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mean and deviation of five and more channels if tensors are copied: the vendor's library applies the first one's."""
 
 from __future__ import annotations

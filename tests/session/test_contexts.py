@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contexts of a session: their origin, and the order of their end."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Custom operators: plug-ins are loaded, checked, and registered with every context of a session."""
 
 from __future__ import annotations

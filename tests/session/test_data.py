@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs and outputs of sessions: dynamic shapes, batches, native and preallocated outputs."""
 
 from __future__ import annotations

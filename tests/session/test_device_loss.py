@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Death of the computing process: a lost device, not a hang and not a crash."""
 
 from __future__ import annotations

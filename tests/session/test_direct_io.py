@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Direct I/O: tensors converted straight between the user's arrays and NPU memory that is bound once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls of direct I/O to the runtime: memory is allocated and bound once for each context, and freed before it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ends of sessions: closed, dropped, dropped in a callback, left open at exit, forked."""
 
 from __future__ import annotations

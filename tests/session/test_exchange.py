@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``set_providers()`` while the session is in use: no accepted task is lost, and no caller notices."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Failures of the runtime: accepted work is delivered or failed, and the session stays usable.
 
 The simulated NPU injects the faults (``docs/reference/simulator.md``), and every way to run meets them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of ONNX Runtime's own class in bindings, and numbers of bfloat16."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """submit(): futures that follow the standard library."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs whose threads are greenlets: gevent and eventlet. Each is a process, as the patch cannot be undone."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device that fails, hangs or is lost: ``health`` reports it, and ``reset()`` restores the same session."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Host memory that a session uses for its model: none for a path, otherwise the bytes without a copy."""
 
 from __future__ import annotations

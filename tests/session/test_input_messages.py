@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Images without their batch dimension or in the other layout, on every way into a model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ctrl-C while a call of the runtime hangs: the second one ends the program, wherever it waits."""
 
 from __future__ import annotations

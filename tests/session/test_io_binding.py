@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``IOBinding``: its values, and the results of an inference with it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs that take too long, interruptions, pacing, and dispatch to free cores."""
 
 from __future__ import annotations

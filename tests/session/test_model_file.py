@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model's file after the session was opened: the loaded content runs, whatever happens to the file."""
 
 from __future__ import annotations

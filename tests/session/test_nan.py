@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A warning for NaN in a quantised input."""
 
 from __future__ import annotations

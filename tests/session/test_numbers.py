@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A session's outputs against those recorded from the official simulator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Failures that a session option would cure: the message names it."""
 
 from __future__ import annotations

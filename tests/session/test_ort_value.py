@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``OrtValue``: its sources, and the calls that take it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """4-D outputs in NHWC: the same numbers in another order, in every way to run."""
 
 from __future__ import annotations

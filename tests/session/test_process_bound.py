@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects that belong to their process: neither pickled nor copied, but shown in any state."""
 
 from __future__ import annotations

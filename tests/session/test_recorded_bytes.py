@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bytes that direct I/O writes into NPU memory, against those recorded from the vendor's library.
 
 The recordings (``../shared/golden/inputs_set_*.json``) hold the bytes of each input's buffer when the NPU is given the

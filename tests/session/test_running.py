@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """run, run_async and run_pipeline: their results, and their errors."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The core of each task, counted by the simulated NPU itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page that asks for this system: its snippets, unchanged."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions that use another session's weights: their numbers, and lifetimes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Statistics, which are always on: their cost for an inference and for the session is next to nothing."""
 
 from __future__ import annotations

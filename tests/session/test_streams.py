@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """map(): a bounded, lazy stream."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A runtime that hangs while it loads a model, or while it destroys a context."""
 
 from __future__ import annotations

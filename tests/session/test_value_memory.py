@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The memory of values on the NPU: place, lifetime and owner."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers in values on the NPU: quantised, in blocks, in rows, and back."""
 
 from __future__ import annotations

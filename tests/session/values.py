@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values on the NPU, and bindings of them, for the tests."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way to run, behind one signature, for claims that must hold for all of them.
 
 A *way* gives ``count`` inferences to a session and returns one :data:`Outcome` for each, in the order of submission:

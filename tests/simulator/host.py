@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The host's side of the wire: starts a device process and talks to it like the simulated runtime library."""
 
 from __future__ import annotations

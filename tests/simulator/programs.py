@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Separate programs that open a session, and the kernel's view of the processes that they start."""
 
 from __future__ import annotations

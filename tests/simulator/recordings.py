@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The committed models with the official simulator's recorded results (``tests/data``)."""
 
 from __future__ import annotations

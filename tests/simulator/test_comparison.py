@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The measures of error, and the layer they blame."""
 
 from __future__ import annotations

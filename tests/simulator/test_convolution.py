@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions as real numbers: an int8 model must mean the same as the fp16 model of the same network.
 
 A wrong weight hardly shows in the output of a network; these tests look at the weights.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The device process over its real sockets."""
 
 from __future__ import annotations

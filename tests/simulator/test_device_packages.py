@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The device process's imports: packages installed for the program's Python, and the program's own copy of this
 package."""
 

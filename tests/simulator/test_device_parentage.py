@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parent of the device process, and its end: it never stays behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The grid of a quantised tensor: its numbers, and the nearest of them."""
 
 from __future__ import annotations

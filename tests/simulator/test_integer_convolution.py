@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions in integers: the same numbers, in a quarter of the memory."""
 
 from __future__ import annotations

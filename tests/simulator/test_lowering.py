@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The simulated NPU's results against those of the official simulator."""
 
 from __future__ import annotations

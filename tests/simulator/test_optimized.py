@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The weights that all sessions of a graph share, and how few of them are in memory twice while loading."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damaged but readable graphs: refused at load with our own error, before anything is computed."""
 
 from __future__ import annotations

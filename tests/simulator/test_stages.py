@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cutting a graph at its custom operators."""
 
 from __future__ import annotations

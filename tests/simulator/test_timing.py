@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The timing model: its errors against published frame rates are as its page says, and within limits."""
 
 from __future__ import annotations

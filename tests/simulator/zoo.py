@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The zoo: models compiled by the official compiler, with the official simulator's recorded results.
 
 ``python tests/simulator/zoo.py [ZOO] [--variant V]... [--model PATTERN]`` (``make test-zoo``) prints the score for each

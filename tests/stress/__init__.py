@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stress machine: many threads, driven by one seed, that use every feature of a session at once.
 
 * ``samples``      inputs of a model, each with the outputs that it must give

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stress machine as a program.
 
     python -m tests.stress --minutes 30

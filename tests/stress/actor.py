@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One thread of a round: it does operations chosen by its own random numbers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The history of a session, and so the errors that its tasks may end with."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pauses inside the package, at random lines: the other threads come in just there.
 
 A race of two Python threads needs one of them to be stopped between two particular lines, few of which take long. A

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every accepted task, and its end: exactly once, right or with an error that has a reason."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rounds: all threads use everything at once; then everything must have ended, and nothing be left."""
 
 from __future__ import annotations

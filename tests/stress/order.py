@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The order of callbacks: that of submission.
 
 The order of two calls on two threads is unknown while they overlap. So each call is an interval on one clock, and a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Threads, file descriptors, memory and contexts of this process, which must return to their former numbers."""
 
 from __future__ import annotations

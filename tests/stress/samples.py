@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs of a model, each with the outputs that it must give.
 
 They are computed once, by one thread and one worker. No two tasks under way have the same input, and no two inputs give

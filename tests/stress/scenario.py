@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The definition of one round, drawn from the seed.
 
 A *profile* is a theme: the frequent operations, and the faults. Rounds take the profiles in turn, so that a short run

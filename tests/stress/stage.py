@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sessions of a round, shared by its threads, and values left for any thread."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bindings created, run and dropped by several threads: their memory is freed as fast as it is allocated."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The first runs of a fresh session, by several threads at the same moment."""
 
 from __future__ import annotations

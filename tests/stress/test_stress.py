@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stress machine itself: a minute of it, in separate processes, and proof that it notices violations."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A watchdog that ends a hanging process, and prints how to repeat the hang and where each thread is."""
 
 from __future__ import annotations

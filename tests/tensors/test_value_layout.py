@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The forms in which a value can hold a tensor, their interchangeability, and the numbers in them."""
 
 from __future__ import annotations

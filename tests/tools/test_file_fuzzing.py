@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damaged model files: a sample of the variants of ``make fuzz-files``, and proof that it notices failures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The check of the rooms of ``native/``, on small trees in which one rule is broken."""
 
 from __future__ import annotations

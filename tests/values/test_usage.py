@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Concurrent uses of a tensor's memory: which are allowed, and that a refused claim leaves nothing behind."""
 
 from __future__ import annotations

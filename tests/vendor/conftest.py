@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vendor's own ``librknnrt.so``, under our binding, engine and sessions, on a faked kernel driver.
 
 These tests run inside an emulated aarch64 Python whose C library stands behind the faked driver; ``make test-vendor``

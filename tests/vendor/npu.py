@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The faked NPU, as a test sees it: its memory, and its submissions.
 
 The vendor's library believes that it talks to the kernel's driver. In place of the hardware's computation, a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The places of a model's inputs and outputs in its commands.
 
 The addresses of what a program binds differ each time; the commands around them stay the same.

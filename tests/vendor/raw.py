@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vendor's library by its own calls: the yardstick for sessions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bindings under way on several cores, bindings whose run fails or is slow, and their remains."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bindings: the NPU's input for each way to bind an input, and the result for each way to bind an output."""
 
 from __future__ import annotations

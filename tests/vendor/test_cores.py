@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cores that each schedule and each tp_mode requests from the driver."""
 
 from __future__ import annotations

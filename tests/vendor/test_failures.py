@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A driver that fails, or is slow."""
 
 from __future__ import annotations

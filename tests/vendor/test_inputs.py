@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The NPU's input buffers at the moment when it is told to run."""
 
 from __future__ import annotations

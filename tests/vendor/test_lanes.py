@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Separate contexts for pixels and floats: why, and that they compute right and share one copy of the weights.
 
 The first half shows the vendor's library by its own calls; the second, the sessions on top of it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers planted in the NPU's outputs come back right."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Structure-aware fuzzing of model files.
 
 :mod:`.anatomy` finds every field of a good file; :mod:`.damage` makes variants that differ in a few of them, each the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The positions of all fields of a good model file, found with the parser's own tables."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The good models from which variants are made."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A campaign of thousands of variants, in processes that are replaced when they die or take too long."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Variants of a good file: each damaged in one place or a few, the same for the same seed.
 
 Blind damage seldom gets past the first check. Most variants therefore still look like a model: a number becomes another

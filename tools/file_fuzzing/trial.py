@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A trial of one variant: open and run it as a program would, and classify the outcome."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A worker process that tries one variant after the other, and may die of one.
 
 It reads lines ``{"base": path, "seed": text, "parsers_only": bool}`` and answers each with a line: the outcome, the

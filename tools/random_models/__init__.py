@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random models for the official compiler, to test the simulated NPU.
 
 A seed makes one :class:`Subject`. Its kind is drawn first:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Activations, in the spellings in which frameworks export them."""
 
 from __future__ import annotations

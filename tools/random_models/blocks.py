@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Blocks: a convolution in any form, an activation, and an operator that joins or pools."""
 
 from __future__ import annotations

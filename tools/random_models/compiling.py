@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compilation of random models, each in its own process: the compiler crashes on some, and hangs on others."""
 
 from __future__ import annotations

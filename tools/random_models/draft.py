@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model under construction: a graph, and the random source of its decisions."""
 
 from __future__ import annotations

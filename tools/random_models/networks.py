@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Networks: a stem, a handful of random operators of images, and one or two outputs."""
 
 from __future__ import annotations

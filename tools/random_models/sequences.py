@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sequences: attention, transformers, recurrent layers, perceptrons and their parts, in random sizes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks of the published table, from public definitions with random weights, as ONNX files.
 
 The time of a layer does not depend on its weights. Every network ends where it ends in the vendor's model collection:

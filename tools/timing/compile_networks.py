@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compilation of ONNX files to int8 or float16 ``.rknn`` files, one after the other, each in its own process.
 
 Needs ``rknn-toolkit2`` (the constants of the timing model were fitted with 2.5.0). One random image serves as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Extraction of the timing model's inputs from compiled networks to small JSON files, so that anyone can refit it.
 
 Needs the installed package and the ``.rknn`` files of ``compile_networks.py``, named ``NETWORK.SOC.rknn``::

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fit of the timing model's constants to published frame rates.
 
 Half of the networks are fitted (``published.FITTED``); ``soc_report.py`` shows the errors on the others. Needs numpy

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Python copy of the timing model, for fitting its constants.
 
 The simulator runs ``native/devices/simulated/timing.cpp``; ``tests/simulator/test_timing.py`` compares the two, layer

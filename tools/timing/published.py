@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The vendor's published frame rates of the networks of ``architectures.py``: int8, one core, highest frequency.
 
 From the table "Performance" in the README of its model collection (rknn_model_zoo), which counts the inference only. It

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A report of the timing model's errors against published frame rates, with the constants in use.
 
 It prints the tables of ``docs/explanation/timing.md``. Needs numpy::

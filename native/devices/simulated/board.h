@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated cores of an SoC and the lines of tasks waiting for them.
  *
  * There is one board for each SoC in a process, shared by all its contexts. A core runs one task at a time, first come,

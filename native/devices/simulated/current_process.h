@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The device process of this program: at most one, started when it is first needed, and again after it was lost. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One running device process: its start, its connections and its end. */
 #pragma once
 

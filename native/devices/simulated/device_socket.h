@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Packets to and from the device process (docs/explanation/device-process.md). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The functions of this library beyond the vendor's interface. */
 #include <algorithm>
 #include <memory>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The Python interpreter of the device process, and its command line. */
 #pragma once
 

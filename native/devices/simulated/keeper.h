@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The keeper: a small process between the program and its device process, and the device's parent.
  *
  * A device process must not be a child of the program: wait() would return it, and SIGCHLD report it. Nor may it be

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The NPU's reading of an input: it undoes the layout and, for raw uint8 images, quantises on the fly. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory of the simulated NPU, in this process. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The text of RKNN_QUERY_PERF_DETAIL. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Settings of the simulated NPU: the SoC, the duration of a run, whether it computes. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A context of a model on the simulated NPU: its connection to the device process, and the cores of a run. */
 #pragma once
 

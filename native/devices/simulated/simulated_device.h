@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated NPU: a device that executes a model on the CPU, and models how long an NPU would have taken. */
 #pragma once
 

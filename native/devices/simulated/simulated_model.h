@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A model on the simulated NPU: the cost of its layers, and the place of its tensors in the memory shared with the
  * device process. */
 #pragma once

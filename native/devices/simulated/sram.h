@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The SoC's static memory: fast and small. A request gets what is left. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The timing model of a layer on the NPU: the compiler's own cycle formulas, plus a few constants for each SoC, fitted
  * to published frame rates. Modelled, never measured; docs/explanation/timing.md has the errors. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The frame around every function of the interface.
  *
  * guarded() is the one entry: it applies the faults set for the call, runs the body, and turns every exception into a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Counters of the program's calls of each function of the interface, for tests that something happens once, or
  * never. */
 #pragma once

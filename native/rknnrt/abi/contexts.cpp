@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The vendor's interface: contexts, queries and runs. Each function checks what only it can know and delegates. */
 #include <cstdlib>
 #include <memory>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The vendor's interface: custom operators. */
 #include "common/export.h"
 #include "rknn_abi.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The effects of faults on a call. */
 #include "rknnrt/abi/call.h"
 #include "rknnrt/base/wait.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The vendor's interface: memory shared with the NPU. */
 #include <cstdint>
 #include <memory>

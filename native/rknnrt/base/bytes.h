@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A non-owning view of bytes, with the bounds-checked little-endian reads that all parsing is built on.
  */
 #pragma once

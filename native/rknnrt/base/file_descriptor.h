@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* File descriptors that close themselves, also in a forked child.
  *
  * Every descriptor here is close-on-exec. A forked child that does not exec inherits them all the same, and while it

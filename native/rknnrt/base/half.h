@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* IEEE half precision and bfloat16, converted in software: the same result on every machine. */
 #pragma once
 

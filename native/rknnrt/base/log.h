@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Messages on stderr in the format of the vendor's library, as RKNN_LOG_LEVEL sets.
  *
  * Without RKNN_LOG_LEVEL nothing is ever printed: a library that prints by itself cannot be used in a program that

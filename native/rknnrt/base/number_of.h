@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The enumerations of the interface, as numbers.
  *
  * A C program may pass any number as an enumeration. In C++ even reading one out of range is undefined, so these are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Zeroed memory straight from the system, which takes up no memory until it is written. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Redzones after mapped memory, which no one may touch.
  *
  * The address sanitizer tracks allocated memory, but not mapped memory. In builds with it, the rest of the last page

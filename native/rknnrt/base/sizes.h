@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Overflow-free products of sizes from a file, and rounding up to multiples. */
 #pragma once
 

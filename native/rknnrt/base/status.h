@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Failures of calls into the runtime, and their messages.
  *
  * Inside, a failure is a StatusError: a code of the runtime's interface and a sentence. The functions of the interface

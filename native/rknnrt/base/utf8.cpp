@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/base/utf8.h"
 
 namespace ez_rknn::rknnrt {

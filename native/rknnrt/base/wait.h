@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting until a point in time, to within microseconds. */
 #pragma once
 

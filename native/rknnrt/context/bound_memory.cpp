@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Inputs and outputs in memory that the program has bound. */
 #include <cstring>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One rknn_context: the inputs and outputs of a model, and the run in between.
  *
  * A context belongs to one thread at a time. The vendor's library does not check that, and corrupts data silently; here

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The custom operators of one context: the functions that the program registered, called where the model needs them.
  *
  * An operator's functions run on the thread that calls into the library, in the program's own process, where they and

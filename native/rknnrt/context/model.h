@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An open model: made from a file by rknn_init, shared by a context and its duplicates. */
 #pragma once
 

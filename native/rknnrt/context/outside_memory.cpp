@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory for weights and intermediate tensors that the program gives instead of the runtime allocating it.
  *
  * An NPU may write to it, so it must exist and be large enough even if the device does not need it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The state of the whole process: its contexts, its memory, its device. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Choosing among the shapes of a dynamic model. */
 #include <algorithm>
 #include <cstring>

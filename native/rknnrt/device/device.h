@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The interface between the front and the NPU behind it: opening a model, holding memory, running the model on cores.
  *
  * The front speaks the vendor's interface and refuses what is wrong; a device gets only checked arguments. One device

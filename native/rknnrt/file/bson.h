@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* BSON, as far as the compiler uses it for the attributes of operators: untrusted documents.
  *
  * {name: {"dtype": "i" | "f" | "s" | "is" | "fs" | "ss", "value": ...}} */

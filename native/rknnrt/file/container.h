@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The container of a .rknn file: a 64-byte header, the FlatBuffer, a summary in JSON. */
 #pragma once
 

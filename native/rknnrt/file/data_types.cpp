@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/data_types.h"
 
 namespace ez_rknn::rknnrt {

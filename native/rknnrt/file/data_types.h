@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The enumerations of a .rknn file.
  *
  * A file's number becomes one of these only by *_of(): a number without a name is `unknown`, so every switch has a case

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "rknnrt/file/execution_order.h"
 
 #include "rknn_abi.h"

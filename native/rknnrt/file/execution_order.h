@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A check that nodes can be executed in their order: each tensor is made once, and before it is read. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers of the fields that are read, table by table (see schema.h). */
 #pragma once
 

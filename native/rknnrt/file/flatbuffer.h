@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading the tables of a FlatBuffer that SchemaCheck has passed.
  *
  * A table is read field by field through its vtable; absent fields are their default. Every access is checked against

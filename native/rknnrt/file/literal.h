@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The texts of a model file that spell a value, in Python or in JSON.
  *
  * The runtime does not use them, but accepts a file only if they can be read: the other reader of these files does use

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A .rknn file as the runtime needs it: its tensors and layers, not the values of the weights.
  *
  * A .rknn file is a 64-byte header, a FlatBuffer and a JSON summary. The structures below follow the tables of the

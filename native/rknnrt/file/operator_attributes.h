@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ONNX attributes of a custom operator, from the compiler's BSON document: {name: {"dtype": "i" | "f" | "s" | "is"
  * | "fs" | "ss", "value": ...}}. */
 #pragma once

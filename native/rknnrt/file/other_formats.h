@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Models in unsupported formats: what they are and what to do, in the words of the Python package
  * (model/format/other_formats.py). */
 #pragma once

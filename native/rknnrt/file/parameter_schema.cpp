@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Node field 8, by the number in field 7: the attributes of the ONNX operator in alphabetical order. */
 #include <utility>
 

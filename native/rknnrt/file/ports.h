@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The rules for inputs, outputs and operands of custom operators, which programs exchange with the runtime.
  *
  * The host converts these, in buffers whose sizes follow from the fields of the file, so each field is checked before

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The tables of a .rknn file: slot and type of every field that is checked.
  *
  * The same tables, with what the fields mean, are in docs/reference/rknn-format.md, and in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A check of a FlatBuffer's tables against the schema.
  *
  * This is the one pass over an untrusted file: every table, offset, length and text that the schema names is checked,

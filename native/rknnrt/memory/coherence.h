@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A check that the NPU would see what the CPU wrote.
  *
  * On a board CPU caches are between the two: the NPU does not read bytes that were written but not flushed

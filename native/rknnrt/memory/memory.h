@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory shared by the program and the NPU, behind a rknn_tensor_mem.
  *
  * Memory of rknn_create_mem is the device's. Memory of rknn_create_mem_from_fd is a file of the program's: as in the

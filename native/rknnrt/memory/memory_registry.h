@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* All memory that the program made, by the address of its rknn_tensor_mem. Foreign and stale addresses are recognised
  * instead of followed. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One fault that the settings ask for.
  *
  * Written FUNCTION[@coreN][#WHEN]:ACTION, for example "rknn_run@core1#3:fail=-1":

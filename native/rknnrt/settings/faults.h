@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The faults set in a process, and the calls that hang because of one. */
 #pragma once
 

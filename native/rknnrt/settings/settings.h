@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The settings of a context: those of its device, and its faults.
  *
  * Settings come from an environment variable, which the device names, and on top of it from the calling thread's text,

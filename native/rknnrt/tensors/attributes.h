@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The attributes of an input or output for rknn_query: five views of the same tensor. */
 #pragma once
 

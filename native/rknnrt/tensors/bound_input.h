@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Inputs that the program writes into memory bound to the context.
  *
  * The NPU reads such memory in place if it can: with pass_through, whose bytes are in the NPU's own format; and uint8

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Outputs written into memory bound to the context: as the NPU has them (its own type, NC1HWC2), or converted by the
  * CPU at the end of each run (NCHW or NHWC, in the model's type or as float32, without gaps). */
 #pragma once

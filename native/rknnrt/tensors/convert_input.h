@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The conversion of a program's input (rknn_inputs_set) to what the NPU reads, as the vendor's runtime does it.
  *
  * `store_input` is the CPU's part: it normalises, converts and lays out the data in the NPU's own buffer, byte for byte

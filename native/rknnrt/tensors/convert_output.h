@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The conversion of the model's results for rknn_outputs_get: to the model's own type, or float32. Always dense and in
  * ONNX order. */
 #pragma once

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Elements in buffers that need not be aligned for them. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One input or output bound to memory (rknn_set_io_mem): the memory, and its format according to the program. */
 #pragma once
 

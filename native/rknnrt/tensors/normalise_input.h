@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The arithmetic of rknn_inputs_set: subtracting the mean, dividing by the deviation, rounding to the model's type. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Rounding to whole numbers, as the NPU's runtime does it: halves to even, in any rounding mode of the thread. */
 #pragma once
 

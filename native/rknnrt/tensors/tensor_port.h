@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An input or output of a model: its description in the interface, and its storage in the NPU. */
 #pragma once
 

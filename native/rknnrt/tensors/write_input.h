@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writing converted elements where the NPU expects them, for each storage of an input.
  *
  * Each function takes the source's elements in the order of the interface (dense, NHWC for 4-D tensors) and writes

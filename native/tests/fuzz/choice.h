@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Repeatable choices among a few, made by a file's content and a number. */
 #pragma once
 

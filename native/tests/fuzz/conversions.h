@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The conversions of a model's inputs and outputs, in heap buffers, where sanitizers check every byte. */
 #pragma once
 

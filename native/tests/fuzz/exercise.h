@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* All uses of an untrusted model file by the simulated runtime, in memory of exactly the size that its queries give. */
 #pragma once
 

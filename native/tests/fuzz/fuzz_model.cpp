@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The libFuzzer target (make fuzz-native). */
 #include <cstddef>
 #include <cstdint>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Variants of model files that pass the checks of the container and of the FlatBuffer. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The positions of the fields in a model file's FlatBuffer, found by walking the schema's tables. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Model files damaged in critical places: rknn_init refuses them, or every use of them stays inside its memory. The
  * same as make fuzz-native, but for seconds and with any compiler; under the address sanitizer it proves that no access
  * is out of bounds. */

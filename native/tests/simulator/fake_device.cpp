@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A device process that speaks the protocol but computes only a pattern: in each stage, each output byte is the first
  * input's first byte plus the number of the output. Started in place of Python (EZ_RKNN_PYTHON); the environment
  * variable EZ_RKNN_FAKE_DEVICE makes it misbehave:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Just enough JSON to read the recordings. */
 #pragma once
 

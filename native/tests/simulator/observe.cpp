@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated NPU with its buffers exposed: a librknnrt.so for tests that compare the NPU's inputs, and that set its
  * results. */
 #include "common/export.h"

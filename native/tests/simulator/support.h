@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Helpers of the simulator's tests: files, and contexts that destroy themselves. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Helpers of the tests of bound memory: memory that destroys itself, and tensors in every layout. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Core arbitration: one task at a time, first come first served, several cores at once without deadlock. */
 #include <atomic>
 #include <thread>

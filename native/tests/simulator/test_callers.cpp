@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Programs that call the interface wrongly: each call returns an error and touches no memory that it should not. An
  * enumeration in C may hold any number. */
 #include <climits>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The interface's functions with compute off: handles, return codes, threads, cores, time. */
 #include <atomic>
 #include <chrono>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Conversions: the NPU reads the values given to rknn_inputs_set, and rknn_outputs_get returns the values computed. */
 #include <algorithm>
 #include <cmath>

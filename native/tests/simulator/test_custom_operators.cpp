@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Custom operators: registration, the order and arguments of their calls, and failures. The fake device replaces the
  * one that computes: each stage gives bytes that identify their source. */
 #include <algorithm>

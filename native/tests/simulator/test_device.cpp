@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Computing in the device process, and losing it. */
 #include <dirent.h>
 #include <signal.h>

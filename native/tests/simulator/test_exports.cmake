@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Checks that the simulated librknnrt.so exports the functions of its two headers and nothing else; and that it has
 # no soname, by which a loader could take it for the vendor's.
 execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Faults: calls that fail, take longer, hang, or lose the device, because the settings say so. */
 #include <signal.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Flushing the caches between the program and the NPU, and the errors when no one does. */
 
 #include "tests/check.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Half precision, exhaustively. */
 #include <cmath>
 #include <cstring>

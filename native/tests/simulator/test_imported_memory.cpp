@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory imported by its file descriptor. */
 #include <fcntl.h>
 #include <sys/mman.h>

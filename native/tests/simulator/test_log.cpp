@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Logging. Without RKNN_LOG_LEVEL the library prints nothing, even on errors: the terminal is the program's. */
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Damaged and hostile files: rknn_init returns RKNN_ERR_MODEL_INVALID or works; it never crashes, hangs or takes much
  * more memory than the file. Under the address sanitizer this proves that nothing is read out of bounds. */
 #include <sys/resource.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Memory shared with the NPU: creating, exporting, binding and destroying it. Nothing is computed here. */
 #include <sys/mman.h>
 #include <sys/wait.h>

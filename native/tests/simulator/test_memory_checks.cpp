@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated NPU's errors for uses of shared memory that would fail silently or crash on a board. */
 #include <cstring>
 #include <string>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs with inputs and outputs in bound memory, against runs with rknn_inputs_set and rknn_outputs_get: the same
  * numbers in every type, layout and combination. The fake device echoes its inputs, so a misplaced byte shows. */
 #include <cstring>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Model files deleted, replaced or written to, during and after loading. */
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The bytes that rknn_inputs_set leaves in the NPU's input buffers, against those recorded from the vendor's library.
  */
 #include <algorithm>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* All answers of rknn_query, compared with those recorded from the vendor's library.
  *
  * Deliberately different, and left out here:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The types, layouts and sizes that rknn_set_io_mem accepts, and the resulting layout of outputs, compared with
  * recordings of the vendor's library.
  *

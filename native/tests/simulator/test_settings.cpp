@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of EZ_RKNN_SIMULATOR and ez_rknn_simulator_configure. */
 #include <clocale>
 #include <cstdlib>

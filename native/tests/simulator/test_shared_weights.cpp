@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Contexts that use another's weights (RKNN_FLAG_SHARE_WEIGHT_MEM), with the fake device replacing the one that
  * computes: the named master, its lifetime, the counted memory. */
 #include <cstdlib>

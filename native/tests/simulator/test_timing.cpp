@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The timing model, compared with the compiler's log of each layer of models in tests/data. */
 #include <cmath>
 

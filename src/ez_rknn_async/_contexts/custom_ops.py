@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The custom operators of a session: the plug-ins that it loads, registered with each of its contexts.
 
 A plug-in that the user names must be valid. The system's directory holds whatever was installed there: an invalid

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lanes: separate contexts for each way of giving a context its tensors.
 
 A context does not survive a change of way. Once given uint8 pixels, librknnrt 1.5.2 normalises all later inputs, by

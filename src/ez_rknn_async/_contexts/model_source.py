@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The model that a session was given, as it was when the session was made.
 
 A session opens contexts more than once: for a second lane, to replace one that hangs, in ``reset()``, for a table of

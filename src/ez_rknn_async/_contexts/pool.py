@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The contexts of a session: one for each worker of its plan.
 
 Weights are in memory once. Contexts after the first are its duplicates, made before any of them runs. The contexts of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files in memory that nothing can change, through this descriptor or any other."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """NPU memory that every worker of a session reaches, and its bindings.
 
 A worker runs inferences on a context of its own, and a runtime knows memory by context: one piece of memory is a

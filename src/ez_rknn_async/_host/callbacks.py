@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The user's callbacks: checked when they are given, reported when they raise.
 
 A callback that cannot be called would fail after its inference, on a thread where no one looks. So it is checked, as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs whose threads are greenlets: gevent and eventlet after ``monkey.patch_all()``.
 
 All greenlets share one system thread, so a call that blocks in native code stops every one of them, for ever if it

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Paths as users give them: text that need not be UTF-8, since file names on Linux are bytes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Objects that hold threads, contexts or NPU memory of this process: never pickled or copied, and always printable.
 
 Without this, ``pickle`` and ``copy`` fail inside one of their parts, with a message about a lock; or they succeed, and

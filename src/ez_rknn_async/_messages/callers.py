@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The user's line that a warning is about."""
 
 from __future__ import annotations

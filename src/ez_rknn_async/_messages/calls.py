@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The error for a method that is called with arguments that it has not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The wording for names that the model does not have: the names perhaps meant, and those that there are."""
 
 from __future__ import annotations

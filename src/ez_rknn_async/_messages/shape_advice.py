@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Advice for arrays whose shape the model does not take.
 
 Advice must never scramble an image: ``reshape`` keeps the order of the numbers, so it is right only where nothing but

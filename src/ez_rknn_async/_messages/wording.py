@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names of options in messages: those of the interface in use.
 
 The library's messages are written once, and read by programs' authors, who know an option as a key of a dictionary,

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Statistics, health, profiles and tables of layers."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The health of a session's workers, for services to check whether they can serve, or should call ``reset()``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The runtime's own table of the time that each layer takes.
 
 For this table the runtime submits every layer on its own, which makes inferences slower and changes their timeline.

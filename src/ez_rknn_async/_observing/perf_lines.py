@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One line on standard error for each task, when the environment variable ``ZTU_EZRKNN_ASYNC_PRINT_PERF`` asks for it.
 
 Scripts that were written for that variable parse these lines; ``session.stats`` and profiles say more.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A session's profile: when each task waited, was converted, ran and was delivered, as a Chrome trace.
 
 Open the file in ``chrome://tracing`` or https://ui.perfetto.dev: it has a row for each worker with its tasks one after

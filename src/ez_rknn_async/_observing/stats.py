@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A session's statistics: always on, cheap to keep."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interface of an observer of a session's tasks."""
 
 from __future__ import annotations

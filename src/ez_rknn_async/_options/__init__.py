@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Provider, session and run options; SoCs; and the plan that they make."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checks of options: whatever form programs and configuration files use becomes one checked value.
 
 A refusal names the option, what was given and what is possible.

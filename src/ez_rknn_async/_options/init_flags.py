@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flags of ``rknn_init`` for a session's options."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each provider option as a keyword, and as the key of a dictionary.
 
 Written by ``make options`` from :class:`.provider_options.ProviderOptions`; change that, not this file. Editors and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime's log severities, on the one logger of this package.
 
 ======== ========= ====================

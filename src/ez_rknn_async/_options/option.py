@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One option: its check, its default, its other names and its documentation, all declared once.
 
 A frozen dataclass declares each of its fields with :func:`declare`; the parser of a user's dictionary, the keywords of

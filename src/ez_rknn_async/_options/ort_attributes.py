@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Option objects with the attributes of ONNX Runtime's.
 
 Programs set attributes on them by name, and a misspelt name would silently be lost: so an attribute must be one that

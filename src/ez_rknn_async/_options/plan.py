@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plan of a session: its workers, and the cores that run each task.
 
 A *plan* is what ``schedule`` or ``tp_mode`` means on one SoC: the workers to start, each with the core mask of its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Provider options: the settings of a session's use of the NPU.
 
 :class:`ProviderOptions` declares everything about each of them, once. Users write them as a dictionary

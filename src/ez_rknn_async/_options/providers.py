@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The execution providers: their names, and the arguments of ``InferenceSession`` that choose one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The options of RKNPU3, the other generation of NPUs, for programs that choose between the two.
 
 The types are for annotations: ``options: Rknpu2ProviderOptions = {"schedule": [0, 1, 2]}``. They are plain

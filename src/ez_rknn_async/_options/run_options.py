@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Options of one call of ``run``: a dictionary, or ``RunOptions`` as ONNX Runtime has it."""
 
 from __future__ import annotations

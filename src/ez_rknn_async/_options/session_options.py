@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``SessionOptions``, as ONNX Runtime has it.
 
 The provider options set a session's use of the NPU; here are profiling, logging, and the settings of a CPU runtime that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SoCs, and the number of NPU cores of each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Assembly of what a model runs on: contexts, lanes, transport, engine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The line of coroutines that wait for a place in the queue, without a thread and without polling.
 
 A coroutine must not block its event loop, so it submits without waiting. If the queue is full it lines up here, and the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``map_awaitable``: a bounded, lazy stream of inferences for coroutines; see :mod:`.streams`."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One inference awaited by a coroutine: without a thread, without polling, and cancellable."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Batch dispatch: each sample of a batch is a task of its own, spread over the cores.
 
 Each output has one array for all samples, allocated before the first sample runs. Each task writes into its own part of

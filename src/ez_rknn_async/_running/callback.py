@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Delivery of results to the callbacks of ``run_async()`` and ``run_with_iobinding_async()``."""
 
 from __future__ import annotations

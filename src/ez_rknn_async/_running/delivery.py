@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The thread that collects the results of the engine's workers and delivers them.
 
 The workers never touch the interpreter; this thread is where their results enter it. It is started with the first task

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The deployment of a session: its model, opened on a provider with options, and exchanged as a whole."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The running part of a session: the engine's threads, the calls under way, the delivery, and their shutdown.
 
 A session that is dropped still owes its callers what it accepted. So everything that runs lives here, apart from the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One inference run from a greenlet: other greenlets run while it waits."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The calls under way inside an executor, and the requests that a runtime call may still use.
 
 A garbage collection may drop a coroutine or a stream, which then cancels what it had under way, perhaps in the middle

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Opening a model: from a file and options to an executor."""
 
 from __future__ import annotations

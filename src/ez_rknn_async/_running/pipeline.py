@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``run_pipeline``: a sliding window over a stream of frames."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ``timeout`` of ``submit()``: the longest wait for a place in the queue."""
 
 from __future__ import annotations

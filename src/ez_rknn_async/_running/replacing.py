@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fresh contexts for workers that hang inside the runtime."""
 
 from __future__ import annotations

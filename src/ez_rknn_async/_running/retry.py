@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Retries of calls that meet ``set_providers()`` or ``reset()``, which exchange a session's executor.
 
 A call looks its session's executor up once, and uses that one throughout. If the executor is exchanged and closed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``map``: a bounded, lazy stream of inferences, for threads and for coroutines.
 
 Both are iterators and not generators, because an inference that fails must raise at its own item and leave the stream

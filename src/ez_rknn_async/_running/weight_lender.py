@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``use_weight_from``: the session that lends a model the weights that its file leaves out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C declarations, as cffi sees them.
 
 C++ and Python share one text, the headers of ``native/include``: :mod:`.declared` is what cffi has made of the part

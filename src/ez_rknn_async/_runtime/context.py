@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One context of the runtime: a loaded model that one thread at a time may run."""
 
 from __future__ import annotations

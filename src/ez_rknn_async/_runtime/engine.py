@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The native engine, from Python: submit tasks, run them, collect their completions.
 
 The engine itself is C++ (``native/engine``); ``native/include/ez_rknn_engine.h`` describes its interface, and which

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reference counts that never wait for a lock.
 
 Sessions and values are often let go of by a garbage collection, which may come at any moment, on any thread, even in

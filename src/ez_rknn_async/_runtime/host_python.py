@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command that starts this program's own Python for the device process, and the folders of its packages.
 
 The simulated NPU computes in a Python process that must have the packages that the program has installed, and nothing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The conversion kernels, from Python: an array into a tensor's memory and back, converted while it moves.
 
 The kernels are C++ (``native/kernels``); ``native/include/ez_rknn_kernels.h`` defines each layout and each rule. This

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The time that each layer of a model takes on the NPU, by the timing model of the simulated one.
 
 The model is ``native/devices/simulated/timing.cpp``; ``docs/explanation/timing.md`` says how it was made and how far

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A runtime library, loaded.
 
 :class:`Library` is the only place that calls ``librknnrt.so`` from Python. Every call goes through

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The SoC of this machine, from the device tree."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Another owner's memory, such as a camera's or a decoder's, mapped into the process.
 
 A buffer is mapped once in a process, whole, however many contexts and values use it. Runtimes identify imported memory

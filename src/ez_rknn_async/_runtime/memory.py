@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory that both the program and the NPU can reach.
 
 A :class:`Memory` belongs to one context: it is allocated by the runtime (:meth:`Memory.allocate`), or imported from

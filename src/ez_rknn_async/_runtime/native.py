@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The native library of the engine and the kernels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plug-ins: shared libraries that bring a custom operator to the runtime.
 
 A plug-in exports one function, ``get_rknn_custom_op``, whose answer describes one operator: its type, and the C

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shared libraries under any name that a file can have.
 
 cffi's own ``dlopen()`` takes only names that the file system's encoding has, and looks for what it does not find under

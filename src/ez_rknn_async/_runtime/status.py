@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The runtime's return codes, and the exception for each."""
 
 from __future__ import annotations

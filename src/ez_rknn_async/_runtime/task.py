@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A task of the engine: its C structures and its result."""
 
 from __future__ import annotations

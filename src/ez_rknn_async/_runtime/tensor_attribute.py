@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inputs and outputs of a model as the runtime describes them: ``rknn_tensor_attr``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runtime calls that may never return: loading a model, and giving it back.
 
 A thread cannot be killed, and a call into a driver cannot be interrupted. So such work is done on a thread of its own,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of whatever holds numbers to a numpy array, without a copy where the memory can be shared."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Casts from the user's element type to one that the runtime reads; they refuse to change an integer silently."""
 
 from __future__ import annotations

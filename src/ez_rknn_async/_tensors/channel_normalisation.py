@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mean and deviation of more than four channels, where the runtime would apply the first channel's.
 
 The vendor's library knows four pairs of them: with five and more channels it normalises the first four by their own,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays through DLPack of an element type that numpy cannot import: bfloat16.
 
 A producer hands out a capsule with a ``DLManagedTensor``; its numbers are copied at once, and the capsule, never

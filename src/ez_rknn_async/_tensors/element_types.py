@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Element types as ONNX numbers and names them."""
 
 from __future__ import annotations

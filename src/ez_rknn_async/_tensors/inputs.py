@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The checks of inputs: from whatever the user passes to arrays that fit the model.
 
 A checked array has one of the model's shapes, and a type that can be converted to the model's own; :mod:`.copying` and

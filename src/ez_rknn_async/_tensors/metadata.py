@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The metadata that the model's author and the compiler wrote into the file."""
 
 from __future__ import annotations

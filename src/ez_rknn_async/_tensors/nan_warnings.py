@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Warnings of quantised NaNs: an integer cannot hold NaN, which becomes the largest number that it can hold.
 
 The conversion kernels look for NaN only where they cannot estimate a result, at no measurable cost, and leave a mark in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The layout of inputs and outputs in the NPU's own memory, and the conversions between it and arrays.
 
 A :class:`NativeTensor` is what direct I/O binds once to a context: the attribute for ``rknn_set_io_mem``, the layout

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arrays that receive a model's outputs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arithmetic of normalisation and quantisation on the way into the NPU.
 
 The model's file gives the mean and standard deviation by which the runtime normalises each input, and the runtime says

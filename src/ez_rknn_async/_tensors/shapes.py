@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shapes with which a model can run.
 
 Most models have one set of shapes. A *dynamic* model was compiled for several: each is a graph of its own in the file,

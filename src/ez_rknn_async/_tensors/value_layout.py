@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The meaning of a device value's bytes: the tensor, its layout, and the conversions to and from arrays.
 
 A :class:`Form` belongs to one input or output of one session, and there are up to three for each:

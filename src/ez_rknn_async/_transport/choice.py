@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The choice of a session's transport: direct I/O or copies.
 
 ``io_mode="auto"`` goes direct wherever the runtime has the functions, its attributes are understood and every

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """I/O by copy, through the runtime's general calls ``rknn_inputs_set`` and ``rknn_outputs_get``.
 
 The vendor's library reads a 4-D input only in NHWC order: given NCHW it logs a line, returns success and leaves the

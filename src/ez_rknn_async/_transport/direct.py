@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Direct I/O: tensors go straight between the user's arrays and memory that the NPU reads and writes.
 
 Each worker's context has memory for every input and every output, allocated and bound once. A worker thread converts
@@ -21,6 +22,7 @@ from .._runtime.memory import FLAGS, Memory
 from .._tensors.node_arg import quantization
 from .._tensors.npu_layout import input_conversion, output_conversion, raw_image
 from .._tensors.outputs import output_dtypes
+from .staging import StagingPool
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from .._tensors.outputs import Receiver
     from ..model import Preprocessing
     from .native_set import NativeSet
+    from .staging import Free
 
     Array = npt.NDArray[Any]
 
@@ -74,12 +77,15 @@ class DirectRequest:
         quantisations: the conversions of inputs that can meet a NaN.
     """
 
-    __slots__ = ("_sources", "_transfers", "arrays", "quantisations")
+    __slots__ = ("_copies", "_sources", "_transfers", "arrays", "quantisations")
 
-    def __init__(self, transfers: Transfers, sources: list[Array], arrays: list[Array]) -> None:
-        """Send the ``sources``, which are C-contiguous."""
+    def __init__(
+        self, transfers: Transfers, sources: list[Array], arrays: list[Array], copies: list[tuple[Array, Free]]
+    ) -> None:
+        """Send the ``sources``, which are C-contiguous; the ``copies`` go back to their pool afterwards."""
         self._transfers = transfers
         self._sources = sources
+        self._copies = copies
         self.arrays = arrays
         self.quantisations = transfers.quantisations
 
@@ -90,7 +96,14 @@ class DirectRequest:
         task.set_contexts(transfers.lane, transfers.shapes)
 
     def ended(self, result: Result | None) -> None:
-        """Release nothing: its arrays belong to their owners alone."""
+        """Give private copies back to their pool."""
+        copies = self._copies
+        while copies:
+            try:
+                copy, free = copies.pop()  # at once: two threads may tell the end
+            except IndexError:
+                return
+            free.append(copy)
 
 
 class LaneMemory:
@@ -165,18 +178,21 @@ class Direct:
         self.memory = {0: self._allocate(0)}
         # Filled when first needed. Two threads may both make the same: each request owns those that its task uses.
         self._transfers: dict[Hashable, Transfers] = {}
+        self._staging = StagingPool()
 
     def request(
         self, given: Sequence[Given], chosen: int, receivers: Sequence[Receiver], *, private: bool
     ) -> DirectRequest:
         """Find the transfers for these arrays; see :meth:`.Transport.request`."""
         # The common case makes no call but that of the request: every inference passes through here.
-        sources, arrays = [], []
+        sources, arrays, copies = [], [], []
         kinds: list[Hashable] = [chosen]
         for value in given:
             array, order, row = value.array, value.order, 0
             if private and not value.is_new:
-                array = array.copy("K")
+                array, free = self._staging.copy(array)
+                if free is not None:
+                    copies.append((array, free))
             if not array.flags.c_contiguous:
                 array, order, row = readable(array, order)
             sources.append(array)
@@ -190,7 +206,7 @@ class Direct:
             if len(self._transfers) >= _MOST_TRANSFERS:
                 self._transfers.clear()
             transfers = self._transfers.setdefault(key, self._transfers_of(chosen, iter(key[1:])))
-        return DirectRequest(transfers, sources, arrays)
+        return DirectRequest(transfers, sources, arrays, copies)
 
     def replace(self, worker: int, lane: int, context: Context) -> None:
         """Allocate memory in the new context of a worker that was set aside; a lane that only values use has none.

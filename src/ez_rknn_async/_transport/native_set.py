@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The runtime's description of its own memory, for each set of shapes with which a model can run."""
 
 from __future__ import annotations

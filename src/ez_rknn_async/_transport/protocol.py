@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The interface of a transport, which moves tensors between the user's arrays and the NPU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A request: one inference, checked and ready to run."""
 
 from __future__ import annotations

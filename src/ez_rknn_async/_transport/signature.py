@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signature of a model: names, shapes, element types and layouts of its inputs and outputs."""
 
 from __future__ import annotations

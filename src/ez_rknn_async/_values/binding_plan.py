@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The planning of a binding's inferences: their memory, conversions and contexts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One inference on bound values: its task for the engine, and what is kept until it has ended."""
 
 from __future__ import annotations

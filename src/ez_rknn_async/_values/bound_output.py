@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The value that an output of a binding is bound to."""
 
 from __future__ import annotations

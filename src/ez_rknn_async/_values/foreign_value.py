@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of ONNX Runtime's own class ``OrtValue``, which bind like ours.
 
 Their memory is shared, not copied: an output that is bound to one is written there.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``IOBinding``: the values that an inference reads and writes.
 
 A binding is made once and run many times: memory is allocated when something is bound, and never when it runs. It

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One piece of NPU memory, within reach of every context that uses it.
 
 Memory is allocated once, by the first context of a session, or comes as a file descriptor (a dma-buf). Every other

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``OrtValue``: a tensor in the program's memory or in the NPU's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ports: the inputs and outputs that values on the NPU are made for and bound to.
 
 A :class:`Port` is one input or output of a session as its values see it. It knows the forms that a value can have

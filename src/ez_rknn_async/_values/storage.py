@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The two kinds of tensors that an ``OrtValue`` holds: an array of the program's, or NPU memory.
 
 Both have the same interface, so that an ``OrtValue`` need not know which of them it has.

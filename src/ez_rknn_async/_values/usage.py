@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Marks of the tensors whose memory is in use.
 
 An NPU core reads and writes memory while the program goes on. Touching that memory meanwhile would be a race: sometimes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ``ezrknn`` command: one module a subcommand.
 
 A subcommand is a module with ``register(subcommands)``, which adds its parser and names its ``handler``; the handler

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn bench``: latency and throughput of a model, in one mode or in all of them side by side."""
 
 from __future__ import annotations

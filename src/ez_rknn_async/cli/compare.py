@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn compare``: the error of a compiled model against its original, and the layers that cause it."""
 
 from __future__ import annotations

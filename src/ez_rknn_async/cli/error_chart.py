@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A chart of errors by layer, as SVG.
 
 One row a layer, from top to bottom in the order of execution: a line of dots for the signal-to-noise ratio after the

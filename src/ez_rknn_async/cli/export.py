@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn export``: the graph that the simulated NPU runs, as an ONNX file."""
 
 from __future__ import annotations

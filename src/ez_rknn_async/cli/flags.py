@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line's names for options: messages of the library name its flags while a command runs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``--graph``: the choice of a graph of a model with dynamic shapes."""
 
 from __future__ import annotations

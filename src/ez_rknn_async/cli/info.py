@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn info``: the description of a model, without running it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The limit of a model's throughput, derived from the times of an inference's stages."""
 
 from __future__ import annotations

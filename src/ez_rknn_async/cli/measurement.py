@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The speed of a session: latency of one inference at a time, throughput of as many as the cores take."""
 
 from __future__ import annotations

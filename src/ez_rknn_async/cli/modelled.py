@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The times of a model's layers on the NPU, for commands to show. Always modelled, never measured."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn run``: one inference on arrays from files."""
 
 from __future__ import annotations

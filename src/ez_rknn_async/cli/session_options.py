@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arguments for a session's provider options, shared by the commands that open one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn simulator``: the paths of the simulated NPU, for programs that load it themselves."""
 
 from __future__ import annotations

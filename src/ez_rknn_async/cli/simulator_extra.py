@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A clear message where a command lacks the optional packages of the simulated NPU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Plain-text tables: headings with units, numbers to the right, text to the left."""
 
 from __future__ import annotations

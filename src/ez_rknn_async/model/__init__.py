@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ``.rknn`` file format: parse a model, inspect it, unpack its constants and weights.
 
 Needs no NPU, no runtime library and no ONNX.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The simulated NPU's computation.
 
 * :mod:`.lowering` turns a parsed ``.rknn`` graph into an ONNX model (:func:`.lowering.lower`);

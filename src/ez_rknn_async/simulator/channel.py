@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One attached context: its channel, its shared memory, and the thread that serves them."""
 
 from __future__ import annotations

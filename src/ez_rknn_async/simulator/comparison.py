@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A comparison of a compiled model's tensors with a reference, which shows where the model loses precision.
 
 Noise is the power of the error relative to the power of the signal. A layer's result has the noise of its inputs and

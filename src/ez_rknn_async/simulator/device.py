@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The device process: it loads models, serves contexts, and exits when the host does.
 
 Three kinds of threads: the main thread reads the control socket, so it notices at once when the host is gone; one

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Measures of the error between two tensors: cosine, largest error, signal-to-noise ratio."""
 
 from __future__ import annotations

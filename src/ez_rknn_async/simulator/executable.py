@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A loaded model, ready to run: its graphs as ONNX Runtime sessions.
 
 A session is safe to run from several threads at once and computes on the thread that calls it, so all cores share the

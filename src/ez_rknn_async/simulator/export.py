@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Export of the simulated NPU's computation as a standard ONNX model.
 
 Inputs and outputs are real numbers in ONNX order under the model's own names; mean and standard deviation are in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model that the device has loaded: its executable, and its file, from which models without weights borrow.
 
 The file is not kept in memory: it stays open, and is mapped again when a borrower is loaded.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Readable names for a lowered graph, as Netron should show it.
 
 Lowering gives everything a number. Here a tensor gets the name that it has in the file, an operator the name of the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks that the operands of an ONNX operator fit each other, where shape inference does not look.
 
 ONNX Runtime checks them only when it computes, which is too late.

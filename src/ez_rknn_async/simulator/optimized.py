@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A graph optimised by ONNX Runtime, with weights that all of its sessions share.
 
 A session that optimises a graph ends up with weights of its own, as the processor's order of a convolution's weights

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime's optimisers on their own: from a model to a model rather than a session.
 
 The result is written to files in memory; the weights have one of their own, which stays mapped.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A rewrite that keeps an exported model's numbers the same in any ONNX Runtime.
 
 The simulated NPU runs its sessions without the fusions of quantised operators. Other programs do not, and by

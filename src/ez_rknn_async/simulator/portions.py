@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Portions of a graph that are nearly independent, each with a limited number of bytes of weights.
 
 ONNX Runtime's optimisers copy all the weights that they are given before they free any. Given one portion after the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Removal of operators without effect: ONNX Runtime computes every operator that it is given."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The networks of a comparison: a compiled model or its original, with every intermediate tensor as an output.
 
 Each maps a sample to the values of tensors, by their index in the compiled graph.

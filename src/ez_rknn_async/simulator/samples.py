@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inputs for a comparison: random ones, or the user's arrays cut into single inferences.
 
 Inputs are as a program would pass them: real numbers in ONNX order, before mean and standard deviation are applied.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A check that a lowered graph computes tensors of the very shapes and types that its file declares.
 
 A damaged file may still be lowered: to operators that do not fit each other, or that turn small tensors into enormous

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stages of a graph, cut where the host has to compute: before and after each of its custom operators.
 
 Stage *i* computes everything up to custom operator *i*, and the last one the outputs; a graph without custom operators

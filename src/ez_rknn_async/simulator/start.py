@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The start of the device process, with a search path of its own.
 
 As a script it runs in an isolated Python (:mod:`.._runtime.host_python`) and gets its folders from ``--site`` and

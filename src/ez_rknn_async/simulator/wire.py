@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The messages between the simulated runtime library and its device process.
 
 It implements the encoding of ``docs/explanation/device-process.md``, with frozen values. All integers are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operations of a thread of the machine, by name."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """IO bindings: created, bound in every way, run in every way, and dropped by their last thread."""
 
 from __future__ import annotations

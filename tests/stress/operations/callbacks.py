@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``run_async``: callbacks, their exceptions, and their calls of the session that calls them."""
 
 from __future__ import annotations

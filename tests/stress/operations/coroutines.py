@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``run_awaitable`` and ``map_awaitable``, on an event loop for each thread, with cancellation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every way in which a session ends. The thread that ends one replaces it with a fresh one."""
 
 from __future__ import annotations

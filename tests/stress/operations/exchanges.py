@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``reset()`` and ``set_providers()`` while all others go on; within seconds, under any load."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``submit`` and ``map``: futures, cancelled or not, and streams of them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``run_pipeline`` and ``drain_pipeline``: one thread at a time, each going on where the last one stopped.
 
 An error does not say which frame it is of. So outputs identify their frame: it must be under way, with at most as many

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values that one thread creates and another reads, binds or drops; also long after their session is closed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a test can see of the faked driver, and do with it.
  *
  * Read by C++ and by Python's cffi (between the marker lines).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The functions of the C library that stand between the runtime and a kernel driver. Loaded before the C library
  * (LD_PRELOAD), they lead to the faked driver what concerns the NPU, and pass on the rest. */
 #include <dlfcn.h>

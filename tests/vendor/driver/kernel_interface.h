@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the runtime library says to the NPU's kernel driver: the ioctls of a DRM device called "rknpu", as observed.
  *
  * Every structure is read and written in place; the names are ours.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The memory that the NPU can reach: shared files, each with an address that stands for the NPU's own. */
 #pragma once
 

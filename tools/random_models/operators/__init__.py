@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Single operators, each in a form drawn at random.
 
 A family is a function that takes a :class:`~random_models.draft.Draft`, adds its operands there and returns the

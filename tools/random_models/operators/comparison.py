@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparisons, choices and truth values, which are mostly converted to numbers before they leave the graph."""
 
 from __future__ import annotations

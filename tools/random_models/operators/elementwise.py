@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions of one element, and of pairs of elements with every broadcast."""
 
 from __future__ import annotations

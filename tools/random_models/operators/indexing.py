@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Gathering, scattering, slicing and splitting."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Integers: token ids, casts and arithmetic."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that only move numbers, or repeat them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Normalisations, as operators and in the parts that frameworks export."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pooling of images, sequences and volumes."""
 
 from __future__ import annotations

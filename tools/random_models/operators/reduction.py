@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reductions, the places of extremes, and functions along an axis."""
 
 from __future__ import annotations

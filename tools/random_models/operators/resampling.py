@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Resizing, and reading at computed places."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``ezrknn doctor``: checks that models can run on this machine's NPU, with advice if they cannot."""
 
 from __future__ import annotations

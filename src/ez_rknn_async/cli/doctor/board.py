@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The board: its SoC, its NPU in the device tree, the kernel's driver, and the device nodes.
 
 The paths are those of Rockchip's kernels (5.10 and 6.1) and of mainline (6.18, driver ``rocket``). The vendor's library

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The speed of the machine: clocks and governors of NPU, memory and CPU, and the NPU's SRAM.
 
 Published frame rates are of boards whose clocks were at their maximum; a governor that saves power halves them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The software: Rockchip's runtime library, the simulated NPU, and a model for them."""
 
 from __future__ import annotations

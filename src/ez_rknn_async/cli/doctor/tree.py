@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files of a machine, as the checks read them: this machine's own, or a recording of another one's.
 
 A recording is a JSON object. Each path has an object that describes it: ``text`` for a file, ``denied: true`` for one

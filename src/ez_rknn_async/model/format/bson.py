@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reader of BSON, as far as the compiler uses it for the attributes of operators.
 
 A document is ``{name: {"dtype": "i" | "f" | "s" | "is" | "fs", "value": ...}}``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The container around the graph, and the refusal of files that cannot be read.
 
 ======== ========= ==========================================================

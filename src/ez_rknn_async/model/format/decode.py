@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decoding of the file's tables into the values of :mod:`~ez_rknn_async.model.format.graph`, with all checks.
 
 Its results need no further checks: indices are in range, shapes are not negative and their products fit 31 bits.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion of stored bytes to arrays, shared by constants and packed weights."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A check of the execution order: each tensor is written once, before it is read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A whole model, as :func:`load` returns it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reader for untrusted FlatBuffers.
 
 :class:`Reader` is the only code that touches the bytes: every access is checked against the end of the data and every

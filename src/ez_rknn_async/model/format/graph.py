@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The graph of a ``.rknn`` file, as frozen values.
 
 Everything here is plain data that :func:`ez_rknn_async.model.load` has checked: indices are in range, sizes fit the

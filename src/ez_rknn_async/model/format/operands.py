@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of a custom operator's operands, so that a program can compute it.
 
 The operator's author gets every operand with its shape and its numbers, converted by the host: so they are checked like

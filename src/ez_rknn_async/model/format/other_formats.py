@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models in other container formats, and the SoC and toolkit that their summary names.
 
 All of them begin with ``RKNN`` and end with a summary in JSON, which names the SoC and the toolkit.

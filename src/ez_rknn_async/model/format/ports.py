@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks of a graph's inputs and outputs, so that a program can exchange them with the runtime.
 
 Tensors inside the graph may have unknown forms: only the NPU sees them. Inputs and outputs are converted by the host,

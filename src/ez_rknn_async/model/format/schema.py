@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of an ``.rknn`` file: slot, name and type of every field that is read.
 
 The same tables are in ``schema.cpp``, for the simulated NPU, and, with the meaning of the fields, in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A check that a model was compiled for the SoC it is about to run on."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A reader for the texts inside a model file: JSON and Python literals.
 
 The compiler writes some metadata as JSON and some as the ``repr`` of a Python dict. The two differ only in how they

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Roundings inside attention, which is one operator in the file.
 
 An int8 attention rounds two intermediate results: the scores, after the mask if there is one, and their softmax, the

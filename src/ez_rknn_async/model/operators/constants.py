@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constant tensors as arrays in their logical shape.
 
 Activations are stored in one of two ways. *Plain* is row-major over the logical shape. *NC1HWC2* has the channels in

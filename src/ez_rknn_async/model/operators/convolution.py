@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions in their mathematical form.
 
 A convolution's parameters are scattered over the file: geometry in the node (or in registers), weights in a packed

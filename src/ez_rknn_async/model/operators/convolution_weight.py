@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The weight of a convolution, in the narrow type of the file.
 
 An int8 model's weights are a quarter of their size in float32, and most of its memory. A caller that can compute with

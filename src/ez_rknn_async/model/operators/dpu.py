@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scaling of a convolution's accumulators before they are stored, read from the commands for the NPU.
 
 A quantised convolution sums integers; one unit of the normalised sum stands for a real number that is in no table of

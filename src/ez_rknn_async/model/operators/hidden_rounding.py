@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Roundings that the file does not mention.
 
 The compiler fuses every activation into its convolution, but its own simulator does not: it computes some pairs as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packed weights of convolutions that read an image.
 
 Where the input is stored as an image (one to four channels beside each other, not in blocks), RK3576 takes int8

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The constant of a matrix product that the compiler has not turned into a convolution.
 
 A product with a constant is a convolution, unless the constant differs within a batch. Then it is packed like a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real values of a quantised convolution's integers.
 
 The weights are asymmetric, per output channel: ``real = scale[c] * (stored + offset[c])``. The bias buffer holds, for

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LSTM and GRU layers as real numbers.
 
 The weights of all gates and directions are rows of one packed matrix, each gate padded to a whole number of blocks.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The compiler's commands for the NPU: tasks, register writes and look-up tables.
 
 A task is a list of register writes. Most of a model can be read from its graph, but some numbers exist only here: the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operators that the compiler fuses into a convolution, as values.
 
 The operator's name lists them: ``ConvAddRelu`` is a convolution, then an addition, then a ReLU.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Parameters of activations that only a model's look-up table shows.
 
 A table has two halves of 513 entries, for arguments down to minus its reach and up to plus its reach.

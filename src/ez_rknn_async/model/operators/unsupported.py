@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The error for forms that the format document does not explain."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packed convolution weights as plain arrays.
 
 A packed weight is a row of blocks, described by the native shape: one *part* ``[Nco, Nci, kh, kw, co, ci]`` after the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lowering of a parsed graph to an ONNX model.
 
 One function for each operator, registered by its name in the file (:mod:`.registry`), writes into a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The inputs and outputs of a lowered graph.
 
 *Native*: in the model's own types, as the simulated runtime exchanges them with the device process; the runtime has

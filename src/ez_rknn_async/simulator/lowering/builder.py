@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ONNX graph under construction.
 
 A lowering function asks for the *value* of a tensor, adds ONNX operators, and returns the *result* for another

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A test of which of ONNX Runtime's kernels for products of bytes are exact on this processor.
 
 Activations are uint8. With int8 weights, x86 processors without VNNI add two products in 16 bits before they go to 32,

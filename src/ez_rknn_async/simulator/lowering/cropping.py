@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Negative padding, the compiler's notation for a window that begins or ends inside the image."""
 
 from __future__ import annotations

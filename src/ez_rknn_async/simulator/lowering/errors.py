@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Errors for operators that the simulated NPU cannot execute.
 
 * RknnModelError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grids: the numbers that quantised tensors can hold."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions in integers, with 8-bit weights and exact sums.
 
 A convolution is a product of two matrices of bytes. Each row of the left one is the content of a window, channels

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Channels last: the element order of convolutions in integers.
 
 Values are in ONNX's order (NCHW) to the outside. Some have a *twin* in NHWC order: one of the two is computed, the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operators of the ONNX graph under construction, and names for everything in it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights that several graphs have in common.
 
 A dynamic model has a graph for each set of input shapes, and all of them have the same weights, both as stored and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The registry of lowering functions, by operator.
 
 An operator is known by its name in the file, or by a prefix of it if the compiler appends the names of fused functions:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tensors that the NPU stores as int8 and the official simulator never rounds.
 
 Both fuse convolutions with the operators after them, but not always the same ones. Where the official simulator fuses

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lowering functions, a module for each family of operators."""
 
 from . import (

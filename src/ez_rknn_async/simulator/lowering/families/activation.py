@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions of one value, alone or after a convolution or an elementwise operator.
 
 A convolution's activation is a table in the NPU. The official simulator computes the function itself, and so do we;

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attention, which newer compilers keep in one piece."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The borders of the graph, and changes of type."""
 
 from __future__ import annotations

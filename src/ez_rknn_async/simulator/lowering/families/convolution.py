@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions and transposed convolutions, with their fused stages."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Custom operators: computed by the program that runs the model, not by the device."""
 
 from __future__ import annotations

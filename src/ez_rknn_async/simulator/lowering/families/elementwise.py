@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators on two tensors, element by element, with ONNX's broadcasting."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Products of two activations (a product with a constant is a convolution by the time it is in the file)."""
 
 from __future__ import annotations

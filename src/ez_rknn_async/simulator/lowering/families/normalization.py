@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Normalisation over some axes, or with constants."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Maximum and average over windows."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reductions: sums, extremes, softmax, the places of extremes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Changes of resolution and rearrangements of pixels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that select elements, and those that return the places of elements."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that move data and compute nothing."""
 
 from __future__ import annotations
