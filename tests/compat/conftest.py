@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A folder of models as a program finds it, and programs run as a user runs them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of ONNX Runtime's names is whole and true."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole programs that import ``onnxruntime``, with the stand-in in its place."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The session of the stand-in, on the NPU and in ONNX Runtime."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metadata of the original model, from beside a ``.rknn`` file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime's own providers beside those of this package."""
 
 from __future__ import annotations

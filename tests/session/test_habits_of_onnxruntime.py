@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What programs written for ONNX Runtime do out of habit."""
 
 from __future__ import annotations

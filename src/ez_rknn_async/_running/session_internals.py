@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The members of ``InferenceSession`` that are not public: its text, and those that programs read all the same."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``python -m ez_rknn_async.compat STAND_IN PROGRAM ARGS…``: run a program with a stand-in installed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Put the stand-in in the place of ``onnxruntime``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stand-in for ``onnxruntime``: models that were compiled run on the NPU, all others in ONNX Runtime itself.
 
 ``InferenceSession("x.onnx")`` opens ``x.<soc>.rknn`` or ``x.rknn`` beside it, or what the environment variable

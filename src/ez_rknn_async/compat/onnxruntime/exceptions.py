@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime's exceptions, and ours as kinds of them.
 
 Programs catch ``onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument`` and its neighbours. What a session on the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real ONNX Runtime, if it is installed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which compiled model stands for an ONNX model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Open a model where it can run: on the NPU if it was compiled for that, otherwise in ONNX Runtime."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ``onnxruntime`` has for the whole process, for where it is not installed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The execution providers of a program: those of the NPU, and those of ONNX Runtime."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``InferenceSession`` as programs written for ONNX Runtime open it: on the NPU, or in ONNX Runtime itself."""
 
 from __future__ import annotations

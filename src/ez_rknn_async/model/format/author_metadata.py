@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Metadata of the original model, which a ``.rknn`` file has little room for.
 
 Programs read class names, alphabets and the like from an ONNX model's metadata. A ``.rknn`` file holds one text of at

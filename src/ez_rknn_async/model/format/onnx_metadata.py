@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The metadata that an ONNX model's author wrote into it, read without the ``onnx`` package.
 
 An ONNX file is one protobuf message, ``ModelProto``. Of its fields only ``metadata_props`` are read; the graph with its

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The names of ONNX Runtime's native module that programs use: its exceptions, and what needs no ONNX Runtime.
 
 The exceptions are ONNX Runtime's own where it is installed, so that ``except`` clauses catch both its and ours.
