@@ -55,7 +55,10 @@ def test_a_provider_may_be_named_in_every_documented_way(
 @pytest.mark.parametrize(
     ("providers", "options", "message"),
     [
-        (["CPUExecutionProvider"], None, "there is no provider 'CPUExecutionProvider'"),
+        (["CPUExecutionProvider"], None, "there is no provider 'CPUExecutionProvider'.*python -m ez_rknn_async.compat"),
+        ("CUDAExecutionProvider", None, "leave providers out"),
+        (["CUDAExecutionProvider", "CPUExecutionProvider"], None, "none of the providers"),
+        ("RKNPU3ExecutionProvider", None, "for RKNX models"),
         (["RKNPU2ExecutionProvider", "RKNNExecutionProvider"], None, "twice"),
         ([("RKNPU2ExecutionProvider", {"schedule": 0})], {"layout": "nhwc"}, "in one place"),
     ],

@@ -203,7 +203,7 @@ def test_the_repr_of_an_input_describes_what_to_feed() -> None:
     """It is one line, as a console prints it."""
     (image, _), (result, _) = dynamic().node_args()
     assert repr(image) == (
-        "NodeArg(name='image', type='tensor(float16)', shape=[1, 3, 8, 6], layout='NCHW', "
+        "NodeArg(name='image', type='tensor(float)', shape=[1, 3, 8, 6], dtype='float16', layout='NCHW', "
         "shapes=[[1, 3, 8, 6], [1, 3, 4, 5]])"
     )
     assert "scale=0.5, zero_point=-3" in repr(result)

@@ -3,26 +3,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any, Optional
 
 from ._host.callbacks import RESULTS, VALUES, check_callback
-from ._host.process_bound import ProcessBound, never_raising
-from ._options.run_options import DEFAULT_SETTINGS, RunSettings, of_one
+from ._options.run_options import DEFAULT_SETTINGS, RunOptionsLike, RunSettings, of_one
 from ._running import awaitable
 from ._running.batch import run_batch_on
-from ._running.callback import deliver_to
+from ._running.callback import Callback, deliver_to
 from ._running.deployment import Deployment, read_health
-from ._running.futures import submit
+from ._running.futures import RunFuture, submit
 from ._running.pipeline import Pipeline
 from ._running.queue_timeout import QueueTimeout
 from ._running.retry import retried
+from ._running.session_internals import SessionInternals
 from ._running.streams import Stream, check_stream
 from ._running.weight_lender import weight_lender
 from ._tensors.inputs import owned
 from ._tensors.outputs import select, selected
-from ._values.binding_runs import binding_request, feed_of_values, submit_binding
+from ._values.binding_runs import binding_request, feed_of_values, run_on_vectors, submit_binding
 from ._values.io_binding import IOBinding
 from ._values.ort_value import OrtValue
 from ._values.ports import ports_of
@@ -37,11 +36,8 @@ if TYPE_CHECKING:
     from ._observing.health import SessionHealth
     from ._observing.stats import SessionStats
     from ._options.providers import ProviderOptionsLike, Providers
-    from ._options.run_options import RunOptionsLike
     from ._options.session_options import SessionOptions, SessionOptionsLike
     from ._running.async_stream import AsyncStream
-    from ._running.callback import Callback
-    from ._running.futures import RunFuture
     from ._tensors.metadata import ModelMetadata
     from ._tensors.node_arg import NodeArg
 
@@ -49,7 +45,7 @@ if TYPE_CHECKING:
     Names = Optional[Sequence[str]]
 
 
-class InferenceSession(ProcessBound):
+class InferenceSession(SessionInternals):
     """A model on the NPU, with the interface of ONNX Runtime's class of that name.
 
     Thread-safe: any number of threads may call any of its methods at once. Use it in a ``with`` block, or call
@@ -73,9 +69,11 @@ class InferenceSession(ProcessBound):
             sess_options: a :class:`SessionOptions`, or ONNX Runtime's own, for profiling and logging.
             providers: ``"RKNPU2ExecutionProvider"`` (also as ``(name, options)``), with a ``UserWarning`` where there
                 is no NPU; ``"RKNPU2SimulatorExecutionProvider"`` for the simulated one; None for whichever there is.
+                Others may be named beside it, and are skipped with a ``UserWarning``.
             provider_options: a dictionary; see :func:`ez_rknn_async.make_provider_options`.
             use_weight_from: the session that lends the weights that this model leaves out (``remove_weight=True``). It
                 may be closed before this one: its weights stay as long as they are used.
+            **kwargs: ONNX Runtime's ``enable_fallback`` and ``disabled_optimizers`` are ignored, others refused.
 
         Raises:
             RknnModelError: the file cannot be opened, is damaged, or is not for this SoC or runtime.
@@ -85,10 +83,6 @@ class InferenceSession(ProcessBound):
         lender = weight_lender(InferenceSession, use_weight_from, kwargs)
         self._pipeline = Pipeline()
         self._deployment = Deployment(path_or_bytes, sess_options, providers, provider_options, lender)
-
-    @never_raising
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._deployment}>"
 
     @retried
     def run(
@@ -186,8 +180,8 @@ class InferenceSession(ProcessBound):
         """Run one inference from a coroutine: ``outputs = await session.run_awaitable(None, feed)``.
 
         No thread is used per call and nothing polls; while the queue is full the event loop goes on. Cancelling
-        withdraws the task if no worker has taken it up. Loops in several threads may share a session. The feed is
-        copied before the first await.
+        withdraws a task that no worker has taken up. Loops in several threads may share a session. The feed is copied
+        before the first await.
         """
         settings, signature = of_one(run_options, "run_awaitable"), self._deployment.executor.signature
         wanted = select(output_names, signature.output_names, "run_awaitable(output_names, input_feed)")
@@ -220,8 +214,7 @@ class InferenceSession(ProcessBound):
     ) -> AsyncStream:
         """Run :meth:`map` for coroutines, also on asynchronous ``feeds``; ``await stream.aclose()`` ends it early."""
         depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map_awaitable", asynchronous=True)
-        run = partial(self.run_awaitable, output_names)
-        return awaitable.stream(feeds, run, depth=depth, ordered=ordered)
+        return awaitable.stream(feeds, partial(self.run_awaitable, output_names), depth=depth, ordered=ordered)
 
     def run_pipeline(
         self, input_feed: Any, depth: int = 3, reset: bool = False, output_names: Names = None
@@ -240,10 +233,7 @@ class InferenceSession(ProcessBound):
         return self._pipeline.step(lambda: self.submit(input_feed, output_names), depth, bool(reset))
 
     def drain_pipeline(self) -> list[list[Array]]:
-        """Return the outputs of all frames that :meth:`run_pipeline` has under way, oldest first, and empty it.
-
-        If a frame failed, its error is raised and it alone is taken out: call again for the outputs of the others.
-        """
+        """Return the outputs of the frames under way, oldest first. A failed one raises, and it alone is taken out."""
         return self._pipeline.drain()
 
     @retried
@@ -253,10 +243,7 @@ class InferenceSession(ProcessBound):
 
     @retried
     def run_with_iobinding(self, iobinding: IOBinding, run_options: RunOptionsLike = None) -> None:
-        """Run one inference on the bound values, and wait for it; nothing is copied or allocated.
-
-        Raises as :meth:`run`, and RknnInUseError while the binding or one of its values is in use.
-        """
+        """Run one inference on the bound values, copying nothing; RknnInUseError if one of them is in use."""
         executor, request = binding_request(self, iobinding, run_options, "run_with_iobinding")
         executor.run(request)
 
@@ -290,12 +277,15 @@ class InferenceSession(ProcessBound):
     def run_with_ort_values(
         self, output_names: Names, input_dict_ort_values: Mapping[str, OrtValue], run_options: RunOptionsLike = None
     ) -> list[OrtValue]:
-        """Run one inference on values instead of arrays, ours or ONNX Runtime's own; see :meth:`run`.
-
-        It reads values on the NPU, and returns values on the CPU; :meth:`run_with_iobinding` copies neither.
-        """
+        """Run one inference on values, ours or ONNX Runtime's own, and return values on the CPU; see :meth:`run`."""
         outputs = self.run(output_names, feed_of_values(input_dict_ort_values), run_options)
         return list(map(OrtValue.ortvalue_from_numpy, outputs))
+
+    def run_with_ortvaluevector(
+        self, run_options: Any, feed_names: Any, feeds: Any, fetch_names: Any, fetches: Any, fetch_devices: Any
+    ) -> None:
+        """Run one inference on ONNX Runtime's vectors of values, or lists; outputs are added to ``fetches``."""
+        run_on_vectors(self, run_options, feed_names, feeds, fetch_names, fetches)
 
     def get_native_inputs(self) -> list[NodeArg]:
         """Describe the memory layout of a value for each input (provider option ``zero_copy_layout``)."""
@@ -327,6 +317,10 @@ class InferenceSession(ProcessBound):
         """Return the outputs: names, shapes, types, quantisation."""
         return self._deployment.executor.signature.node_args()[1]
 
+    def get_overridable_initializers(self) -> list[NodeArg]:
+        """Return an empty list: the weights are compiled into the model."""
+        return []
+
     def get_modelmeta(self) -> ModelMetadata:
         """Return the metadata that the model's author and the compiler wrote into the file."""
         return self._deployment.metadata
@@ -341,16 +335,21 @@ class InferenceSession(ProcessBound):
 
     def get_provider_options(self) -> dict[str, dict[str, Any]]:
         """Return the options in force, by provider, defaults included."""
-        return {self._deployment.provider: asdict(self._deployment.options)}
+        return self._deployment.provider_options()
 
     def set_providers(self, providers: Providers = None, provider_options: ProviderOptionsLike = None) -> None:
-        """Load the model again, on another provider or with other options.
+        """Load the model again, on another provider or with other options; if that fails, nothing has changed.
 
         What was accepted before is delivered, on the cores as they were; for a moment both are in memory. Statistics
         start again at zero. Streams, pipelines and bindings go on with the new contexts; values keep what they hold.
-        Raises as for a new session; if it fails, nothing has changed.
         """
         self._deployment.set_providers(providers, provider_options)
+
+    def enable_fallback(self) -> None:
+        """Do nothing, like :meth:`disable_fallback`: a session stays on its device."""
+
+    def disable_fallback(self) -> None:
+        """Do nothing, like :meth:`enable_fallback`."""
 
     def reset(self) -> None:
         """Load the model again with the options in force: for when the device was lost and answers again.
@@ -371,11 +370,11 @@ class InferenceSession(ProcessBound):
         return read_health(self)
 
     def end_profiling(self) -> str:
-        """Write the profile that ``SessionOptions.enable_profiling`` began, and return the file's path.
+        """Write the profile that ``SessionOptions.enable_profiling`` began, and return its path; ``""`` without one.
 
         It is a Chrome trace: open it in ``chrome://tracing`` or https://ui.perfetto.dev. With the provider option
         ``collect_perf`` it has the runtime's table of layers too, measured now on a context of its own. Recording ends
-        here, or with :meth:`close`. Without ``enable_profiling`` the path is ``""``. After an OSError, call it again.
+        here, or with :meth:`close`. After an OSError, call it again.
         """
         return self._deployment.profiler.end() if self._deployment.profiler is not None else ""
 

@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of RKNNLite on the simulated NPU."""
+"""Objects of RKNNLite on the simulated NPU; folders of models, and programs run as a user runs them."""
 
 from __future__ import annotations
 
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
@@ -13,15 +19,67 @@ from ez_rknn_async import InferenceSession
 from ez_rknn_async._runtime.abi import ffi
 from ez_rknn_async._runtime.library import load
 from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async.compat.onnxruntime import models
 from ez_rknn_async.compat.rknnlite import RKNNLite
 
 OpenLite = Callable[..., RKNNLite]
 OpenSession = Callable[..., InferenceSession]
 
 
+# Hides the installed onnxruntime, as on a board that has none.
+HIDING = """
+import sys
+
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name == "onnxruntime":
+            raise ModuleNotFoundError("No module named 'onnxruntime'", name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+
+
 @pytest.fixture(autouse=True)
-def _simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Neither the environment nor an earlier test says what runs where; no session outlives its test."""
+    monkeypatch.delenv(models.MODELS, raising=False)
+    monkeypatch.delenv(models.OPTIONS, raising=False)
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
+    monkeypatch.setattr(models, "_configured", models.Configuration())
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def folder(data: Path, tmp_path: Path) -> Path:
+    """``npu.onnx``, compiled to ``npu.rk3588.rknn``, and ``cpu.onnx``, a network of one Relu, which is not."""
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    shutil.copy(data / "conv_c4_int8.rknn", tmp_path / "npu.rk3588.rknn")
+    value = onnx.helper.make_tensor_value_info
+    relu = onnx.helper.make_node("Relu", ["x"], ["y"])
+    graph = onnx.helper.make_graph([relu], "relu", [value("x", 1, [2])], [value("y", 1, [2])])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    onnx.helper.set_model_props(model, {"character": "abc"})
+    onnx.save(model, str(tmp_path / "cpu.onnx"))
+    shutil.copy(tmp_path / "cpu.onnx", tmp_path / "npu.onnx")
+    return tmp_path
+
+
+@pytest.fixture
+def run_program(folder: Path) -> Callable[..., Any]:
+    """Run a program, given as text, in the folder, through ``python -m ez_rknn_async.compat onnxruntime``."""
+
+    def run(program: str, *arguments: str, hidden: bool = False, **environment: str) -> Any:
+        (folder / "program.py").write_text(textwrap.dedent(program))
+        start = "import runpy\nrunpy.run_module('ez_rknn_async.compat', run_name='__main__', alter_sys=True)"
+        command = [sys.executable, "-c", (HIDING if hidden else "") + start, "onnxruntime", *arguments]
+        variables = {**os.environ, **environment}
+        return subprocess.run(
+            command, cwd=folder, env=variables, capture_output=True, text=True, timeout=100, check=False
+        )
+
+    return run
 
 
 @pytest.fixture

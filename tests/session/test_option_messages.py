@@ -125,7 +125,7 @@ ARGUMENTS: list[tuple[Callable[[], Any], type[RknnError], str]] = [
     (
         lambda: InferenceSession("x.rknn", providers=["CPUExecutionProvider"]),
         RknnValueError,
-        "leave the others of ONNX",
+        "python -m ez_rknn_async.compat onnxruntime",
     ),
     (lambda: InferenceSession(None), RknnTypeError, "path_or_bytes takes a path or the file's bytes, not None"),  # type: ignore[arg-type]
     (lambda: InferenceSession(np.zeros(9)), RknnTypeError, "not an array of float64 [9]"),  # type: ignore[arg-type]

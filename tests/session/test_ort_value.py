@@ -120,7 +120,7 @@ def test_bits_may_be_reinterpreted_as_another_type() -> None:
         ({"element_type": np.int64}, RknnValueError, "is int8 in memory; .* float32 .*, or uint8 for raw pixels"),
         ({"element_type": "apples"}, RknnTypeError, "no element type"),
         ({"element_type": np.complex64}, RknnValueError, "no real numbers"),
-        ({"device_type": "cuda"}, RknnValueError, "no device 'cuda'"),
+        ({"device_type": "gpu"}, RknnValueError, "no device 'gpu'"),
         ({"device_type": 1}, RknnTypeError, "takes a string"),
         ({"device_id": 1}, RknnValueError, "device_id=1"),
         ({"layout": "chwn"}, RknnValueError, "layout='chwn'"),

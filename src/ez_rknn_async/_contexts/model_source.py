@@ -25,6 +25,7 @@ from .._runtime.context import Context
 from .._runtime.holders import Holders
 from ..errors import RknnClosedError, RknnError, RknnModelError, RknnTypeError, naming
 from ..model import load
+from ..model.format.author_metadata import metadata_beside
 from ..model.format.container import COPY_AGAIN
 from ..model.format.file import open_file
 from .sealed_memory import above_standard_streams, fill_from_bytes, fill_from_file, sealed
@@ -70,11 +71,13 @@ class ModelSource:
 
     Attributes:
         name: the path as it was given, for messages; None for a model that was given as bytes.
+        metadata: the original model's, from files beside it when it was opened.
     """
 
     def __init__(self, descriptor: int, name: str | None = None, *, is_copy: bool) -> None:
         """Use :meth:`of`. Takes over the descriptor; ``is_copy``: nothing can change its content."""
         self.name = name
+        self.metadata = {} if name is None else metadata_beside(name)
         self._descriptor = descriptor
         self._is_copy = is_copy
         self._version = _version(descriptor)

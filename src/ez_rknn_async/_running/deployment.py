@@ -6,13 +6,14 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
 from .._contexts.model_source import ModelSource
 from .._observing.health import SessionHealth
 from .._options.log_severity import DEFAULT, set_default_logger_severity
 from .._options.provider_options import ProviderOptions
-from .._options.providers import choose, warn_of_simulation
+from .._options.providers import choose, warn_of_simulation, warn_of_skipped
 from .._options.session_options import SessionOptions
 from ..errors import RknnClosedError
 from .opening import open_model
@@ -74,6 +75,15 @@ class Deployment:
         cores = ", ".join(f"[{cores}]" if "," in cores else cores for cores in self.executor.cores)
         state = self.executor.state() if self._finalizer.alive else "closed"
         return f"{self._source} on {self.provider}, cores {cores}: {state}"
+
+    @property
+    def model_path(self) -> str | None:
+        """The path that the model was opened by; None for bytes."""
+        return self._source.name
+
+    def provider_options(self) -> dict[str, dict[str, Any]]:
+        """Return the options in force by provider, as a new dictionary."""
+        return {self.provider: asdict(self.options)}
 
     def set_providers(self, providers: Providers, provider_options: ProviderOptionsLike) -> None:
         """Open the model again, for another provider or with other options."""
@@ -150,6 +160,7 @@ def _chosen(providers: Providers, provider_options: ProviderOptionsLike) -> tupl
     """Return the provider that the user asks for, if any, and its options."""
     provider, given = choose(providers, provider_options)
     options = ProviderOptions.parse(given)
+    warn_of_skipped(providers)
     warn_of_simulation(providers, options.runtime_library)
     return provider, options
 

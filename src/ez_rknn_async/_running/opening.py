@@ -27,12 +27,13 @@ from .._runtime.locate import SIMULATOR, LocatedRuntime, locate
 from .._runtime.timeouts import within
 from .._tensors.metadata import ModelMetadata
 from ..errors import RknnValueError
+from ..model.format.author_metadata import metadata_in
 from .assembly import assemble
 from .executor import Executor
 from .task_errors import Failures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .._contexts.custom_ops import CustomOps
     from .._contexts.model_source import ModelSource
@@ -114,7 +115,7 @@ def open_model(
         except BaseException:
             executor.close()
             raise
-        metadata = _metadata(model)
+        metadata = _metadata(model, source.metadata)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",
         printable(located.library.path),
@@ -215,7 +216,7 @@ def _warn_about_version(version: str, path: str) -> None:
         )
 
 
-def _metadata(model: rknn_file.Model) -> ModelMetadata:
+def _metadata(model: rknn_file.Model, beside: Mapping[str, str]) -> ModelMetadata:
     custom = {"rknn_custom_string": model.custom_string} if model.custom_string else {}
     return ModelMetadata(
         producer_name="rknn-toolkit2",
@@ -223,5 +224,10 @@ def _metadata(model: rknn_file.Model) -> ModelMetadata:
         graph_name=model.target_platform,
         domain=model.framework,
         version=model.schema_version,
-        custom_metadata_map={**custom, "target_platform": model.target_platform},
+        custom_metadata_map={
+            **beside,
+            **metadata_in(model.custom_string),
+            **custom,
+            "target_platform": model.target_platform,
+        },
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import logging
 import weakref
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from .executor import Executor
 
+logger = logging.getLogger("ez_rknn_async")
+
+# Arguments of ONNX Runtime's session without a meaning on an NPU.
+_IGNORED = ("disabled_optimizers", "enable_fallback", "read_config_from_model")
 _KEYWORDS = ("sess_options", "providers", "provider_options", "use_weight_from")
 
 
@@ -31,8 +36,10 @@ def weight_lender(session_class: type, session: Any, unknown: Mapping[str, Any])
     Raises:
         RknnTypeError: a keyword is unknown, or ``use_weight_from`` is not a session.
     """
-    for name in unknown:
-        raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")
+    for name, value in unknown.items():
+        if name not in _IGNORED:
+            raise RknnTypeError(f"InferenceSession has no argument {name!r}{_instead_of(name)}")
+        logger.debug("InferenceSession(%s=%r) means nothing on an NPU", name, value)
     if session is None:
         return lambda: None
     if not isinstance(session, session_class):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C declarations of ``native/include``, compiled by cffi: written by ``make declarations``."""
 # auto-generated file
 import _cffi_backend

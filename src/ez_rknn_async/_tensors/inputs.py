@@ -8,6 +8,7 @@ A checked array has one of the model's shapes, and a type that can be converted 
 from __future__ import annotations
 
 import functools
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
     Shape = tuple[int, ...]
+
+logger = logging.getLogger("ez_rknn_async")
 
 
 class Given(NamedTuple):
@@ -97,13 +100,27 @@ class Input:
                 return tuple.__new__(Given, (value, *known, False))
         given = self._shaped(as_array(value, self.attribute.name))
         array = cast(given, self.attribute.type, self.attribute.name)
+        if array.dtype == np.int8:
+            self._note_quantised()
         is_new = array is not given and not np.may_share_memory(array, given)
         return Given(array, *self._orders[given.shape], is_new)
 
     @functools.cached_property
     def _uncast(self) -> tuple[np.dtype[Any], ...]:
-        """The types of arrays that are sent as they are."""
-        return uncast(self.attribute.type)
+        """The types of arrays that are sent as they are; int8 joins them once :meth:`_note_quantised` was called."""
+        return tuple(dtype for dtype in uncast(self.attribute.type) if dtype != np.int8)
+
+    def _note_quantised(self) -> None:
+        """Log that an int8 array is taken as already quantised, and let later ones pass without."""
+        attribute = self.attribute
+        logger.info(
+            "input %r: int8 arrays are taken as already quantised, real = (quantised - %d) * %g; pass float32 to have "
+            "them quantised",
+            attribute.name,
+            attribute.zero_point,
+            attribute.scale,
+        )
+        vars(self)["_uncast"] = uncast(attribute.type)
 
     @functools.cached_property
     def _orders(self) -> dict[Shape, tuple[str, Shape]]:

@@ -17,7 +17,9 @@ class ModelMetadata:
         domain: the framework that the model came from, such as ``"ONNX"``.
         description, graph_description: empty; the file has no place for them.
         version: the version of the file's schema.
-        custom_metadata_map: ``rknn_custom_string`` where the author set one, and ``target_platform``.
+        custom_metadata_map: the original model's own metadata, from the custom string if that is a JSON object, and
+            from beside the file: a sidecar, ``x.metadata.json``, and the ONNX model, ``x.onnx``. In any case
+            ``target_platform``, and ``rknn_custom_string`` where the author set one.
     """
 
     producer_name: str = ""

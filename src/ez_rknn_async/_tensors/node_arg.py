@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .element_types import PLAIN_INTEGERS
+
 if TYPE_CHECKING:
     from .._runtime.tensor_attribute import TensorAttribute
 
@@ -34,15 +36,15 @@ class NodeArg:
         name: the tensor's name in the model.
         shape: the shape that the user passes or receives. Of a model with dynamic shapes, the largest legal one:
             numbers throughout, so that what is written for one shape works as it stands.
-        dtype: the element type inside the NPU, by numpy's name (``"int8"``, ``"float16"``, ``"int64"`` ...). Any real
-            type may be passed; float32 is returned, or the tensor's own type where that is an integer without
-            quantisation.
+        dtype: the element type inside the NPU, by numpy's name (``"int8"``, ``"float16"``, ``"int64"`` ...).
         layout: the order of the dimensions of ``shape``: ``"NCHW"``, ``"NHWC"``, or ``"UNDEFINED"`` (not an image).
         quantization: scale and zero point, for a quantised tensor; otherwise None.
         shapes: every legal shape, largest first; one for most models. Where several inputs change their shapes
             together, :meth:`InferenceSession.get_input_shapes` says which ones belong together.
         strides: empty, as arrays go in and out dense; but from ``get_native_inputs()`` and ``get_native_outputs()``,
             the bytes from one element in the memory of a value to the next, along each dimension.
+        is_native: whether what ``type`` tells of has the type inside the NPU: memory, and outputs of sessions with
+            ``output_dtype="native"``.
     """
 
     name: str
@@ -52,14 +54,27 @@ class NodeArg:
     quantization: Quantization | None = None
     shapes: list[list[int]] = field(default_factory=list)
     strides: list[int] = field(default_factory=list)
+    is_native: bool = False
 
     @property
     def type(self) -> str:
-        """The element type as ONNX writes it, such as ``"tensor(float16)"``."""
+        """The element type to pass to ``run()``, or that it returns, as ONNX writes it.
+
+        ``"tensor(float)"``, also of a tensor that is float16 or quantised inside the NPU; the tensor's own type if that
+        is an integer without quantisation. Any other real type may be passed, too, but an int8 array for an int8 input
+        is taken as already quantised.
+        """
+        return self.native_type if self.is_native or self.dtype in PLAIN_INTEGERS else _ONNX_TYPES["float32"]
+
+    @property
+    def native_type(self) -> str:
+        """The element type inside the NPU as ONNX writes it, such as ``"tensor(int8)"``."""
         return _ONNX_TYPES.get(self.dtype, "tensor(unknown)")
 
     def __repr__(self) -> str:
         parts = [f"name={self.name!r}", f"type={self.type!r}", f"shape={self.shape}"]
+        if self.type != self.native_type:
+            parts.append(f"dtype={self.dtype!r}")
         if self.layout != "UNDEFINED":
             parts.append(f"layout={self.layout!r}")
         if self.quantization is not None:

@@ -89,7 +89,7 @@ class Output:
         """Turn a shape into the order that the user chose."""
         return to_nhwc(shape) if self.order(layout) == "NHWC" else shape
 
-    def node_arg(self, shapes: Sequence[Shape] = ()) -> NodeArg:
+    def node_arg(self, shapes: Sequence[Shape] = (), *, native: bool = False) -> NodeArg:
         """Describe this output as the user sees it; ``shapes`` are all that it can have."""
         attribute = self.attribute
         return NodeArg(
@@ -99,6 +99,7 @@ class Output:
             self.order() if self.is_image else attribute.format,
             quantization(attribute),
             [list(self.for_user(shape)) for shape in shapes or (attribute.shape,)],
+            is_native=native and self._dtypes[-1].name == attribute.type,
         )
 
     def allocation(self, shape: Shape, native: bool = False, layout: str | None = None) -> Allocation:

@@ -80,7 +80,8 @@ class Signature:
 
     def node_args(self) -> tuple[list[NodeArg], list[NodeArg]]:
         """Return the inputs and the outputs as the user sees them."""
-        outputs = [o.node_arg(_distinct([s.outputs[i].shape for s in self.sets])) for i, o in enumerate(self.outputs)]
+        shapes = [_distinct([s.outputs[i].shape for s in self.sets]) for i in range(len(self.outputs))]
+        outputs = [o.node_arg(each, native=self.native_outputs) for o, each in zip(self.outputs, shapes)]
         return [i.node_arg for i in self.inputs], outputs
 
     def input_shapes(self) -> list[dict[str, list[int]]]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from .._options.run_options import of_one
 from .._running.futures import future_of
 from ..errors import RknnTypeError, RknnValueError
 from .io_binding import IOBinding
+from .ort_value import OrtValue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +53,26 @@ def submit_binding(
             f"output_names={output_names!r} cannot be given with a binding, which has its outputs bound"
         )
     return future_of(executor, binding.request(session, executor), binding.results, timeout_ms)
+
+
+def run_on_vectors(
+    session: Any, run_options: RunOptionsLike, feed_names: Any, feeds: Any, fetch_names: Any, fetches: Any
+) -> None:
+    """Run one inference on values by position, and add its outputs to ``fetches``, ONNX Runtime's vector or a list."""
+    # The native values of an older ONNX Runtime have numpy() alone.
+    values = (
+        value if isinstance(value, OrtValue) or hasattr(value, "__dlpack__") else value.numpy() for value in feeds
+    )
+    arrays = session.run(fetch_names, dict(zip(feed_names, values)), run_options)
+    if hasattr(fetches, "push_back"):
+        native = importlib.import_module("onnxruntime").OrtValue  # whose vector it is, so it is there
+        for array in arrays:
+            # One made from the array would point into its memory, which ends with this call.
+            value = native.ortvalue_from_shape_and_type(list(array.shape), array.dtype.type)
+            value.update_inplace(array)
+            fetches.push_back(value._ortvalue)
+    else:
+        fetches.extend(map(OrtValue.ortvalue_from_numpy, arrays))
 
 
 def feed_of_values(values: Any) -> dict[str, Any]:

@@ -138,6 +138,8 @@ class IOBinding(ProcessBound):
         Raises:
             RknnValueError, RknnTypeError: there is no such input or no value at this address, or it does not fit.
         """
+        if str(device_type).lower() == "cuda":
+            raise RknnValueError("there is no GPU whose memory could be bound; copy the tensor to the CPU first")
         if parse_device(device_type, device_id) == CPU:
             value = OrtValue(HostTensor(_array_at(buffer_ptr, shape, element_type)))
         else:

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-# The names that users may give a device.
-_DEVICES = {"cpu": CPU, "rknpu2": NPU, "rknn": NPU, "npu": NPU}
+# The names that users may give a device. Programs for GPUs say "cuda"; such values are in the program's memory.
+_DEVICES = {"cpu": CPU, "cuda": CPU, "rknpu2": NPU, "rknn": NPU, "npu": NPU}
 
 
 class OrtValue:
@@ -93,7 +93,7 @@ class OrtValue:
             RknnClosedError: the session is closed.
             RknnDeviceError: the NPU has no memory left.
         """
-        if _device(device_type, device_id) == CPU:
+        if parse_device(device_type, device_id) == CPU:
             return cls(host_tensor(numpy_obj))
         port = port_of(session, name, io_kind)
         array = as_array(numpy_obj, port.name)
@@ -149,7 +149,7 @@ class OrtValue:
 
         Raises: as :meth:`ortvalue_from_numpy`.
         """
-        extents, device = parse_shape(shape), _device(device_type, device_id)
+        extents, device = parse_shape(shape), parse_device(device_type, device_id)
         dtype = None if element_type is None else parse_dtype(element_type)
         if device == CPU:
             return cls(HostTensor(np.zeros(extents, dtype or np.float32)))
@@ -344,10 +344,6 @@ def parse_device(device_type: Any, device_id: Any) -> str:
     Raises:
         RknnValueError, RknnTypeError: there is no such device.
     """
-    return _device(device_type, device_id)
-
-
-def _device(device_type: Any, device_id: Any) -> str:
     if not isinstance(device_type, str):
         raise RknnTypeError(f"device_type takes a string, not {shown(device_type)}; 'cpu' or 'rknpu2'")
     device = _DEVICES.get(device_type.lower())

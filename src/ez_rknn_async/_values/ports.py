@@ -75,7 +75,7 @@ class Port:
         form = next(iter(self._forms.values())).preferred
         bound, shape = form.tensor.bound, list(form.tensor.bound.shape)
         strides = list(form.tensor.strides)
-        return NodeArg(self.name, shape, form.type, bound.format, quantization(bound), [shape], strides)
+        return NodeArg(self.name, shape, form.type, bound.format, quantization(bound), [shape], strides, is_native=True)
 
     @property
     def shape(self) -> Shape:

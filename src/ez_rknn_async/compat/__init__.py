@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The names that existing programs import: each module here stands for another package, on top of this one."""
+"""Modules that stand for those existing programs import, so that these run unchanged on the NPU."""
+
+from .install_onnxruntime import install_as_onnxruntime as install_as_onnxruntime
