@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Any, Callable
 
+import cffi
 import numpy as np
 
 from ez_rknn_async._runtime.abi import ffi
@@ -136,7 +137,7 @@ class Simulated(Subject):
     def __init__(self) -> None:
         os.environ["EZ_RKNN_SIMULATOR"] = "compute=off,soc=rk3588"
         path = os.environ["EZ_RKNN_OBSERVED_SIMULATOR"]
-        self._observe: Any = type(ffi)()
+        self._observe = cffi.FFI()
         self._observe.cdef(
             "uint8_t *ez_rknn_observe_input(uint64_t context, uint32_t index, uint64_t *size);"
             "uint8_t *ez_rknn_observe_output(uint64_t context, uint32_t index, uint64_t *size);"
