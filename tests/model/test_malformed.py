@@ -53,7 +53,7 @@ def attempt(data: bytes) -> bool:
 
 @pytest.mark.timeout(1800)
 def test_malformed_variants_only_raise_model_errors(data: Path) -> None:
-    """Each of thousands of damaged and hostile files is read or refused within 2 seconds and 200 MB."""
+    """Each of thousands of damaged and hostile files is read or refused within 4 seconds and 200 MB."""
     files = [str(data / f"{name}.rknn") for name in _FILES]
     command = [sys.executable, torture.__file__, "0", str(_VARIANTS), *files]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
