@@ -20,7 +20,10 @@ HEADERS = ("rknn_abi.h", "ez_rknn_kernels.h", "ez_rknn_engine.h", "ez_rknn_simul
 LOADER = "void *dlopen(const char *, int); char *dlerror(void); int dlclose(void *);"
 MODULE = "ez_rknn_async._runtime.declared"
 FILE = ROOT / "src" / (MODULE.replace(".", "/") + ".py")
-DOCSTRING = '"""The C declarations of ``native/include``, compiled by cffi: written by ``make declarations``."""\n'
+DOCSTRING = (
+    "# SPDX-License-Identifier: Apache-2.0\n"
+    '"""The C declarations of ``native/include``, compiled by cffi: written by ``make declarations``."""\n'
+)
 
 
 def declarations(header: str) -> str:
