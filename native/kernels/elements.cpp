@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernels/elements.h"
 
+#include "kernels/chunk.h"
 #include "kernels/halve_bytes.h"
 #include "kernels/layout.h"
 #include "kernels/map_bytes.h"
 #include "kernels/spread.h"
-#include "kernels/stage.h"
 
 namespace ez_rknn::kernels {
 
@@ -28,7 +28,7 @@ void convert_elements(const Kinds &kinds, const void *from, void *to, size_t cou
 #if defined(__x86_64__)
     if (has_avx2) return convert_elements_avx2(kinds, from_size, to_size, from, to, count, factors);
 #endif
-    convert_stages(kinds, from_size, to_size, from, to, count, factors);
+    convert_chunks(kinds, from_size, to_size, from, to, count, factors);
 }
 
 void map_bytes(const ByteLine &line, const uint8_t *from, uint8_t *to, size_t count) {

@@ -5,7 +5,7 @@
 * ``ledger``       every accepted task, and its end
 * ``order``        the order of callbacks: that of submission
 * ``scenario``     the definition of one round: models, options, faults, frequencies of operations; drawn from the seed
-* ``stage``        the sessions of a round, and their replacement
+* ``sessions``     those of a round, and their replacement
 * ``operations/``  the operations of a thread: run, submit, cancel, bind, close, reset ...
 * ``jitter``       pauses at random lines of the package, to provoke races
 * ``resources``    threads, file descriptors, memory and contexts of the process

@@ -8,7 +8,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from .samples import Feed
-from .stage import Handle, Stage
+from .sessions import Handle, Sessions
 
 if TYPE_CHECKING:
     from ez_rknn_async import IOBinding
@@ -20,22 +20,22 @@ class Actor:
     """The context of an operation.
 
     Attributes:
-        stage: the sessions.
+        sessions: the sessions.
         draw: random numbers. How many an operation draws may not depend on what other threads do.
         doing: the name of the operation under way.
         bindings: bindings that this thread keeps from one operation to the next, with their sessions.
     """
 
-    def __init__(self, stage: Stage, index: int) -> None:
-        self.stage, self.ledger = stage, stage.ledger
+    def __init__(self, sessions: Sessions, index: int) -> None:
+        self.sessions, self.ledger = sessions, sessions.ledger
         self.index = index
-        self.draw = stage.scenario.generator(f"thread {index}")
+        self.draw = sessions.scenario.generator(f"thread {index}")
         self.doing = "nothing yet"
         self.bindings: dict[int, tuple[Handle, IOBinding]] = {}
 
     def handle(self) -> Handle:
         """Return a session to use."""
-        return self.stage.handle(self.draw.randrange(1000))
+        return self.sessions.handle(self.draw.randrange(1000))
 
     def kind(self, handle: Handle) -> str:
         """Choose the kind of a sample."""
@@ -55,9 +55,9 @@ class Actor:
         """Do all operations of this thread in the round."""
         from .operations import OPERATIONS
 
-        weights = self.stage.scenario.weights
+        weights = self.sessions.scenario.weights
         # First all do the same thing at the same moment, to a session that no thread has used.
-        names = ["run", *self.draw.choices(list(weights), list(weights.values()), k=self.stage.scenario.operations)]
+        names = ["run", *self.draw.choices(list(weights), list(weights.values()), k=self.sessions.scenario.operations)]
         start.wait()
         for name in names:
             self.doing = name

@@ -18,7 +18,7 @@ from .operations.pipelines import drain
 from .resources import Peak, Usage, settle
 from .samples import samples_of
 from .scenario import SAMPLES, Scenario
-from .stage import Stage
+from .sessions import Sessions
 
 LONGEST_EXCHANGE = 20.0  # seconds: reset() and set_providers() end within them, under any load
 LONGEST_ROUND = 120.0  # seconds until a task that has not ended never will
@@ -76,30 +76,30 @@ class Machine:
         return Round(scenario, time.monotonic() - began, after, peak.threads, peak.descriptors, longest)
 
     def _perform(self, scenario: Scenario) -> dict[str, float]:
-        stage = Stage(scenario, self.ledger)
+        sessions = Sessions(scenario, self.ledger)
         start = threading.Barrier(scenario.threads)
-        self.actors = [Actor(stage, index) for index in range(scenario.threads)]
+        self.actors = [Actor(sessions, index) for index in range(scenario.threads)]
         threads = [threading.Thread(target=a.work, args=(start,), name=f"stress-{a.index}") for a in self.actors]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         self.actors = []
-        for handle in stage.handles():
+        for handle in sessions.handles():
             with handle.frames.lock:
                 drain(self.ledger, handle)
         self.ledger.wait_until_all_ended(LONGEST_ROUND * self.slowness)
-        self._end(stage)
-        return stage.longest
+        self._end(sessions)
+        return sessions.longest
 
-    def _end(self, stage: Stage) -> None:
+    def _end(self, sessions: Sessions) -> None:
         """End each remaining session, in one way or another."""
-        draw = stage.scenario.generator("end")
-        for handle in stage.handles():
+        draw = sessions.scenario.generator("end")
+        for handle in sessions.handles():
             cancel = draw.random() < 0.3
             if handle.fate.begin_end(discard=cancel) and draw.random() < 0.7:
                 handle.session.close(cancel=cancel)
-        stage.clear()
+        sessions.clear()
 
     def _check_limits(self, scenario: Scenario, longest: dict[str, float], peak: Peak) -> None:
         for what, seconds in longest.items():

@@ -96,7 +96,7 @@ class Scenario:
     Attributes:
         seed, number: the seed, and the number of the round.
         profile: the name of its theme.
-        models: the sessions' models, one for each place on the stage.
+        models: the sessions' models, one for each session.
         options: the options of all sessions.
         variants: options that ``set_providers()`` chooses from.
         faults: the faults of the simulated NPU.

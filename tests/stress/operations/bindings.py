@@ -15,7 +15,7 @@ from ..actor import Actor, spoil
 from ..ledger import Ledger, Task
 from ..order import Submission
 from ..samples import Array
-from ..stage import Handle, Kept
+from ..sessions import Handle, Kept
 from .futures import end
 
 INPUTS = ("cpu input", "value on the NPU", "value on the CPU")
@@ -134,7 +134,7 @@ def kept(actor: Actor) -> None:
     place, draw = actor.draw.randrange(2), _choices(actor)
     handle, binding = actor.bindings.get(place, (None, None))
     if handle is None or handle.fate.is_ending:
-        handle, binding = actor.stage.handle(place), None
+        handle, binding = actor.sessions.handle(place), None
     task = actor.task(handle)
     with task.ending():
         if binding is None:
@@ -153,7 +153,7 @@ def keep(actor: Actor, handle: Handle, binding: IOBinding, task: Task) -> None:
         inputs = npu_inputs(handle, task.sample.feed)
         outputs = binding.get_outputs()
         if not task.sample.differs([value.numpy() for value in outputs]):
-            actor.stage.keep(Kept(handle.samples, task.sample, inputs, outputs))
+            actor.sessions.keep(Kept(handle.samples, task.sample, inputs, outputs))
     except RknnError as error:
         if not handle.fate.excuses(error):
             actor.ledger.violate(f"values could not be made: {error!r}")

@@ -11,7 +11,7 @@ from ..actor import Actor, spoil
 from ..ledger import Ledger, Task
 from ..order import Submission
 from ..samples import Array
-from ..stage import Handle
+from ..sessions import Handle
 
 
 class CallbackError(Exception):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..actor import Actor, spoil
 from ..ledger import Task
-from ..stage import Handle
+from ..sessions import Handle
 from .futures import _feeds, _not_wanted, settle
 
 

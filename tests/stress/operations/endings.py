@@ -8,7 +8,7 @@ from typing import Any
 from ez_rknn_async import RknnError
 
 from ..actor import Actor
-from ..stage import Handle
+from ..sessions import Handle
 from .pipelines import drain, forget
 
 
@@ -27,10 +27,10 @@ def _end(actor: Actor, handle: Handle, *, cancel: bool) -> None:
     if not handle.fate.begin_end(discard=cancel):
         return
     if first:
-        actor.stage.replace(handle)
+        actor.sessions.replace(handle)
     handle.session.close(cancel=cancel)
     if not first:
-        actor.stage.replace(handle)
+        actor.sessions.replace(handle)
     with handle.frames.lock:
         drain(actor.ledger, handle)
     actor.ledger.count(actor.doing, "done")
@@ -38,7 +38,7 @@ def _end(actor: Actor, handle: Handle, *, cancel: bool) -> None:
 
 def with_block(actor: Actor) -> None:
     """Use a separate session, in a ``with`` block."""
-    handle = actor.stage.open(actor.handle().samples.model)
+    handle = actor.sessions.open(actor.handle().samples.model)
     tasks = [actor.task(handle) for _ in range(actor.draw.randint(0, 3))]
     futures: list[Any] = []
     with handle.session as session:
@@ -58,7 +58,7 @@ def drop(actor: Actor) -> None:
     """Let go of a session; the last thread to use it closes it."""
     handle = actor.handle()
     if handle.fate.begin_end():
-        actor.stage.replace(handle)
+        actor.sessions.replace(handle)
         forget(handle)
         actor.ledger.count(actor.doing, "done")
 
@@ -67,7 +67,7 @@ def drop_cycle(actor: Actor) -> None:
     """Leave a session to the garbage collection."""
     handle = actor.handle()
     if handle.fate.begin_end():
-        actor.stage.replace(handle)
+        actor.sessions.replace(handle)
         forget(handle)
         knot: list[Any] = [handle]
         knot.append(knot)
@@ -81,7 +81,7 @@ def close_in_callback(actor: Actor) -> None:
     if not handle.fate.begin_end(discard=cancel):
         task.dropped()
         return
-    actor.stage.replace(handle)
+    actor.sessions.replace(handle)
 
     def receive(outputs: Any, _: Any, error: str) -> None:
         if outputs is None:

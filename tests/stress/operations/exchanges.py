@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ez_rknn_async import RknnError
 
 from ..actor import Actor
-from ..stage import Handle
+from ..sessions import Handle
 
 
 def reset(actor: Actor) -> None:
@@ -22,9 +22,9 @@ def reset(actor: Actor) -> None:
 
 def set_providers(actor: Actor) -> None:
     """Load it again with other options."""
-    handle, variant = actor.handle(), actor.draw.choice(actor.stage.scenario.variants)
+    handle, variant = actor.handle(), actor.draw.choice(actor.sessions.scenario.variants)
     with _exchanging(actor, handle):
-        handle.session.set_providers(None, actor.stage.options(variant))
+        handle.session.set_providers(None, actor.sessions.options(variant))
 
 
 def recover(actor: Actor) -> None:
@@ -46,4 +46,4 @@ def _exchanging(actor: Actor, handle: Handle) -> Iterator[None]:
         actor.ledger.count(actor.doing, type(error).__name__)
     else:
         actor.ledger.count(actor.doing, "done")
-    actor.stage.took(actor.doing, time.monotonic() - began)
+    actor.sessions.took(actor.doing, time.monotonic() - began)

@@ -13,7 +13,7 @@ from ez_rknn_async import RknnError
 from ..actor import Actor, spoil
 from ..ledger import Task
 from ..samples import Feed
-from ..stage import Handle
+from ..sessions import Handle
 
 PATIENCE = 300  # seconds; the watchdog is faster
 
@@ -22,7 +22,7 @@ def submit(actor: Actor) -> None:
     """Submit several futures; cancel some, and ask the others in any order."""
     handle, futures = actor.handle(), list[tuple[Task, "Future[Any]"]]()
     for _ in range(actor.draw.randint(1, 8)):
-        task, timeout = actor.task(handle), 0 if actor.stage.scenario.is_limited and actor.chance(0.3) else None
+        task, timeout = actor.task(handle), 0 if actor.sessions.scenario.is_limited and actor.chance(0.3) else None
         feed = task.feed()
         try:
             futures.append((task, handle.session.submit(feed, timeout=timeout)))

@@ -12,7 +12,7 @@ from ez_rknn_async import RknnError
 from ..actor import Actor, spoil
 from ..ledger import Ledger, Task
 from ..samples import Array
-from ..stage import Frames, Handle
+from ..sessions import Frames, Handle
 
 DEPTH = 3
 

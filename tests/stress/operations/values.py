@@ -9,13 +9,13 @@ from typing import Any
 from ez_rknn_async import RknnError
 
 from ..actor import Actor
-from ..stage import Handle, Kept
+from ..sessions import Handle, Kept
 from .bindings import keep, npu_inputs
 
 
 def shared(actor: Actor) -> None:
     """Run with input values that other threads may be using at this moment."""
-    handle, kept = actor.handle(), actor.stage.look_at_kept(actor.draw)
+    handle, kept = actor.handle(), actor.sessions.look_at_kept(actor.draw)
     if kept is None or kept.samples is not handle.samples:
         _make(actor, handle)
         return
@@ -43,13 +43,13 @@ def _make(actor: Actor, handle: Handle) -> None:
 
 def read(actor: Actor) -> None:
     """Check that the written numbers are there, whatever happened to the session."""
-    kept = actor.stage.look_at_kept(actor.draw)
+    kept = actor.sessions.look_at_kept(actor.draw)
     if kept is None:
         return
     try:
         difference = kept.sample.differs([value.numpy() for value in kept.outputs])
     except RknnError as error:
-        if not actor.stage.scenario.fails:
+        if not actor.sessions.scenario.fails:
             actor.ledger.violate(f"a value could not be read: {error!r}")
         return
     if difference:
@@ -60,13 +60,13 @@ def read(actor: Actor) -> None:
 def drop(actor: Actor) -> None:
     """Be the last to have values."""
     for _ in range(actor.draw.randint(1, 4)):
-        actor.stage.take_kept()
+        actor.sessions.take_kept()
     actor.ledger.count(actor.doing, "done")
 
 
 def cycle(actor: Actor) -> None:
     """Leave values to the garbage collection, which comes on any thread."""
-    kept: Kept | None = actor.stage.take_kept()
+    kept: Kept | None = actor.sessions.take_kept()
     knot: list[Any] = [kept]
     knot.append(knot)
     actor.ledger.count(actor.doing, "done")

@@ -13,7 +13,7 @@ namespace {
 
 /* The number of elements in the buffer between source and destination: float32, or whole numbers of 32 bits. It stays
  * in the first-level cache. */
-constexpr size_t stage_size = 256;
+constexpr size_t chunk_size = 256;
 
 EZ_RKNN_INLINE Range range_of(rknn_tensor_type type) {
     if (type == RKNN_TENSOR_INT8) return {INT8_MIN, INT8_MAX};
@@ -24,10 +24,10 @@ EZ_RKNN_INLINE Range range_of(rknn_tensor_type type) {
 /* Converts by the rule itself. */
 void quantise_exactly(const Kinds &kinds, const Unaligned<float> *from, char *to, size_t count,
                       const Factors &factors) {
-    int32_t quantised[stage_size];
+    int32_t quantised[chunk_size];
     const size_t to_size = kinds.to == RKNN_TENSOR_INT16 ? 2 : 1;
-    for (size_t done = 0; done < count; done += stage_size) {
-        const size_t here = count - done < stage_size ? count - done : stage_size;
+    for (size_t done = 0; done < count; done += chunk_size) {
+        const size_t here = count - done < chunk_size ? count - done : chunk_size;
         quantise(kinds.rule, from + done, quantised, here, factors.after(done), range_of(kinds.to));
         narrow(quantised, kinds.to, to + done * to_size, here);
     }
@@ -92,17 +92,17 @@ EZ_RKNN_INLINE void dequantise(const void *from, void *to, size_t count, const F
                               factors);
 }
 
-/* Converts at most stage_size elements. */
-EZ_RKNN_INLINE void convert_stage(const Kinds &kinds, const char *from, char *to, size_t count,
+/* Converts at most chunk_size elements. */
+EZ_RKNN_INLINE void convert_chunk(const Kinds &kinds, const char *from, char *to, size_t count,
                                   const Factors &factors) {
-    float widened[stage_size];
+    float widened[chunk_size];
     auto *numbers = reinterpret_cast<const Unaligned<float> *>(from);
     if (kinds.from != RKNN_TENSOR_FLOAT32) {
         widen(kinds.from, from, widened, count);
         numbers = widened;
     }
     if (kinds.to == RKNN_TENSOR_FLOAT16) {
-        float scaled[stage_size];
+        float scaled[chunk_size];
         scale_floats(kinds.rule, numbers, scaled, count, factors);
         narrow_to_half(scaled, to, count);
     } else {
@@ -110,7 +110,7 @@ EZ_RKNN_INLINE void convert_stage(const Kinds &kinds, const char *from, char *to
     }
 }
 
-EZ_RKNN_INLINE void convert_stages(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
+EZ_RKNN_INLINE void convert_chunks(const Kinds &kinds, size_t from_size, size_t to_size, const void *from, void *to,
                                    size_t count, const Factors &factors) {
     const auto *source = static_cast<const char *>(from);
     auto *destination = static_cast<char *>(to);
@@ -124,10 +124,10 @@ EZ_RKNN_INLINE void convert_stages(const Kinds &kinds, size_t from_size, size_t 
     if (kinds.rule == EZR_RULE_DEQUANTISE && kinds.from == RKNN_TENSOR_UINT8) {
         return dequantise<uint8_t>(from, to, count, factors);
     }
-    for (size_t done = 0; done < count; done += stage_size) {
+    for (size_t done = 0; done < count; done += chunk_size) {
         const size_t left = count - done;
-        convert_stage(kinds, source + done * from_size, destination + done * to_size,
-                      left < stage_size ? left : stage_size, factors.after(done));
+        convert_chunk(kinds, source + done * from_size, destination + done * to_size,
+                      left < chunk_size ? left : chunk_size, factors.after(done));
     }
 }
 
