@@ -19,7 +19,7 @@ from .scenario import SAMPLES, Scenario
 if TYPE_CHECKING:
     import random
 
-MOST_KEPT = 24  # values on the sessions; adding another drops the oldest
+MOST_KEPT = 24  # shared values; adding another drops the oldest
 ATTEMPTS = 50  # to open a session whose runtime fails now and then
 
 
@@ -113,7 +113,7 @@ class Sessions:
             self._handles[self._handles.index(former)] = fresh
 
     def keep(self, kept: Kept) -> None:
-        """Leave values on the sessions."""
+        """Share values with the other threads."""
         dropped: Kept | None = None
         with self._lock:
             self._kept.append(kept)
@@ -122,12 +122,12 @@ class Sessions:
         del dropped  # here, outside the lock, their memory is freed
 
     def take_kept(self) -> Kept | None:
-        """Take values from the sessions."""
+        """Take shared values."""
         with self._lock:
             return self._kept.popleft() if self._kept else None
 
     def look_at_kept(self, draw: random.Random) -> Kept | None:
-        """Return values on the sessions, and leave them there."""
+        """Return shared values, and leave them shared."""
         position = draw.random()
         with self._lock:
             return self._kept[int(position * len(self._kept))] if self._kept else None
