@@ -30,6 +30,7 @@ class Frames:
     lock: threading.Lock = field(default_factory=threading.Lock)
     tasks: collections.deque[Task] = field(default_factory=collections.deque)
     errors: list[BaseException] = field(default_factory=list)  # of frames that are not identified yet
+    are_forgotten: bool = False  # the session is dropped with whatever is under way
 
 
 @dataclass(eq=False)

@@ -27,9 +27,14 @@ def pipeline(actor: Actor) -> None:
             task.dropped()
         return
     try:
+        if handle.frames.are_forgotten:
+            for task in tasks:
+                task.dropped()
+            return
         for task in tasks:
             _step(actor.ledger, handle, task, reset=resets and task is tasks[0])
-        if drains:
+        # The thread that ends a session drains its pipeline, perhaps before these frames came.
+        if drains or handle.fate.is_ending:
             drain(actor.ledger, handle)
     finally:
         handle.frames.lock.release()
@@ -77,8 +82,9 @@ def drain(ledger: Ledger, handle: Handle) -> None:
 
 
 def forget(handle: Handle) -> None:
-    """Forget the pipeline of a closed session."""
+    """Forget the pipeline of a dropped session, for good: a thread that has it still may not go on with it."""
     with handle.frames.lock:
+        handle.frames.are_forgotten = True
         while handle.frames.tasks:
             handle.frames.tasks.popleft().dropped()
 
