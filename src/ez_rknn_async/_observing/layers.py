@@ -63,5 +63,6 @@ def layer_table(
         request = Copying(in_nhwc).request(given, chosen, in_nhwc.receivers(chosen), private=False)
         task = EngineTask(len(in_nhwc.inputs), len(in_nhwc.outputs))
         request.fill(task)
-        context.run(task)
+        context.set_inputs(task)
+        context.run()
         return context.perf_detail()

@@ -222,12 +222,15 @@ class Context:
             "dma": answer.total_dma_allocated_size,
         }
 
-    def run(self, task: EngineTask) -> None:
-        """Run one inference on the calling thread, without fetching its outputs."""
+    def set_inputs(self, task: EngineTask) -> None:
+        """Set the shapes and the inputs of a task that goes by copy."""
         structure = task.task
         if structure.shapes != ffi.NULL:
             self.library.call("rknn_set_input_shapes", self.handle, structure.input_count, structure.shapes)
         self.library.call("rknn_inputs_set", self.handle, structure.input_count, task.inputs)
+
+    def run(self) -> None:
+        """Run one inference on the calling thread, on the inputs that were set; its outputs are not fetched."""
         self.library.call("rknn_run", self.handle, ffi.NULL)
 
     def perf_detail(self) -> str:

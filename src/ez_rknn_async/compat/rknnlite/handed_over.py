@@ -40,7 +40,7 @@ class HandedOver:
         """Use a context.
 
         Args:
-            context: with its core mask set; whoever opened it destroys it.
+            context: with its core mask set; the caller destroys it.
             signature: the model's inputs and outputs.
             normalisations: what the model's file says about each input, where the file is known.
         """
@@ -76,10 +76,7 @@ class HandedOver:
             request = self._copying.request(given, chosen, self.signature.receivers(chosen), private=False)
             task = EngineTask(len(self.signature.inputs), len(self.signature.outputs))
             request.fill(task)
-            library, handle, count = self.context.library, self.context.handle, len(given)
-            if request.shapes is not None:
-                library.call("rknn_set_input_shapes", handle, count, request.shapes)
-            library.call("rknn_inputs_set", handle, count, task.inputs)
+            self.context.set_inputs(task)
             self._shapes_set = chosen
 
     def run(self) -> None:
@@ -89,7 +86,7 @@ class HandedOver:
             RknnError: the runtime refused or failed.
         """
         with self._used():
-            self.context.library.call("rknn_run", self.context.handle, ffi.NULL)
+            self.context.run()
             self._shapes_run = self._shapes_set
 
     def outputs(self) -> list[Array]:
