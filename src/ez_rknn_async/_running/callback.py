@@ -22,8 +22,9 @@ def deliver_to(
     request: Request,
     outputs: Callable[[], list[Output]],
 ) -> None:
-    """Queue a request; once it has ended, call ``callback(outputs(), user_data, "")`` or, if it failed,
-    ``callback(None, user_data, error)``.
+    """Queue a request, and call back once it has ended.
+
+    The call is ``callback(outputs(), user_data, "")`` or, if it failed, ``callback(None, user_data, error)``.
 
     Raises:
         RknnTimeoutError, RknnClosedError: it was not accepted, and the callback will not be called.

@@ -35,11 +35,6 @@ class InFlight:
         self._opening = [None]  # taken out by the call that closes it
         self._empty = threading.Event()
 
-    @property
-    def is_open(self) -> bool:
-        """True while calls are accepted."""
-        return bool(self._opening)
-
     def number(self) -> int:
         """Return a number for a call or a task, never used for another."""
         return next(self._numbers)
@@ -75,10 +70,13 @@ class InFlight:
             self._leave(number)
             raise RknnClosedError("the session is closed")
 
-    def _leave(self, number: int) -> None:
+    def _leave(self, number: int, error: BaseException | None = None) -> None:
+        """Count a call no more; explain its error if the engine has closed itself."""
         del self._calls[number]
         if not self._opening and not self._calls:
             self._empty.set()
+        if self._opening and isinstance(error, RknnClosedError):
+            raise without_workers("of the session", DEVICE_UNAVAILABLE) from None
 
 
 class Call:
@@ -99,10 +97,7 @@ class Call:
         self._in_flight._enter(self._number)
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        in_flight = self._in_flight
-        in_flight._leave(self._number)
-        if isinstance(error, RknnClosedError) and in_flight.is_open:
-            raise without_workers("of the session", DEVICE_UNAVAILABLE) from None
+        self._in_flight._leave(self._number, error)
 
 
 class Run:
@@ -135,16 +130,13 @@ class Run:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        in_flight = self._in_flight
         try:
             if self._is_kept:
                 self._listen()
             else:
                 self._end()
         finally:
-            in_flight._leave(self.number)
-        if error is not None and isinstance(error, RknnClosedError) and in_flight.is_open:
-            raise without_workers("of the session", DEVICE_UNAVAILABLE) from None
+            self._in_flight._leave(self.number, error)
 
     def keep(self, is_kept: bool) -> None:
         """Keep the request until the engine reports that the runtime call which uses it has returned."""
