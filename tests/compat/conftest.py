@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import shutil
@@ -15,15 +16,15 @@ from typing import Any, Callable
 
 import pytest
 
-from ez_rknn_async import InferenceSession
-from ez_rknn_async._runtime.abi import ffi
-from ez_rknn_async._runtime.library import load
-from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
 from ez_rknn_async.compat.onnxruntime import models
 from ez_rknn_async.compat.rknnlite import RKNNLite
 
+from ..session.conftest import OpenSession, calls_of, runs_by_core
+from ..session.conftest import open_session as open_any_session
+
+__all__ = ["OpenSession", "calls_of", "open_any_session", "runs_by_core"]
+
 OpenLite = Callable[..., RKNNLite]
-OpenSession = Callable[..., InferenceSession]
 
 
 # Hides the installed onnxruntime, as on a board that has none.
@@ -106,38 +107,6 @@ def open_lite(data: Path) -> Iterator[OpenLite]:
 
 
 @pytest.fixture
-def open_session(data: Path) -> Iterator[OpenSession]:
-    """Opens sessions of our own, which take images in NHWC order, and closes them after the test."""
-    sessions: list[InferenceSession] = []
-
-    def open_(model: str = "tiny_conv_int8", **options: Any) -> InferenceSession:
-        options = {"layout": "nhwc", **options}
-        sessions.append(InferenceSession(data / f"{model}.rknn", provider_options=options))
-        return sessions[-1]
-
-    yield open_
-    for session in sessions:
-        session.close()
-
-
-@pytest.fixture
-def runs_by_core() -> Callable[[str], list[int]]:
-    """How many inferences each core of an SoC has run since the test began, counted by the simulated NPU."""
-    library = load(str(SIMULATOR_LIBRARY))
-    library.function("ez_rknn_simulator_reset_counters")()
-
-    def count(soc: str = "rk3588") -> list[int]:
-        counters: Any = ffi.new("ez_rknn_core_counters *")
-        runs: list[int] = []
-        while library.function("ez_rknn_simulator_counters")(soc.encode(), len(runs), counters) == 0:
-            runs.append(counters.runs)
-        return runs
-
-    return count
-
-
-@pytest.fixture
-def calls_of() -> Callable[[str], int]:
-    """How often a function of the simulated NPU has been called in this process."""
-    count = load(str(SIMULATOR_LIBRARY)).function("ez_rknn_simulator_calls")
-    return lambda name: int(count(name.encode()))
+def open_session(open_any_session: OpenSession) -> OpenSession:
+    """Opens sessions of our own, which compute and take images in NHWC order, and closes them after the test."""
+    return functools.partial(open_any_session, simulator=None, layout="nhwc")
