@@ -86,7 +86,7 @@ Memory &MemoryTable::import(int fd) {
 Memory &MemoryTable::add(int file, uint64_t size, bool imported) {
     Memory &memory = memories_.emplace_back(next_handle_, file, size, next_dma_address_, imported);
     ++next_handle_;
-    // A page that belongs to nobody, so that an overrun does not meet the neighbour.
+    // An unused page, so that an overrun does not meet the neighbour.
     next_dma_address_ += size + page;
     return memory;
 }

@@ -13,7 +13,7 @@
 
 namespace fake_npu {
 
-/* One allocation: an anonymous file, mapped once by the driver itself and by whoever asks for it. */
+/* One allocation: an anonymous file, mapped once by the driver itself and by each client that asks for it. */
 class Memory {
   public:
     Memory(uint32_t handle, int file, uint64_t size, uint64_t dma_address, bool imported);

@@ -54,7 +54,7 @@ def _open_on_cpu(model: Any, sess_options: Any, wanted: Wanted, arguments: Mappi
     if genuine is None:
         _refuse(model)
     providers, options = wanted.for_onnxruntime()
-    # Loudly, since whoever installs the stand-in expects the NPU.
+    # Loudly: a user who installs the stand-in expects the NPU.
     logger.warning("%s runs on the CPU, in ONNX Runtime: %s", _called(model), why_none(model))
     return genuine.InferenceSession(model, sess_options, providers, options, **arguments)
 
