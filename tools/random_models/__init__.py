@@ -25,7 +25,7 @@ from .blocks import block_model
 from .networks import Network
 from .operators import operator_model
 from .sequences import sequence_model
-from .trained import inputs_of, trained_model
+from .trained import inputs_of, is_of_float16, trained_model
 
 if TYPE_CHECKING:
     import onnx
@@ -72,6 +72,7 @@ def subject(seed: int, kind: str | None = None) -> Subject:
     batch = decide.choice((2, 3)) if kind in ("block", "network") and decide.random() < 0.1 else 1
     config = _config(decide)
     inputs = inputs_of(form) if kind == "trained" else None
+    int8 = int8 and not (kind == "trained" and is_of_float16(form))
     entry = Entry(
         name, lambda: model, int8=int8, target=target, config=config, batch=batch, familiar=True, inputs=inputs
     )

@@ -37,6 +37,11 @@ def trained_model(name: str, source: random.Random) -> tuple[onnx.ModelProto, st
     return g.model(), build.__name__
 
 
+def is_of_float16(form: str) -> bool:
+    """Return True if a form is about float16, so that int8 would hide it."""
+    return form == ends_of_float16.__name__
+
+
 def inputs_of(form: str) -> Inputs | None:
     """Return how normal noise becomes the inputs of a form; None if it is them."""
     return _INPUTS.get(form)

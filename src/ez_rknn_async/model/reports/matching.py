@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..format.target import target_of
+from .patterns import Network
 from .table import REPORTS
 
 if TYPE_CHECKING:
@@ -50,14 +51,14 @@ def sightings(model: Model, *, together: bool = False, reports: Sequence[BoardRe
         reports: the table.
     """
     target = target_of(model.target_platform)
-    graph = model.graphs[0]
+    network = Network(model.graphs[0])
     found = []
     for report in reports:
         if target not in map(target_of, report.socs) or (report.together and not together):
             continue
         if report.toolkits is not None and not _is_within(model.toolkit_version, report.toolkits):
             continue
-        layers = tuple(node for node in graph.nodes if report.pattern(graph, node))
+        layers = tuple(node for node in network.graph.nodes if report.pattern(network, node))
         if layers:
             found.append(Sighting(report, layers))
     return found
