@@ -24,7 +24,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -p
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
-	$(BIN)/python examples/digits/demo.py
+	@$(BIN)/python examples/digits/demo.py
 
 ## help: what make can do here
 help:
@@ -177,22 +177,27 @@ changelog: $(VENV)/.lint
 clean:
 	rm -rf $(VENV) $(VENV)-* build
 
-# Built once, and installed with whatever else a target needs.
+# Built once, and installed with whatever else a target needs. An environment without pip is one that was left half-made.
 $(VENV)/.wheel: $(SOURCES)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	rm -rf build/wheel
-	$(PIP) wheel --no-deps --wheel-dir build/wheel .
-	touch $@
+	@tools/need-to-build.sh $(VENV) $(PYTHON)
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	@rm -rf build/wheel
+	@echo "Building the package (one to two minutes) ..."
+	@$(PIP) wheel --no-deps --wheel-dir build/wheel .
+	@touch $@
 
 $(VENV)/.installed: $(VENV)/.wheel
-	$(PIP) install --force-reinstall --no-deps build/wheel/*.whl
-	$(PIP) install build/wheel/*.whl
-	touch $@
+	@echo "Installing it and what it needs into $(VENV) (up to a minute) ..."
+	@$(PIP) install --force-reinstall --no-deps build/wheel/*.whl
+	@$(PIP) install build/wheel/*.whl
+	@touch $@
 
 $(VENV)/.test: $(VENV)/.installed
-	$(PIP) install "$$(ls build/wheel/*.whl)[test]"
-	touch $@
+	@echo "Installing what the tests need (up to a minute) ..."
+	@$(PIP) install "$$(ls build/wheel/*.whl)[test]"
+	@touch $@
 
 $(VENV)/.lint: $(VENV)/.installed
-	$(PIP) install "$$(ls build/wheel/*.whl)[test,lint]"
-	touch $@
+	@echo "Installing what make lint needs (up to a minute) ..."
+	@$(PIP) install "$$(ls build/wheel/*.whl)[test,lint]"
+	@touch $@
