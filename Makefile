@@ -13,12 +13,14 @@ BIN := $(VENV)/bin
 AARCH64_TESTS := $(filter-out tests/test_docs.py tests/test_examples.py,$(wildcard tests/test_*.py)) tests/runtime \
 	$(addprefix tests/session/test_,data.py direct_io.py direct_memory.py faults.py running.py scheduling.py) $(wildcard tests/session/test_*bind*.py)
 AARCH64_OPTIONS := --timeout=300 -k "not zoo" -W "ignore:invalid value encountered in cast"
+# The environment has a CMake, for machines that have none.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo help test test-all test-python test-native test-address test-valgrind test-zoo test-direct test-peer
+.PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
 .PHONY: soak lint lint-native format options declarations changelog clean
 
@@ -31,19 +33,22 @@ help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 ## test: the whole suite, Python and native
-test: test-native test-address test-python
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test: $(VENV)/.test
+	@tools/parts.sh "native tests|2|tools/native-tests.sh none" "Python tests|5|$(PYTEST)"
 
 test-python: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+## test-sanitizers: what has to do with threads and memory once more, with AddressSanitizer and ThreadSanitizer
+test-sanitizers: $(VENV)/.test
+	@tools/parts.sh "native, addresses|4|tools/native-tests.sh address" "native, threads|3|tools/native-tests.sh thread" \
+		"Python, addresses|2|tools/memory-tests.sh address $(BIN)/python"
 
 ## test-all: the Python suite under each of PYTHONS, each in an environment of its own
 test-all: $(VENV)/.wheel
 	tools/test-pythons.sh $(VENV) $(PYTHONS)
-
-# Without a sanitizer the libraries are what the Python suite runs on.
-test-native:
-	tools/native-tests.sh address
-	tools/native-tests.sh thread
 
 ## test-address, test-valgrind: values and bindings, misuse included, with every access to memory checked (valgrind: some minutes)
 test-address: $(VENV)/.test
