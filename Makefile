@@ -22,7 +22,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -p
 
 .PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
-.PHONY: soak lint lint-native format options declarations changelog clean
+.PHONY: soak docs lint lint-native format options declarations changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -147,6 +147,10 @@ bench-kernels: $(VENV)/.installed
 soak: $(VENV)/.installed
 	$(BIN)/python benchmarks/soak.py --cycles 100000
 
+## docs: the documentation as a site, in build/site
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 ## lint: formatting, style, types, which room uses which
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -205,4 +209,9 @@ $(VENV)/.test: $(VENV)/.installed
 $(VENV)/.lint: $(VENV)/.installed
 	@echo "Installing what make lint needs (up to a minute) ..."
 	@$(PIP) install "$$(ls build/wheel/*.whl)[test,lint]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@echo "Installing what makes the site (up to a minute) ..."
+	@$(PIP) install "$$(ls build/wheel/*.whl)[docs]"
 	@touch $@
