@@ -131,17 +131,21 @@ def unused_result(g: Draft) -> str:
 
 
 def ends_of_float16(g: Draft) -> str:
-    """Draw squares, sums and exponentials that leave the range of float16, or come near its ends."""
+    """Draw squares, sums and exponentials that leave the range of float16 inside the network, or come near its ends."""
     x = g.input("x", (1, g.choice((4, 8, 16)), g.integer(4, 12), g.integer(4, 12)))
-    size = 10.0 ** g.choice((-4.0, -3.0, -2.5, 1.5, 2.0, 2.5))
+    size = 10.0 ** g.choice((-4.0, -3.5, -3.0, 1.5, 2.0, 2.5))
     y = g.op("Mul", x, g.floats(size))
     y = g.convolution(y, 8, 1) if g.chance(0.3) else y
+
+    def square() -> str:
+        return g.op("Mul", y, y) if g.chance(0.5) else g.op("Pow", y, g.floats(2.0))
+
     forms: tuple[Callable[[], str], ...] = (
-        lambda: g.op("Mul", y, y),
-        lambda: g.op("Pow", y, g.floats(2.0)),
-        lambda: g.op("Sqrt", g.op("ReduceMean", g.op("Mul", y, y), keepdims=1)),
-        lambda: g.op("Div", y, g.op("Sqrt", g.op("ReduceSum", g.op("Mul", y, y), keepdims=1))),
-        lambda: g.op("Exp", g.op("Mul", y, g.floats(0.05))),
+        lambda: g.op("Mul", g.op("Relu", square()), g.floats(min(size**-2, 3e4))),  # back to where it came from
+        lambda: g.op("Sqrt", square()),
+        lambda: g.op("Sqrt", g.op("ReduceMean", square(), keepdims=1)),
+        lambda: g.op("Div", y, g.op("Sqrt", g.op("ReduceSum", square(), keepdims=1))),
+        lambda: g.op("Log", g.op("Add", g.op("Exp", g.op("Mul", y, g.floats(0.05))), g.floats(1.0))),
     )
     return g.choice(forms)()
 
