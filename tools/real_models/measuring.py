@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .model import Agreement, RealModel
 
 TINY = Path(__file__).resolve().parents[2] / "tests" / "data" / "tiny_conv_int8.rknn"
-ROUNDS, SPENT = 40, 3.0  # of both in turns, and the seconds after which there are no more: other programs run too
+ROUNDS, SPENT = 40, 1.5  # of both in turns, and the seconds after which there are no more: other programs run too
 PATIENCE = 600.0  # seconds for one model
 
 
