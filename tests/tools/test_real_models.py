@@ -219,7 +219,7 @@ def test_the_table_shows_each_model_with_its_noise_and_what_was_not_compiled() -
     assert "**0.5000 (0.9000)**, 2/3" in rows[first.name]
     assert "not compiled" in rows[second.name]
     assert "refused" in rows[second.name]
-    assert f"* `{second.name}.rk3588.int8`: it gave up" in text
+    assert f"* `{second.name}` (RK3588 int8): it gave up" in text
 
 
 def test_a_package_that_is_there_is_not_fetched_again(tmp_path: Path) -> None:

@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     Make = Callable[[Entry, Path], dict[str, Any]]
 
 TIME_LIMIT = 60.0  # seconds for one model; most take two
+NO_END = "no end after"  # how the reason of a model begins for which time was up
 _ERROR = re.compile(r"^\s*E +(?:\w+: )?(.*\w.*)", re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?:\w+(?:Error|Exception)|\s*what\(\)):(?! Traceback).*", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TIME = re.compile(r"\[\d+:\d+:\d+\.\d+\] ")
 _FRAME = re.compile(r"^(Traceback|File|rknn-toolkit2 |===|\*\*\*|WARN|Please feedback|line \d)|\bfailed!$|^\W*$")
 
 
@@ -57,7 +59,7 @@ def compile_all(
             yield _finish(done, running.pop(done), folder)
         for late in [end for end, job in running.items() if job.deadline <= time.monotonic()]:
             running[late].process.kill()
-            yield _finish(late, running.pop(late), folder, f"no end after {time_limit:.0f} s")
+            yield _finish(late, running.pop(late), folder, f"{NO_END} {time_limit:.0f} s")
 
 
 def _start(subject: Subject, folder: Path, make: Make, time_limit: float) -> tuple[Connection, _Job]:
@@ -108,4 +110,4 @@ def _complaint(log: str) -> str:
     plain = _COLOUR.sub("", log)
     errors = [line for line in _ERROR.findall(plain) if not _FRAME.search(line)]
     lines: list[str] = _EXCEPTION.findall(plain) or errors or ["no reason given"]
-    return lines[-1].strip()[:200]
+    return _TIME.sub("", lines[-1]).strip()[:200]

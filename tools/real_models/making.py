@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 from official_compiler import Recipe, compile_model
 from random_models import Subject
-from random_models.compiling import compile_all
+from random_models.compiling import NO_END, compile_all
 from recording import Entry, record, write_manifest
 
 from .originals import original
@@ -80,7 +80,8 @@ def make_all(models: Sequence[RealModel], variants: Sequence[Variant], folder: P
                 (entry,) = compile_all(
                     [_subject(model, variant)], folder, 1, functools.partial(_make, prepared), TIME_LIMIT
                 )
-                note.write_text(json.dumps({"key": key, **entry}, indent=1) + "\n")
+                if not entry.get("refused", "").startswith(NO_END):  # it may end on a machine with less to do
+                    note.write_text(json.dumps({"key": key, **entry}, indent=1) + "\n")
                 print(entry["name"], entry.get("refused", "compiled"), file=sys.stderr, flush=True)
             described[entry["name"]] = entry
             write_manifest(folder, list(described.values()))

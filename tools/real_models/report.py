@@ -126,13 +126,20 @@ def table(models: Mapping[str, RealModel], results: Results) -> str:
         package = f"{model.package.name} {model.package.version}"
         shown = [_cell(row.get(variant), variant[1]) for variant in variants]
         lines.append([name, model.kind, package, *shown, *_cost(row.values())])
-    refused = [
-        f"* `{result.name}`: {result.refused.removeprefix('compiler: ')}"
-        for _, result in results.values()
-        if result.refused and not _was_compiled(result)
-    ]
     text = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return text + ("\n\nNot compiled:\n\n" + "\n".join(dict.fromkeys(refused)) if refused else "")
+    refusals = list(_refusals(results))
+    return text + ("\n\nWhat is not compiled, and how the compiler ends:\n\n" + "\n".join(refusals) if refusals else "")
+
+
+def _refusals(results: Results) -> Iterator[str]:
+    """Yield a line for each model and reason, with the SoCs and precisions."""
+    variants: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for entry, result in results.values():
+        if result.refused and not _was_compiled(result):
+            key = result.name.split(".")[0], result.refused.removeprefix("compiler: ")
+            variants[key].append(f"{entry['target'].upper()} {entry['precision']}")
+    for (name, reason), where in variants.items():
+        yield f"* `{name}` ({', '.join(where)}): {reason}"
 
 
 def _cell(result: Measured | None, precision: str) -> str:
