@@ -70,7 +70,7 @@ def make_all(models: Sequence[RealModel], variants: Sequence[Variant], folder: P
     prepared = {model.name: Prepared(model, original(model, assets), _samples(model, assets)) for model in models}
     for name, ready in prepared.items():
         onnx.save(ready.proto, str(folder / f"{name}.onnx"))
-    described: dict[str, dict[str, Any]] = {}
+    described = _described(folder)  # models that are not asked for stay
     for variant in variants:
         for model in models:
             note = folder / f"{_name(model, variant)}.json"
@@ -105,6 +105,12 @@ def disturbed(values: NDArray[Any], seed: int) -> NDArray[Any]:
     level = float(np.ptp(values)) / LEVELS
     changed: NDArray[Any] = (values + moved * direction * level).astype(values.dtype)
     return changed
+
+
+def _described(folder: Path) -> dict[str, dict[str, Any]]:
+    manifest = folder / "manifest.json"
+    entries = json.loads(manifest.read_text())["models"] if manifest.exists() else []
+    return {entry["name"]: entry for entry in entries}
 
 
 def _name(model: RealModel, variant: Variant) -> str:
