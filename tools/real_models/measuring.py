@@ -77,7 +77,12 @@ def measure_elsewhere(tool: Path, folder: Path, name: str) -> Measured:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         return Measured(name, refused=f"ended with status {done.returncode}: {lines[-1][:300]}")
-    taken = json.loads(done.stdout)
+    return read_measured(done.stdout)
+
+
+def read_measured(text: str) -> Measured:
+    """Read what :func:`measure` has printed."""
+    taken = json.loads(text)
     return Measured(**{**taken, "outputs": tuple(Nearness(**output) for output in taken["outputs"])})
 
 
