@@ -108,11 +108,26 @@ int64_t Engine::submit(const ezr_task *task, int32_t timeout_ms) {
         if (status == EZR_OK) status = wait_for_queue(in_admission);
         if (status != EZR_OK) return status;
     }
+    return accept(accepted);
+}
 
-    Task &front = accepted.front();
+int64_t Engine::try_submit(const ezr_task *task) {
+    if (!ez_rknn::engine::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
+    TaskList accepted;
+    accepted.emplace_back(*task);
+
+    const Lock lock(mutex_);
+    if (closed_) return EZR_CLOSED;
+    grant_room();  // before this one, which came later, takes the room
+    const bool is_first = submitters_.is_empty() && admission_.is_empty();
+    return is_first && completions_.has_room() && may_admit() ? accept(accepted) : EZR_TIMEOUT;
+}
+
+int64_t Engine::accept(TaskList &submitted) {
+    Task &front = submitted.front();
     completions_.expect(front);
     try {
-        dispatch_.enqueue(accepted);
+        dispatch_.enqueue(submitted);
     } catch (...) {
         completions_.disown(front);
         throw;
@@ -196,10 +211,13 @@ int32_t Engine::next_completions(const Deadline &deadline, uint32_t capacity, ez
     while (!completions_.has_next()) {
         if (closed_ && completions_.is_drained()) return EZR_CLOSED;
         if (is_late) return EZR_TIMEOUT;
-        const bool watches_pace = could_grant_room_but_for_pace();
-        const bool in_time =
-            completions_.ready.wait_until(mutex_, watches_pace ? std::min(deadline, pace_due()) : deadline);
-        is_late = !in_time && deadline.has_passed();
+        is_late = deadline.has_passed();
+        if (!is_late) {
+            const bool watches_pace = could_grant_room_but_for_pace();
+            const bool in_time =
+                completions_.ready.wait_until(mutex_, watches_pace ? std::min(deadline, pace_due()) : deadline);
+            is_late = !in_time && deadline.has_passed();
+        }
         grant_room();
     }
     uint32_t count = 0;

@@ -260,6 +260,11 @@ void ezr_unwatch_interrupts(void);
  * Thread-safe. */
 int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms);
 
+/* The same if there is room and no thread waits in line; otherwise EZR_TIMEOUT. It takes no room that was granted with
+ * EZR_ROOM, which is for ezr_submit with a timeout of 0. Both return at once: a host may call them without letting its
+ * other threads run. */
+int64_t ezr_try_submit(ezr_engine *engine, const ezr_task *task);
+
 /* Withdraws a submitted task that no worker has taken up, in constant time. Its completion comes with call
  * EZR_CALL_NONE and code EZR_CANCELLED, in its place in the order. Returns EZR_OK, or EZR_INVALID when it was taken up,
  * has ended or is unknown. Thread-safe. */
