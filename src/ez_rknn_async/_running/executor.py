@@ -216,6 +216,14 @@ class Executor:
             self._tasks.append(task)
         return identifier
 
+    def has_line(self) -> bool:
+        """Check if coroutines or greenlets wait for room in the queue, whom no other may overtake."""
+        return self._admission.has_line()
+
+    def submit_at_once(self, request: AnyRequest, receive: Callable[[AnyRequest, Result], None]) -> int:
+        """Submit unordered if there is room in the queue, and otherwise raise RknnTimeoutError; see :meth:`submit`."""
+        return self.submit(request, receive, unordered=True, timeout_ms=0)
+
     async def submit_awaitable(self, request: AnyRequest, receive: Callable[[AnyRequest, Result], None]) -> int:
         """Submit unordered from a coroutine; the event loop goes on while the queue is full. See :meth:`submit`."""
         return await self._admission.submit(
