@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .awaitable import Inference
+    from .inference import Inference
 
     Results = list[npt.NDArray[Any]]
 
