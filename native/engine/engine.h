@@ -122,8 +122,13 @@ class Engine {
 
     /* Counts a task that ran. */
     void count(const ezr_result &result) EZ_RKNN_REQUIRES(mutex_);
-    /* Hands the ended task at the front of `task` to its caller, or to the collectors. */
-    void deliver(TaskList &task) EZ_RKNN_REQUIRES(mutex_);
+    /* Hands the ended task at the front of `task` to its caller, or to the collectors, who may wait for more if those
+     * are about to follow. */
+    void deliver(TaskList &task, bool more_follow = false) EZ_RKNN_REQUIRES(mutex_);
+    /* True if tasks end one soon after the other, and a collector that sleeps meanwhile keeps no context idle. */
+    bool is_streaming() const EZ_RKNN_REQUIRES(mutex_);
+    /* Waits for something to collect; false once `deadline` has passed. */
+    bool wait_to_collect(const Deadline &deadline) EZ_RKNN_REQUIRES(mutex_);
     /* Ends tasks that no worker has taken up or will. */
     void end_unstarted(TaskList &tasks, int32_t code) EZ_RKNN_REQUIRES(mutex_);
 

@@ -18,7 +18,7 @@ from ..errors import RknnClosedError
 from .retry import retried
 
 if TYPE_CHECKING:
-    from .._contexts.model_source import PathOrBytes
+    from .._contexts.model_source import ModelSource, PathOrBytes
     from .._observing.profiling import Profiler
     from .._options.providers import ProviderOptionsLike, Providers
     from .._options.session_options import SessionOptionsLike
