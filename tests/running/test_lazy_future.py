@@ -43,7 +43,7 @@ def test_a_future_that_ends_unseen_has_no_lock() -> None:
 
 def test_a_future_that_ended_unseen_is_like_any_other() -> None:
     """Everything of the standard library works on it afterwards."""
-    future, called = settled(), []
+    future, called = settled(), list[object]()
     future.add_done_callback(called.append)
     assert called == [future]
     assert (future.exception(), future.cancelled(), future.running(), future.cancel()) == (None, False, False, False)
