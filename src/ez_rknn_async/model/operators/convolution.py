@@ -148,7 +148,7 @@ class _ConvolutionDecoder:
                 parameters.per_layer,
                 self._depthwise,
             )
-            return (*weight_and_bias(stored, parameters, unit, self._source), unit)
+            return (*weight_and_bias(stored, parameters, unit, self._dpu.sum_shift(), self._source), unit)
         bias = None if self._bias is None else self._flat(self._bias, channels)
         if self._weight.dtype is DType.INT4:
             scale = self._four_bit_scale(channels)
@@ -206,7 +206,8 @@ class _ConvolutionDecoder:
         if not commands:
             raise UnsupportedFormError("the commands for the NPU, which hold its scales, are missing")
         leaky = any(function in LEAKY for function in self._functions)
-        return dpu(self._model, self._graph, commands, self._result, leaky)
+        operand = self._graph.tensors[self._fused[0]] if self._fused else None
+        return dpu(self._model, self._graph, commands, self._result, leaky, operand)
 
     # Geometry
 
