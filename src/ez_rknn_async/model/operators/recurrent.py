@@ -167,7 +167,8 @@ class _RecurrentDecoder:
         given = self._node.attributes
         if given.get("input_forget"):
             raise UnsupportedFormError("its input and forget gates are coupled")
-        if len(self._node.inputs) > _PEEPHOLES and self._graph.tensors[self._node.inputs[_PEEPHOLES]].shape:
+        operands = [self._graph.tensors[index] for index in self._node.inputs]
+        if len(operands) > _PEEPHOLES and not operands[_PEEPHOLES].is_placeholder:
             raise UnsupportedFormError("it has peepholes")
         attributes: dict[str, Any] = {"clip": float(given["clip"])} if given.get("clip") else {}
         if any(given.get("activations", ())):

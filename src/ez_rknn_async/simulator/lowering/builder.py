@@ -15,7 +15,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from ...errors import RknnModelError
-from ...model.format.graph import DType, Kind
+from ...model.format.graph import DUMMY, DType, Kind
 from ...model.operators.constants import constant, real_constant
 from ...model.operators.registers import RegisterFile
 from ...model.operators.unsupported import UnsupportedFormError
@@ -140,6 +140,13 @@ class GraphBuilder:
         """Return the node's inputs without the scratch space that the compiler appends."""
         return tuple(index for index in node.inputs if not self._is_scratch(index))
 
+    def operand(self, node: Node, place: int) -> int | None:
+        """Return the tensor of an operand that may be left out; None if it is."""
+        if place >= len(node.inputs):
+            return None
+        index = node.inputs[place]
+        return None if self._is_scratch(index) or self.tensor(index).is_placeholder else index
+
     def _is_scratch(self, index: int) -> bool:
         if index in self._values:
             return False
@@ -210,7 +217,12 @@ class GraphBuilder:
         return self.initializer(np.array(numbers, np.int64))
 
     def result(self, index: int, value: str) -> None:
-        """Make ``value`` a node's result for the tensor, rounded to the numbers that the tensor can hold."""
+        """Make ``value`` a node's result for the tensor, rounded to the numbers that the tensor can hold.
+
+        A result that nothing uses is no tensor.
+        """
+        if index == DUMMY:
+            return
         grid = grid_of(self.tensor(index))
         if grid is not None and self._rounding and self._grids.get(value) != grid:
             first = first_grid_of(self.tensor(index))

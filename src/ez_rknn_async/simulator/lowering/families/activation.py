@@ -117,9 +117,18 @@ def prelu(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Clip")
 def clip(node: Node, to: GraphBuilder) -> None:
-    """Clip to bounds that are constant operands or attributes."""
-    bounds = [to.numbers(index).ravel()[0] for index in node.inputs[1:3] if to.is_constant(index)]
-    if len(bounds) != 2:
-        bounds = [node.attributes.get("min", -math.inf), node.attributes.get("max", math.inf)]
-    parameters = {"min": float(bounds[0]), "max": float(bounds[1])}
-    to.result(node.outputs[0], activate(to, "Clip", to.value(node.inputs[0]), parameters))
+    """Clip to bounds that are operands, constant or computed, or attributes; an upper one below the lower one wins."""
+    value = to.value(node.inputs[0])
+    bounds = [(which, to.operand(node, place)) for place, which in ((1, "min"), (2, "max"))]
+    if all(index is None or to.is_constant(index) for _, index in bounds):
+        ends = {"min": -math.inf, "max": math.inf}
+        for which, index in bounds:
+            ends[which] = float(node.attributes.get(which, ends[which]) if index is None else to.numbers(index).flat[0])
+        value = activate(to, "Clip", value, ends)
+    else:
+        for (which, index), operator in zip(bounds, ("Max", "Min")):
+            if index is not None:
+                value = to.add(operator, value, to.add("Reshape", to.value(index), to.ints([1])))
+            elif which in node.attributes:
+                value = to.add(operator, value, to.floats(float(node.attributes[which])))
+    to.result(node.outputs[0], value)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....model.format.graph import DType
+from ....model.format.graph import DUMMY, DType
 from ....model.operators.unsupported import UnsupportedFormError
 from ..registry import lowers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
@@ -53,13 +55,28 @@ def concat(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Split")
 def split(node: Node, to: GraphBuilder) -> None:
-    """Split into the sizes of the output tensors."""
+    """Split into the sizes of the output tensors, and those given for parts that nothing uses."""
     axis = int(node.attributes.get("axis", 0))
     value = to.value(node.inputs[0])
-    sizes = to.ints([to.shape(output)[axis] for output in node.outputs])
-    parts = to.add_many("Split", len(node.outputs), value, sizes, axis=axis)
+    sizes = [None if output == DUMMY else to.shape(output)[axis] for output in node.outputs]
+    parts = to.add_many("Split", len(sizes), value, to.ints(_all_sizes(sizes, node, axis, to)), axis=axis)
     for output, part in zip(node.outputs, parts):
         to.moved(output, part, value)
+
+
+def _all_sizes(known: Sequence[int | None], node: Node, axis: int, to: GraphBuilder) -> list[int]:
+    """Return the sizes of all parts of a split."""
+    if None not in known:
+        return [size for size in known if size is not None]
+    operand = to.operand(node, 1)
+    given = node.attributes.get("split") or (() if operand is None else to.integers(operand))
+    if len(given) == len(known):
+        return [int(size) for size in given]
+    rest = to.shape(node.inputs[0])[axis] - sum(size for size in known if size is not None)
+    each, left_over = divmod(rest, known.count(None))
+    if left_over or rest < 0:
+        raise UnsupportedFormError("the sizes of its unused parts are not in the file")
+    return [each if size is None else size for size in known]
 
 
 @lowers("Slice")
