@@ -86,9 +86,13 @@ class _RecurrentDecoder:
         self._gates = GATES[self._kind]
         self._source, self._weight, self._recurrence, self._bias = (graph.tensors[i] for i in node.inputs[:4])
         # The initial state may be padded, unlike the hidden states that the layer returns.
-        self._directions, self._batch, padded = graph.tensors[node.inputs[5]].shape
+        given = next((shape for shape in self._initial_shapes() if len(shape) == 3), ())
         states, last = (graph.tensors[index].shape for index in (*node.outputs, DUMMY)[:2])
         joined = len(states) == 3  # the directions beside each other; perhaps only the last state is used
+        if given:
+            self._directions, self._batch, padded = given
+        else:  # none is given: that is to be seen from the hidden states
+            self._directions, self._batch, padded = last or (states[1], states[2], states[3])
         self._hidden = states[-1] // self._directions if joined else (states or last)[-1]
         if self._hidden > padded:
             raise UnsupportedFormError(f"its initial state has {padded} numbers of {self._hidden}")
@@ -115,6 +119,11 @@ class _RecurrentDecoder:
             state=self._initial(state),
             cell=None if cell is None else self._initial(cell),
         )
+
+    def _initial_shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the initial states that are given."""
+        tensors = [self._graph.tensors[index] for index in self._node.inputs[5:7]]
+        return [tensor.shape for tensor in tensors if not tensor.is_placeholder]
 
     def _direction(self) -> str:
         if self._directions == 2:
@@ -145,7 +154,7 @@ class _RecurrentDecoder:
     def _lengths(self) -> tuple[int, ...]:
         """Read the lengths, 32-bit integers that the compiler marks float16; zeros, or a helper, stand for none."""
         tensor = self._graph.tensors[self._node.inputs[4]]
-        if tensor.kind is Kind.HELPER:
+        if tensor.kind is Kind.HELPER or tensor.is_placeholder:
             return ()
         data = self._model.constant_bytes(self._graph, tensor)[: 4 * self._batch]
         lengths = tuple(np.frombuffer(data, "<i4", len(data) // 4).tolist())
@@ -168,7 +177,7 @@ class _RecurrentDecoder:
         if given.get("input_forget"):
             raise UnsupportedFormError("its input and forget gates are coupled")
         operands = [self._graph.tensors[index] for index in self._node.inputs]
-        if len(operands) > _PEEPHOLES and not operands[_PEEPHOLES].is_placeholder:
+        if len(operands) > _PEEPHOLES and operands[_PEEPHOLES].shape and not operands[_PEEPHOLES].is_placeholder:
             raise UnsupportedFormError("it has peepholes")
         attributes: dict[str, Any] = {"clip": float(given["clip"])} if given.get("clip") else {}
         if any(given.get("activations", ())):
@@ -179,6 +188,8 @@ class _RecurrentDecoder:
 
     def _initial(self, index: int) -> State:
         tensor = self._graph.tensors[index]
+        if tensor.is_placeholder:
+            return np.zeros((self._directions, self._batch, self._hidden), np.float32)
         if tensor.shape[:-1] != (self._directions, self._batch):
             raise UnsupportedFormError(f"its initial state {tensor.name!r} has shape {list(tensor.shape)}")
         if not tensor.is_constant:

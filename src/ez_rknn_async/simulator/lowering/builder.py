@@ -69,6 +69,7 @@ class GraphBuilder:
         self._custom_operators: list[CustomOperator] = []
         self._values: dict[int, str] = {}  # tensor index: name of its value
         self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
+        self._halves: set[str] = set()  # names of values known to be float16 numbers
         self._bytes: dict[str, str] = {}  # name of a value: that of its integers, as uint8
         self._described: list[GraphPort] = []  # values whose shape ONNX cannot infer
         self._layouts = Layouts(self._nodes)
@@ -227,6 +228,8 @@ class GraphBuilder:
         if grid is not None and self._rounding and self._grids.get(value) != grid:
             first = first_grid_of(self.tensor(index))
             value = self.rounded(value if first is None else self.rounded(value, first), grid)
+        elif self.tensor(index).dtype is DType.FLOAT16:
+            value = self.half(value)
         self.define(index, value, grid)
 
     def moved(self, index: int, value: str, *sources: str) -> None:
@@ -238,7 +241,13 @@ class GraphBuilder:
         grid = grids.pop() if len(grids) == 1 else None
         if grid is not None:
             self._grids[value] = grid
+        self.keeps_half(value, *sources)
         self.result(index, value)
+
+    def keeps_half(self, value: str, *sources: str) -> None:
+        """Register that ``value`` needs no rounding to float16 if ``sources`` need none."""
+        if self._halves.issuperset(sources):
+            self._halves.add(value)
 
     def define(self, index: int, value: str, grid: Grid | None = None) -> None:
         """Make ``value`` the tensor's value without rounding; it is known to lie on ``grid``."""
@@ -289,10 +298,12 @@ class GraphBuilder:
         return self.floats(grid.scale), zero_point
 
     def half(self, value: str) -> str:
-        """Round ``value`` to float16, as the NPU does between two operators."""
-        if not self._rounding:
+        """Round ``value`` to float16, as the NPU does between two operators: beyond 65504 it becomes infinite."""
+        if not self._rounding or value in self._halves:
             return value
-        return self.add("Cast", self.add("Cast", value, to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
+        rounded = self.add("Cast", self.add("Cast", value, to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
+        self._halves.add(rounded)
+        return rounded
 
     def name(self, value: str, name: str) -> None:
         """Give a value the name of a graph output."""

@@ -25,6 +25,9 @@ PLAIN = (
     "Acos", "Acosh", "Asin", "Asinh", "Atanh", "Cosh", "Sinh", "Tan",
 )  # fmt: skip
 
+# They return their argument, its opposite or an integer.
+SELECTING = ("Abs", "Ceil", "Floor", "Neg", "Relu", "Round", "Sign")
+
 PARAMETERS = {  # of the functions that have some: ONNX's names, with ONNX's defaults
     "Celu": {"alpha": 1.0},
     "Elu": {"alpha": 1.0},
@@ -90,8 +93,11 @@ COMPOSED: dict[str, Callable[[GraphBuilder, str], str]] = {"Gelu": gelu, "Mish":
 @lowers(*PLAIN, *PARAMETERS, "Mish", *(name for name in SPELLINGS if name.startswith("ex")))
 def activation(node: Node, to: GraphBuilder) -> None:
     """Apply a function to every element."""
-    function = SPELLINGS.get(node.op, node.op)
-    to.result(node.outputs[0], activate(to, function, to.value(node.inputs[0]), node.attributes))
+    function, operand = SPELLINGS.get(node.op, node.op), to.value(node.inputs[0])
+    value = activate(to, function, operand, node.attributes)
+    if function in SELECTING:
+        to.keeps_half(value, operand)
+    to.result(node.outputs[0], value)
 
 
 @lowers("exGlu")

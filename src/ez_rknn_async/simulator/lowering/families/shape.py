@@ -95,10 +95,26 @@ def slice_(node: Node, to: GraphBuilder) -> None:
 def pad(node: Node, to: GraphBuilder) -> None:
     """Pad with a constant, by reflection or with the edge."""
     mode = node.attributes.get("mode", "constant")
-    operands = [to.value(node.inputs[0]), to.ints(to.integers(node.inputs[1]))]
-    if mode == "constant" and len(node.inputs) > 2 and to.is_constant(node.inputs[2]):
-        operands.append(to.initializer(to.numbers(node.inputs[2]).reshape(-1)[0]))
+    value, filling = to.value(node.inputs[0]), to.operand(node, 2)
+    operands = [value, to.ints(_pads(node, to))]
+    if mode == "constant" and filling is not None:
+        constant = to.is_constant(filling)
+        number = to.initializer(to.numbers(filling).reshape(-1)[0]) if constant else to.value(filling)
+        operands.append(number if constant else to.add("Reshape", number, to.ints([])))
     to.result(node.outputs[0], to.add("Pad", *operands, mode=mode))
+
+
+def _pads(node: Node, to: GraphBuilder) -> list[int]:
+    """Return the pads of all axes; the fourth operand may name those that have some."""
+    given, rank = to.integers(node.inputs[1]), len(to.shape(node.inputs[0]))
+    operand = to.operand(node, 3)
+    if operand is None or to.tensor(operand).dtype not in (DType.INT64, DType.INT32):
+        return list(given)
+    axes = [axis % rank for axis in to.integers(operand)]
+    pads = [0] * 2 * rank
+    for place, axis in enumerate(axes):
+        pads[axis], pads[axis + rank] = given[place], given[place + len(axes)]
+    return pads
 
 
 @lowers("Trilu")
