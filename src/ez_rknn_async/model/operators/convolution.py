@@ -59,6 +59,7 @@ class Convolution:
     transposed: bool
     output_padding: tuple[int, int]  # zero unless transposed
     stages: tuple[Stage, ...]  # applied from left to right
+    computed_bias: int | None = None  # the tensor [Cout] added to the sum, if it is not in the file
 
 
 def convolution(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> Convolution:
@@ -82,7 +83,8 @@ class _ConvolutionDecoder:
         self._functions = fused_functions(node.op[len("ConvTranspose" if self._transposed else "Conv") :])
         self._source, self._weight = (graph.tensors[index] for index in node.inputs[:2])
         self._result = graph.tensors[node.outputs[0]]
-        self._bias, self._fused = self._further_operands()
+        self._computed = {*graph.inputs, *(output for maker in graph.nodes for output in maker.outputs)}
+        self._bias, self._computed_bias, self._fused = self._further_operands()
         if len(self._source.shape) != 4 or len(self._result.shape) != 4:
             raise UnsupportedFormError(f"its input has {len(self._source.shape)} dimensions instead of 4")
 
@@ -102,13 +104,14 @@ class _ConvolutionDecoder:
             transposed=self._transposed,
             output_padding=self._output_padding(kernel, strides, pads, dilations) if self._transposed else (0, 0),
             stages=stages,
+            computed_bias=self._computed_bias,
         )
 
     # Operands
 
-    def _further_operands(self) -> tuple[Tensor | None, list[int]]:
-        """Return the bias and the operands of the fused operators, without the compiler's own helpers."""
-        bias, fused = None, []
+    def _further_operands(self) -> tuple[Tensor | None, int | None, list[int]]:
+        """Return the bias, a computed bias, and the fused operators' operands, without the compiler's own helpers."""
+        bias, computed, fused = None, None, []
         for index in self._node.inputs[2:]:
             tensor = self._graph.tensors[index]
             if tensor.kind is Kind.HELPER or tensor.name.startswith("temp"):
@@ -117,7 +120,16 @@ class _ConvolutionDecoder:
                 bias = tensor
             else:
                 fused.append(index)
-        return bias, fused
+        expected = sum(function in BINARY for function in self._functions)
+        real = [index for index in fused if index in self._computed]
+        if len(real) > expected and self._graph.tensors[real[0]].shape == self._result.shape[1:2]:
+            computed = real.pop(0)
+            fused.remove(computed)
+            if self._weight.dtype is DType.INT8:
+                raise UnsupportedFormError("its bias is computed, which in an int8 model has no scale in the file")
+        if len(real) > expected:
+            raise UnsupportedFormError(f"it has {len(real)} computed operands instead of {expected}")
+        return bias, computed, fused
 
     @cached_property
     def _depthwise(self) -> bool:

@@ -26,6 +26,9 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
     """Lower the convolution, then the fused stages from left to right."""
     decoded = convolution(to.model, to.graph, node, to.registers)
     value = convolve_integers(decoded, node.inputs[0], node.outputs[0], to) or _convolve(decoded, node.inputs[0], to)
+    if decoded.computed_bias is not None:
+        bias = to.add("Reshape", to.value(decoded.computed_bias), to.ints([1, -1, 1, 1]))
+        value = to.add("Add", value, bias)
     for stage in decoded.stages:
         value = _apply(stage, value, to)
     if not decoded.stages and is_unrounded(node, decoded, to):
