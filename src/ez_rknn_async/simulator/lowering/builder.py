@@ -66,6 +66,7 @@ class GraphBuilder:
         self._nodes = Nodes()
         self._initializers: list[TensorProto] = []
         self._weights: dict[str, NDArray[Any]] = {}
+        self._absorbed: set[int] = set()  # nodes that were lowered with the one before them
         self._custom_operators: list[CustomOperator] = []
         self._values: dict[int, str] = {}  # tensor index: name of its value
         self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
@@ -152,6 +153,14 @@ class GraphBuilder:
         if index in self._values:
             return False
         return self.tensor(index).kind == Kind.HELPER or not self.is_constant(index)
+
+    def absorb(self, nodes: Sequence[Node]) -> None:
+        """Register nodes that are lowered already, with the one before them."""
+        self._absorbed.update(node.index for node in nodes)
+
+    def is_absorbed(self, node: Node) -> bool:
+        """Check if the node is lowered already."""
+        return node.index in self._absorbed
 
     # Writing the ONNX graph
 
