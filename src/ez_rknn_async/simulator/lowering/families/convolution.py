@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ....model.format.graph import DType
 from ....model.operators.convolution import convolution
 from ....model.operators.stages import Activation, Rounding
 from ..cropping import cropped, remaining
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from ....model.operators.stages import Stage
     from ..builder import GraphBuilder
 
+# Of an infinite argument these are not what they are of a large one: infinite, or no number.
+STORED_BEFORE = frozenset(("Elu", "Gelu", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Softplus", "Swish"))
+
 
 @lowers("Conv*")
 def lower_convolution(node: Node, to: GraphBuilder) -> None:
@@ -33,6 +37,8 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
         bias = to.add("Reshape", to.value(decoded.computed_bias), to.ints([1, -1, 1, 1]))
         value = to.add("Add", value, bias)
     for stage in decoded.stages:
+        if _is_stored_before(stage) and to.tensor(node.outputs[0]).dtype is DType.FLOAT16:
+            value = to.half(value)
         value = _apply(stage, value, to)
     for tensor in whole.between:
         grid = grid_of(to.tensor(tensor))
@@ -41,6 +47,13 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
         to.define(output, value)
     else:
         to.result(output, value)
+
+
+def _is_stored_before(stage: Stage) -> bool:
+    """Check if the official simulator stores the result of the convolution, which may be infinite, before the stage."""
+    if isinstance(stage, Rounding):
+        return False
+    return (stage.function if isinstance(stage, Activation) else stage.operator) in STORED_BEFORE
 
 
 def _convolve(decoded: Convolution, source: int, to: GraphBuilder) -> str:

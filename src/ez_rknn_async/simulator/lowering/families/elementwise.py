@@ -38,6 +38,7 @@ def arithmetic(node: Node, to: GraphBuilder) -> None:
     operator = next(name for name in ARITHMETIC if node.op.startswith(name))
     operands = to.operands(node)[: None if operator in MANY_OPERANDS else 2]
     values = [_batched_bias(index, operands, node, to) or to.value(index) for index in operands]
+    values = _halves(operands, values, to)
     if len({is_real(to.tensor(index)) for index in operands if to.shape(index)}) > 1:
         names = ", ".join(f"{to.tensor(index).name!r} ({to.tensor(index).dtype.name})" for index in operands)
         raise UnsupportedFormError(f"its operands are real numbers and integers, which nothing relates: {names}")
@@ -45,6 +46,13 @@ def arithmetic(node: Node, to: GraphBuilder) -> None:
     if operator in ("Max", "Min"):
         to.keeps_half(value, *values)
     to.result(node.outputs[0], fused(to, node.op[len(operator) :], value, node.attributes))
+
+
+def _halves(operands: Sequence[int], values: Sequence[str], to: GraphBuilder) -> Sequence[str]:
+    """Round constants beside a float16 tensor to float16: a mask's -1e9 is minus infinity on the NPU."""
+    if not any(to.tensor(index).dtype is DType.FLOAT16 for index in operands):
+        return values
+    return [to.half(value) if to.is_constant(index) else value for index, value in zip(operands, values)]
 
 
 def _batched_bias(index: int, operands: Sequence[int], node: Node, to: GraphBuilder) -> str | None:
@@ -66,9 +74,7 @@ def _batched_bias(index: int, operands: Sequence[int], node: Node, to: GraphBuil
 def comparison(node: Node, to: GraphBuilder) -> None:
     """Compare two tensors. Beside a float16 tensor a constant stored as float32 is compared as float16."""
     operands = node.inputs[:2]
-    values = to.values(operands)
-    if any(to.tensor(index).dtype is DType.FLOAT16 for index in operands):
-        values = tuple(to.half(value) if to.is_constant(index) else value for index, value in zip(operands, values))
+    values = _halves(operands, to.values(operands), to)
     truth_result(to, node.outputs[0], to.add(node.op, *values))
 
 
