@@ -55,8 +55,8 @@ def warning(found: Iterable[Overflow]) -> str | None:
     named = [f"{one.layer} ({one.operator}: {_counts(one)})" for one in layers[:SHOWN]]
     more = f" and {len(layers) - SHOWN} more" if len(layers) > SHOWN else ""
     return (
-        f"numbers arise that float16 cannot hold, in {', '.join(named)}{more}; on the NPU too. Scale the network so that "
-        "they stay below 65504, or compile these layers in int8"
+        f"numbers arise that float16 cannot hold, in {', '.join(named)}{more}; on the NPU too. Scale the network so "
+        "that they stay below 65504, or compile these layers in int8"
     )
 
 

@@ -3,8 +3,8 @@
 
 The NPU steps over a few pixels at most. A convolution with a longer stride, as in front of speech, becomes one with a
 short stride, of whose results depthwise convolutions with a kernel of 1 select every fourth, and of these again. Nearly
-all of its results are thrown away; here they are not computed in the first place. Every number is the same: in an int8
-model each of these convolutions has a scale of its own, to which what is selected is still rounded, one after the other.
+all of its results are thrown away; here they are not computed in the first place. Every number is the same: in an
+int8 model each of these convolutions has a scale of its own, and to one after the other what is selected is rounded.
 """
 
 from __future__ import annotations
@@ -82,12 +82,14 @@ def _step(node: Node, to: GraphBuilder) -> float:
 
 def _is_zero(decoded: Convolution) -> NDArray[np.bool_]:
     """Check which channels are zero whatever the input: their factor may be anything, and is zero."""
-    zero = ~decoded.weight.real().any(axis=(1, 2, 3))
+    channels = decoded.weight.shape[0]
     if decoded.stages:
-        zero[:] = False
-    elif decoded.bias is not None:
+        return np.zeros(channels, bool)
+    zero = decoded.weight.real().reshape(channels, -1).max(axis=1) == 0
+    zero &= decoded.weight.real().reshape(channels, -1).min(axis=1) == 0
+    if decoded.bias is not None:
         zero &= decoded.bias == 0
-    return zero
+    return np.asarray(zero, bool)
 
 
 def _has_shape(node: Node, decoded: Convolution, strides: tuple[int, int], output: int, to: GraphBuilder) -> bool:

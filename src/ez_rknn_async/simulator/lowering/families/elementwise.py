@@ -37,8 +37,7 @@ def arithmetic(node: Node, to: GraphBuilder) -> None:
     """
     operator = next(name for name in ARITHMETIC if node.op.startswith(name))
     operands = to.operands(node)[: None if operator in MANY_OPERANDS else 2]
-    values = [_batched_bias(index, operands, node, to) or to.value(index) for index in operands]
-    values = _halves(operands, values, to)
+    values = _halves(operands, [_batched_bias(index, operands, node, to) or to.value(index) for index in operands], to)
     if len({is_real(to.tensor(index)) for index in operands if to.shape(index)}) > 1:
         names = ", ".join(f"{to.tensor(index).name!r} ({to.tensor(index).dtype.name})" for index in operands)
         raise UnsupportedFormError(f"its operands are real numbers and integers, which nothing relates: {names}")

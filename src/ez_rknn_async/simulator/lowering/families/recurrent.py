@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....model.format.graph import DUMMY, DType
+from ....model.format.graph import DType
 from ....model.operators.recurrent import recurrent
 from ..registry import lowers
 
