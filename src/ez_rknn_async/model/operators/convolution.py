@@ -22,6 +22,7 @@ from .dpu import dpu
 from .hidden_rounding import Convolved, hidden_rounding, is_separate, spans_are_extremes
 from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, unit_of_sum, weight_and_bias
+from .register_audit import check_registers
 from .registers import lookup_table
 from .stages import BINARY, LEAKY, TABLE_GAINS, Activation, Binary, fused_functions, table_gain
 from .table_parameters import elu_alpha, softplus_reach, swish_beta
@@ -90,6 +91,8 @@ class _ConvolutionDecoder:
 
     def convolution(self) -> Convolution:
         """Decode all parts."""
+        commands = self._registers.first_compute(self._node)
+        check_registers(commands, self._model.target_platform, quantized=self._weight.dtype is DType.INT8)
         weight, bias, unit = self._weight_and_bias()
         stages = self._all_stages(weight, bias, unit)
         kernel = (weight.shape[2], weight.shape[3])
