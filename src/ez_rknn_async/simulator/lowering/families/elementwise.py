@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,6 +43,9 @@ def arithmetic(node: Node, to: GraphBuilder) -> None:
         names = ", ".join(f"{to.tensor(index).name!r} ({to.tensor(index).dtype.name})" for index in operands)
         raise UnsupportedFormError(f"its operands are real numbers and integers, which nothing relates: {names}")
     value = to.add(operator, *values)
+    if operator == "Div" and to.on_grid(node.outputs[0]):
+        # In int8, 0 / 0 is the largest number. (ONNX Runtime would make the smallest one of NaN.)
+        value = to.add("Where", to.add("IsNaN", value), to.floats(math.inf), value)
     if operator in ("Max", "Min"):
         to.keeps_half(value, *values)
     to.result(node.outputs[0], fused(to, node.op[len(operator) :], value, node.attributes))
