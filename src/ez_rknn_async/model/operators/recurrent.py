@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -303,7 +304,8 @@ class _RecurrentDecoder:
         The inputs are multiplied first, the last hidden state by the last convolution of one core that is not a copy.
         """
         count = self._node.tasks[0] + sum(self._node.lut_tasks[:1])
-        tasks = [task for task in self._registers.tasks(self._node)[:count] if task.enable_mask & _CONVOLUTION]
+        of_one_core = islice(self._registers.each_task(self._node), count)  # a long sequence has tens of thousands
+        tasks = [task for task in of_one_core if task.enable_mask & _CONVOLUTION]
         kind = DPUS[self._model.target_platform]
         convolutions = [
             task.registers

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @lowers("exNorm")
 def norm(node: Node, to: GraphBuilder) -> None:
-    """Divide by the standard deviation (``layer``), the root mean square (``rms``) or the length (``l2``)."""
+    """Divide by the standard deviation (``layer``), the root mean square (``rms``) or the length (``l2``, ``pixel``)."""
     mode, axes = node.attributes["mode"], [int(axis) for axis in node.attributes["axes"]]
     value = to.value(node.inputs[0])
     if mode == "layer":
         value = to.add("Sub", value, to.add("ReduceMean", value, axes=axes, keepdims=1))
-    elif mode not in ("rms", "l2"):
+    elif mode not in ("rms", "l2", "pixel"):
         raise UnsupportedFormError(f"its mode {mode!r} is unknown")
     square = to.add("Mul", value, value)
-    if mode == "l2":
+    if mode in ("l2", "pixel"):
         spread = to.add("ReduceSum", square, to.ints(axes), keepdims=1)
     else:
         spread = to.add("ReduceMean", square, axes=axes, keepdims=1)
