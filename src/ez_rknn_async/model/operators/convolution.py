@@ -174,6 +174,8 @@ class _ConvolutionDecoder:
 
     def _stored_weight(self) -> tuple[Array, Array | None]:
         """Return the stored numbers, output channels first, without padding, and the offsets stored among them."""
+        if self._weight.index in self._computed:
+            raise UnsupportedFormError("its weights are computed by the network, not constants")
         if self._weight.layout is not Layout.PACKED_WEIGHT:
             if self._weight.dtype is DType.OPAQUE:
                 raise UnsupportedFormError("its weights are compressed; compile the model without compress_weight")
