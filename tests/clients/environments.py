@@ -17,6 +17,8 @@ from ..conftest import ROOT
 BUILD = ROOT / "build" / "clients"
 WHEELS = ROOT / "build" / "wheel"
 PATIENCE = 900.0  # seconds for an installation, a compilation or a program, on a busy machine
+# One environment for all that need torch: it is large. Without a GPU pip may be told where builds for the CPU are.
+TORCH = ("torch==2.13.0", "torchvision==0.28.0", "ultralytics==8.4.190", "rk-transformers==0.3.1")
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,20 @@ def python_with(name: str, *requirements: str) -> Path:
     python = folder / "bin" / "python"
     wheel = _wheel()
     if _differs(folder / "requirements", "\n".join(requirements)):
-        venv.create(folder, clear=True, symlinks=True, with_pip=True)
-        run(python, "-m", "pip", "install", "--quiet", *requirements, wheel)
+        venv.create(folder, clear=True, symlinks=True)
+        _install(python, *requirements, wheel)
         _note(folder / "requirements", "\n".join(requirements))
         _note(folder / "wheel", _digest(wheel))
     if _differs(folder / "wheel", _digest(wheel)):
-        run(python, "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps", wheel)
+        _install(python, "--force-reinstall", "--no-deps", wheel)
         _note(folder / "wheel", _digest(wheel))
     return python
+
+
+def _install(python: Path, *arguments: str | Path) -> None:
+    """By the pip of this environment: to put one into each takes longer than most packages."""
+    pip = (sys.executable, "-m", "pip", "--python", python, "--disable-pip-version-check")
+    run(*pip, "install", "--quiet", "--no-compile", *arguments)
 
 
 def _wheel() -> Path:
@@ -77,6 +85,3 @@ def _differs(note: Path, content: str) -> bool:
 
 def _note(note: Path, content: str) -> None:
     note.write_text(content)
-
-
-THIS_PYTHON = Path(sys.executable)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import ultralytics.utils
+import ultralytics.utils.checks
 
 if Path(sys.argv[1]).suffix != ".onnx":
-    ultralytics.utils.is_rockchip = lambda: True
+    ultralytics.utils.checks.is_rockchip = lambda: True
 
 from ultralytics.nn.autobackend import AutoBackend  # noqa: E402 -- takes the name when it is imported
 
