@@ -103,7 +103,7 @@ $(VENV)-peer/.installed:
 ## test-clients: programs from PyPI, unchanged, with their networks compiled; TOOLKIT_PYTHON is a Python with rknn-toolkit2
 test-clients: $(VENV)/.test
 	@test -n "$(TOOLKIT_PYTHON)" || { echo "make test-clients TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
-	TOOLKIT_PYTHON=$(TOOLKIT_PYTHON) $(BIN)/python -m pytest tests/clients
+	EZ_RKNN_TEST_CLIENTS=1 TOOLKIT_PYTHON=$(TOOLKIT_PYTHON) $(BIN)/python -m pytest tests/clients
 
 ## ocr: RapidOCR, unchanged, reads pages on three simulated cores; TOOLKIT_PYTHON is a Python with rknn-toolkit2
 OCR := build/ocr

@@ -17,8 +17,8 @@ from ..conftest import ROOT
 BUILD = ROOT / "build" / "clients"
 WHEELS = ROOT / "build" / "wheel"
 PATIENCE = 900.0  # seconds for an installation, a compilation or a program, on a busy machine
-# One environment for all that need torch: it is large. Without a GPU pip may be told where builds for the CPU are.
-TORCH = ("torch==2.13.0", "torchvision==0.28.0", "ultralytics==8.4.190", "rk-transformers==0.3.1")
+# Without a GPU pip may be told where builds of it for the CPU are: PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL.
+TORCH = "torch==2.13.0"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ def toolkit() -> str:
     python = os.environ.get("TOOLKIT_PYTHON")
     if not python:
         pytest.skip("TOOLKIT_PYTHON names no Python with rknn-toolkit2: make test-clients TOOLKIT_PYTHON=...")
-    return python
+    # Programs run elsewhere than make does.
+    return str(ROOT / python) if os.sep in python else python
 
 
 def compiled(recording: Path, *options: str) -> Path:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(4 * PATIENCE)
 def test_classifies_as_in_onnxruntime() -> None:
     """Unchanged; it exits where the metadata of rknn-toolkit-lite2 are not found."""
     toolkit()
-    python = python_with("torch", *TORCH)
+    python = python_with("rk-transformers", TORCH, "rk-transformers==0.3.1")
     folder = BUILD / "bert"
     folder.mkdir(exist_ok=True)
     if not (folder / "bert.onnx").exists():

@@ -30,7 +30,7 @@ class Exported:
 
     def __init__(self) -> None:
         toolkit()
-        self.python = python_with("torch", *TORCH)
+        self.python = python_with("ultralytics", TORCH, "torchvision==0.28.0", "ultralytics==8.4.190")
         self.folder = BUILD / "yolo"
         self.folder.mkdir(exist_ok=True)
         self.onnx = self.folder / "yolov8n.onnx"

@@ -14,7 +14,7 @@ import ultralytics.utils.checks
 if Path(sys.argv[1]).suffix != ".onnx":
     ultralytics.utils.checks.is_rockchip = lambda: True
 
-from ultralytics.nn.autobackend import AutoBackend  # noqa: E402 -- takes the name when it is imported
+from ultralytics.nn.autobackend import AutoBackend
 
 image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 160, 160)).astype(np.float32) / 255)
 backend = AutoBackend(sys.argv[1], device=torch.device("cpu"))
