@@ -21,7 +21,7 @@ from .test_onnxruntime_programs import placed, recorded, run_on_npu
 pytestmark = pytest.mark.timeout(6 * PATIENCE)
 
 # What run_yolo.py makes of its own.
-IMAGE = np.random.default_rng(0).integers(0, 256, (1, 3, 160, 160)).astype(np.float32) / 255
+IMAGE = np.random.default_rng(0).integers(0, 256, (1, 3, 320, 320)).astype(np.float32) / 255
 RUN = PROGRAMS / "run_yolo.py"
 
 
@@ -50,7 +50,7 @@ def exported() -> Exported:
 
 
 def assert_near(given: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
-    """As far as float16 goes: boxes in pixels of 160, scores of 1; and not a constant."""
+    """As far as float16 goes: boxes in pixels of 320, scores of 1; and not a constant."""
     assert given.shape == expected.shape
     assert np.std(expected[0, 4:]) > 1e-4
     assert np.abs(given[0, :4] - expected[0, :4]).max() < 1.0
@@ -78,7 +78,7 @@ def test_the_rknn_backend_runs_on_the_npu(exported: Exported) -> None:
     link = folder / "yolov8n-rk3588.rknn"
     link.unlink(missing_ok=True)
     os.link(network, link)
-    metadata = {"stride": 32, "task": "detect", "imgsz": [160, 160], "names": {0: "thing"}, "batch": 1}
+    metadata = {"stride": 32, "task": "detect", "imgsz": [320, 320], "names": {0: "thing"}, "batch": 1}
     (folder / "metadata.yaml").write_text(json.dumps(metadata))
     program = [RUN, folder, exported.folder / "rknn.npz"]
     run(exported.python, "-m", "ez_rknn_async.compat", "rknnlite", *map(Path, program))

@@ -15,4 +15,4 @@ for module in model.model.modules():
     if isinstance(module, torch.nn.BatchNorm2d):
         torch.nn.init.uniform_(module.weight, 0.9, 1.6)
         torch.nn.init.uniform_(module.bias, -0.3, 0.3)
-model.export(format="onnx", imgsz=160, simplify=False, opset=13)
+model.export(format="onnx", imgsz=320, simplify=False, opset=12)
