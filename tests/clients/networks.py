@@ -34,7 +34,7 @@ def compiled(recording: Path, *options: str) -> Path:
     output = BUILD / "networks" / f"{recording.name}.{_key(recording, options)}.rknn"
     if not output.exists():
         python = toolkit()
-        run("nice", "-n", "15", python, OCR / "compile.py", recording, output, *options)
+        run("nice", "-n", "5", python, OCR / "compile.py", recording, output, *options)
     return output
 
 

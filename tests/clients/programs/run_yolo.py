@@ -16,7 +16,7 @@ if Path(sys.argv[1]).suffix != ".onnx":
 
 from ultralytics.nn.autobackend import AutoBackend
 
-image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 320, 320)).astype(np.float32) / 255)
+image = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (1, 3, 224, 224)).astype(np.float32) / 255)
 backend = AutoBackend(sys.argv[1], device=torch.device("cpu"))
 outputs = backend(image)
 outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
