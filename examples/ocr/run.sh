@@ -11,6 +11,9 @@ if ! test -e "$folder/environment/.installed"; then
     "${PYTHON:-python3}" -m venv "$folder/environment"
     "$python" -m pip --disable-pip-version-check --quiet install rapidocr_onnxruntime==1.4.4 "$wheel"
     touch "$folder/environment/.installed"
+elif test "$wheel" -nt "$folder/environment/.installed"; then
+    "$python" -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps "$wheel"
+    touch "$folder/environment/.installed"
 fi
 if ! test -e "$folder/recorded/.complete"; then
     "$python" "$here/draw_pages.py" "$folder/pages"

@@ -40,8 +40,6 @@ CLIENTS = (
     Client("deface", ("deface==1.5.0", "onnx", "scikit-image"), tolerance=1.0),
     Client("magika", ("magika==1.0.3",), ("--one-sample",)),
     Client("captcha", ("vietcombank-captcha==0.1.0",)),
-    Client(
-        "ddddocr", ("ddddocr==1.6.1",), on_cpu={"common_old": "it is quantised already, and the compiler wants floats"}
-    ),
+    Client("ddddocr", ("ddddocr==1.6.1",), on_cpu={"common_old": "it is quantised, and the compiler wants floats"}),
     Client("faster_whisper_vad", ("faster-whisper==1.2.1",)),
 )

@@ -27,8 +27,8 @@ def test_classifies_as_in_onnxruntime() -> None:
         run(python, PROGRAMS / "export_bert.py", folder)
     printed, (recording,) = recorded(python, "bert", PROGRAMS / "run_bert.py", folder)
     shutil.copy(compiled(recording), folder / "model.rknn")
-    command = ["-m", "ez_rknn_async.compat", "rknnlite", PROGRAMS / "run_bert.py", folder, "rk-transformers"]
-    ended = run(python, *command)
+    program = PROGRAMS / "run_bert.py"
+    ended = run(python, "-m", "ez_rknn_async.compat", "rknnlite", program, folder, "rk-transformers")
     expected, given = (np.array(json.loads(text.splitlines()[-1])) for text in (printed, ended.stdout))
     assert expected.shape == (3, 1, 5)
     assert np.ptp(expected, axis=0).min() > 0.1  # the answer depends on the sentence
