@@ -52,8 +52,8 @@ def exported() -> Exported:
 def assert_near(given: NDArray[np.float32], expected: NDArray[np.float32]) -> None:
     """As far as float16 goes; and not a constant."""
     assert given.shape == expected.shape == (1, 1000)
-    assert expected.max() > 2 * expected.min()
-    np.testing.assert_allclose(given, expected, rtol=0.02, atol=1e-5)
+    assert np.ptp(expected) > 0.2 * expected.mean()
+    np.testing.assert_allclose(given, expected, rtol=5e-3)
     assert given.argmax() == expected.argmax()
 
 
