@@ -14,7 +14,7 @@ from ..model import load
 from . import graph_choice
 from .array_files import read_arrays
 from .error_chart import Bar, error_chart
-from .simulator_extra import simulator_extra
+from .extras import extra
 from .table import Table, folded
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare, and print the outputs, the layers if asked for, and advice."""
-    with simulator_extra("compare"):
+    with extra("simulator", "ezrknn compare"):
         from ..simulator import comparison, references
     with load(arguments.model) as model:
         number, samples = _what_to_run(model, arguments)

@@ -29,8 +29,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser = subcommands.add_parser(
         "info",
         help="describe a model",
-        description="Describe a .rknn model: its target, its memory, its inputs and outputs, its operators; with --layers "
-        "each layer.",
+        description="Describe a .rknn model: target, memory, inputs and outputs, operators; with --layers each layer.",
     )
     parser.add_argument("model", help="the .rknn file")
     parser.add_argument(
