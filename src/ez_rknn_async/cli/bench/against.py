@@ -112,7 +112,7 @@ def compare_with(file: Path, now: Mapping[str, Any], tolerance: float) -> Verdic
     if not pairs:
         raise RknnValueError(f"{file} has none of these rows; measure with the options that it was made with")
     labels = dict(zip(map(_identity, now["modes"]), labels_of(now["modes"])))
-    compared = [each for old, new in pairs for each in _compared(labels[_identity(new)], old, new, tolerance)]
+    compared = [each for old, new in pairs for each in compared_row(labels[_identity(new)], old, new, tolerance)]
     return Verdict(compared, list(_notes(then, now, len(now["modes"]) - len(pairs))), tolerance)
 
 
@@ -132,7 +132,7 @@ def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[key] for key in _IDENTITY)
 
 
-def _compared(label: str, old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[Compared]:
+def compared_row(label: str, old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[Compared]:
     """Yield throughput and median latency, each with its verdict."""
     for figure, block, sign in (("throughput (1/s)", "throughput", 1), ("p50 (ms)", "p50", -1)):
         before, after = (
