@@ -13,37 +13,42 @@ BIN := $(VENV)/bin
 AARCH64_TESTS := $(filter-out tests/test_docs.py tests/test_examples.py,$(wildcard tests/test_*.py)) tests/runtime \
 	$(addprefix tests/session/test_,data.py direct_io.py direct_memory.py faults.py running.py scheduling.py) $(wildcard tests/session/test_*bind*.py)
 AARCH64_OPTIONS := --timeout=300 -k "not zoo" -W "ignore:invalid value encountered in cast"
+# The environment has a CMake, for machines that have none.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo help test test-all test-python test-native test-address test-valgrind test-zoo test-direct test-peer
+.PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
-.PHONY: soak lint lint-native format options declarations changelog clean
+.PHONY: soak docs lint lint-native format options declarations changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
-	$(BIN)/python examples/digits/demo.py
+	@$(BIN)/python examples/digits/demo.py
 
 ## help: what make can do here
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
 ## test: the whole suite, Python and native
-test: test-native test-address test-python
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test: $(VENV)/.test
+	@tools/parts.sh "native tests|2|tools/native-tests.sh none" "Python tests|5|$(PYTEST)"
 
 test-python: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+## test-sanitizers: what has to do with threads and memory once more, with AddressSanitizer and ThreadSanitizer
+test-sanitizers: $(VENV)/.test
+	@tools/parts.sh "native, addresses|4|tools/native-tests.sh address" "native, threads|3|tools/native-tests.sh thread" \
+		"Python, addresses|2|tools/memory-tests.sh address $(BIN)/python"
 
 ## test-all: the Python suite under each of PYTHONS, each in an environment of its own
 test-all: $(VENV)/.wheel
 	tools/test-pythons.sh $(VENV) $(PYTHONS)
-
-# Without a sanitizer the libraries are what the Python suite runs on.
-test-native:
-	tools/native-tests.sh address
-	tools/native-tests.sh thread
 
 ## test-address, test-valgrind: values and bindings, misuse included, with every access to memory checked (valgrind: some minutes)
 test-address: $(VENV)/.test
@@ -142,6 +147,10 @@ bench-kernels: $(VENV)/.installed
 soak: $(VENV)/.installed
 	$(BIN)/python benchmarks/soak.py --cycles 100000
 
+## docs: the documentation as a site, in build/site
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
 ## lint: formatting, style, types, which room uses which
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -177,22 +186,32 @@ changelog: $(VENV)/.lint
 clean:
 	rm -rf $(VENV) $(VENV)-* build
 
-# Built once, and installed with whatever else a target needs.
+# Built once, and installed with whatever else a target needs. An environment without pip is one that was left half-made.
 $(VENV)/.wheel: $(SOURCES)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	rm -rf build/wheel
-	$(PIP) wheel --no-deps --wheel-dir build/wheel .
-	touch $@
+	@tools/need-to-build.sh $(VENV) $(PYTHON)
+	@$(BIN)/python -m pip --version > /dev/null 2>&1 || { rm -rf $(VENV); $(PYTHON) -m venv $(VENV); }
+	@rm -rf build/wheel
+	@echo "Building the package (one to two minutes) ..."
+	@$(PIP) wheel --no-deps --wheel-dir build/wheel .
+	@touch $@
 
 $(VENV)/.installed: $(VENV)/.wheel
-	$(PIP) install --force-reinstall --no-deps build/wheel/*.whl
-	$(PIP) install build/wheel/*.whl
-	touch $@
+	@echo "Installing it and what it needs into $(VENV) (up to a minute) ..."
+	@$(PIP) install --force-reinstall --no-deps build/wheel/*.whl
+	@$(PIP) install build/wheel/*.whl
+	@touch $@
 
 $(VENV)/.test: $(VENV)/.installed
-	$(PIP) install "$$(ls build/wheel/*.whl)[test]"
-	touch $@
+	@echo "Installing what the tests need (up to a minute) ..."
+	@$(PIP) install "$$(ls build/wheel/*.whl)[test]"
+	@touch $@
 
 $(VENV)/.lint: $(VENV)/.installed
-	$(PIP) install "$$(ls build/wheel/*.whl)[test,lint]"
-	touch $@
+	@echo "Installing what make lint needs (up to a minute) ..."
+	@$(PIP) install "$$(ls build/wheel/*.whl)[test,lint]"
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.installed
+	@echo "Installing what makes the site (up to a minute) ..."
+	@$(PIP) install "$$(ls build/wheel/*.whl)[docs]"
+	@touch $@

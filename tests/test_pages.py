@@ -16,6 +16,7 @@ PAGES = [
 ]
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"`((?:[\w.*-]+/)*[\w.*-]+(?:/|\.(?:py|cpp|h|md|toml)))`")  # of a folder or a file
+COMMAND = re.compile(r"(?:^|[`;&] ?|run: )make ([a-z]+(?:-[a-z]+)*)", re.MULTILINE)
 WORKING = [ROOT / "CONTRIBUTING.md", ROOT / "docs/explanation/architecture.md"]
 
 
@@ -35,9 +36,11 @@ def test_every_path_exists(page: Path) -> None:
     assert [path for path in paths if not any(found for root in roots for found in root.glob(path.rstrip("/")))] == []
 
 
-def test_every_make_target_exists() -> None:
+@pytest.mark.parametrize("pattern", ["CONTRIBUTING.md", ".ci/run", ".github/workflows/*.yml"])
+def test_every_make_target_exists(pattern: str) -> None:
     """Recipes name commands too."""
-    named = set(re.findall(r"`make ([a-z-]+)", (ROOT / "CONTRIBUTING.md").read_text()))
+    named = {name for page in ROOT.glob(pattern) for name in COMMAND.findall(page.read_text())}
+    assert named
     assert named - set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)) == set()
 
 

@@ -25,9 +25,13 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$root/build/native-$sanitizer
 jobs=$(getconf _NPROCESSORS_ONLN)
 
-cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_BUILD_TESTS=ON \
-    -DEZ_RKNN_WARNINGS_ARE_ERRORS=ON -DEZ_RKNN_SANITIZER="$option" $toolchain
-cmake --build "$build" --parallel "$jobs"
+mkdir -p "$build"
+log=$build/build.log
+{
+    cmake -S "$root" -B "$build" -DCMAKE_BUILD_TYPE=Release -DEZ_RKNN_BUILD_TESTS=ON \
+        -DEZ_RKNN_WARNINGS_ARE_ERRORS=ON -DEZ_RKNN_SANITIZER="$option" $toolchain \
+        && cmake --build "$build" --parallel "$jobs"
+} > "$log" 2>&1 || { cat "$log" >&2 && exit 1; }
 cd "$build"
 # Single-threaded tests have nothing for ThreadSanitizer to find, and take half of its time.
 alone=

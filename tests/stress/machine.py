@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from ez_rknn_async._runtime.library import load
 from ez_rknn_async._runtime.locate import SIMULATOR_LIBRARY
+from ez_rknn_async._transport import staging
 
 from .actor import Actor
 from .jitter import jittered
@@ -23,6 +24,7 @@ from .sessions import Sessions
 LONGEST_EXCHANGE = 20.0  # seconds: reset() and set_providers() end within them, under any load
 LONGEST_ROUND = 120.0  # seconds until a task that has not ended never will
 MOST_DESCRIPTORS = 800  # more at once than all values, contexts and event loops of a round can have
+_SMALLEST_STAGED = staging._SMALLEST
 RELEASING = 0.1  # seconds between two looks for hanging calls
 
 
@@ -64,6 +66,8 @@ class Machine:
             samples_of(model, SAMPLES)
         if self.before is None:
             self.before, _ = settle(_nothing())
+        # The models are small: without this, no copy of an input would be made in memory that is used again.
+        staging._SMALLEST = scenario.generator("staging").choice((0, _SMALLEST_STAGED))
         began, peak = time.monotonic(), Peak()
         peak.start()
         with jittered(scenario.generator("jitter"), scenario.jitter):

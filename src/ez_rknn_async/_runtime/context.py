@@ -263,6 +263,9 @@ def _load(library: Library, model: str | bytes | memoryview, flags: int, extend:
         # Size 0 says that the pointer is a path.
         library.call("rknn_init", handle, ffi.new("char[]", os.fsencode(model)), 0, flags, extend)
     else:
-        library.call("rknn_init", handle, ffi.from_buffer(model), len(model), flags, extend)
+        # Given back here, not when the garbage collector comes: it clears a memoryview of an error's frames that is
+        # still in use, and CPython crashes when the view is freed.
+        with ffi.from_buffer(model) as content:
+            library.call("rknn_init", handle, content, len(model), flags, extend)
     # On failure the vendor's library may leave a number in the handle that is none: it is only read after success.
     return int(handle[0])

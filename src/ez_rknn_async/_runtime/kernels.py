@@ -144,13 +144,14 @@ class Conversion:
         Raises:
             RknnValueError: a buffer is smaller than its tensor.
         """
-        from_buffer, to_buffer = ffi.from_buffer(source), ffi.from_buffer(destination, require_writable=True)
-        if len(from_buffer) < self.source_bytes or len(to_buffer) < self.destination_bytes:
-            raise RknnValueError(
-                f"converting {self.source_bytes} bytes to {self.destination_bytes}, "
-                f"but the buffers have {len(from_buffer)} and {len(to_buffer)}"
-            )
-        native().ezr_convert(self.c, from_buffer, to_buffer)
+        # Given back before an error leaves: its frames would keep a memoryview in use, see context.py.
+        with ffi.from_buffer(source) as from_buffer, ffi.from_buffer(destination, require_writable=True) as to_buffer:
+            if len(from_buffer) < self.source_bytes or len(to_buffer) < self.destination_bytes:
+                raise RknnValueError(
+                    f"converting {self.source_bytes} bytes to {self.destination_bytes}, "
+                    f"but the buffers have {len(from_buffer)} and {len(to_buffer)}"
+                )
+            native().ezr_convert(self.c, from_buffer, to_buffer)
 
 
 def transpose(source: Any, destination: Any, outer: int, rows: int, columns: int) -> None:

@@ -131,8 +131,10 @@ class IOBinding(ProcessBound):
 
         Args:
             name: of the input.
-            device_type, device_id: ``"cpu"`` or ``"rknpu2"``, and 0.
-            element_type, shape: of the tensor there; it is C-contiguous.
+            device_type: ``"cpu"`` or ``"rknpu2"``.
+            device_id: 0.
+            element_type: of the tensor there.
+            shape: its shape; it is C-contiguous.
             buffer_ptr: the address; on the NPU what ``value.data_ptr()`` returned.
 
         Raises:
@@ -178,11 +180,13 @@ class IOBinding(ProcessBound):
 
         Args:
             name: of the output.
-            device_type, device_id: ``"cpu"`` or ``"rknpu2"``, and 0.
+            device_type: ``"cpu"`` or ``"rknpu2"``.
+            device_id: 0.
             element_type: float32 or the output's own type; None: as ``run()`` returns it (on the NPU: its own).
             shape: of the output; None: its own.
             buffer_ptr: on the CPU, the address of a C-contiguous array to write into, which stays alive.
-            layout, mem_flags: on the NPU, as for :meth:`OrtValue.ortvalue_from_shape_and_type`.
+            layout: on the NPU, as for :meth:`OrtValue.ortvalue_from_shape_and_type`.
+            mem_flags: as there.
 
         Raises:
             RknnValueError, RknnTypeError: there is no such output, or it has no such type, shape or layout.

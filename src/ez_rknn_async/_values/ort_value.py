@@ -83,8 +83,9 @@ class OrtValue:
             device_type: ``"cpu"``, or ``"rknpu2"`` (also ``"npu"``).
             device_id: 0.
             vendor_id: ignored.
-            name, session, io_kind: on the NPU, the input or output that it is for: its name, its session, and
-                ``"input"`` or ``"output"`` (may be left out where the name is unique).
+            name: on the NPU, that of the input or output that it is for.
+            session: its session.
+            io_kind: ``"input"`` or ``"output"``; may be left out where the name is unique.
             layout: of the memory: ``"onnx"`` (as ``zero_copy_layout`` says), ``"nhwc"`` or ``"nc1hwc2"``.
             sync: make the numbers visible to the NPU at once. Every run does so anyway.
 
@@ -141,7 +142,12 @@ class OrtValue:
             shape: of the tensor; on the NPU one that the input or output can have, in the session's order.
             element_type: a numpy type, or ONNX's number or name for it. On the NPU: the tensor's own, float32 (its real
                 numbers), or uint8 for an image's raw pixels; None: its own.
-            device_type, device_id, vendor_id, name, session, io_kind: as for :meth:`ortvalue_from_numpy`.
+            device_type: as for :meth:`ortvalue_from_numpy`, and so are the next five.
+            device_id: 0.
+            vendor_id: ignored.
+            name: of the input or output that it is for.
+            session: its session.
+            io_kind: ``"input"`` or ``"output"``.
             memory_info: ignored.
             layout: of the memory: ``"native"`` (as ``zero_copy_layout`` says), ``"nhwc"`` or ``"nc1hwc2"``.
             mem_flags: ``"cacheable"``, ``"non_cacheable"`` (the CPU reads it slowly, and nothing is synchronised) or
@@ -177,11 +183,14 @@ class OrtValue:
 
         Args:
             fd: a file descriptor of the memory (a dma-buf, a memfd); it may be closed afterwards.
-            shape, element_type: as for :meth:`ortvalue_from_shape_and_type`.
+            shape: as for :meth:`ortvalue_from_shape_and_type`.
+            element_type: as there.
             size: the bytes of it that belong to the tensor.
             offset: the first of them.
             virt_addr: the address where the program has mapped it; not needed, as the value maps it itself.
-            session, name, io_kind: the input or output that it is for; see :meth:`ortvalue_from_numpy`.
+            session: the session of the input or output that it is for; see :meth:`ortvalue_from_numpy`.
+            name: its name.
+            io_kind: ``"input"`` or ``"output"``.
             layout: as for :meth:`ortvalue_from_shape_and_type`.
 
         Raises:
