@@ -249,6 +249,22 @@ def test_refuses_values_that_mean_nothing(data: Path, capsys: pytest.CaptureFixt
     assert f"argument {argument.split('=')[0]}" in capsys.readouterr().err
 
 
+def test_a_measurement_of_nothing_is_no_success(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One request a second, for a hundredth of a second; tables and files are made all the same."""
+    assert main(["bench", str(data / "tiny_conv_int8.rknn"), *FIXED, "--rate=1", "--seconds=0.01", "--histogram"]) == 1
+    assert "Nothing was measured." in capsys.readouterr().out
+
+
+def test_what_cannot_be_written_is_refused_before_anything_is_measured(
+    data: Path, tmp_path: Path, ezrknn_refuses: Ezrknn
+) -> None:
+    """A measurement may have taken an hour."""
+    for flag in ("--save", "--csv", "--plot"):
+        for file in (tmp_path / "none" / "x", tmp_path):
+            said = ezrknn_refuses("bench", data / "tiny_conv_int8.rknn", *FIXED, "--seconds=600", f"{flag}={file}")
+            assert f"{flag} {file} cannot be written" in said
+
+
 def test_a_model_that_fails_is_an_error(data: Path, ezrknn_refuses: Ezrknn) -> None:
     """Figures of failures would be wonderful."""
     settings = ["--runtime-library", "simulator", "--simulator", "compute=off,fault=rknn_run#20:fail=-1"]

@@ -27,7 +27,7 @@ from ..session_options import provider_options
 from ..table import folded
 from . import arguments as flags
 from . import report, rows, text
-from .against import compare_with
+from .against import compare, read
 from .environment import describe_machine, describe_model, describe_versions
 from .live import LiveModels
 from .plot import page
@@ -61,6 +61,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     """Measure the models, print the figures, and write what else is asked for."""
     flags.check(arguments)
+    then = read(arguments.against) if arguments.against else None
     overrides = _simulator_settings(arguments)
     with contextlib.ExitStack() as stack:
         # The same in every mode, whatever happens to the files meanwhile.
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         layers = _modelled(arguments, sources[0]) if arguments.compare else None
     if layers is not None:
         description["modelled_ms"] = [report.rounded(time) for time in layers["milliseconds"]]
-    verdict = compare_with(arguments.against, description, arguments.tolerance) if arguments.against else None
+    verdict = None if then is None else compare(then, description, arguments.tolerance, arguments.against)
     if verdict is not None:
         description["against"] = verdict.describe()
     _write_files(arguments, description, results)
@@ -85,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
             print("\n" + verdict.text())
     if description["interrupted"]:
         return _INTERRUPTED
+    if not any(row["throughput_runs"] for row in description["modes"]):
+        return 1
     return 0 if verdict is None else verdict.status
 
 

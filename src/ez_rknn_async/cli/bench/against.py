@@ -98,13 +98,12 @@ class Verdict:
         return table.render() + "\n" + folded("\n".join([*self.notes, said]))
 
 
-def compare_with(file: Path, now: Mapping[str, Any], tolerance: float) -> Verdict:
-    """Compare figures with those that ``--save`` wrote.
+def compare(then: Mapping[str, Any], now: Mapping[str, Any], tolerance: float, file: Path) -> Verdict:
+    """Compare figures with earlier ones, which were read from a file.
 
     Raises:
-        RknnValueError: the file is none of those, or its figures are of another kind, or of none of these rows.
+        RknnValueError: they are of another kind, or of none of these rows.
     """
-    then = _read(file)
     if then["times"] != now["times"]:
         raise RknnValueError(f"{file} has times {then['times']}; now they are {now['times']}: they cannot be compared")
     earlier = {_identity(row): row for row in then["modes"]}
@@ -116,7 +115,12 @@ def compare_with(file: Path, now: Mapping[str, Any], tolerance: float) -> Verdic
     return Verdict(compared, list(_notes(then, now, len(now["modes"]) - len(pairs))), tolerance)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read(file: Path) -> dict[str, Any]:
+    """Read the figures that ``--save`` wrote.
+
+    Raises:
+        RknnValueError: the file holds none.
+    """
     try:
         then = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -106,8 +106,11 @@ def check(arguments: argparse.Namespace) -> None:
         raise RknnValueError("--deadline looks for the rate itself; leave out --rate, or --deadline")
     if arguments.batch and arguments.ways not in (None, ["run"]):
         raise RknnValueError("--batch spreads the samples of one call, which only run() does; leave out --ways")
-    if len(arguments.model) > 1 and arguments.against:
-        raise RknnValueError("--against compares one model; give one")
+    # A measurement takes long: what cannot be written afterwards is refused before.
+    for flag in ("save", "csv", "plot"):
+        file: Path | None = getattr(arguments, flag)
+        if file is not None and (not file.parent.is_dir() or file.is_dir()):
+            raise RknnValueError(f"--{flag} {file} cannot be written: there is no such folder, or it is one itself")
 
 
 def base(arguments: argparse.Namespace) -> Load:
