@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,8 @@ def test_every_command_runs(
     monkeypatch.chdir(tmp_path)
     with InferenceSession("model.rknn", provider_options={"runtime_library": "simulator"}) as session:
         (node,) = session.get_inputs()
-    np.savez("samples.npz", **{node.name: np.zeros((3, *node.shape[1:]), np.float32)})
+    arrays: dict[str, Any] = {node.name: np.zeros((3, *node.shape[1:]), np.float32)}
+    np.savez("samples.npz", **arrays)
     Image.new("RGB", (40, 30)).save("image.jpg")
     commands = [shlex.split(line) for line in COMMAND.findall(page)]
     assert len(commands) > 15
