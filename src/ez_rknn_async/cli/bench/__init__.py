@@ -31,6 +31,7 @@ from .against import compare, read
 from .environment import describe_machine, describe_model, describe_versions
 from .live import LiveModels
 from .plot import page
+from .virtual import VirtualModels
 
 if TYPE_CHECKING:
     import argparse
@@ -99,8 +100,28 @@ def _measured(
         options = provider_options(arguments, **{**overrides, **mode})
         with contextlib.ExitStack() as stack:
             bars = _Bars(stack)
-            opened = stack.enter_context(LiveModels.open(arguments, sources, options))
+            opened = _opened(stack, arguments, sources, options)
             yield from _results(arguments, opened, bars.bar)
+
+
+def _opened(
+    stack: contextlib.ExitStack, arguments: argparse.Namespace, sources: Sequence[ModelSource], options: dict[str, Any]
+) -> rows.Opened:
+    """Return the models in one mode: in virtual time on the simulated NPU, unless this machine is to be measured."""
+    if is_virtual(arguments):
+        with sources[0].parsed() as model:
+            target = locate(arguments.runtime_library).soc or model.target_platform
+        return VirtualModels(sources, options, target)
+    return stack.enter_context(LiveModels.open(arguments, sources, options))
+
+
+def is_virtual(arguments: argparse.Namespace) -> bool:
+    """Check if the figures are computed: on the simulated NPU, of which the user has set nothing.
+
+    A batch is spread over the cores by the session itself, which is measured.
+    """
+    chosen = arguments.simulator or os.environ.get("EZ_RKNN_SIMULATOR")
+    return chosen is None and locate(arguments.runtime_library).library.simulated and arguments.batch is None
 
 
 def _results(arguments: argparse.Namespace, opened: rows.Opened, progress: rows.Progress) -> Iterator[Result]:
@@ -142,7 +163,7 @@ def _describe(
     provider = RKNPU2_SIMULATOR if located.library.simulated else "RKNPU2ExecutionProvider"
     return {
         "format": report.FORMAT,
-        "times": _source_of_times(provider, overrides.get("simulator")),
+        "times": _source_of_times(provider, overrides.get("simulator"), is_computed=is_virtual(arguments)),
         "provider": provider,
         "soc": located.soc or models[0]["target_platform"],
         "models": models,
@@ -204,13 +225,15 @@ def _simulator_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"simulator": arguments.simulator}
 
 
-def _source_of_times(provider: str, settings: str | None) -> str:
+def _source_of_times(provider: str, settings: str | None, *, is_computed: bool) -> str:
     if provider != RKNPU2_SIMULATOR:
         return "measured on this machine's NPU"
+    if is_computed:
+        return "modelled from the layers in the file, in virtual time; no NPU was involved"
     values = {**parse_settings(os.environ.get("EZ_RKNN_SIMULATOR", "")), **parse_settings(settings or "")}
     timing = values.get("timing", "off")
     if timing == "modelled":
-        return "modelled from the layers in the file; no NPU was involved"
+        return "modelled from the layers in the file, and waited for by this machine; no NPU was involved"
     if timing == "off":
         return "those of this machine's processor, on which the NPU is simulated; they say nothing about an NPU"
     return f"simulated ({timing}); no NPU was involved"
