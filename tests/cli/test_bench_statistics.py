@@ -133,6 +133,7 @@ def row(throughput: float, p50: float, spread: float = 0.01) -> dict[str, Any]:
     return {
         **identity,
         "arrivals": None,
+        "host": {},
         "throughput": throughput,
         "latency_ms": {"p50": p50},
         "blocks": {"throughput": (throughput * noise).tolist(), "p50": (p50 * noise).tolist()},

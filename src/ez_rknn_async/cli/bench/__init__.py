@@ -109,6 +109,9 @@ def _opened(
 ) -> rows.Opened:
     """Return the models in one mode: in virtual time on the simulated NPU, unless this machine is to be measured."""
     if is_virtual(arguments):
+        if arguments.input:  # they do not change the times, but wrong ones are refused as ever
+            with LiveModels.open(arguments, sources, options):
+                pass
         with sources[0].parsed() as model:
             target = locate(arguments.runtime_library).soc or model.target_platform
         return VirtualModels(sources, options, target)
@@ -118,14 +121,16 @@ def _opened(
 def is_virtual(arguments: argparse.Namespace) -> bool:
     """Check if the figures are computed: on the simulated NPU, of which the user has set nothing.
 
-    A batch is spread over the cores by the session itself, which is measured.
+    Ways to run differ by what a program and the session cost this machine, and a batch is spread over the cores by the
+    session itself: these are measured.
     """
     chosen = arguments.simulator or os.environ.get("EZ_RKNN_SIMULATOR")
-    return chosen is None and locate(arguments.runtime_library).library.simulated and arguments.batch is None
+    is_of_this_machine = arguments.ways is not None or arguments.batch is not None
+    return chosen is None and not is_of_this_machine and locate(arguments.runtime_library).library.simulated
 
 
 def _results(arguments: argparse.Namespace, opened: rows.Opened, progress: rows.Progress) -> Iterator[Result]:
-    base = flags.base(arguments)
+    base = flags.base(arguments, is_computed=is_virtual(arguments))
     if flags.is_default(arguments):
         yield rows.measure_default(opened, base, progress)
     elif arguments.deadline:
@@ -168,7 +173,7 @@ def _describe(
         "soc": located.soc or models[0]["target_platform"],
         "models": models,
         "versions": describe_versions(arguments.runtime_library),
-        "machine": describe_machine(),
+        "machine": describe_machine(clocks=not is_virtual(arguments)),
         "options": _options(arguments, overrides),
         **report.describe_results(results),
     }
