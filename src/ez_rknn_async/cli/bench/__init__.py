@@ -108,7 +108,7 @@ def _opened(
     if is_virtual(arguments):
         with sources[0].parsed() as model:
             target = locate(arguments.runtime_library).soc or model.target_platform
-        return VirtualModels(sources, options, target)
+        return VirtualModels.open(sources, options, target)
     return stack.enter_context(LiveModels.open(arguments, sources, options))
 
 
