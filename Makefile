@@ -22,7 +22,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
-.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
+.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy bench-virtual
 .PHONY: soak docs lint lint-native format options reports declarations changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
@@ -131,6 +131,10 @@ test-aarch64: $(VENV)-wheels/.installed
 bench: $(VENV)/.installed
 	-$(MAKE) --no-print-directory $(VENV)-peer/.installed
 	EZ_RKNN_PEER_PYTHON=$$(test -e $(VENV)-peer/.installed && echo $(VENV)-peer/bin/python) $(BIN)/python benchmarks/goals.py $(BENCH)
+
+## bench-virtual: virtual time against the engine in real time, on an idle machine: at most 3 % apart
+bench-virtual: $(VENV)/.installed
+	$(BIN)/python benchmarks/virtual.py
 
 ## bench-zero-copy: bindings on one simulated core and on three, and the NPU memory that their runs make
 bench-zero-copy: $(VENV)/.installed

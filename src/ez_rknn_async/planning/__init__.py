@@ -10,9 +10,13 @@
 :mod:`.plan_file` reads all of it from a file, :mod:`.modelled` takes a model's times from its ``.rknn``.
 """
 
+from .plan_file import read_plan
 from .result import CoreTimes, GroupTimes, Requests, Result
+from .search import Found, boards_needed, search
 from .simulation import simulate
 from .system import Arrivals, Board, ClosedLoop, Load, Model, System, Times
+from .system_plan import PlannedModel, SystemPlan
+from .verdict import ModelVerdict, Verdict, evaluate
 
 __all__ = [
     "Arrivals",
@@ -27,4 +31,13 @@ __all__ = [
     "System",
     "Times",
     "simulate",
+    "read_plan",
+    "evaluate",
+    "search",
+    "boards_needed",
+    "SystemPlan",
+    "PlannedModel",
+    "Verdict",
+    "ModelVerdict",
+    "Found",
 ]

@@ -74,11 +74,12 @@ class Dispatch:
 class Pace:
     """Admission no faster than the workers finish; ``native/engine/pace.h``, to the digit."""
 
-    def __init__(self, is_kept: bool, workers: int) -> None:
+    def __init__(self, is_kept: bool, workers: int, alone_ns: int) -> None:
+        """Begin as a session that has run once before, for ``alone_ns``: so the first requests do not come at once."""
         self._is_kept = is_kept
         self._workers = workers
-        self._last = 0
-        self._average: int | None = None
+        self._last = -alone_ns
+        self._average = alone_ns
 
     def admitted(self, now: int) -> None:
         """Note that a task was admitted."""
@@ -88,14 +89,11 @@ class Pace:
         """Note for how long a task occupied its worker."""
         if not self._is_kept:
             return
-        if self._average is None:
-            self._average = ns
-            return
         change = ns - self._average
         self._average += change // 8 if change >= 0 else -(-change // 8)  # C rounds towards zero
 
     def due(self) -> int:
         """Return the time from which the next task may be admitted."""
-        if not self._is_kept or self._average is None:
+        if not self._is_kept:
             return 0
         return self._last + self._average // self._workers

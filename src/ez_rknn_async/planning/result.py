@@ -35,7 +35,7 @@ class GroupTimes:
     busy_ns: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Requests:
     """The requests of one model that were answered, in the order of delivery; times in nanoseconds.
 
@@ -89,7 +89,7 @@ class Requests:
         return float((getattr(self, end) - getattr(self, begin)).mean()) / 1e6 if self.count else 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result:
     """What became of a system.
 

@@ -39,7 +39,7 @@ class Session:
     def __init__(self, system: System, model: Model, cores: Cores, clock: Clock, push: Callable[..., None]) -> None:
         self.model = model
         self.dispatch = Dispatch(model, system.board)
-        self.pace = Pace(model.options.enable_pacing, self.dispatch.worker_count)
+        self.pace = Pace(model.options.enable_pacing, self.dispatch.worker_count, model.times.alone_ns)
         self.records = array("q")  # FIELDS of each request
         self.dropped = 0
         self._cores, self._clock, self._push = cores, clock, push
@@ -48,7 +48,11 @@ class Session:
         self._end, self._runs = system.duration_ns, system.runs
         self._ordered = model.options.sequential_callbacks and not model.blocking
         self._waiting: deque[int] = deque()  # that have arrived and found no room
-        self._admitted = self._under_way = self._uncollected = 0
+        self._admitted = self._uncollected = 0
+        # Since when each client of a closed loop has been free to make its next request; one that keeps the queues
+        # full is free as soon as a request is admitted, the others when they have its result.
+        self._in_flight = model.load.in_flight if isinstance(model.load, ClosedLoop) else 0
+        self._free = deque([0] * (1 if self._in_flight is None else self._in_flight))
         self._next_delivered = 0
         self._done: dict[int, tuple[int, ...]] = {}  # that wait for an earlier one
         self._delivery_free = 0
@@ -77,22 +81,21 @@ class Session:
 
     def admit(self, _: object = None) -> None:
         """Admit requests while there are any, and room for them."""
-        load, now = self.model.load, self._clock.now
-        while self._waiting or (isinstance(load, ClosedLoop) and self._has_another(load, now)):
-            if not self._has_room():
-                return
-            due = self._waiting.popleft() if self._waiting else now
+        now = self._clock.now
+        while (self._waiting or self._has_another()) and self._has_room():
+            due = (self._waiting or self._free).popleft()
             self._admitted += 1
-            self._under_way += 1
+            if self._in_flight is None:
+                self._free.append(now)
             self.pace.admitted(now)
             task = self.dispatch.admit(self, due, now, self._times.inferences, self._priority)
             if task is not None:
                 self._start(task)
 
-    def _has_another(self, load: ClosedLoop, now: int) -> bool:
-        if now >= self._end or (self._runs is not None and self._admitted >= self._runs):
+    def _has_another(self) -> bool:
+        if not self._free or self._free[0] >= self._end:
             return False
-        return load.in_flight is None or self._under_way < load.in_flight
+        return self._runs is None or self._admitted < self._runs
 
     def _has_room(self) -> bool:
         if self._uncollected >= self.dispatch.completion_capacity or not self.dispatch.has_room():
@@ -190,12 +193,13 @@ class Session:
     def _release_at(self, time: int) -> None:
         if time > self._clock.now:
             self._push(time, self._release, None)
-        else:
-            self._under_way -= 1
+        elif self._in_flight:
+            self._free.append(time)
 
     def _release(self, _: object) -> None:
-        self._under_way -= 1
-        self.admit()
+        if self._in_flight:
+            self._free.append(self._clock.now)
+            self.admit()
 
     def _record(self, times: tuple[int, ...], delivered: int) -> None:
         self.records.extend((*times, delivered))

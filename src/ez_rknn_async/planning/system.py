@@ -73,6 +73,11 @@ class Times:
             if ns < 0:
                 raise RknnValueError(f"the {name} takes {ns} ns by this plan; give it 0 or more")
 
+    @property
+    def alone_ns(self) -> int:
+        """The time of one run on one core, with its conversions, while no other core is busy."""
+        return self.npu_ns[0][0] * self.inferences + self.input_ns + self.output_ns
+
     @classmethod
     def fixed(cls, npu_ns: int, **others: int) -> Times:
         """Return times that do not depend on the cores."""

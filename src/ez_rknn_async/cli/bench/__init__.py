@@ -114,7 +114,7 @@ def _opened(
                 pass
         with sources[0].parsed() as model:
             target = locate(arguments.runtime_library).soc or model.target_platform
-        return VirtualModels(sources, options, target)
+        return VirtualModels.open(sources, options, target)
     return stack.enter_context(LiveModels.open(arguments, sources, options))
 
 

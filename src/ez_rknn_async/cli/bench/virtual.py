@@ -12,6 +12,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ..._options.plan import plan
 from ..._options.provider_options import ProviderOptions
 from ...errors import RknnValueError
 from ...planning import Arrivals, Board, ClosedLoop, Model, System, simulate
@@ -23,8 +24,8 @@ from .load import arrivals
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from ...planning import GroupTimes, Requests, Times
     from ...planning import Load as VirtualLoad
-    from ...planning import Requests, Result, Times
     from .load import Load
 
 BLOCKING = ("run", "bindings")  # whose results go back to the caller, in any order
@@ -35,47 +36,40 @@ _NS = 1_000_000_000
 class VirtualModels:
     """Models on a simulated board in one mode; see :class:`.rows.Opened`."""
 
-    def __init__(self, sources: Sequence[Any], options: dict[str, Any], soc: str) -> None:
-        self.mode = label(options)
-        self.threads_per_core: int = options.get("threads_per_core", 1)
-        self.names: Sequence[str] = names_of(sources)
-        self._board = Board(soc)
-        self._options = ProviderOptions.parse(options)
-        self._times = [_times(source, soc) for source in sources]
+    def __init__(
+        self, mode: str, threads_per_core: int, board: Board, models: Sequence[tuple[str, Times, ProviderOptions]]
+    ) -> None:
+        """Take the models as names, times and options; :meth:`open` takes them from files."""
+        self.mode = mode
+        self.threads_per_core = threads_per_core
+        self.names: Sequence[str] = [name for name, _, _ in models]
+        self._board = board
+        self._models = models
+
+    @classmethod
+    def open(cls, sources: Sequence[Any], options: dict[str, Any], soc: str) -> VirtualModels:
+        """Take the times of each model (a ``ModelSource``) from its file."""
+        parsed = ProviderOptions.parse(options)
+        models = [(name, _times(source, soc), parsed) for name, source in zip(names_of(sources), sources)]
+        return cls(label(options), options.get("threads_per_core", 1), Board(soc), models)
 
     def measure(self, load: Load, progress: Callable[[float], None]) -> list[Figures]:
         """Simulate the load on every model at once."""
-        result = self._simulate(load)
-        progress(1.0)
-        return [
-            _figures(result, requests, load, _alone_ms(times)) for requests, times in zip(result.requests, self._times)
-        ]
-
-    def _simulate(self, load: Load) -> Result:
-        models = tuple(
-            Model(
-                name,
-                replace(times, callback_ns=round(load.callback_ms * 1e6)),
-                _load(load, self._workers(times)),
-                self._options,
-                blocking=load.way in BLOCKING,
-            )
-            for name, times in zip(self.names, self._times)
-        )
+        models = tuple(self._model(load, *each) for each in self._models)
         duration = MOST_REQUESTS * _NS if math.isinf(load.seconds) else round(load.seconds * _NS)
-        return simulate(System(self._board, models, duration, load.runs))
+        result = simulate(System(self._board, models, duration, load.runs))
+        progress(1.0)
+        return [_figures(requests, load) for requests in result.requests]
 
-    def _workers(self, times: Times) -> int:
-        return len(Model("", times, ClosedLoop(), self._options).placed(self._board).workers)
+    def _model(self, load: Load, name: str, times: Times, options: ProviderOptions) -> Model:
+        times = replace(times, callback_ns=round(load.callback_ms * 1e6))
+        workers = len(plan(options, self._board.chip).workers)
+        return Model(name, times, _load(load, workers), options, blocking=load.way in BLOCKING)
 
 
 def _times(source: Any, soc: str) -> Times:
     with source.content() as content:
         return modelled_times(content, soc)
-
-
-def _alone_ms(times: Times) -> float:
-    return times.npu_ns[0][0] / 1e6
 
 
 def _load(load: Load, workers: int) -> VirtualLoad:
@@ -91,7 +85,7 @@ def _load(load: Load, workers: int) -> VirtualLoad:
     return Arrivals(tuple(round(seconds * _NS) for seconds in itertools.islice(due, load.runs)))
 
 
-def _figures(result: Result, requests: Requests, load: Load, alone_ms: float) -> Figures:
+def _figures(requests: Requests, load: Load) -> Figures:
     seconds = float(requests.delivered.max()) / _NS if requests.count else 0.0
     inferences = requests.model.times.inferences
     return Figures(
@@ -107,13 +101,13 @@ def _figures(result: Result, requests: Requests, load: Load, alone_ms: float) ->
             "output": requests.mean_ms("ended", "finished"),
             "callback": requests.mean_ms("finished", "delivered"),
         },
-        alone_ms=alone_ms,
+        alone_ms=requests.model.times.npu_ns[0][0] / 1e6,
         cores={name: _core(group, seconds) for name, group in requests.groups.items()},
         workers=sum(group.workers for group in requests.groups.values()),
         callback_busy=min(1.0, load.callback_ms * requests.count / seconds / 1e3) if seconds else 0.0,
     )
 
 
-def _core(group: Any, seconds: float) -> CoreUse:
+def _core(group: GroupTimes, seconds: float) -> CoreUse:
     share = min(1.0, group.busy_ns / _NS / group.workers / seconds) if seconds else 0.0
     return CoreUse(group.completed, share, group.busy_ns / 1e6 / group.completed if group.completed else 0.0)
