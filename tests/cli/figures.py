@@ -18,9 +18,9 @@ BUSY = HostLoad(processors=2, own=0.1, others=0.9, waited=0.3)
 
 def figures(runs: int = 1000, every_ms: float = 1.0, latency_ms: float = 3.0, **others: Any) -> Figures:
     """A core that takes ``every_ms`` for each inference, always at work; ``others`` replaces what is named."""
-    finished = (np.arange(runs) + 1) * every_ms / 1e3
+    finished = np.arange(1, runs + 1, dtype=np.float64) * np.float64(every_ms / 1e3)
     full = Figures(
-        due=finished - latency_ms / 1e3,
+        due=finished - np.float64(latency_ms / 1e3),
         finished=finished,
         inferences=1,
         offered=None,

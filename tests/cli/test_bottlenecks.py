@@ -54,7 +54,7 @@ def bench(capsys: pytest.CaptureFixture[str], model: Path, settings: str, *argum
 @pytest.mark.parametrize(
     ("cause", "settings", "arguments"),
     [
-        ("npu", "timing=fixed:20000", ["--schedule=all", "--runs=60"]),
+        ("npu", "timing=fixed:40000", ["--schedule=0", "--threads-per-core=2", "--runs=25"]),
         ("slow core", "timing=fixed:5000,slowdown=2:4", ["--schedule=all", "--runs=90"]),
         ("in flight", "timing=fixed:20000", ["--schedule=all", "--in-flight=1", "--runs=20"]),
         ("callbacks", "timing=fixed:500", ["--schedule=all", "--callback-ms=10", "--runs=60"]),

@@ -17,14 +17,19 @@ from ez_rknn_async.cli.flags import COMMAND_LINE
 from .figures import BUSY, IDLE, SPLIT, figures
 
 # Three cores, core 2 at half the speed, and tasks in turn: the others wait for it.
-SLOW_CORE = {
+SLOW_CORE: dict[str, Any] = {
     "workers": 3,
     "cores": {"0": CoreUse(300, 0.5, 1.0), "1": CoreUse(300, 0.51, 1.0), "2": CoreUse(300, 0.99, 2.0)},
     "split_ms": {**SPLIT, "npu": 1.3},
 }
-THREE = {"workers": 3, "cores": {name: CoreUse(300, 0.99, 1.5) for name in "012"}, "runs": 900, "every_ms": 0.5}
-WAITING_FOR_MEMORY = {**THREE, "split_ms": {**SPLIT, "npu": 1.5}, "alone_ms": 1.0}
-STARVED = {"split_ms": {**SPLIT, "npu": 0.3, "queue": 0.0}, "cores": {"0": CoreUse(9, 0.3, 1.0)}}
+THREE: dict[str, Any] = {
+    "workers": 3,
+    "cores": {name: CoreUse(300, 0.99, 1.5) for name in "012"},
+    "runs": 900,
+    "every_ms": 0.5,
+}
+WAITING_FOR_MEMORY: dict[str, Any] = {**THREE, "split_ms": {**SPLIT, "npu": 1.5}, "alone_ms": 1.0}
+STARVED: dict[str, Any] = {"split_ms": {**SPLIT, "npu": 0.3, "queue": 0.0}, "cores": {"0": CoreUse(9, 0.3, 1.0)}}
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,14 @@ def test_shapes_include_the_batch_of_one_call(ezrknn_info: Callable[..., str]) -
     assert [each["shape"][0] for each in model["inputs"] + model["outputs"]] == [4, 4]
 
 
-def test_text_shows_every_layer_and_the_sizes(ezrknn_info: Callable[..., str]) -> None:
-    """A line for each layer, memory with its unit, and no line for what is empty."""
-    text = ezrknn_info("block_int8")
+def test_text_shows_the_sizes_and_on_request_every_layer(ezrknn_info: Callable[..., str]) -> None:
+    """The summary first, memory with its unit, no line for what is empty; layers of a real model would bury it."""
+    text, longer = ezrknn_info("block_int8"), ezrknn_info("block_int8", "--layers")
     model = described(ezrknn_info, "block_int8")
     for layer in model["layers"]:
-        assert layer["outputs"][0] in text
+        assert f" {layer['outputs'][0]} " in longer
+    assert " relu1 " not in text
+    assert longer.startswith(text.rstrip("\n"))
     assert f"{model['weight_bytes'] / 1024:.1f} KiB" in text
     assert "cores for one run  1 or 2 or 3" in text
     assert "custom string" not in text
@@ -111,3 +113,14 @@ def test_the_option_layers_adds_modelled_times(ezrknn_info: Callable[..., str]) 
     assert "1 core (us)" in text
     assert f"Modelled for rk3588, not measured: {modelled['milliseconds'][0]:.3f} ms with 1 core" in text
     assert "odelled" not in ezrknn_info("block_int8")
+
+
+def test_names_layers_that_were_reported_to_fail_on_boards(ezrknn_info: Callable[..., str]) -> None:
+    """No simulator shows it: the layer, the public report and what to do, as text and as JSON."""
+    reported = described(ezrknn_info, "last_state_fp16")["reported"]
+    assert {entry["source"] for entry in reported} >= {"airockchip/rknn-toolkit2#305"}
+    assert all(entry["layers"] == ["exLSTM:lstm0"] and entry["advice"] for entry in reported)
+    text = ezrknn_info("last_state_fp16")
+    assert "layer 'exLSTM:lstm0': an LSTM. Seen on RK3588" in text
+    assert described(ezrknn_info, "residual_int8")["reported"] == []
+    assert "Reported" not in ezrknn_info("residual_int8")

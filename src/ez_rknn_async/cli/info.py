@@ -12,6 +12,7 @@ from .._contexts.model_source import ModelSource
 from .._messages.wording import option
 from ..model import Kind
 from ..model.format.graph import DUMMY
+from ..model.reports import sightings
 from .modelled import modelled, modelled_table
 from .table import Table, folded, terminal_width
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..model import ApiTensor, Graph, Model, Node, Preprocessing, Tensor
+    from ..model.reports import Sighting
 
 _MARKERS = ("InputOperator", "OutputOperator")  # they mark where a graph begins and ends, and compute nothing
 
@@ -86,6 +88,21 @@ def describe(model: Model) -> dict[str, Any]:
         "dynamic_shapes": [_input_shapes(each) for each in model.graphs] if model.dynamic else [],
         "operators": dict(Counter(layer["operator"] for layer in layers).most_common()),
         "layers": layers,
+        "reported": [_reported(sighting) for sighting in sightings(model)],
+    }
+
+
+def _reported(sighting: Sighting) -> dict[str, Any]:
+    report = sighting.report
+    return {
+        "layers": [node.name for node in sighting.layers],
+        "what": report.what,
+        "socs": list(report.socs),
+        "versions": report.versions,
+        "symptom": report.symptom,
+        "advice": report.advice,
+        "source": report.source,
+        "text": sighting.text,
     }
 
 
@@ -147,9 +164,18 @@ def _sections(description: Mapping[str, Any]) -> Iterator[str]:
     if "modelled" in description:
         yield _layers(description["layers"])
         yield modelled_table(description["modelled"])
+    if description["reported"]:
+        yield "\n".join(_reports(description["reported"]))
     if description["core_modes"] == [1]:
         spread = f"use {option('schedule')} to spread runs over the cores"
         yield folded(f"It runs on one core at a time (no tensor parallelism): {spread}.")
+
+
+def _reports(reported: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield "Reported of boards, and shown by no simulator:"
+    for entry in reported:
+        yield f"* {entry['text']}"
+        yield f"  -> {entry['advice']}"
 
 
 def _summary(description: Mapping[str, Any]) -> str:

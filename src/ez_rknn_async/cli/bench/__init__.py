@@ -27,7 +27,7 @@ from ..session_options import provider_options
 from ..table import folded
 from . import arguments as flags
 from . import report, rows, text
-from .against import compare_with
+from .against import compare, read
 from .environment import describe_machine, describe_model, describe_versions
 from .live import LiveModels
 from .plot import page
@@ -62,6 +62,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     """Measure the models, print the figures, and write what else is asked for."""
     flags.check(arguments)
+    then = read(arguments.against) if arguments.against else None
     overrides = _simulator_settings(arguments)
     with contextlib.ExitStack() as stack:
         # The same in every mode, whatever happens to the files meanwhile.
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         layers = _modelled(arguments, sources[0]) if arguments.compare else None
     if layers is not None:
         description["modelled_ms"] = [report.rounded(time) for time in layers["milliseconds"]]
-    verdict = compare_with(arguments.against, description, arguments.tolerance) if arguments.against else None
+    verdict = None if then is None else compare(then, description, arguments.tolerance, arguments.against)
     if verdict is not None:
         description["against"] = verdict.describe()
     _write_files(arguments, description, results)
@@ -86,6 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
             print("\n" + verdict.text())
     if description["interrupted"]:
         return _INTERRUPTED
+    if not any(row["throughput_runs"] for row in description["modes"]):
+        return 1
     return 0 if verdict is None else verdict.status
 
 
@@ -106,6 +109,9 @@ def _opened(
 ) -> rows.Opened:
     """Return the models in one mode: in virtual time on the simulated NPU, unless this machine is to be measured."""
     if is_virtual(arguments):
+        if arguments.input:  # they do not change the times, but wrong ones are refused as ever
+            with LiveModels.open(arguments, sources, options):
+                pass
         with sources[0].parsed() as model:
             target = locate(arguments.runtime_library).soc or model.target_platform
         return VirtualModels.open(sources, options, target)
@@ -115,14 +121,16 @@ def _opened(
 def is_virtual(arguments: argparse.Namespace) -> bool:
     """Check if the figures are computed: on the simulated NPU, of which the user has set nothing.
 
-    A batch is spread over the cores by the session itself, which is measured.
+    Ways to run differ by what a program and the session cost this machine, and a batch is spread over the cores by the
+    session itself: these are measured.
     """
     chosen = arguments.simulator or os.environ.get("EZ_RKNN_SIMULATOR")
-    return chosen is None and locate(arguments.runtime_library).library.simulated and arguments.batch is None
+    is_of_this_machine = arguments.ways is not None or arguments.batch is not None
+    return chosen is None and not is_of_this_machine and locate(arguments.runtime_library).library.simulated
 
 
 def _results(arguments: argparse.Namespace, opened: rows.Opened, progress: rows.Progress) -> Iterator[Result]:
-    base = flags.base(arguments)
+    base = flags.base(arguments, is_computed=is_virtual(arguments))
     if flags.is_default(arguments):
         yield rows.measure_default(opened, base, progress)
     elif arguments.deadline:
@@ -165,7 +173,7 @@ def _describe(
         "soc": located.soc or models[0]["target_platform"],
         "models": models,
         "versions": describe_versions(arguments.runtime_library),
-        "machine": describe_machine(),
+        "machine": describe_machine(clocks=not is_virtual(arguments)),
         "options": _options(arguments, overrides),
         **report.describe_results(results),
     }

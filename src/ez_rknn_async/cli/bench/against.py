@@ -98,13 +98,12 @@ class Verdict:
         return table.render() + "\n" + folded("\n".join([*self.notes, said]))
 
 
-def compare_with(file: Path, now: Mapping[str, Any], tolerance: float) -> Verdict:
-    """Compare figures with those that ``--save`` wrote.
+def compare(then: Mapping[str, Any], now: Mapping[str, Any], tolerance: float, file: Path) -> Verdict:
+    """Compare figures with earlier ones, which were read from a file.
 
     Raises:
-        RknnValueError: the file is none of those, or its figures are of another kind, or of none of these rows.
+        RknnValueError: they are of another kind, or of none of these rows.
     """
-    then = _read(file)
     if then["times"] != now["times"]:
         raise RknnValueError(f"{file} has times {then['times']}; now they are {now['times']}: they cannot be compared")
     earlier = {_identity(row): row for row in then["modes"]}
@@ -112,11 +111,16 @@ def compare_with(file: Path, now: Mapping[str, Any], tolerance: float) -> Verdic
     if not pairs:
         raise RknnValueError(f"{file} has none of these rows; measure with the options that it was made with")
     labels = dict(zip(map(_identity, now["modes"]), labels_of(now["modes"])))
-    compared = [each for old, new in pairs for each in _compared(labels[_identity(new)], old, new, tolerance)]
+    compared = [each for old, new in pairs for each in compared_row(labels[_identity(new)], old, new, tolerance)]
     return Verdict(compared, list(_notes(then, now, len(now["modes"]) - len(pairs))), tolerance)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read(file: Path) -> dict[str, Any]:
+    """Read the figures that ``--save`` wrote.
+
+    Raises:
+        RknnValueError: the file holds none.
+    """
     try:
         then = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -132,7 +136,7 @@ def _identity(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return tuple(row[key] for key in _IDENTITY)
 
 
-def _compared(label: str, old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[Compared]:
+def compared_row(label: str, old: Mapping[str, Any], new: Mapping[str, Any], tolerance: float) -> Iterator[Compared]:
     """Yield throughput and median latency, each with its verdict."""
     for figure, block, sign in (("throughput (1/s)", "throughput", 1), ("p50 (ms)", "p50", -1)):
         before, after = (
@@ -141,7 +145,8 @@ def _compared(label: str, old: Mapping[str, Any], new: Mapping[str, Any], tolera
         if not before or not after:
             continue
         change = sign * 100 * (after - before) / before
-        noise = _noise(old["blocks"].get(block, []), new["blocks"].get(block, []))
+        is_computed = old["host"] is None and new["host"] is None  # in virtual time nothing disturbs
+        noise = 0.0 if is_computed else _noise(old["blocks"].get(block, []), new["blocks"].get(block, []))
         verdict = _verdict(change, noise, tolerance)
         noise = noise if math.isfinite(noise) else 100.0
         yield Compared(label, figure, before, after, rounded(change), rounded(noise), verdict.value)

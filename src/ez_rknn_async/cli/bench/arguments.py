@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SWEEP = "sweep"
 _SECONDS = 2.0
 _WARM_UP = 10
+_COMPUTED_RUNS = 4000  # enough for p99.9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_load(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--seconds", type=_positive, metavar="S", help=f"how long to measure each row ({_SECONDS:g})")
+    group.add_argument(
+        "--seconds",
+        type=_positive,
+        metavar="S",
+        help=f"how long to measure each row ({_SECONDS:g}; {_COMPUTED_RUNS} runs in virtual time)",
+    )
     group.add_argument("--runs", type=_count, metavar="N", help="end after so many runs, even before --seconds")
     group.add_argument(
         "--warmup", type=_number, default=_WARM_UP, metavar="N", help=f"runs before, which do not count ({_WARM_UP})"
@@ -106,20 +112,25 @@ def check(arguments: argparse.Namespace) -> None:
         raise RknnValueError("--deadline looks for the rate itself; leave out --rate, or --deadline")
     if arguments.batch and arguments.ways not in (None, ["run"]):
         raise RknnValueError("--batch spreads the samples of one call, which only run() does; leave out --ways")
-    if len(arguments.model) > 1 and arguments.against:
-        raise RknnValueError("--against compares one model; give one")
+    # A measurement takes long: what cannot be written afterwards is refused before.
+    for flag in ("save", "csv", "plot"):
+        file: Path | None = getattr(arguments, flag)
+        if file is not None and (not file.parent.is_dir() or file.is_dir()):
+            raise RknnValueError(f"--{flag} {file} cannot be written: there is no such folder, or it is one itself")
 
 
-def base(arguments: argparse.Namespace) -> Load:
-    """Return the load that all rows have in common."""
-    seconds = arguments.seconds
+def base(arguments: argparse.Namespace, *, is_computed: bool = False) -> Load:
+    """Return the load that all rows have in common; of what is computed, many runs cost little."""
+    seconds, runs = arguments.seconds, arguments.runs
     if seconds is None:
-        seconds = _SECONDS if arguments.runs is None else math.inf
+        if runs is None and is_computed:
+            runs = _COMPUTED_RUNS
+        seconds = _SECONDS if runs is None else math.inf
     return Load(
         way="run" if arguments.batch else "run_async",
         arrivals=arguments.arrivals,
         seconds=seconds,
-        runs=arguments.runs,
+        runs=runs,
         warmup=arguments.warmup,
         batch=arguments.batch,
         callback_ms=arguments.callback_ms,

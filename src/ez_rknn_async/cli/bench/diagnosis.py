@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Above this share of a worker's time the NPU itself is the limit.
 _NPU_BOUND = 0.9
+# Above this share there is no room for a higher rate, even if this one is just kept up with.
+_FULL = 0.98
 # Above this share of a worker's own work, conversions are worth a mention.
 _NOTICEABLE = 0.1
 # A core that takes this much longer than the quickest one is a slow one.
@@ -52,7 +54,7 @@ def diagnose(figures: Figures, threads_per_core: int = 1) -> Limit:
     """Return what limits the throughput, and what would raise it; ``threads_per_core`` is the option in force."""
     if not figures.runs:
         return Limit("nothing", "Nothing was measured.")
-    if figures.offered is not None and figures.kept_up:
+    if figures.offered is not None and figures.kept_up and figures.computing < _FULL:
         text = f"Not limited: it kept up with the rate, with the NPU at work {figures.computing:.0%} of the time."
         return Limit("nothing", text)
     # In the order of what is certain: an NPU that is always at work is the limit however busy the machine is.

@@ -39,15 +39,15 @@ def describe_model(source: ModelSource) -> dict[str, Any]:
         }
 
 
-def describe_machine(tree: Tree | None = None) -> dict[str, Any]:
-    """Describe the machine: what it is, its processors, and their governors."""
+def describe_machine(tree: Tree | None = None, *, clocks: bool = True) -> dict[str, Any]:
+    """Describe the machine: what it is, its processors, and with ``clocks`` governors and clocks of this moment."""
     tree = LiveTree() if tree is None else tree
     return {
         "name": (tree.read(f"{DEVICE_TREE}/model") or "").strip("\0\n ") or _processor(tree),
         "architecture": platform.machine(),
         "processors": os.cpu_count() or 1,
         "kernel": tree.kernel,
-        "governors": _governors(tree),
+        "governors": _governors(tree) if clocks else {},
     }
 
 

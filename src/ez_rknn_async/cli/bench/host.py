@@ -17,12 +17,9 @@ from ..doctor.clocks import DEVFREQ
 from ..doctor.tree import LiveTree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..doctor.tree import Tree
 
 _COOLING = "/sys/class/thermal"
-_SIMULATOR = b"ez_rknn_async.simulator"  # the device process, which computes for this one
 
 
 @dataclass(frozen=True)
@@ -68,22 +65,26 @@ class HostLoad:
 
 
 class HostWatch:
-    """Measures the host between its making and :meth:`read`."""
+    """Measures the host between its making and :meth:`read`.
 
-    def __init__(self, tree: Tree | None = None) -> None:
+    ``device`` is the process that computes for a simulated NPU, whose work is this program's own; 0 if there is none.
+    """
+
+    def __init__(self, tree: Tree | None = None, device: int = 0) -> None:
         self._tree = LiveTree() if tree is None else tree
+        self._device = device
         self._processors = processors()
         self._start = self._now()
 
     def _now(self) -> tuple[float, float, float, float]:
-        return time.monotonic(), _busy(self._tree), _own(), _waited()
+        return time.monotonic(), _busy(self._tree), _own(self._device), _waited()
 
     def read(self, ended_threads_waited: float = 0.0) -> HostLoad:
         """Return what happened since it was made; the kernel no longer knows what threads waited that have ended."""
         seconds, busy, own, waited = (after - before for after, before in zip(self._now(), self._start))
         seconds = max(seconds, 1e-9)
         capacity = seconds * self._processors
-        own_share = min(1.0, own / capacity)
+        own_share = max(0.0, min(1.0, own / capacity))  # below 0 where the device process has ended
         return HostLoad(
             processors=self._processors,
             own=own_share,
@@ -130,18 +131,12 @@ def _busy(tree: Tree) -> float:
     return (user + nice + system + interrupts + soft_interrupts) / os.sysconf("SC_CLK_TCK")
 
 
-def _own() -> float:
-    """Return the processor seconds of this process, and of the device process of a simulated NPU."""
-    return time.process_time() + sum(map(_processor_seconds, _device_processes()))
+def _own(device: int) -> float:
+    """Return the processor seconds of this process, and of the device process of its simulated NPU."""
+    return time.process_time() + (_processor_seconds(device) if device else 0.0)
 
 
-def _device_processes() -> Iterator[str]:
-    for name in _listed("/proc"):
-        if name.isdigit() and int(name) != os.getpid() and _SIMULATOR in _bytes(f"/proc/{name}/cmdline"):
-            yield name
-
-
-def _processor_seconds(process: str) -> float:
+def _processor_seconds(process: int) -> float:
     fields = _bytes(f"/proc/{process}/stat").rpartition(b")")[2].split()
     return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if len(fields) > 12 else 0.0
 

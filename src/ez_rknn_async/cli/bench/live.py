@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 from ..._options.run_options import DISPATCH_BATCH
+from ..._runtime.locate import locate
 from ...errors import RknnError
 from ...session import InferenceSession
 from .figures import STAGES, CoreUse, Figures
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..._observing.stats import SessionStats
+    from ..._runtime.library import Library
     from .host import HostLoad
     from .load import Load
 
@@ -41,8 +43,10 @@ class Subject:
     inferences: int = 1  # in each feed
 
 
-def measure(subjects: Sequence[Subject], load: Load, progress: Progress) -> list[Figures]:
-    """Offer the load to every session at once, and return the figures of each.
+def measure(
+    subjects: Sequence[Subject], load: Load, progress: Progress, library: Library | None = None
+) -> list[Figures]:
+    """Offer the load to every session at once, and return the figures of each; ``library`` is their runtime.
 
     Ctrl-C ends the measurement early: what was measured until then is returned.
 
@@ -52,7 +56,7 @@ def measure(subjects: Sequence[Subject], load: Load, progress: Progress) -> list
     alone = [_warm_up(subject, load) for subject in subjects]
     pacers = [Pacer(load, progress if number == 0 else _ignore) for number in range(len(subjects))]
     before = [subject.session.stats for subject in subjects]
-    watch = HostWatch()
+    watch = HostWatch(device=_device_process(library))
     with _interrupting(pacers):
         _offer_to_all(subjects, pacers, load)
     host = watch.read(sum(pacer.ended_threads_waited() for pacer in pacers))
@@ -60,6 +64,12 @@ def measure(subjects: Sequence[Subject], load: Load, progress: Progress) -> list
         _figures(subject, load, pacer, earlier, time_alone, host)
         for subject, pacer, earlier, time_alone in zip(subjects, pacers, before, alone)
     ]
+
+
+def _device_process(library: Library | None) -> int:
+    """Return the process that computes for a simulated NPU; 0 if there is none."""
+    name = "ez_rknn_simulator_device_pid"
+    return int(library.function(name)()) if library is not None and library.has(name) else 0
 
 
 def _ignore(_share: float) -> None:
@@ -182,12 +192,15 @@ def _means(before: SessionStats, after: SessionStats) -> dict[str, float]:
 class LiveModels:
     """Sessions of all models in one mode; see :class:`.rows.Opened`."""
 
-    def __init__(self, mode: str, threads_per_core: int, names: Sequence[str], subjects: Sequence[Subject]) -> None:
+    def __init__(
+        self, mode: str, threads_per_core: int, names: Sequence[str], subjects: Sequence[Subject], library: Library
+    ) -> None:
         """Use :meth:`open`."""
         self.mode = mode
         self.threads_per_core = threads_per_core
         self.names = names
         self._subjects = subjects
+        self._library = library
 
     @classmethod
     @contextlib.contextmanager
@@ -201,11 +214,12 @@ class LiveModels:
                 session = stack.enter_context(InferenceSession(source, provider_options=options))
                 feeds = bench_feeds(arguments, session.get_inputs())
                 subjects.append(Subject(session, feeds, inferences_in(feeds[0], session.get_inputs())))
-            yield cls(label(options), options.get("threads_per_core", 1), names_of(sources), subjects)
+            library = locate(arguments.runtime_library).library
+            yield cls(label(options), options.get("threads_per_core", 1), names_of(sources), subjects, library)
 
     def measure(self, load: Load, progress: Progress) -> list[Figures]:
         """Offer the load to every model at once."""
-        return measure(self._subjects, load, progress)
+        return measure(self._subjects, load, progress, self._library)
 
 
 def label(options: Mapping[str, Any]) -> str:

@@ -89,7 +89,7 @@ def _throughput(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> str
         y, length = 10 + number * _BAR, (_WIDTH - left - 90) * row["throughput"] / most
         parts += [
             text(left - 8, y + 14, label[-40:], "", "end"),
-            f'<rect class="bar marked" x="{left}" y="{y}" width="{length:.1f}" height="{_BAR - 6}"/>',
+            f'<rect class="dot" x="{left}" y="{y}" width="{length:.1f}" height="{_BAR - 6}"/>',
             text(left + length + 6, y + 14, f"{row['throughput']:.4g}", "minor"),
         ]
     return _svg(20 + _BAR * len(rows), parts)

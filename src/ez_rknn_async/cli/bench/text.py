@@ -96,7 +96,7 @@ def _sentences(description: Mapping[str, Any], labels: Sequence[str]) -> Iterato
 def _knee(knee: Mapping[str, Any]) -> str:
     where = f"--rate {knee['rate']:g}" if knee["rate"] is not None else f"--in-flight {knee['in_flight']}"
     return (
-        f"{knee['mode']}: the knee is at {where}: {knee['throughput']:.4g} inferences a second, each "
+        f"{knee['mode']}: the knee is at {where}: {_rate(knee['throughput'])} inferences a second, each "
         f"{knee['mean_ms']:.3g} ms on average; beyond it latency grows faster than throughput."
     )
 
@@ -106,9 +106,13 @@ def _deadline(found: Mapping[str, Any], options: Mapping[str, Any]) -> str:
     if found["highest_rate"] is None:
         return f"{found['mode']}: no rate that was tried has {called} <= {deadline:g} ms."
     return (
-        f"{found['mode']}: the highest rate with {called} <= {deadline:g} ms is {found['highest_rate']:g} a second; "
-        f"with every worker busy it is {found['capacity']:.4g}."
+        f"{found['mode']}: the highest rate with {called} <= {deadline:g} ms is {_rate(found['highest_rate'])} a "
+        f"second; with every worker busy it is {_rate(found['capacity'])}."
     )
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 1000 else f"{rate:.4g}"
 
 
 def _missing(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -77,7 +77,7 @@ def _load(load: Load, workers: int) -> VirtualLoad:
         # Threads and coroutines need a number, as in .ways: two for each worker.
         endless = load.in_flight is None and load.way not in ("run_async", "submit")
         return ClosedLoop(2 * workers if endless else load.in_flight)
-    if load.rate * min(load.seconds, load.runs or math.inf) > MOST_REQUESTS:
+    if min(load.rate * load.seconds, load.runs or math.inf) > MOST_REQUESTS:
         raise RknnValueError(
             f"--rate {load.rate:g} for {load.seconds:g} s makes more than {MOST_REQUESTS} requests; shorten --seconds"
         )
