@@ -42,7 +42,8 @@ def test_every_command_runs(
     assert len(commands) > 15
     for command in commands:
         arguments = [*command, *QUICK, "--seconds", "0.05", "--percentile", "50"]
-        assert main(arguments) == 0, command
+        # So short a measurement is mostly noise, which a verdict says.
+        assert main(arguments) in ((0, 4) if "--against" in command else (0,)), command
         assert capsys.readouterr().err == ""
 
 
