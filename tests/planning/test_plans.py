@@ -66,6 +66,7 @@ WRONG = [
     (plan({**DETECTOR, "cameras": {"fps": 1, "counts": 3}}), "did you mean 'count'"),
     (plan({**DETECTOR, "cameras": {"fps": 1, "count": 0}}), "count = 0 is not above 0"),
     (plan({**DETECTOR, "cameras": {"fps": 1000, "count": 100000}}), "are more than 5,000,000"),
+    (plan({"npu_ms": 0.001, "in_flight": 1}, seconds=3600), "could make 10,800,000,000 requests in 3600 s"),
     (plan({"name": "x", "file": 3, "in_flight": 1}), "file = 3 is not a text"),
 ]
 
@@ -108,6 +109,14 @@ def test_arrivals_are_those_of_their_kind() -> None:
     assert isinstance(cameras, Arrivals)
     assert len(cameras.times_ns) == pytest.approx(200, abs=4)
     assert cameras.drop
+
+
+def test_a_plan_without_a_single_request_is_met(tmp_path: Path) -> None:
+    """A trace may be empty; nothing is divided by nothing."""
+    (tmp_path / "empty").write_text("# nothing\n")
+    verdict = evaluate(read_plan(plan({"npu_ms": 1, "trace": str(tmp_path / "empty"), "deadline_ms": 1})))
+    assert verdict.met
+    assert (verdict.load, verdict.models[0].rate, verdict.models[0].requests.count) == (0, 0, 0)
 
 
 def test_a_board_gets_its_share() -> None:

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..errors import RknnValueError
-from .system import Arrivals, ClosedLoop, Load
+from .system import MOST_REQUESTS, Arrivals, ClosedLoop, Load
 
-MOST_REQUESTS = 5_000_000
 _NS = 1_000_000_000
 
 

@@ -25,6 +25,7 @@ class Cores:
         count = board.chip.cores
         self._lines: list[deque[Task]] = [deque() for _ in range(count)]
         self._factors = [board.factor(core) for core in range(count)]
+        self._is_even = set(self._factors) == {1.0}
         self._priorities = board.priorities
         self.busy_ns = [0] * count
         self.runs = [0] * count
@@ -43,8 +44,9 @@ class Cores:
 
     def duration(self, task: Task, durations: Sequence[Sequence[int]]) -> int:
         """Return how long a task that begins now occupies its cores."""
-        busy = sum(1 for line in self._lines if line)
-        ns = durations[len(task.on) - 1][busy - 1]
+        ns = durations[len(task.on) - 1][sum(map(bool, self._lines)) - 1]
+        if self._is_even:
+            return ns
         factor = max([self._factors[core] for core in task.on])
         return ns if factor == 1 else int(ns * factor)
 

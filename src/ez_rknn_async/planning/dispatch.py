@@ -90,7 +90,8 @@ class Pace:
         if not self._is_kept:
             return
         change = ns - self._average
-        self._average += change // 8 if change >= 0 else -(-change // 8)  # C rounds towards zero
+        if change:
+            self._average += change // 8 if change > 0 else -(-change // 8)  # C rounds towards zero
 
     def due(self) -> int:
         """Return the time from which the next task may be admitted."""

@@ -29,9 +29,9 @@ from .._options.provider_options import ProviderOptions
 from .._options.soc import SOCS
 from ..errors import RknnError, RknnTypeError, RknnValueError
 from ..model import load
-from .arrivals import MOST_REQUESTS, Cameras, Closed, Kind, Rate, Trace
+from .arrivals import Cameras, Closed, Kind, Rate, Trace
 from .modelled import modelled_times
-from .system import Board, Times
+from .system import MOST_REQUESTS, Board, Times
 from .system_plan import PlannedModel, SystemPlan
 
 if TYPE_CHECKING:

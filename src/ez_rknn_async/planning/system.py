@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .._options.plan import Plan
 
 PRIORITIES = ("high", "medium", "low")
+MOST_REQUESTS = 5_000_000  # some hundred megabytes, and half a minute
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,23 @@ class System:
             raise RknnValueError("a plan without a model has nothing to simulate; add at least one")
         if self.duration_ns < 0:
             raise RknnValueError(f"duration_ns={self.duration_ns} is before the beginning; give 0 or more")
+        for model in self.models:
+            self._check_number(model)
         for core, factor in self.board.slowdown:
             if not 0 <= core < self.board.chip.cores or factor < 1:
                 raise RknnValueError(
                     f"slowdown {core}:{factor:g} is not possible: {self.board.soc} has {self.board.chip.core_names}, "
                     "and a factor is at least 1"
                 )
+
+    def _check_number(self, model: Model) -> None:
+        """Refuse a closed loop that would make requests for hours: so many as the cores do at their quickest."""
+        if not isinstance(model.load, ClosedLoop):
+            return
+        quickest = min(row[together] for together, row in enumerate(model.times.npu_ns))
+        most = self.duration_ns * self.board.chip.cores // (quickest * model.times.inferences)
+        if min(most, self.runs or most) > MOST_REQUESTS:
+            raise RknnValueError(
+                f"{model.name} could make {most:,} requests in {self.duration_ns / 1e9:g} s, more than "
+                f"{MOST_REQUESTS:,}; simulate fewer seconds"
+            )
