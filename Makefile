@@ -20,7 +20,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
+.PHONY: test-convert demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
 .PHONY: soak docs lint lint-native format options declarations changelog clean
 
@@ -90,6 +90,10 @@ fuzz-native:
 fuzz-files: $(VENV)/.test
 	@echo "N=$(N) SEED=$(SEED)"
 	$(BIN)/python tools/fuzz_files.py $(N) $(SEED)
+
+## test-convert: conversions with the vendor's compiler, with its seeded faults and the how-to guides; TOOLKIT_PYTHON or ezrknn toolkit install
+test-convert: $(VENV)/.test
+	EZ_RKNN_TEST_CONVERT=all $(if $(TOOLKIT_PYTHON),EZ_RKNN_TOOLKIT_PYTHON=$(TOOLKIT_PYTHON)) $(BIN)/python -m pytest -n 2 tests/converting
 
 ## test-peer: the library that this one replaces, unmodified, on our simulated NPU
 test-peer: $(VENV)/.test $(VENV)-peer/.installed

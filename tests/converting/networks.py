@@ -131,6 +131,40 @@ def red_detector() -> onnx.ModelProto:
     )
 
 
+def keywords() -> onnx.ModelProto:
+    """Convolutions over the features of a sound, and a choice of four words."""
+    return network(
+        [
+            node("Conv", ["features", "w1"], "c1", strides=[2, 2]),
+            node("Relu", ["c1"], "r1"),
+            node("Conv", ["r1", "w2"], "c2"),
+            node("GlobalAveragePool", ["c2"], "p"),
+            node("Flatten", ["p"], "f"),
+            node("Softmax", ["f"], "words"),
+        ],
+        {"features": (1, 1, 40, 32)},
+        ["words"],
+        {"w1": kernel(8, 1), "w2": kernel(4, 8)},
+    )
+
+
+def sentiment() -> onnx.ModelProto:
+    """The mean of embeddings, and two classes; of any number of tokens."""
+    random = np.random.default_rng(3)
+    model = network(
+        [
+            node("Gather", ["table", "tokens"], "embedded"),
+            node("ReduceMean", ["embedded"], "mean", axes=[1], keepdims=0),
+            node("Gemm", ["mean", "w"], "mood"),
+        ],
+        {"tokens": (1, "length")},
+        ["mood"],
+        {"table": random.normal(size=(50, 32)).astype(np.float32), "w": random.normal(size=(32, 2)).astype(np.float32)},
+    )
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.INT64
+    return model
+
+
 def save(model: onnx.ModelProto, path: Path) -> Path:
     onnx.save(model, path)
     return path

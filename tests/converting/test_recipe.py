@@ -56,7 +56,7 @@ def test_a_file_repeats_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ({"dtype": "int7"}, "dtype='int7' is none of fp16"),
         ({"dtype": "int8"}, "needs samples to calibrate with"),
         ({"std": [0.0]}, "must be above 0"),
-        ({"mean": [1.0], "std": [1.0, 2.0]}, "mean has 1 numbers and std 2"),
+        ({"mean": [1.0, 2.0, 3.0], "std": [1.0, 2.0]}, "mean has 3 numbers and std 2"),
         ({"samples": 0}, "samples=0 is not a positive number"),
         ({"config": {"mean_values": []}}, "the recipe's own 'mean'"),
         ({"float_tensors": ["c"]}, "float16 throughout"),

@@ -62,7 +62,7 @@ def test_several_inputs_come_from_npz_files_or_a_list(tmp_path: Path) -> None:
     """The list is the compiler's own: a line a sample, with a file for each input."""
     model = networks.network([networks.node("Add", ["a", "b"], "y")], {"a": (1, 4), "b": (1, 4)}, ["y"], {})
     arrays = {name: np.full((1, 4), value, np.float32) for name, value in (("a", 1), ("b", 2))}
-    np.savez(tmp_path / "both.npz", **arrays)
+    np.savez(tmp_path / "both.npz", a=arrays["a"], b=arrays["b"])
     for name, array in arrays.items():
         np.save(tmp_path / f"{name}.npy", array)
     (tmp_path / "list.txt").write_text("a.npy b.npy\nb.npy a.npy\n")

@@ -115,9 +115,9 @@ class Recipe:
                 raise RknnValueError(f"{name}={number} is not a positive number")
         if any(not deviation > 0 for deviation in self.std):
             raise RknnValueError(f"std={self.std} divides by {min(self.std)}; it must be above 0")
-        if self.mean and self.std and len(self.mean) != len(self.std):
+        if len({len(self.mean), len(self.std)} - {0, 1}) > 1:
             raise RknnValueError(
-                f"mean has {len(self.mean)} numbers and std {len(self.std)}; give one of each per channel"
+                f"mean has {len(self.mean)} numbers and std {len(self.std)}; give one, or one per channel"
             )
         for name in sorted(set(self.config) & set(_OWN_CONFIG)):
             raise RknnValueError(f"config names {name!r}, which is the recipe's own {_OWN_CONFIG[name]!r}; use that")
