@@ -28,7 +28,7 @@ from ._values.io_binding import IOBinding
 from ._values.ort_value import OrtValue
 from .converting.api import convert, verify
 from .converting.finding import ConversionError, Finding
-from .converting.report import ConversionReport
+from .converting.report import ConversionReport, LayerReport, OutputReport
 from .errors import (
     RknnClosedError,
     RknnDeviceError,
@@ -68,6 +68,8 @@ __all__ = [
     "convert",
     "verify",
     "ConversionReport",
+    "OutputReport",
+    "LayerReport",
     "Finding",
     "RknnError",
     "ConversionError",

@@ -40,8 +40,21 @@ def test_an_open_shape_is_asked_for(tmp_path: Path) -> None:
     assert caught.value.findings[0].tensors == ("x",)
     prepared = building.prepare(recipe.Recipe(str(path), shapes={"x": (1, 3, 32, 32)}))
     assert prepared.original.inputs[0].shape == (1, 3, 32, 32)
-    with pytest.raises(RknnValueError, match=r"cannot have the shape 1x4x32x32: in the model it is 1x3x\?x32"):
-        building.prepare(recipe.Recipe(str(path), shapes={"x": (1, 4, 32, 32)}))
+    with pytest.raises(RknnValueError, match=r"3x32x32: in the model it has 4 dimensions, 1x3x\?x32"):
+        building.prepare(recipe.Recipe(str(path), shapes={"x": (3, 32, 32)}))
+
+
+def test_a_given_shape_replaces_a_fixed_one(tmp_path: Path) -> None:
+    """Exports declare the size that they were traced with, which is often not the size that they are used with."""
+    path = networks.save(networks.convolutions(), tmp_path / "traced.onnx")
+    prepared = building.prepare(recipe.Recipe(str(path), shapes={"x": (1, 3, 64, 48)}))
+    assert prepared.original.outputs[0].shape == (1, 4, 32, 24)
+    constant = np.ones((1, 3, 32, 32), np.float32)
+    fixed = networks.network([networks.node("Add", ["x", "c"], "y")], {"x": networks.IMAGE}, ["y"], {"c": constant})
+    with pytest.raises(RknnValueError, match="does not work with these shapes"):
+        building.prepare(
+            recipe.Recipe(str(networks.save(fixed, tmp_path / "fixed.onnx")), shapes={"x": (1, 3, 16, 16)})
+        )
 
 
 def test_an_unsupported_operator_is_named_with_its_node() -> None:

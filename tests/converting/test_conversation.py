@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -93,6 +94,23 @@ def test_an_interrupted_build_leaves_nothing(tmp_path: Path, stand_in: StandIn) 
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
+def test_a_terminated_command_leaves_nothing(tmp_path: Path, stand_in: StandIn) -> None:
+    """SIGTERM, as a CI job that takes too long gets it: no temporary folder, and no compiler that goes on."""
+    python = stand_in("say(stage='build')\nopen(log, 'w').write('begun')\nsignal.pause()\n")
+    model = networks.save(networks.convolutions(), tmp_path / "net.onnx")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    command = [str(Path(sys.executable).with_name("ezrknn")), "convert", str(model), "--toolkit-python", python]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(temporary)}) as process:
+        while not list(temporary.rglob("toolkit.log")):
+            assert process.poll() is None
+            os.sched_yield()
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
+    assert list(temporary.iterdir()) == []
+    assert results(tmp_path) == ["net.onnx"]
+
+
 def test_a_file_that_was_there_stays_until_the_new_one_is_complete(tmp_path: Path, stand_in: StandIn) -> None:
     """A failed conversion must not cost the last good file."""
     (tmp_path / "net.rknn").write_bytes(b"the last good one")
@@ -144,6 +162,13 @@ def test_the_reason_is_found_in_the_log() -> None:
         "I Loading: 0%\rI Loading: 100%\n\x1b[1;31mE\x1b[0m load_onnx: Catch exception when loading onnx model\n"
         "E load_onnx: The input shape is dynamic!\n"
     )
+    log_of_exception = (
+        "E build: Traceback (most recent call last):\nE rknn-toolkit2 version: 2.5.0\nValueError: Traceback "
+        "(most recent "
+        "call last):\nValueError: The DynamicQuantizeLinear('first') will cause the graph to be a dynamic graph!\n"
+    )
+    raised = toolkit_errors.explain(log_of_exception)
+    assert (raised.node, raised.operator) == ("first", "DynamicQuantizeLinear")
     reason = toolkit_errors.explain(log)
     assert reason.text == "load_onnx: The input shape is dynamic!"
     assert reason.hint is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The how-to guides on conversion are true: their commands run, one after the other, in a folder with a user's files."""
+"""The how-to guides on conversion are true: their commands run, in order, in a folder with a user's files."""
 
 from __future__ import annotations
 

@@ -117,14 +117,27 @@ def test_a_model_for_another_soc_is_refused(tmp_path: Path, all_conversions: str
 
 
 def test_tune_keeps_just_the_broken_layer_in_float(tmp_path: Path, all_conversions: str) -> None:
-    """One channel takes the whole range; no more than its layer is to pay for it."""
+    """One channel takes the whole range: its layer and the one that reads it are to be in float16, and no other."""
     samples = networks.noise(tmp_path / "samples.npy")
     source = networks.save(networks.broken_range(), tmp_path / "net.onnx")
     prepared = building.prepare(recipe.Recipe(str(source), images=(str(samples),)))
-    result = tuning.tune(prepared, "rk3588", toolkit.find(all_conversions), tuning.Goal(0.999))
+    result = tuning.tune(prepared, "rk3588", toolkit.find(all_conversions), tuning.Goal(0.995))
     assert result.trials[0].score < 0.99
     assert result.reached
-    assert result.best.recipe.float_tensors == ("broken",)
+    assert set(result.best.recipe.float_tensors) == {"broken", "mended"}
+
+
+def test_an_image_is_prepared_as_the_model_was_converted(
+    tmp_path: Path, all_conversions: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Told once: ``ezrknn run`` and ``compare`` take the photo itself."""
+    pytest.importorskip("PIL.Image").new("RGB", (50, 90), (200, 10, 20)).save(tmp_path / "photo.png")
+    convert(networks.red_detector(), tmp_path, all_conversions, resize="stretch")
+    assert main(["run", f"{tmp_path}/net.rknn", "--input", f"{tmp_path}/photo.png", "--output-dir", str(tmp_path)]) == 0
+    assert np.load(tmp_path / "y.npy")[0].tolist() == pytest.approx([1 / (1 + np.exp(-9)), 0.5], abs=1e-3)
+    command = ["compare", tmp_path / "net.rknn", "--onnx", tmp_path / "net.onnx", "--inputs", tmp_path / "photo.png"]
+    assert main([str(part) for part in command]) == 0
+    assert "1 of" in capsys.readouterr().out
 
 
 def test_several_targets_and_what_the_command_writes(tmp_path: Path, all_conversions: str) -> None:

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
+import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +19,7 @@ from .stage_bar import StageBar
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from ..converting.recipe import Recipe
     from ..converting.report import ConversionReport
@@ -52,6 +57,11 @@ def add_verification_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert for every target; print the reports."""
+    with ending_cleanly():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     with simulator_extra("convert"):
         from ..converting import building, conversion, toolkit
         from ..converting.finding import ConversionError
@@ -89,6 +99,19 @@ def chosen_recipe(arguments: argparse.Namespace) -> Recipe:
     if "model" not in settings:
         raise RknnValueError("there is no model: give an ONNX file, or --from a recipe")
     return make(settings)
+
+
+@contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Let SIGTERM unwind as Ctrl-C does, so that the compiler ends and its temporary folder goes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # whoever runs it in another thread has handlers of its own
+        return
+    former = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _output(given: Path | None, recipe: Recipe, target: str) -> Path:

@@ -20,7 +20,7 @@ from .table import Table
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -38,7 +38,9 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         action="append",
         default=[],
         metavar="[NAME=]FILE",
-        help="a .npy file for an input, one for each, named or in the model's order; or an .npz file with all of them",
+        help="a .npy file for an input, one for each, named or in the model's order; or an .npz file with all "
+        "of them; or an "
+        "image, prepared as the model's metadata says",
     )
     parser.add_argument(
         "--dispatch-batch",
@@ -54,7 +56,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 def run(arguments: argparse.Namespace) -> int:
     """Run the model, write its outputs and describe them."""
     with InferenceSession(arguments.model, provider_options=provider_options(arguments)) as session:
-        feed = _feed(arguments.input, session.input_names)
+        feed = _feed(arguments.input, session.input_names, session.get_modelmeta().custom_metadata_map)
         outputs = session.run(None, feed, {DISPATCH_BATCH: arguments.dispatch_batch})
         names, provider = session.output_names, session.get_providers()[0]
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
@@ -69,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _feed(given: Sequence[str], names: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-    arrays = read_arrays(given, names)
+def _feed(given: Sequence[str], names: Sequence[str], metadata: Mapping[str, str]) -> dict[str, npt.NDArray[Any]]:
+    arrays = read_arrays(given, names, metadata)
     missing = [name for name in names if name not in arrays]
     unknown = next((name for name in arrays if name not in names), None)
     if unknown is not None:

@@ -50,6 +50,13 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Tune, convert with the best recipe, and say what it costs."""
+    from .convert import ending_cleanly
+
+    with ending_cleanly():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     with simulator_extra("tune"):
         from ..converting import building, conversion, speed, toolkit, tuning
         from ..converting.api import check_output

@@ -156,33 +156,31 @@ def _config(prepared: Prepared, target: str) -> dict[str, Any]:
 
 
 def _statistics(prepared: Prepared) -> tuple[list[list[float]], list[list[float]]]:
-    """Return mean and deviation of every input; those that are no images are left as they are."""
-    recipe = prepared.recipe
-    means, deviations = [], []
-    count = max(len(recipe.mean), len(recipe.std))
-    fitting = [port for port in prepared.original.inputs if port.layout and count in (1, _channels(port, recipe))]
-    for port in prepared.original.inputs:
-        channels = _channels(port, recipe)
-        mean, std = (recipe.mean, recipe.std) if port in fitting else ((), ())
-        means.append(_spread(mean, channels, 0.0))
-        deviations.append(_spread(std, channels, 1.0))
+    """Return mean and deviation of every input, along its second dimension, which is how the toolkit takes them.
+
+    Those of inputs that are no images change nothing.
+    """
+    mean, std = _alike(prepared.recipe.mean), _alike(prepared.recipe.std)
+    count = max(len(mean), len(std))
+    ports = prepared.original.inputs
+    fitting = [port for port in ports if port.layout and count in (1, port.shape[1])]
     if not fitting:
         raise RknnError(
-            f"--mean/--std have {count} numbers, and no input has so many channels",
-            hint="give one number, or one for each channel of the image input",
+            f"--mean/--std have {count} numbers, and no input has so many channels in its second dimension",
+            hint="give one number, or one for each channel of an input in NCHW order; normalise others in the model",
         )
+    means = [_spread(mean if port in fitting else (), port.shape, 0.0) for port in ports]
+    deviations = [_spread(std if port in fitting else (), port.shape, 1.0) for port in ports]
     return means, deviations
 
 
-def _channels(port: Any, recipe: Recipe) -> int:
-    layout = recipe.layout or (port.layout or "nchw").lower()
-    if len(port.shape) < 2:
-        return 1
-    return int(port.shape[-1] if layout == "nhwc" else port.shape[1])
+def _alike(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    return numbers[:1] if len(set(numbers)) == 1 else numbers
 
 
-def _spread(numbers: tuple[float, ...], channels: int, default: float) -> list[float]:
-    return list(numbers) * channels if len(numbers) == 1 else list(numbers) or [default] * channels
+def _spread(numbers: tuple[float, ...], shape: tuple[int, ...], default: float) -> list[float]:
+    count = shape[1] if len(shape) > 1 else 1
+    return list(numbers or (default,)) * (count if len(numbers) < 2 else 1)
 
 
 def _refuse_unlowered(log: Path) -> None:

@@ -51,10 +51,12 @@ def _control_flow(original: Original, recipe: Recipe) -> Iterator[Finding]:
     for node in original.graph.node:
         if node.op_type in CONTROL_FLOW:
             yield Finding(
-                ERROR,
+                WARNING,
                 "control-flow",
-                f"node {node.name or node.output[0]!r} is {node.op_type}: the NPU has no control flow",
-                "export the model with fixed shapes so that it is folded away, or cut it out with --output-tensor",
+                f"node {node.name or node.output[0]!r} is {node.op_type}, and the NPU has no control flow: it "
+                "works only if "
+                "the compiler can fold it away",
+                "export the model with fixed shapes, or cut it out with --output-tensor",
                 tuple(node.output),
             )
 

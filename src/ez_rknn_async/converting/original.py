@@ -120,8 +120,10 @@ def _first_line(error: Exception) -> str:
 def with_shapes(original: Original, shapes: Mapping[str, Sequence[int]]) -> Original:
     """Fix the shapes of inputs; a batch that alone is open becomes 1.
 
+    A shape may also replace a fixed one: exports often declare the size of the example they were traced with.
+
     Raises:
-        RknnValueError: there is no such input, or a shape contradicts the model.
+        RknnValueError: there is no such input, or the model does not work with a shape.
     """
     model = onnx.ModelProto()
     model.CopyFrom(original.model)
@@ -143,8 +145,16 @@ def with_shapes(original: Original, shapes: Mapping[str, Sequence[int]]) -> Orig
                 dim.dim_value = size
     if not changed:
         return original
-    _forget_shapes(model)
+    _forget_shapes(model, strict=_replaces(original, shapes))
     return Original(model)
+
+
+def _replaces(original: Original, shapes: Mapping[str, Sequence[int]]) -> bool:
+    return any(
+        size and size != wanted
+        for port in original.inputs
+        for size, wanted in zip(port.shape, shapes.get(port.name, ()))
+    )
 
 
 def _with_batch_of_one(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -152,20 +162,24 @@ def _with_batch_of_one(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _check_shape(port: Port, wanted: tuple[int, ...]) -> None:
-    if len(wanted) != len(port.shape) or any(size and size != asked for size, asked in zip(port.shape, wanted)):
+    if len(wanted) != len(port.shape):
         raise RknnValueError(
-            f"input {port.name!r} cannot have the shape {written(wanted)}: in the model it is "
-            f"{written(port.shape)} ('?' may be any number)"
+            f"input {port.name!r} cannot have the shape {written(wanted)}: in the model it has {len(port.shape)} "
+            f"dimensions, {written(port.shape)}"
         )
 
 
-def _forget_shapes(model: onnx.ModelProto) -> None:
+def _forget_shapes(model: onnx.ModelProto, *, strict: bool) -> None:
     """Infer the shapes in between again: those of the model were for open dimensions."""
     del model.graph.value_info[:]
     for value in model.graph.output:
         value.type.tensor_type.ClearField("shape")
-    if model.ByteSize() < _LARGEST_MESSAGE:
-        model.CopyFrom(shape_inference.infer_shapes(model))
+    if model.ByteSize() >= _LARGEST_MESSAGE:
+        return
+    try:
+        model.CopyFrom(shape_inference.infer_shapes(model, strict_mode=strict))
+    except shape_inference.InferenceError as error:
+        raise RknnValueError(f"the model does not work with these shapes: {_first_line(error)}") from error
 
 
 def cut(original: Original, outputs: Sequence[str]) -> Original:

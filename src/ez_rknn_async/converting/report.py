@@ -54,6 +54,7 @@ class LayerReport:
     Attributes:
         layer: its number in the order of execution, as ``ezrknn info`` counts; -1: an input.
         added: the root of the noise, relative to the signal, that its inputs did not have.
+        inputs: the tensors that other layers computed for it.
     """
 
     layer: int
@@ -63,6 +64,7 @@ class LayerReport:
     cosine: float
     snr_db: float
     added: float
+    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,16 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^E (?:RKNN: \[[^\]]*\] ?)?(.*)$")
 # "No lowering found for: my_det, node type = Det, use CustomOperatorLower instead."
 _NO_LOWERING = re.compile(r"No lowering found for: (?P<node>.+?), node type = (?P<operator>\w+)")
+_EXCEPTION = re.compile(r"^(?:\w+Error|Exception): (.+)$")
 _NODE = (
     _NO_LOWERING,
     re.compile(r"[Uu]nsupport\w* (?:op|operator|onnx op)\w*:? ?[\"'\[]*(?P<operator>[A-Z]\w*)"),
     re.compile(r"\b(?P<operator>[A-Z]\w+)[:(] ?[\"']?(?P<node>[\w/.:-]+)[\"']?.*(?:not support|unsupport)"),
+    re.compile(r"The (?P<operator>[A-Z]\w+)\('(?P<node>[^']+)'\)"),
     re.compile(r"(?:op_type|node type|Op type)\s*[:=] ?[\"']?(?P<operator>[A-Z]\w*)"),
 )
 _PLUMBING = re.compile(
-    r"^(?:Traceback|File \"|=+|-+|\^+|\S+\.(?:py|so)\b|During handling|$)|Catch exception when|^Please feedback"
+    r"^(?:Traceback|File \"|=+|-+|\^+|\S+\.(?:py|so)\b|During handling|$)|Catch exception when|^Please|version: "
 )
 
 
@@ -39,7 +41,8 @@ def explain(log: str) -> Reason:
     """Find the reason of a failure in the toolkit's log."""
     lines = [_COLOUR.sub("", line).strip() for line in re.split(r"[\r\n]+", log)]
     errors = [found.group(1).strip() for line in lines if (found := _ERROR.match(line))]
-    told = [line for line in errors if line and not _PLUMBING.search(line)]
+    raised = [found.group(1).strip() for line in lines if (found := _EXCEPTION.match(line))]
+    told = [line for line in (*errors, *raised) if line and not _PLUMBING.search(line)]
     # Python's last line has the exception, the first line of the toolkit's own what it was about.
     text = told[-1] if told else ""
     for line in (*reversed(told), *reversed(lines)):

@@ -4,7 +4,9 @@
 Every candidate is built and measured; nothing is estimated. Which layers to try, and in which order, comes from the
 comparison by layer: those that add most noise first. Then
 
-1. the worst layers are tried alone, since one broken layer is the usual case, and ordered by what that gained;
+1. the worst layers are tried alone, since one broken layer is the usual case, and ordered by what that gained. A range
+   belongs to the tensor between two layers: where both are not in float16, it is quantised on the way. So a layer is
+   also tried together with those that it reads;
 2. the smallest number of them that suffices is found by bisection;
 3. each of those is left out once: what can be, stays quantised.
 """
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from .recipe import Recipe
     from .report import ConversionReport
     from .toolkit import Environment
+
+    Unit = tuple[str, ...]  # a layer, and those that it reads
 
 _ALONE = 4  # layers that are tried one by one
 _CONVERSIONS = ("__int8", "__float16", "__float32")
@@ -189,14 +193,25 @@ def _search(bench: _Bench) -> None:
     base = max(_other_quantisations(bench, first), key=lambda trial: trial.score)
     if bench.enough(base):
         return
-    layers = _candidates(base.report, recipe.float_tensors)
-    alone = {layer: _with(bench, base, [layer]) for layer in layers[:_ALONE]}
-    if any(bench.enough(trial) for trial in alone.values()):
+    units = _candidates(base.report, recipe.float_tensors)
+    gains = _tried_alone(bench, base, units)
+    if any(bench.enough(trial) for trial in bench.trials):
         return
-    gains = {layer: trial.score for layer, trial in alone.items() if trial is not None}
-    possible = [layer for layer in layers if layer not in alone or layer in gains]
-    ordered = sorted(possible, key=lambda layer: gains.get(layer, -np.inf), reverse=True)
+    ordered = sorted(units, key=lambda unit: gains.get(unit[0], -np.inf), reverse=True)
     _without_what_is_not_needed(bench, base, _smallest_number(bench, base, ordered))
+
+
+def _tried_alone(bench: _Bench, base: Trial, units: Sequence[Unit]) -> dict[str, float]:
+    """Keep the worst layers in float one by one: the layer, then it and what it reads. Return the best score of each."""
+    gains: dict[str, float] = {}
+    for unit in units[:_ALONE]:
+        for layers in dict.fromkeys((unit[:1], unit)):
+            trial = _with(bench, base, layers)
+            if trial is not None:
+                gains[unit[0]] = max(gains.get(unit[0], -np.inf), trial.score)
+            if bench.enough(trial):
+                return gains
+    return gains
 
 
 def _other_quantisations(bench: _Bench, first: Trial) -> list[Trial]:
@@ -216,12 +231,12 @@ def _other_quantisations(bench: _Bench, first: Trial) -> list[Trial]:
     return trials
 
 
-def _candidates(report: ConversionReport, kept: Sequence[str]) -> list[str]:
-    """Return the tensors of quantised layers, those that add most noise first."""
-    quantised = [layer for layer in report.layers if layer.layer >= 0 and "int" in layer.dtype]
-    named = [layer for layer in quantised if not layer.tensor.endswith(_CONVERSIONS) and layer.tensor not in kept]
-    ranked = sorted(named, key=lambda layer: layer.added, reverse=True)
-    return list(dict.fromkeys(layer.tensor for layer in ranked))
+def _candidates(report: ConversionReport, kept: Sequence[str]) -> list[Unit]:
+    """Return the quantised layers, each with those that it reads, by the noise that they add."""
+    quantised = {layer.tensor: layer for layer in report.layers if layer.layer >= 0 and "int" in layer.dtype}
+    possible = [name for name in quantised if not name.endswith(_CONVERSIONS) and name not in kept]
+    ranked = sorted(possible, key=lambda name: quantised[name].added, reverse=True)
+    return [(name, *(source for source in quantised[name].inputs if source in possible)) for name in ranked]
 
 
 def _with(bench: _Bench, base: Trial, layers: Sequence[str]) -> Trial | None:
@@ -230,8 +245,9 @@ def _with(bench: _Bench, base: Trial, layers: Sequence[str]) -> Trial | None:
     return bench.build(label, recipe)
 
 
-def _smallest_number(bench: _Bench, base: Trial, layers: list[str]) -> list[str]:
+def _smallest_number(bench: _Bench, base: Trial, units: Sequence[Unit]) -> list[str]:
     """Double the number of layers until it suffices, then bisect."""
+    layers = list(dict.fromkeys(layer for unit in units for layer in unit))
     low, high = 1, 2
     while not bench.enough(_with(bench, base, layers[:high])):
         if high >= len(layers):

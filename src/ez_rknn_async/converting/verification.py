@@ -22,7 +22,7 @@ from .on_device import run_on_device
 from .report import ConversionReport, LayerReport, OutputReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -213,4 +213,20 @@ def _layer(graph: Graph, layer: comparison.LayerError) -> LayerReport:
         layer.difference.cosine,
         layer.difference.snr_db,
         math.sqrt(layer.added),
+        tuple(_sources(graph, layer.tensor)),
     )
+
+
+_CONVERSION = "exDataConvert"
+
+
+def _sources(graph: Graph, index: int) -> Iterator[str]:
+    """Yield the tensors that a tensor's layer reads, behind conversions of their type."""
+    makers = {output: node for node in graph.nodes for output in node.outputs}
+    node = makers.get(index)
+    for given in node.inputs if node is not None else ():
+        maker = makers.get(given)
+        if maker is not None and maker.op == _CONVERSION:
+            yield graph.tensors[maker.inputs[0]].name
+        elif maker is not None and given not in graph.inputs:
+            yield graph.tensors[given].name
