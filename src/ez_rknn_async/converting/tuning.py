@@ -202,7 +202,7 @@ def _search(bench: _Bench) -> None:
 
 
 def _tried_alone(bench: _Bench, base: Trial, units: Sequence[Unit]) -> dict[str, float]:
-    """Keep the worst layers in float one by one: the layer, then it and what it reads. Return the best score of each."""
+    """Keep the worst layers in float one by one, also with what they read; return the best score of each."""
     gains: dict[str, float] = {}
     for unit in units[:_ALONE]:
         for layers in dict.fromkeys((unit[:1], unit)):
