@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ez_rknn_async.cli.table import Table, columns_of, terminal_width
+from ez_rknn_async.cli.table import Table, columns_of, folded, terminal_width
 
 from .conftest import Ezrknn
 
@@ -83,6 +83,7 @@ def test_the_width_is_that_of_columns_or_of_the_terminal(monkeypatch: pytest.Mon
         ["info", "custom_string_fp16.rknn", "--layers"],
         ["info", "block_int8.rknn", "--layers"],
         ["info", "dynamic_fp16.rknn"],
+        ["info", "gru_bidirectional_fp16.rknn"],
         ["info", "mean_std_int8.rknn"],
         ["compare", "block_int8.rknn", "--layers"],
         ["bench", "snippet.rknn", "--compare", "--runs=4", *SIMULATOR],
@@ -100,6 +101,13 @@ def test_output_fits_the_terminal(
     monkeypatch.chdir(tmp_path)
     printed = ezrknn(*(data / each if each.endswith(".rknn") else each for each in arguments))
     assert [line for line in printed.splitlines() if columns_of(line) > width] == []
+
+
+def test_prose_hangs_from_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of a list stay one entry to the eye; into a pipe they are one line."""
+    assert folded("one two three", "* ") == "* one two three"
+    monkeypatch.setenv("COLUMNS", "20")
+    assert folded("one two three four five", "  -> ") == "  -> one two three\n     four five"
 
 
 def test_long_names_and_a_custom_string_fit(

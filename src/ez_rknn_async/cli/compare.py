@@ -5,16 +5,19 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._host.paths import printable
 from ..errors import RknnError
 from ..model import load
+from ..model.format.author_metadata import metadata_beside, metadata_in
 from . import graph_choice
 from .array_files import read_arrays
 from .error_chart import Bar, error_chart
 from .extras import extra
+from .images import described_inputs
 from .table import Table, folded
 
 if TYPE_CHECKING:
@@ -59,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare, and print the outputs, the layers if asked for, and advice."""
     with extra("simulator", "ezrknn compare"):
         from ..simulator import comparison, references
+        from ..simulator.overflow import warning as overflow_warning
     with load(arguments.model) as model:
         number, samples = _what_to_run(model, arguments)
         graph = model.graphs[number]
@@ -70,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
             reference = references.Compiled(model, number, rounding=False)
         result = comparison.compare(graph, compiled, reference, samples)
         chosen = graph_choice.describe(model, number)
+    if (overflow := overflow_warning(result.overflows)) is not None:
+        warnings.warn(overflow, RuntimeWarning, stacklevel=2)
     description = describe(graph, result, layers=arguments.layers)
     description["graph"] = number
     description["reference"] = arguments.onnx or "the compiled model in float32"
@@ -92,7 +98,9 @@ def _what_to_run(model: Model, arguments: argparse.Namespace) -> tuple[int, list
     if not arguments.inputs:
         return number, [samples.random_sample(model.graphs[number])]
     first = model.graphs[0]
-    arrays = read_arrays(arguments.inputs, [first.tensors[index].name for index in first.inputs])
+    metadata = {**metadata_beside(arguments.model), **metadata_in(model.custom_string)}
+    names = [first.tensors[index].name for index in first.inputs]
+    arrays = read_arrays(arguments.inputs, names, described_inputs(metadata))
     if arguments.graph is None:
         fitting = (index for index, graph in enumerate(model.graphs) if samples.fits(graph, arrays))
         number = next(fitting, number)
@@ -107,6 +115,7 @@ def describe(graph: Graph, result: Comparison, *, layers: bool) -> dict[str, Any
         "layers": [_layer(graph, layer) for layer in result.layers] if layers else None,
         "layers_without_reference": result.missing,
         "worst_layer": _layer(graph, worst[0]) if worst else None,
+        "beyond_float16": sorted({one.layer for one in result.overflows}),
         "advice": _advice(graph, result),
     }
 

@@ -174,8 +174,8 @@ def _sections(description: Mapping[str, Any]) -> Iterator[str]:
 def _reports(reported: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "Reported of boards, and shown by no simulator:"
     for entry in reported:
-        yield f"* {entry['text']}"
-        yield f"  -> {entry['advice']}"
+        yield folded(entry["text"], "* ")
+        yield folded(entry["advice"], "  -> ")
 
 
 def _summary(description: Mapping[str, Any]) -> str:

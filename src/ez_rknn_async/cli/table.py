@@ -178,10 +178,13 @@ def _left_out(dropped: Sequence[str], limit: int) -> str:
     return "\n".join(_wrapped(f"(no room for: {', '.join(dropped)}; a wider terminal or --json shows it)", limit))
 
 
-def folded(text: str) -> str:
-    """Return prose in lines that fit the terminal; as it is where there is none."""
+def folded(text: str, mark: str = "") -> str:
+    """Return prose in lines that fit the terminal, if there is one; ``mark`` hangs before the first."""
     limit = terminal_width()
-    return text if limit is None else "\n".join("\n".join(_wrapped(line, limit)) for line in text.split("\n"))
+    if limit is None:
+        return mark + text
+    lines = [part for line in text.split("\n") for part in _wrapped(line, limit - len(mark))]
+    return "\n".join((mark if number == 0 else " " * len(mark)) + line for number, line in enumerate(lines))
 
 
 def _text(cell: Cell) -> str:
