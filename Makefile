@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
+.PHONY: demo ocr help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer test-clients
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
 .PHONY: soak docs lint lint-native format options reports declarations changelog clean
 
@@ -106,6 +106,17 @@ $(VENV)-peer/.installed:
 	$(PYTHON) -m venv $(VENV)-peer
 	$(VENV)-peer/bin/python -m pip --disable-pip-version-check --quiet install ztu-somemodelruntime-ez-rknn-async==0.11.0
 	touch $@
+
+## test-clients: programs from PyPI, unchanged, with their networks compiled; TOOLKIT_PYTHON is a Python with rknn-toolkit2
+test-clients: $(VENV)/.test
+	@test -n "$(TOOLKIT_PYTHON)" || { echo "make test-clients TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
+	EZ_RKNN_TEST_CLIENTS=1 TOOLKIT_PYTHON=$(TOOLKIT_PYTHON) $(BIN)/python -m pytest tests/clients
+
+## ocr: RapidOCR, unchanged, reads pages on three simulated cores; TOOLKIT_PYTHON is a Python with rknn-toolkit2
+OCR := build/ocr
+ocr: $(VENV)/.wheel
+	@test -n "$(TOOLKIT_PYTHON)" || { echo "make ocr TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
+	PYTHON=$(PYTHON) TOOLKIT_PYTHON=$(TOOLKIT_PYTHON) examples/ocr/run.sh $(OCR) build/wheel/*.whl
 
 ## wheels: for boards and for this machine, each with the oldest glibc that Debian's compilers allow
 wheels: $(VENV)-wheels/.installed

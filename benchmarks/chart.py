@@ -30,7 +30,7 @@ _COLOURS = """
 
 def bars(title: str, unit: str, shares: Mapping[str, float]) -> str:
     """Draw one bar for each share; the dashed line at 1 is the floor."""
-    longest = max(1.0, *shares.values())
+    longest = max([1.0, *shares.values()])
     left, bottom = MARGIN + LABELS, HEAD + ROW * len(shares)
     width, height = left + PANEL + 60 + MARGIN, bottom + FOOT
     parts = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Compare, and print the outputs, the layers if asked for, and advice."""
     with simulator_extra("compare"):
         from ..simulator import comparison, references
+        from ..simulator.overflow import warning as overflow_warning
     with load(arguments.model) as model:
         number, samples = _what_to_run(model, arguments)
         graph = model.graphs[number]
@@ -70,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
             reference = references.Compiled(model, number, rounding=False)
         result = comparison.compare(graph, compiled, reference, samples)
         chosen = graph_choice.describe(model, number)
+    if (overflow := overflow_warning(result.overflows)) is not None:
+        warnings.warn(overflow, RuntimeWarning, stacklevel=2)
     description = describe(graph, result, layers=arguments.layers)
     description["graph"] = number
     description["reference"] = arguments.onnx or "the compiled model in float32"
@@ -107,6 +111,7 @@ def describe(graph: Graph, result: Comparison, *, layers: bool) -> dict[str, Any
         "layers": [_layer(graph, layer) for layer in result.layers] if layers else None,
         "layers_without_reference": result.missing,
         "worst_layer": _layer(graph, worst[0]) if worst else None,
+        "beyond_float16": sorted({one.layer for one in result.overflows}),
         "advice": _advice(graph, result),
     }
 
