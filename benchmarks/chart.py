@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from ez_rknn_async.cli.error_chart import STYLE
+from ez_rknn_async.cli.svg import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
