@@ -21,9 +21,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo ocr help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer test-clients
-.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
-.PHONY: soak docs lint lint-native format options reports declarations changelog clean
+.PHONY: demo ocr help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer test-clients stress
+.PHONY: stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
+.PHONY: bench-virtual soak docs lint lint-native format options reports declarations changelog clean test-convert
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -98,6 +98,10 @@ fuzz-files: $(VENV)/.test
 	@echo "N=$(N) SEED=$(SEED)"
 	$(BIN)/python tools/fuzz_files.py $(N) $(SEED)
 
+## test-convert: conversions with the vendor's compiler, with its seeded faults and the how-to guides; TOOLKIT_PYTHON or ezrknn toolkit install
+test-convert: $(VENV)/.test
+	EZ_RKNN_TEST_CONVERT=all $(if $(TOOLKIT_PYTHON),EZ_RKNN_TOOLKIT_PYTHON=$(TOOLKIT_PYTHON)) $(BIN)/python -m pytest -n 2 tests/converting
+
 ## test-peer: the library that this one replaces, unmodified, on our simulated NPU
 test-peer: $(VENV)/.test $(VENV)-peer/.installed
 	EZ_RKNN_PEER_PYTHON=$(VENV)-peer/bin/python $(BIN)/python -m pytest tests/interop
@@ -142,6 +146,10 @@ test-aarch64: $(VENV)-wheels/.installed
 bench: $(VENV)/.installed
 	-$(MAKE) --no-print-directory $(VENV)-peer/.installed
 	EZ_RKNN_PEER_PYTHON=$$(test -e $(VENV)-peer/.installed && echo $(VENV)-peer/bin/python) $(BIN)/python benchmarks/goals.py $(BENCH)
+
+## bench-virtual: virtual time against the engine in real time, on an idle machine: at most 3 % apart
+bench-virtual: $(VENV)/.installed
+	$(BIN)/python benchmarks/virtual.py
 
 ## bench-zero-copy: bindings on one simulated core and on three, and the NPU memory that their runs make
 bench-zero-copy: $(VENV)/.installed

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import ez_rknn_async
-from ez_rknn_async import InferenceSession, model
+from ez_rknn_async import InferenceSession, model, planning
 from ez_rknn_async.compat.rknnlite.install import PACKAGES
 
 from .conftest import ROOT
@@ -145,7 +145,7 @@ INTERNAL = {"IOBinding.request", "IOBinding.results", "SessionIOBinding.request"
 
 def public_names() -> Iterator[str]:
     """Return the package's exports, and the attributes of its classes except the members of enumerations."""
-    for room in (ez_rknn_async, model):
+    for room in (ez_rknn_async, model, planning):
         for name in room.__all__:
             yield name
             yield from (f"{name}.{attribute}" for attribute in sorted(_attributes(getattr(room, name))))
