@@ -91,7 +91,7 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RknnValueError, match=r"text\.npy is no \.npy or \.npz file"):
         samples(tmp_path / "text.npy")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    with pytest.raises(RknnValueError, match=r"broken\.jpg cannot be read as an image"):
+    with pytest.raises(RknnValueError, match=r"broken\.jpg is no image"):
         samples(tmp_path / "broken.jpg")
     with pytest.raises(RknnValueError, match=r"has no \.jpg"):
         samples(_empty(tmp_path))

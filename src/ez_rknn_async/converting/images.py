@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image as PillowImage
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
+RESIZES = ("stretch", "letterbox", "crop")
+GREY = 114  # the bars of a letterbox, as detectors are trained with
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -44,7 +46,7 @@ def read_image(
 
 def _opened(path: Path, channels: int) -> PillowImage.Image:
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image, ImageOps, UnidentifiedImageError
     except ModuleNotFoundError as error:
         raise RknnError(
             "reading images needs the package Pillow, which is not installed",
@@ -58,16 +60,18 @@ def _opened(path: Path, channels: int) -> PillowImage.Image:
             upright: Any = ImageOps.exif_transpose(image)
             converted: PillowImage.Image = upright.convert(_MODES[channels])
             return converted
+    except UnidentifiedImageError as error:
+        raise RknnValueError(f"{path} is no image that Pillow can read") from error
     except OSError as error:
-        raise RknnValueError(f"{path} cannot be read as an image: {error}") from error
+        raise RknnValueError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _sized(image: PillowImage.Image, width: int, height: int, resize: str, pad: int) -> PillowImage.Image:
     from PIL import Image, ImageOps
 
     if resize == "stretch":
-        return image.resize((width, height), Image.Resampling.BILINEAR)
+        return image if image.size == (width, height) else image.resize((width, height), Image.Resampling.BILINEAR)
     if resize == "crop":
         return ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-    grey: Any = pad if image.mode == "L" else (pad,) * len(image.getbands())
+    grey: Any = {"L": pad, "RGB": (pad, pad, pad)}.get(image.mode, (pad, pad, pad, 255))
     return ImageOps.pad(image, (width, height), Image.Resampling.BILINEAR, color=grey)
