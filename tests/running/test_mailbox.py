@@ -87,3 +87,18 @@ def test_boxes_do_not_keep_loops() -> None:
     assert isinstance(mailbox_of(another), Mailbox)
     assert mailbox_of(another).is_of(another)
     another.close()
+
+
+def test_what_a_loop_never_took_does_not_stay() -> None:
+    """A coroutine that is dropped with its loop must not keep its session."""
+
+    class Session:
+        def settle(self, _: object) -> None: ...
+
+    session = Session()
+    gone, loop = weakref.ref(session), asyncio.new_event_loop()
+    mailbox_of(loop).put(session.settle, 1)
+    loop.close()
+    del session
+    gc.collect()
+    assert gone() is None

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     Settle = Callable[[Any], None]
 
-# Loops come and go; a program uses a few at a time.
-_MOST = 64
-
 
 class Mailbox:
     """The box of one loop. Any thread may put into it, without a lock."""
@@ -58,14 +55,13 @@ class Mailbox:
             settle(result)
 
 
-_mailboxes: dict[int, Mailbox] = {}
+# Kept by the inferences under way alone: what a loop that has ended never took must not stay.
+_mailboxes: weakref.WeakValueDictionary[int, Mailbox] = weakref.WeakValueDictionary()
 
 
 def mailbox_of(loop: asyncio.AbstractEventLoop) -> Mailbox:
     """Return the box of a loop."""
     mailbox = _mailboxes.get(id(loop))
     if mailbox is None or not mailbox.is_of(loop):
-        if len(_mailboxes) >= _MOST:
-            _mailboxes.clear()
         mailbox = _mailboxes[id(loop)] = Mailbox(loop)
     return mailbox
