@@ -14,16 +14,20 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^E (?:RKNN: \[[^\]]*\] ?)?(.*)$")
 # "No lowering found for: my_det, node type = Det, use CustomOperatorLower instead."
 _NO_LOWERING = re.compile(r"No lowering found for: (?P<node>.+?), node type = (?P<operator>\w+)")
-_EXCEPTION = re.compile(r"^(?:\w+Error|Exception): (.+)$")
+_EXCEPTION = re.compile(
+    r"^(?:\w+(?:Error|Exception)|(?:\w+\.)+[A-Z]\w+): (.+)$"
+)  # with its module, if not Python's own
 _NODE = (
     _NO_LOWERING,
     re.compile(r"[Uu]nsupport\w* (?:op|operator|onnx op)\w*:? ?[\"'\[]*(?P<operator>[A-Z]\w*)"),
     re.compile(r"\b(?P<operator>[A-Z]\w+)[:(] ?[\"']?(?P<node>[\w/.:-]+)[\"']?.*(?:not support|unsupport)"),
+    re.compile(r"In Node, \(\"(?P<node>[^\"]*)\", (?P<operator>\w+)"),
     re.compile(r"The (?P<operator>[A-Z]\w+)\('(?P<node>[^']+)'\)"),
     re.compile(r"(?:op_type|node type|Op type)\s*[:=] ?[\"']?(?P<operator>[A-Z]\w*)"),
 )
 _PLUMBING = re.compile(
-    r"^(?:Traceback|File \"|=+|-+|\^+|\S+\.(?:py|so)\b|During handling|$)|Catch exception when|^Please|version: "
+    r"^(?:Traceback|File \"|=+|-+|\^+|\S+\.(?:py|so)\b|During handling|$)"
+    r"|Traceback \(most|Catch exception when|^Please|version: "
 )
 
 
@@ -64,7 +68,7 @@ def not_lowered(log: str) -> list[tuple[str, str]]:
 
 def _hint(text: str) -> str | None:
     lower = text.lower()
-    if "dynamic" in lower and ("shape" in lower or "input" in lower):
+    if "dynamic" in lower and "shape" in lower:
         return "fix the shapes with --shape NAME=1x3x224x224"
     if "opset" in lower:
         return "export the model with another opset (19 or lower is the safest)"
