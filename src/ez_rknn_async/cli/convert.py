@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnError, RknnValueError
 from .conversion_text import render
+from .extras import extra
 from .recipe_flags import add_recipe_flags, settings_of
-from .simulator_extra import simulator_extra
 from .stage_bar import StageBar
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with simulator_extra("convert"):
+    with extra("simulator", "ezrknn convert"):
         from ..converting import building, conversion, toolkit
         from ..converting.finding import ConversionError
     recipe = chosen_recipe(arguments)

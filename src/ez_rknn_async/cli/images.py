@@ -79,8 +79,9 @@ def read_image(file: str, port: ImageInput) -> npt.NDArray[Any]:
             f"{file} is an image, but input {port.name!r} of shape {list(port.shape)} takes none: an image input has "
             "four dimensions, and 1, 3 or 4 channels; give a .npy file"
         )
-    settings = {"layout": port.layout.lower(), "color": port.color, "resize": port.fit, "pad": port.pad}
-    return read(Path(file), tuple(port.shape), **settings).astype(np.uint8)
+    layout = port.layout.lower()
+    pixels = read(Path(file), tuple(port.shape), layout=layout, color=port.color, resize=port.fit, pad=port.pad)
+    return pixels.astype(np.uint8)
 
 
 def _has_channels(port: ImageInput) -> bool:

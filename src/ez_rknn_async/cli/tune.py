@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnValueError
+from .extras import extra
 from .recipe_flags import add_recipe_flags
-from .simulator_extra import simulator_extra
 from .table import Table
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with simulator_extra("tune"):
+    with extra("simulator", "ezrknn tune"):
         from ..converting import building, conversion, speed, toolkit, tuning
         from ..converting.api import check_output
         from ..converting.tuning_page import page

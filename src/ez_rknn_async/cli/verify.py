@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .conversion_text import render
 from .convert import add_verification_flags
-from .simulator_extra import simulator_extra
+from .extras import extra
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +41,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, and print the report."""
-    with simulator_extra("verify"):
+    with extra("simulator", "ezrknn verify"):
         from ..converting.api import verify
         from ..converting.building import publish_text
         from ..converting.web_page import page
