@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with extra("simulator", "ezrknn convert"):
+    with extra("convert", "ezrknn convert"):
         from ..converting import building, conversion, toolkit
         from ..converting.finding import ConversionError
     recipe = chosen_recipe(arguments)

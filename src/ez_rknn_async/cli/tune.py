@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    with extra("simulator", "ezrknn tune"):
+    with extra("convert", "ezrknn tune"):
         from ..converting import building, conversion, speed, toolkit, tuning
         from ..converting.api import check_output
         from ..converting.tuning_page import page

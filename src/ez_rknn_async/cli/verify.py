@@ -41,7 +41,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Verify, and print the report."""
-    with extra("simulator", "ezrknn verify"):
+    with extra("convert", "ezrknn verify"):
         from ..converting.api import verify
         from ..converting.building import publish_text
         from ..converting.web_page import page
