@@ -22,7 +22,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -p
 
 .PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
-.PHONY: soak docs lint lint-native format options declarations changelog clean
+.PHONY: soak docs lint lint-native format options declarations stubs changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -177,6 +177,10 @@ options: $(VENV)/.installed
 ## declarations: write what cffi needs to know of native/include
 declarations: $(VENV)/.installed
 	$(BIN)/python tools/declarations.py
+
+## stubs: write the descriptors of the gRPC service from its .proto file
+stubs: $(VENV)/.test
+	$(BIN)/python tools/stubs.py
 
 ## changelog: show the changes since the last version; VERSION= moves them into CHANGELOG.md
 changelog: $(VENV)/.lint
