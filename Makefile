@@ -22,7 +22,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -p
 
 .PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
 .PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
-.PHONY: soak docs lint lint-native format options declarations stubs changelog clean
+.PHONY: soak test-serve docs lint lint-native format options declarations stubs changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -142,6 +142,24 @@ bench-loading: $(VENV)/.installed
 ## bench-kernels: the conversion kernels' bandwidth beside memcpy's, and beside numpy
 bench-kernels: $(VENV)/.installed
 	$(BIN)/python benchmarks/kernels.py
+
+## test-serve: ezrknn serve with unmodified clients: tritonclient, kserve and (x86-64 only) perf_analyzer
+test-serve: $(VENV)/.test $(VENV)-triton/.installed $(VENV)-kserve/.installed $(VENV)-perf/perf_analyzer
+	EZ_RKNN_TRITON_PYTHON=$(VENV)-triton/bin/python EZ_RKNN_KSERVE_PYTHON=$(VENV)-kserve/bin/python \
+		EZ_RKNN_PERF_ANALYZER=$(CURDIR)/$(VENV)-perf $(BIN)/python -m pytest tests/serving
+
+$(VENV)-triton/.installed:
+	$(PYTHON) -m venv $(VENV)-triton
+	$(VENV)-triton/bin/python -m pip --disable-pip-version-check --quiet install 'tritonclient[http,grpc]==2.73.0'
+	touch $@
+
+$(VENV)-kserve/.installed:
+	$(PYTHON) -m venv $(VENV)-kserve
+	$(VENV)-kserve/bin/python -m pip --disable-pip-version-check --quiet install kserve==0.21.0
+	touch $@
+
+$(VENV)-perf/perf_analyzer:
+	PYTHON=$(BIN)/python tools/perf-analyzer.sh $(VENV)-perf
 
 ## soak: a million inferences in every way to run and 100,000 sessions: nothing may grow
 soak: $(VENV)/.installed
