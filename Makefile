@@ -21,7 +21,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
-.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
+.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy bench-serving
 .PHONY: soak test-serve docs lint lint-native format options declarations stubs changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
@@ -145,7 +145,7 @@ bench-kernels: $(VENV)/.installed
 
 ## test-serve: ezrknn serve with unmodified clients: tritonclient, kserve and (x86-64 only) perf_analyzer
 test-serve: $(VENV)/.test $(VENV)-triton/.installed $(VENV)-kserve/.installed $(VENV)-perf/perf_analyzer
-	EZ_RKNN_TRITON_PYTHON=$(VENV)-triton/bin/python EZ_RKNN_KSERVE_PYTHON=$(VENV)-kserve/bin/python \
+	EZ_RKNN_SERVE_LONG=1 EZ_RKNN_TRITON_PYTHON=$(VENV)-triton/bin/python EZ_RKNN_KSERVE_PYTHON=$(VENV)-kserve/bin/python \
 		EZ_RKNN_PERF_ANALYZER=$(CURDIR)/$(VENV)-perf $(BIN)/python -m pytest tests/serving
 
 $(VENV)-triton/.installed:
@@ -160,6 +160,10 @@ $(VENV)-kserve/.installed:
 
 $(VENV)-perf/perf_analyzer:
 	PYTHON=$(BIN)/python tools/perf-analyzer.sh $(VENV)-perf
+
+## bench-serving: ezrknn serve beside a session in process, and what 100,000 requests leave
+bench-serving: $(VENV)/.test
+	$(BIN)/python benchmarks/serving.py --soak 100000
 
 ## soak: a million inferences in every way to run and 100,000 sessions: nothing may grow
 soak: $(VENV)/.installed

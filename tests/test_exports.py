@@ -43,6 +43,7 @@ EXPORTS = [
     "RunOptions",
     "SessionIOBinding",
     "SessionOptions",
+    "connect",
     "get_all_providers",
     "get_available_providers",
     "get_device",

@@ -115,7 +115,7 @@ def folder(data: Path, tmp_path: Path) -> Path:
     return models
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """A server of several models that computes; one of them is damaged, one laid out as Triton does."""
     models = tmp_path_factory.mktemp("models")

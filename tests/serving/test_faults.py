@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults under load: every admitted request is answered, right or with its error."""
+"""Faults under load: every admitted request is answered, right or with its error.
+
+``make test-serve`` runs all of them; the default suite only those that need few seconds.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from .conftest import MODEL, Answer, Array, ServerProcess, inference
 
+LONG = pytest.mark.skipif("EZ_RKNN_SERVE_LONG" not in os.environ, reason="make test-serve runs it")
 IMAGE: Array = np.zeros((1, 3, 16, 16), np.float32)
 
 
@@ -33,6 +38,7 @@ def test_a_full_queue_answers_503_with_retry_after(folder: Path) -> None:
     assert server.stop() == 0
 
 
+@LONG
 def test_a_time_limit_is_one_for_the_queue(folder: Path) -> None:
     """What waits longer is answered 503; what runs is answered."""
     server = ServerProcess(folder, "--simulator", "compute=off,timing=fixed:300000", "--schedule", "0")
@@ -59,6 +65,7 @@ def test_sigterm_answers_what_was_admitted(folder: Path) -> None:
     assert server.stop() == 0
 
 
+@LONG
 def test_a_lost_device_is_reset(folder: Path) -> None:
     """Meanwhile requests get an error, and afterwards outputs again."""
     server = ServerProcess(folder, "--simulator", "timing=off,fault=rknn_run#3:lose", simulator="")
@@ -72,6 +79,7 @@ def test_a_lost_device_is_reset(folder: Path) -> None:
     assert server.stop() == 0
 
 
+@LONG
 def test_a_hung_worker_delays_no_other_request(folder: Path) -> None:
     """Its own request gets an error once its time is up."""
     fault = "compute=off,timing=off,fault=rknn_run#2:hang"
@@ -83,6 +91,7 @@ def test_a_hung_worker_delays_no_other_request(folder: Path) -> None:
     server.stop()
 
 
+@LONG
 def test_clients_that_go_leave_nothing_behind(folder: Path) -> None:
     """In the middle of a body, and while they wait."""
     server = ServerProcess(folder, "--simulator", "compute=off,timing=fixed:20000")
@@ -104,6 +113,7 @@ def test_clients_that_go_leave_nothing_behind(folder: Path) -> None:
     assert server.stop() == 0
 
 
+@LONG
 def test_a_model_reloads_under_load(folder: Path) -> None:
     """No request notices."""
     server = ServerProcess(folder, "--model-control", "--simulator", "compute=off,timing=fixed:1000")

@@ -18,22 +18,23 @@ from .conftest import MODEL, ServerProcess
 CLIENTS = Path(__file__).parent / "clients"
 
 
-def where(variable: str) -> str:
-    """Return what the environment variable names, or skip."""
-    path = os.environ.get(variable)
-    if not path:
-        pytest.skip(f"{variable} is not set: see make test-serve")
-    return path
+def needs(variable: str) -> pytest.MarkDecorator:
+    """Skip a test unless the environment says where its client is."""
+    return pytest.mark.skipif(variable not in os.environ, reason=f"{variable} is not set: see make test-serve")
 
 
 @pytest.mark.parametrize(
-    ("program", "variable"), [("triton", "EZ_RKNN_TRITON_PYTHON"), ("kserve_rest", "EZ_RKNN_KSERVE_PYTHON")]
+    ("program", "variable"),
+    [
+        pytest.param("triton", "EZ_RKNN_TRITON_PYTHON", marks=needs("EZ_RKNN_TRITON_PYTHON")),
+        pytest.param("kserve_rest", "EZ_RKNN_KSERVE_PYTHON", marks=needs("EZ_RKNN_KSERVE_PYTHON")),
+    ],
 )
 def test_their_outputs_are_those_of_a_session(
     server: ServerProcess, data: Path, tmp_path: Path, program: str, variable: str
 ) -> None:
     """Bit for bit, in every way that the client offers."""
-    python = where(variable)
+    python = os.environ[variable]
     image = np.random.default_rng(5).normal(size=(1, 3, 16, 16)).astype(np.float32)
     with InferenceSession(data / f"{MODEL}.rknn", provider_options={"runtime_library": "simulator"}) as session:
         np.save(tmp_path / "output.npy", session.run(None, image)[0])
@@ -46,11 +47,12 @@ def test_their_outputs_are_those_of_a_session(
     assert "all equal" in process.stdout
 
 
+@needs("EZ_RKNN_PERF_ANALYZER")
 @pytest.mark.parametrize("memory", ["none", "system"])
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_perf_analyzer_meets_no_error(server: ServerProcess, protocol: str, memory: str) -> None:
     """Over REST and gRPC, with tensors in the request and in shared memory."""
-    folder = Path(where("EZ_RKNN_PERF_ANALYZER"))
+    folder = Path(os.environ["EZ_RKNN_PERF_ANALYZER"])
     port = server.port if protocol == "http" else server.grpc_port
     command = [str(folder / "perf_analyzer"), "-m", MODEL, "-i", protocol, "-u", f"127.0.0.1:{port}"]
     command += ["--shared-memory", memory, "--concurrency-range", "4", "--measurement-mode", "count_windows"]

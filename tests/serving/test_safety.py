@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ez_rknn_async.cli import main
+from ez_rknn_async.serving.process import _tcp
 
 from .conftest import ServerProcess
 
@@ -43,6 +44,12 @@ def test_serves_on_a_unix_socket(folder: Path, tmp_path: Path) -> None:
         assert client.recv(100).startswith(b"HTTP/1.1 200")
     assert server.stop() == 0
     assert not path.exists()
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    """A server's connections inherit TCP_NODELAY from asyncio only where the listener names its protocol."""
+    with _tcp("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 MISTAKES = {
