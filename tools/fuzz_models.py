@@ -6,10 +6,11 @@ Two steps, because the compiler and this package are seldom installed in the sam
     toolkit/bin/python tools/fuzz_models.py make 40 FOLDER    # needs rknn-toolkit2; optional: the first seed
     python tools/fuzz_models.py compare FOLDER                # needs this package; also takes tests/data
 
-``random_models`` describes the models: single operators, blocks, networks and sequences, for a random SoC and in a
-random precision. Seeds make them the same every time; ``--kind`` makes all of one kind. ``compare`` prints the score of
-each kind and of all, the models that the compiler refused, and every model below the threshold, with the reason if it
-is known; it exits with status 1 if these are more than :data:`scoring.REQUIRED` allows. ``make fuzz-models`` does both.
+``random_models`` describes the models: single operators, blocks, networks, sequences and what training leaves behind,
+for a random SoC and in a random precision. Seeds make them the same every time; ``--kind`` makes all of one kind.
+``compare`` prints the score of each kind and of all, the models that the compiler refused, and every model below the
+threshold, with the reason if it is known; it exits with status 1 if these are more than :data:`scoring.REQUIRED`
+allows. ``make fuzz-models`` does both.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> int:
     making.add_argument("count", type=int)
     making.add_argument("folder", type=Path)
     making.add_argument("seed", type=int, nargs="?", default=0, help="the first one")
-    making.add_argument("--kind", help="all of this kind: operator, block, network or sequence")
+    making.add_argument("--kind", help="all of this kind: operator, block, network, sequence or trained")
     making.add_argument("--jobs", type=int, default=2, help="number to compile at a time")
     comparing = commands.add_parser("compare", help="run compiled models and compare")
     comparing.add_argument("folder", type=Path)

@@ -17,7 +17,7 @@ from official_compiler import Recipe, compile_model
 from onnx import TensorProto
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import onnx
@@ -32,6 +32,7 @@ class Entry:
     """One compiled file: a graph and the compiler's options. ``int8`` asks for quantisation.
 
     ``familiar``: the recorded inputs are calibration samples, so nothing is out of the range that these span.
+    ``inputs`` turns normal noise into the inputs.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Entry:
     custom_operators: tuple[Any, ...] = ()
     familiar: bool = False
     note: str = ""
+    inputs: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None
 
     @property
     def options(self) -> dict[str, Any]:
@@ -111,7 +113,8 @@ def inputs_for(
         elif "mean_values" in entry.config:
             arrays.append(random.integers(0, 256, size).astype(np.float32))
         else:
-            arrays.append(noise(random, size))
+            drawn = noise(random, size)
+            arrays.append(entry.inputs(drawn) if entry.inputs else drawn)
     return arrays
 
 
@@ -124,10 +127,15 @@ def noise(random: np.random.Generator, size: Sequence[int]) -> NDArray[np.float3
     return fine[tuple(map(slice, size))].astype(np.float32)
 
 
-def record(path: Path, cases: Sequence[Sequence[NDArray[Any]]], outputs: Sequence[Sequence[NDArray[Any]]]) -> None:
-    """Write ``case<i>_input<j>`` and ``case<i>_output<j>`` for every case."""
+def record(
+    path: Path,
+    cases: Sequence[Sequence[NDArray[Any]]],
+    outputs: Sequence[Sequence[NDArray[Any]]],
+    others: Mapping[str, Sequence[Sequence[NDArray[Any]]]] | None = None,
+) -> None:
+    """Write ``case<i>_input<j>`` and ``case<i>_output<j>`` for every case, and other arrays under other names."""
     arrays: dict[str, Any] = {}
-    for kind, recorded in (("input", cases), ("output", outputs)):
+    for kind, recorded in (("input", cases), ("output", outputs), *(others or {}).items()):
         for case, values in enumerate(recorded):
             arrays.update({f"case{case}_{kind}{index}": value for index, value in enumerate(values)})
     np.savez_compressed(path, **arrays)

@@ -124,6 +124,10 @@ def difference(ours: NDArray[Any], official: NDArray[Any], scale: float) -> Diff
     a, b = ours.ravel().astype(np.float64), official.ravel().astype(np.float64)
     if np.array_equal(a, b, equal_nan=True):
         return Difference(1.0, 0.0, 0.0)
+    finite = np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
+        return Difference(0.0, float("inf"), float("inf") if scale else 0.0)  # one overflows where the other does not
+    a, b = a[finite], b[finite]
     norm = np.linalg.norm(a) * np.linalg.norm(b)
     spread = np.ptp(b) or 1.0
     error = float(np.abs(a - b).max())

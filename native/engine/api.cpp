@@ -72,6 +72,11 @@ EZ_RKNN_EXPORT int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int3
     return guarded([&] { return engine->submit(task, timeout_ms); });
 }
 
+EZ_RKNN_EXPORT int64_t ezr_try_submit(ezr_engine *engine, const ezr_task *task) {
+    if (engine == nullptr) return EZR_INVALID;
+    return guarded([&]() -> int64_t { return engine->try_submit(task); });
+}
+
 EZ_RKNN_EXPORT int32_t ezr_cancel(ezr_engine *engine, int64_t id) {
     return engine == nullptr ? EZR_INVALID : engine->cancel(id);
 }

@@ -4,6 +4,12 @@
 #include <iterator>
 
 namespace ez_rknn::engine {
+namespace {
+
+/* The finished tasks for which a napping collector is woken. */
+constexpr size_t at_once = 6;
+
+}  // namespace
 
 void Completions::expect(Task &task) {
     ++owed_;
@@ -15,7 +21,7 @@ void Completions::disown(const Task &task) {
     if (is_in_order(task)) --expected_in_order_;
 }
 
-void Completions::finish(TaskList &task) {
+void Completions::finish(TaskList &task, bool more_follow) {
     if (is_in_order(task.front())) {
         // From the back: tasks finish nearly in order, so this is a step or two.
         TaskList::iterator place = in_order_.end();
@@ -24,7 +30,8 @@ void Completions::finish(TaskList &task) {
     } else {
         as_finished_.splice(as_finished_.end(), task, task.begin());
     }
-    if (has_next()) ready.notify_one();
+    const bool may_wait = more_follow && napping > 0 && in_order_.size() + as_finished_.size() < at_once;
+    if (has_next() && !may_wait) ready.notify_one();
 }
 
 void Completions::tell(TaskList &notice) {

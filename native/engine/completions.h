@@ -26,8 +26,9 @@ class Completions {
     void expect(Task &task);
     /* Withdraws the last announcement: the task was not accepted after all. */
     void disown(const Task &task);
-    /* Takes over the finished task at the front of `task`, and wakes one collector if there is something to collect. */
-    void finish(TaskList &task);
+    /* Takes over the finished task at the front of `task`. Wakes one collector if there is something to collect; with
+     * `more_follow` only if one sleeps without a deadline, or enough of them are there. */
+    void finish(TaskList &task, bool more_follow = false);
 
     /* Takes over a notice (a task whose status is not EZR_OK), given out before all completions. */
     void tell(TaskList &notice);
@@ -44,6 +45,10 @@ class Completions {
     int32_t collect(TaskList &to);
     /* True if everything announced was given out. */
     bool is_drained() const { return owed_ == 0 && !has_next(); }
+
+    /* Collectors that sleep for `nap_ns` at most. While one does, finished tasks may wait for others to finish. */
+    uint32_t napping = 0;
+    static constexpr int64_t nap_ns = 2'000'000;
 
     /* Collectors sleep here until has_next(), or until there will never be a next one. */
     MonotonicCondition ready;

@@ -48,6 +48,22 @@ bool Dispatch::has_room() const {
     return is_least_loaded() ? common_.size() < common_capacity_ : groups_[next_route()].has_room();
 }
 
+bool Dispatch::wants_more() const {
+    if (!has_room()) return false;
+    const auto is_idle = [](const Group &group) { return group.has_spare_context(); };
+    if (std::any_of(groups_.begin(), groups_.end(), is_idle)) return true;
+    return is_least_loaded() ? common_.size() <= common_capacity_ / 2 : groups_[next_route()].is_half_empty();
+}
+
+bool Dispatch::is_backlogged(int64_t brief_ns) const {
+    const auto is_busy = [&](const Group &group) {
+        return group.recent_ns().is_known() && group.recent_ns().value() < brief_ns &&
+               (is_least_loaded() ? !group.has_spare_context() : !group.is_empty());
+    };
+    return common_.size() >= (is_least_loaded() ? order_.size() : 0) &&
+           std::all_of(order_.begin(), order_.end(), [&](uint32_t index) { return is_busy(groups_[index]); });
+}
+
 Group *Dispatch::group_at_once() {
     if (is_least_loaded()) return group_with_spare_context();  // then nothing waits in the common queue
     Group &group = groups_[next_route()];

@@ -4,6 +4,12 @@
 #include <algorithm>
 
 namespace ez_rknn::engine {
+namespace {
+
+/* Tasks that take longer than this are worth a wake-up each. */
+constexpr int64_t brief_ns = 1'000'000;
+
+}  // namespace
 
 bool Engine::is_valid(const ezr_config *config) {
     if (config == nullptr || config->workers == nullptr || config->routes == nullptr) return false;
@@ -81,7 +87,8 @@ void Engine::admit_next() {
     grant_room();
     // No thread waits in line for the request, so a collector has to watch the clock for it.
     if (could_grant_room_but_for_pace()) completions_.ready.notify_one();
-    if (dispatch_.has_room()) admission_.wake_first();
+    // With pacing the first in line watches the clock as soon as there is room.
+    if (pace_.is_kept() ? dispatch_.has_room() : dispatch_.wants_more()) admission_.wake_first();
 }
 
 void Engine::after_leaving_queue() {
@@ -108,11 +115,26 @@ int64_t Engine::submit(const ezr_task *task, int32_t timeout_ms) {
         if (status == EZR_OK) status = wait_for_queue(in_admission);
         if (status != EZR_OK) return status;
     }
+    return accept(accepted);
+}
 
-    Task &front = accepted.front();
+int64_t Engine::try_submit(const ezr_task *task) {
+    if (!ez_rknn::engine::is_valid(task, runtime_) || task->lane >= lane_count_) return EZR_INVALID;
+    TaskList accepted;
+    accepted.emplace_back(*task);
+
+    const Lock lock(mutex_);
+    if (closed_) return EZR_CLOSED;
+    grant_room();  // before this one, which came later, takes the room
+    const bool is_first = submitters_.is_empty() && admission_.is_empty();
+    return is_first && completions_.has_room() && may_admit() ? accept(accepted) : EZR_TIMEOUT;
+}
+
+int64_t Engine::accept(TaskList &submitted) {
+    Task &front = submitted.front();
     completions_.expect(front);
     try {
-        dispatch_.enqueue(accepted);
+        dispatch_.enqueue(submitted);
     } catch (...) {
         completions_.disown(front);
         throw;
@@ -165,12 +187,16 @@ void Engine::count(const ezr_result &result) {
     pace_.occupied(result.finished_ns - result.started_ns);
 }
 
-void Engine::deliver(TaskList &task) {
+bool Engine::is_streaming() const {
+    return !closed_ && dispatch_.is_backlogged(brief_ns);
+}
+
+void Engine::deliver(TaskList &task, bool more_follow) {
     if (Caller *caller = task.front().caller) {
         caller->task.splice(caller->task.end(), task, task.begin());
         caller->changed.set();
     } else if (task.front().status == EZR_OK) {
-        completions_.finish(task);
+        completions_.finish(task, more_follow);
     } else {
         completions_.settle_notice();  // its caller left, and is told that its buffers are free
         completions_.tell(task);
@@ -189,6 +215,17 @@ void Engine::end_unstarted(TaskList &tasks, int32_t code) {
     }
 }
 
+bool Engine::wait_to_collect(const Deadline &deadline) {
+    Deadline until = deadline;
+    if (could_grant_room_but_for_pace()) until = std::min(until, pace_due());
+    const bool naps = is_streaming();
+    if (naps) until = std::min(until, Deadline::at(now_ns() + Completions::nap_ns));
+    completions_.napping += naps ? 1 : 0;
+    const bool in_time = completions_.ready.wait_until(mutex_, until);
+    completions_.napping -= naps ? 1 : 0;
+    return in_time || !deadline.has_passed();
+}
+
 int32_t Engine::next_completions(const Deadline &deadline, uint32_t capacity, ezr_result *results, int32_t *statuses) {
     TaskList collected;  // declared before the lock: the tasks are freed after it is released
     const Lock lock(mutex_);
@@ -196,10 +233,7 @@ int32_t Engine::next_completions(const Deadline &deadline, uint32_t capacity, ez
     while (!completions_.has_next()) {
         if (closed_ && completions_.is_drained()) return EZR_CLOSED;
         if (is_late) return EZR_TIMEOUT;
-        const bool watches_pace = could_grant_room_but_for_pace();
-        const bool in_time =
-            completions_.ready.wait_until(mutex_, watches_pace ? std::min(deadline, pace_due()) : deadline);
-        is_late = !in_time && deadline.has_passed();
+        is_late = deadline.has_passed() || !wait_to_collect(deadline);
         grant_room();
     }
     uint32_t count = 0;

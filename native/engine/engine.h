@@ -39,6 +39,7 @@ class Engine {
     int32_t resume(int64_t id, ezr_result *result);
     int32_t leave(int64_t id);
     int64_t submit(const ezr_task *task, int32_t timeout_ms);
+    int64_t try_submit(const ezr_task *task);
     int32_t cancel(int64_t id);
     void notify_room();
     int32_t next_completions(const Deadline &deadline, uint32_t capacity, ezr_result *results, int32_t *statuses);
@@ -97,6 +98,8 @@ class Engine {
     Deadline pace_due() const EZ_RKNN_REQUIRES(mutex_);
     bool is_pace_due() const EZ_RKNN_REQUIRES(mutex_) { return !pace_.is_kept() || pace_due().has_passed(); }
     bool may_admit() const EZ_RKNN_REQUIRES(mutex_) { return dispatch_.has_room() && is_pace_due(); }
+    /* Queues a submitted task, whose turn it is, and returns its id. */
+    int64_t accept(TaskList &submitted) EZ_RKNN_REQUIRES(mutex_);
     /* Call when there may be room for the next task. */
     void admit_next() EZ_RKNN_REQUIRES(mutex_);
     /* Call when tasks left a queue, for a context or because they were withdrawn. */
@@ -119,8 +122,13 @@ class Engine {
 
     /* Counts a task that ran. */
     void count(const ezr_result &result) EZ_RKNN_REQUIRES(mutex_);
-    /* Hands the ended task at the front of `task` to its caller, or to the collectors. */
-    void deliver(TaskList &task) EZ_RKNN_REQUIRES(mutex_);
+    /* Hands the ended task at the front of `task` to its caller, or to the collectors, who may wait for more if those
+     * are about to follow. */
+    void deliver(TaskList &task, bool more_follow = false) EZ_RKNN_REQUIRES(mutex_);
+    /* True if tasks end one soon after the other, and a collector that sleeps meanwhile keeps no context idle. */
+    bool is_streaming() const EZ_RKNN_REQUIRES(mutex_);
+    /* Waits for something to collect; false once `deadline` has passed. */
+    bool wait_to_collect(const Deadline &deadline) EZ_RKNN_REQUIRES(mutex_);
     /* Ends tasks that no worker has taken up or will. */
     void end_unstarted(TaskList &tasks, int32_t code) EZ_RKNN_REQUIRES(mutex_);
 

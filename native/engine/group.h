@@ -23,6 +23,7 @@ class Group {
     uint32_t worker_count() const { return worker_count_; }
 
     bool has_room() const { return queue_.size() < queue_capacity_; }
+    bool is_half_empty() const { return queue_.size() <= queue_capacity_ / 2; }
     bool is_empty() const { return queue_.empty(); }
     /* True if a queued task can be taken up now. */
     bool can_start() const { return !queue_.empty() && !idle_.empty(); }

@@ -84,7 +84,7 @@ void Engine::work(Thread &self) {
             return;
         }
         dispatch_.distribute(&group);
-        deliver(task);
+        deliver(task, is_streaming());
     }
     self.has_ended = true;
     --working_threads_;

@@ -256,9 +256,14 @@ void ezr_unwatch_interrupts(void);
 
 /* Submits a task whose completion ezr_next_completion will give out. Blocks while its queue is full or too many
  * completions wait to be collected, at most timeout_ms (-1: forever, 0: not at all); waiting threads are served in
- * order of arrival. Returns the task's id (>= 0), EZR_TIMEOUT, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY.
- * Thread-safe. */
+ * order of arrival, and woken when the queue is half empty or a context idle. Returns the task's id (>= 0),
+ * EZR_TIMEOUT, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. Thread-safe. */
 int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms);
+
+/* The same if there is room and no thread waits in line; otherwise EZR_TIMEOUT. It takes no room that was granted with
+ * EZR_ROOM, which is for ezr_submit with a timeout of 0. Both return at once: a host may call them without letting its
+ * other threads run. */
+int64_t ezr_try_submit(ezr_engine *engine, const ezr_task *task);
 
 /* Withdraws a submitted task that no worker has taken up, in constant time. Its completion comes with call
  * EZR_CALL_NONE and code EZR_CANCELLED, in its place in the order. Returns EZR_OK, or EZR_INVALID when it was taken up,
@@ -282,6 +287,8 @@ void ezr_notify_room(ezr_engine *engine);
  *   EZR_TIMEOUT, EZR_INVALID;
  *   EZR_CLOSED    the engine is closed, and everything else was given out; but for the EZR_RELEASED of workers that are
  *                 set aside, which may yet come, or never.
+ * While every group has tasks queued that take less than 1 ms, a caller that sleeps is woken for several completions at
+ * a time, at most 2 ms after the first of them.
  * Thread-safe. */
 int32_t ezr_next_completion(ezr_engine *engine, int32_t timeout_ms, ezr_result *result);
 

@@ -199,3 +199,67 @@ TEST(every_blocked_submitter_gets_its_turn) {
     for (std::thread &thread : threads) thread.join();
     for (const Job &job : jobs) CHECK(job.is_done());
 }
+
+/* It is for hosts that must not block: no room, no waiting. */
+TEST(an_attempt_to_submit_does_not_wait) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 2});
+    Job jobs[4];
+    fill(runtime, engine, jobs, 1);
+    CHECK_EQ(ezr_try_submit(engine, jobs[2]), int64_t{2});
+    CHECK_EQ(ezr_try_submit(engine, jobs[3]), int64_t{EZR_TIMEOUT});
+    runtime.let_go(context_of(0));
+    for (int64_t id = 0; id < 3; ++id) CHECK_EQ(next(engine).id, id);
+    CHECK_EQ(ezr_try_submit(engine, jobs[3]), int64_t{3});
+    CHECK_EQ(next(engine).id, int64_t{3});
+    ezr_close(engine, 0);
+    CHECK_EQ(ezr_try_submit(engine, jobs[3]), int64_t{EZR_CLOSED});
+}
+
+/* EZR_ROOM lets one ezr_submit without a timeout pass; another submitter must not take its place. */
+TEST(an_attempt_to_submit_leaves_granted_room_alone) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 1, 1});
+    Job jobs[3];
+    fill(runtime, engine, jobs, 1);
+    ezr_notify_room(engine);
+    runtime.let_go(context_of(0));
+    CHECK_EQ(next(engine).id, int64_t{0});
+    next(engine, EZR_ROOM);
+    CHECK_EQ(next(engine).id, int64_t{1});
+    ezr_try_submit(engine, jobs[1]);
+    CHECK(ezr_submit(engine, jobs[2], 0) >= 0);
+    for (int i = 0; i < 2; ++i) next(engine);
+}
+
+/* While tasks are queued a finished one may wait for others to finish; but not for one that hangs. */
+TEST(a_completion_does_not_wait_for_a_task_that_hangs) {
+    FakeRuntime runtime;
+    TestEngine engine({1, 1, {0}, 8});
+    Job jobs[6];
+    CHECK_EQ(ezr_submit(engine, jobs[5], 0), int64_t{0});  // until one has ended, the engine does not know how long
+    next(engine);
+    runtime.occupy(engine, jobs[0]);
+    for (int i = 1; i < 5; ++i) CHECK(ezr_submit(engine, jobs[i], 0) > 0);
+    for (int64_t id = 1; id < 4; ++id) {
+        std::thread other([&] { runtime.step(context_of(0)); });
+        CHECK_EQ(next(engine).id, id);
+        other.join();
+        runtime.wait_until_held(context_of(0));
+    }
+    runtime.let_go(context_of(0));
+    for (int64_t id = 4; id < 6; ++id) CHECK_EQ(next(engine).id, id);
+}
+
+/* A submitter is woken for several places at a time, and no later than a context would be idle. */
+TEST(a_submitter_does_not_sleep_while_a_context_is_idle) {
+    FakeRuntime runtime;
+    TestEngine engine({2, 1, {0, 0, 1}, 4});
+    constexpr int count = 300;
+    std::vector<Job> jobs(count);
+    std::thread submitter([&] {
+        for (Job &job : jobs) CHECK(ezr_submit(engine, job, -1) >= 0);
+    });
+    for (int64_t id = 0; id < count; ++id) CHECK_EQ(next(engine).id, id);
+    submitter.join();
+}

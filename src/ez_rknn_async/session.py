@@ -19,7 +19,6 @@ from ._running.retry import retried
 from ._running.session_internals import SessionInternals
 from ._running.streams import Stream, check_stream
 from ._running.weight_lender import weight_lender
-from ._tensors.inputs import owned
 from ._tensors.outputs import select, selected
 from ._values.binding_runs import binding_request, feed_of_values, run_on_vectors, submit_binding
 from ._values.io_binding import IOBinding
@@ -183,10 +182,12 @@ class InferenceSession(SessionInternals):
         withdraws a task that no worker has taken up. Loops in several threads may share a session. The feed is copied
         before the first await.
         """
-        settings, signature = of_one(run_options, "run_awaitable"), self._deployment.executor.signature
-        wanted = select(output_names, signature.output_names, "run_awaitable(output_names, input_feed)")
-        feed = owned(input_feed, signature.input_names)  # once: a retry must not see what the caller has changed since
-        return selected(await awaitable.run_feed(self, feed, settings.outputs), wanted)
+        executor, settings = self._deployment.executor, of_one(run_options, "run_awaitable")
+        wanted = select(output_names, executor.signature.output_names, "run_awaitable(output_names, input_feed)")
+        started = awaitable.started(executor, input_feed, settings.outputs)
+        if started is not None:
+            return selected(await started.ended(), wanted)
+        return await awaitable.run_later(self, input_feed, settings.outputs, wanted)
 
     def map(
         self, feeds: Iterable[Any], *, depth: int | None = None, ordered: bool = True, output_names: Names = None
@@ -214,7 +215,7 @@ class InferenceSession(SessionInternals):
     ) -> AsyncStream:
         """Run :meth:`map` for coroutines, also on asynchronous ``feeds``; ``await stream.aclose()`` ends it early."""
         depth = check_stream(self._deployment.executor, feeds, depth, output_names, "map_awaitable", asynchronous=True)
-        return awaitable.stream(feeds, partial(self.run_awaitable, output_names), depth=depth, ordered=ordered)
+        return awaitable.stream(self, feeds, output_names, depth=depth, ordered=ordered)
 
     def run_pipeline(
         self, input_feed: Any, depth: int = 3, reset: bool = False, output_names: Names = None

@@ -116,6 +116,18 @@ def test_reports_old_drivers(version: str, status: Verdict, board: Callable[...,
     assert board("rk3588", lambda files: files.update(old))["driver"].status is status
 
 
+def test_warns_of_layers_that_were_reported_to_fail_on_boards(
+    board: Callable[..., dict[str, Finding]], data: Path
+) -> None:
+    """The file is good and the board is healthy; only the public record says that this kind of layer failed."""
+    finding = board("rk3588", model=str(data / "last_state_fp16.rknn"))["reported"]
+    assert finding.status is Verdict.WARNING
+    assert "'exLSTM:lstm0'" in finding.text
+    assert "airockchip/rknn-toolkit2#" in finding.text
+    assert finding.advice
+    assert "reported" not in board("rk3588", model=str(data / "residual_int8.rknn"))
+
+
 def test_reports_a_model_for_another_soc_or_from_a_newer_toolkit(
     board: Callable[..., dict[str, Finding]], root: Path, data: Path
 ) -> None:

@@ -111,3 +111,14 @@ def test_the_option_layers_adds_modelled_times(ezrknn_info: Callable[..., str]) 
     assert "1 core (us)" in text
     assert f"Modelled for rk3588, not measured: {modelled['milliseconds'][0]:.3f} ms with 1 core" in text
     assert "odelled" not in ezrknn_info("block_int8")
+
+
+def test_names_layers_that_were_reported_to_fail_on_boards(ezrknn_info: Callable[..., str]) -> None:
+    """No simulator shows it: the layer, the public report and what to do, as text and as JSON."""
+    reported = described(ezrknn_info, "last_state_fp16")["reported"]
+    assert {entry["source"] for entry in reported} >= {"airockchip/rknn-toolkit2#305"}
+    assert all(entry["layers"] == ["exLSTM:lstm0"] and entry["advice"] for entry in reported)
+    text = ezrknn_info("last_state_fp16")
+    assert "layer 'exLSTM:lstm0': an LSTM. Seen on RK3588" in text
+    assert described(ezrknn_info, "residual_int8")["reported"] == []
+    assert "Reported" not in ezrknn_info("residual_int8")

@@ -15,7 +15,7 @@ from ez_rknn_async.errors import RknnClosedError, RknnDeviceError
 LONG = 60.0  # seconds; only a failure takes that long
 
 
-def call(calls: InFlight) -> AbstractContextManager[None]:
+def call(calls: InFlight) -> AbstractContextManager[int]:
     """Keep one more call under way in the ``with`` block."""
     return Call(calls)
 

@@ -82,7 +82,9 @@ def engine(recorder: Recorder) -> Iterator[Engine]:
 
 
 def run(engine: Engine, task: EngineTask) -> Any:
-    return engine.run(task, 0, -1, interruptible=False, keep=lambda _: None)
+    code = engine.run(task, 0, -1, interruptible=False, keep=lambda _: None)
+    assert code == task.outcome().code
+    return task.outcome()
 
 
 def test_a_direct_task_binds_once_and_synchronises_each_time(recorder: Recorder, engine: Engine) -> None:

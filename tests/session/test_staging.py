@@ -25,7 +25,7 @@ def kept(session: InferenceSession) -> list[np.ndarray[Any, Any]]:
     """Return the copies that wait to be used again."""
     direct = session._deployment.executor.direct
     assert isinstance(direct, Direct)
-    return [copy for free in direct._staging._free.values() for copy in free]
+    return [copy for free in direct.staging._free.values() for copy in free]
 
 
 @pytest.fixture

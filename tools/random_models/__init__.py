@@ -6,10 +6,11 @@ A seed makes one :class:`Subject`. Its kind is drawn first:
 * ``operator``: one operator in a random form, alone or with convolutions around it (:mod:`.operators`);
 * ``block``: a convolution in a random form, with an activation and other operands (:mod:`.blocks`);
 * ``network``: a stem and a handful of operators of images (:mod:`.networks`);
-* ``sequence``: attention, transformers, recurrent layers, perceptrons (:mod:`.sequences`).
+* ``sequence``: attention, transformers, recurrent layers, perceptrons (:mod:`.sequences`);
+* ``trained``: what trained networks have and random weights do not (:mod:`.trained`), one model in ten.
 
-They are as frequent as in the collection for which the required shares were set: about 190 single operators, 160 blocks
-and 20 networks of both sorts. Each kind has its own score beside the total.
+The others are as frequent as in the collection for which the required shares were set: about 190 single operators, 160
+blocks and 20 networks of both sorts. Each kind has its own score beside the total.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from .blocks import block_model
 from .networks import Network
 from .operators import operator_model
 from .sequences import sequence_model
+from .trained import inputs_of, is_of_float16, trained_model
 
 if TYPE_CHECKING:
     import onnx
@@ -43,7 +45,9 @@ KINDS: dict[str, Build] = {
     "block": block_model,
     "network": network_model,
     "sequence": sequence_model,
+    "trained": trained_model,
 }
+TRAINED = 0.1  # the share of models of that kind
 FREQUENCIES = {"operator": 19, "block": 16, "network": 1, "sequence": 1}
 
 
@@ -61,12 +65,17 @@ def subject(seed: int, kind: str | None = None) -> Subject:
     decide = random.Random(-1 - seed)
     int8, target = decide.random() < 0.7, decide.choice(SOCS)
     (drawn,) = decide.choices(tuple(FREQUENCIES), tuple(FREQUENCIES.values()))
-    kind = kind or drawn
+    # Drawn apart, so that the seeds of the other kinds have kept their models.
+    kind = kind or ("trained" if random.Random(f"trained{seed}").random() < TRAINED else drawn)
     name = f"fuzz{seed}"
     model, form = KINDS[kind](name, random.Random(seed))
     batch = decide.choice((2, 3)) if kind in ("block", "network") and decide.random() < 0.1 else 1
     config = _config(decide)
-    entry = Entry(name, lambda: model, int8=int8, target=target, config=config, batch=batch, familiar=True)
+    inputs = inputs_of(form) if kind == "trained" else None
+    int8 = int8 and not (kind == "trained" and is_of_float16(form))
+    entry = Entry(
+        name, lambda: model, int8=int8, target=target, config=config, batch=batch, familiar=True, inputs=inputs
+    )
     return Subject(kind, form, entry)
 
 

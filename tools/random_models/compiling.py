@@ -16,17 +16,23 @@ from official_compiler import CompilerError
 from recording import make
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkProcess
     from pathlib import Path
 
+    from recording import Entry
+
     from . import Subject
 
+    Make = Callable[[Entry, Path], dict[str, Any]]
+
 TIME_LIMIT = 60.0  # seconds for one model; most take two
+NO_END = "no end after"  # how the reason of a model begins for which time was up
 _ERROR = re.compile(r"^\s*E +(?:\w+: )?(.*\w.*)", re.MULTILINE)
 _EXCEPTION = re.compile(r"^(?:\w+(?:Error|Exception)|\s*what\(\)):(?! Traceback).*", re.MULTILINE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_TIME = re.compile(r"\[\d+:\d+:\d+\.\d+\] ")
 _FRAME = re.compile(r"^(Traceback|File|rknn-toolkit2 |===|\*\*\*|WARN|Please feedback|line \d)|\bfailed!$|^\W*$")
 
 
@@ -37,12 +43,14 @@ class _Job:
     deadline: float
 
 
-def compile_all(subjects: Iterable[Subject], folder: Path, jobs: int) -> Iterator[dict[str, Any]]:
+def compile_all(
+    subjects: Iterable[Subject], folder: Path, jobs: int, make: Make = make, time_limit: float = TIME_LIMIT
+) -> Iterator[dict[str, Any]]:
     """Yield a manifest's entry for each compiled model, ``jobs`` at a time; with ``refused`` if there is no file."""
     waiting, running = iter(subjects), dict[Any, _Job]()
     while True:
         while len(running) < jobs and (subject := next(waiting, None)):
-            started, job = _start(subject, folder)
+            started, job = _start(subject, folder, make, time_limit)
             running[started] = job
         if not running:
             return
@@ -51,19 +59,19 @@ def compile_all(subjects: Iterable[Subject], folder: Path, jobs: int) -> Iterato
             yield _finish(done, running.pop(done), folder)
         for late in [end for end, job in running.items() if job.deadline <= time.monotonic()]:
             running[late].process.kill()
-            yield _finish(late, running.pop(late), folder, f"no end after {TIME_LIMIT:.0f} s")
+            yield _finish(late, running.pop(late), folder, f"{NO_END} {time_limit:.0f} s")
 
 
-def _start(subject: Subject, folder: Path) -> tuple[Connection, _Job]:
+def _start(subject: Subject, folder: Path, make: Make, time_limit: float) -> tuple[Connection, _Job]:
     fork = multiprocessing.get_context("fork")  # so that the compiler is imported once
     ours, theirs = fork.Pipe(duplex=False)
-    process = fork.Process(target=_compile, args=(subject, folder, theirs))
+    process = fork.Process(target=_compile, args=(subject, folder, theirs, make))
     process.start()
     theirs.close()
-    return ours, _Job(subject, process, time.monotonic() + TIME_LIMIT)
+    return ours, _Job(subject, process, time.monotonic() + time_limit)
 
 
-def _compile(subject: Subject, folder: Path, result: Connection) -> None:
+def _compile(subject: Subject, folder: Path, result: Connection, make: Make) -> None:
     """Compile in the child process; the compiler's output goes to ``NAME.log``."""
     log = os.open(folder / f"{subject.entry.name}.log", os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     for descriptor in (1, 2):
@@ -102,4 +110,4 @@ def _complaint(log: str) -> str:
     plain = _COLOUR.sub("", log)
     errors = [line for line in _ERROR.findall(plain) if not _FRAME.search(line)]
     lines: list[str] = _EXCEPTION.findall(plain) or errors or ["no reason given"]
-    return lines[-1].strip()[:200]
+    return _TIME.sub("", lines[-1]).strip()[:200]

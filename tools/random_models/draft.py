@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     Choice = TypeVar("Choice")
 
@@ -130,6 +130,10 @@ class Draft(GraphWriter):
     def normal(self, *shape: int, spread: float = 1.0, mean: float = 0.0) -> str:
         """Add a constant of normally distributed numbers."""
         return self.floats(self._random.standard_normal(shape) * spread + mean)
+
+    def numbers(self, *shape: int) -> NDArray[np.float64]:
+        """Draw numbers from 0 to below 1, for a constant that is not normally distributed."""
+        return self._random.random(shape)
 
     def magnitudes(self, *shape: int) -> str:
         """Add a constant of numbers from 0.5 up."""

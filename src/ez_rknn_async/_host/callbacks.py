@@ -29,6 +29,8 @@ logger = logging.getLogger("ez_rknn_async")
 RESULTS = ("results", "user_data", "error")
 VALUES = ("values", "user_data", "error")
 
+_DOES_NOT_RUN = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_ITERABLE_COROUTINE
+
 
 def check_callback(callback: Any, arguments: Sequence[str], call: str, instead: str) -> None:
     """Refuse a callback that cannot be called with these positional arguments, or would not run when called.
@@ -44,6 +46,8 @@ def check_callback(callback: Any, arguments: Sequence[str], call: str, instead: 
     Raises:
         RknnTypeError: it is refused.
     """
+    if type(callback) is FunctionType and not vars(callback) and _is_plain(callback, len(arguments)):
+        return  # the common case: every submission passes through here
     if not callable(callback):
         raise RknnTypeError(f"callback must be callable, not {shown(callback)}; it is called as {call}")
     kind = _kind_that_does_not_run(callback)
@@ -125,6 +129,12 @@ def _objection(callback: Any, count: int) -> str | None:
     except TypeError as error:
         return f"{error}, for its signature is {signature}"
     return None
+
+
+def _is_plain(function: FunctionType, count: int) -> bool:
+    """Check, quickly, if it takes exactly these positional arguments, and runs when it is called."""
+    code = function.__code__
+    return code.co_argcount == count and not code.co_kwonlyargcount and not code.co_flags & _DOES_NOT_RUN
 
 
 def _takes(function: FunctionType, count: int) -> bool:

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# One of these modules is loaded if :func:`framework` can find one.
-PATCHERS = ("gevent.monkey", "eventlet.patcher")
+PATCHERS = _GEVENT, _EVENTLET = "gevent.monkey", "eventlet.patcher"
 
 Batch = TypeVar("Batch", bound="list[Any]")
 
@@ -49,8 +48,16 @@ class _Originals(NamedTuple):
     RLock: Any
 
 
+def may_be() -> bool:
+    """Check, quickly, if :func:`framework` can find one: one of their modules is loaded."""
+    modules = sys.modules
+    return _GEVENT in modules or _EVENTLET in modules
+
+
 def framework() -> Framework | None:
     """Return the framework that has made the program's threads greenlets; None if, so far, they are threads."""
+    if not may_be():
+        return None
     gevent, eventlet = map(sys.modules.get, PATCHERS)
     if gevent is not None and gevent.is_object_patched("_thread", "start_new_thread"):
         return _gevent()

@@ -118,6 +118,8 @@ def of_one(run_options: RunOptionsLike, caller: str) -> RunSettings:
     Raises:
         RknnError: a batch is asked for; ``caller`` is the method's name.
     """
+    if run_options is None:
+        return DEFAULT_SETTINGS
     settings = RunSettings.of(run_options)
     if settings.dispatch_batch:
         raise RknnError(f"{caller}() runs one inference, but run option {DISPATCH_BATCH} is set; use it with run()")

@@ -36,6 +36,10 @@ class Admission:
         self._lock = greenlets.rlock()
         self._line: collections.deque[_Place | _Waiter] = collections.deque()
 
+    def has_line(self) -> bool:
+        """Check if anyone is in line."""
+        return bool(self._line)
+
     async def submit(self, try_submit: Callable[[], int], timeout: float) -> int:
         """Call ``try_submit`` until there is room, and return its result.
 

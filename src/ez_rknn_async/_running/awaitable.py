@@ -3,25 +3,30 @@
 
 from __future__ import annotations
 
-import contextlib
-from typing import TYPE_CHECKING, Any, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
+from .._tensors.inputs import owned
+from .._tensors.outputs import AS_THE_SESSION, select, selected
+from ..errors import RknnTimeoutError
+from .inference import Inference
+from .mailbox import mailbox_of
 from .retry import retried
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncIterable, Awaitable, Iterable
+    from collections.abc import AsyncIterable, Coroutine, Iterable, Sequence
 
     import numpy.typing as npt
 
-    from .._runtime.task import Result
     from .._tensors.outputs import Choice
     from .._transport.request import Request
     from .async_stream import AsyncStream
     from .executor import Executor
 
+    Results = list[npt.NDArray[Any]]
 
-async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
+
+async def run(executor: Executor, request: Request) -> Results:
     """Run a request and return all outputs; other coroutines run meanwhile.
 
     Raises:
@@ -30,51 +35,67 @@ async def run(executor: Executor, request: Request) -> list[npt.NDArray[Any]]:
     """
     import asyncio  # not above: it takes longer than the rest of the package, and few programs need it
 
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[Result] = loop.create_future()
-
-    def receive(_: Request, result: Result) -> None:
-        # A loop that was closed meanwhile refuses the call, and no one waits any more.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle, ended, result)
-
+    inference = Inference(executor, request, mailbox_of(asyncio.get_running_loop()))
     try:
-        identifier = await executor.submit_awaitable(request, receive)
+        await inference.submit()
     except BaseException:
         request.ended(None)  # it was not accepted
         raise
+    return await inference.ended()
+
+
+def started(executor: Executor, feed: Any, choice: Choice) -> Inference | None:
+    """Start an inference if there is room in the queue, with copies of the feed; return None if there is none."""
+    import asyncio
+
+    mailbox = mailbox_of(asyncio.get_running_loop())
+    if executor.has_line():
+        return None
+    request = executor.request(feed, private=True, choice=choice)
+    inference = Inference(executor, request, mailbox)
     try:
-        result = await ended
+        inference.submit_at_once()
+    except RknnTimeoutError:
+        request.ended(None)
+        return None
     except BaseException:
-        # Cancelled, or dropped with its loop. A task that a worker has taken up ends by itself and frees its values.
-        if executor.cancel(identifier):
-            request.ended(None)
+        request.ended(None)
         raise
-    if result.code < 0:
-        raise executor.failure(result)
-    return request.arrays
+    return inference
+
+
+def run_later(session: Any, feed: Any, choice: Choice, wanted: Sequence[int] | None) -> Coroutine[Any, Any, Results]:
+    """Copy a feed, and return a coroutine that runs it once there is room in the queue."""
+    executor: Executor = session._deployment.executor
+    # Once: a retry must not see what the caller has changed since.
+    return _run_owned(session, owned(feed, executor.signature.input_names), choice, wanted)
 
 
 @retried
-async def run_feed(session: Any, feed: list[npt.NDArray[Any]], choice: Choice) -> list[npt.NDArray[Any]]:
-    """Run one inference of a session on a feed that nothing else uses; see :func:`run`."""
+async def _run_owned(session: Any, feed: Results, choice: Choice, wanted: Sequence[int] | None) -> Results:
     executor: Executor = session._deployment.executor
-    return await run(executor, executor.request(feed, private=False, choice=choice))
+    return selected(await run(executor, executor.request(feed, private=False, choice=choice)), wanted)
+
+
+@retried
+def _start_on(session: Any, feed: Any) -> Inference | None:
+    return started(session._deployment.executor, feed, AS_THE_SESSION)
 
 
 def stream(
+    session: Any,
     feeds: Iterable[Any] | AsyncIterable[Any],
-    run_one: Callable[[Any], Awaitable[list[npt.NDArray[Any]]]],
+    output_names: Sequence[str] | None,
     *,
     depth: int,
     ordered: bool,
 ) -> AsyncStream:
-    """Make a stream for coroutines; see :class:`.AsyncStream`."""
+    """Make a stream of inferences of a session, for coroutines; see :class:`.AsyncStream`."""
     from .async_stream import AsyncStream
 
-    return AsyncStream(feeds, run_one, depth=depth, ordered=ordered)
+    wanted = select(output_names, session._deployment.executor.signature.output_names)
 
+    def run(feed: Any) -> Coroutine[Any, Any, Results]:
+        return run_later(session, feed, AS_THE_SESSION, wanted)
 
-def _settle(ended: asyncio.Future[Result], result: Result) -> None:
-    if not ended.done():
-        ended.set_result(result)
+    return AsyncStream(feeds, partial(_start_on, session), run, wanted, depth=depth, ordered=ordered)

@@ -19,22 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .._runtime.engine import Engine
+    from .._runtime.kernels import Conversion
     from .._runtime.task import EngineTask, Result
     from .._transport.request import Request
     from .inflight import InFlight
 
-
-class Recipient(NamedTuple):
-    """The receiver of a task's result, and the request, which is needed until then."""
-
-    request: Request
-    receive: Callable[[Any, Result], None]
+    # The request of a task, which is needed until its result is there, and what receives that.
+    Recipient = tuple[Request, Callable[[Any, Result], None]]
 
 
 class Listener(NamedTuple):
     """Callbacks for what concerns more than one task's receiver. All are called on the delivery thread."""
 
-    delivered: Callable[[Request], None]  # a result was delivered, of a success or a failure
+    met_nan: Callable[[Conversion], None]  # a result was delivered, and this conversion of its inputs has met a NaN
     room: Callable[[], None]  # a submission may succeed
     stalled: Callable[[int, int, int], None]  # (worker, tag, lane): the worker hangs inside the runtime with that task
     released: Callable[[int, int], None]  # (tag, lane): the runtime call that hung with that task has returned
@@ -53,14 +50,14 @@ class Delivery:
         self._thread: threading.Thread | None = None
         self._framework: greenlets.Framework | None = None  # set if the thread is one of its greenlets
 
-    def submit(self, task: EngineTask, recipient: Recipient, timeout_ms: int, *, unordered: bool) -> int:
-        """Queue a task whose result is to be delivered, and return its id.
+    def submit(self, task: EngineTask, tag: int, recipient: Recipient, timeout_ms: int, *, unordered: bool) -> int:
+        """Queue a task whose result is to be delivered, and return its id; ``tag`` is a number that no other has.
 
         Raises:
             RknnTimeoutError, RknnClosedError: it was not accepted, and nothing will be delivered.
         """
-        self.start()
-        tag = self._in_flight.number()
+        if self._thread is None or self._framework is not None or greenlets.may_be():
+            self.start()
         # Before the engine has it: the result may be back before the submission returns.
         self._recipients[tag] = recipient
         try:
@@ -74,7 +71,7 @@ class Delivery:
 
         Raises: as :meth:`start`.
         """
-        if greenlets.framework() is None or not greenlets.in_main_thread():
+        if not greenlets.may_be() or greenlets.framework() is None or not greenlets.in_main_thread():
             return False
         self.start()
         return not self.is_current_thread()
@@ -130,7 +127,10 @@ class Delivery:
         for events in self._batches():
             for event, result in events:
                 try:
-                    self._handle(event, result)
+                    if event == OK and result is not None:
+                        self._deliver(result)
+                    else:
+                        self._handle(event, result)
                 except BaseException:
                     # Whatever a callback raises, SystemExit included, must not keep the others from their results.
                     report_exception()
@@ -139,8 +139,6 @@ class Delivery:
         if result is None:
             assert event == ROOM
             self._listener.room()
-        elif event == OK:
-            self._deliver(result)
         elif event == STALLED:
             self._stalled.add(result.tag)
             self._listener.stalled(result.worker, result.tag, result.lane)
@@ -159,4 +157,6 @@ class Delivery:
         try:
             receive(request, result)
         finally:
-            self._listener.delivered(request)
+            for conversion in request.quantisations:
+                if conversion.met_nan[0]:
+                    self._listener.met_nan(conversion)

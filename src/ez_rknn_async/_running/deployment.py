@@ -9,18 +9,16 @@ import weakref
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Callable, Optional
 
-from .._contexts.model_source import ModelSource
 from .._observing.health import SessionHealth
 from .._options.log_severity import DEFAULT, set_default_logger_severity
 from .._options.provider_options import ProviderOptions
 from .._options.providers import choose, warn_of_simulation, warn_of_skipped
 from .._options.session_options import SessionOptions
 from ..errors import RknnClosedError
-from .opening import open_model
 from .retry import retried
 
 if TYPE_CHECKING:
-    from .._contexts.model_source import PathOrBytes
+    from .._contexts.model_source import ModelSource, PathOrBytes
     from .._observing.profiling import Profiler
     from .._options.providers import ProviderOptionsLike, Providers
     from .._options.session_options import SessionOptionsLike
@@ -63,6 +61,9 @@ class Deployment:
         self._exchanging = threading.RLock()  # one exchange at a time; a signal handler may begin one inside another
         self._exchanges = self._last_exchange = 0  # count of those begun; number of the last one that succeeded
         self._state = threading.Lock()  # guards what _enter() sets, against a concurrent exchange
+        # Not above: reading models and opening contexts is half of the package, and not every import opens a session.
+        from .._contexts.model_source import ModelSource
+
         wanted, options = _chosen(providers, provider_options)
         self._source = ModelSource.of(path_or_bytes)  # let go by _close()
         try:
@@ -105,6 +106,8 @@ class Deployment:
             _close(*ending[2], patient=False)
 
     def _open(self, provider: str | None, options: ProviderOptions, loaded: Loaded | None = None) -> Opened:
+        from .opening import open_model
+
         return open_model(self._source, provider, options, self.session_options, self._lender(), loaded)
 
     def _enter(self, opened: Opened, wanted: str | None, options: ProviderOptions) -> None:

@@ -22,11 +22,12 @@ from .._runtime.engine import RUN_TIMEOUT
 from .._runtime.task import EngineTask, Result
 from .._runtime.timeouts import within
 from .._tensors.outputs import AS_THE_SESSION
+from .._transport.known_feeds import KnownFeeds
 from .._transport.request import Request
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
 from . import greenlet_run
 from .async_admission import Admission
-from .delivery import Delivery, Listener, Recipient
+from .delivery import Delivery, Listener
 from .inflight import Call, InFlight, Run
 from .replacing import Replacing
 
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from .._observing.health import SessionHealth
     from .._observing.task_observer import TaskObserver
     from .._options.provider_options import ProviderOptions
+    from .._runtime.kernels import Conversion
     from .._tensors.outputs import Choice
     from .assembly import Parts
+    from .delivery import Recipient
     from .task_errors import Failures
 
     Array = npt.NDArray[Any]
@@ -66,7 +69,7 @@ class Executor:
         transport: moves tensors to and from the NPU.
         direct: the same if it is direct I/O, otherwise None.
         versions: the runtime library's and the driver's.
-        depth: the number of tasks under way that keeps every worker busy.
+        depth: the number of tasks under way that keeps every worker busy, without ever waiting for room.
         stats: the session's statistics.
         failure: makes the exception for a task that failed.
         cores: those of each group of workers, such as ``"0"`` or ``"0,1,2"``.
@@ -87,20 +90,21 @@ class Executor:
         self.signature, self.transport, self.direct = parts.signature, parts.transport, parts.direct
         self.contexts: Contexts = parts.lanes[0]
         self.versions, self.cores = parts.versions, parts.cores
-        self.depth = 2 * parts.workers  # every worker has a task, and one more waits for it
+        self.depth = _depth(parts.workers, options.max_queue_size * len(parts.cores))
         self.stats = StatsReader(parts.engine, parts.cores, parts.memory)
         self._pid, self._main_thread = os.getpid(), threading.main_thread().ident
         self._timeout_ms, self._observers = options.submit_timeout_ms, tuple(observers)
         self._source, self._lanes, self._engine, self._nans = parts.source, parts.lanes, parts.engine, parts.nans
         self._tasks: collections.deque[EngineTask] = collections.deque()
         self._at_end: list[Callable[[], None]] = []
+        self._known_feeds = None if self.direct is None else KnownFeeds(self.signature.input_names, self.direct.staging)
         self._in_flight = InFlight()
         self._admission = Admission(self._notify_room)
         replacing = Replacing(parts, self._in_flight, options.load_timeout_ms)
         self._delivery = Delivery(
             parts.engine,
             self._in_flight,
-            Listener(self._look_for_nan, self._admission.room, replacing.set_aside, parts.lanes.release),
+            Listener(self._warn_of_nan, self._admission.room, replacing.set_aside, parts.lanes.release),
         )
         parts.lanes.attach(parts.engine, self._check_process)
 
@@ -132,9 +136,17 @@ class Executor:
         Raises:
             RknnValueError, RknnTypeError: the feed or the arrays do not fit the model.
         """
+        known_feeds = self._known_feeds if outputs is None else None
+        if known_feeds is not None:
+            known = known_feeds.request(feed, choice, private=private)
+            if known is not None:
+                return known
         given, chosen = self.signature.check(feed)
         receivers = self.signature.receivers(chosen, outputs, choice)
-        return self.transport.request(given, chosen, receivers, private=private)
+        request = self.transport.request(given, chosen, receivers, private=private)
+        if known_feeds is not None:
+            known_feeds.remember(feed, given, choice, request)
+        return request
 
     def run(self, request: Request) -> list[Array]:
         """Run one inference and return all outputs.
@@ -148,25 +160,24 @@ class Executor:
         # As few calls as possible: every inference passes through here.
         if os.getpid() != self._pid:
             self._check_process()
-        may_be_greenlets = not sys.modules.keys().isdisjoint(greenlets.PATCHERS)
-        if may_be_greenlets and self._delivery.serves_greenlets():
+        if greenlets.may_be() and self._delivery.serves_greenlets():
             return greenlet_run.run(self, request, self._timeout_ms)
         interruptible = threading.get_ident() == self._main_thread
         with Run(self._in_flight, request, self._delivery.start) as run:
             task = self._filled(request)
-            run.result = result = self._engine.run(
-                task, run.number, self._timeout_ms, interruptible=interruptible, keep=run.keep
-            )
+            code = self._engine.run(task, run.number, self._timeout_ms, interruptible=interruptible, keep=run.keep)
+            if code < 0 or self._observers or request.needs_result:
+                run.result = result = task.outcome()
+                for observer in self._observers:
+                    observer.task_ended(result)
+                if code < 0:
+                    if code == RUN_TIMEOUT and self._engine.has_watchdog:
+                        run.keep(True)
+                    raise self.failure(result)
             self._tasks.append(task)
-            for observer in self._observers:
-                observer.task_ended(result)
-            if result.code < 0:
-                if result.code == RUN_TIMEOUT and self._engine.has_watchdog:
-                    run.keep(True)
-                raise self.failure(result)
         for conversion in request.quantisations:
             if conversion.met_nan[0]:
-                self._nans.warn(conversion.name)
+                self._warn_of_nan(conversion)
         return request.arrays
 
     def submit(
@@ -188,21 +199,30 @@ class Executor:
         Raises:
             RknnTimeoutError: the queue stayed full; ``receive`` will not be called.
         """
-        self._check_process()
+        if os.getpid() != self._pid:
+            self._check_process()
         for observer in self._observers:
             receive = observer.observing(receive)
         timeout = self._timeout_ms if timeout_ms is None else timeout_ms
-        recipient = Recipient(request, receive)
-        if timeout and self._delivery.serves_greenlets():
+        recipient = request, receive
+        if timeout and greenlets.may_be() and self._delivery.serves_greenlets():
             return self._admission.submit_waiting(lambda: self._submit(recipient, 0, unordered), timeout / 1000)
         return self._submit(recipient, timeout, unordered)
 
     def _submit(self, recipient: Recipient, timeout_ms: int, unordered: bool) -> int:
-        with Call(self._in_flight):
-            task = self._filled(recipient.request)
-            identifier = self._delivery.submit(task, recipient, timeout_ms, unordered=unordered)
+        with Call(self._in_flight) as number:
+            task = self._filled(recipient[0])
+            identifier = self._delivery.submit(task, number, recipient, timeout_ms, unordered=unordered)
             self._tasks.append(task)
         return identifier
+
+    def has_line(self) -> bool:
+        """Check if coroutines or greenlets wait for room in the queue, whom no other may overtake."""
+        return self._admission.has_line()
+
+    def submit_at_once(self, request: AnyRequest, receive: Callable[[AnyRequest, Result], None]) -> int:
+        """Submit unordered if there is room in the queue, and otherwise raise RknnTimeoutError; see :meth:`submit`."""
+        return self.submit(request, receive, unordered=True, timeout_ms=0)
 
     async def submit_awaitable(self, request: AnyRequest, receive: Callable[[AnyRequest, Result], None]) -> int:
         """Submit unordered from a coroutine; the event loop goes on while the queue is full. See :meth:`submit`."""
@@ -328,8 +348,8 @@ class Executor:
             logger.exception("contexts are lost")
             _LOST.append(self)
 
-    def _look_for_nan(self, request: Request) -> None:
-        self._nans.look(request.quantisations)
+    def _warn_of_nan(self, conversion: Conversion) -> None:
+        self._nans.warn(conversion.name)
 
     def _notify_room(self) -> None:
         with Call(self._in_flight):
@@ -351,3 +371,12 @@ class Executor:
             task = EngineTask(len(self.signature.inputs), len(self.signature.outputs))
         request.fill(task)
         return task
+
+
+def _depth(workers: int, queued: int) -> int:
+    """Return the number of tasks that a stream has under way.
+
+    Every worker has a task, and three more wait for it: then results are collected several at a time, which costs less
+    than half of collecting each on its own.
+    """
+    return workers + max(workers, min(3 * workers, queued))

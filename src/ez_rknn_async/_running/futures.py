@@ -3,28 +3,30 @@
 
 from __future__ import annotations
 
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
 from .._host.callbacks import check_callback, reporting
 from .._host.process_bound import ProcessBound, never_raising
 from .._runtime.engine import CANCELLED, DISCARDED
 from .._tensors.outputs import selected
+from .lazy_future import LazyFuture
 from .task_errors import discarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Future
 
     from .._runtime.task import Result
     from .._transport.request import Request
     from .executor import Executor
 
     _Future = Future[list[Any]]
-else:
-    _Future = Future
+    _Task = tuple[Executor, Request, Callable[[Request], list[Any]]]
 
 
-class RunFuture(ProcessBound, _Future):
+class RunFuture(ProcessBound, LazyFuture):
     """The future that ``InferenceSession.submit()`` returns: a standard one, of a list of arrays or of values.
 
     It can be cancelled until a worker takes up its task; then :meth:`cancel` returns False, as for a running future.
@@ -34,11 +36,11 @@ class RunFuture(ProcessBound, _Future):
             core ``schedule[i % len(schedule)]``, and profiles know it by that number.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, executor: Executor, request: Request, outputs: Callable[[Request], list[Any]]) -> None:
+        """Prepare the future of the ``outputs`` of a request."""
         self.task_id = -1
-        self._withdraw: Callable[[], bool] = _too_late
-        super().add_done_callback(_forget_task)
+        # Until it has ended: the request holds its inputs, and a future that is kept needs only the outputs.
+        self._task: _Task | None = (executor, request, outputs)
 
     def add_done_callback(self, fn: Callable[[_Future], object]) -> None:
         """Call ``fn(future)`` on the session's thread when the future has ended; at once if it already has.
@@ -60,25 +62,57 @@ class RunFuture(ProcessBound, _Future):
         failed = state == "finished" and self.exception(0) is not None
         return f"<{type(self).__name__} of task {self.task_id}: {'failed' if failed else state}>"
 
-    def accepted(self, task_id: int, withdraw: Callable[[], bool]) -> RunFuture:
-        """Note that the task is queued; ``withdraw`` takes it back, and returns False if it is too late."""
-        self.task_id = task_id
-        self._withdraw = withdraw
-        if self.done():  # already, and perhaps before there was anything to forget
-            _forget_task(self)
-        return self
+    def submit(self, timeout_ms: int | None) -> RunFuture:
+        """Queue the request.
 
-    def discard(self) -> None:
-        """Cancel the future: the session was closed and has discarded the task."""
-        if super().cancel():
-            self.set_running_or_notify_cancel()
+        Raises:
+            RknnTimeoutError: the queue stayed full.
+        """
+        assert self._task is not None
+        executor, request, _ = self._task
+        try:
+            self.task_id = executor.submit(request, self._receive, unordered=True, timeout_ms=timeout_ms)
+        except BaseException:
+            request.ended(None)
+            raise
+        return self
 
     def cancel(self) -> bool:
         """Withdraw the task if no worker has taken it up; return True if it is cancelled."""
-        if not self.done() and self._withdraw() and super().cancel():
+        if self._withdraw() and super().cancel():
             # Notifies concurrent.futures.wait() and as_completed() too.
             self.set_running_or_notify_cancel()
         return self.cancelled()
+
+    def _withdraw(self) -> bool:
+        task = self._task
+        if task is None:
+            return False
+        executor, request, _ = task
+        if not executor.cancel(self.task_id):
+            return False
+        self._task = None
+        request.ended(None)  # now, and not at its delivery: what it uses may be used again at once
+        return True
+
+    def _receive(self, request: Request, result: Result) -> None:
+        """Take the result of the task, on the delivery thread."""
+        if result.code == CANCELLED:
+            return  # by the future's own cancel(), which has notified everyone
+        assert self._task is not None
+        (executor, _, outputs), self._task = self._task, None
+        if result.code >= 0:
+            self.settle(outputs(request))
+        elif result.code == DISCARDED and not result.call:
+            self._discard()
+        else:
+            self.set_running_or_notify_cancel()
+            self.set_exception(executor.failure(result))
+
+    def _discard(self) -> None:
+        """Cancel the future: the session was closed and has discarded the task."""
+        if super().cancel():
+            self.set_running_or_notify_cancel()
 
 
 def result_of(future: _Future) -> list[Any]:
@@ -96,16 +130,6 @@ def result_of(future: _Future) -> list[Any]:
         raise discarded() from None
 
 
-def _too_late() -> bool:
-    return False
-
-
-def _forget_task(future: _Future) -> None:
-    # The function that withdraws the task holds its inputs; a future that is kept needs only the outputs.
-    assert isinstance(future, RunFuture)
-    future._withdraw = _too_late
-
-
 def submit(
     executor: Executor, request: Request, wanted: Sequence[int] | None = None, timeout_ms: int | None = None
 ) -> RunFuture:
@@ -114,37 +138,20 @@ def submit(
     Raises:
         RknnTimeoutError: the queue stayed full.
     """
-
-    return future_of(executor, request, lambda: selected(request.arrays, wanted), timeout_ms)
+    outputs = _all_outputs if wanted is None else partial(_some_outputs, wanted)
+    return RunFuture(executor, request, outputs).submit(timeout_ms)
 
 
 def future_of(
     executor: Executor, request: Request, outputs: Callable[[], list[Any]], timeout_ms: int | None
 ) -> RunFuture:
     """Queue a request of any kind and return the future of its ``outputs``; see :func:`submit`."""
-    future = RunFuture()
+    return RunFuture(executor, request, lambda _: outputs()).submit(timeout_ms)
 
-    def receive(_: Request, result: Result) -> None:
-        if result.code == CANCELLED:
-            return  # by the future's own cancel(), which has notified everyone
-        if result.code == DISCARDED and not result.call:
-            future.discard()
-            return
-        future.set_running_or_notify_cancel()
-        if result.code < 0:
-            future.set_exception(executor.failure(result))
-        else:
-            future.set_result(outputs())
 
-    def withdraw() -> bool:
-        withdrawn = executor.cancel(identifier)
-        if withdrawn:
-            request.ended(None)  # now, and not at its delivery: what it uses may be used again at once
-        return withdrawn
+def _all_outputs(request: Request) -> list[Any]:
+    return request.arrays
 
-    try:
-        identifier = executor.submit(request, receive, unordered=True, timeout_ms=timeout_ms)
-    except BaseException:
-        request.ended(None)
-        raise
-    return future.accepted(identifier, withdraw)
+
+def _some_outputs(wanted: Sequence[int], request: Request) -> list[Any]:
+    return selected(request.arrays, wanted)

@@ -35,10 +35,6 @@ class InFlight:
         self._opening = [None]  # taken out by the call that closes it
         self._empty = threading.Event()
 
-    def number(self) -> int:
-        """Return a number for a call or a task, never used for another."""
-        return next(self._numbers)
-
     def keep(self, number: int, request: Request) -> None:
         """Keep the request of a task until the runtime call that uses it has returned."""
         self._requests[number] = request
@@ -63,24 +59,21 @@ class InFlight:
         """Wait for the calls under way; it must have been closed."""
         self._empty.wait()
 
-    def _enter(self, number: int) -> None:
-        # In this order: a call that finds it open is counted by then, and waited for.
-        self._calls[number] = None
-        if not self._opening:
-            self._leave(number)
-            raise RknnClosedError("the session is closed")
+    def _note_empty(self) -> None:
+        if not self._calls:
+            self._empty.set()
 
     def _leave(self, number: int, error: BaseException | None = None) -> None:
         """Count a call no more; explain its error if the engine has closed itself."""
         del self._calls[number]
-        if not self._opening and not self._calls:
-            self._empty.set()
+        if not self._opening:
+            self._note_empty()
         if self._opening and isinstance(error, RknnClosedError):
             raise without_workers("of the session", DEVICE_UNAVAILABLE) from None
 
 
 class Call:
-    """One call under way, for the length of a ``with`` block.
+    """One call under way, for the length of a ``with`` block, which gets its number.
 
     Raises:
         RknnClosedError: the session is closed.
@@ -91,13 +84,27 @@ class Call:
 
     def __init__(self, in_flight: InFlight) -> None:
         self._in_flight = in_flight
-        self._number = in_flight.number()
+        self._number = next(in_flight._numbers)
 
-    def __enter__(self) -> None:
-        self._in_flight._enter(self._number)
+    # As few calls as possible, here and in Run: every inference passes through here.
+
+    def __enter__(self) -> int:
+        in_flight, number = self._in_flight, self._number
+        # In this order: a call that finds it open is counted by then, and waited for.
+        in_flight._calls[number] = None
+        if not in_flight._opening:
+            in_flight._leave(number)
+            raise RknnClosedError("the session is closed")
+        return number
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        self._in_flight._leave(self._number, error)
+        in_flight = self._in_flight
+        if error is None:
+            del in_flight._calls[self._number]
+            if not in_flight._opening:
+                in_flight._note_empty()
+        else:
+            in_flight._leave(self._number, error)
 
 
 class Run:
@@ -120,23 +127,31 @@ class Run:
         self._is_kept = False
 
     def __enter__(self) -> Run:
+        in_flight, number = self._in_flight, self.number
         # Kept before the run begins: the event that releases it may come early.
-        self._in_flight._requests[self.number] = self._request
-        try:
-            self._in_flight._enter(self.number)
-        except RknnClosedError:
+        in_flight._requests[number] = self._request
+        in_flight._calls[number] = None  # see Call
+        if not in_flight._opening:
             self._end()
-            raise
+            in_flight._leave(number)
+            raise RknnClosedError("the session is closed")
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        in_flight = self._in_flight
         try:
             if self._is_kept:
                 self._listen()
             else:
-                self._end()
+                in_flight._requests.pop(self.number, None)  # it may have been released
+                self._request.ended(self.result)
         finally:
-            self._in_flight._leave(self.number, error)
+            if error is None:
+                del in_flight._calls[self.number]
+                if not in_flight._opening:
+                    in_flight._note_empty()
+            else:
+                in_flight._leave(self.number, error)
 
     def keep(self, is_kept: bool) -> None:
         """Keep the request until the engine reports that the runtime call which uses it has returned."""

@@ -29,11 +29,12 @@ from .._tensors.metadata import ModelMetadata
 from ..errors import RknnValueError
 from ..model.format.author_metadata import metadata_in
 from .assembly import assemble
+from .board_reports import warn_of_reports
 from .executor import Executor
 from .task_errors import Failures
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from .._contexts.custom_ops import CustomOps
     from .._contexts.model_source import ModelSource
@@ -97,7 +98,8 @@ def open_model(
         if target is not None:
             rknn_file.check_target(model, target)
         chosen = plan(options, soc(target or model.target_platform))
-        _warn_about_cores(chosen.groups, model)
+        most = max(1 + group.count(",") for group in chosen.groups)
+        _warn_about_cores(most, model)
         custom_ops = loaded.custom_ops if loaded is not None else load_custom_ops(located.library, options)
         check_custom_operators(model, located.library, custom_ops)
         profiler = _profiler(session_options, chosen)
@@ -116,6 +118,9 @@ def open_model(
             executor.close()
             raise
         metadata = _metadata(model, source.metadata)
+        if located.library.simulated:  # a board shows for itself
+            together = most > 1 and most in model.graphs[0].core_modes
+            warn_of_reports(source.name, model, together=together)
     logger.info(
         "session on %s: runtime %s, driver %s, cores %s",
         printable(located.library.path),
@@ -193,8 +198,7 @@ def _soc_of(located: LocatedRuntime, options: ProviderOptions) -> str | None:
     return name
 
 
-def _warn_about_cores(groups: Sequence[str], model: rknn_file.Model) -> None:
-    most = max(1 + group.count(",") for group in groups)
+def _warn_about_cores(most: int, model: rknn_file.Model) -> None:
     if most not in model.graphs[0].core_modes and most > 1:
         logger.warning(
             "%s uses %d cores, but the model was compiled for one: the runtime will use core 0 alone; "

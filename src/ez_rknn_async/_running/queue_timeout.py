@@ -14,6 +14,7 @@ from ..errors import RknnTimeoutError, RknnTypeError, RknnValueError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 _LONGEST_MS = 2**31 - 1  # the engine's limit: 24 days
 
@@ -51,14 +52,15 @@ class QueueTimeout:
             return None
         return _LONGEST_MS if self.seconds * 1000 > _LONGEST_MS else math.ceil(self.seconds * 1000)
 
+    def explained(self) -> AbstractContextManager[None]:
+        """Reword a timeout inside the ``with`` block in terms of the user's argument, if there is one."""
+        return _AS_IT_IS if self.seconds is None else self._reworded()
+
     @contextlib.contextmanager
-    def explained(self) -> Iterator[None]:
-        """Reword a timeout inside the ``with`` block in terms of the user's argument."""
+    def _reworded(self) -> Iterator[None]:
         try:
             yield
         except RknnTimeoutError:
-            if self.seconds is None:
-                raise
             raise RknnTimeoutError(
                 "run submit timed out: the queue is full, and timeout=0 does not wait"
                 if self.seconds == 0
@@ -68,3 +70,4 @@ class QueueTimeout:
 
 
 _AS_THE_SESSION = QueueTimeout(None)
+_AS_IT_IS = contextlib.nullcontext()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Callable
 from .._messages.wording import option
 from ..errors import RknnClosedError, RknnError, RknnTimeoutError
 from .abi import ffi
-from .native import native
-from .task import result_of
+from .native import address_of, brief, native
+from .task import results_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,11 +105,16 @@ class Engine:
         self._engine = handle[0]
         # One thread collects.
         self._collected = ffi.new("ezr_result[]", _AT_ONCE), ffi.new("int32_t[]", _AT_ONCE)
+        self._run = self._native.ezr_run  # looked up once: every run() passes through here
+        self._address = address_of(self._engine)
+        self._try_submit, self._submit_at_once = brief("ezr_try_submit", 2), brief("ezr_submit", 3)
+        self._try_collect = brief("ezr_next_completions", 5)
+        self._collecting = (self._address, 0, _AT_ONCE, *map(address_of, self._collected))
 
     def run(
         self, task: EngineTask, tag: int, timeout_ms: int, *, interruptible: bool, keep: Callable[[bool], None]
-    ) -> Result:
-        """Run a task and wait until it has ended.
+    ) -> int:
+        """Run a task and wait until it has ended; return its code. The rest is in ``task.outcome()``.
 
         Args:
             task: what to run.
@@ -124,9 +129,10 @@ class Engine:
             RknnClosedError: the engine is closed.
         """
         flags = INTERRUPTIBLE if interruptible else 0
-        task.task.tag, task.result.id = tag, _NO_ID
+        structure, result = task.task, task.result
+        structure.tag, result.id = tag, _NO_ID
         try:
-            status = self._native.ezr_run(self._engine, task.task, timeout_ms, flags, task.result)
+            status = self._run(self._engine, structure, timeout_ms, flags, result)
             while status == INTERRUPTED:
                 # The interpreter has run the signal handlers since the last call.
                 status = self._native.ezr_resume(self._engine, task.result.id, task.result)
@@ -138,7 +144,8 @@ class Engine:
             raise
         if status != OK:
             raise _refusal(status, timeout_ms)
-        return result_of(task.result)
+        code: int = result.code
+        return code
 
     def submit(self, task: EngineTask, tag: int, timeout_ms: int, *, unordered: bool) -> int:
         """Queue a task and return its id; :meth:`next_events` will return a result with this ``tag``.
@@ -147,8 +154,14 @@ class Engine:
             RknnTimeoutError: the queue stayed full; nothing was accepted.
             RknnClosedError: the engine is closed.
         """
-        task.task.tag, task.task.unordered = tag, unordered
-        identifier: int = self._native.ezr_submit(self._engine, task.task, timeout_ms)
+        structure = task.task
+        structure.tag, structure.unordered = tag, unordered
+        if timeout_ms == 0:
+            identifier = self._submit_at_once(self._address, task.address, 0)
+        else:
+            identifier = self._try_submit(self._address, task.address)
+            if identifier == TIMEOUT:
+                identifier = self._native.ezr_submit(self._engine, structure, timeout_ms)
         if identifier < 0:
             raise _refusal(identifier, timeout_ms)
         return identifier
@@ -169,10 +182,16 @@ class Engine:
         are returned at once if there are any, because each return waits for the interpreter, which may be busy.
         """
         results, events = self._collected
-        count: int = self._native.ezr_next_completions(self._engine, -1, _AT_ONCE, results, events)
+        # Those that are there already, without letting another thread have the interpreter in between.
+        count: int = self._try_collect(*self._collecting)
+        if count == TIMEOUT:
+            count = self._native.ezr_next_completions(self._engine, -1, _AT_ONCE, results, events)
         if count == CLOSED:
             return []
-        return [(events[i], None if events[i] == ROOM else result_of(results[i])) for i in range(count)]
+        return [
+            (event, None if event == ROOM else result)
+            for event, result in zip(ffi.unpack(events, count), results_of(results, count))
+        ]
 
     def add_lane(self, contexts: Sequence[int]) -> int:
         """Add one more context for every worker, given by their handles, and return the lane for tasks to name.

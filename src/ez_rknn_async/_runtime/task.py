@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .abi import ffi
@@ -23,7 +24,7 @@ CALLS = (
     "rknn_mem_sync",
 )
 
-_NULL = ffi.NULL
+_NULL, _from_buffer = ffi.NULL, ffi.from_buffer
 
 
 class Result(NamedTuple):
@@ -78,10 +79,29 @@ class Transfer:
 class EngineTask:
     """The C structures of one task; its request keeps the arrays behind its pointers until it has ended.
 
-    All inputs go by copy or all are direct: the last setter wins. The same holds for the outputs.
+    All inputs go by copy or all are direct: the last setter wins. The same holds for the outputs. Filled again for the
+    same transfers it only points to other arrays.
+
+    Attributes:
+        task: the ``ezr_task``.
+        address: of the same, for calls that do not go through cffi.
+        result: an ``ezr_result``, for a run.
     """
 
-    __slots__ = ("direct_inputs", "direct_outputs", "inputs", "outputs", "result", "task")
+    __slots__ = (
+        "_input_slots",
+        "_lane",
+        "_output_slots",
+        "_shapes",
+        "_transfers",
+        "address",
+        "direct_inputs",
+        "direct_outputs",
+        "inputs",
+        "outputs",
+        "result",
+        "task",
+    )
 
     def __init__(self, inputs: int, outputs: int) -> None:
         self.inputs = ffi.new("rknn_input[]", inputs)
@@ -90,18 +110,25 @@ class EngineTask:
         self.direct_outputs = ffi.new("ezr_io[]", outputs)
         self.task = ffi.new("ezr_task *", {"input_count": inputs, "output_count": outputs})
         self.task.inputs, self.task.outputs = self.inputs, self.outputs
+        self.address = int(ffi.cast("uintptr_t", self.task))
         self.result = ffi.new("ezr_result *")
+        self._input_slots = [self.direct_inputs[index] for index in range(inputs)]
+        self._output_slots = [self.direct_outputs[index] for index in range(outputs)]
+        self._transfers: tuple[Any, Any] = (None, None)
+        self._lane, self._shapes = 0, None
 
     def set_input(self, index: int, array: Any, type_: int, format_: int, pass_through: bool) -> None:
         """Point input ``index`` to a contiguous array."""
         # A whole structure at a time, its fields in their order, is much faster than one field after the other.
         self.inputs[index] = (index, ffi.from_buffer(array), array.nbytes, pass_through, type_, format_)
         self.task.direct_inputs = _NULL
+        self._transfers = (None, None)
 
     def set_output(self, index: int, array: Any, want_float: bool) -> None:
         """Point output ``index`` to the contiguous array that receives it."""
         self.outputs[index] = (want_float, 1, index, ffi.from_buffer(array), array.nbytes)
         self.task.direct_outputs = _NULL
+        self._transfers = (None, None)
 
     def set_direct(
         self,
@@ -118,16 +145,20 @@ class EngineTask:
             outputs: the transfer of each output out of its memory.
             destinations: the contiguous array of each output that is converted; otherwise None.
         """
-        task = self.task
-        for structures, transfers, arrays in (
-            (self.direct_inputs, inputs, sources),
-            (self.direct_outputs, outputs, destinations),
-        ):
-            for index, (transfer, array) in enumerate(zip(transfers, arrays)):
+        set_for = self._transfers
+        if set_for[0] is not inputs or set_for[1] is not outputs:
+            self._set_transfers(inputs, outputs)
+        for slot, array in zip(self._input_slots, sources):
+            slot.array = _NULL if array is None else _from_buffer(array)
+        for slot, array in zip(self._output_slots, destinations):
+            slot.array = _NULL if array is None else _from_buffer(array)
+
+    def _set_transfers(self, inputs: Sequence[Transfer], outputs: Sequence[Transfer]) -> None:
+        for structures, transfers in ((self.direct_inputs, inputs), (self.direct_outputs, outputs)):
+            for index, transfer in enumerate(transfers):
                 structures[index] = transfer.c
-                if array is not None:
-                    structures[index].array = ffi.from_buffer(array)
-        task.direct_inputs, task.direct_outputs = self.direct_inputs, self.direct_outputs
+        self.task.direct_inputs, self.task.direct_outputs = self.direct_inputs, self.direct_outputs
+        self._transfers = (inputs, outputs)
 
     def set_contexts(self, lane: int, shapes: Any) -> None:
         """Choose which of its worker's contexts runs it, and with which shapes.
@@ -136,26 +167,28 @@ class EngineTask:
             lane: see :meth:`Engine.add_lane`.
             shapes: of a dynamic model: ``rknn_tensor_attr[]``, one for each input; otherwise None.
         """
-        self.task.lane, self.task.shapes = lane, _NULL if shapes is None else shapes
+        if lane != self._lane or shapes is not self._shapes:
+            self.task.lane, self.task.shapes = lane, _NULL if shapes is None else shapes
+            self._lane, self._shapes = lane, shapes
+
+    def outcome(self) -> Result:
+        """Return the result of the run that has ended."""
+        return results_of(self.result, 1)[0]
 
 
-def result_of(result: Any) -> Result:
-    """Return the Python value of an ``ezr_result``."""
+# The fields of an ezr_result but for its message, as tools for binary data name them; the compiler pads as they do.
+_FIELDS = struct.Struct("@qQiiIIIqqqqq")
+_SIZE = ffi.sizeof("ezr_result")
+
+
+def results_of(structures: Any, count: int) -> list[Result]:
+    """Return the Python values of the first ``count`` structures of ``ezr_result[]``."""
+    fields = ffi.buffer(structures, count * _SIZE)
+    return [_result(_FIELDS.unpack_from(fields, index * _SIZE), structures[index]) for index in range(count)]
+
+
+def _result(fields: tuple[Any, ...], structure: Any) -> Result:
+    number, tag, code, call, _, *others = fields
+    message = ffi.string(structure.message).decode("utf-8", "replace") if code < 0 else ""
     # Result(...) with one call less: every inference passes through here.
-    return tuple.__new__(
-        Result,
-        (
-            result.id,
-            result.tag,
-            result.code,
-            CALLS[result.call],
-            result.worker,
-            result.lane,
-            result.submitted_ns,
-            result.started_ns,
-            result.input_ns,
-            result.npu_ns,
-            result.finished_ns,
-            ffi.string(result.message).decode("utf-8", "replace") if result.code < 0 else "",
-        ),
-    )
+    return tuple.__new__(Result, (number, tag, code, CALLS[call], *others, message))

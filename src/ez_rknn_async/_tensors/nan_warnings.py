@@ -15,8 +15,6 @@ from .._host import greenlets
 from .._messages.callers import user_stacklevel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .._runtime.kernels import Conversion
 
 
@@ -27,14 +25,10 @@ class NanWarnings:
         self._lock = greenlets.lock()  # guards _warned
         self._warned: set[str] = set()
 
-    def look(self, conversions: Iterable[Conversion]) -> None:
-        """Warn of each conversion of an input that has met a NaN."""
-        for conversion in conversions:
-            if conversion.met_nan[0] and conversion.name not in self._warned:
-                self.warn(conversion.name)
-
     def warn(self, name: str) -> None:
         """Warn that NaN was quantised for the input of that name."""
+        if name in self._warned:
+            return
         with self._lock:
             if name in self._warned:
                 return

@@ -71,6 +71,7 @@ class CopyingRequest:
 
     # The runtime makes the remaining conversions.
     quantisations: Sequence[Conversion] = ()
+    needs_result = False
 
     def __init__(self, sources: list[Source], destinations: list[Destination], lane: int, shapes: Any) -> None:
         """Run on this ``lane`` of a worker's contexts."""

@@ -75,15 +75,17 @@ class DirectRequest:
     Attributes:
         arrays: the outputs' arrays, C-contiguous.
         quantisations: the conversions of inputs that can meet a NaN.
+        transfers: the transfers of its arrays.
     """
 
-    __slots__ = ("_copies", "_sources", "_transfers", "arrays", "quantisations")
+    __slots__ = ("_copies", "_sources", "arrays", "quantisations", "transfers")
+    needs_result = False
 
     def __init__(
         self, transfers: Transfers, sources: list[Array], arrays: list[Array], copies: list[tuple[Array, Free]]
     ) -> None:
         """Send the ``sources``, which are C-contiguous; the ``copies`` go back to their pool afterwards."""
-        self._transfers = transfers
+        self.transfers = transfers
         self._sources = sources
         self._copies = copies
         self.arrays = arrays
@@ -91,7 +93,7 @@ class DirectRequest:
 
     def fill(self, task: EngineTask) -> None:
         """Write this request into the structures of a task."""
-        transfers = self._transfers
+        transfers = self.transfers
         task.set_direct(transfers.inputs, self._sources, transfers.outputs, self.arrays)
         task.set_contexts(transfers.lane, transfers.shapes)
 
@@ -146,6 +148,7 @@ class Direct:
         sets: the bindings of the tensors, for each set of shapes.
         normalisations: the model file's normalisation of each input.
         memory: that of each lane in use.
+        staging: makes private copies of inputs.
     """
 
     def __init__(
@@ -178,7 +181,7 @@ class Direct:
         self.memory = {0: self._allocate(0)}
         # Filled when first needed. Two threads may both make the same: each request owns those that its task uses.
         self._transfers: dict[Hashable, Transfers] = {}
-        self._staging = StagingPool()
+        self.staging = StagingPool()
 
     def request(
         self, given: Sequence[Given], chosen: int, receivers: Sequence[Receiver], *, private: bool
@@ -190,7 +193,7 @@ class Direct:
         for value in given:
             array, order, row = value.array, value.order, 0
             if private and not value.is_new:
-                array, free = self._staging.copy(array)
+                array, free = self.staging.copy(array)
                 if free is not None:
                     copies.append((array, free))
             if not array.flags.c_contiguous:

@@ -19,6 +19,10 @@ class Request(Protocol):
     """
 
     @property
+    def needs_result(self) -> bool:
+        """True if :meth:`ended` must be told the result of every run, rather than None for a success."""
+
+    @property
     def arrays(self) -> list[Any]:
         """The arrays with the outputs, once the task has ended."""
 
@@ -32,5 +36,5 @@ class Request(Protocol):
     def ended(self, result: Result | None) -> None:
         """Release what the task used: neither the engine nor the runtime uses it any more. May be called twice.
 
-        ``result`` is None when nothing has run.
+        ``result`` is None when nothing has run; and after a success, unless :attr:`needs_result`.
         """

@@ -69,6 +69,8 @@ class BindingRequest:
         quantisations: the worker's conversions of the inputs.
     """
 
+    needs_result = True
+
     def __init__(self, plan: BindingPlan, last_bound: LastBound) -> None:
         """Mark the values as in use.
 

@@ -22,7 +22,6 @@ from .._running.retry import executor_of
 from .._runtime.memory import FLAGS
 from .._tensors.node_arg import NodeArg, quantization
 from .._tensors.shapes import listing, to_nchw
-from .._tensors.value_layout import input_forms, output_forms
 from ..errors import RknnError, RknnTypeError, RknnValueError
 from .binding_request import LastBound
 from .npu_memory import DeviceMemory
@@ -312,6 +311,8 @@ def parse_mem_flags(mem_flags: Any) -> str:
 
 
 def _input_forms(direct: Direct, index: int, io: Input, prefers_nhwc: bool) -> dict[Shape, Forms]:
+    from .._tensors.value_layout import input_forms  # with a session, it has been imported; without one, it costs
+
     forms: dict[Shape, Forms] = {}
     for native in (tensors.inputs[index] for tensors in direct.sets):
         for shape, order in _arrays(io, native.attribute.shape):
@@ -321,6 +322,8 @@ def _input_forms(direct: Direct, index: int, io: Input, prefers_nhwc: bool) -> d
 
 
 def _output_forms(direct: Direct, index: int, io: Output, prefers_nhwc: bool) -> dict[Shape, Forms]:
+    from .._tensors.value_layout import output_forms
+
     forms: dict[Shape, Forms] = {}
     for native in (tensors.outputs[index] for tensors in direct.sets):
         shape = io.for_user(native.attribute.shape)

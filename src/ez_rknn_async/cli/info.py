@@ -11,6 +11,7 @@ from .._contexts.model_source import ModelSource
 from .._messages.wording import option
 from ..model import Kind
 from ..model.format.graph import DUMMY
+from ..model.reports import sightings
 from .modelled import modelled, modelled_table
 from .table import Table
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ..model import ApiTensor, Graph, Model, Node, Preprocessing, Tensor
+    from ..model.reports import Sighting
 
 _MARKERS = ("InputOperator", "OutputOperator")  # they mark where a graph begins and ends, and compute nothing
 
@@ -83,6 +85,21 @@ def describe(model: Model) -> dict[str, Any]:
         "dynamic_shapes": [_input_shapes(each) for each in model.graphs] if model.dynamic else [],
         "operators": dict(Counter(layer["operator"] for layer in layers).most_common()),
         "layers": layers,
+        "reported": [_reported(sighting) for sighting in sightings(model)],
+    }
+
+
+def _reported(sighting: Sighting) -> dict[str, Any]:
+    report = sighting.report
+    return {
+        "layers": [node.name for node in sighting.layers],
+        "what": report.what,
+        "socs": list(report.socs),
+        "versions": report.versions,
+        "symptom": report.symptom,
+        "advice": report.advice,
+        "source": report.source,
+        "text": sighting.text,
     }
 
 
@@ -144,9 +161,18 @@ def _sections(description: Mapping[str, Any]) -> Iterator[str]:
     yield _layers(description["layers"])
     if "modelled" in description:
         yield modelled_table(description["modelled"])
+    if description["reported"]:
+        yield "\n".join(_reports(description["reported"]))
     if description["core_modes"] == [1]:
         spread = f"use {option('schedule')} to spread runs over the cores"
         yield f"It runs on one core at a time (no tensor parallelism): {spread}."
+
+
+def _reports(reported: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    yield "Reported of boards, and shown by no simulator:"
+    for entry in reported:
+        yield f"* {entry['text']}"
+        yield f"  -> {entry['advice']}"
 
 
 def _summary(description: Mapping[str, Any]) -> str:

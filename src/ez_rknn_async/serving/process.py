@@ -123,8 +123,8 @@ def _grpc(server: Server, where: Listening, port: int) -> Any:
 
 
 def _tcp(host: str, port: int) -> socket.socket:
-    # With its protocol named, unlike that of socket.create_server(): asyncio sets TCP_NODELAY on no other's
-    # connections, and each answer, whose head and body are two writes, would wait 40 ms for the client's delayed acknowledgement.
+    # Unlike that of socket.create_server() it names its protocol: asyncio sets TCP_NODELAY on no other's connections,
+    # and each answer, a head and a body, would wait 40 ms for the client's delayed acknowledgement.
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

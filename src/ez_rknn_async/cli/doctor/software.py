@@ -11,6 +11,7 @@ from ..._runtime.library import load as load_library
 from ..._runtime.locate import ENVIRONMENT, SIMULATOR, SIMULATOR_LIBRARY, SYSTEM_LIBRARIES
 from ...errors import RknnError, naming
 from ...model import check_target, load
+from ...model.reports import sightings
 from ...simulator.start import INSTALL, missing
 from .finding import ok, problem, warning
 
@@ -74,12 +75,13 @@ def check_named_runtime(tree: Tree, environment: Mapping[str, str]) -> Iterator[
 
 
 def check_model(path: str, soc: str | None, runtime_version: str | None) -> Iterator[Finding]:
-    """Check that a model is for this SoC, and not newer than the runtime."""
+    """Check that a model is for this SoC, not newer than the runtime, and not of a kind that failed on boards."""
     try:
         with naming(path), load(path) as model:
             toolkit, target = model.toolkit_version, model.target_platform
             if soc is not None:
                 check_target(model, soc)
+            seen = sightings(model)
     except RknnError as error:
         yield problem(
             "model", str(error).removesuffix(f"; {error.hint}"), error.hint or "give the path of a .rknn file"
@@ -94,6 +96,8 @@ def check_model(path: str, soc: str | None, runtime_version: str | None) -> Iter
         )
     else:
         yield ok("model", described)
+    for sighting in seen:
+        yield warning("reported", sighting.text, sighting.report.advice)
 
 
 def check_simulator(*, is_needed: bool) -> Finding:
