@@ -77,6 +77,7 @@ def test_every_method_answers(client: Client) -> None:
     assert client.call("ModelStatistics", name=MODEL).model_stats[0].inference_stats.queue.count == before + 1
     assert len(client.call("RepositoryIndex").models) == 3
     client.call("RepositoryModelUnload", model_name="laid_out")
+    assert not client.call("ModelReady", name="laid_out").ready
     client.call("RepositoryModelLoad", model_name="laid_out")
     client.call("SystemSharedMemoryUnregister")
     assert not client.call("SystemSharedMemoryStatus").regions

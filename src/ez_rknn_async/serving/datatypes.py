@@ -89,12 +89,12 @@ def from_list(data: Any, datatype: str, shape: Shape, name: str) -> Value:
         raise invalid(f"tensor {name!r} is {datatype}, which JSON cannot carry", hint="send it as binary data")
     if datatype == BYTES:
         texts = _flat(data)
-        if not all(isinstance(text, str) for text in texts):
+        if not all(isinstance(text, (str, bytes)) for text in texts):  # bytes: from a typed field of gRPC
             raise invalid(f"tensor {name!r} is BYTES: each element must be a string in JSON, or send binary data")
         _check_count(len(texts), shape, name)
         # JSON carries no lone surrogates on purpose; those that come are refused by the encoder.
         try:
-            return [text.encode() for text in texts]
+            return [text if isinstance(text, bytes) else text.encode() for text in texts]
         except UnicodeEncodeError:
             raise invalid(f"tensor {name!r} holds text that is not valid Unicode") from None
     array = _numbers(data, datatype, name)

@@ -13,7 +13,7 @@ import grpc
 
 from ..errors import RknnError
 from .grpc_messages import METHODS, SERVICE, infer_response, message_class, parse_infer
-from .refusal import INTERNAL, UNAUTHENTICATED, UNSUPPORTED, RefusedError, refusal_of
+from .refusal import INTERNAL, UNAUTHENTICATED, UNAVAILABLE, UNSUPPORTED, RefusedError, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,8 +108,13 @@ class _Service:
         return message_class("ServerMetadataResponse")(**self._server.metadata())
 
     def model_ready(self, request: Any, _: grpc.ServicerContext) -> Any:
-        model = self._server.repository.find(request.name, request.version)
-        return message_class("ModelReadyResponse")(ready=model.ready)
+        try:
+            ready = self._server.repository.find(request.name, request.version).ready
+        except RefusedError as refused:
+            if refused.kind != UNAVAILABLE:
+                raise
+            ready = False
+        return message_class("ModelReadyResponse")(ready=ready)
 
     def model_metadata(self, request: Any, _: grpc.ServicerContext) -> Any:
         model = self._server.repository.find(request.name, request.version)

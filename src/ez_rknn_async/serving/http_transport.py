@@ -94,7 +94,7 @@ class HttpTransport:
         return http.client.HTTPConnection(self._parts.netloc, timeout=self._timeout), False
 
     def _failed(self, error: Exception) -> RknnError:
-        if isinstance(error, TimeoutError):
+        if isinstance(error, (TimeoutError, socket.timeout)):  # one and the same since Python 3.10
             return RknnTimeoutError(f"{self.address} did not answer within {self._timeout:g} s")
         return RknnError(f"{self.address} does not answer: {error}", hint="is ezrknn serve running there?")
 
