@@ -21,9 +21,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What an installation depends on: when any of it is newer, the package is installed anew.
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
-.PHONY: demo help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer
-.PHONY: stress stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy bench-serving
-.PHONY: soak test-serve docs lint lint-native format options reports declarations stubs changelog clean
+.PHONY: demo ocr help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer test-clients stress
+.PHONY: stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy bench-serving
+.PHONY: bench-virtual soak test-serve docs lint lint-native format options reports declarations stubs changelog clean
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -107,6 +107,17 @@ $(VENV)-peer/.installed:
 	$(VENV)-peer/bin/python -m pip --disable-pip-version-check --quiet install ztu-somemodelruntime-ez-rknn-async==0.11.0
 	touch $@
 
+## test-clients: programs from PyPI, unchanged, with their networks compiled; TOOLKIT_PYTHON is a Python with rknn-toolkit2
+test-clients: $(VENV)/.test
+	@test -n "$(TOOLKIT_PYTHON)" || { echo "make test-clients TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
+	EZ_RKNN_TEST_CLIENTS=1 TOOLKIT_PYTHON=$(TOOLKIT_PYTHON) $(BIN)/python -m pytest tests/clients
+
+## ocr: RapidOCR, unchanged, reads pages on three simulated cores; TOOLKIT_PYTHON is a Python with rknn-toolkit2
+OCR := build/ocr
+ocr: $(VENV)/.wheel
+	@test -n "$(TOOLKIT_PYTHON)" || { echo "make ocr TOOLKIT_PYTHON=... : a Python with rknn-toolkit2"; exit 2; }
+	PYTHON=$(PYTHON) TOOLKIT_PYTHON=$(TOOLKIT_PYTHON) examples/ocr/run.sh $(OCR) build/wheel/*.whl
+
 ## wheels: for boards and for this machine, each with the oldest glibc that Debian's compilers allow
 wheels: $(VENV)-wheels/.installed
 	PYTHON=$(VENV)-wheels/bin/python tools/wheel.sh aarch64 dist
@@ -131,6 +142,10 @@ test-aarch64: $(VENV)-wheels/.installed
 bench: $(VENV)/.installed
 	-$(MAKE) --no-print-directory $(VENV)-peer/.installed
 	EZ_RKNN_PEER_PYTHON=$$(test -e $(VENV)-peer/.installed && echo $(VENV)-peer/bin/python) $(BIN)/python benchmarks/goals.py $(BENCH)
+
+## bench-virtual: virtual time against the engine in real time, on an idle machine: at most 3 % apart
+bench-virtual: $(VENV)/.installed
+	$(BIN)/python benchmarks/virtual.py
 
 ## bench-zero-copy: bindings on one simulated core and on three, and the NPU memory that their runs make
 bench-zero-copy: $(VENV)/.installed

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from ez_rknn_async.cli.error_chart import STYLE
+from ez_rknn_async.cli.svg import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ _COLOURS = """
 
 def bars(title: str, unit: str, shares: Mapping[str, float]) -> str:
     """Draw one bar for each share; the dashed line at 1 is the floor."""
-    longest = max(1.0, *shares.values())
+    longest = max([1.0, *shares.values()])
     left, bottom = MARGIN + LABELS, HEAD + ROW * len(shares)
     width, height = left + PANEL + 60 + MARGIN, bottom + FOOT
     parts = [

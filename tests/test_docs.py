@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 import ez_rknn_async
-from ez_rknn_async import InferenceSession, model
+from ez_rknn_async import InferenceSession, model, planning
 from ez_rknn_async.compat.rknnlite.install import PACKAGES
 
 from .conftest import ROOT
@@ -116,6 +116,16 @@ def test_the_page_on_rknnlite_gives_a_result_for_each_frame(root: Path) -> None:
     assert all(len(outputs) == 1 for outputs in left["results"])
 
 
+@pytest.mark.usefixtures("reader")
+def test_the_page_on_ztu_gives_a_result_for_each_frame(root: Path) -> None:
+    """Before and after, and the same."""
+    left = read_along(root / "docs" / "how-to" / "migrate-from-ztu.md")
+    before = [left["results"][number] for number in range(len(left["frames"]))]
+    assert len(before) == len(left["after"]) == 10
+    for old, new in zip(before, left["after"]):
+        np.testing.assert_array_equal(old, new)
+
+
 def test_the_plug_in_of_the_documentation_is_the_example(root: Path) -> None:
     """The example has tests of its own."""
     (program,) = C_BLOCK.findall((root / "docs" / "how-to" / "custom-operators.md").read_text())
@@ -135,7 +145,7 @@ INTERNAL = {"IOBinding.request", "IOBinding.results", "SessionIOBinding.request"
 
 def public_names() -> Iterator[str]:
     """Return the package's exports, and the attributes of its classes except the members of enumerations."""
-    for room in (ez_rknn_async, model):
+    for room in (ez_rknn_async, model, planning):
         for name in room.__all__:
             yield name
             yield from (f"{name}.{attribute}" for attribute in sorted(_attributes(getattr(room, name))))

@@ -27,9 +27,9 @@ class Dispatch {
 
     /* True if the queue has a place for the next task. */
     bool has_room() const;
-    /* True if it has, and waking a submitter is worth it: the queue is half empty, or a context is idle. Fuller than
-     * that, it gives every context work for longer than a thread takes to wake up. */
-    bool wants_more() const;
+    /* True if it has, and waking a submitter is worth it: the queue is half empty, a context is idle, or what is queued
+     * keeps a context busy for less than `brief_ns`, as far as is known. */
+    bool wants_more(int64_t brief_ns) const;
     /* True if every group has a task queued behind those that run, and its recent tasks took less than `brief_ns`. */
     bool is_backlogged(int64_t brief_ns) const;
     /* The group with an idle context that can run the next task at once, overtaking none; or NULL. */

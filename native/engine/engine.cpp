@@ -6,7 +6,7 @@
 namespace ez_rknn::engine {
 namespace {
 
-/* Tasks that take longer than this are worth a wake-up each. */
+/* A thread that sleeps has woken up by then. Tasks that take longer are worth a wake-up each. */
 constexpr int64_t brief_ns = 1'000'000;
 
 }  // namespace
@@ -88,7 +88,7 @@ void Engine::admit_next() {
     // No thread waits in line for the request, so a collector has to watch the clock for it.
     if (could_grant_room_but_for_pace()) completions_.ready.notify_one();
     // With pacing the first in line watches the clock as soon as there is room.
-    if (pace_.is_kept() ? dispatch_.has_room() : dispatch_.wants_more()) admission_.wake_first();
+    if (pace_.is_kept() ? dispatch_.has_room() : dispatch_.wants_more(brief_ns)) admission_.wake_first();
 }
 
 void Engine::after_leaving_queue() {

@@ -23,7 +23,8 @@ class Group {
     uint32_t worker_count() const { return worker_count_; }
 
     bool has_room() const { return queue_.size() < queue_capacity_; }
-    bool is_half_empty() const { return queue_.size() <= queue_capacity_ / 2; }
+    size_t queued() const { return queue_.size(); }
+    uint32_t queue_capacity() const { return queue_capacity_; }
     bool is_empty() const { return queue_.empty(); }
     /* True if a queued task can be taken up now. */
     bool can_start() const { return !queue_.empty() && !idle_.empty(); }

@@ -256,8 +256,8 @@ void ezr_unwatch_interrupts(void);
 
 /* Submits a task whose completion ezr_next_completion will give out. Blocks while its queue is full or too many
  * completions wait to be collected, at most timeout_ms (-1: forever, 0: not at all); waiting threads are served in
- * order of arrival, and woken when the queue is half empty or a context idle. Returns the task's id (>= 0),
- * EZR_TIMEOUT, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. Thread-safe. */
+ * order of arrival, and woken when the queue is half empty, or its tasks take less than 1 ms together. Returns the
+ * task's id (>= 0), EZR_TIMEOUT, EZR_CLOSED, EZR_INVALID or EZR_NO_MEMORY. Thread-safe. */
 int64_t ezr_submit(ezr_engine *engine, const ezr_task *task, int32_t timeout_ms);
 
 /* The same if there is room and no thread waits in line; otherwise EZR_TIMEOUT. It takes no room that was granted with

@@ -78,6 +78,17 @@ typedef struct {
  * or an error for a context that does not exist. */
 int ez_rknn_simulator_layer_times(uint64_t context, ez_rknn_layer_time *layers, uint32_t *count);
 
+/* The modelled times of one inference of the graph in use, by which timing=modelled waits: ns[3 * (together - 1) + busy
+ * - 1] with 1, 2 or 3 cores working together and so many busy on the whole board, those included; 0 where fewer are
+ * busy than work together. *inferences is set to the number of inferences in one rknn_run. Returns RKNN_SUCC, or an
+ * error for a context that does not exist. */
+int ez_rknn_simulator_durations(uint64_t context, int64_t ns[9], uint32_t *inferences);
+
+/* A sentence for the user on how the model of this context has done so far, such as that this machine could not keep
+ * modelled time; "" if there is nothing to say. Each is told once, to whichever context of the model asks first. Valid
+ * until the thread's next call. Any runtime library may export this; a client logs the text when a context ends. */
+const char *ez_rknn_remark(uint64_t context);
+
 /* The reason why the last call on this thread failed; "" if it did not. Valid until the thread's next call. Any runtime
  * library may export this; a client shows the text when it is there. */
 const char *ez_rknn_last_error(void);

@@ -12,6 +12,12 @@ from ez_rknn_async.cli import main
 Ezrknn = Callable[..., str]
 
 
+@pytest.fixture(autouse=True)
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Print whole lines, as into a pipe, whatever pytest's own terminal is."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 @pytest.fixture
 def ezrknn(capsys: pytest.CaptureFixture[str]) -> Ezrknn:
     """Run the command, which must succeed and be silent on stderr, and return what it prints."""

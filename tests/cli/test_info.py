@@ -71,12 +71,14 @@ def test_shapes_include_the_batch_of_one_call(ezrknn_info: Callable[..., str]) -
     assert [each["shape"][0] for each in model["inputs"] + model["outputs"]] == [4, 4]
 
 
-def test_text_shows_every_layer_and_the_sizes(ezrknn_info: Callable[..., str]) -> None:
-    """A line for each layer, memory with its unit, and no line for what is empty."""
-    text = ezrknn_info("block_int8")
+def test_text_shows_the_sizes_and_on_request_every_layer(ezrknn_info: Callable[..., str]) -> None:
+    """The summary first, memory with its unit, no line for what is empty; layers of a real model would bury it."""
+    text, longer = ezrknn_info("block_int8"), ezrknn_info("block_int8", "--layers")
     model = described(ezrknn_info, "block_int8")
     for layer in model["layers"]:
-        assert layer["outputs"][0] in text
+        assert f" {layer['outputs'][0]} " in longer
+    assert " relu1 " not in text
+    assert longer.startswith(text.rstrip("\n"))
     assert f"{model['weight_bytes'] / 1024:.1f} KiB" in text
     assert "cores for one run  1 or 2 or 3" in text
     assert "custom string" not in text

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ez_rknn_async._messages.wording import option, provider_option, speaking
+from ez_rknn_async._messages.wording import option, provider_option
 from ez_rknn_async.cli import main, parser
-from ez_rknn_async.cli.flags import COMMAND_LINE, FLAGS, written
-from ez_rknn_async.cli.limit import limit
+from ez_rknn_async.cli.flags import FLAGS, written
 
 from .conftest import Ezrknn
 
@@ -122,15 +121,6 @@ def test_a_missing_custom_operator_names_the_flag(
     assert "no plug-in brings them: give its path with --custom-op" in capsys.readouterr().err
 
 
-def test_advises_flags_against_the_limit_of_throughput() -> None:
-    """`ezrknn bench` and the library's own function use one text."""
-    split = {"queue": 9.0, "input": 1.0, "npu": 1.0, "output": 1.0, "callback": 0.0}
-    with speaking(COMMAND_LINE):
-        said = limit(split, 0.5, 1)
-    for words in ("--threads-per-core 2", "--layout nhwc", "--io-mode at 'auto'", "--option output_dtype=native"):
-        assert words in said
-
-
 def test_every_flag_in_a_message_exists() -> None:
     """The user can type what a message names."""
     for flag in FLAGS.values():
@@ -148,7 +138,7 @@ def test_values_are_quoted_for_a_shell() -> None:
 
 def test_messages_use_python_terms_again_afterwards(data: Path, ezrknn_refuses: Ezrknn) -> None:
     """A program may run the command and then use the package."""
-    ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR)
+    ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--layout", "none")
     assert provider_option("layout", "nhwc") == "the provider option layout='nhwc'"
     assert option("layout") == "layout"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -46,15 +47,20 @@ def test_run_takes_inputs_by_name(data: Path, tmp_path: Path, capsys: pytest.Cap
     assert "y.npy" in capsys.readouterr().out
 
 
-def test_a_mistake_is_one_line_on_standard_error(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mistake_is_one_line_on_standard_error(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Scripts can test its status; a traceback needs --debug."""
-    assert main(["run", str(data / "tiny_conv_fp16.rknn"), "--runtime-library", "simulator"]) == 1
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 16, 16), np.float32))
+    arguments = ["run", str(data / "two_inputs_int8.rknn"), "--runtime-library", "simulator"]
+    arguments += ["--input", f"image={tmp_path / 'x.npy'}"]
+    assert main(arguments) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("ezrknn: nothing is given for input 'x'; add --input x=FILE.npy")
+    assert captured.err.startswith("ezrknn: nothing is given for input 'mask'; add --input mask=FILE.npy")
     assert captured.err.count("\n") == 1
     with pytest.raises(ValueError, match="nothing is given"):
-        main(["--debug", "run", str(data / "tiny_conv_fp16.rknn"), "--runtime-library", "simulator"])
+        main(["--debug", *arguments])
 
 
 def test_names_files_that_are_not_arrays(data: Path, ezrknn_refuses: Ezrknn, tmp_path: Path) -> None:
@@ -96,11 +102,11 @@ def test_bench_compares_the_modes_and_names_the_source_of_its_times(
     assert alone <= described["modes"][0]["latency_ms"]["p50"]
     for mode in described["modes"]:
         assert mode["throughput"] > 0
-        assert 0 < mode["latency_ms"]["p50"] <= mode["latency_ms"]["p99"]
+        assert 0 < mode["latency_ms"]["p50"] <= mode["latency_ms"]["max"]
         assert list(mode["split_ms"]) == ["queue", "input", "npu", "output", "callback"]
         assert min(mode["split_ms"].values()) >= 0
         assert 0 < mode["computing"] <= 1
-        assert mode["limit"].startswith("Limited by")
+        assert mode["limit"].startswith(("Limited by", "This machine is too busy"))
 
 
 @pytest.mark.parametrize(("io_mode", "copies"), [("copy", 1), ("direct", 0)])
@@ -150,7 +156,7 @@ def test_bench_prints_a_table_without_a_progress_bar_when_piped(data: Path, caps
     assert "throughput (1/s)" in captured.out
     assert "simulated (fixed:1000); no NPU was involved" in captured.out
     assert "callback (ms)" in captured.out
-    assert "schedule=0,1: Limited by" in captured.out
+    assert re.search("^schedule=0,1: (Limited by|This machine is too busy)", captured.out, re.MULTILINE)
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

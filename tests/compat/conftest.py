@@ -45,6 +45,7 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Neither the environment nor an earlier test says what runs where; no session outlives its test."""
     monkeypatch.delenv(models.MODELS, raising=False)
     monkeypatch.delenv(models.OPTIONS, raising=False)
+    monkeypatch.delenv(models.BATCHES, raising=False)
     monkeypatch.setenv("EZ_RKNN_RUNTIME_LIBRARY", "simulator")
     monkeypatch.setattr(models, "_configured", models.Configuration())
     yield

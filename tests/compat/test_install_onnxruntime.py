@@ -109,6 +109,7 @@ def test_one_line_installs_it(folder: Path, run_program: Callable[..., Any]) -> 
     program = """
         import logging, sys
         sys.modules.pop("onnxruntime")
+        sys.path[:] = [entry for entry in sys.path if "stand-in" not in entry]
         logging.basicConfig()
         import onnxruntime as original
         from ez_rknn_async.compat import install_as_onnxruntime
@@ -122,3 +123,46 @@ def test_one_line_installs_it(folder: Path, run_program: Callable[..., Any]) -> 
     ended = run_program(program, "program.py")
     assert ended.stdout == "all\n['CPUExecutionProvider']\n", ended.stderr
     assert "imported before the stand-in" in ended.stderr
+
+
+CHILDREN = """
+    import multiprocessing, sys
+
+    def work(number):
+        import onnxruntime
+        import onnxruntime.capi.onnxruntime_pybind11_state as state
+        session = onnxruntime.InferenceSession("other.onnx" if number else "npu.onnx")
+        return onnxruntime.__name__, session.get_providers()[0], issubclass(state.Fail, Exception)
+
+    def of_a_child(number):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            return pool.apply(work, [number])
+
+    if __name__ == "__main__":
+        from ez_rknn_async.compat import install_as_onnxruntime
+        install_as_onnxruntime({"other.onnx": "npu.rk3588.rknn"}, {"schedule": [0]})
+        method = multiprocessing.get_context(sys.argv[1])
+        with method.Pool(1) as pool:
+            print(pool.map(work, [0, 1]))
+        with multiprocessing.pool.ThreadPool(1) as pool:
+            print(pool.apply(of_a_child, [1]))
+"""
+CHILD = "('ez_rknn_async.compat.onnxruntime', 'RKNPU2SimulatorExecutionProvider', True)"
+
+
+@pytest.mark.parametrize("hidden", [False, True], ids=["onnxruntime installed", "not installed"])
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_children_get_the_stand_in(run_program: Callable[..., Any], method: str, hidden: bool) -> None:
+    """With the same arguments, however multiprocessing starts them."""
+    ended = run_program(CHILDREN, "program.py", method, hidden=hidden)
+    assert (ended.returncode, ended.stdout) == (0, f"[{CHILD}, {CHILD}]\n{CHILD}\n"), ended.stderr
+
+
+def test_what_children_cannot_get_is_told(run_program: Callable[..., Any]) -> None:
+    """Options that no JSON holds; the program itself has them."""
+    program = """
+        import numpy
+        from ez_rknn_async.compat import install_as_onnxruntime
+        install_as_onnxruntime(provider_options={"schedule": [numpy.int64(0)]})
+    """
+    assert "processes that multiprocessing starts will not have" in run_program(program, "program.py").stderr

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,13 @@ def test_refuses_wrong_arguments_at_once(given: Any, options: Any, kind: type[Ex
     """And not when the first model is opened."""
     with pytest.raises(kind, match=message):
         configure(given, options)
+
+
+def test_takes_the_model_that_is_configured_for_a_content(folder: Path) -> None:
+    """Programs that edit a model hand over its bytes; the log says what they are called."""
+    content = (folder / "cpu.onnx").read_bytes()
+    (name,) = re.findall(r"configured for '([0-9a-f]{12}\.onnx)'", models.why_none(content))
+    configure({name: folder / "npu.rk3588.rknn"}, None)
+    assert compiled_model(bytearray(content)) == str(folder / "npu.rk3588.rknn")
+    configure({name: None}, None)
+    assert compiled_model(content) is None

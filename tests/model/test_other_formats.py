@@ -56,6 +56,13 @@ def test_names_the_candidate_socs_of_an_older_model_without_a_summary() -> None:
     assert "RK1808, RK1806, RK3399Pro, RV1109 and RV1126" in refused(model(1))
 
 
+def test_names_an_older_npu_whatever_the_version_is() -> None:
+    """Later releases of the first toolkit counted on; the SoC says whose model it is."""
+    said = refused(model(2, ["RV1126"], "1.7.5"))
+    assert "container version 2, compiled by toolkit 1.7.5 for RV1126" in said
+    assert "another architecture" in said
+
+
 @pytest.mark.parametrize("version", [2, 3, 5])
 def test_advises_compiling_a_model_of_an_older_toolkit_again(version: int) -> None:
     """Toolkits from 1.5.2 write a readable format."""

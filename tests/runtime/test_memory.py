@@ -50,6 +50,9 @@ class Runtime:
     def last_error(self) -> str:
         return "nothing is left" if self.has("ez_rknn_last_error") else ""
 
+    def remark(self, _context: int) -> str:
+        return ""
+
     def _give(self, size: int) -> Any:
         if self.refuses:
             return ffi.NULL

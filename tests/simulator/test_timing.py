@@ -25,7 +25,7 @@ TOOLS = ROOT / "tools" / "timing"
 def tools() -> Iterator[dict[str, ModuleType]]:
     """The modules of ``tools/timing`` that only need numpy."""
     modules = {}
-    for name in ("model", "published", "soc_report"):
+    for name in ("model", "published", "soc_report", "public_report"):
         specification = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
         assert specification is not None
         assert specification.loader is not None
@@ -62,10 +62,11 @@ def test_the_constants_of_several_cores_are_fitted(tools: dict[str, ModuleType])
 
 
 def test_the_page_has_the_errors_of_the_constants_in_use(tools: dict[str, ModuleType]) -> None:
-    """soc_report.py prints both tables of the page."""
+    """soc_report.py prints both tables of single models, public_report.py that of whole systems."""
     page = (ROOT / "docs" / "explanation" / "timing.md").read_text()
     assert tools["soc_report"].single_core_table() in page
     assert tools["soc_report"].several_cores_table() in page
+    assert tools["public_report"].report() in page
 
 
 @pytest.mark.parametrize("name", ["block_int8", "snippet"])

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from real_models import report, tasks
 from real_models.catalogue import MODELS
-from real_models.measuring import Measured, Nearness, measure_elsewhere
+from real_models.measuring import Case, Measured, Nearness, measure_elsewhere, nearness
 from real_models.model import Package
 from real_models.packages import fetch
 from scoring import difference
@@ -122,6 +122,15 @@ def test_what_overflows_in_one_and_not_in_the_other_is_wrong() -> None:
     assert difference(np.array([1.0, 7e4, 3.0]), infinite, 0.0).cosine == 0.0
     assert difference(infinite, np.array([1.0, 7e4, 3.0]), 0.0).cosine == 0.0
     assert difference(np.array([1.0, np.inf, 3.001]), infinite, 0.0).cosine == pytest.approx(1.0)
+
+
+def test_zeros_have_no_angle() -> None:
+    """A wake word's probability of 0 and one of the smallest float16 are the same; one of a half is not."""
+    zero = np.zeros((1, 1), np.float32)
+    near, far = np.full((1, 1), 2.0**-24, np.float32), np.full((1, 1), 0.5, np.float32)
+    cases = [Case([near], [zero], []), Case([far], [zero], [])]
+    assert [nearness("y", 0.0, [case], 0).cosine for case in cases] == [1.0, 0.0]
+    assert nearness("y", 1.0, [cases[1]], 0).cosine == 1.0  # half a step
 
 
 def compiled(folder: Path, data: Path, name: str, *, original: bool = True) -> None:

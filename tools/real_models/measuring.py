@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scoring import as_quantised, difference
+from scoring import Difference, as_quantised, difference
 
 from ez_rknn_async import InferenceSession, RknnError, make_provider_options
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .model import Agreement, RealModel
 
 TINY = Path(__file__).resolve().parents[2] / "tests" / "data" / "tiny_conv_int8.rknn"
+SMALLEST = 2.0**-24  # of float16
 ROUNDS, SPENT = 40, 1.5  # of both in turns, and the seconds after which there are no more: other programs run too
 PATIENCE = 600.0  # seconds for one model
 
@@ -77,7 +78,12 @@ def measure_elsewhere(tool: Path, folder: Path, name: str) -> Measured:
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no reason given"]
         return Measured(name, refused=f"ended with status {done.returncode}: {lines[-1][:300]}")
-    taken = json.loads(done.stdout)
+    return read_measured(done.stdout)
+
+
+def read_measured(text: str) -> Measured:
+    """Read what :func:`measure` has printed."""
+    taken = json.loads(text)
     return Measured(**{**taken, "outputs": tuple(Nearness(**output) for output in taken["outputs"])})
 
 
@@ -106,7 +112,7 @@ def _measured(folder: Path, entry: Mapping[str, Any], same: Agreement) -> Measur
         return Measured(entry["name"], refused=str(error))
     scales = [port.quantization.scale if port.quantization else 0.0 for port in session.get_outputs()]
     outputs = [
-        _nearness(output["name"], scale, cases, place)
+        nearness(output["name"], scale, cases, place)
         for place, (output, scale) in enumerate(zip(entry["outputs"], scales))
     ]
     return Measured(
@@ -146,10 +152,10 @@ def _feed(
     return {port.name: as_quantised(given[port.name], port) for port in session.get_inputs()}
 
 
-def _nearness(name: str, scale: float, cases: Sequence[Case], place: int) -> Nearness:
+def nearness(name: str, scale: float, cases: Sequence[Case], place: int) -> Nearness:
     """Compare one output over all cases."""
-    ours = [difference(case.ours[place], case.official[place], scale) for case in cases]
-    noise = [difference(draw[place], case.official[place], scale).cosine for case in cases for draw in case.noisy]
+    ours = [_difference(case.ours[place], case.official[place], scale) for case in cases]
+    noise = [_difference(draw[place], case.official[place], scale).cosine for case in cases for draw in case.noisy]
     return Nearness(
         name,
         min(each.cosine for each in ours),
@@ -157,6 +163,14 @@ def _nearness(name: str, scale: float, cases: Sequence[Case], place: int) -> Nea
         min(noise, default=1.0),
         all(bool(np.isfinite(case.official[place]).all()) for case in cases),
     )
+
+
+def _difference(ours: NDArray[Any], official: NDArray[Any], scale: float) -> Difference:
+    """Compare two arrays; zeros have no angle, so that a step beside them counts as the same, and more as nothing."""
+    found = difference(ours, official, scale)
+    if official.any() or float(np.abs(ours).max(initial=0)) > max(scale, SMALLEST):
+        return found
+    return found._replace(cosine=1.0)
 
 
 def _speed(

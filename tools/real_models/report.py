@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .measuring import Measured, measure_elsewhere
+from .catalogue import MODELS
+from .measuring import Measured, measure_elsewhere, read_measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -41,12 +43,23 @@ def compare(models: Sequence[RealModel], folder: Path, *, publish: bool) -> bool
         refused = entry.get("refused")
         result = Measured(name, refused=f"compiler: {refused}") if refused else measure_elsewhere(TOOL, folder, name)
         results[name] = (entry, result)
+        _kept(folder, name).write_text(json.dumps(asdict(result)) + "\n")
         for line in _lines(entry, result):
             print(line, flush=True)
     scores = [_print_score(precision, results) for precision in NEAR]
     if publish:
-        _publish(wanted, results)
+        _publish({model.name: model for model in MODELS}, _all_kept(folder, entries))
     return all(scores)
+
+
+def _kept(folder: Path, name: str) -> Path:
+    return folder / f"{name}.measured.json"
+
+
+def _all_kept(folder: Path, entries: Sequence[dict[str, Any]]) -> Results:
+    """Return what was measured last of every model, so that some can be measured again."""
+    there = [(entry, _kept(folder, entry["name"])) for entry in entries]
+    return {entry["name"]: (entry, read_measured(kept.read_text())) for entry, kept in there if kept.exists()}
 
 
 def is_near(output: Nearness, precision: str) -> bool:

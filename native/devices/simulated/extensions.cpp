@@ -41,6 +41,10 @@ ez_rknn_layer_time layer_time(const Node &node, const LayerCost &cost, const Soc
     return time;
 }
 
+const SimulatedModel &simulated_model(const Context &context) {
+    return static_cast<const SimulatedModel &>(*context.model()->device);
+}
+
 }  // namespace
 
 EZ_RKNN_EXPORT int ez_rknn_simulator_configure(const char *settings) {
@@ -115,7 +119,7 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_layer_times(uint64_t context, ez_rknn_layer
     return guarded("ez_rknn_simulator_layer_times", [&] {
         if (count == nullptr) fail(RKNN_ERR_PARAM_INVALID, "the count pointer is NULL");
         const std::shared_ptr<Context> found = process_state().contexts.find(context);
-        const auto &model = static_cast<const SimulatedModel &>(*found->model()->device);
+        const SimulatedModel &model = simulated_model(*found);
         const std::vector<Node> &nodes = model.file().graphs[found->graph_index()].nodes;
         const std::vector<LayerCost> &costs = model.graphs()[found->graph_index()].costs;
         const uint32_t room = layers == nullptr ? 0 : *count;
@@ -125,6 +129,29 @@ EZ_RKNN_EXPORT int ez_rknn_simulator_layer_times(uint64_t context, ez_rknn_layer
         }
         return RKNN_SUCC;
     });
+}
+
+EZ_RKNN_EXPORT int ez_rknn_simulator_durations(uint64_t context, int64_t ns[9], uint32_t *inferences) {
+    return guarded("ez_rknn_simulator_durations", [&] {
+        if (ns == nullptr || inferences == nullptr) fail(RKNN_ERR_PARAM_INVALID, "a pointer is NULL");
+        const std::shared_ptr<Context> found = process_state().contexts.find(context);
+        const SimulatedModel &model = simulated_model(*found);
+        for (const auto &together : model.graphs()[found->graph_index()].durations_ns) {
+            ns = std::copy(together.begin(), together.end(), ns);
+        }
+        *inferences = model.file().batch;
+        return RKNN_SUCC;
+    });
+}
+
+EZ_RKNN_EXPORT const char *ez_rknn_remark(uint64_t context) {
+    thread_local std::string remark;
+    remark.clear();
+    guarded("ez_rknn_remark", [&] {
+        remark = simulated_model(*process_state().contexts.find(context)).waits().remark();
+        return RKNN_SUCC;
+    });
+    return remark.c_str();
 }
 
 EZ_RKNN_EXPORT const char *ez_rknn_last_error(void) {

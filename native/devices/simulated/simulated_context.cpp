@@ -78,6 +78,10 @@ void SimulatedContext::occupy_cores(const DeviceRun &run) {
     const auto end =
         lease.start_ns() + outside + static_cast<int64_t>(static_cast<double>(std::max(modelled, computed)) * factor);
     wait_until_ns(end);
+    if (modelled > 0) {
+        const auto duration = static_cast<int64_t>(static_cast<double>(modelled) * factor);
+        model_.waits().count(duration, now_ns() - (lease.start_ns() + outside + duration));
+    }
     lease.set_end(modelled > computed ? end : now_ns());
 }
 

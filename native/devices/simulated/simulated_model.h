@@ -12,6 +12,7 @@
 #include "devices/simulated/current_process.h"
 #include "devices/simulated/settings.h"
 #include "devices/simulated/timing.h"
+#include "devices/simulated/waits.h"
 #include "rknnrt/device/device.h"
 #include "rknnrt/tensors/tensor_port.h"
 
@@ -46,6 +47,8 @@ class SimulatedModel : public DeviceModel {
     const SimulatedSettings &settings() const { return settings_; }
     Board &board() const { return board_; }
     const std::vector<SimulatedGraph> &graphs() const { return graphs_; }
+    /* Counted by every context of the model. */
+    Waits &waits() const { return waits_; }
     uint64_t shared_bytes() const { return shared_bytes_; }
     /* NULL with compute=off. */
     const std::shared_ptr<LoadedModel> &loaded() const { return loaded_; }
@@ -55,6 +58,7 @@ class SimulatedModel : public DeviceModel {
     const Soc &soc_;
     const SimulatedSettings settings_;
     Board &board_;
+    mutable Waits waits_;
     std::vector<SimulatedGraph> graphs_;
     uint64_t shared_bytes_ = 0; /* for the tensors of the largest graph */
     std::shared_ptr<LoadedModel> loaded_;

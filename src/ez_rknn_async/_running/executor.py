@@ -326,6 +326,8 @@ class Executor:
         self._delivery.join()
         self._engine.join()
         self.stats.freeze()
+        if self.direct is not None:
+            self.direct.staging.clear()
         self._lanes.detach()
         lost = self._engine.destroy(STUCK_WAIT_MS)
         if lost:

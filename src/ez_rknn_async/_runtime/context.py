@@ -131,6 +131,9 @@ class Context:
         """End a :meth:`hold`. The last one to let go gives the context back. Never waits for another thread."""
         if not self._holders.remove():
             return
+        remark = self.library.remark(self.handle)
+        if remark:
+            logger.warning("%s", remark)
         code = self.library.invoke("rknn_destroy", self.handle)
         if code != 0:
             logger.warning("%s", status.error(code, "rknn_destroy", self.library.last_error()))

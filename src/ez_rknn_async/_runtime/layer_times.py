@@ -7,6 +7,7 @@ off it is. These times are modelled from the file: nothing is run, and no NPU is
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,10 @@ from .context import Context
 from .locate import SIMULATOR, locate
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
+
+    from .library import Library
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,20 @@ class LayerTime:
     duration_ns: tuple[int, int, int]
 
 
+@dataclass(frozen=True)
+class InferenceTimes:
+    """The modelled times of a model, by which the simulated NPU waits with ``timing=modelled``.
+
+    Attributes:
+        duration_ns: of one inference, by the number of cores that work together, less one, and the number of busy
+            cores of the whole board, less one.
+        inferences: in one run, of a model that was compiled with a batch.
+    """
+
+    duration_ns: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
+    inferences: int = 1
+
+
 def layer_times(model: str | memoryview, soc: str | None = None) -> list[LayerTime]:
     """Return the layers of the model in order of execution, without the markers of its borders.
 
@@ -56,16 +74,35 @@ def layer_times(model: str | memoryview, soc: str | None = None) -> list[LayerTi
     Raises:
         RknnError: the simulated NPU cannot load the model.
     """
-    library = locate(SIMULATOR).library
-    settings = "compute=off" if soc is None else f"compute=off,soc={soc}"
-    with library.simulator_settings(settings):
-        context = Context.open(library, model)
-    try:
+    with _opened(model, soc) as (library, context):
         count = ffi.new("uint32_t *")
         library.call("ez_rknn_simulator_layer_times", context.handle, ffi.NULL, count)
         layers = ffi.new("ez_rknn_layer_time[]", count[0])
         library.call("ez_rknn_simulator_layer_times", context.handle, layers, count)
         return [_layer_time(layer) for layer in layers if not layer.marker]
+
+
+def inference_times(model: str | memoryview, soc: str | None = None) -> InferenceTimes:
+    """Return the modelled times of an inference of the model; see :func:`layer_times`.
+
+    Raises:
+        RknnError: the simulated NPU cannot load the model.
+    """
+    with _opened(model, soc) as (library, context):
+        ns, inferences = ffi.new("int64_t[9]"), ffi.new("uint32_t *")
+        library.call("ez_rknn_simulator_durations", context.handle, ns, inferences)
+        one, two, three = (tuple(ns[row : row + 3]) for row in (0, 3, 6))
+        return InferenceTimes((one, two, three), inferences[0])
+
+
+@contextlib.contextmanager
+def _opened(model: str | memoryview, soc: str | None) -> Iterator[tuple[Library, Context]]:
+    library = locate(SIMULATOR).library
+    settings = "compute=off" if soc is None else f"compute=off,soc={soc}"
+    with library.simulator_settings(settings):
+        context = Context.open(library, model)
+    try:
+        yield library, context
     finally:
         context.destroy()
 

@@ -148,6 +148,13 @@ class Library:
         text: str = ffi.string(self.function("ez_rknn_last_error")()).decode("utf-8", "replace")
         return text
 
+    def remark(self, context: int) -> str:
+        """Return what the library has to say about how a context's model has done; "" if nothing."""
+        if not self.has("ez_rknn_remark"):
+            return ""
+        text: str = ffi.string(self.function("ez_rknn_remark")(context)).decode("utf-8", "replace")
+        return text
+
     @contextmanager
     def simulator_settings(self, settings: str | None) -> Iterator[None]:
         """Apply settings of the simulated NPU to the contexts that this thread creates inside the ``with`` block.

@@ -51,3 +51,7 @@ class StagingPool:
             copy = np.empty_like(array, subok=False)
         np.copyto(copy, array)
         return copy, free
+
+    def clear(self) -> None:
+        """Free the memory that waits to be used again."""
+        self._free.clear()

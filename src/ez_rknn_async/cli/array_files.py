@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays on the command line: ``NAME=FILE.npy``, ``FILE.npy`` for the next input, or all of them in ``FILE.npz``."""
+"""Arrays on the command line: ``NAME=FILE.npy``, ``FILE.npy`` for the next input, or all of them in ``FILE.npz``.
+
+Where a command takes images, ``FILE.jpg`` and the like stand for arrays as well.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +10,63 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._messages.names import no_input
 from ..errors import RknnValueError
+from .images import is_image, read_image
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy.typing as npt
+
+    from .._tensors.node_arg import NodeArg
 
     Array = npt.NDArray[Any]
 
 
-def read_arrays(given: Sequence[str], names: Sequence[str]) -> dict[str, Array]:
+def read_arrays(
+    given: Sequence[str], names: Sequence[str], images: Mapping[str, NodeArg] | None = None, fit: str = "stretch"
+) -> dict[str, Array]:
     """Read the arrays by input name; a file without a name is for the first input that has none yet.
+
+    Args:
+        given: the arguments.
+        names: those of the inputs, in the model's order.
+        images: the inputs that may be given as images, by name; None: none may.
+        fit: what becomes of images that do not fit; see :func:`.images.read_image`.
 
     Raises:
         RknnValueError: there is one file too many, or one that cannot be read.
     """
     arrays: dict[str, Array] = {}
     for argument in given:
-        for name, array in _arrays_in(argument):
-            left = [each for each in names if each not in arrays]
-            if not name and not left:
-                raise RknnValueError(f"{argument} is one too many; the model has {len(names)} input(s)")
-            arrays[name or left[0]] = array
+        name, file = _split(argument)
+        if images is not None and is_image(file):
+            name = name or _next(argument, names, arrays)
+            if name not in images:
+                raise RknnValueError(no_input(name, names))
+            arrays[name] = read_image(file, images[name], fit)
+            continue
+        for key, array in _arrays_in(name, file):
+            arrays[key or _next(argument, names, arrays)] = array
     return arrays
 
 
-def _arrays_in(argument: str) -> Iterator[tuple[str, Array]]:
+def _next(argument: str, names: Sequence[str], arrays: Mapping[str, Array]) -> str:
+    """Return the first input that has no array yet."""
+    left = [each for each in names if each not in arrays]
+    if not left:
+        raise RknnValueError(f"{argument} is one too many; the model has {len(names)} input(s)")
+    return left[0]
+
+
+def _split(argument: str) -> tuple[str, str]:
+    """Return the name and the file of ``NAME=FILE``; the name is empty if there is none."""
     name, separator, file = argument.partition("=")
-    if not separator:
-        name, file = "", argument
+    return (name, file) if separator else ("", argument)
+
+
+def _arrays_in(name: str, file: str) -> Iterator[tuple[str, Array]]:
     try:
         content = np.load(file, allow_pickle=False)
     except OSError as error:

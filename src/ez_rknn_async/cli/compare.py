@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,8 @@ from ..model import load
 from . import graph_choice
 from .array_files import read_arrays
 from .error_chart import Bar, error_chart
-from .simulator_extra import simulator_extra
-from .table import Table
+from .extras import extra
+from .table import Table, folded
 
 if TYPE_CHECKING:
     import argparse
@@ -57,8 +58,9 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare, and print the outputs, the layers if asked for, and advice."""
-    with simulator_extra("compare"):
+    with extra("simulator", "ezrknn compare"):
         from ..simulator import comparison, references
+        from ..simulator.overflow import warning as overflow_warning
     with load(arguments.model) as model:
         number, samples = _what_to_run(model, arguments)
         graph = model.graphs[number]
@@ -70,6 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
             reference = references.Compiled(model, number, rounding=False)
         result = comparison.compare(graph, compiled, reference, samples)
         chosen = graph_choice.describe(model, number)
+    if (overflow := overflow_warning(result.overflows)) is not None:
+        warnings.warn(overflow, RuntimeWarning, stacklevel=2)
     description = describe(graph, result, layers=arguments.layers)
     description["graph"] = number
     description["reference"] = arguments.onnx or "the compiled model in float32"
@@ -107,6 +111,7 @@ def describe(graph: Graph, result: Comparison, *, layers: bool) -> dict[str, Any
         "layers": [_layer(graph, layer) for layer in result.layers] if layers else None,
         "layers_without_reference": result.missing,
         "worst_layer": _layer(graph, worst[0]) if worst else None,
+        "beyond_float16": sorted({one.layer for one in result.overflows}),
         "advice": _advice(graph, result),
     }
 
@@ -146,13 +151,14 @@ def _amplitude(noise: float) -> float:
 def _sections(
     graph: Graph, result: Comparison, description: Mapping[str, Any], chosen: str, *, layers: bool
 ) -> Iterator[str]:
-    yield "\n".join(_heading(description, chosen))
+    yield folded("\n".join(_heading(description, chosen)))
     yield _outputs(graph, result)
     if layers:
         yield _layers(graph, result)
     if result.missing:
-        yield f"{result.missing} layers have no counterpart of the same name and shape in the reference: not compared."
-    yield _advice(graph, result)
+        missing = f"{result.missing} layers have no counterpart of the same name and shape in the reference"
+        yield folded(f"{missing}: not compared.")
+    yield folded(_advice(graph, result))
 
 
 def _heading(description: Mapping[str, Any], chosen: str) -> Iterator[str]:
@@ -166,7 +172,7 @@ def _heading(description: Mapping[str, Any], chosen: str) -> Iterator[str]:
 
 
 def _outputs(graph: Graph, result: Comparison) -> str:
-    table = Table(["output", "dtype", "cosine", "max error", "SNR (dB)"])
+    table = Table(["output", "dtype", "cosine", "max error", "SNR (dB)"], ["dtype"])
     for index, difference in result.outputs:
         table.row(*_cells(graph, index), *_error_cells(difference))
     return table.render()
@@ -174,7 +180,8 @@ def _outputs(graph: Graph, result: Comparison) -> str:
 
 def _layers(graph: Graph, result: Comparison) -> str:
     worst = {layer.tensor for layer in result.worst()}
-    table = Table(["layer", "operator", "tensor", "dtype", "cosine", "max error", "SNR (dB)", "noise added (%)", ""])
+    columns = ["layer", "operator", "tensor", "dtype", "cosine", "max error", "SNR (dB)", "noise added (%)", ""]
+    table = Table(columns, ["dtype", "max error", "cosine", "operator"])
     for layer in result.layers:
         table.row(
             layer.number if layer.number >= 0 else None,

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from .svg import STYLE, Axis, axis, text
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -24,37 +26,10 @@ GAP = 34
 HEAD = 98  # above the first row
 FOOT = 30
 LONGEST_LABEL = 34  # characters
-TICKS = 5
 
 _SNR_LEFT = MARGIN + LABELS
 _NOISE_LEFT = _SNR_LEFT + PANEL + GAP
 _WIDTH = _NOISE_LEFT + PANEL + 60 + MARGIN  # 60: for the number behind the longest bar
-
-# Plain fills first: a program without media queries draws the light chart.
-STYLE = """
-text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: #24292f; }
-.title { font-size: 16px; font-weight: 600; }
-.minor { fill: #57606a; font-size: 11px; }
-.paper { fill: #ffffff; }
-.stripe { fill: #f4f6f8; }
-.grid { stroke: #d8dee4; stroke-width: 1; }
-.line { stroke: #0969da; stroke-width: 1.5; fill: none; }
-.dot { fill: #0969da; }
-.bar { fill: #8c959f; }
-.marked { fill: #cf222e; }
-.strong { font-weight: 600; }
-@media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3; }
-  .minor { fill: #8d96a0; }
-  .paper { fill: #0d1117; }
-  .stripe { fill: #161b22; }
-  .grid { stroke: #30363d; }
-  .line { stroke: #58a6ff; }
-  .dot { fill: #58a6ff; }
-  .bar { fill: #6e7681; }
-  .marked { fill: #ff7b72; }
-}
-"""
 
 
 @dataclass(frozen=True)
@@ -68,28 +43,13 @@ class Bar:
     marked: bool
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """A linear scale from ``low`` to ``high``, ``PANEL`` wide."""
-
-    left: int
-    low: float
-    high: float
-    step: float
-
-    def x(self, value: float) -> float:
-        return self.left + (min(max(value, self.low), self.high) - self.low) / (self.high - self.low) * PANEL
-
-    def ticks(self) -> Iterator[float]:
-        for place in range(round((self.high - self.low) / self.step) + 1):
-            yield self.low + place * self.step
-
-
 def error_chart(title: str, subtitle: str, bars: Sequence[Bar]) -> str:
     """Return the chart as the text of an SVG file."""
     finite = [bar.snr_db for bar in bars if math.isfinite(bar.snr_db)]
-    snr = _axis(_SNR_LEFT, min([0.0, *finite]), max([*finite, 10.0]))
-    noise = _axis(_NOISE_LEFT, 0.0, max([bar.noise_added for bar in bars if math.isfinite(bar.noise_added)] + [0.1]))
+    snr = axis(_SNR_LEFT, PANEL, min([0.0, *finite]), max([*finite, 10.0]))
+    noise = axis(
+        _NOISE_LEFT, PANEL, 0.0, max([bar.noise_added for bar in bars if math.isfinite(bar.noise_added)] + [0.1])
+    )
     height = HEAD + ROW * len(bars) + FOOT
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" '
@@ -97,8 +57,8 @@ def error_chart(title: str, subtitle: str, bars: Sequence[Bar]) -> str:
         f"<title>{escape(title)}</title>",
         f"<style>{STYLE}</style>",
         f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
-        _text(MARGIN, 30, title, "title"),
-        _text(MARGIN, 48, subtitle, "minor"),
+        text(MARGIN, 30, title, "title"),
+        text(MARGIN, 48, subtitle, "minor"),
         *_stripes(len(bars)),
         *_panel(snr, "signal-to-noise ratio after the layer (dB)", len(bars)),
         *_panel(noise, "noise added by the layer (% of the signal)", len(bars)),
@@ -106,14 +66,6 @@ def error_chart(title: str, subtitle: str, bars: Sequence[Bar]) -> str:
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
-
-
-def _axis(left: int, low: float, high: float) -> _Axis:
-    """Return an axis with about ``TICKS`` ticks at round numbers."""
-    rough = (high - low) / TICKS
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
-    return _Axis(left, math.floor(low / step) * step, math.ceil(high / step) * step, step)
 
 
 def _stripes(rows: int) -> Iterator[str]:
@@ -124,17 +76,17 @@ def _stripes(rows: int) -> Iterator[str]:
         )
 
 
-def _panel(axis: _Axis, heading: str, rows: int) -> Iterator[str]:
-    yield _text(axis.left, HEAD - 24, heading, "strong")
+def _panel(scale: Axis, heading: str, rows: int) -> Iterator[str]:
+    yield text(scale.left, HEAD - 24, heading, "strong")
     bottom = HEAD + rows * ROW
-    for tick in axis.ticks():
-        x = axis.x(tick)
+    for tick in scale.ticks():
+        x = scale.x(tick)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{HEAD}" y2="{bottom}"/>'
         for y in (HEAD - 6, bottom + 16):
-            yield _text(x, y, f"{tick:.6g}", "minor", "middle")
+            yield text(x, y, f"{tick:.6g}", "minor", "middle")
 
 
-def _rows(bars: Sequence[Bar], snr: _Axis, noise: _Axis) -> Iterator[str]:
+def _rows(bars: Sequence[Bar], snr: Axis, noise: Axis) -> Iterator[str]:
     points = [(snr.x(bar.snr_db), HEAD + row * ROW + ROW / 2) for row, bar in enumerate(bars)]
     yield f'<polyline class="line" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
     for row, (bar, (x, y)) in enumerate(zip(bars, points)):
@@ -143,7 +95,7 @@ def _rows(bars: Sequence[Bar], snr: _Axis, noise: _Axis) -> Iterator[str]:
         mark = " marked" if bar.marked else ""
         yield "<g>"
         yield f"<title>{escape(bar.label)} ({escape(bar.detail)}): {value}, adds {bar.noise_added:.3g} %</title>"
-        yield _text(_SNR_LEFT - 12, y + 4, _shortened(bar.label), f"strong{mark}" if mark else "", "end")
+        yield text(_SNR_LEFT - 12, y + 4, _shortened(bar.label), f"strong{mark}" if mark else "", "end")
         yield f'<circle class="dot{mark}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
         width = noise.x(bar.noise_added) - noise.left
         yield (
@@ -151,7 +103,7 @@ def _rows(bars: Sequence[Bar], snr: _Axis, noise: _Axis) -> Iterator[str]:
             f'width="{width:.1f}" height="{ROW - 8}"/>'
         )
         if bar.noise_added:
-            yield _text(noise.left + width + 6, y + 4, f"{bar.noise_added:.2g}", f"minor{mark}")
+            yield text(noise.left + width + 6, y + 4, f"{bar.noise_added:.2g}", f"minor{mark}")
         yield "</g>"
 
 
@@ -160,7 +112,3 @@ def _shortened(label: str) -> str:
     if len(label) <= LONGEST_LABEL:
         return label
     return "\N{HORIZONTAL ELLIPSIS}" + label[-(LONGEST_LABEL - 1) :]
-
-
-def _text(x: float, y: float, text: str, classes: str = "", anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" class="{classes}" text-anchor="{anchor}">{escape(text)}</text>'

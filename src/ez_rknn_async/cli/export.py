@@ -11,7 +11,7 @@ from .._host.paths import printable
 from ..errors import RknnError, RknnValueError
 from ..model import load
 from . import graph_choice
-from .simulator_extra import simulator_extra
+from .extras import extra
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +40,7 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the file and describe it."""
-    with simulator_extra("export"):
+    with extra("simulator", "ezrknn export"):
         from ..simulator.export import export
     source = Path(arguments.model)
     target = arguments.output or source.with_suffix(".onnx")

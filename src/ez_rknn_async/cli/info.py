@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from ..model import Kind
 from ..model.format.graph import DUMMY
 from ..model.reports import sightings
 from .modelled import modelled, modelled_table
-from .table import Table
+from .table import Table, folded, terminal_width
 
 if TYPE_CHECKING:
     import argparse
@@ -30,11 +31,13 @@ def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser = subcommands.add_parser(
         "info",
         help="describe a model",
-        description="Describe a .rknn model: its target, its inputs and outputs, its layers and its memory.",
+        description="Describe a .rknn model: target, memory, inputs and outputs, operators; with --layers each layer.",
     )
     parser.add_argument("model", help="the .rknn file")
     parser.add_argument(
-        "--layers", action="store_true", help="add how long each layer would take on the NPU: modelled, not measured"
+        "--layers",
+        action="store_true",
+        help="show every layer, and how long it would take on the NPU: modelled, not measured",
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON")
     parser.set_defaults(handler=run)
@@ -158,21 +161,21 @@ def _sections(description: Mapping[str, Any]) -> Iterator[str]:
     if description["dynamic_shapes"]:
         yield _dynamic_shapes(description["dynamic_shapes"])
     yield _operators(description["operators"])
-    yield _layers(description["layers"])
     if "modelled" in description:
+        yield _layers(description["layers"])
         yield modelled_table(description["modelled"])
     if description["reported"]:
         yield "\n".join(_reports(description["reported"]))
     if description["core_modes"] == [1]:
         spread = f"use {option('schedule')} to spread runs over the cores"
-        yield f"It runs on one core at a time (no tensor parallelism): {spread}."
+        yield folded(f"It runs on one core at a time (no tensor parallelism): {spread}.")
 
 
 def _reports(reported: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "Reported of boards, and shown by no simulator:"
     for entry in reported:
-        yield f"* {entry['text']}"
-        yield f"  -> {entry['advice']}"
+        yield folded(entry["text"], "* ")
+        yield folded(entry["advice"], "  -> ")
 
 
 def _summary(description: Mapping[str, Any]) -> str:
@@ -189,18 +192,27 @@ def _summary(description: Mapping[str, Any]) -> str:
         "internal memory": _kib(description["internal_bytes"]),
     }
     width = max(map(len, rows))
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows.items() if value)
+    return "\n".join(_aligned(name, value, width) for name, value in rows.items() if value)
+
+
+def _aligned(name: str, value: str, width: int) -> str:
+    """Return a line; a value that is longer than the terminal is wide goes on below itself."""
+    room = terminal_width()
+    lines = [value] if room is None else textwrap.wrap(value, room - width - 2) or [value]
+    return f"{name:<{width}}  " + ("\n" + " " * (width + 2)).join(lines)
 
 
 def _inputs(inputs: Sequence[Mapping[str, Any]]) -> str:
-    table = Table(["input", "dtype", "layout", "shape", "scale", "zero point", "mean", "std"])
+    table = Table(
+        ["input", "dtype", "layout", "shape", "scale", "zero point", "mean", "std"], ["std", "mean", "layout", "dtype"]
+    )
     for entry in inputs:
         table.row(*_border_cells(entry), _numbers(entry["mean"]), _numbers(entry["std"]))
     return table.render()
 
 
 def _outputs(outputs: Sequence[Mapping[str, Any]]) -> str:
-    table = Table(["output", "dtype", "layout", "shape", "scale", "zero point"])
+    table = Table(["output", "dtype", "layout", "shape", "scale", "zero point"], ["layout", "dtype"])
     for entry in outputs:
         table.row(*_border_cells(entry))
     return table.render()
@@ -233,7 +245,8 @@ def _operators(operators: Mapping[str, int]) -> str:
 
 
 def _layers(layers: Sequence[Mapping[str, Any]]) -> str:
-    table = Table(["layer", "operator", "device", "output", "shape", "dtype", "weights (KiB)"])
+    columns = ["layer", "operator", "device", "output", "shape", "dtype", "weights (KiB)"]
+    table = Table(columns, ["weights (KiB)", "dtype", "device", "shape"])
     for number, layer in enumerate(layers):
         name = layer["outputs"][0] if layer["outputs"] else layer["name"]
         table.row(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._options.soc import soc
 from .._runtime.layer_times import LayerTime, layer_times
-from .table import Table
+from .table import Table, folded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,8 @@ def modelled_table(description: Mapping[str, Any]) -> str:
     """Tabulate the layers, their share of the whole, and the sum."""
     sums = description["milliseconds"]
     times = [f"{cores(n + 1)} (us)" for n in range(len(sums))]
-    table = Table(["layer", "operator", "device", "compute (kcycles)", "moved (KiB)", *times, "share (%)"])
+    columns = ["layer", "operator", "device", "compute (kcycles)", "moved (KiB)", *times, "share (%)"]
+    table = Table(columns, ["device", "compute (kcycles)", "moved (KiB)", *times[:0:-1]])
     for number, layer in enumerate(description["layers"]):
         table.row(
             number,
@@ -62,7 +63,7 @@ def modelled_table(description: Mapping[str, Any]) -> str:
             *layer["microseconds"],
             layer["microseconds"][0] / sums[0] / 10,
         )
-    return f"{table.render()}\n{modelled_sum(description)}"
+    return f"{table.render()}\n{folded(modelled_sum(description))}"
 
 
 def modelled_sum(description: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -29,7 +30,10 @@ class ProgressBar:
             return
         self._shown = now
         done = round(share * WIDTH)
-        sys.stderr.write(f"\r{self._label}  [{'#' * done}{'.' * (WIDTH - done)}] {share:4.0%}")
+        bar = f"  [{'#' * done}{'.' * (WIDTH - done)}] {share:4.0%}"
+        # A line that is longer than the terminal is wide would not be overwritten by the next.
+        room = max(0, shutil.get_terminal_size().columns - len(bar) - 1)
+        sys.stderr.write(f"\r{self._label[:room]}{bar}")
         sys.stderr.flush()
 
     def __enter__(self) -> ProgressBar:

@@ -4,33 +4,43 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
     from types import ModuleType
 
 logger = logging.getLogger("ez_rknn_async.compat")
 
 NAME = "onnxruntime"
+# Not a package of this one: it stands on sys.path, where the processes that multiprocessing starts find it.
+STAND_IN = Path(__file__).parent / NAME / "stand-in"
+# What the arguments were, as JSON: the environment reaches those processes, too.
+ARGUMENTS = "EZ_RKNN_ONNXRUNTIME_INSTALLED"
 _CAPI_MODULES = ("", ".onnxruntime_pybind11_state", "._pybind_state")
 
 
 def install_as_onnxruntime(
     models: Mapping[str | os.PathLike[str], str | os.PathLike[str] | None] | None = None,
     provider_options: Mapping[str, Any] | None = None,
+    dispatch_batches: bool | None = None,
 ) -> None:
     """Let every later ``import onnxruntime`` of this process get :mod:`ez_rknn_async.compat.onnxruntime`.
 
-    Call it before the program imports ``onnxruntime``: names imported from it earlier stay the originals.
+    So do the processes that ``multiprocessing`` starts from it. Call it before the program imports ``onnxruntime``:
+    names imported from it earlier stay the originals.
 
     Args:
         models: the ``.rknn`` file for an ONNX model, by the model's path or file name; None keeps a model on the CPU.
             Other models run on the NPU if their ``.rknn`` lies beside them.
         provider_options: for every session on the NPU; what the program itself says for our providers comes first.
+        dispatch_batches: True for programs that feed more samples than a model was compiled for: each becomes a task of
+            its own. Right only where samples do not depend on one another.
 
     Raises:
         RknnTypeError, RknnValueError: an argument is of another type, or an option does not exist.
@@ -41,8 +51,31 @@ def install_as_onnxruntime(
             "the CPU; call install_as_onnxruntime() first"
         )
     stand_in = importlib.import_module(f"{__package__}.{NAME}")
-    stand_in.configure(models, provider_options)
+    stand_in.configure(models, provider_options, dispatch_batches)
     _place(stand_in)
+    _tell_children(models, provider_options, dispatch_batches)
+
+
+def install_again() -> None:
+    """Install in a process that multiprocessing has started as in the one that started it."""
+    _stay_off_path()
+    install_as_onnxruntime(**json.loads(os.environ.get(ARGUMENTS, "{}")))
+
+
+def _tell_children(models: Any, provider_options: Any, dispatch_batches: bool | None) -> None:
+    named = {os.fspath(model): compiled and os.fspath(compiled) for model, compiled in (models or {}).items()}
+    arguments = {"models": named, "provider_options": provider_options, "dispatch_batches": dispatch_batches}
+    try:
+        os.environ[ARGUMENTS] = json.dumps(arguments, default=os.fspath)
+    except TypeError as error:
+        os.environ.pop(ARGUMENTS, None)
+        logger.warning("processes that multiprocessing starts will not have these provider options: %s", error)
+    _stay_off_path()
+    sys.path.insert(0, str(STAND_IN))
+
+
+def _stay_off_path() -> None:
+    sys.path[:] = [entry for entry in sys.path if entry != str(STAND_IN)]
 
 
 def _is_stand_in(module: ModuleType) -> bool:

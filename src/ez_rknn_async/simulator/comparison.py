@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .error_measures import Difference, Tally
+from .overflow import overflows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from ..model import Graph, Node
-    from .references import Network
+    from .overflow import Overflow
+    from .references import Network, Values
     from .samples import Sample
 
 INPUT = "(input)"  # in place of an operator: the conversion of an input
@@ -41,6 +43,7 @@ class Comparison:
     layers: tuple[LayerError, ...]
     outputs: tuple[tuple[int, Difference], ...]  # by tensor index
     missing: int  # layers whose result the reference does not have
+    overflows: tuple[Overflow, ...] = ()  # layers that leave float16's range, once for each sample
 
     @property
     def total_added(self) -> float:
@@ -59,11 +62,28 @@ def compare(graph: Graph, compiled: Network, reference: Network, samples: Iterab
     Args:
         graph: of the compiled model, to which the tensor indices refer.
     """
-    differences = _differences(compiled, reference, samples)
+    found: list[Overflow] = []
+    differences = _differences(_Observed(compiled, graph, found), reference, samples)
     layers = tuple(_layers(graph, differences))
     outputs = tuple((index, differences[index]) for index in graph.outputs if index in differences)
     computing = sum(1 for _ in _computing(graph))
-    return Comparison(layers, outputs, missing=computing - sum(layer.number >= 0 for layer in layers))
+    missing = computing - sum(layer.number >= 0 for layer in layers)
+    return Comparison(layers, outputs, missing, tuple(found))
+
+
+class _Observed:
+    """A network, with the layers that leave float16's range on the way."""
+
+    def __init__(self, network: Network, graph: Graph, found: list[Overflow]) -> None:
+        self._network = network
+        self._graph = graph
+        self._found = found
+
+    def run(self, sample: Sample) -> Values:
+        """Run the network."""
+        values = self._network.run(sample)
+        self._found.extend(overflows(self._graph, values))
+        return values
 
 
 def _differences(compiled: Network, reference: Network, samples: Iterable[Sample]) -> dict[int, Difference]:

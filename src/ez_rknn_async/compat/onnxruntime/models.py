@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from ...errors import RknnError, RknnTypeError, RknnValueError
 
 MODELS = "EZ_RKNN_ONNXRUNTIME_MODELS"
 OPTIONS = "EZ_RKNN_ONNXRUNTIME_OPTIONS"
+BATCHES = "EZ_RKNN_ONNXRUNTIME_BATCHES"
 
 _MAGIC = b"RKNN"
 _ANY_SOC = tuple(SOCS)
@@ -34,16 +36,22 @@ class Configuration:
     Attributes:
         models: the compiled model by the ONNX model's path or file name; None: none.
         options: provider options for every session on the NPU.
+        dispatch_batches: True if each sample of a larger batch is a task of its own; None: not said.
     """
 
     models: Mapping[str, str | None] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    dispatch_batches: bool | None = None
 
 
 _configured = Configuration()
 
 
-def configure(models: Mapping[AnyPath, AnyPath | None] | None, options: Mapping[str, Any] | None) -> None:
+def configure(
+    models: Mapping[AnyPath, AnyPath | None] | None,
+    options: Mapping[str, Any] | None,
+    dispatch_batches: bool | None = None,
+) -> None:
     """Set what was passed to ``install_as_onnxruntime()``; the last call decides."""
     global _configured
     for argument, given in (("models", models), ("provider_options", options)):
@@ -51,7 +59,9 @@ def configure(models: Mapping[AnyPath, AnyPath | None] | None, options: Mapping[
             raise RknnTypeError(f"{argument} takes a dictionary, not {shown(given)}")
     if options:
         ProviderOptions.parse(options)
-    _configured = Configuration(_checked(models or {}), dict(options or {}))
+    if dispatch_batches is not None and not isinstance(dispatch_batches, bool):
+        raise RknnTypeError(f"dispatch_batches takes True or False, not {shown(dispatch_batches)}")
+    _configured = Configuration(_checked(models or {}), dict(options or {}), dispatch_batches)
 
 
 def _checked(models: Mapping[AnyPath, AnyPath | None]) -> dict[str, str | None]:
@@ -64,6 +74,20 @@ def _checked(models: Mapping[AnyPath, AnyPath | None]) -> dict[str, str | None]:
 def npu_options() -> dict[str, Any]:
     """The provider options for sessions on the NPU, of the environment and of the call; the latter wins."""
     return {**options_in(os.environ.get(OPTIONS, "")), **_configured.options}
+
+
+def dispatches_batches() -> bool:
+    """Whether each sample of a larger batch is a task of its own, by the call or else by the environment.
+
+    Raises:
+        RknnValueError: the environment variable is something else.
+    """
+    if _configured.dispatch_batches is not None:
+        return _configured.dispatch_batches
+    given = os.environ.get(BATCHES, "")
+    if given not in ("", "0", "1"):
+        raise RknnValueError(f"{BATCHES} takes 1, or 0 as without it, not {given!r}")
+    return given == "1"
 
 
 def options_in(text: str) -> dict[str, Any]:
@@ -98,6 +122,15 @@ def models_in(text: str) -> dict[str, str | None]:
     return mapping
 
 
+def name_of(content: bytes | bytearray | memoryview) -> str:
+    """The name that a mapping knows a model by that is given as its content.
+
+    >>> name_of(b"")
+    'e3b0c44298fc.onnx'
+    """
+    return f"{hashlib.sha256(content).hexdigest()[:12]}.onnx"
+
+
 def compiled_model(model: Any) -> Any:
     """What to open on the NPU instead of a model given to ``InferenceSession``; None if there is nothing.
 
@@ -108,7 +141,9 @@ def compiled_model(model: Any) -> Any:
         RknnValueError: the environment variable is not a mapping.
     """
     if isinstance(model, (bytes, bytearray, memoryview)):
-        return model if bytes(memoryview(model)[: len(_MAGIC)]) == _MAGIC else None
+        if bytes(memoryview(model)[: len(_MAGIC)]) == _MAGIC:
+            return model
+        return _lookup(name_of(model), _mapping())[1]
     if not isinstance(model, (str, os.PathLike)):
         return None
     path = checked_path("path_or_bytes", model)
@@ -170,6 +205,8 @@ def _soc() -> str | None:
 
 def why_none(model: Any) -> str:
     """Explain in a clause why :func:`compiled_model` found nothing."""
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return f"nothing is configured for {name_of(model)!r}"
     if not isinstance(model, (str, os.PathLike)):
         return "its content is not a compiled model"
     if _lookup(os.fspath(model), _mapping())[0]:

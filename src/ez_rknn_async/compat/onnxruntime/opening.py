@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from ...session import InferenceSession
 from .exceptions import no_such_model, not_on_npu
 from .genuine import ABSENT, genuine
-from .models import compiled_model, npu_options, why_none
+from .models import compiled_model, name_of, npu_options, why_none
 from .providers import Wanted
 
 if TYPE_CHECKING:
@@ -70,4 +70,6 @@ def _refuse(model: Any) -> NoReturn:
 def _called(model: Any) -> str:
     if isinstance(model, (str, os.PathLike)):
         return repr(os.fspath(model))
-    return f"a model of {len(model)} bytes" if hasattr(model, "__len__") else repr(model)
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return f"a model of {len(model)} bytes, {name_of(model)!r},"
+    return repr(model)

@@ -13,8 +13,10 @@ from ..._host.process_bound import ProcessBound, never_raising, refuse_copy
 from ...errors import RknnError
 from ...model.format.author_metadata import metadata_of
 from ...session import InferenceSession as NpuSession
+from .batches import dispatching, larger_batch
 from .exceptions import as_both, not_on_npu
 from .genuine import genuine
+from .models import dispatches_batches
 from .opening import open_session
 
 
@@ -52,6 +54,19 @@ class InferenceSession(ProcessBound):
         if isinstance(opened, NpuSession) and name in _THEIRS and not hasattr(NpuSession, name):
             return functools.partial(_refuse, name)
         return getattr(opened, name)
+
+    def run(self, output_names: Any, input_feed: Any, run_options: Any = None) -> Any:
+        """Run one inference; or one for each sample, where a batch is larger than that of the compiled model.
+
+        The latter only if ``install_as_onnxruntime(dispatch_batches=True)`` or the environment asks for it.
+        """
+        opened = self._opened
+        try:
+            if isinstance(opened, NpuSession) and dispatches_batches() and larger_batch(opened, input_feed):
+                run_options = dispatching(run_options)
+            return opened.run(output_names, input_feed, run_options)
+        except RknnError as error:
+            raise as_both(error)  # noqa: B904 -- the same error
 
     def __reduce__(self) -> Any:
         # Subclasses of programs that open the model again in __setstate__ can be pickled, as in ONNX Runtime.
@@ -101,7 +116,7 @@ def _forwarded(name: str) -> Callable[..., Any]:
 
 
 # Those whose errors programs catch; __getattr__ finds the others.
-for _name in ("run", "run_async", "run_with_iobinding", "run_with_ort_values", "io_binding", "set_providers"):
+for _name in ("run_async", "run_with_iobinding", "run_with_ort_values", "io_binding", "set_providers"):
     setattr(InferenceSession, _name, _forwarded(_name))
 
 

@@ -113,6 +113,11 @@ class Tensor:
         """True if its numbers are in the file and not computed."""
         return self.buffer > 0 and self.kind in (Kind.WEIGHT, Kind.CONSTANT, Kind.HELPER)
 
+    @property
+    def is_placeholder(self) -> bool:
+        """True if it stands for an operand that was left out: in ONNX, one with an empty name."""
+        return not self.name or self.name.startswith("empty_placeholder")
+
 
 @dataclass(frozen=True)
 class Node:

@@ -20,6 +20,7 @@ _TOOLKIT = re.compile(rb'"version"\s*:\s*"(\d[\w.+-]{0,31})"')
 
 # The SoCs that run models of the first generation, and of the mini format.
 _FIRST_SOCS = "RK1808, RK1806, RK3399Pro, RV1109 and RV1126"
+_FIRST_NAMES = ("rk1808", "rk1806", "rk3399pro", "rv1109", "rv1126")
 _MINI_SOCS = "RV1103 and RV1106"
 
 SECOND_GENERATION_SOCS = ("rk3562", "rk3566", "rk3568", "rk3576", "rk3588", "rv1126b")
@@ -53,7 +54,7 @@ def refusal(version: int, origin: Origin, readable: int) -> tuple[str, str] | No
     if version >= readable:
         return None
     what = f"the model file has container version {version}{_made(origin)}"
-    if version > FIRST_GENERATION:
+    if version > FIRST_GENERATION and origin.soc.lower() not in _FIRST_NAMES:
         return f"{what}, which is too old: {readable} can be read", (
             "compile the model again with rknn-toolkit2 1.5.2 or later"
         )

@@ -16,13 +16,17 @@ import numpy as np
 from ...errors import RknnModelError
 from ..format.elements import elements, item_size
 from ..format.graph import DType, Layout
+from .unsupported import UnsupportedFormError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..format.elements import Array
     from ..format.file import Model
     from ..format.graph import Graph, Tensor
 
 _SURFACE_ALIGNMENT = 4  # pixels
+_LARGEST_BLOCK = 64  # channels that a row is padded to
 _QUANTIZED = (DType.INT8, DType.UINT8, DType.INT16, DType.UINT16, DType.INT32)
 _REAL = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64, DType.BFLOAT16)
 
@@ -84,3 +88,16 @@ def _channels(tensor: Tensor) -> int:
             f"cannot be stored as {list(tensor.native_shape)}"
         )
     return channels
+
+
+def channels_of_batch(model: Model, graph: Graph, tensor: Tensor, shape: Sequence[int]) -> Array:
+    """Return numbers for each channel of each of a batch (``shape``), whose rows are padded to whole blocks."""
+    batch, channels = shape
+    data = model.constant_bytes(graph, tensor)
+    numbers = elements(tensor, data, len(data) // item_size(tensor))
+    width, rest = divmod(numbers.size, batch)
+    if rest or not channels <= width < channels + _LARGEST_BLOCK:
+        raise UnsupportedFormError(
+            f"the shape of its operand {tensor.name!r}, which has {numbers.size} numbers, is not known"
+        )
+    return numbers.reshape(batch, width)[:, :channels]

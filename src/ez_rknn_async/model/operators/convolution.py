@@ -22,6 +22,7 @@ from .dpu import dpu
 from .hidden_rounding import Convolved, hidden_rounding, is_separate, spans_are_extremes
 from .image_weights import is_image_weight, unpack_image_weight
 from .quantized_convolution import channel_parameters, unit_of_sum, weight_and_bias
+from .register_audit import check_registers
 from .registers import lookup_table
 from .stages import BINARY, LEAKY, TABLE_GAINS, Activation, Binary, fused_functions, table_gain
 from .table_parameters import elu_alpha, softplus_reach, swish_beta
@@ -59,6 +60,7 @@ class Convolution:
     transposed: bool
     output_padding: tuple[int, int]  # zero unless transposed
     stages: tuple[Stage, ...]  # applied from left to right
+    computed_bias: int | None = None  # the tensor [Cout] added to the sum, if it is not in the file
 
 
 def convolution(model: Model, graph: Graph, node: Node, registers: RegisterFile) -> Convolution:
@@ -82,12 +84,15 @@ class _ConvolutionDecoder:
         self._functions = fused_functions(node.op[len("ConvTranspose" if self._transposed else "Conv") :])
         self._source, self._weight = (graph.tensors[index] for index in node.inputs[:2])
         self._result = graph.tensors[node.outputs[0]]
-        self._bias, self._fused = self._further_operands()
+        self._computed = {*graph.inputs, *(output for maker in graph.nodes for output in maker.outputs)}
+        self._bias, self._computed_bias, self._fused = self._further_operands()
         if len(self._source.shape) != 4 or len(self._result.shape) != 4:
             raise UnsupportedFormError(f"its input has {len(self._source.shape)} dimensions instead of 4")
 
     def convolution(self) -> Convolution:
         """Decode all parts."""
+        commands = self._registers.first_compute(self._node)
+        check_registers(commands, self._model.target_platform, quantized=self._weight.dtype is DType.INT8)
         weight, bias, unit = self._weight_and_bias()
         stages = self._all_stages(weight, bias, unit)
         kernel = (weight.shape[2], weight.shape[3])
@@ -102,13 +107,14 @@ class _ConvolutionDecoder:
             transposed=self._transposed,
             output_padding=self._output_padding(kernel, strides, pads, dilations) if self._transposed else (0, 0),
             stages=stages,
+            computed_bias=self._computed_bias,
         )
 
     # Operands
 
-    def _further_operands(self) -> tuple[Tensor | None, list[int]]:
-        """Return the bias and the operands of the fused operators, without the compiler's own helpers."""
-        bias, fused = None, []
+    def _further_operands(self) -> tuple[Tensor | None, int | None, list[int]]:
+        """Return the bias, a computed bias, and the fused operators' operands, without the compiler's own helpers."""
+        bias, computed, fused = None, None, []
         for index in self._node.inputs[2:]:
             tensor = self._graph.tensors[index]
             if tensor.kind is Kind.HELPER or tensor.name.startswith("temp"):
@@ -117,7 +123,16 @@ class _ConvolutionDecoder:
                 bias = tensor
             else:
                 fused.append(index)
-        return bias, fused
+        expected = sum(function in BINARY for function in self._functions)
+        real = [index for index in fused if index in self._computed]
+        if len(real) > expected and self._graph.tensors[real[0]].shape == self._result.shape[1:2]:
+            computed = real.pop(0)
+            fused.remove(computed)
+            if self._weight.dtype is DType.INT8:
+                raise UnsupportedFormError("its bias is computed, which in an int8 model has no scale in the file")
+        if len(real) > expected:
+            raise UnsupportedFormError(f"it has {len(real)} computed operands instead of {expected}")
+        return bias, computed, fused
 
     @cached_property
     def _depthwise(self) -> bool:
@@ -148,7 +163,7 @@ class _ConvolutionDecoder:
                 parameters.per_layer,
                 self._depthwise,
             )
-            return (*weight_and_bias(stored, parameters, unit, self._source), unit)
+            return (*weight_and_bias(stored, parameters, unit, self._dpu.sum_shift(), self._source), unit)
         bias = None if self._bias is None else self._flat(self._bias, channels)
         if self._weight.dtype is DType.INT4:
             scale = self._four_bit_scale(channels)
@@ -159,6 +174,8 @@ class _ConvolutionDecoder:
 
     def _stored_weight(self) -> tuple[Array, Array | None]:
         """Return the stored numbers, output channels first, without padding, and the offsets stored among them."""
+        if self._weight.index in self._computed:
+            raise UnsupportedFormError("its weights are computed by the network, not constants")
         if self._weight.layout is not Layout.PACKED_WEIGHT:
             if self._weight.dtype is DType.OPAQUE:
                 raise UnsupportedFormError("its weights are compressed; compile the model without compress_weight")
@@ -206,7 +223,8 @@ class _ConvolutionDecoder:
         if not commands:
             raise UnsupportedFormError("the commands for the NPU, which hold its scales, are missing")
         leaky = any(function in LEAKY for function in self._functions)
-        return dpu(self._model, self._graph, commands, self._result, leaky)
+        operand = self._graph.tensors[self._fused[0]] if self._fused else None
+        return dpu(self._model, self._graph, commands, self._result, leaky, operand)
 
     # Geometry
 

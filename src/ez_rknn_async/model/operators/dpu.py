@@ -36,7 +36,7 @@ BS_CFG, BS_MULTIPLIER, BN_CFG, BN_OFFSET, BN_MULTIPLIER, RELU_MAX = 0x4040, 0x40
 BS_ZERO_POINT = 0x4054
 BS_OPERANDS, NEWER_BS_CFG, NEWER_BS_MULTIPLIER = 0x4050, 0x4038, 0x4044
 KERNEL_PADDING, TRANSPOSED_STRIDES = 0x1074, 0x1014
-BS_MULTIPLIER_BYPASSED, BN_OFFSET_BYPASSED = 0x10, 0x02
+BS_MULTIPLIER_BYPASSED, BN_BYPASSED, BN_OFFSET_BYPASSED = 0x10, 0x01, 0x02
 
 
 def half(bits: int) -> float:
@@ -85,6 +85,8 @@ class Dpu:
     constants: dict[str, Array]  # the compiler's own tensors for this output, as uint16, by the suffix of their names
 
     lanes = 8  # channels in a block of the bias buffer
+    second_multiplier_bypassed = 0x10  # a bit of BN_CFG
+    sum_shift_register = 0x301C
     out_zero_point, out_scale, out_shift = 0x4080, 0x4084, 0x4088
     operands_shift = 0
 
@@ -100,6 +102,14 @@ class Dpu:
         """Return the right shift, in bits, of the product with the multiplier; without one, as if it were 1.0."""
         shift = (self._register(BS_MULTIPLIER) >> 8) & 63
         return shift + UNITY_SHIFT if self._register(BS_CFG) & BS_MULTIPLIER_BYPASSED else shift
+
+    def sum_shift(self) -> int:
+        """Return the right shift, in bits, of the sum of products, before the bias and the multiplier.
+
+        Zero but in convolutions with channels whose weights are next to nothing, which networks have by the dozen after
+        their normalisations were folded.
+        """
+        return self._register(self.sum_shift_register) & 31
 
     def output_gain(self) -> float:
         """Return the gain from the normalised sum to the units of the output."""
@@ -121,6 +131,21 @@ class Dpu:
     def slope_shift(self) -> int:
         """Return the right shift, in bits, of the sum in a leaky ReLU, before the next fused operator."""
         return (self._register(BN_MULTIPLIER) >> 8) & 63
+
+    def second_gain(self) -> float:
+        """Return the gain between the normalised sum and a fused addition, for sums that would be out of its reach.
+
+        It is 1 but in the mean of many numbers, whose sum the compiler has split.
+        """
+        if self._register(BN_CFG) & (BN_BYPASSED | self.second_multiplier_bypassed):
+            return 1.0
+        return self._second_gain()
+
+    def _second_gain(self) -> float:
+        multiplier = self._register(BN_MULTIPLIER)
+        if multiplier & 1:
+            raise UnsupportedFormError("its second multiplier is an operand")
+        return float(signed(multiplier >> 16, 16) / 2.0 ** self.slope_shift())
 
     def leaky_slope(self, floating: bool) -> float:
         """Return the slope of a fused leaky ReLU."""
@@ -180,11 +205,13 @@ class Rk3566Dpu(Dpu):
     """The settings on RK3566 and RK3568: half as many lanes."""
 
     lanes = 4
+    sum_shift_register = 0x3018
 
 
 class NewerDpu(Dpu):
     """The common settings of RK3562 and RK3576: other places for the output's scale and for the bounds of a clip."""
 
+    sum_shift_register = 0x3024
     out_zero_point, out_scale, out_shift = 0x40AC, 0x40B0, 0x40B4
 
     def layer_zero_point(self, depthwise: bool) -> int:
@@ -251,6 +278,7 @@ class Rk3576Dpu(NewerDpu):
     """The settings on RK3576: the multipliers are in constant tensors."""
 
     operands_shift = 16
+    second_multiplier_bypassed = 0x100
 
     def layer_zero_point(self, depthwise: bool) -> int:
         """Read it from the compiler's tensor."""
@@ -287,6 +315,13 @@ class Rk3576Dpu(NewerDpu):
         settings = self._constant("_BnCfg_BNcfgTensor")
         return int(settings[8 if len(settings) > 8 else 0]) & 63
 
+    def _second_gain(self) -> float:
+        """Read it from the compiler's tensor, which is named after the operand of the addition."""
+        settings = self._constant(OF_OPERAND)
+        if len(settings) <= 8:
+            raise UnsupportedFormError("the compiler's tensor of its second multiplier is cut short")
+        return float(signed(int(settings[0]), 16) / 2.0 ** (int(settings[8]) & 63))
+
     def leaky_slope(self, floating: bool) -> float:
         """Read it from the compiler's tensors; depthwise convolutions have only the second one."""
         if floating and "_BsCfg_BScfgTensor" in self.constants:
@@ -309,14 +344,22 @@ DPUS: dict[str, type[Dpu]] = {
     "rv1126b": Rk3576Dpu,
 }
 SETTINGS = ("_BScfgTensor", "_BnCfg_BNcfgTensor")
+OF_OPERAND = "operand's _BnCfg_BNcfgTensor"
 LEAKY_SETTINGS = ("_BsCfg_BScfgTensor", *SETTINGS)
 
 
-def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor, leaky: bool = False) -> Dpu:
+def dpu(
+    model: Model,
+    graph: Graph,
+    registers: dict[int, int],
+    output: Tensor,
+    leaky: bool = False,
+    operand: Tensor | None = None,
+) -> Dpu:
     """Return the settings of the convolution whose result is ``output``.
 
     ``leaky``: a leaky ReLU is fused with it, which has settings of its own. Without one, a tensor of that name belongs
-    to an attention whose operand is ``output``.
+    to an attention whose operand is ``output``. ``operand`` is that of a fused addition.
 
     Raises:
         UnsupportedFormError: the settings of this SoC are unknown.
@@ -325,7 +368,10 @@ def dpu(model: Model, graph: Graph, registers: dict[int, int], output: Tensor, l
     if kind is None:
         raise UnsupportedFormError(f"the settings of its fused functions are not known for {model.target_platform}")
     names = LEAKY_SETTINGS if leaky else SETTINGS
-    wanted = {output.name + suffix: suffix for suffix in names} if kind is Rk3576Dpu else {}
+    wanted = {output.name + suffix: suffix for suffix in names}
+    if operand is not None:
+        wanted[operand.name + "_BnCfg_BNcfgTensor"] = OF_OPERAND
+    wanted = wanted if kind is Rk3576Dpu else {}
     constants = {
         wanted[tensor.name]: _settings(model, graph, tensor)
         for tensor in graph.tensors

@@ -99,20 +99,26 @@ def unit_of_sum(
     unit = dpu.output_gain() * range_of_multipliers * _scale(result)
     if any(function in LEAKY for function in functions):
         unit /= 2.0 ** dpu.slope_shift()
+    else:
+        unit *= dpu.second_gain()
     return unit / math.prod(_scale(factor) for factor in factors if factor.quantization is not None)
 
 
-def weight_and_bias(stored: Array, parameters: ChannelParameters, unit: float, source: Tensor) -> tuple[Weight, Array]:
+def weight_and_bias(
+    stored: Array, parameters: ChannelParameters, unit: float, shift: int, source: Tensor
+) -> tuple[Weight, Array]:
     """Return the weight, as it is stored, and the bias as float64 [Cout].
 
     Args:
         stored: int8, output channels first.
         unit: of the sum (:func:`unit_of_sum`).
+        shift: of the products' sum to the right, before the bias is added.
     """
-    scale = unit / _scale(source) * parameters.multiplier / _UNITY
+    of_bias = unit / _scale(source) * parameters.multiplier / _UNITY
+    scale = of_bias / 2.0**shift
     assert source.quantization is not None  # _scale has looked
     sums = stored.sum(axis=(1, 2, 3), dtype=np.int64) + parameters.offset * math.prod(stored.shape[1:])
-    bias = (parameters.bias + source.quantization.zero_point[0] * sums) * scale * _scale(source)
+    bias = (parameters.bias * of_bias + source.quantization.zero_point[0] * sums * scale) * _scale(source)
     per_channel = (-1, 1, 1, 1)
     return Weight(stored, scale.reshape(per_channel), parameters.offset.reshape(per_channel)), bias
 

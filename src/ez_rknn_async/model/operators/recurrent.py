@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
@@ -86,9 +87,13 @@ class _RecurrentDecoder:
         self._gates = GATES[self._kind]
         self._source, self._weight, self._recurrence, self._bias = (graph.tensors[i] for i in node.inputs[:4])
         # The initial state may be padded, unlike the hidden states that the layer returns.
-        self._directions, self._batch, padded = graph.tensors[node.inputs[5]].shape
+        given = next((shape for shape in self._initial_shapes() if len(shape) == 3), ())
         states, last = (graph.tensors[index].shape for index in (*node.outputs, DUMMY)[:2])
         joined = len(states) == 3  # the directions beside each other; perhaps only the last state is used
+        if given:
+            self._directions, self._batch, padded = given
+        else:  # none is given: that is to be seen from the hidden states
+            self._directions, self._batch, padded = last or (states[1], states[2], states[3])
         self._hidden = states[-1] // self._directions if joined else (states or last)[-1]
         if self._hidden > padded:
             raise UnsupportedFormError(f"its initial state has {padded} numbers of {self._hidden}")
@@ -115,6 +120,11 @@ class _RecurrentDecoder:
             state=self._initial(state),
             cell=None if cell is None else self._initial(cell),
         )
+
+    def _initial_shapes(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the initial states that are given."""
+        tensors = [self._graph.tensors[index] for index in self._node.inputs[5:7]]
+        return [tensor.shape for tensor in tensors if not tensor.is_placeholder]
 
     def _direction(self) -> str:
         if self._directions == 2:
@@ -145,7 +155,7 @@ class _RecurrentDecoder:
     def _lengths(self) -> tuple[int, ...]:
         """Read the lengths, 32-bit integers that the compiler marks float16; zeros, or a helper, stand for none."""
         tensor = self._graph.tensors[self._node.inputs[4]]
-        if tensor.kind is Kind.HELPER:
+        if tensor.kind is Kind.HELPER or tensor.is_placeholder:
             return ()
         data = self._model.constant_bytes(self._graph, tensor)[: 4 * self._batch]
         lengths = tuple(np.frombuffer(data, "<i4", len(data) // 4).tolist())
@@ -167,7 +177,8 @@ class _RecurrentDecoder:
         given = self._node.attributes
         if given.get("input_forget"):
             raise UnsupportedFormError("its input and forget gates are coupled")
-        if len(self._node.inputs) > _PEEPHOLES and self._graph.tensors[self._node.inputs[_PEEPHOLES]].shape:
+        operands = [self._graph.tensors[index] for index in self._node.inputs]
+        if len(operands) > _PEEPHOLES and operands[_PEEPHOLES].shape and not operands[_PEEPHOLES].is_placeholder:
             raise UnsupportedFormError("it has peepholes")
         attributes: dict[str, Any] = {"clip": float(given["clip"])} if given.get("clip") else {}
         if any(given.get("activations", ())):
@@ -178,6 +189,8 @@ class _RecurrentDecoder:
 
     def _initial(self, index: int) -> State:
         tensor = self._graph.tensors[index]
+        if tensor.is_placeholder:
+            return np.zeros((self._directions, self._batch, self._hidden), np.float32)
         if tensor.shape[:-1] != (self._directions, self._batch):
             raise UnsupportedFormError(f"its initial state {tensor.name!r} has shape {list(tensor.shape)}")
         if not tensor.is_constant:
@@ -291,7 +304,8 @@ class _RecurrentDecoder:
         The inputs are multiplied first, the last hidden state by the last convolution of one core that is not a copy.
         """
         count = self._node.tasks[0] + sum(self._node.lut_tasks[:1])
-        tasks = [task for task in self._registers.tasks(self._node)[:count] if task.enable_mask & _CONVOLUTION]
+        of_one_core = islice(self._registers.each_task(self._node), count)  # a long sequence has tens of thousands
+        tasks = [task for task in of_one_core if task.enable_mask & _CONVOLUTION]
         kind = DPUS[self._model.target_platform]
         convolutions = [
             task.registers

@@ -89,6 +89,8 @@ def _lower_node(node: Node, to: GraphBuilder) -> Problem | None:
 
 def _try_to_lower(node: Node, to: GraphBuilder) -> str | None:
     lowering = lowering_of(node.op)
+    if to.is_absorbed(node):
+        return None
     if lowering is None:
         return "this operator is unknown"
     to.begin(node.name or node.op)

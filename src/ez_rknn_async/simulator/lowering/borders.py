@@ -29,7 +29,10 @@ def native_input(to: GraphBuilder, index: int) -> GraphPort:
     if grid is not None:
         to.define(index, to.dequantized(tensor.name, grid), grid)
     elif tensor.dtype in FLOATS and tensor.dtype != DType.FLOAT32:
-        to.define(index, to.add("Cast", tensor.name, to=TensorProto.FLOAT))
+        value = to.add("Cast", tensor.name, to=TensorProto.FLOAT)
+        if tensor.dtype is DType.FLOAT16:
+            to.keeps_half(value)
+        to.define(index, value)
     else:
         to.define(index, tensor.name)
     return GraphPort(tensor.name, int(tensor.dtype), tensor.shape)
@@ -41,7 +44,7 @@ def float_input(to: GraphBuilder, index: int, preprocessing: Preprocessing | Non
     if not is_real(tensor):
         return native_input(to, index)
     value = _normalised(to, tensor.name, tensor.shape, preprocessing)
-    to.result(index, to.half(value) if tensor.dtype == DType.FLOAT16 else value)
+    to.result(index, value)
     return GraphPort(tensor.name, TensorProto.FLOAT, tensor.shape)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
 from ...errors import RknnModelError
-from ...model.format.graph import DType, Kind
+from ...model.format.graph import DUMMY, DType, Kind
 from ...model.operators.constants import constant, real_constant
 from ...model.operators.registers import RegisterFile
 from ...model.operators.unsupported import UnsupportedFormError
@@ -66,9 +66,11 @@ class GraphBuilder:
         self._nodes = Nodes()
         self._initializers: list[TensorProto] = []
         self._weights: dict[str, NDArray[Any]] = {}
+        self._absorbed: set[int] = set()  # nodes that were lowered with the one before them
         self._custom_operators: list[CustomOperator] = []
         self._values: dict[int, str] = {}  # tensor index: name of its value
         self._grids: dict[str, Grid] = {}  # name of a value: the grid it is known to lie on
+        self._halves: set[str] = set()  # names of values known to be float16 numbers
         self._bytes: dict[str, str] = {}  # name of a value: that of its integers, as uint8
         self._described: list[GraphPort] = []  # values whose shape ONNX cannot infer
         self._layouts = Layouts(self._nodes)
@@ -140,10 +142,25 @@ class GraphBuilder:
         """Return the node's inputs without the scratch space that the compiler appends."""
         return tuple(index for index in node.inputs if not self._is_scratch(index))
 
+    def operand(self, node: Node, place: int) -> int | None:
+        """Return the tensor of an operand that may be left out; None if it is."""
+        if place >= len(node.inputs):
+            return None
+        index = node.inputs[place]
+        return None if self._is_scratch(index) or self.tensor(index).is_placeholder else index
+
     def _is_scratch(self, index: int) -> bool:
         if index in self._values:
             return False
         return self.tensor(index).kind == Kind.HELPER or not self.is_constant(index)
+
+    def absorb(self, nodes: Sequence[Node]) -> None:
+        """Register nodes that are lowered already, with the one before them."""
+        self._absorbed.update(node.index for node in nodes)
+
+    def is_absorbed(self, node: Node) -> bool:
+        """Check if the node is lowered already."""
+        return node.index in self._absorbed
 
     # Writing the ONNX graph
 
@@ -210,11 +227,18 @@ class GraphBuilder:
         return self.initializer(np.array(numbers, np.int64))
 
     def result(self, index: int, value: str) -> None:
-        """Make ``value`` a node's result for the tensor, rounded to the numbers that the tensor can hold."""
+        """Make ``value`` a node's result for the tensor, rounded to the numbers that the tensor can hold.
+
+        A result that nothing uses is no tensor.
+        """
+        if index == DUMMY:
+            return
         grid = grid_of(self.tensor(index))
         if grid is not None and self._rounding and self._grids.get(value) != grid:
             first = first_grid_of(self.tensor(index))
             value = self.rounded(value if first is None else self.rounded(value, first), grid)
+        elif self.tensor(index).dtype is DType.FLOAT16:
+            value = self.half(value)
         self.define(index, value, grid)
 
     def moved(self, index: int, value: str, *sources: str) -> None:
@@ -226,7 +250,13 @@ class GraphBuilder:
         grid = grids.pop() if len(grids) == 1 else None
         if grid is not None:
             self._grids[value] = grid
+        self.keeps_half(value, *sources)
         self.result(index, value)
+
+    def keeps_half(self, value: str, *sources: str) -> None:
+        """Register that ``value`` needs no rounding to float16 if ``sources`` need none."""
+        if self._halves.issuperset(sources):
+            self._halves.add(value)
 
     def define(self, index: int, value: str, grid: Grid | None = None) -> None:
         """Make ``value`` the tensor's value without rounding; it is known to lie on ``grid``."""
@@ -277,10 +307,12 @@ class GraphBuilder:
         return self.floats(grid.scale), zero_point
 
     def half(self, value: str) -> str:
-        """Round ``value`` to float16, as the NPU does between two operators."""
-        if not self._rounding:
+        """Round ``value`` to float16, as the NPU does between two operators: beyond 65504 it becomes infinite."""
+        if not self._rounding or value in self._halves:
             return value
-        return self.add("Cast", self.add("Cast", value, to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
+        rounded = self.add("Cast", self.add("Cast", value, to=TensorProto.FLOAT16), to=TensorProto.FLOAT)
+        self._halves.add(rounded)
+        return rounded
 
     def name(self, value: str, name: str) -> None:
         """Give a value the name of a graph output."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from ...model.format.graph import DType
+
 if TYPE_CHECKING:
     from ...model.format.graph import Node
     from ...model.operators.convolution import Convolution
@@ -25,6 +27,8 @@ _DEPTHWISE_SUMS_APART = ("rk3588", "rk3566", "rk3568")
 def is_unrounded(node: Node, decoded: Convolution, to: GraphBuilder) -> bool:
     """Check if the official simulator never rounds the result of a convolution with no fused stages."""
     result = node.outputs[0]
+    if to.tensor(result).dtype is not DType.INT8:
+        return False
     users = [user for user in to.graph.nodes if result in user.inputs]
     if len(users) != 1 or users[0].inputs.count(result) != 1 or result in to.graph.outputs:
         return False

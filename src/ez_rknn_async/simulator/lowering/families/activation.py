@@ -25,6 +25,9 @@ PLAIN = (
     "Acos", "Acosh", "Asin", "Asinh", "Atanh", "Cosh", "Sinh", "Tan",
 )  # fmt: skip
 
+# They return their argument, its opposite or an integer.
+SELECTING = ("Abs", "Ceil", "Floor", "Neg", "Relu", "Round", "Sign")
+
 PARAMETERS = {  # of the functions that have some: ONNX's names, with ONNX's defaults
     "Celu": {"alpha": 1.0},
     "Elu": {"alpha": 1.0},
@@ -90,8 +93,11 @@ COMPOSED: dict[str, Callable[[GraphBuilder, str], str]] = {"Gelu": gelu, "Mish":
 @lowers(*PLAIN, *PARAMETERS, "Mish", *(name for name in SPELLINGS if name.startswith("ex")))
 def activation(node: Node, to: GraphBuilder) -> None:
     """Apply a function to every element."""
-    function = SPELLINGS.get(node.op, node.op)
-    to.result(node.outputs[0], activate(to, function, to.value(node.inputs[0]), node.attributes))
+    function, operand = SPELLINGS.get(node.op, node.op), to.value(node.inputs[0])
+    value = activate(to, function, operand, node.attributes)
+    if function in SELECTING:
+        to.keeps_half(value, operand)
+    to.result(node.outputs[0], value)
 
 
 @lowers("exGlu")
@@ -117,9 +123,18 @@ def prelu(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Clip")
 def clip(node: Node, to: GraphBuilder) -> None:
-    """Clip to bounds that are constant operands or attributes."""
-    bounds = [to.numbers(index).ravel()[0] for index in node.inputs[1:3] if to.is_constant(index)]
-    if len(bounds) != 2:
-        bounds = [node.attributes.get("min", -math.inf), node.attributes.get("max", math.inf)]
-    parameters = {"min": float(bounds[0]), "max": float(bounds[1])}
-    to.result(node.outputs[0], activate(to, "Clip", to.value(node.inputs[0]), parameters))
+    """Clip to bounds that are operands, constant or computed, or attributes; an upper one below the lower one wins."""
+    value = to.value(node.inputs[0])
+    bounds = [(which, to.operand(node, place)) for place, which in ((1, "min"), (2, "max"))]
+    if all(index is None or to.is_constant(index) for _, index in bounds):
+        ends = {"min": -math.inf, "max": math.inf}
+        for which, index in bounds:
+            ends[which] = float(node.attributes.get(which, ends[which]) if index is None else to.numbers(index).flat[0])
+        value = activate(to, "Clip", value, ends)
+    else:
+        for (which, index), operator in zip(bounds, ("Max", "Min")):
+            if index is not None:
+                value = to.add(operator, value, to.add("Reshape", to.value(index), to.ints([1])))
+            elif which in node.attributes:
+                value = to.add(operator, value, to.floats(float(node.attributes[which])))
+    to.result(node.outputs[0], value)

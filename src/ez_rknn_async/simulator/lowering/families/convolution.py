@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ....model.format.graph import DType
 from ....model.operators.convolution import convolution
 from ....model.operators.stages import Activation, Rounding
 from ..cropping import cropped, remaining
-from ..grid import grid_of_rounding
+from ..grid import grid_of, grid_of_rounding
 from ..integer_convolution import convolve_integers
 from ..registry import lowers
+from ..selections import with_whole_stride
 from ..unrounded import is_unrounded
 from .activation import activate
 
@@ -20,18 +22,38 @@ if TYPE_CHECKING:
     from ....model.operators.stages import Stage
     from ..builder import GraphBuilder
 
+# Of an infinite argument these are not what they are of a large one: infinite, or no number.
+STORED_BEFORE = frozenset(("Elu", "Gelu", "HardSwish", "LeakyRelu", "Mish", "PRelu", "Softplus", "Swish"))
+
 
 @lowers("Conv*")
 def lower_convolution(node: Node, to: GraphBuilder) -> None:
     """Lower the convolution, then the fused stages from left to right."""
     decoded = convolution(to.model, to.graph, node, to.registers)
-    value = convolve_integers(decoded, node.inputs[0], node.outputs[0], to) or _convolve(decoded, node.inputs[0], to)
+    whole = with_whole_stride(node, decoded, to)
+    decoded, output = whole.convolution, whole.output
+    value = convolve_integers(decoded, node.inputs[0], output, to) or _convolve(decoded, node.inputs[0], to)
+    if decoded.computed_bias is not None:
+        bias = to.add("Reshape", to.value(decoded.computed_bias), to.ints([1, -1, 1, 1]))
+        value = to.add("Add", value, bias)
     for stage in decoded.stages:
+        if _is_stored_before(stage) and to.tensor(node.outputs[0]).dtype is DType.FLOAT16:
+            value = to.half(value)
         value = _apply(stage, value, to)
-    if not decoded.stages and is_unrounded(node, decoded, to):
-        to.define(node.outputs[0], value)
+    for tensor in whole.between:
+        grid = grid_of(to.tensor(tensor))
+        value = value if grid is None else to.rounded(value, grid)
+    if not decoded.stages and not whole.between and is_unrounded(node, decoded, to):
+        to.define(output, value)
     else:
-        to.result(node.outputs[0], value)
+        to.result(output, value)
+
+
+def _is_stored_before(stage: Stage) -> bool:
+    """Check if the official simulator stores the result of the convolution, which may be infinite, before the stage."""
+    if isinstance(stage, Rounding):
+        return False
+    return (stage.function if isinstance(stage, Activation) else stage.operator) in STORED_BEFORE
 
 
 def _convolve(decoded: Convolution, source: int, to: GraphBuilder) -> str:

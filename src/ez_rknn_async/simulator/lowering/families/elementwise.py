@@ -3,17 +3,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 from onnx import TensorProto
 
-from ....model.format.graph import DType
+from ....model.format.graph import DType, Kind
+from ....model.operators.constants import channels_of_batch
 from ....model.operators.unsupported import UnsupportedFormError
 from ..grid import is_real
 from ..registry import lowers
 from .activation import fused
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
@@ -21,6 +26,7 @@ ARITHMETIC = ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Sum", "Mean")
 MANY_OPERANDS = ("Max", "Min", "Sum", "Mean")
 COMPARISONS = ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
 _SIGNS = ("detect_negative", "detect_positive")
+STEPS_OF_BIAS = 32767  # a bias for each of the batch has the other operand's scale, divided by this
 LOGIC = ("And", "Or", "Xor")
 
 
@@ -32,20 +38,46 @@ def arithmetic(node: Node, to: GraphBuilder) -> None:
     """
     operator = next(name for name in ARITHMETIC if node.op.startswith(name))
     operands = to.operands(node)[: None if operator in MANY_OPERANDS else 2]
-    if len({is_real(to.tensor(index)) for index in operands}) > 1:
+    values = _halves(operands, [_batched_bias(index, operands, node, to) or to.value(index) for index in operands], to)
+    if len({is_real(to.tensor(index)) for index in operands if to.shape(index)}) > 1:
         names = ", ".join(f"{to.tensor(index).name!r} ({to.tensor(index).dtype.name})" for index in operands)
         raise UnsupportedFormError(f"its operands are real numbers and integers, which nothing relates: {names}")
-    value = to.add(operator, *to.values(operands))
+    value = to.add(operator, *values)
+    if operator == "Div" and to.on_grid(node.outputs[0]):
+        # In int8, 0 / 0 is the largest number. (ONNX Runtime would make the smallest one of NaN.)
+        value = to.add("Where", to.add("IsNaN", value), to.floats(math.inf), value)
+    if operator in ("Max", "Min"):
+        to.keeps_half(value, *values)
     to.result(node.outputs[0], fused(to, node.op[len(operator) :], value, node.attributes))
+
+
+def _halves(operands: Sequence[int], values: Sequence[str], to: GraphBuilder) -> Sequence[str]:
+    """Round constants beside a float16 tensor to float16: a mask's -1e9 is minus infinity on the NPU."""
+    if not any(to.tensor(index).dtype is DType.FLOAT16 for index in operands):
+        return values
+    return [to.half(value) if to.is_constant(index) else value for index, value in zip(operands, values)]
+
+
+def _batched_bias(index: int, operands: Sequence[int], node: Node, to: GraphBuilder) -> str | None:
+    """Return the value of a constant for each channel of each of a batch, whose shape the file does not give."""
+    tensor = to.tensor(index)
+    if tensor.shape or tensor.kind is not Kind.WEIGHT or len(operands) != 2:
+        return None
+    (other,) = set(operands) - {index}
+    quantization = to.tensor(other).quantization
+    numbers = channels_of_batch(to.model, to.graph, tensor, to.shape(node.outputs[0])[:2])
+    if tensor.dtype is DType.INT32:
+        if quantization is None:
+            raise UnsupportedFormError(f"the scale of its operand {tensor.name!r} is not known")
+        numbers = (numbers * (quantization.scale[0] / STEPS_OF_BIAS)).astype(np.float32)
+    return to.initializer(numbers.reshape(*numbers.shape, *[1] * (len(to.shape(node.outputs[0])) - 2)))
 
 
 @lowers(*COMPARISONS)
 def comparison(node: Node, to: GraphBuilder) -> None:
     """Compare two tensors. Beside a float16 tensor a constant stored as float32 is compared as float16."""
     operands = node.inputs[:2]
-    values = to.values(operands)
-    if any(to.tensor(index).dtype is DType.FLOAT16 for index in operands):
-        values = tuple(to.half(value) if to.is_constant(index) else value for index, value in zip(operands, values))
+    values = _halves(operands, to.values(operands), to)
     truth_result(to, node.outputs[0], to.add(node.op, *values))
 
 

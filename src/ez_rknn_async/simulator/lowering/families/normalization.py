@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 @lowers("exNorm")
 def norm(node: Node, to: GraphBuilder) -> None:
-    """Divide by the standard deviation (``layer``), the root mean square (``rms``) or the length (``l2``)."""
+    """Divide by the deviation (``layer``), the root mean square (``rms``) or the length (``l2``, ``pixel``)."""
     mode, axes = node.attributes["mode"], [int(axis) for axis in node.attributes["axes"]]
     value = to.value(node.inputs[0])
     if mode == "layer":
         value = to.add("Sub", value, to.add("ReduceMean", value, axes=axes, keepdims=1))
-    elif mode not in ("rms", "l2"):
+    elif mode not in ("rms", "l2", "pixel"):
         raise UnsupportedFormError(f"its mode {mode!r} is unknown")
     square = to.add("Mul", value, value)
-    if mode == "l2":
+    if mode in ("l2", "pixel"):
         spread = to.add("ReduceSum", square, to.ints(axes), keepdims=1)
     else:
         spread = to.add("ReduceMean", square, axes=axes, keepdims=1)
@@ -39,6 +39,16 @@ def norm(node: Node, to: GraphBuilder) -> None:
     for operator, index in zip(("Mul", "Add"), affine):
         value = to.add(operator, value, to.value(index))
     to.result(node.outputs[0], value)
+
+
+@lowers("InstanceNormalization", "LayerNormalization")
+def normalization_with_operands(node: Node, to: GraphBuilder) -> None:
+    """Normalise as ONNX does; the compiler leaves these to the CPU where scale or shift is computed."""
+    given: dict[str, float | int] = {"epsilon": float(node.attributes.get("epsilon") or 1e-5)}
+    if node.op == "LayerNormalization":
+        given["axis"] = int(node.attributes.get("axis", -1))
+    operands = [index for place in range(3) if (index := to.operand(node, place)) is not None]
+    to.result(node.outputs[0], to.add(node.op, *to.values(operands), **given))
 
 
 @lowers("GroupNormalization")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ....model.format.graph import DUMMY, DType
+from ....model.format.graph import DType
 from ....model.operators.recurrent import recurrent
 from ..registry import lowers
 
@@ -51,13 +51,12 @@ def plain_recurrent_layer(node: Node, to: GraphBuilder) -> None:
 
 def _keep_wanted(to: GraphBuilder, outputs: Sequence[int], values: Sequence[str]) -> None:
     for output, value in zip(outputs, values):
-        if output != DUMMY:
-            to.result(output, value)
+        to.result(output, value)
 
 
 def _lengths(to: GraphBuilder, index: int) -> str:
     """Return the lengths of the sequences; a placeholder stands for none."""
-    if to.tensor(index).name.startswith("empty_placeholder"):
+    if to.tensor(index).is_placeholder:
         return ""
     return to.add("Cast", to.value(index), to=int(DType.INT32))
 

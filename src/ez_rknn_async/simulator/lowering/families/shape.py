@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ....model.format.graph import DType
+from ....model.format.graph import DUMMY, DType
 from ....model.operators.unsupported import UnsupportedFormError
 from ..registry import lowers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ....model.format.graph import Node
     from ..builder import GraphBuilder
 
@@ -53,13 +55,28 @@ def concat(node: Node, to: GraphBuilder) -> None:
 
 @lowers("Split")
 def split(node: Node, to: GraphBuilder) -> None:
-    """Split into the sizes of the output tensors."""
+    """Split into the sizes of the output tensors, and those given for parts that nothing uses."""
     axis = int(node.attributes.get("axis", 0))
     value = to.value(node.inputs[0])
-    sizes = to.ints([to.shape(output)[axis] for output in node.outputs])
-    parts = to.add_many("Split", len(node.outputs), value, sizes, axis=axis)
+    sizes = [None if output == DUMMY else to.shape(output)[axis] for output in node.outputs]
+    parts = to.add_many("Split", len(sizes), value, to.ints(_all_sizes(sizes, node, axis, to)), axis=axis)
     for output, part in zip(node.outputs, parts):
         to.moved(output, part, value)
+
+
+def _all_sizes(known: Sequence[int | None], node: Node, axis: int, to: GraphBuilder) -> list[int]:
+    """Return the sizes of all parts of a split."""
+    if None not in known:
+        return [size for size in known if size is not None]
+    operand = to.operand(node, 1)
+    given = node.attributes.get("split") or (() if operand is None else to.integers(operand))
+    if len(given) == len(known):
+        return [int(size) for size in given]
+    rest = to.shape(node.inputs[0])[axis] - sum(size for size in known if size is not None)
+    each, left_over = divmod(rest, known.count(None))
+    if left_over or rest < 0:
+        raise UnsupportedFormError("the sizes of its unused parts are not in the file")
+    return [each if size is None else size for size in known]
 
 
 @lowers("Slice")
@@ -78,10 +95,26 @@ def slice_(node: Node, to: GraphBuilder) -> None:
 def pad(node: Node, to: GraphBuilder) -> None:
     """Pad with a constant, by reflection or with the edge."""
     mode = node.attributes.get("mode", "constant")
-    operands = [to.value(node.inputs[0]), to.ints(to.integers(node.inputs[1]))]
-    if mode == "constant" and len(node.inputs) > 2 and to.is_constant(node.inputs[2]):
-        operands.append(to.initializer(to.numbers(node.inputs[2]).reshape(-1)[0]))
+    value, filling = to.value(node.inputs[0]), to.operand(node, 2)
+    operands = [value, to.ints(_pads(node, to))]
+    if mode == "constant" and filling is not None:
+        constant = to.is_constant(filling)
+        number = to.initializer(to.numbers(filling).reshape(-1)[0]) if constant else to.value(filling)
+        operands.append(number if constant else to.add("Reshape", number, to.ints([])))
     to.result(node.outputs[0], to.add("Pad", *operands, mode=mode))
+
+
+def _pads(node: Node, to: GraphBuilder) -> list[int]:
+    """Return the pads of all axes; the fourth operand may name those that have some."""
+    given, rank = to.integers(node.inputs[1]), len(to.shape(node.inputs[0]))
+    operand = to.operand(node, 3)
+    if operand is None or to.tensor(operand).dtype not in (DType.INT64, DType.INT32):
+        return list(given)
+    axes = [axis % rank for axis in to.integers(operand)]
+    pads = [0] * 2 * rank
+    for place, axis in enumerate(axes):
+        pads[axis], pads[axis + rank] = given[place], given[place + len(axes)]
+    return pads
 
 
 @lowers("Trilu")
