@@ -23,7 +23,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -p
 
 .PHONY: demo ocr help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer test-clients stress
 .PHONY: stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy bench-serving
-.PHONY: bench-virtual soak test-serve docs lint lint-native format options reports declarations stubs changelog clean
+.PHONY: bench-virtual soak test-serve docs lint lint-native format options reports declarations stubs changelog clean test-convert
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -97,6 +97,10 @@ fuzz-native:
 fuzz-files: $(VENV)/.test
 	@echo "N=$(N) SEED=$(SEED)"
 	$(BIN)/python tools/fuzz_files.py $(N) $(SEED)
+
+## test-convert: conversions with the vendor's compiler, with its seeded faults and the how-to guides; TOOLKIT_PYTHON or ezrknn toolkit install
+test-convert: $(VENV)/.test
+	EZ_RKNN_TEST_CONVERT=all $(if $(TOOLKIT_PYTHON),EZ_RKNN_TOOLKIT_PYTHON=$(TOOLKIT_PYTHON)) $(BIN)/python -m pytest -n 2 tests/converting
 
 ## test-peer: the library that this one replaces, unmodified, on our simulated NPU
 test-peer: $(VENV)/.test $(VENV)-peer/.installed

@@ -19,14 +19,19 @@ import ez_rknn_async
 import ztu_somemodelruntime_ez_rknn_async
 
 EXPORTS = [
+    "ConversionError",
+    "ConversionReport",
     "ExecutionMode",
     "ExecutionOrder",
     "GraphOptimizationLevel",
+    "Finding",
     "IOBinding",
     "InferenceSession",
+    "LayerReport",
     "ModelMetadata",
     "NodeArg",
     "OrtValue",
+    "OutputReport",
     "Quantization",
     "RknnClosedError",
     "RknnDeviceError",
@@ -44,6 +49,7 @@ EXPORTS = [
     "SessionIOBinding",
     "SessionOptions",
     "connect",
+    "convert",
     "get_all_providers",
     "get_available_providers",
     "get_device",
@@ -51,6 +57,7 @@ EXPORTS = [
     "make_rknpu2_provider_options",
     "make_rknpu3_provider_options",
     "set_default_logger_severity",
+    "verify",
 ]
 
 

@@ -34,7 +34,7 @@ BREACHES = {
     "the simulator": (
         "_running/opening.py",
         "from ..simulator.wire import RunCommand",
-        "Only the command uses the simulator",
+        "Only the command and conversions use the simulator",
     ),
     "operators": ("model/format/graph.py", "from ..operators import dpu", "The file format knows nothing of operators"),
     "native code": ("model/format/text.py", "import cffi", "A model file is read without native code"),

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Read pages with RapidOCR on the NPU: run.sh FOLDER WHEEL. Everything is made in FOLDER, and what is there is not made again.
 # PYTHON makes the environment; TOOLKIT_PYTHON is a Python with rknn-toolkit2; INT8=1 compiles to int8.
 set -euo pipefail

@@ -26,6 +26,9 @@ from ._tensors.metadata import ModelMetadata
 from ._tensors.node_arg import NodeArg, Quantization
 from ._values.io_binding import IOBinding
 from ._values.ort_value import OrtValue
+from .converting.api import convert, verify
+from .converting.finding import ConversionError, Finding
+from .converting.report import ConversionReport, LayerReport, OutputReport
 from .errors import (
     RknnClosedError,
     RknnDeviceError,
@@ -64,7 +67,14 @@ __all__ = [
     "NodeArg",
     "Quantization",
     "ModelMetadata",
+    "convert",
+    "verify",
+    "ConversionReport",
+    "OutputReport",
+    "LayerReport",
+    "Finding",
     "RknnError",
+    "ConversionError",
     "RknnRuntimeNotFoundError",
     "RknnModelError",
     "RknnTimeoutError",

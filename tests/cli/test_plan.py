@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,18 @@ def test_a_mistake_names_the_file_and_its_key(tmp_path: Path, ezrknn_refuses: Ez
     file = tmp_path / "plan.toml"
     file.write_text(PLAN.format(schedule="[4]"))
     assert f"{file}: schedule names core 4, but rk3588 has cores 0 to 2" in ezrknn_refuses("plan", file)
+
+
+def test_the_plan_of_the_documentation_is_one(data: Path, root: Path, tmp_path: Path, ezrknn: Ezrknn) -> None:
+    """Its TOML, with every command of the page."""
+    page = (root / "docs" / "how-to" / "plan-a-system.md").read_text()
+    (plan,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    commands = re.findall(r"^    ezrknn (.*)$", page, re.MULTILINE)
+    (tmp_path / "plan.toml").write_text(plan)
+    (tmp_path / "model.rknn").write_bytes((data / "snippet.rknn").read_bytes())
+    assert len(commands) == 4
+    for command in commands:
+        assert "detector" in ezrknn(*command.replace("plan.toml", str(tmp_path / "plan.toml")).split())
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

@@ -17,7 +17,7 @@ from PIL import Image
 from ez_rknn_async import InferenceSession, __version__
 from ez_rknn_async.cli import main
 from ez_rknn_async.cli.feeds import random_feed
-from ez_rknn_async.cli.images import FITS, read_image
+from ez_rknn_async.cli.images import FITS, image_inputs, read_image
 
 from .conftest import Ezrknn
 
@@ -69,7 +69,7 @@ def test_an_image_of_another_shape_is_stretched_or_not(data: Path, picture: Path
     """Where the red half ends tells how."""
     with InferenceSession(data / "mean_std_int8.rknn", provider_options={"runtime_library": "simulator"}) as session:
         (node,) = session.get_inputs()
-    stretched, boxed, cropped = (read_image(str(picture), node, fit)[0] for fit in FITS)
+    stretched, boxed, cropped = (read_image(str(picture), image_inputs([node], {}, fit)[node.name])[0] for fit in FITS)
     for image in (stretched, boxed, cropped):
         assert image.shape == (3, 16, 16)
         assert image.dtype == np.uint8
@@ -86,7 +86,12 @@ def test_grey_images_and_transparent_ones_are_converted(data: Path, tmp_path: Pa
         (node,) = session.get_inputs()
     for mode in ("L", "RGBA", "P", "1", "I;16", "CMYK"):
         Image.new(mode, (16, 16)).save(tmp_path / "x.tif")
-        assert read_image(str(tmp_path / "x.tif"), node, "letterbox").shape == (1, 3, 16, 16)
+        assert read_image(str(tmp_path / "x.tif"), image_inputs([node], {}, "letterbox")[node.name]).shape == (
+            1,
+            3,
+            16,
+            16,
+        )
 
 
 def test_refuses_files_that_are_no_images(

@@ -18,7 +18,23 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from .._messages.wording import speaking
 from ..errors import RknnError
-from . import bench, compare, compat, completion, doctor, export, info, plan, run, serve, simulator
+from . import (
+    bench,
+    compare,
+    compat,
+    completion,
+    convert,
+    doctor,
+    export,
+    info,
+    plan,
+    run,
+    serve,
+    simulator,
+    toolkit,
+    tune,
+    verify,
+)
 from .flags import COMMAND_LINE
 
 if TYPE_CHECKING:
@@ -83,7 +99,22 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"ezrknn {__version__}")
     root.add_argument("--debug", action="store_true", help="log everything, and show tracebacks")
     subcommands = root.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (info, run, serve, bench, plan, export, compare, doctor, simulator, compat):
+    for command in (
+        info,
+        run,
+        serve,
+        bench,
+        plan,
+        toolkit,
+        convert,
+        verify,
+        tune,
+        export,
+        compare,
+        doctor,
+        simulator,
+        compat,
+    ):
         command.register(subcommands)
     completion.register(subcommands, parser)
     return root

@@ -19,21 +19,18 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from .._tensors.node_arg import NodeArg
+    from .images import ImageInput
 
     Array = npt.NDArray[Any]
 
 
-def read_arrays(
-    given: Sequence[str], names: Sequence[str], images: Mapping[str, NodeArg] | None = None, fit: str = "stretch"
-) -> dict[str, Array]:
+def read_arrays(given: Sequence[str], names: Sequence[str], images: Mapping[str, ImageInput]) -> dict[str, Array]:
     """Read the arrays by input name; a file without a name is for the first input that has none yet.
 
     Args:
         given: the arguments.
         names: those of the inputs, in the model's order.
-        images: the inputs that may be given as images, by name; None: none may.
-        fit: what becomes of images that do not fit; see :func:`.images.read_image`.
+        images: the inputs that may be given as images, by name.
 
     Raises:
         RknnValueError: there is one file too many, or one that cannot be read.
@@ -41,15 +38,24 @@ def read_arrays(
     arrays: dict[str, Array] = {}
     for argument in given:
         name, file = _split(argument)
-        if images is not None and is_image(file):
+        if is_image(file):
             name = name or _next(argument, names, arrays)
-            if name not in images:
-                raise RknnValueError(no_input(name, names))
-            arrays[name] = read_image(file, images[name], fit)
+            arrays[name] = _image(file, name, names, images)
             continue
         for key, array in _arrays_in(name, file):
             arrays[key or _next(argument, names, arrays)] = array
     return arrays
+
+
+def _image(file: str, name: str, names: Sequence[str], images: Mapping[str, ImageInput]) -> Array:
+    if name not in names:
+        raise RknnValueError(no_input(name, names))
+    if name not in images:
+        raise RknnValueError(
+            f"{file} is an image, and the model's metadata does not say how to prepare it for input {name!r}; give a "
+            ".npy file (files of ezrknn convert have it)"
+        )
+    return read_image(file, images[name])
 
 
 def _next(argument: str, names: Sequence[str], arrays: Mapping[str, Array]) -> str:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from .._host.paths import printable
 from ..errors import RknnError
 from ..model import load
+from ..model.format.author_metadata import metadata_beside, metadata_in
 from . import graph_choice
 from .array_files import read_arrays
 from .error_chart import Bar, error_chart
 from .extras import extra
+from .images import described_inputs
 from .table import Table, folded
 
 if TYPE_CHECKING:
@@ -96,7 +98,9 @@ def _what_to_run(model: Model, arguments: argparse.Namespace) -> tuple[int, list
     if not arguments.inputs:
         return number, [samples.random_sample(model.graphs[number])]
     first = model.graphs[0]
-    arrays = read_arrays(arguments.inputs, [first.tensors[index].name for index in first.inputs])
+    metadata = {**metadata_beside(arguments.model), **metadata_in(model.custom_string)}
+    names = [first.tensors[index].name for index in first.inputs]
+    arrays = read_arrays(arguments.inputs, names, described_inputs(metadata))
     if arguments.graph is None:
         fitting = (index for index, graph in enumerate(model.graphs) if samples.fits(graph, arrays))
         number = next(fitting, number)

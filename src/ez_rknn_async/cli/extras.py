@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # A board has none of them: it needs only numpy and cffi. By extra, the modules and what one installs for them.
 _EXTRAS = {
     "simulator": {"onnx": "onnx", "onnxruntime": "onnxruntime"},
+    "convert": {"onnx": "onnx", "onnxruntime": "onnxruntime", "tomli": "tomli"},
     "image": {"PIL": "pillow"},
     "completion": {"shtab": "shtab"},
 }

@@ -11,11 +11,11 @@ from .._messages.names import no_input
 from .._tensors.element_types import PLAIN_INTEGERS
 from ..errors import RknnValueError
 from .array_files import read_arrays
-from .images import FITS
+from .images import FITS, image_inputs
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -37,15 +37,14 @@ def add_arguments(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--fit",
         choices=FITS,
-        default=FITS[0],
-        help="what to do with an image of another shape than the input's: stretch it (default), keep its proportions "
-        "and fill the rest with grey, or cut off what is too much",
+        help="what to do with an image of another shape than the input's: stretch it, keep its proportions "
+        "and fill the rest with grey, or cut off what is too much (default: as the model's metadata says, or stretch)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of random inputs and arrivals (0)")
 
 
-def feed(arguments: argparse.Namespace, inputs: Sequence[NodeArg]) -> Feed:
-    """Return the inputs that the arguments name; random ones if they name none.
+def feed(arguments: argparse.Namespace, inputs: Sequence[NodeArg], metadata: Mapping[str, str]) -> Feed:
+    """Return the inputs that the arguments name; random ones if they name none. Images are prepared as metadata says.
 
     Raises:
         RknnValueError: an input is missing, or there is none of that name.
@@ -53,7 +52,7 @@ def feed(arguments: argparse.Namespace, inputs: Sequence[NodeArg]) -> Feed:
     if not arguments.input:
         return random_feed(inputs, arguments.seed)
     names = [node.name for node in inputs]
-    arrays = read_arrays(arguments.input, names, {node.name: node for node in inputs}, arguments.fit)
+    arrays = read_arrays(arguments.input, names, image_inputs(inputs, metadata, arguments.fit))
     missing = [name for name in names if name not in arrays]
     unknown = next((name for name in arrays if name not in names), None)
     if unknown is not None:

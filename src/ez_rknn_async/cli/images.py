@@ -1,26 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images as inputs: read with Pillow, brought to the size of a model's input, and laid out as the session takes it."""
+"""Images as inputs: brought to the size of a model's input, and laid out as the session takes it."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..converting.images import GREY, RESIZES, SUFFIXES
+from ..converting.images import read_image as read
+from ..converting.metadata import KEY
 from ..errors import RknnValueError
-from .extras import extra
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy.typing as npt
-    from PIL.Image import Image
 
     from .._tensors.node_arg import NodeArg
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
-FITS = ("stretch", "letterbox", "crop")
-_GREY = (114, 114, 114)  # the bars of a letterbox, as detectors are trained with
-_MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+FITS = RESIZES
+
+
+class ImageInput(NamedTuple):
+    """An input that may be an image.
+
+    Attributes:
+        layout: ``"NCHW"`` or ``"NHWC"``; anything else has no channels.
+        color: ``"rgb"`` or ``"bgr"``.
+        fit: one of :data:`FITS`: what becomes of an image of another shape.
+        pad: the grey of a letterbox's bars.
+    """
+
+    name: str
+    shape: Sequence[int]
+    layout: str
+    color: str = "rgb"
+    fit: str = FITS[0]
+    pad: int = GREY
 
 
 def is_image(file: str) -> bool:
@@ -28,49 +47,61 @@ def is_image(file: str) -> bool:
     return Path(file).suffix.lower() in SUFFIXES
 
 
-def read_image(file: str, node: NodeArg, fit: str) -> npt.NDArray[Any]:
-    """Read an image as the input that ``node`` describes: uint8, with a batch dimension of 1.
+def image_inputs(inputs: Sequence[NodeArg], metadata: Mapping[str, str], fit: str | None) -> dict[str, ImageInput]:
+    """Return the inputs of a session by name, with what ``ezrknn convert`` wrote into the model's metadata.
 
-    ``fit``, one of :data:`FITS`, says what becomes of an image of another shape.
+    ``fit`` says otherwise than the metadata, if it is not None.
+    """
+    described = _described(metadata)
+    return {node.name: _image_input(node.name, node.shape, node.layout, described, fit) for node in inputs}
+
+
+def described_inputs(metadata: Mapping[str, str]) -> dict[str, ImageInput]:
+    """Return the inputs that the metadata describes, in ONNX order."""
+    described = _described(metadata)
+    return {
+        name: _image_input(name, one["shape"], one["layout"].upper(), described, None)
+        for name, one in described.items()
+        if "shape" in one and "layout" in one
+    }
+
+
+def read_image(file: str, port: ImageInput) -> npt.NDArray[Any]:
+    """Read an image for an input: uint8, with a batch dimension of 1.
 
     Raises:
         RknnValueError: the file is no image, or the input takes none.
         RknnError: Pillow is not installed.
     """
-    height, width, channels = _size(file, node)
-    with extra("image", f"reading {file}"):
-        from PIL import Image, UnidentifiedImageError
+    channels = port.shape[{"NCHW": 1, "NHWC": 3}[port.layout]] if _has_channels(port) else 0
+    if channels not in (1, 3, 4):
+        raise RknnValueError(
+            f"{file} is an image, but input {port.name!r} of shape {list(port.shape)} takes none: an image input has "
+            "four dimensions, and 1, 3 or 4 channels; give a .npy file"
+        )
+    layout = port.layout.lower()
+    pixels = read(Path(file), tuple(port.shape), layout=layout, color=port.color, resize=port.fit, pad=port.pad)
+    return pixels.astype(np.uint8)
+
+
+def _has_channels(port: ImageInput) -> bool:
+    return len(port.shape) == 4 and port.layout in ("NCHW", "NHWC")
+
+
+def _described(metadata: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """Return how each input is prepared, as far as the metadata is what we write."""
     try:
-        with Image.open(file) as opened:
-            pixels = np.asarray(_fitted(opened.convert(_MODES[channels]), (width, height), fit))
-    except UnidentifiedImageError as error:
-        raise RknnValueError(f"{file} is no image that Pillow can read") from error
-    except OSError as error:
-        raise RknnValueError(f"{file} cannot be read: {error.strerror or error}") from error
-    pixels = pixels.reshape(height, width, channels)
-    return np.ascontiguousarray(pixels if node.layout == "NHWC" else pixels.transpose(2, 0, 1))[None]
+        described = json.loads(metadata.get(KEY, "{}"))
+    except ValueError:
+        return {}
+    if not isinstance(described, dict):
+        return {}
+    return {name: one for name, one in described.items() if isinstance(one, dict)}
 
 
-def _size(file: str, node: NodeArg) -> tuple[int, int, int]:
-    """Return height, width and channels of an image input."""
-    if len(node.shape) == 4 and node.layout in ("NCHW", "NHWC"):
-        _, *rest = node.shape
-        height, width, channels = rest if node.layout == "NHWC" else (*rest[1:], rest[0])
-        if channels in _MODES:
-            return height, width, channels
-    raise RknnValueError(
-        f"{file} is an image, but input {node.name!r} of shape {node.shape} takes none: an image input has four "
-        "dimensions, and 1, 3 or 4 channels; give a .npy file"
-    )
-
-
-def _fitted(image: Image, size: tuple[int, int], fit: str) -> Image:
-    from PIL import ImageOps
-    from PIL.Image import Resampling
-
-    if fit == "letterbox":
-        grey = _GREY[0] if image.mode == "L" else _GREY if image.mode == "RGB" else (*_GREY, 255)
-        return ImageOps.pad(image, size, Resampling.BILINEAR, color=grey)
-    if fit == "crop":
-        return ImageOps.fit(image, size, Resampling.BILINEAR)
-    return image if image.size == size else image.resize(size, Resampling.BILINEAR)
+def _image_input(
+    name: str, shape: Sequence[int], layout: str, described: Mapping[str, Mapping[str, Any]], fit: str | None
+) -> ImageInput:
+    one = described.get(name, {})
+    color, resize, pad = one.get("color", "rgb"), fit or one.get("resize", FITS[0]), one.get("pad", GREY)
+    return ImageInput(name, shape, layout, color, resize if resize in FITS else FITS[0], pad)

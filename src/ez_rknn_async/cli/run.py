@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     options = session_options.provider_options(arguments)
     with InferenceSession(arguments.model, provider_options=options) as session:
         expected = _expected(arguments.expect, session.output_names)
-        feed = feeds.feed(arguments, session.get_inputs())
+        feed = feeds.feed(arguments, session.get_inputs(), session.get_modelmeta().custom_metadata_map)
         outputs = session.run(None, feed, {DISPATCH_BATCH: arguments.dispatch_batch})
         names, provider = session.output_names, session.get_providers()[0]
     _warn_of_overflow(arguments.model, feed, dict(zip(names, outputs)))
@@ -111,7 +111,7 @@ def _print(written: Sequence[Mapping[str, Any]], compared: Sequence[Mapping[str,
 
 
 def _expected(given: Sequence[str], names: Sequence[str]) -> dict[str, Array]:
-    arrays = read_arrays(given, names)
+    arrays = read_arrays(given, names, {})
     unknown = next((name for name in arrays if name not in names), None)
     if unknown is not None:
         raise RknnValueError(f"--expect names {unknown!r}, but the model's outputs are {', '.join(map(repr, names))}")

@@ -12,7 +12,7 @@ from .. import feeds
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..._tensors.node_arg import NodeArg
     from ..feeds import Feed
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 _MOST = 256  # samples that are kept apart
 
 
-def bench_feeds(arguments: argparse.Namespace, inputs: Sequence[NodeArg]) -> list[Feed]:
+def bench_feeds(arguments: argparse.Namespace, inputs: Sequence[NodeArg], metadata: Mapping[str, str]) -> list[Feed]:
     """Return the feeds that requests get in turn: files may hold several samples along the first dimension.
 
     Raises:
         RknnValueError: the inputs do not fit the model, or the batch does not.
     """
-    feed = feeds.feed(arguments, inputs)
+    feed = feeds.feed(arguments, inputs, metadata)
     samples = _samples(feed, inputs)
     if arguments.batch is None:
         return samples

@@ -212,7 +212,7 @@ class LiveModels:
             subjects = []
             for source in sources:
                 session = stack.enter_context(InferenceSession(source, provider_options=options))
-                feeds = bench_feeds(arguments, session.get_inputs())
+                feeds = bench_feeds(arguments, session.get_inputs(), session.get_modelmeta().custom_metadata_map)
                 subjects.append(Subject(session, feeds, inferences_in(feeds[0], session.get_inputs())))
             library = locate(arguments.runtime_library).library
             yield cls(label(options), options.get("threads_per_core", 1), names_of(sources), subjects, library)
