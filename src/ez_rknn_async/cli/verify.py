@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .conversion_text import render
 from .convert import add_verification_flags
+from .extras import extra
 
 if TYPE_CHECKING:
     import argparse
