@@ -22,8 +22,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := pyproject.toml CMakeLists.txt $(shell find src native -type f -not -path '*/_native/*' -not -name '*.pyc')
 
 .PHONY: demo ocr help test test-all test-python test-sanitizers test-address test-valgrind test-zoo test-direct test-peer test-clients stress
-.PHONY: stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy
-.PHONY: bench-virtual soak docs lint lint-native format options reports declarations changelog clean test-convert
+.PHONY: stress-address test-aarch64 test-vendor fuzz-models test-real fuzz-files fuzz-native wheels bench bench-loading bench-kernels bench-zero-copy bench-serving
+.PHONY: bench-virtual soak test-serve docs lint lint-native format options reports declarations stubs changelog clean test-convert
 
 ## demo: classify the held-out images on one simulated core and on three, and compare the modes
 demo: $(VENV)/.installed
@@ -169,6 +169,28 @@ bench-loading: $(VENV)/.installed
 bench-kernels: $(VENV)/.installed
 	$(BIN)/python benchmarks/kernels.py
 
+## test-serve: ezrknn serve with unmodified clients: tritonclient, kserve and (x86-64 only) perf_analyzer
+test-serve: $(VENV)/.test $(VENV)-triton/.installed $(VENV)-kserve/.installed $(VENV)-perf/perf_analyzer
+	EZ_RKNN_SERVE_LONG=1 EZ_RKNN_TRITON_PYTHON=$(VENV)-triton/bin/python EZ_RKNN_KSERVE_PYTHON=$(VENV)-kserve/bin/python \
+		EZ_RKNN_PERF_ANALYZER=$(CURDIR)/$(VENV)-perf $(BIN)/python -m pytest tests/serving
+
+$(VENV)-triton/.installed:
+	$(PYTHON) -m venv $(VENV)-triton
+	$(VENV)-triton/bin/python -m pip --disable-pip-version-check --quiet install 'tritonclient[http,grpc]==2.73.0'
+	touch $@
+
+$(VENV)-kserve/.installed:
+	$(PYTHON) -m venv $(VENV)-kserve
+	$(VENV)-kserve/bin/python -m pip --disable-pip-version-check --quiet install kserve==0.21.0
+	touch $@
+
+$(VENV)-perf/perf_analyzer:
+	PYTHON=$(BIN)/python tools/perf-analyzer.sh $(VENV)-perf
+
+## bench-serving: ezrknn serve beside a session in process, and what 100,000 requests leave
+bench-serving: $(VENV)/.test
+	$(BIN)/python benchmarks/serving.py --soak 100000
+
 ## soak: a million inferences in every way to run and 100,000 sessions: nothing may grow
 soak: $(VENV)/.installed
 	$(BIN)/python benchmarks/soak.py --cycles 100000
@@ -207,6 +229,10 @@ reports: $(VENV)/.installed
 ## declarations: write what cffi needs to know of native/include
 declarations: $(VENV)/.installed
 	$(BIN)/python tools/declarations.py
+
+## stubs: write the descriptors of the gRPC service from its .proto file
+stubs: $(VENV)/.test
+	$(BIN)/python tools/stubs.py
 
 ## changelog: show the changes since the last version; VERSION= moves them into CHANGELOG.md
 changelog: $(VENV)/.lint

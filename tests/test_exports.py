@@ -48,6 +48,7 @@ EXPORTS = [
     "RunOptions",
     "SessionIOBinding",
     "SessionOptions",
+    "connect",
     "convert",
     "get_all_providers",
     "get_available_providers",

@@ -40,10 +40,12 @@ from .errors import (
     RknnTypeError,
     RknnValueError,
 )
+from .serving.remote_session import connect
 from .session import InferenceSession
 
 __all__ = [
     "InferenceSession",
+    "connect",
     "make_provider_options",
     "make_rknpu2_provider_options",
     "make_rknpu3_provider_options",

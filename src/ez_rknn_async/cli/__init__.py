@@ -29,6 +29,7 @@ from . import (
     info,
     plan,
     run,
+    serve,
     simulator,
     toolkit,
     tune,
@@ -101,6 +102,7 @@ def parser() -> argparse.ArgumentParser:
     for command in (
         info,
         run,
+        serve,
         bench,
         plan,
         toolkit,
