@@ -230,6 +230,7 @@ def test_a_context_is_destroyed_with_the_last_user_of_its_weights() -> None:
         return 0
 
     library.function = lambda _: destroy  # type: ignore[method-assign, assignment]
+    library.has = lambda _: False  # type: ignore[method-assign, assignment]
     first = Context(library, 1)
     with first.held():
         second = Context(library, 2, first)
