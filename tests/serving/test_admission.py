@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import numpy as np
 import pytest
 
-from ez_rknn_async.serving.admission import Admission
+from ez_rknn_async.serving.admission import Admission, Ticket
 from ez_rknn_async.serving.refusal import UNAVAILABLE, RefusedError
+from ez_rknn_async.serving.served_model import ServedModel
+from ez_rknn_async.serving.settings import ModelSettings
+from ez_rknn_async.serving.statistics import ModelStatistics
 
 
 class Session:
@@ -60,6 +67,27 @@ def test_a_higher_priority_overtakes(session: Session) -> None:
     for i in range(5):
         session.end(i)
     assert session.given == ["first", "higher", "high", "high too", "low"]
+
+
+def test_the_highest_priority_overtakes_requests_that_name_none(data: Path) -> None:
+    """Clients that set nothing send 0, and the protocol calls 1 the highest."""
+    offered: list[int] = []
+
+    class Queue:
+        def offer(self, _: object, priority: int) -> Ticket:
+            offered.append(priority)
+            return Ticket([], priority)
+
+    path = str(data / "tiny_conv_int8.rknn")
+    options = {"runtime_library": "simulator"}
+    model = ServedModel("m", "1", path, ModelSettings(), options, ModelStatistics())
+    with contextlib.closing(model):
+        feed = {"x": np.zeros((1, 3, 16, 16), np.float32)}
+        with mock.patch.object(model, "_queue", Queue()):
+            for priority in (0, 1, 2, 3):
+                model.offer(feed, priority)
+    assert offered[1] < offered[0] < offered[3]
+    assert offered[2] == offered[0]
 
 
 def test_a_full_queue_refuses(session: Session) -> None:

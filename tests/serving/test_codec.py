@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,14 @@ MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
     "too few": ({"data": [1.0]}, "holds 1 elements"),
     "ragged": ({"data": [[1.0], [1.0, 2.0]]}, "is not an array"),
     "text": ({"data": ["1", "2"]}, "does not hold FP32"),
+    "text among numbers": ({"data": [1.0, "2"]}, "does not hold FP32"),
+    "a list of objects": ({"data": [[{}], [{}]]}, "does not hold FP32"),
+    "null": ({"data": [None, 1.0]}, "does not hold FP32"),
+    "beyond every array": ({"shape": [0, 2**62, 2**62], "data": []}, "cannot have shape"),
+    "beyond every array in bytes": (
+        {"shape": [0, 2**62, 2**62], "parameters": {"binary_data_size": 0}},
+        "cannot have shape",
+    ),
     "fractions": ({"datatype": "INT8", "data": [1.5, 2.0]}, "does not hold INT8"),
     "range": ({"datatype": "UINT8", "data": [1, 256]}, "holds 256, but UINT8 takes 0 to 255"),
     "half in JSON": ({"datatype": "FP16", "data": [1.0, 2.0]}, "JSON cannot carry"),
@@ -86,6 +95,26 @@ def test_refuses_malformed_inputs_in_words(case: str) -> None:
     with pytest.raises(RefusedError, match=words) as caught:
         parse_infer(text, length).inputs[0].value()
     assert caught.value.kind.http == 400
+
+
+def test_a_long_text_among_numbers_takes_no_memory() -> None:
+    """As an array of text, each of the other elements would be as long."""
+    text, _ = body({"shape": [20_001], "data": ["x" * 30_000, *[0] * 20_000]})
+    (tensor,) = parse_infer(text, None).inputs
+    tracemalloc.start()
+    try:
+        with pytest.raises(RefusedError, match="does not hold FP32"):
+            tensor.value()
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_refuses_more_tensors_than_may_be_named() -> None:
+    """In words of their own: none of them is named twice."""
+    text = json.dumps({"inputs": [{"name": f"x{i}"} for i in range(65)]}).encode()
+    with pytest.raises(RefusedError, match="names 65 tensors, and at most 64"):
+        parse_infer(text, None)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ def test_malformed_requests_are_invalid_arguments(client: Client, arguments: Any
     assert words in caught.value.details()
 
 
+def test_waits_as_long_as_a_client_can_say(client: Client, expected: bytes) -> None:
+    """Longer than a lock can wait for."""
+    tensor = {"name": "x", "datatype": "FP32", "shape": IMAGE.shape}
+    parameters = {"timeout": {"int64_param": 2**62}}
+    fields = {"inputs": [tensor], "parameters": parameters, "raw_input_contents": RAW}
+    assert client.call("ModelInfer", model_name=MODEL, **fields).raw_output_contents[0] == expected
+
+
 def test_the_descriptors_are_up_to_date() -> None:
     """``make stubs`` writes them from the .proto file."""
     pytest.importorskip("grpc_tools")

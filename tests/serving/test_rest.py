@@ -101,6 +101,34 @@ def test_a_bomb_is_refused(server: ServerProcess) -> None:
     assert answer.status == 413
 
 
+def test_what_follows_a_compressed_body_is_refused(server: ServerProcess, image: Array) -> None:
+    """It would be left out without a word."""
+    body = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": image.shape, "data": image.tolist()}]})
+    whole = gzip.compress(body.encode())
+    assert server.ask("POST", INFER, whole, Content_Encoding="gzip").status == 200
+    answer = server.ask("POST", INFER, whole + whole, Content_Encoding="gzip")
+    assert answer.status == 400
+    assert "something follows" in answer.json["error"]
+
+
+def test_a_region_of_nothing_takes_no_memory(server: ServerProcess) -> None:
+    """A region may be larger than all memory, and take none: the server reads no more than the model takes."""
+    path, size = Path(f"/dev/shm/ezrknn-sparse-{os.getpid()}"), 2**36
+    path.touch()
+    try:
+        os.truncate(path, size)
+        region = {"key": path.name, "byte_size": size}
+        assert server.ask("POST", "/v2/systemsharedmemory/region/sparse/register", region).status == 200
+        part = {"shared_memory_region": "sparse", "shared_memory_byte_size": size}
+        tensor = {"name": "x", "datatype": "FP32", "shape": [size // 4], "parameters": part}
+        answer = server.ask("POST", INFER, {"inputs": [tensor]})
+        assert answer.status == 413
+        assert "than the" in answer.json["error"]
+    finally:
+        server.ask("POST", "/v2/systemsharedmemory/region/sparse/unregister")
+        path.unlink()
+
+
 def test_a_body_beyond_the_limit_is_refused_before_it_is_read(server: ServerProcess) -> None:
     """Only its declared length has arrived."""
     connection = server.connection()

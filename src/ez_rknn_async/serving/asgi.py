@@ -168,6 +168,7 @@ class _Rest:
             else:
                 parsed = parse_infer(body, length)
             inference = self._server.begin(name, version, parsed)
+            del parsed  # its lists
             await _ended(inference, request)
             parts, length = encode_response(inference.response())
         headers = {} if length is None else {"Inference-Header-Content-Length": str(length)}

@@ -119,6 +119,8 @@ def _expanded(body: bytes, window: int, limit: int) -> bytes:
         raise _too_large(limit)
     if not expander.eof:
         raise invalid("the compressed body is cut short")
+    if expander.unused_data:
+        raise invalid("something follows the compressed body", hint="compress the whole body at once")
     return content
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .request import InferResponse
 
 _LENGTH_HEADER = "Inference-Header-Content-Length"
+_MOST = 64  # tensors of each kind in a request
 
 
 def parse_length(header: str | None, size: int) -> int | None:
@@ -153,7 +154,9 @@ def _entries(header: dict[str, Any], key: str) -> list[dict[str, Any]]:
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise invalid(f"{key!r} must be a list of objects")
     names = [str(entry.get("name")) for entry in entries]
-    twice = next((name for name in names if names.count(name) > 1), None) if len(names) <= 64 else "more than 64"
+    if len(names) > _MOST:
+        raise invalid(f"{key!r} names {len(names)} tensors, and at most {_MOST} may be named")
+    twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise invalid(f"{key!r} names {twice!r} more than once")
     return entries

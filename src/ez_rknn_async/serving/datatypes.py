@@ -75,7 +75,7 @@ def from_bytes(data: memoryview, datatype: str, shape: Shape, name: str) -> Valu
             f"tensor {name!r} has {len(data)} bytes, but {datatype} of shape {list(shape)} takes {expected}",
             hint="give the shape of what is sent",
         )
-    array: Array = np.frombuffer(data, dtype_of(datatype)).reshape(shape)
+    array: Array = _shaped(np.frombuffer(data, dtype_of(datatype)), shape, name)
     return _widened(array) if datatype == "BF16" else array
 
 
@@ -99,7 +99,7 @@ def from_list(data: Any, datatype: str, shape: Shape, name: str) -> Value:
             raise invalid(f"tensor {name!r} holds text that is not valid Unicode") from None
     array = _numbers(data, datatype, name)
     _check_count(array.size, shape, name)
-    return array.reshape(shape)
+    return _shaped(array, shape, name)
 
 
 def to_bytes(array: Array) -> memoryview:
@@ -135,6 +135,9 @@ def _numbers(data: Any, datatype: str, name: str) -> Array:
     if not isinstance(data, list):
         raise invalid(f"the data of tensor {name!r} must be a list")
     wanted = dtype_of(datatype)
+    # Before numpy sees them: beside one long string it would make every element as long.
+    if not _types(data) <= {int, float, bool}:
+        raise invalid(f"the data of tensor {name!r} does not hold {datatype} numbers")
     try:
         array = np.asarray(data) if data else np.empty(0, wanted)
     except (ValueError, RecursionError, OverflowError):
@@ -166,9 +169,28 @@ def _flat(data: Any) -> list[Any]:
     return found
 
 
+def _types(data: list[Any]) -> set[type]:
+    """Return the types of the leaves of nested lists."""
+    pending, found = [data], set[type]()
+    while pending:
+        item = pending.pop()
+        types = set(map(type, item))
+        if list in types:
+            pending.extend(each for each in item if type(each) is list)
+        found |= types
+    return found - {list}
+
+
 def _check_count(count: int, shape: Shape, name: str) -> None:
     if count != math.prod(shape):
         raise invalid(f"tensor {name!r} holds {count} elements, but its shape {list(shape)} has {math.prod(shape)}")
+
+
+def _shaped(array: Array, shape: Shape, name: str) -> Array:
+    try:
+        return array.reshape(shape)
+    except ValueError:  # of no elements, beside a length that no array has
+        raise invalid(f"tensor {name!r} cannot have shape {list(shape)}") from None
 
 
 def _widened(array: Array) -> Array:

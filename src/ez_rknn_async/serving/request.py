@@ -85,7 +85,7 @@ class InferRequest:
     Attributes:
         outputs: those asked for; None for all.
         binary: whether outputs that are not named are sent as bytes.
-        priority: 1 is the highest; 0 stands for the model's default.
+        priority: 1 is the highest; 0 stands for the usual one, 2.
         timeout_us: the longest wait in the queue; 0 stands for the model's default.
     """
 

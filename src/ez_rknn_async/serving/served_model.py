@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("ez_rknn_async.serving")
 _FIRST_RETRY, _LAST_RETRY = 0.2, 10.0  # seconds between attempts to recover
+_USUAL_PRIORITY = 2  # of requests that name none: 1 goes before them
 # A session's queue never fills: this room gives it at most two tasks a worker, and all may be for one core.
 _TASKS_PER_WORKER = 2
 
@@ -107,7 +108,7 @@ class ServedModel:
         """
         for name in feed:
             self.input(name)
-        ticket = self._queue.offer(self._samples(feed), priority)
+        ticket = self._queue.offer(self._samples(feed), priority or _USUAL_PRIORITY)
         ticket.add_done_callback(self._answered)
         return ticket
 

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING, Any
 
 from .datatypes import BYTES, to_bytes
 from .images import decode_images
-from .refusal import UNAVAILABLE, RefusedError, invalid, refusal_of
+from .refusal import TOO_LARGE, UNAVAILABLE, RefusedError, invalid, refusal_of
 from .request import InferRequest, InferResponse, InputTensor, RegionSlice, WantedOutput
 from .served_model import joined
 from .shared_memory import Regions
@@ -89,7 +90,9 @@ class Server:
         model = self.repository.find(name, version)
         wanted = _wanted(request, model.output_names)
         feed = {tensor.name: self._value(tensor, model) for tensor in request.inputs}
-        return Inference(self, model, request, wanted, model.offer(feed, request.priority))
+        ticket = model.offer(feed, request.priority)
+        # It waits without its inputs: as lists of JSON they take many times the bytes that were sent.
+        return Inference(self, model, replace(request, inputs=()), wanted, ticket)
 
     def stop(self, seconds: float) -> bool:
         """Answer what was admitted, at most for so long, and give all models back; False if time was up."""
@@ -100,7 +103,7 @@ class Server:
         return drained
 
     def _value(self, tensor: InputTensor, model: ServedModel) -> Any:
-        region = self.regions.read(tensor.source) if isinstance(tensor.source, RegionSlice) else None
+        region = self._read(tensor.source, model) if isinstance(tensor.source, RegionSlice) else None
         value = tensor.value(region)
         if tensor.datatype != BYTES:
             return value
@@ -108,6 +111,16 @@ class Server:
         if len(value) > model.settings.max_batch:
             raise invalid(f"{len(value)} images: the model takes at most {model.settings.max_batch} at once")
         return decode_images(value, model.input(tensor.name))
+
+    def _read(self, part: RegionSlice, model: ServedModel) -> memoryview:
+        # A region may be larger than all memory, and take none: what nobody has written.
+        if part.byte_size > model.largest_body:
+            raise RefusedError(
+                TOO_LARGE,
+                f"{part.byte_size} bytes of shared memory are more than the {model.largest_body} that this model takes",
+                hint="set max_body in model.toml",
+            )
+        return self.regions.read(part)
 
 
 class Inference:
@@ -127,7 +140,9 @@ class Inference:
         ticket: Ticket,
     ) -> None:
         self.ticket = ticket
-        self.seconds = (request.timeout_us / 1e6 or model.settings.timeout_ms / 1e3) or None
+        seconds = request.timeout_us / 1e6 or model.settings.timeout_ms / 1e3
+        # A client's number may be more than a lock can wait for.
+        self.seconds = min(seconds, TIMEOUT_MAX) or None
         self._server, self._model, self._request, self._wanted = server, model, request, wanted
 
     def expire(self) -> bool:
