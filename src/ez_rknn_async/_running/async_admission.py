@@ -84,11 +84,19 @@ class Admission:
             self._leave(waiter)
 
     def room(self) -> None:
-        """Wake the first in line, as there may be room. Called on the delivery thread."""
+        """Wake the first in line, as there may be room. Called on the delivery thread.
+
+        One whose event loop does not run now must not hold up those of other loops: the next is woken, too.
+        """
         with self._lock:
-            first = self._line[0] if self._line else None
-        if first is not None:
-            first.wake()
+            line = tuple(self._line)
+        for place in line:
+            place.wake()
+            if place.is_running():
+                return
+            if place.is_gone():
+                with self._lock, contextlib.suppress(ValueError):
+                    self._line.remove(place)
 
     def close(self) -> None:
         """Wake everyone in line, as the session is closed."""
@@ -140,6 +148,12 @@ class _Waiter:
     def wake(self) -> None:
         self._event.set()
 
+    def is_running(self) -> bool:
+        return True
+
+    def is_gone(self) -> bool:
+        return False
+
     def wait(self) -> bool:
         """Wait to be woken; return False once the timeout has passed."""
         is_woken = self._event.wait(max(0.0, self._deadline - time.monotonic()))
@@ -159,6 +173,7 @@ class _Place:
 
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
+        self._is_woken = False
         self.is_late = False
 
     @contextlib.contextmanager
@@ -175,10 +190,22 @@ class _Place:
         self._event.set()
 
     def wake(self) -> None:
+        if self._is_woken:  # a loop that does not run would gather a call for each room there was
+            return
+        self._is_woken = True
         # A loop that was closed while this coroutine waited refuses the call.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._event.set)
 
+    def is_running(self) -> bool:
+        """Check if the coroutine's event loop runs."""
+        return self._loop.is_running()
+
+    def is_gone(self) -> bool:
+        """Check if the coroutine will never run again."""
+        return self._loop.is_closed()
+
     async def wait(self) -> None:
         await self._event.wait()
         self._event.clear()
+        self._is_woken = False
