@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import http.server
 import queue
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,15 @@ def test_describes_the_model(remote: RemoteSession) -> None:
     assert remote.stats["inference_count"] > 0
 
 
+WRONG: dict[str, Any] = {
+    "token": "a\r\nb",
+    "timeout": float("nan"),
+    "connections": 0,
+    "model": "",
+    "certificate": "nix",
+}
+
+
 def test_refusals_are_typed(server: ServerProcess, remote: RemoteSession) -> None:
     """With the server's words."""
     address = f"http://127.0.0.1:{server.port}"
@@ -74,8 +85,25 @@ def test_refusals_are_typed(server: ServerProcess, remote: RemoteSession) -> Non
         ez_rknn_async.connect(address, "../../metrics")
     with pytest.raises(RknnValueError, match=r"\[1, 3, 16, 16\]"):
         remote.run(None, np.zeros((1, 2, 16, 16), np.float32))
-    with pytest.raises(RknnValueError, match="address takes"):
-        ez_rknn_async.connect("127.0.0.1:8000", MODEL)
+    for wrong in (
+        "127.0.0.1:8000",
+        "http://h:x",
+        "http://[",
+        "http://u:p@h",
+        "http://h/v2",
+        "http://h?x",
+        "unix://x",
+        5,
+    ):
+        with pytest.raises(RknnValueError, match="address takes 'http://HOST:PORT', 'https://HOST:PORT' or 'unix"):
+            ez_rknn_async.connect(wrong, MODEL)  # type: ignore[arg-type]
+    with pytest.raises(RknnValueError, match="connect\\(\\) speaks REST: give the server's REST port"):
+        ez_rknn_async.connect("grpc://board:8001", MODEL)
+    for name, value in WRONG.items():
+        with pytest.raises(RknnValueError, match=f"{name}.* takes|{name}='nix'"):
+            ez_rknn_async.connect(address.replace("http", "https"), **{"model": MODEL, name: value})
+    with pytest.raises(RknnValueError, match=r"larger than .* max_body"):
+        remote.run(None, np.zeros((2000, 3, 16, 16), np.float32))
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     with pytest.raises(RknnError, match="does not answer"):
@@ -84,6 +112,36 @@ def test_refusals_are_typed(server: ServerProcess, remote: RemoteSession) -> Non
     closed.close()
     with pytest.raises(RknnClosedError):
         closed.run(None, IMAGES[0])
+
+
+class Stranger(http.server.BaseHTTPRequestHandler):
+    """Answers what no server of the protocol does."""
+
+    answer = b""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.answer)))
+        self.end_headers()
+        self.wfile.write(self.answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>", b"[]", b"{}", b"\xff", b'{"inputs": [{}]}', b'{"inputs": [{"datatype": "BYTES"}]}', b'{"inputs": 5}'],
+)
+def test_other_servers_are_told_apart(answer: bytes) -> None:
+    """A router's page, say."""
+    stranger = type("_", (Stranger,), {"answer": answer})
+    with http.server.HTTPServer(("127.0.0.1", 0), stranger) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(RknnError, match="Open Inference Protocol"):
+            ez_rknn_async.connect(f"http://127.0.0.1:{server.server_port}", "model")
+        thread.join()
 
 
 CLIENT = """

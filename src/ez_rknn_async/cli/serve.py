@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from importlib import metadata
 from pathlib import Path
+from threading import TIMEOUT_MAX
 from typing import TYPE_CHECKING
 
 from ..errors import RknnError, RknnValueError
@@ -51,6 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     for flag, port in (("--port", arguments.port), ("--grpc-port", arguments.grpc_port)):
         if port is not None and not 0 <= port < 65536:
             raise RknnValueError(f"{flag} {port} is no port; use 0 to 65535")
+    if not 0 <= arguments.drain <= TIMEOUT_MAX:
+        raise RknnValueError(f"--drain {arguments.drain} is no number of seconds; use 0 or more")
     options = provider_options(arguments)
     try:
         from ..serving.process import Listening, serve
@@ -67,7 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         ServerOptions(arguments.model_control, arguments.shared_memory, token),
         metadata.version("ez-rknn-async"),
     )
-    if not token and not arguments.unix and arguments.host not in _LOOPBACK:
+    is_open = (not arguments.unix or arguments.grpc_port is not None) and arguments.host not in _LOOPBACK
+    if not token and is_open:
         print(f"Anyone who reaches {arguments.host} may use the NPU: consider --token-file.", flush=True)
     where = Listening(
         arguments.host,
@@ -88,10 +92,22 @@ def _started(address: str, grpc_port: int | None) -> None:
 
 def _token(file: Path | None) -> str:
     if file is None:
-        return os.environ.get(_TOKEN, "")
-    token = file.read_text("utf-8").strip()
+        token = os.environ.get(_TOKEN, "")
+        return _checked(token, f"${_TOKEN}") if token else ""
+    try:
+        token = file.read_text("ascii").strip()
+    except OSError as error:
+        raise RknnValueError(f"--token-file {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        token = "\n"
+    return _checked(token, f"--token-file {file}")
+
+
+def _checked(token: str, source: str) -> str:
     if not token:
-        raise RknnValueError(f"--token-file {file} is empty; write the token into it")
+        raise RknnValueError(f"{source} is empty; write the token into it")
+    if not (token.isascii() and token.isprintable()):  # no client could show it
+        raise RknnValueError(f"{source} holds no token: write printable ASCII, on one line")
     return token
 
 

@@ -7,7 +7,9 @@ import http.client
 import json
 import queue
 import socket
+import ssl
 import urllib.parse
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from .._messages.wording import shown
@@ -22,12 +24,20 @@ _JSON_LENGTH = "Inference-Header-Content-Length"
 class HttpTransport:
     """Connections to one server. Thread-safe.
 
+    Args:
+        address: of the server.
+        token: the server's bearer token; empty for none.
+        timeout: the seconds that one answer may take.
+        certificate: a file with the server's certificate, or its authority's; empty for the authorities of the system.
+
     Raises:
-        RknnValueError: the address is none.
+        RknnValueError: the address, the token or the certificate is none.
     """
 
-    def __init__(self, address: str, token: str, timeout: float) -> None:
+    def __init__(self, address: str, token: str, timeout: float, certificate: str) -> None:
         self._parts = _parsed(address)
+        _check_token(token)
+        self._tls = _trusting(certificate) if self._parts.scheme == "https" else None
         self.address = address
         self._timeout = timeout
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -36,7 +46,7 @@ class HttpTransport:
     def ask(self, path: str) -> Any:
         """Return the JSON that the server answers to a GET."""
         body, _ = self._exchange("GET", path, (), {})
-        return json.loads(bytes(body))
+        return self._json(bytes(body))
 
     def infer(self, path: str, header: dict[str, Any], tensors: Sequence[Any]) -> tuple[dict[str, Any], memoryview]:
         """Send a JSON header with tensors behind it; return the answer's header and what is behind that."""
@@ -44,7 +54,7 @@ class HttpTransport:
         size = len(text) + sum(tensor.nbytes for tensor in tensors)
         headers = {_JSON_LENGTH: str(len(text)), "Content-Length": str(size)}
         body, length = self._exchange("POST", path, (text, *tensors), headers)
-        return json.loads(bytes(body[:length])), body[length:]
+        return self._json(bytes(body[:length])), body[length:]
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -59,7 +69,8 @@ class HttpTransport:
         while True:
             connection, used = self._connection()
             try:
-                connection.request(method, path, iter(parts) if parts else None, {**self._headers, **headers})
+                with suppress(BrokenPipeError):  # it may have answered before it had read all: it is too much
+                    connection.request(method, path, iter(parts) if parts else None, {**self._headers, **headers})
                 response = connection.getresponse()
             except (http.client.RemoteDisconnected, ConnectionError) as error:
                 connection.close()
@@ -82,7 +93,10 @@ class HttpTransport:
         self._idle.put(connection)
         if response.status != 200:
             raise _refused(response.status, body)
-        return memoryview(body), int(response.headers.get(_JSON_LENGTH, len(body)))
+        length = response.headers.get(_JSON_LENGTH, str(len(body)))
+        if not (length.isascii() and length.isdigit() and len(length) < 20):
+            raise self._stranger()
+        return memoryview(body), int(length)
 
     def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
         try:
@@ -91,12 +105,33 @@ class HttpTransport:
             pass
         if self._parts.scheme == "unix":
             return _UnixConnection(self._parts.path, self._timeout), False
+        if self._tls is not None:
+            return http.client.HTTPSConnection(self._parts.netloc, timeout=self._timeout, context=self._tls), False
         return http.client.HTTPConnection(self._parts.netloc, timeout=self._timeout), False
 
     def _failed(self, error: Exception) -> RknnError:
         if isinstance(error, (TimeoutError, socket.timeout)):  # one and the same since Python 3.10
             return RknnTimeoutError(f"{self.address} did not answer within {self._timeout:g} s")
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return RknnError(
+                f"{self.address} shows a certificate that is not trusted: {error.verify_message}",
+                hint="name the file with it, or with its authority's, as certificate",
+            )
+        if isinstance(error, ssl.SSLError):
+            return RknnError(f"{self.address} does not answer with TLS: {error.reason}", hint="is it http://?")
         return RknnError(f"{self.address} does not answer: {error}", hint="is ezrknn serve running there?")
+
+    def _json(self, text: bytes) -> dict[str, Any]:
+        try:
+            parsed = json.loads(text)
+        except ValueError:
+            raise self._stranger() from None
+        if not isinstance(parsed, dict):
+            raise self._stranger()
+        return parsed
+
+    def _stranger(self) -> RknnError:
+        return RknnError(f"{self.address} is no server of the Open Inference Protocol", hint="check the address")
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -113,12 +148,36 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def _parsed(address: str) -> urllib.parse.SplitResult:
-    parts = urllib.parse.urlsplit(address) if isinstance(address, str) else urllib.parse.urlsplit("")
-    if parts.scheme == "http" and parts.netloc and not parts.path.strip("/"):
+    try:
+        parts = urllib.parse.urlsplit(address if isinstance(address, str) else "")
+        is_tcp = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an end, or a port that is none
+        raise _no_address(address, None) from None
+    if is_tcp and not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc):
         return parts
     if parts.scheme == "unix" and parts.path.startswith("/") and not parts.netloc:
         return parts
-    raise RknnValueError(f"address takes 'http://HOST:PORT' or 'unix:///PATH', not {shown(address)}")
+    grpc = "connect() speaks REST: give the server's REST port, http://HOST:8000 unless --port says otherwise"
+    raise _no_address(address, grpc if parts.scheme.startswith("grpc") else None)
+
+
+def _no_address(address: Any, hint: str | None) -> RknnValueError:
+    takes = "'http://HOST:PORT', 'https://HOST:PORT' or 'unix:///PATH'"
+    return RknnValueError(f"address takes {takes}, not {shown(address)}", hint=hint)
+
+
+def _check_token(token: Any) -> None:
+    if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+        raise RknnValueError("token takes the text of a bearer token, of printable ASCII on one line")
+
+
+def _trusting(certificate: str) -> ssl.SSLContext:
+    """Return a TLS context that trusts a certificate, or the system's authorities."""
+    try:
+        return ssl.create_default_context(cafile=certificate or None)
+    except (OSError, TypeError) as error:  # that of ssl for what the file holds is one, too
+        words = "it holds no certificate in PEM" if isinstance(error, ssl.SSLError) else str(error)
+        raise RknnValueError(f"certificate={certificate!r} cannot be read: {words}") from None
 
 
 def _refused(status: int, body: bytes) -> RknnError:

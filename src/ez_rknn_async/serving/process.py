@@ -11,6 +11,7 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 import stat
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
@@ -60,13 +61,16 @@ def serve(server: Server, where: Listening, started: Callable[[str, int | None],
 
 
 async def _serve(server: Server, where: Listening, started: Callable[[str, int | None], None]) -> bool:
+    _check_tls(where)
     loop, end = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     listener = _unix(where.unix) if where.unix is not None else _tcp(where.host, where.port)
     try:
         grpc = None if where.grpc_port is None else _grpc(server, where, where.grpc_port)
-        http = _Http(_config(server, where), lambda: started(_address(listener), None if grpc is None else grpc.port))
+        http = _Http(
+            _config(server, where), lambda: started(_address(listener, where), None if grpc is None else grpc.port)
+        )
         if grpc is not None:
             grpc.start()
         running = asyncio.ensure_future(http.serve(sockets=[listener]))
@@ -102,10 +106,11 @@ class _Http(uvicorn.Server):
 
 
 def _config(server: Server, where: Listening) -> uvicorn.Config:
+    is_tcp = where.unix is None  # a socket of this machine needs no TLS, and its clients speak none
     return uvicorn.Config(
         application(server),
-        ssl_certfile=where.certificate,
-        ssl_keyfile=where.key,
+        ssl_certfile=where.certificate if is_tcp else None,
+        ssl_keyfile=where.key if is_tcp else None,
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -161,6 +166,28 @@ def _forget_stale(path: str) -> None:
         os.unlink(path)
 
 
-def _address(listener: socket.socket) -> str:
+def _address(listener: socket.socket, where: Listening) -> str:
     name: Any = listener.getsockname()
-    return f"unix://{name}" if isinstance(name, str) else f"http://{name[0]}:{name[1]}"
+    if isinstance(name, str):
+        return f"unix://{name}"
+    scheme = "http" if where.certificate is None else "https"
+    host = f"[{name[0]}]" if ":" in name[0] else name[0]
+    return f"{scheme}://{host}:{name[1]}"
+
+
+def _check_tls(where: Listening) -> None:
+    """Find out now whether the certificate and the key can be used, and name the one that cannot."""
+    if where.certificate is None or where.key is None:
+        return
+    for flag, path in (("--tls-certificate", where.certificate), ("--tls-key", where.key)):
+        try:
+            Path(path).read_bytes()
+        except OSError as error:
+            raise RknnError(f"{flag} {path} cannot be read: {error.strerror}") from None
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(where.certificate, where.key, password="")
+    except ssl.SSLError as error:
+        raise RknnError(
+            f"--tls-certificate {where.certificate} and --tls-key {where.key} are no pair: {error.reason or 'no PEM'}",
+            hint="give the certificate chain and its private key, without a password",
+        ) from None

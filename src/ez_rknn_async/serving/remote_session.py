@@ -6,6 +6,7 @@ The package imports this module; what only a connection needs is imported when t
 
 from __future__ import annotations
 
+import threading
 import urllib.parse
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._host.callbacks import RESULTS, check_callback, reporting
+from .._messages.wording import shown
 from .._running.streams import Stream, check_feeds
 from .._tensors.as_array import as_array
 from .._tensors.inputs import arrange, owned
 from .._tensors.node_arg import NodeArg
 from .._tensors.outputs import select
-from ..errors import RknnClosedError
+from ..errors import RknnClosedError, RknnError, RknnValueError
 from .datatypes import datatype_of, dtype_of, from_bytes, to_bytes
 
 if TYPE_CHECKING:
@@ -32,41 +34,54 @@ if TYPE_CHECKING:
     _Future = Future[list[Array]]
 
 
-def connect(address: str, model: str, *, token: str = "", timeout: float = 60.0, connections: int = 8) -> RemoteSession:
+def connect(
+    address: str,
+    model: str,
+    *,
+    token: str = "",
+    timeout: float = 60.0,
+    connections: int = 8,
+    certificate: str = "",
+) -> RemoteSession:
     """Return a model that ``ezrknn serve``, or any other server of the protocol, has: run it as one of this process.
 
     The object has :class:`InferenceSession`'s ``run``, ``run_async``, ``submit``, ``map``, ``run_awaitable``,
     ``get_inputs``, ``get_outputs`` and ``stats``. Use it in a ``with`` block, or call ``close()``. Thread-safe.
 
     Args:
-        address: ``"http://HOST:PORT"``, or ``"unix:///run/npu.sock"`` for a server on this machine.
+        address: ``"http://HOST:PORT"``, ``"https://HOST:PORT"``, or ``"unix:///run/npu.sock"`` for a server on this
+            machine.
         model: the model's name there.
         token: the server's bearer token.
         timeout: the seconds that one answer may take.
         connections: the requests under way at once; more wait in this process.
+        certificate: for ``https``, a file with the server's certificate, or that of its authority; without it the
+            authorities that the system trusts.
 
     Raises:
         RknnValueError: the address is none, or the server has no such model.
         RknnError: the server does not answer, or refuses.
     """
-    return RemoteSession(address, model, token=token, timeout=timeout, connections=connections)
+    return RemoteSession(address, model, token=token, timeout=timeout, connections=connections, certificate=certificate)
 
 
 class RemoteSession:
     """What :func:`ez_rknn_async.connect` returns. Thread-safe."""
 
-    def __init__(self, address: str, model: str, *, token: str, timeout: float, connections: int) -> None:
+    def __init__(
+        self, address: str, model: str, *, token: str, timeout: float, connections: int, certificate: str
+    ) -> None:
         from .http_transport import HttpTransport
 
-        self._transport = HttpTransport(address, token, timeout)
+        _check(model, timeout, connections)
+        self._transport = HttpTransport(address, token, timeout, certificate)
         self._path = f"/v2/models/{urllib.parse.quote(model, safe='')}"
         try:
             metadata = self._transport.ask(self._path)
+            self._inputs, self._outputs = _described(metadata, address)
         except BaseException:
             self._transport.close()
             raise
-        self._inputs = [_node_arg(entry) for entry in metadata["inputs"]]
-        self._outputs = [_node_arg(entry) for entry in metadata["outputs"]]
         self._connections = connections
         self._closed = False
         self._senders = ThreadPoolExecutor(connections, thread_name_prefix="ezrknn-remote")
@@ -178,6 +193,27 @@ class RemoteSession:
             offset += size
             found.append(np.array(from_bytes(part, entry["datatype"], tuple(entry["shape"]), entry["name"])))
         return found
+
+
+def _check(model: Any, timeout: Any, connections: Any) -> None:
+    if not isinstance(model, str) or not model:
+        raise RknnValueError(f"model takes the name of a model, not {shown(model)}")
+    if not isinstance(timeout, (int, float)) or not 0 < timeout <= threading.TIMEOUT_MAX:
+        raise RknnValueError(f"timeout takes a number of seconds above 0, not {shown(timeout)}")
+    if not isinstance(connections, int) or isinstance(connections, bool) or connections < 1:
+        raise RknnValueError(f"connections takes a whole number of at least 1, not {shown(connections)}")
+
+
+def _described(metadata: Any, address: str) -> tuple[list[NodeArg], list[NodeArg]]:
+    """Return the inputs and outputs that a model's metadata lists."""
+    try:
+        inputs, outputs = ([_node_arg(entry) for entry in metadata[key]] for key in ("inputs", "outputs"))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RknnError(
+            f"{address} describes the model in a way that is not understood: {error!r}",
+            hint="is it a server of the Open Inference Protocol, and are the tensors numbers?",
+        ) from None
+    return inputs, outputs
 
 
 def _deliver(future: _Future, callback: Callable[..., object], user_data: Any) -> None:
