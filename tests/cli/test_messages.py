@@ -172,6 +172,6 @@ def test_reports_an_unforeseen_error_in_one_line(
 
 
 def test_names_a_folder_that_cannot_be_created(data: Path, image: Path, ezrknn_refuses: Ezrknn) -> None:
-    """The message is the usual one of the operating system."""
+    """With its flag."""
     said = ezrknn_refuses("run", data / "tiny_conv_int8.rknn", *SIMULATOR, "--input", image, "--output-dir", image)
-    assert said == f"ezrknn: {image}: File exists"
+    assert said == f"ezrknn: --output-dir {image} cannot be made: it is a file"

@@ -8,6 +8,8 @@ takes the parsed arguments and returns the exit status.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import io
 import logging
 import os
@@ -39,6 +41,7 @@ from .flags import COMMAND_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,9 +59,16 @@ def _handled(parsed: argparse.Namespace) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _warn
             status: int = parsed.handler(parsed)
+            sys.stdout.flush()  # here, where an error has words and a status
     except BrokenPipeError:
         # The reader of the output (head, less) has seen enough.
         sys.stderr.close()
+        return 1
+    except OSError as error:
+        if parsed.debug:
+            raise
+        print(f"ezrknn: {_line(error)}", file=sys.stderr)
+        _forget_output()
         return 1
     except KeyboardInterrupt:
         return 130
@@ -70,8 +80,26 @@ def _handled(parsed: argparse.Namespace) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments in one line, as all other errors are said."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())}; see {self.prog} --help\n")
+
+
+def _forget_output() -> None:
+    """Send what is left of the output nowhere if it cannot be written, or its end would say so once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
 def _let_print_any_name() -> None:
     """Escape what the terminal or pipe cannot show, as standard error does, unless the user chose another handler."""
+    if sys.stdout is None:  # closed by whoever started this, who wants to see nothing
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     stream = sys.stdout
     if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
         stream.reconfigure(errors="backslashreplace")
@@ -82,6 +110,8 @@ def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"the output cannot be written: {error.strerror}"
     if isinstance(error, (RknnError, OSError)):
         return text
     return f"{type(error).__name__}: {text} (--debug shows where)"
@@ -93,7 +123,7 @@ def _warn(message: Warning | str, *_: object, **__: object) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    root = argparse.ArgumentParser(
+    root: argparse.ArgumentParser = _Parser(
         prog="ezrknn", description="Look at, run and measure .rknn models, on a Rockchip NPU or a simulated one."
     )
     root.add_argument("--version", action="version", version=f"ezrknn {__version__}")

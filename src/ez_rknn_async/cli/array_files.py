@@ -6,6 +6,8 @@ Where a command takes images, ``FILE.jpg`` and the like stand for arrays as well
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from .images import ImageInput
 
     Array = npt.NDArray[Any]
+
+
+# A file that is cut short or made up: text for a number, nothing at all, or a size beyond all memory.
+_DAMAGED = (ValueError, EOFError, MemoryError, KeyError, zipfile.BadZipFile, zlib.error)
 
 
 def read_arrays(given: Sequence[str], names: Sequence[str], images: Mapping[str, ImageInput]) -> dict[str, Array]:
@@ -74,14 +80,11 @@ def _split(argument: str) -> tuple[str, str]:
 
 def _arrays_in(name: str, file: str) -> Iterator[tuple[str, Array]]:
     try:
-        content = np.load(file, allow_pickle=False)
+        with open(file, "rb") as stream:
+            content = np.load(stream, allow_pickle=False)
+            arrays = {name: content} if isinstance(content, np.ndarray) else dict(content)
     except OSError as error:
-        raise RknnValueError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+        raise RknnValueError(f"{file or repr(file)} cannot be read: {error.strerror or error}") from error
+    except _DAMAGED as error:
         raise RknnValueError(f"{file} is no .npy or .npz file with numbers, as numpy.save() writes them") from error
-    if isinstance(content, np.ndarray):
-        yield name, content
-        return
-    with content:
-        for key in content.files:
-            yield key, content[key]
+    yield from arrays.items()

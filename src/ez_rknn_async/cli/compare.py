@@ -9,8 +9,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._host.files import published
 from .._host.paths import printable
-from ..errors import RknnError
 from ..model import load
 from ..model.format.author_metadata import metadata_beside, metadata_in
 from . import graph_choice
@@ -239,7 +239,5 @@ def _chart(name: str, graph: Graph, result: Comparison, reference: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(printable(text), encoding="utf-8")
-    except OSError as error:
-        raise RknnError(f"{file} cannot be written: {error.strerror}") from error
+    with published(file) as made:
+        made.write_text(printable(text), encoding="utf-8")

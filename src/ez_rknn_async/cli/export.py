@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._host.files import published
 from .._host.paths import printable
 from ..errors import RknnError, RknnValueError
 from ..model import load
@@ -73,7 +74,8 @@ def _save(exported: onnx.ModelProto, target: Path) -> None:
             (target.parent / location).unlink(missing_ok=True)  # it would be appended to
             onnx.save(exported, target, save_as_external_data=True, location=location)
         else:
-            onnx.save(exported, target)
+            with published(target) as made:
+                onnx.save(exported, made)
     except OSError as error:
         raise RknnError(f"{target} cannot be written: {error.strerror}") from error
 

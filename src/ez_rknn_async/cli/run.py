@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._host.files import published
 from .._host.paths import file_name
 from .._options.run_options import DISPATCH_BATCH
-from ..errors import RknnModelError, RknnValueError
+from ..errors import RknnError, RknnModelError, RknnValueError
 from ..model import load
 from ..model.format.graph import DType
 from ..session import InferenceSession
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         outputs = session.run(None, feed, {DISPATCH_BATCH: arguments.dispatch_batch})
         names, provider = session.output_names, session.get_providers()[0]
     _warn_of_overflow(arguments.model, feed, dict(zip(names, outputs)))
-    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    _make(arguments.output_dir)
     written = [_write(arguments.output_dir, name, output) for name, output in zip(names, outputs)]
     compared = [
         _compare(name, output, expected[name], arguments.cosine)
@@ -169,9 +170,18 @@ def _compare(name: str, output: Array, expected: Array, least_cosine: float) -> 
     }
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        words = "it is a file" if folder.is_file() else error.strerror
+        raise RknnError(f"--output-dir {folder} cannot be made: {words}") from error
+
+
 def _write(folder: Path, name: str, output: Array) -> dict[str, Any]:
     # A tensor's name may hold a slash; a file's may not, nor, in a C locale, anything but ASCII.
     file = folder / f"{file_name(name.replace('/', '_'))}.npy"
-    np.save(file, output)
+    with published(file) as made, made.open("wb") as content:
+        np.save(content, output)
     statistics = {"min": float(output.min()), "max": float(output.max()), "mean": float(output.mean())}
     return {"name": name, "shape": list(output.shape), "dtype": str(output.dtype), **statistics, "file": str(file)}

@@ -6,9 +6,7 @@ Everything is made in a temporary folder; the files move to their names when all
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field, replace
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._host.files import published
 from ..errors import RknnError
 from . import calibration
 from .conversation import ToolkitError, ask
@@ -224,15 +223,8 @@ class Simulated:
 
 def publish(made: Path, path: Path) -> None:
     """Move a complete file to its name: at no moment is half of it there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with published(path) as temporary:
         shutil.copyfile(made, temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise RknnError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
 
 
 def publish_text(text: str, path: Path) -> None:

@@ -15,6 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..._contexts.model_source import ModelSource
+from ..._host.files import published
 from ..._host.paths import printable
 from ..._options.provider_options import parse_settings
 from ..._options.providers import RKNPU2_SIMULATOR
@@ -197,10 +198,8 @@ def _write_files(arguments: argparse.Namespace, description: dict[str, Any], res
 
 
 def _write(file: Path, content: str) -> None:
-    try:
-        file.write_text(printable(content), encoding="utf-8")
-    except OSError as error:
-        raise RknnError(f"{file} cannot be written: {error.strerror}") from error
+    with published(file) as made:
+        made.write_text(printable(content), encoding="utf-8")
 
 
 def _modes(arguments: argparse.Namespace, source: ModelSource) -> Iterable[dict[str, Any]]:

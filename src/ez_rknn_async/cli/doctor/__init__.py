@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..._host.files import published
 from ...errors import RknnValueError
 from .board import check_board, has_rocket, soc_of
 from .clocks import check_clocks
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         findings = list(examine(tree, os.environ, arguments.model, simulator=True))
     if arguments.record:
-        Path(arguments.record).write_text(live.recording() + "\n", encoding="utf-8")
+        with published(Path(arguments.record)) as made:
+            made.write_text(live.recording() + "\n", encoding="utf-8")
     if arguments.json:
         print(json.dumps([{**vars(f), "status": f.status.value} for f in findings], indent=2))
     else:
