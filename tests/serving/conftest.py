@@ -51,8 +51,8 @@ class Answer:
 class ServerProcess:
     """``ezrknn serve``, listening."""
 
-    def __init__(self, folder: Path, *arguments: str, simulator: str = "compute=off") -> None:
-        command = [sys.executable, "-c", "from ez_rknn_async.cli import main; raise SystemExit(main())"]
+    def __init__(self, folder: Path, *arguments: str, simulator: str = "compute=off", prologue: str = "") -> None:
+        command = [sys.executable, "-c", prologue + "from ez_rknn_async.cli import main; raise SystemExit(main())"]
         environment = {**os.environ, "EZ_RKNN_RUNTIME_LIBRARY": "simulator", "EZ_RKNN_SIMULATOR": simulator}
         self.process = subprocess.Popen(
             [*command, "serve", str(folder), "--port", "0", *arguments],

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import socket
 import subprocess
@@ -130,6 +132,37 @@ def test_serves_on_a_unix_socket(folder: Path, tmp_path: Path) -> None:
         assert client.recv(100).startswith(b"HTTP/1.1 200")
     assert server.stop() == 0
     assert not path.exists()
+
+
+def test_connections_that_ask_nothing_leave_room_for_others(folder: Path) -> None:
+    """More of them than the process has descriptors: those beyond the limit end at once, and the log stays empty."""
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512)); "
+    server = ServerProcess(folder, prologue=limit)
+    with contextlib.ExitStack() as stack:
+        for _ in range(600):
+            idle = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        idle.settimeout(30)
+        with contextlib.suppress(ConnectionResetError):
+            assert idle.recv(1) == b""
+    answer = None
+    while answer is None:
+        with contextlib.suppress(OSError, http.client.HTTPException):  # until the server has seen that they are gone
+            answer = server.ask("GET", "/v2/health/ready")
+    assert answer.status == 200
+    assert server.stop() == 0
+    assert "Too many open files" not in "".join(server.printed)
+
+
+def test_clients_that_go_leave_no_line_in_the_log(folder: Path) -> None:
+    """A stranger could fill the disk with tracebacks, or stop a server whose log no one reads."""
+    server = ServerProcess(folder)
+    start = f"POST /v2/models/{MODEL}/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf"
+    for _ in range(100):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(start.encode())
+    assert server.ask("GET", "/v2/health/ready").status == 200
+    assert server.stop() == 0
+    assert server.printed[-1].startswith("Serving on ")
 
 
 def test_answers_do_not_wait_for_acknowledgements() -> None:

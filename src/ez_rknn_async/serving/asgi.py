@@ -65,6 +65,8 @@ def application(server: Server) -> ASGIApp:
             Route(prefix, rest.model),
         ]
     handlers: dict[Any, Any] = {Exception: _failed, RefusedError: _refused, HTTPException: _http_error}
+    # By name: what Exception stands for is raised once more, and ends in the log with a traceback for each such client.
+    handlers |= {ClientDisconnect: _gone, anyio.EndOfStream: _gone}
     starlette = Starlette(routes=routes, exception_handlers=handlers)
     return _Guard(starlette, server.options.token) if server.options.token else starlette
 
@@ -228,9 +230,11 @@ async def _refused(_: Request, error: Exception) -> Response:
     return _answer(refusal_of(error))
 
 
+async def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=_GONE)
+
+
 async def _failed(_: Request, error: Exception) -> Response:
-    if isinstance(error, (ClientDisconnect, anyio.EndOfStream)):
-        return Response(status_code=_GONE)
     refusal = refusal_of(error)
     if refusal.kind == INTERNAL:
         _LOG.exception("a request failed", exc_info=error)

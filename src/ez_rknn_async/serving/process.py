@@ -22,6 +22,7 @@ import uvicorn
 
 from ..errors import RknnError
 from .asgi import application
+from .connections import accepted_at_a_time, http_protocol
 
 if TYPE_CHECKING:
     from .server import Server
@@ -111,6 +112,8 @@ def _config(server: Server, where: Listening) -> uvicorn.Config:
         application(server),
         ssl_certfile=where.certificate if is_tcp else None,
         ssl_keyfile=where.key if is_tcp else None,
+        http=http_protocol(),
+        backlog=accepted_at_a_time(),
         log_config=None,
         access_log=False,
         lifespan="off",
