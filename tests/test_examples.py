@@ -81,7 +81,8 @@ def test_the_video_stream_prints_frame_rate_and_latency(root: Path) -> None:
     one, every, note = printed.splitlines()
     pattern = r"\s+(\d+) frames/s   latency +[\d.]+ ms \(median\) +[\d.]+ ms \(99 %\)"
     alone, together = re.fullmatch("core 0" + pattern, one), re.fullmatch("every core" + pattern, every)
-    assert alone is not None and together is not None
+    assert alone is not None
+    assert together is not None
     assert int(together[1]) > 2.5 * int(alone[1])
     assert "computed" in note
     assert run(root / "examples" / "video_stream.py", "--frames", 40) == printed
