@@ -16,7 +16,9 @@ import pytest
 
 from ez_rknn_async.serving.admission import Admission, Ticket
 from ez_rknn_async.serving.refusal import UNAVAILABLE, RefusedError
+from ez_rknn_async.serving.request import InferRequest, InputTensor, Typed
 from ez_rknn_async.serving.served_model import ServedModel
+from ez_rknn_async.serving.server import Server, ServerOptions
 from ez_rknn_async.serving.settings import ModelSettings
 from ez_rknn_async.serving.statistics import ModelStatistics
 
@@ -88,6 +90,22 @@ def test_the_highest_priority_overtakes_requests_that_name_none(data: Path) -> N
                 model.offer(feed, priority)
     assert offered[1] < offered[0] < offered[3]
     assert offered[2] == offered[0]
+
+
+def test_a_request_that_meets_a_reload_goes_to_the_new_model(data: Path) -> None:
+    """The former was found just before it began to drain; a model that is the only one still refuses."""
+    path, options = str(data / "tiny_conv_int8.rknn"), {"runtime_library": "simulator"}
+    former, fresh = (ServedModel("m", "1", path, ModelSettings(), options, ModelStatistics()) for _ in range(2))
+    former.close()
+    repository = mock.Mock()
+    server = Server(repository, ServerOptions(), "1")
+    tensor = InputTensor("x", "FP32", (1, 3, 16, 16), Typed([0.0] * 768))
+    with contextlib.closing(fresh):
+        repository.find.side_effect = [former, fresh]
+        assert server.begin("m", "", InferRequest("7", (tensor,))).ticket.result(60)
+        repository.find.side_effect = [former, former]
+        with pytest.raises(RefusedError, match="being unloaded"):
+            server.begin("m", "", InferRequest("7", (tensor,)))
 
 
 def test_a_full_queue_refuses(session: Session) -> None:

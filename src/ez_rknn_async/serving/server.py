@@ -88,6 +88,16 @@ class Server:
             RefusedError: it is malformed, or there is no room for it.
         """
         model = self.repository.find(name, version)
+        while True:
+            try:
+                return self._begun(model, request)
+            except RefusedError as refused:
+                found = self.repository.find(name, version)
+                if refused.kind != UNAVAILABLE or found is model:
+                    raise
+                model = found  # it was loaded again meanwhile, and the former takes no more
+
+    def _begun(self, model: ServedModel, request: InferRequest) -> Inference:
         wanted = _wanted(request, model.output_names)
         feed = {tensor.name: self._value(tensor, model) for tensor in request.inputs}
         ticket = model.offer(feed, request.priority)
