@@ -193,6 +193,13 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("rk3562_conv_int8", graphs.tiny_conv, int8=True, target="rk3562"),
     Entry(
+        "rk3562_sums_int8",
+        graphs.depthwise_sums,
+        int8=True,
+        target="rk3562",
+        note="sums that only the official simulator fuses",
+    ),
+    Entry(
         "custom_operator_fp16",
         graphs.custom_operator,
         custom_operators=(DoubleOperator(),),

@@ -398,3 +398,14 @@ def column() -> onnx.ModelProto:
     weight = g.weight(4, 12, 3, 3, fan_in=12)
     g.output("y", g.op("ConvTranspose", g.input("x", [1, 4, 9, 1]), weight, kernel_shape=[3, 3], pads=[1] * 4))
     return g.model()
+
+
+def depthwise_sums() -> onnx.ModelProto:
+    """Build sums of depthwise convolutions, and one whose long stride and kernel the compiler takes apart."""
+    g = GraphWriter("depthwise_sums")
+    x = g.input("x", [1, 8, 12, 12])
+    first, second, third = (g.conv(g.op("Relu", g.conv(x, 8)), 8, depthwise=True) for _ in range(3))
+    g.output("y", g.op("Add", g.op("Add", first, second), third))
+    weight = g.weight(8, 1, 32, fan_in=32)
+    g.output("frames", g.op("Conv", g.input("sound", [1, 1, 640]), weight, kernel_shape=[32], strides=[20]))
+    return g.model()

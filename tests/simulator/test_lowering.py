@@ -79,6 +79,7 @@ EXACT = [
     "attention_int8",
     "rk3562_attention_int8",
     "rk3562_column_int8",
+    "rk3562_sums_int8",
 ]
 
 
