@@ -193,6 +193,13 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry("rk3562_conv_int8", graphs.tiny_conv, int8=True, target="rk3562"),
     Entry(
+        "backwards_int8",
+        graphs.listed_backwards,
+        int8=True,
+        config=SMALLER,
+        note="the network's order is that of its nodes, not of its constants",
+    ),
+    Entry(
         "rk3562_sums_int8",
         graphs.depthwise_sums,
         int8=True,

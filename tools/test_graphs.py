@@ -409,3 +409,15 @@ def depthwise_sums() -> onnx.ModelProto:
     weight = g.weight(8, 1, 32, fan_in=32)
     g.output("frames", g.op("Conv", g.input("sound", [1, 1, 640]), weight, kernel_shape=[32], strides=[20]))
     return g.model()
+
+
+def listed_backwards() -> onnx.ModelProto:
+    """Build a sum of two convolutions without biases, whose weights are listed in the other order: [1, 16, 10, 10]."""
+    g = GraphWriter("listed_backwards")
+    second, first = (g.weight(16, 8, 3, 3, fan_in=72) for _ in range(2))
+    geometry = {"kernel_shape": [3, 3], "pads": [1] * 4}
+    x = g.op("Relu", g.conv(g.input("x", [1, 3, 10, 10]), 8))
+    left = g.op("Conv", x, first, **geometry)
+    right = g.op("Conv", g.op("Relu", g.conv(x, 8)), second, **geometry)
+    g.output("y", g.op("Add", left, right))
+    return g.model()

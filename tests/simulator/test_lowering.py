@@ -80,6 +80,7 @@ EXACT = [
     "rk3562_attention_int8",
     "rk3562_column_int8",
     "rk3562_sums_int8",
+    "backwards_int8",
 ]
 
 

@@ -86,10 +86,26 @@ def _is_only_added(node: Node, user: Node, to: GraphBuilder) -> bool:
     if _TILE.search(name):  # a part of a large convolution, whose channels the compiler has split
         return _is_split_input(node, to)
     if name != to.tensor(node.inputs[0]).name + "_conv":
-        return node.inputs[1] < user.inputs[1]  # weights are numbered as in the network
+        return _is_first_in_network(node, user, to)
     # The parts of a convolution of a concatenation, which the compiler has split: in the order of their inputs.
     places = {output: place for place, maker in enumerate(to.graph.nodes) for output in maker.outputs}
     return places.get(node.inputs[0], -1) < places.get(user.inputs[0], -1)
+
+
+def _is_first_in_network(node: Node, other: Node, to: GraphBuilder) -> bool:
+    """Check if a convolution came before another one in the network that was compiled.
+
+    The compiler adds biases in that order to convolutions that have none. Weights are numbered as the network lists its
+    constants: usually in the order of their use, but an exporter may list operators in another one.
+    """
+    first, second = _added_bias(node, to), _added_bias(other, to)
+    return node.inputs[1] < other.inputs[1] if first is None or second is None else first < second
+
+
+def _added_bias(node: Node, to: GraphBuilder) -> int | None:
+    """Return the bias of a convolution that had none in the network."""
+    name = to.tensor(node.inputs[1]).name + "_bias_0"
+    return next((index for index in node.inputs[2:3] if to.tensor(index).name == name), None)
 
 
 def _is_split_input(node: Node, to: GraphBuilder) -> bool:
