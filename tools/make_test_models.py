@@ -192,6 +192,7 @@ ENTRIES: tuple[Entry, ...] = (
         note="the zero point of its weights is where depthwise ones have it",
     ),
     Entry("rk3562_conv_int8", graphs.tiny_conv, int8=True, target="rk3562"),
+    Entry("averages_int8", graphs.averages_of_six, int8=True, config=SMALLER, note="many of them are halves"),
     Entry(
         "backwards_int8",
         graphs.listed_backwards,

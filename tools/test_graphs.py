@@ -421,3 +421,11 @@ def listed_backwards() -> onnx.ModelProto:
     right = g.op("Conv", g.op("Relu", g.conv(x, 8)), second, **geometry)
     g.output("y", g.op("Add", left, right))
     return g.model()
+
+
+def averages_of_six() -> onnx.ModelProto:
+    """Build averages over windows of 3 x 2 pixels, many of them halfway between two integers: [1, 8, 4, 12]."""
+    g = GraphWriter("averages_of_six")
+    x = g.conv(g.input("x", [1, 3, 12, 24]), 8)
+    g.output("y", g.op("AveragePool", x, kernel_shape=[3, 2], strides=[3, 2]))
+    return g.model()

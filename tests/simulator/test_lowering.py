@@ -81,6 +81,7 @@ EXACT = [
     "rk3562_column_int8",
     "rk3562_sums_int8",
     "backwards_int8",
+    "averages_int8",
 ]
 
 
