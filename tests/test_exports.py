@@ -146,3 +146,17 @@ def test_another_process_can_unpickle_an_error() -> None:
     command = [sys.executable, "-c", program]
     shown = subprocess.run(command, input=pickle.dumps(error), capture_output=True, check=True, timeout=60).stdout
     assert shown.decode().strip() == repr(error)
+
+
+def test_importing_the_package_loads_only_what_runs_models() -> None:
+    """A program that only runs models need not wait for the rest."""
+    program = "import sys, ez_rknn_async; print(*(name for name in sys.argv[1:] if name in sys.modules))"
+    rooms = (f"ez_rknn_async.{room}" for room in ("cli", "compat", "converting", "planning", "serving", "simulator"))
+    command = [sys.executable, "-c", program, "asyncio", "importlib.metadata", *rooms]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.split() == []
+
+
+def test_names_that_are_loaded_later_are_public_like_the_others() -> None:
+    """For tracebacks, pickles and help()."""
+    assert ez_rknn_async.convert.__module__ == ez_rknn_async.connect.__module__ == "ez_rknn_async"
+    assert pickle.loads(pickle.dumps(ez_rknn_async.ConversionError)) is ez_rknn_async.ConversionError

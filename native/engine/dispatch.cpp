@@ -53,11 +53,11 @@ bool Dispatch::wants_more(int64_t brief_ns) const {
     const auto is_idle = [](const Group &group) { return group.has_spare_context(); };
     if (std::any_of(groups_.begin(), groups_.end(), is_idle)) return true;
     const Group &next = groups_[is_least_loaded() ? order_.front() : next_route()];
+    if (!next.recent_ns().is_known() || next.recent_ns().value() >= brief_ns) return true;
     const size_t queued = is_least_loaded() ? common_.size() : next.queued();
     const uint64_t capacity = is_least_loaded() ? common_capacity_ : next.queue_capacity();
     const uint32_t contexts = is_least_loaded() ? worker_count() : next.worker_count();
-    const int64_t recent_ns = next.recent_ns().is_known() ? next.recent_ns().value() : 0;
-    return queued <= capacity / 2 || static_cast<int64_t>(queued) * recent_ns < brief_ns * contexts;
+    return queued <= capacity / 2 || static_cast<int64_t>(queued) * next.recent_ns().value() < brief_ns * contexts;
 }
 
 bool Dispatch::is_backlogged(int64_t brief_ns) const {

@@ -27,8 +27,8 @@ class Dispatch {
 
     /* True if the queue has a place for the next task. */
     bool has_room() const;
-    /* True if it has, and waking a submitter is worth it: the queue is half empty, a context is idle, or what is queued
-     * keeps a context busy for less than `brief_ns`, as far as is known. */
+    /* True if it has, and waking a submitter is worth it: a context is idle, tasks take `brief_ns` or longer, or what
+     * is queued fills less than half of the queue or keeps a context busy for less than that. */
     bool wants_more(int64_t brief_ns) const;
     /* True if every group has a task queued behind those that run, and its recent tasks took less than `brief_ns`. */
     bool is_backlogged(int64_t brief_ns) const;

@@ -26,9 +26,6 @@ from ._tensors.metadata import ModelMetadata
 from ._tensors.node_arg import NodeArg, Quantization
 from ._values.io_binding import IOBinding
 from ._values.ort_value import OrtValue
-from .converting.api import convert, verify
-from .converting.finding import ConversionError, Finding
-from .converting.report import ConversionReport, LayerReport, OutputReport
 from .errors import (
     RknnClosedError,
     RknnDeviceError,
@@ -40,7 +37,6 @@ from .errors import (
     RknnTypeError,
     RknnValueError,
 )
-from .serving.remote_session import connect
 from .session import InferenceSession
 
 __all__ = [
@@ -89,22 +85,49 @@ __all__ = [
 make_rknpu2_provider_options = make_provider_options
 SessionIOBinding = IOBinding
 
+# Imported when they are asked for: most programs only run models, and these would double what importing costs.
+_LATER = {
+    "convert": "converting.api",
+    "verify": "converting.api",
+    "ConversionReport": "converting.report",
+    "OutputReport": "converting.report",
+    "LayerReport": "converting.report",
+    "Finding": "converting.finding",
+    "ConversionError": "converting.finding",
+    "connect": "serving.remote_session",
+}
+
 if _TYPE_CHECKING:
+    from .converting.api import convert, verify
+    from .converting.finding import ConversionError, Finding
+    from .converting.report import ConversionReport, LayerReport, OutputReport
+    from .serving.remote_session import connect
+
     __version__: str
 else:
 
-    def __getattr__(name: str) -> str:
-        if name != "__version__":
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        # Looked up when it is asked for: importing what finds it takes as long as importing the package.
-        from importlib import metadata
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            value = _version()
+        elif name in _LATER:
+            from importlib import import_module
 
-        try:
-            version = metadata.version("ez-rknn-async")
-        except metadata.PackageNotFoundError:  # a source tree that was not installed
-            version = "0+source"
-        globals()[name] = version
-        return version
+            value = getattr(import_module(f".{_LATER[name]}", __name__), name)
+            _claim(value)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+
+def _version() -> str:
+    """Return the version of what is installed. Importing what finds it takes as long as importing the package."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("ez-rknn-async")
+    except metadata.PackageNotFoundError:  # a source tree that was not installed
+        return "0+source"
 
 
 def __dir__() -> list[str]:
@@ -120,6 +143,7 @@ def _claim(public: _Any) -> None:
 
 
 for _name in __all__:
-    _claim(globals()[_name])
+    if _name not in _LATER:
+        _claim(globals()[_name])
 
 _logging.getLogger("ez_rknn_async").addHandler(_logging.NullHandler())

@@ -15,7 +15,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 import ez_rknn_async
-from ez_rknn_async import model
+from ez_rknn_async import model, planning
 from ez_rknn_async.cli import parser
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -66,9 +66,11 @@ def _pages() -> Iterator[tuple[str, str]]:
 
 def _names() -> dict[str, str]:
     """Return the full name that each page of the API is about."""
+    folders = {API: ez_rknn_async, f"{API}/model": model, f"{API}/planning": planning}
     return {
-        **{f"{API}/{name}.md": f"{ez_rknn_async.__name__}.{name}" for name in ez_rknn_async.__all__},
-        **{f"{API}/model/{name}.md": f"{model.__name__}.{name}" for name in model.__all__},
+        f"{folder}/{name}.md": f"{module.__name__}.{name}"
+        for folder, module in folders.items()
+        for name in module.__all__
     }
 
 
