@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import rounding_graphs
 import test_graphs as graphs
 from recording import Entry, make, write_manifest
 
@@ -192,6 +193,21 @@ ENTRIES: tuple[Entry, ...] = (
         note="the zero point of its weights is where depthwise ones have it",
     ),
     Entry("rk3562_conv_int8", graphs.tiny_conv, int8=True, target="rk3562"),
+    Entry("averages_int8", rounding_graphs.averages_of_six, int8=True, config=SMALLER, note="many of them are halves"),
+    Entry(
+        "backwards_int8",
+        rounding_graphs.listed_backwards,
+        int8=True,
+        config=SMALLER,
+        note="the network's order is that of its nodes, not of its constants",
+    ),
+    Entry(
+        "rk3562_sums_int8",
+        rounding_graphs.depthwise_sums,
+        int8=True,
+        target="rk3562",
+        note="sums that only the official simulator fuses",
+    ),
     Entry(
         "custom_operator_fp16",
         graphs.custom_operator,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Callable, cast
 
+import numpy as np
 import pytest
 
 from ez_rknn_async.model.format.graph import ChannelQuantization, DType, Graph, Kind, Layout, Node, Tensor
@@ -109,6 +110,15 @@ def test_near_the_lowest_point_the_number_of_values_decides() -> None:
     assert hidden_rounding(graph(), [Activation("Swish")], result(near), DEPTHWISE) is None
     many = replace(result(near), shape=(1, 8, 40, 40))
     assert hidden_rounding(graph(), [Activation("Swish")], many, DEPTHWISE) is not None
+
+
+def test_the_lowest_point_is_no_nearer_than_float32_can_say() -> None:
+    """The official simulator's hard swish of -1.5 may be -0.375 or the next number; then the limit is the end."""
+    reach = Convolved(depthwise=True, transposed=False, reach=(-600.0, 400.0))
+    many = replace(result((float(np.nextafter(np.float32(-0.375), np.float32(0))), 10.0)), shape=(1, 480, 3, 80))
+    rounding = hidden_rounding(graph(), [Activation("HardSwish")], many, reach)
+    assert rounding is not None
+    assert rounding.scale == pytest.approx(13 / 255)
 
 
 def test_a_dense_convolution_has_no_hidden_rounding() -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.locate import SIMULATOR, locate
 from ez_rknn_async.errors import RknnModelError
 from ez_rknn_async.model import DType, Kind, Layout, load
 from ez_rknn_async.model.format.ports import ELEMENT_SIZES
@@ -60,6 +62,25 @@ def test_rejects_impossible_ports(
         with pytest.raises(RknnModelError, match=says) as caught:
             load(Changing(tiny).tensor(index, values))
         assert caught.value.offset is not None
+
+
+def test_accepts_blocks_that_no_channel_fills(tiny: bytes, ports: tuple[int, int]) -> None:
+    """Resizing on RK3562, the compiler counts twice the blocks that it allocates; C++ and Python agree on both."""
+    with load(tiny) as model:
+        output = model.graphs[0].tensors[ports[1]]
+    blocks, height, width, block = output.native_shape[1:]
+    assert output.shape[1] <= block  # one block is filled
+    assert blocks == 2
+    size = height * width * block
+    accepted, refused = (Changing(tiny).tensor(output.index, {"size": size - missing}) for missing in (0, 1))
+    load(accepted).close()
+    with pytest.raises(RknnModelError, match=f"needs {size} bytes, but has {size - 1}"):
+        load(refused)
+    library = locate(SIMULATOR).library
+    with library.simulator_settings("compute=off"):
+        Context.open(library, accepted).destroy()
+        with pytest.raises(RknnModelError, match=f"needs {size} bytes, but has {size - 1}"):
+            Context.open(library, refused)
 
 
 def test_rejects_ports_beyond_2_gib(tiny: bytes, ports: tuple[int, int]) -> None:

@@ -79,6 +79,9 @@ EXACT = [
     "attention_int8",
     "rk3562_attention_int8",
     "rk3562_column_int8",
+    "rk3562_sums_int8",
+    "backwards_int8",
+    "averages_int8",
 ]
 
 

@@ -86,12 +86,21 @@ uint64_t padded_elements(const Tensor &tensor) {
         static_cast<uint64_t>(native[0]), static_cast<uint64_t>(native[1]), surface, static_cast<uint64_t>(native[4])});
 }
 
+/* Elements that have to be in memory: of NC1HWC2 the blocks that channels fill. Resizing on RK3562, the compiler counts
+ * more blocks than these, and allocates these. */
+uint64_t stored_elements(const Tensor &tensor) {
+    if (tensor.native_dims.empty()) return product_of(tensor.dims);
+    std::vector<int32_t> native = tensor.native_dims;
+    if (tensor.layout == Layout::nc1hwc2) native[1] = 1 + (tensor.dims[1] - 1) / native[4];
+    return product_of(native);
+}
+
 void check_size(const Tensor &tensor, uint32_t batch) {
     const uint64_t element = bits_of(tensor.type) / 8;
     const uint64_t most =
         std::max(times(padded_elements(tensor), element), times(product_of(tensor.dims), largest_element));
     if (times(most, batch) > largest_size) refuse(tensor, "does not fit into 2 GiB");
-    const uint64_t stored = times(product_of(tensor.native_dims.empty() ? tensor.dims : tensor.native_dims), element);
+    const uint64_t stored = times(stored_elements(tensor), element);
     if (stored > tensor.allocated_bytes) {
         refuse(tensor, "needs ", stored, " bytes, but has ", tensor.allocated_bytes);
     }

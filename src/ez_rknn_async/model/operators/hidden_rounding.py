@@ -47,6 +47,7 @@ _MARGIN = 1.1  # a lost end must be likely to reach this many times further than
 _SATURATED = 20.0  # an argument beyond every limit: of a saturated function nothing more is known
 _NEARLY_MINUS_ONE = -1 + 1e-6  # the least result near -1 that can be inverted
 _LEAST_VALUES = 25.0  # expected, at least, between a function's lowest point and the value nearest to it
+_PRECISION = 2.0**-21  # of results in float32, near a function's lowest point
 _LEVELS = 255
 _LOWEST = -128
 
@@ -196,7 +197,7 @@ def _inverse(activation: Activation, value: float, count: int) -> float | None:
 
 def _bisected(function: Function, lowest: float, value: float, count: int) -> float | None:
     """Invert the function by bisecting the interval in which it rises."""
-    if value < function(lowest):
+    if value - function(lowest) < _PRECISION * abs(function(lowest)):  # or less than it
         return None
     low, high = lowest, max(value, 0.0) + 4.0
     for _ in range(60):

@@ -33,13 +33,14 @@ class Whole:
     """A convolution with the stride that the network had."""
 
     convolution: Convolution
-    output: int  # the tensor of the result
+    last: Node  # whose result is that of the whole
     between: tuple[int, ...]  # the tensors between the two, to whose grids it is rounded
 
 
 def with_whole_stride(node: Node, decoded: Convolution, to: GraphBuilder) -> Whole:
     """Return the convolution with the selections behind it, which are marked as absorbed."""
-    tensors, strides, absorbed = [node.outputs[0]], decoded.strides, []
+    absorbed: list[Node] = []
+    tensors, strides = [node.outputs[0]], decoded.strides
     if not decoded.transposed and not any(isinstance(stage, Binary) for stage in decoded.stages):
         while (selection := _selection_behind(tensors[-1], decoded, to)) is not None:
             tensors.append(selection.outputs[0])
@@ -47,9 +48,9 @@ def with_whole_stride(node: Node, decoded: Convolution, to: GraphBuilder) -> Who
             strides = strides[0] * int(steps[0]), strides[1] * int(steps[1])
             absorbed.append(selection)
     if not absorbed or not _has_shape(node, decoded, strides, tensors[-1], to):
-        return Whole(decoded, node.outputs[0], ())
+        return Whole(decoded, node, ())
     to.absorb(absorbed)
-    return Whole(replace(decoded, strides=strides), tensors[-1], tuple(tensors[:-1]))
+    return Whole(replace(decoded, strides=strides), absorbed[-1], tuple(tensors[:-1]))
 
 
 def _selection_behind(index: int, decoded: Convolution, to: GraphBuilder) -> Node | None:

@@ -31,7 +31,7 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
     """Lower the convolution, then the fused stages from left to right."""
     decoded = convolution(to.model, to.graph, node, to.registers)
     whole = with_whole_stride(node, decoded, to)
-    decoded, output = whole.convolution, whole.output
+    decoded, output = whole.convolution, whole.last.outputs[0]
     value = convolve_integers(decoded, node.inputs[0], output, to) or _convolve(decoded, node.inputs[0], to)
     if decoded.computed_bias is not None:
         bias = to.add("Reshape", to.value(decoded.computed_bias), to.ints([1, -1, 1, 1]))
@@ -43,7 +43,7 @@ def lower_convolution(node: Node, to: GraphBuilder) -> None:
     for tensor in whole.between:
         grid = grid_of(to.tensor(tensor))
         value = value if grid is None else to.rounded(value, grid)
-    if not decoded.stages and not whole.between and is_unrounded(node, decoded, to):
+    if (whole.between or not decoded.stages) and is_unrounded(whole.last, to):
         to.define(output, value)
     else:
         to.result(output, value)

@@ -59,17 +59,18 @@ def average_pool(node: Node, to: GraphBuilder) -> None:
 
 
 def _average_of_quantized(node: Node, to: GraphBuilder, window: dict[str, Any]) -> str:
-    """Average by a convolution, so that halves are rounded alike.
+    """Add by a convolution, then divide, so that halves are rounded alike.
 
-    The mean of four integers is often halfway between two. In float32 the order of the additions then decides the
-    direction of rounding, and a convolution adds in the order of the official simulator.
+    The mean of four or six integers is often halfway between two. In float32 the order of the additions then decides
+    the direction of rounding, and a convolution adds in the order of the official simulator.
     """
     channels, kernel = to.shape(node.inputs[0])[1], window["kernel_shape"]
     if math.prod(kernel) > _ALWAYS_ALLOWED + 4 * math.prod(to.shape(node.inputs[0])[2:]):
         raise ValueError("the window is much larger than the map")
     geometry = {name: window[name] for name in ("kernel_shape", "pads", "strides") if name in window}
-    weight = np.full((channels, 1, *kernel), 1 / math.prod(kernel), np.float32)
-    return to.add("Conv", _source(node, to), to.initializer(weight), group=channels, **geometry)
+    ones = to.initializer(np.ones((channels, 1, *kernel), np.float32))
+    total = to.add("Conv", _source(node, to), ones, group=channels, **geometry)
+    return to.add("Div", total, to.floats(math.prod(kernel)))
 
 
 @lowers("LpPool")
