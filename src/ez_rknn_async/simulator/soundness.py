@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 _GROWTH = 256
 _ALWAYS_ALLOWED = 1 << 22  # elements
 
+# Attributes that ONNX divides by, or means as extents. Its own check of shapes ended the process on a stride of 0
+# (onnx 1.19, the last one for Python 3.9).
+_POSITIVE = frozenset({"strides", "dilations", "kernel_shape", "group", "blocksize", "num_outputs", "hidden_size"})
+
 _HINT = "copy or download it again; if it is as the compiler wrote it, please report it"
 _MADE_BY_LOWERING = re.compile(r"(.*)/[^/]*#\d+$", re.DOTALL)
 
@@ -75,6 +79,7 @@ def _culprit(name: str) -> str:
 
 def _infer(lowered: Lowered) -> dict[str, tuple[int, ...] | None]:
     """Return the shape of every computed value; None if it is not known."""
+    _check_attributes(lowered.skeleton.graph.node)
     model = onnx.ModelProto()
     model.CopyFrom(lowered.skeleton)
     for output in model.graph.output:  # so that inference finds the shape, not only that the declared one is wrong
@@ -85,6 +90,13 @@ def _infer(lowered: Lowered) -> dict[str, tuple[int, ...] | None]:
         raise cannot_be_computed(lowered.skeleton.graph.node, str(error)) from error
     values = (*inferred.graph.value_info, *inferred.graph.input, *inferred.graph.output)
     return {value.name: _shape(value.type.tensor_type) for value in values}
+
+
+def _check_attributes(nodes: Iterable[onnx.NodeProto]) -> None:
+    for node in nodes:
+        for attribute in node.attribute:
+            if attribute.name in _POSITIVE and min(attribute.ints or (attribute.i,)) < 1:
+                raise _damaged(_culprit(node.name))
 
 
 def _shape(tensor: onnx.TypeProto.Tensor) -> tuple[int, ...] | None:
