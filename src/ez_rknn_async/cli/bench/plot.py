@@ -43,7 +43,7 @@ def page(description: Mapping[str, Any], labels: Sequence[str], curves: Sequence
         f"<h1>{escape(title)}</h1>",
         f"<p>Times: {escape(description['times'])}.</p>",
         _table(rows, labels),
-        "<h2>Throughput</h2>",
+        "<h2>Throughput (inferences/s)</h2>",
         _throughput(rows, labels),
         *_sweep(rows),
     ]
@@ -127,7 +127,7 @@ def _histogram(row: Mapping[str, Any]) -> str:
     for low, high, count in bins:
         start, end, top = x.x(low), x.x(high), y.x(count)
         parts.append(
-            f'<rect class="bar" x="{start:.1f}" y="{top:.1f}" width="{max(end - start - 1, 1):.1f}" '
+            f'<rect class="bar" x="{start:.1f}" y="{top:.1f}" width="{max(end - start - 1, 5):.1f}" '
             f'height="{y.left - top:.1f}"><title>{low:.4g} to {high:.4g} ms: {count}</title></rect>'
         )
     return _svg(_HEIGHT, parts)
