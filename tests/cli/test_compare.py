@@ -123,13 +123,16 @@ LOSSY = {
     "unusual_fp16": "Hardmax and Shrink jump",
 }
 
+# Layers that take every other row and column of a convolution's result: folded into its stride, they compute nothing.
+FOLDED = {"rk3562_sums_int8": 2}
+
 
 @pytest.mark.parametrize("model", EXECUTABLE, ids=lambda model: model.name)
 def test_compares_every_model_with_its_own_float_version(model: Any, ezrknn: Ezrknn) -> None:
     """Quantised models lose some accuracy, float16 models nearly none, and the result is the same every time."""
     report = json.loads(ezrknn("compare", model.path, "--json", "--layers"))
     assert report["outputs"]
-    assert report["layers_without_reference"] == 0
+    assert report["layers_without_reference"] == FOLDED.get(model.name, 0)
     for output in report["outputs"]:
         least = 50 if model.entry["precision"] == "fp16" else 15
         assert output["snr_db"] is None or output["snr_db"] > least or model.name in LOSSY
