@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ez_rknn_async import InferenceSession, RknnDeviceError, RknnModelError, RknnTimeoutError, make_provider_options
+from ez_rknn_async import InferenceSession, RknnDeviceError, RknnModelError, RknnTimeoutError
+from ez_rknn_async._runtime.context import Context
+from ez_rknn_async._runtime.library import load
 
 from .conftest import OpenSession
 from .npu import FakeNpu, Submission
@@ -80,9 +82,10 @@ def test_a_slow_core_does_not_delay_the_others(open_session: OpenSession, npu: F
 def test_a_model_for_another_soc_is_a_model_error(npu: FakeNpu, vendor_library: str, data: Path) -> None:
     """The library refuses it with the code of a damaged file. (On a board the session knows the SoC, and says more.)
 
-    The model is given as bytes: memory that the library allocates to read a file that it then refuses is never freed.
+    It is given the content, not a path as by a session: what it allocates to read a file that it then refuses, it never
+    frees.
     """
     model = (data / "rk3566_block_int8.rknn").read_bytes()
     with pytest.raises(RknnModelError) as failure:
-        InferenceSession(model, provider_options=make_provider_options(runtime_library=vendor_library))
+        Context.open(load(vendor_library), model)
     assert (failure.value.code, failure.value.call) == (-6, "rknn_init")
