@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import asyncio
 
 _MOST = 1000
-_AT_A_TIME = 128  # accepted before any of them is looked at
+_AT_A_TIME = 32  # accepted in a step of the event loop; some steps pass before one that is too many has ended
 _SECONDS = 60  # for the head of a first request to arrive
 
 
 def accepted_at_a_time() -> int:
-    """Return how many connections to accept before those that are too many are ended."""
-    return min(_AT_A_TIME, _descriptors() // 4)
+    """Return how many connections to accept in a step of the event loop."""
+    return min(_AT_A_TIME, _descriptors() // 16)
 
 
 def http_protocol() -> type[asyncio.Protocol]:
