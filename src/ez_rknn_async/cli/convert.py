@@ -8,14 +8,15 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RknnError, RknnValueError
 from .conversion_text import render
 from .extras import extra
+from .progress import ProgressBar
 from .recipe_flags import add_recipe_flags, settings_of
-from .stage_bar import StageBar
 
 if TYPE_CHECKING:
     import argparse
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from ..converting.recipe import Recipe
     from ..converting.report import ConversionReport
+
+# Of a conversion, in their order.
+_STAGES = ("configure", "load", "quantise", "build", "export", "simulate", "verify")
 
 
 def register(subcommands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -80,8 +84,10 @@ def _run(arguments: argparse.Namespace) -> int:
     demands = conversion.Demands(arguments.min_cosine, arguments.verify_on, arguments.official_simulator)
     reports = []
     for target, output in zip(recipe.targets, outputs):
-        with StageBar(f"{target}") as bar:
-            reports.append(conversion.convert(prepared, target, output, environment, demands, bar.stage))
+        with ProgressBar(target) as bar:
+            reports.append(
+                conversion.convert(prepared, target, output, environment, demands, partial(bar.stage, stages=_STAGES))
+            )
     _print(reports, as_json=arguments.json)
     return 0 if all(report.usable for report in reports) else 1
 
