@@ -41,3 +41,13 @@ def published(path: Path) -> Iterator[Path]:
         # numpy tells how much was written, and not why no more.
         words = error.strerror or f"{error}; is the disk full?"
         raise RknnError(f"{path} cannot be written: {words}") from error
+
+
+def publish_text(text: str, path: Path) -> None:
+    """Write a text in this way.
+
+    Raises:
+        RknnError: the file cannot be written.
+    """
+    with published(path) as made:
+        made.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._host.files import published
+from .._host.files import publish_text
 from .._host.paths import printable
 from ..model import load
 from ..model.format.author_metadata import metadata_beside, metadata_in
@@ -239,5 +239,4 @@ def _chart(name: str, graph: Graph, result: Comparison, reference: str) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    with published(file) as made:
-        made.write_text(printable(text), encoding="utf-8")
+    publish_text(printable(text), file)

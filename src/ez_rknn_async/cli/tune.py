@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._host.files import publish_text
 from ..errors import RknnValueError
 from .extras import extra
 from .recipe_flags import add_recipe_flags
@@ -79,7 +80,7 @@ def _run(arguments: argparse.Namespace) -> int:
     result = tuning.tune(prepared, target, environment, goal, _say)
     best = building.prepare(result.best.recipe)
     report = conversion.convert(best, target, output, environment, conversion.Demands(min_cosine=0.0))
-    building.publish_text(page(result, goal.least), output.with_suffix(".tuning.html"))
+    publish_text(page(result, goal.least), output.with_suffix(".tuning.html"))
     advice = speed.advise(report.modelled_ms, recipe, any(port.layout for port in prepared.original.inputs))
     if arguments.json:
         print(json.dumps(_described(result, advice, output), indent=1))

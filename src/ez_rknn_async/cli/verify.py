@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._host.files import publish_text
 from .conversion_text import render
 from .convert import add_verification_flags
 from .extras import extra
@@ -43,7 +44,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Verify, and print the report."""
     with extra("convert", "ezrknn verify"):
         from ..converting.api import verify
-        from ..converting.building import publish_text
         from ..converting.web_page import page
     report = verify(
         arguments.model,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._host.files import published
+from .._host.files import publish_text, published
 from ..errors import RknnError
 from . import calibration
 from .conversation import ToolkitError, ask
@@ -225,14 +225,6 @@ def publish(made: Path, path: Path) -> None:
     """Move a complete file to its name: at no moment is half of it there."""
     with published(path) as temporary:
         shutil.copyfile(made, temporary)
-
-
-def publish_text(text: str, path: Path) -> None:
-    """Write a text in the same way."""
-    with tempfile.TemporaryDirectory(prefix="ezrknn-convert-") as folder:
-        made = Path(folder) / "text"
-        made.write_text(text, encoding="utf-8")
-        publish(made, path)
 
 
 def write_beside(prepared: Prepared, target: str, output: Path) -> Iterator[Path]:

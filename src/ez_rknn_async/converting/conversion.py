@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._host.files import publish_text
 from ..errors import RknnModelError
-from .building import LOG_SUFFIX, Simulated, build, publish_text, write_beside
+from .building import LOG_SUFFIX, Simulated, build, write_beside
 from .calibration import noise_samples
 from .finding import ERROR, NOTE, Finding
 from .on_device import check_soc

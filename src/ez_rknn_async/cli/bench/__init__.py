@@ -15,7 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ..._contexts.model_source import ModelSource
-from ..._host.files import published
+from ..._host.files import publish_text
 from ..._host.paths import printable
 from ..._options.provider_options import parse_settings
 from ..._options.providers import RKNPU2_SIMULATOR
@@ -198,8 +198,7 @@ def _write_files(arguments: argparse.Namespace, description: dict[str, Any], res
 
 
 def _write(file: Path, content: str) -> None:
-    with published(file) as made:
-        made.write_text(printable(content), encoding="utf-8")
+    publish_text(printable(content), file)
 
 
 def _modes(arguments: argparse.Namespace, source: ModelSource) -> Iterable[dict[str, Any]]:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..._host.files import published
+from ..._host.files import publish_text
 from ...errors import RknnValueError
 from .board import check_board, has_rocket, soc_of
 from .clocks import check_clocks
@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         findings = list(examine(tree, os.environ, arguments.model, simulator=True))
     if arguments.record:
-        with published(Path(arguments.record)) as made:
-            made.write_text(live.recording() + "\n", encoding="utf-8")
+        publish_text(live.recording() + "\n", Path(arguments.record))
     if arguments.json:
         print(json.dumps([{**vars(f), "status": f.status.value} for f in findings], indent=2))
     else:
