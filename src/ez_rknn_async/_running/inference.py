@@ -22,7 +22,7 @@ class Inference:
     """One inference under way, for the event loop of the caller. All but :meth:`receive` is for that loop's thread.
 
     Attributes:
-        waiter: the future, if any, of whoever waits for the end.
+        waiter: the future that is awaited for the end, if any.
     """
 
     __slots__ = ("_executor", "_identifier", "_mailbox", "_request", "_result", "waiter")

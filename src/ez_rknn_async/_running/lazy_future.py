@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A standard future that makes its lock only if somebody needs it before it has ended.
+"""A standard future that creates its lock only if it is needed before the future has ended.
 
 ``concurrent.futures.Future`` makes a condition with a lock for each future, and takes it whenever it is looked at: more
 work than the rest of a submission. Most futures of a busy program have ended before anyone looks.

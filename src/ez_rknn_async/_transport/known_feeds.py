@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
-# A program that uses more kinds than this starts anew from time to time.
+# Beyond this many kinds, all are forgotten and learnt again.
 _MOST = 100
 
 

@@ -98,7 +98,7 @@ def _forget_output() -> None:
 
 def _let_print_any_name() -> None:
     """Escape what the terminal or pipe cannot show, as standard error does, unless the user chose another handler."""
-    if sys.stdout is None:  # closed by whoever started this, who wants to see nothing
+    if sys.stdout is None:  # the parent process closed it: nothing is to be shown
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     stream = sys.stdout
     if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
